@@ -1,0 +1,126 @@
+/** The kinds of values a configuration holds: durations, secrets, files, addresses. Rooms build their options from them. */
+import { readFileSync } from 'node:fs';
+import { BlockList, isIP } from 'node:net';
+import { resolve } from 'node:path';
+import * as z from 'zod';
+import { Secret } from '../core/secret.ts';
+import { readContext } from './context.ts';
+
+const unitMilliseconds: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A span of time such as `500ms`, `5s`, `30m`, `12h`, `7d`; yields milliseconds. */
+export function duration() {
+  return z
+    .string()
+    .regex(/^\d{1,9}(ms|s|m|h|d)$/, 'must be a duration such as 500ms, 5s, 30m or 12h')
+    .transform((text) => Number.parseInt(text, 10) * (unitMilliseconds[text.replace(/^\d+/, '')] ?? 1));
+}
+
+/** A number of bytes such as `512kb` or `64mb`; `0` is no limit. Yields bytes. */
+export function byteSize() {
+  return z
+    .union([z.literal(0), z.string().regex(/^\d{1,9}(b|kb|mb|gb)$/, 'must be a size such as 64kb or 10mb')])
+    .transform((size) => {
+      if (size === 0) return 0;
+      const factor = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 }[size.replace(/^\d+/, '')] ?? 1;
+      return Number.parseInt(size, 10) * factor;
+    });
+}
+
+/** A path, made absolute against the folder of the configuration file. The file need not exist. */
+export function filePath() {
+  return z
+    .string()
+    .min(1)
+    .transform((path) => resolve(readContext().directory, path));
+}
+
+/** The text of a file named by a path; a file that cannot be read is an error at the key that names it. */
+export function fileText() {
+  return filePath().transform((path, context) => {
+    const text = readText(path, (message) => context.addIssue({ code: 'custom', message }));
+    return text ?? z.NEVER;
+  });
+}
+
+/** A password or key: a string, `{ env: NAME }` or `{ file: path }`. A trailing line break of a file is not part of it. */
+export function secret() {
+  const reference = z.union([
+    z.string().min(1, 'must not be empty'),
+    z.strictObject({ env: z.string().min(1) }),
+    z.strictObject({ file: z.string().min(1) }),
+  ]);
+  return reference.transform((value, context) => {
+    const fail = (message: string): typeof z.NEVER => {
+      context.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    };
+    if (typeof value === 'string') return new Secret(value);
+    if ('env' in value) {
+      const found = readContext().env[value.env];
+      return found
+        ? new Secret(found)
+        : fail(`the environment variable ${value.env} is not set; set it, or use { file: … }`);
+    }
+    const text = readText(resolve(readContext().directory, value.file), fail)?.replace(/\r?\n$/, '');
+    if (text === undefined) return z.NEVER;
+    return text === '' ? fail(`the file ${value.file} is empty; it must hold the secret`) : new Secret(text);
+  });
+}
+
+/** An http or https address without user name, query or fragment. */
+export function httpUrl() {
+  return z.string().transform((text, context) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash) return url;
+    context.addIssue({
+      code: 'custom',
+      message: 'must be an http:// or https:// address without user name, query or fragment',
+    });
+    return z.NEVER;
+  });
+}
+
+/** A network such as `10.0.0.0/8` or a single address; yields its address, prefix length and family. */
+export function cidr() {
+  return z.string().transform((text, context) => {
+    const [address = '', bits] = text.split('/', 2);
+    const family = isIP(address);
+    const width = family === 6 ? 128 : 32;
+    const prefix = bits === undefined ? width : Number(bits);
+    if (family === 0 || !/^\d{1,3}$/.test(bits ?? '0') || prefix > width) {
+      context.addIssue({ code: 'custom', message: 'must be a network such as 10.0.0.0/8, or a single address' });
+      return z.NEVER;
+    }
+    return { address, prefix, family: family === 6 ? ('ipv6' as const) : ('ipv4' as const) };
+  });
+}
+
+/** Whether an address lies in one of the networks; IPv4 addresses mapped into IPv6 count as IPv4. */
+export function networks(
+  list: readonly { address: string; prefix: number; family: 'ipv4' | 'ipv6' }[],
+): (address: string) => boolean {
+  const block = new BlockList();
+  for (const { address, prefix, family } of list) block.addSubnet(address, prefix, family);
+  return (address) => {
+    const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+    const family = isIP(plain);
+    return family !== 0 && block.check(plain, family === 6 ? 'ipv6' : 'ipv4');
+  };
+}
+
+function readText(path: string, fail: (message: string) => unknown): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    const why =
+      code === 'ENOENT'
+        ? 'does not exist'
+        : code === 'EACCES'
+          ? 'may not be read by this user'
+          : `cannot be read (${code})`;
+    fail(`the file ${path} ${why}`);
+    return undefined;
+  }
+}

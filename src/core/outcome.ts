@@ -1,0 +1,45 @@
+/** What a provider may answer to an attempt. Plain data: a provider never sees a response. */
+import type { Assertion } from './principal.ts';
+import type { Reason } from './reason.ts';
+
+/** A way to present credentials. */
+export type Offer =
+  /** A `WWW-Authenticate` challenge. */
+  | { readonly via: 'header'; readonly value: string }
+  /** A trip to an identity provider. */
+  | { readonly via: 'redirect'; readonly url: URL }
+  /** Our own page; `new-password` when a password must change first. */
+  | { readonly via: 'form'; readonly form: 'password' | 'new-password' };
+
+/** What a provider wants kept beside the session it has vouched for. */
+export interface SessionGrant {
+  /**
+   * Names under which the provider can find this session again, such as a CAS ticket or an OIDC `sid`. Unique to the
+   * provider: the gateway prefixes them with its configured name.
+   */
+  readonly handles?: readonly string[];
+  /** JSON that `Provider.refresh` and `Provider.logout` get back. Stored; never shown, never sent upstream. */
+  readonly state?: unknown;
+  /** When `Provider.refresh` is due, in milliseconds since the epoch. */
+  readonly refreshAt?: number;
+}
+
+/** All that a provider may answer. */
+export type Outcome =
+  | {
+      readonly kind: 'authenticated';
+      readonly assertion: Assertion;
+      /** Headers for the client's response, such as the token of a mutual authentication. */
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly grant?: SessionGrant;
+      /** True when each request carries its own proof (a bearer token): no session is made. */
+      readonly sessionless?: boolean;
+    }
+  | { readonly kind: 'unknown-user' }
+  | { readonly kind: 'rejected'; readonly reason: Reason }
+  | { readonly kind: 'unavailable'; readonly reason: Reason; readonly cause?: unknown }
+  | { readonly kind: 'challenge'; readonly offers: readonly Offer[] }
+  | { readonly kind: 'continue'; readonly offer: Offer; readonly state: unknown };
+
+/** The name of an outcome, as metrics and the audit write it. */
+export type OutcomeKind = Outcome['kind'];

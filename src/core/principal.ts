@@ -1,0 +1,39 @@
+/** Who somebody is: what a provider vouches for, and the user the gateway acts for. */
+
+/** How identity was proved: RFC 8176 where it has a word, else the name of the protocol. */
+export type Amr = 'pwd' | 'otp' | 'hwk' | 'mfa' | 'kerberos' | 'cas' | 'oidc';
+
+/**
+ * What one provider vouches for.
+ *
+ * `subject` is unique within `realm`, in the canonical form that bans, counters, sessions and audit share. Attribute
+ * values are lists, as LDAP and CAS deliver them; the names `name`, `email` and `groups` have a meaning to the gateway.
+ */
+export interface Assertion {
+  readonly realm: string;
+  readonly subject: string;
+  readonly amr: readonly Amr[];
+  readonly attributes: Readonly<Record<string, readonly string[]>>;
+}
+
+/** The user the gateway acts for: an assertion to which policy has added tenant and roles. */
+export interface Principal extends Assertion {
+  /** The configured name of the provider that vouched. */
+  readonly provider: string;
+  readonly tenant: string;
+  readonly roles: ReadonlySet<string>;
+}
+
+/**
+ * The one spelling of a user name: what counters, bans, sessions and the audit compare.
+ *
+ * Unicode NFKC, lower case, without surrounding white space. Empty when nothing is left.
+ */
+export function canonicalUsername(username: string): string {
+  return username.normalize('NFKC').trim().toLowerCase();
+}
+
+/** The first value of an attribute, or undefined when it has none. */
+export function firstValue(assertion: Assertion, attribute: string): string | undefined {
+  return assertion.attributes[attribute]?.[0];
+}

@@ -1,0 +1,86 @@
+/** The contract of a first factor: what it is given, what it may be asked. */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Outcome } from './outcome.ts';
+import type { Assertion } from './principal.ts';
+import type { Reason } from './reason.ts';
+import type { Secret } from './secret.ts';
+
+/** What a user typed. The user name is as typed: a provider canonicalises it where its directory does. */
+export interface Credentials {
+  readonly username: string;
+  /** Never empty: the gateway refuses empty passwords before it asks anybody (RFC 4513 §5.1.2). */
+  readonly password: Secret;
+  readonly newPassword?: Secret;
+}
+
+/**
+ * Where in a login an attempt stands.
+ *
+ * `ambient`: a request without a session, with whatever its headers carry. `credentials`: the form was sent. `start`:
+ * the user chose this provider. `callback`: the browser is back from it, and `state` is what `start` gave.
+ */
+export type Stage = 'ambient' | 'credentials' | 'start' | 'callback';
+
+/** One try, as plain data: a provider can neither see nor write the response. */
+export interface Attempt {
+  readonly stage: Stage;
+  /** The request's address under the configured public URL, never under the client's Host. */
+  readonly url: URL;
+  readonly method: string;
+  readonly headers: Readonly<IncomingHttpHeaders>;
+  /** The client's address, after trusted proxies. */
+  readonly address: string;
+  readonly credentials?: Credentials;
+  /** What this provider's `continue` kept for this browser. Untrusted shape: parse it with a schema. */
+  readonly state?: unknown;
+  /** The fields of a form post to the callback; absent for GET. */
+  readonly form?: URLSearchParams;
+  /** Where a federated provider is told to send the browser back: `/_gate/callback/<provider>` under the public URL. */
+  readonly callbackUrl: URL;
+  /** Aborts at the provider's deadline or when the client has gone; the work must end with it. */
+  readonly signal: AbortSignal;
+}
+
+/** A provider's own word that sessions are over: CAS single logout, OIDC back-channel or front-channel logout. */
+export type LogoutNotice =
+  | { readonly kind: 'end'; readonly handles: readonly string[]; readonly reason: Reason }
+  | { readonly kind: 'rejected'; readonly reason: Reason; readonly detail: string }
+  | { readonly kind: 'not-a-notice' };
+
+/** Where a logout notice arrived. */
+export interface LogoutRequest {
+  readonly channel: 'callback' | 'back-channel' | 'front-channel';
+  readonly url: URL;
+  readonly form?: URLSearchParams;
+  readonly signal: AbortSignal;
+}
+
+/** One step of `gatehouse check --connect`: what was tried, how it went, how long it took. */
+export interface ProbeStep {
+  /** Such as `resolve`, `connect`, `tls`, `bind`, `search`, `keytab`, `discovery`. */
+  readonly step: string;
+  readonly result: 'ok' | 'warning' | 'failed';
+  /** What was seen, in an operator's words; without secrets. */
+  readonly detail: string;
+  /** What to do about it, where something is wrong. */
+  readonly hint?: string;
+  readonly milliseconds: number;
+}
+
+/** What proves who you are. */
+export interface Provider {
+  /** Never throws for bad credentials; a throw is a bug and becomes `unavailable`. */
+  attempt(attempt: Attempt): Promise<Outcome>;
+  /** The directory entry of a user whom somebody else authenticated; `authenticated`, `unknown-user` or `unavailable`. */
+  lookUp?(username: string, signal: AbortSignal): Promise<Outcome>;
+  /** A fresh assertion for a session whose `grant.refreshAt` has come; `rejected` ends the session. */
+  refresh?(assertion: Assertion, state: unknown, signal: AbortSignal): Promise<Outcome>;
+  /** Where to send the browser so that the identity provider signs out too; undefined when nowhere. */
+  logout?(assertion: Assertion, state: unknown, returnTo: URL): Promise<URL | undefined>;
+  /** Reads a logout notice that reached one of the provider's addresses. */
+  readLogout?(request: LogoutRequest): Promise<LogoutNotice>;
+  /** Tries the real thing step by step; ends after the first failed step. */
+  probe?(signal: AbortSignal): AsyncIterable<ProbeStep>;
+  /** Ends sockets and timers. */
+  close?(): Promise<void>;
+}

@@ -1,0 +1,75 @@
+/** Why something was refused or failed: one closed list of codes for audit records, metrics and tests. */
+
+/** Every reason code; the audit, the metrics and the docs' troubleshooting tables use these words and no others. */
+export const reasons = [
+  // A provider rejects: it knows the user and does not vouch.
+  'bad-password',
+  'account-locked',
+  'account-disabled',
+  'account-expired',
+  'password-expired',
+  'password-must-change',
+  'logon-not-permitted',
+  'user-reserved',
+  'too-many-failures',
+  'ticket-replayed',
+  'ticket-rejected',
+  'clock-skew',
+  'wrong-key',
+  'realm-not-allowed',
+  'token-rejected',
+  'claim-missing',
+  'not-in-directory',
+  'login-denied',
+  // A provider is unavailable.
+  'timed-out',
+  'unreachable',
+  'tls-failed',
+  'breaker-open',
+  'misconfigured',
+  'protocol-error',
+  'provider-broke',
+  'overloaded',
+  // A login flow cannot go on.
+  'flow-expired',
+  'flow-foreign',
+  'flow-loop',
+  'unknown-user',
+  // Policy denies or asks for more.
+  'location-closed',
+  'role-missing',
+  'provider-not-admitted',
+  'tenant-mismatch',
+  'factor-missing',
+  'too-old',
+  'policy-broke',
+  // The gateway refuses a request.
+  'ambiguous-target',
+  'ambiguous-host',
+  'ambiguous-header',
+  'no-route',
+  'login-required',
+  'origin-mismatch',
+  'upgrade-refused',
+  'untrusted-peer',
+  'request-too-large',
+  'request-too-slow',
+  'draining',
+  'internal-error',
+  // The upstream fails.
+  'upstream-unreachable',
+  'upstream-timed-out',
+  'upstream-broke',
+  // A session ends.
+  'signed-out',
+  'revoked',
+  'idle',
+  'lifetime',
+  'provider-gone',
+  'rotated',
+  'back-channel',
+  'single-logout',
+] as const;
+
+/** A reason code. */
+export type Reason = (typeof reasons)[number];

@@ -1,0 +1,83 @@
+/** A location and the application behind it, as configured and frozen at start. */
+
+/** What a location asks of its visitors; empty lists ask nothing. */
+export interface Requirement {
+  /** Any of these. */
+  readonly roles: readonly string[];
+  /** Any of these. */
+  readonly providers: readonly string[];
+  /** Milliseconds since credentials were last proved. */
+  readonly maxAge?: number;
+}
+
+/** Who may pass. */
+export type Access = 'public' | 'deny' | Requirement;
+
+/** One server of an upstream: the origin, as in `http://xuc:8070`. */
+export interface UpstreamServer {
+  readonly origin: string;
+  readonly url: URL;
+}
+
+/** The application behind a route. */
+export interface Upstream {
+  /** At least one; several are balanced. */
+  readonly servers: readonly UpstreamServer[];
+  /**
+   * nginx's `proxy_pass` with a URI: replaces the matched prefix. Undefined when the URL has no path: the path goes on
+   * unchanged.
+   */
+  readonly path?: string;
+  readonly tls?: UpstreamTls;
+}
+
+/** How an https upstream is trusted; the system's authorities when absent. PEM contents, not paths. */
+export interface UpstreamTls {
+  readonly ca?: string;
+  readonly certificate?: string;
+  readonly key?: string;
+  readonly servername?: string;
+}
+
+/** A header for the upstream: its name and a template such as `${subject}`. */
+export interface HeaderRule {
+  readonly name: string;
+  readonly template: string;
+}
+
+/** Time limits of a route, in milliseconds; 0 is no limit. */
+export interface RouteTimeouts {
+  readonly connect: number;
+  /** Until the upstream's response head. */
+  readonly response: number;
+  /** Between two parts of a body. */
+  readonly idle: number;
+}
+
+/** One location. The decision on a request is bound to this very object; nothing matches a second time. */
+export interface Route {
+  /** Unique; what logs, metrics and the audit call it. Its location as written, unless named. */
+  readonly name: string;
+  /** Lower-cased; undefined matches every host. A leading `*.` matches one or more labels. */
+  readonly host?: string;
+  /** nginx's own signs. */
+  readonly modifier: '' | '=' | '^~' | '~' | '~*';
+  readonly path: string;
+  readonly upstream: Upstream;
+  readonly access: Access;
+  readonly headers: readonly HeaderRule[];
+  readonly websocket: boolean;
+  /** False: requests here do not count as activity. */
+  readonly idleActivity: boolean;
+  readonly timeouts: RouteTimeouts;
+  /** True: `%2F` and `%5C` stay as they are, in the match and upstream. */
+  readonly encodedSlashes: boolean;
+  /** True: a small form post that meets an expired session is kept and replayed after login. */
+  readonly replayPosts: boolean;
+  /** Bytes; 0 is no limit. */
+  readonly maxBody: number;
+  /** Origins besides the public one that may open WebSockets and send credentials here. */
+  readonly allowedOrigins: readonly string[];
+  /** True: the client's own Host goes upstream; false: the upstream's. */
+  readonly preserveHost: boolean;
+}

@@ -1,0 +1,34 @@
+/** The contract of every store: small enough for memory, an embedded file and Redis alike. */
+
+/** A live value; `version` changes with every write of the key. */
+export interface Stored {
+  readonly value: string;
+  readonly version: string;
+}
+
+/** A key and its live value. */
+export interface StoredEntry extends Stored {
+  readonly key: string;
+}
+
+/**
+ * Keeps strings under keys until they expire or are deleted.
+ *
+ * Keys are `<kind>:<name>`, such as `session:…`; names hold no colon of their own unless a list by prefix is wanted.
+ * `expiresAt` is in milliseconds since the epoch; an expired value is never given out. Every method may throw when the
+ * store is out of reach, full or read-only: callers treat that as unavailable, never as absent.
+ */
+export interface Store {
+  get(key: string): Promise<Stored | undefined>;
+  /** Writes whatever was there before; without `expiresAt` the value stays until deleted. */
+  put(key: string, value: string, expiresAt?: number): Promise<void>;
+  /** Compare-and-set: writes only if the live version is `version`, or, when undefined, if there is no live value. */
+  replace(key: string, version: string | undefined, value: string, expiresAt?: number): Promise<boolean>;
+  /** Removes and returns in one atomic step: of two callers one gets the value. For everything that is one-time. */
+  take(key: string): Promise<string | undefined>;
+  /** True when there was a live value. */
+  delete(key: string): Promise<boolean>;
+  /** Live entries whose key begins with `prefix`, in key order. */
+  list(prefix: string): AsyncIterable<StoredEntry>;
+  close(): Promise<void>;
+}

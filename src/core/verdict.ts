@@ -1,0 +1,81 @@
+/** What to do with a request, whatever carries it: the pipeline's one answer. */
+import type { GatewayError } from './errors.ts';
+import type { Offer } from './outcome.ts';
+import type { Principal } from './principal.ts';
+import type { Reason } from './reason.ts';
+import type { Route } from './route.ts';
+import type { Session } from './session.ts';
+
+/** A request as plain data: what the pipeline reads, and nothing else. */
+export interface GatewayRequest {
+  readonly id: string;
+  readonly method: string;
+  /** The request target as it stood in the request line. */
+  readonly target: string;
+  /** Names and values in turn, as they came. */
+  readonly rawHeaders: readonly string[];
+  /** The peer of the socket. */
+  readonly peer: string;
+  /** True when the socket to the peer is TLS. */
+  readonly encrypted: boolean;
+  readonly upgrade: boolean;
+  /** Aborts when the client has gone. */
+  readonly signal: AbortSignal;
+}
+
+/** The request target after the one reading: what is matched and what is sent. */
+export interface CanonicalTarget {
+  /** Canonical path, always beginning with a slash; escapes only where needed. */
+  readonly path: string;
+  /** With its question mark, as the client wrote it; empty when there is none. */
+  readonly query: string;
+  /** Lower-cased, without port and trailing dot. */
+  readonly host: string;
+}
+
+/** What the upstream is sent: decided once, carried out by HTTP and upgrade alike. */
+export interface Forward {
+  readonly route: Route;
+  readonly target: CanonicalTarget;
+  /** The path and query for the upstream, after `proxy_pass` and with the canonical path. */
+  readonly upstreamPath: string;
+  /** The client's headers without hop-by-hop ones and without any name of ours, then ours; names in lower case. */
+  readonly headers: ReadonlyMap<string, string | readonly string[]>;
+  readonly principal?: Principal;
+  readonly session?: Session;
+  /** Headers for the client's response: a new cookie, a mutual authentication. */
+  readonly reply: Readonly<Record<string, string | readonly string[]>>;
+}
+
+/** What to do with a request. */
+export type Verdict =
+  | { readonly kind: 'forward'; readonly forward: Forward }
+  | {
+      readonly kind: 'authenticate';
+      readonly route: Route;
+      readonly target: CanonicalTarget;
+      readonly offers: readonly Offer[];
+      readonly reason: Reason;
+      readonly session?: Session;
+      /** Why the ambient proof did not do, when there was one. */
+      readonly failed?: GatewayError;
+    }
+  | {
+      readonly kind: 'step-up';
+      readonly route: Route;
+      readonly target: CanonicalTarget;
+      readonly session: Session;
+      readonly reason: Reason;
+    }
+  | {
+      readonly kind: 'refuse';
+      readonly error: GatewayError;
+      readonly reason: Reason;
+      readonly route?: Route;
+      readonly principal?: Principal;
+      /** Seconds, for `Retry-After`. */
+      readonly retryAfter?: number;
+    };
+
+/** What policy says. */
+export type Decision = { readonly kind: 'permit' } | { readonly kind: 'step-up' | 'deny'; readonly reason: Reason };

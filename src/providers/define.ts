@@ -1,0 +1,34 @@
+/** How a provider is declared: its options beside the function that makes it. One folder and one line add a provider. */
+import type * as z from 'zod';
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { Outcome } from '../core/outcome.ts';
+import type { Provider } from '../core/provider.ts';
+import type { Store } from '../core/store.ts';
+
+/** What the gateway hands to a provider besides its options. */
+export interface ProviderContext {
+  /** The name under `providers:` in the configuration; also the realm of its subjects, unless its options name one. */
+  readonly name: string;
+  readonly publicUrl: URL;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Shared by all workers and nodes: for what is one-time or must be found again. */
+  readonly store: Store;
+  /** Asks another configured provider for a user's directory entry; `unavailable` when it cannot be asked. */
+  lookUp(provider: string, username: string, signal: AbortSignal): Promise<Outcome>;
+}
+
+/** A kind of provider: the schema of its options, and what makes one of them. */
+export interface ProviderDefinition<Options extends z.ZodObject = z.ZodObject> {
+  readonly options: Options;
+  /** May throw an OperatorError for what only shows when the parts are put together; must not wait for a network. */
+  create(options: z.output<Options>, context: ProviderContext): Provider;
+}
+
+/** Declares a kind of provider. The name under which it is exported from `index.ts` is its `type:` in the configuration. */
+export function defineProvider<Options extends z.ZodObject>(
+  definition: ProviderDefinition<Options>,
+): ProviderDefinition<Options> {
+  return definition;
+}

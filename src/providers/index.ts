@@ -1,0 +1,1 @@
+/** Every kind of provider, a line each: the name is the `type:` in the configuration. */
