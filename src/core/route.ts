@@ -70,8 +70,10 @@ export interface Route {
   /** False: requests here do not count as activity. */
   readonly idleActivity: boolean;
   readonly timeouts: RouteTimeouts;
-  /** True: `%2F` and `%5C` stay as they are, in the match and upstream. */
+  /** True: `%2F` may stand in a path and stays as it is, in the match and upstream. `%5C` never may. */
   readonly encodedSlashes: boolean;
+  /** True: `;name=value` may stand in a path; it is left out of the match and sent upstream as it is. */
+  readonly pathParameters: boolean;
   /** True: a small form post that meets an expired session is kept and replayed after login. */
   readonly replayPosts: boolean;
   /** Bytes; 0 is no limit. */
@@ -80,4 +82,6 @@ export interface Route {
   readonly allowedOrigins: readonly string[];
   /** True: the client's own Host goes upstream; false: the upstream's. */
   readonly preserveHost: boolean;
+  /** Whom to ask for access, in the operator's words; the refusal page shows it. */
+  readonly contact?: string;
 }
