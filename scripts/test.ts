@@ -1,0 +1,118 @@
+/**
+ * The checks: lint, types, then the tests. `quick` leaves out test/stories, which needs servers and Chromium; `all` runs
+ * everything. The last lines are always the counts.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import type { EventData } from 'node:test';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { pathToFileURL } from 'node:url';
+
+/** What to run: everything, or what needs no server to be installed. */
+export type Scope = 'quick' | 'all';
+
+const root = path.resolve(import.meta.dirname, '..');
+const perTestMs = 120_000;
+const wholeRunMs = { quick: 5 * 60_000, all: 25 * 60_000 };
+const preloads = ['test/support/loopback-only.ts', 'test/support/ends-in-time.ts'];
+
+/** Runs the checks of a scope, printing as they go; resolves to the exit code. */
+export async function verify(scope: Scope): Promise<number> {
+  process.chdir(root);
+  const failed = [lint(), types()].filter((step) => step !== undefined);
+  const { closing, success } = await tests(scope);
+  if (!success) failed.push('tests');
+  console.log(failed.length === 0 ? '\nAll checks passed.' : `\nFailed: ${failed.join(', ')}.`);
+  for (const line of closing) console.log(`ℹ ${line}`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+function lint(): string | undefined {
+  const biome = 'node_modules/@biomejs/cli-linux-x64/biome';
+  const { platform, arch } = process;
+  if (platform === 'linux' && arch === 'x64')
+    return step('lint', biome, ['check', '--error-on-warnings', '--diagnostic-level=warn']);
+  console.log(`lint: skipped, Biome is installed for linux x64 only and this is ${platform} ${arch}`);
+  return process.env.CI === 'true' ? 'lint' : undefined;
+}
+
+function types(): string | undefined {
+  return step('types', 'node_modules/.bin/tsc', ['-p', '.']);
+}
+
+/** Runs one program; its name when it failed. */
+function step(name: string, program: string, parameters: readonly string[]): string | undefined {
+  const started = performance.now();
+  const { status, error } = spawnSync(program, parameters, { stdio: ['ignore', 'inherit', 'inherit'] });
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`${status === 0 ? '✔' : '✖'} ${name} (${seconds} s)${error ? `: ${error.message}; run npm ci` : ''}`);
+  return status === 0 ? undefined : name;
+}
+
+interface Result {
+  readonly closing: readonly string[];
+  readonly success: boolean;
+}
+
+/** The test files of a scope, by their path from the top of the tree. */
+function testFiles(scope: Scope): string[] {
+  const files = globSync('test/**/*.test.ts').sort();
+  return scope === 'all' ? files : files.filter((file) => !file.startsWith(path.join('test', 'stories')));
+}
+
+async function tests(scope: Scope): Promise<Result> {
+  const running = new Set<string>();
+  const ended = deadline(wholeRunMs[scope], running);
+  const stream = run({
+    files: testFiles(scope).map((file) => path.join(root, file)),
+    concurrency: Math.max(2, availableParallelism()),
+    timeout: perTestMs,
+    execArgv: preloads.filter((file) => existsSync(file)).flatMap((file) => ['--import', pathToFileURL(file).href]),
+  });
+  let counts: EventData.TestSummary | undefined;
+  stream.on('test:dequeue', ({ name, file }) => name === file && running.add(name));
+  stream.on('test:complete', ({ name }) => running.delete(name));
+  stream.on('test:summary', (summary) => {
+    if (summary.file === undefined) counts = summary;
+  });
+  for await (const text of stream.filter(isBody).compose(spec)) process.stdout.write(text);
+  ended();
+  if (!counts) return { closing: ['tests 0', 'pass 0', 'fail 0'], success: false };
+  return { closing: closingLines(counts), success: counts.success && counts.counts.tests > 0 };
+}
+
+/** Everything but the counts that node:test puts before the list of failures: ours follow it. */
+function isBody(event: { type: string; data?: { nesting?: number; message?: string } }): boolean {
+  if (event.type !== 'test:diagnostic' || event.data?.nesting !== 0) return true;
+  return !/^(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/.test(event.data.message ?? '');
+}
+
+function closingLines({ counts, duration_ms }: EventData.TestSummary): string[] {
+  const { tests, suites, passed: pass, cancelled, skipped, todo } = counts;
+  const fail = tests - pass - cancelled - skipped - todo;
+  return Object.entries({ tests, suites, pass, fail, cancelled, skipped, todo, duration_ms }).map(
+    ([name, value]) => `${name} ${value}`,
+  );
+}
+
+/** Ends a run that takes too long, naming the files under way; call what it returns when the run has ended. */
+function deadline(milliseconds: number, running: ReadonlySet<string>): () => void {
+  const timer = setTimeout(() => {
+    console.error(`\nThe tests did not end within ${milliseconds / 60_000} minutes. Still running:`);
+    for (const file of running) console.error(`  ${path.relative(root, file)}`);
+    console.log('ℹ tests 1\nℹ pass 0\nℹ fail 1');
+    process.exit(1);
+  }, milliseconds);
+  return () => clearTimeout(timer);
+}
+
+if (import.meta.main) {
+  const [scope = 'all', ...rest] = process.argv.slice(2);
+  if ((scope !== 'quick' && scope !== 'all') || rest.length > 0) {
+    console.error('usage: node scripts/test.ts [quick|all]');
+    process.exitCode = 2;
+  } else process.exitCode = await verify(scope);
+}
