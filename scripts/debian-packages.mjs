@@ -1,0 +1,68 @@
+/** The Debian packages that the whole test run needs: which are missing, and how they are installed. */
+import { spawnSync } from 'node:child_process';
+
+/** Debian packages of the whole test run: servers that the stories talk to, a browser, and what builds the Kerberos addon. */
+export const testPackages = [
+  ...['slapd', 'ldap-utils', 'krb5-kdc', 'krb5-admin-server', 'krb5-user', 'python3-django-cas-server', 'gunicorn'],
+  ...['nginx-light', 'redis-server', 'chromium', 'libkrb5-dev', 'python3', 'make', 'g++', 'openssl'],
+];
+
+/** What stops the setup; its message says what to do. */
+export class SetupError extends Error {}
+
+/**
+ * The Debian packages of a list that are not installed.
+ * @param {readonly string[]} packages
+ * @param {NodeJS.ProcessEnv} env
+ */
+export function missingPackages(packages, env) {
+  const format = '$' + '{Package} $' + '{db:Status-Status}\n';
+  const query = spawnSync('dpkg-query', ['--show', `--showformat=${format}`, ...packages], { env, encoding: 'utf8' });
+  const installed = new Set((query.stdout ?? '').split('\n').map((line) => line.trim()));
+  return packages.filter((name) => !installed.has(`${name} installed`));
+}
+
+/**
+ * Installs as root. Services stay down: a `policy-rc.d` of the machine's own is left alone, and without one ours denies
+ * their start for the time of the installation.
+ */
+const installScript = `
+set -e
+policy=$1; shift
+if [ ! -e "$policy" ]; then
+  trap 'rm -f "$policy"' EXIT
+  trap 'exit 130' INT TERM
+  printf '#!/bin/sh\\nexit 101\\n' > "$policy"
+  chmod 755 "$policy"
+fi
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 RUNLEVEL=1
+apt-get -q -o DPkg::Lock::Timeout=300 update
+apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends -o Dpkg::Options::=--force-confold "$@"
+`;
+
+/**
+ * Installs the Debian packages that are missing, as root or through sudo; without either it says which to install, and stops.
+ * @param {{ packages: readonly string[], env: NodeJS.ProcessEnv, uid: number, policy?: string, say: (line: string) => void }} options
+ */
+export function installPackages({ packages, env, uid, policy = '/usr/sbin/policy-rc.d', say }) {
+  const missing = missingPackages(packages, env);
+  if (missing.length === 0) return;
+  const list = missing.join(' ');
+  if (spawnSync('apt-get', ['--version'], { env }).status !== 0)
+    throw new SetupError(
+      `The tests need these programs, under their Debian names: ${list}\nThis system has no apt-get: install them in its own way, or run the tests on Debian. npm run check needs none of them.`,
+    );
+  const prefix = uid === 0 ? [] : ['sudo', '-n'];
+  if (uid !== 0 && spawnSync('sudo', ['-n', 'true'], { env }).status !== 0)
+    throw new SetupError(
+      `The tests need Debian packages that are missing: ${list}\nInstall them as root, then run npm test again:\n  apt-get update && apt-get install -y --no-install-recommends ${list}`,
+    );
+  say(`installing Debian packages: ${list} (a few minutes the first time)`);
+  const [program = 'sh', ...parameters] = [...prefix, 'sh', '-c', installScript, 'install', policy, ...missing];
+  const { status, stdout, stderr } = spawnSync(program, parameters, { env, encoding: 'utf8', maxBuffer: 2 ** 28 });
+  if (status === 0) return;
+  const tail = `${stdout}\n${stderr}`.trim().split('\n').slice(-20).join('\n');
+  throw new SetupError(
+    `${tail}\napt-get could not install: ${list}\nIts last lines are above. Is the package mirror reachable?`,
+  );
+}
