@@ -43,6 +43,11 @@ export interface UpstreamTls {
 export interface HeaderRule {
   readonly name: string;
   readonly template: string;
+  /**
+   * How characters outside ASCII travel: as percent-encoded UTF-8, or as an RFC 8187 value (`UTF-8''J%C3%A9r%C3%B4me`)
+   * for upstreams that expect one. `percent` when absent.
+   */
+  readonly encoding?: 'percent' | 'rfc8187';
 }
 
 /** Time limits of a route, in milliseconds; 0 is no limit. */
