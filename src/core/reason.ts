@@ -30,6 +30,7 @@ export const reasons = [
   'protocol-error',
   'provider-broke',
   'overloaded',
+  'client-gone',
   // A login flow cannot go on.
   'flow-expired',
   'flow-foreign',
@@ -51,6 +52,7 @@ export const reasons = [
   'login-required',
   'origin-mismatch',
   'upgrade-refused',
+  'method-not-allowed',
   'untrusted-peer',
   'request-too-large',
   'request-too-slow',

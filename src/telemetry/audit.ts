@@ -1,0 +1,146 @@
+/** The audit: who did what and what came of it, as JSON lines of a fixed shape. When to write is `gateway/record.ts`'s. */
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { OutcomeKind } from '../core/outcome.ts';
+import type { Reason } from '../core/reason.ts';
+import { LineFile } from './line-file.ts';
+import type { AuditOptions } from './options.ts';
+import { scrub } from './scrub.ts';
+import { standardOutput } from './standard-output.ts';
+
+/** What every record may say. */
+interface AuditSubject {
+  readonly reason?: Reason;
+  /** In canonical form. */
+  readonly user?: string;
+  readonly provider?: string;
+  /** The session's public id. */
+  readonly session?: string;
+  /** The client's, after trusted proxies. */
+  readonly address?: string;
+  /** The request's id. */
+  readonly request?: string;
+}
+
+/** A request and what became of it. */
+export interface RequestRecord extends AuditSubject {
+  readonly event: 'request';
+  readonly verdict: string;
+  readonly status: number;
+  readonly method: string;
+  readonly route: string;
+  /** Canonical, without the query. */
+  readonly path: string;
+  readonly seconds: number;
+}
+
+/** A login, a logout, the end of a session, or a fresh proof of who somebody is. */
+export interface AccountRecord extends AuditSubject {
+  readonly event: 'login' | 'logout' | 'session-end' | 'step-up';
+  readonly outcome: 'succeeded' | 'failed';
+  readonly steps?: readonly {
+    readonly provider: string;
+    readonly outcome: OutcomeKind;
+    readonly reason?: Reason;
+    readonly milliseconds: number;
+  }[];
+}
+
+/** Something an operator or the program itself did: a start, a reload, a session ended by hand. */
+export interface OperationRecord extends AuditSubject {
+  readonly event: 'start' | 'stop' | 'reload' | 'revoke';
+  readonly outcome: 'succeeded' | 'failed';
+  readonly detail?: string;
+}
+
+/** One line of the audit, but for its time. */
+export type AuditRecord = RequestRecord | AccountRecord | OperationRecord;
+
+/** Takes records. Nothing that goes wrong with them reaches the caller, and no request waits for them. */
+export interface Audit {
+  record(record: AuditRecord): void;
+  /** Opens the file anew after its rotation, as SIGHUP asks for. */
+  reopen(): void;
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What the audit works with. */
+export interface AuditParts extends Partial<AuditOptions> {
+  /** Takes the lines in place of what `to` names. */
+  readonly stream?: { write(line: string): unknown };
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Told each time records are lost. */
+  readonly onLoss?: (records: number) => void;
+}
+
+/** Opens the audit. A file that cannot be opened at the start is an OperatorError; later failures are logged once. */
+export function createAudit(parts: AuditParts): Audit {
+  const { to = 'stdout', requests = 'all', stream, clock, log } = parts;
+  const sink =
+    stream || to === 'stdout'
+      ? streamSink(stream ?? standardOutput(), parts)
+      : to === 'off'
+        ? noSink
+        : fileSink(to, parts);
+  return {
+    ...sink,
+    record: (record) => {
+      if (record.event === 'request' && !isWanted(record, requests)) return;
+      try {
+        const fields = scrub(record);
+        sink.write(JSON.stringify(Object.assign({ time: new Date(clock.now()).toISOString() }, fields)));
+      } catch (error) {
+        parts.onLoss?.(1);
+        log.error({ error, event: record.event }, 'an audit record could not be written');
+      }
+    },
+  };
+}
+
+interface Sink extends Omit<Audit, 'record'> {
+  write(line: string): void;
+}
+
+const nothing = (): Promise<void> => Promise.resolve();
+const noSink: Sink = { write: () => undefined, reopen: () => undefined, flush: nothing, close: nothing };
+
+function streamSink(stream: { write(line: string): unknown }, { onLoss, log }: AuditParts): Sink {
+  let isFailing = false;
+  const write = (line: string): void => {
+    try {
+      stream.write(`${line}\n`);
+      isFailing = false;
+    } catch (error) {
+      onLoss?.(1);
+      if (!isFailing) log.error({ error }, 'the audit cannot be written');
+      isFailing = true;
+    }
+  };
+  return { ...noSink, write };
+}
+
+function fileSink(path: string, { onLoss, log }: AuditParts): Sink {
+  const file = new LineFile(path, {
+    onFailure: (error) => log.error({ path, error }, 'the audit cannot be written; records wait for the disk'),
+    onRecovery: (lost) => log.warn({ path, lost }, 'the audit is written again'),
+    onLoss: (records) => onLoss?.(records),
+  });
+  return {
+    write: (line) => file.append(line),
+    reopen: () => {
+      try {
+        file.reopen();
+      } catch (error) {
+        log.error({ path, error }, 'the audit could not be reopened; the old file stays in use');
+      }
+    },
+    flush: () => file.flush(),
+    close: () => file.close(),
+  };
+}
+
+function isWanted({ verdict }: RequestRecord, requests: AuditOptions['requests']): boolean {
+  return requests === 'all' || (requests === 'refused' && verdict !== 'forward' && verdict !== 'portal');
+}

@@ -1,0 +1,149 @@
+/** A file that grows by lines: appended without blocking, kept through a full disk, reopened after rotation. */
+import { closeSync, mkdirSync, openSync, write, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { OperatorError } from '../core/errors.ts';
+
+/** Bytes that wait for a disk that takes nothing; what comes after is lost, and counted. */
+const mostWaiting = 8 * 1024 * 1024;
+const retryMilliseconds = 1000;
+
+/** Told when writing begins to fail, and when it works again with the number of lines that were lost meanwhile. */
+export interface LineFileEvents {
+  readonly onFailure: (error: unknown) => void;
+  readonly onRecovery: (lost: number) => void;
+  /** Each time lines are lost. */
+  readonly onLoss: (lines: number) => void;
+}
+
+/** An append-only file. `append` never throws; only opening does, as an OperatorError. */
+export class LineFile {
+  readonly #path: string;
+  readonly #events: LineFileEvents;
+  #descriptor: number;
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  #isWriting = false;
+  #isFailing = false;
+  #isClosed = false;
+  #lost = 0;
+  #retry: NodeJS.Timeout | undefined;
+  #idle: (() => void)[] = [];
+  /** Descriptors of before a reopening; closed once no write is under way. */
+  #stale: number[] = [];
+
+  constructor(path: string, events: LineFileEvents) {
+    this.#path = path;
+    this.#events = events;
+    this.#descriptor = openForAppend(path);
+  }
+
+  append(line: string): void {
+    const bytes = Buffer.from(`${line}\n`);
+    if (this.#isClosed || this.#waitingBytes + bytes.length > mostWaiting) {
+      this.#lost += 1;
+      this.#events.onLoss(1);
+      return;
+    }
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+    if (!this.#isWriting && !this.#retry) this.#writeOn();
+  }
+
+  /** Opens the path anew, after something has moved the file away; the old file stays in use when that fails. */
+  reopen(): void {
+    if (this.#isClosed) return;
+    const descriptor = openForAppend(this.#path);
+    this.#stale.push(this.#descriptor);
+    this.#descriptor = descriptor;
+    if (!this.#isWriting) this.#closeStale();
+  }
+
+  /** Resolves when all lines are written, or the disk refuses them. */
+  flush(): Promise<void> {
+    const isStuck = this.#isFailing && !this.#isWriting;
+    if (this.#waiting.length === 0 || isStuck || this.#isClosed) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Writes what waits and closes the file. */
+  async close(): Promise<void> {
+    await this.flush();
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    this.#writeLast();
+    this.#stale.push(this.#descriptor);
+    this.#closeStale();
+  }
+
+  #writeOn(): void {
+    this.#isWriting = true;
+    const batch = Buffer.concat(this.#waiting);
+    this.#waiting = [batch];
+    write(this.#descriptor, batch, 0, batch.length, null, (error, written) => {
+      this.#isWriting = false;
+      this.#closeStale();
+      if (error) this.#fail(error);
+      else this.#wrote(written);
+    });
+  }
+
+  #wrote(bytes: number): void {
+    if (this.#isFailing) {
+      this.#isFailing = false;
+      this.#events.onRecovery(this.#lost);
+      this.#lost = 0;
+    }
+    const [batch, ...rest] = this.#waiting;
+    const remainder = batch?.subarray(bytes);
+    this.#waiting = remainder && remainder.length > 0 ? [remainder, ...rest] : rest;
+    this.#waitingBytes -= bytes;
+    if (this.#waiting.length > 0) this.#writeOn();
+    else this.#settle();
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#isFailing) this.#events.onFailure(error);
+    this.#isFailing = true;
+    this.#settle();
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      if (!this.#isClosed) this.#writeOn();
+    }, retryMilliseconds).unref();
+  }
+
+  /** At the end there is no next event to wait for. */
+  #writeLast(): void {
+    try {
+      for (const bytes of this.#waiting) writeSync(this.#descriptor, bytes);
+    } catch (error) {
+      if (!this.#isFailing) this.#events.onFailure(error);
+    }
+  }
+
+  #settle(): void {
+    const waiters = this.#idle;
+    this.#idle = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  #closeStale(): void {
+    for (const descriptor of this.#stale) closeSync(descriptor);
+    this.#stale = [];
+  }
+}
+
+function openForAppend(path: string): number {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    // The audit names users and addresses: for its owner and group only.
+    return openSync(path, 'a', 0o640);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    throw new OperatorError(
+      `the file ${path} cannot be opened for writing (${code})`,
+      'check audit.to, and that this user may write there',
+      error,
+    );
+  }
+}

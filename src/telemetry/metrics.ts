@@ -1,0 +1,167 @@
+/** Counters and gauges for Prometheus, in a registry of their own. `gateway/record.ts` says what happened; this counts it. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { OutcomeKind } from '../core/outcome.ts';
+import type { Reason } from '../core/reason.ts';
+
+/** A request that has been answered, or given up. */
+export interface RequestMeasure {
+  /** A configured route's name, or one of the gateway's own words; never anything that a client sent. */
+  readonly route: string;
+  readonly verdict: string;
+  readonly reason?: Reason;
+  readonly method?: string;
+  readonly status?: number;
+  readonly seconds: number;
+}
+
+/** One provider's part in a login. */
+export interface LoginMeasure {
+  readonly provider: string;
+  readonly outcome: OutcomeKind;
+  readonly reason?: Reason;
+  readonly seconds: number;
+}
+
+/** What can be live on a session. */
+export type ConnectionKind = 'websocket' | 'stream' | 'download' | 'request';
+
+const requestBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const loginBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15];
+const breakerValues = { closed: 0, 'half-open': 1, open: 2 } as const;
+/** Of one label; a mistake elsewhere must not fill the memory of this process and of Prometheus. */
+const mostLabelValues = 500;
+
+/** Makes the metrics of one process. `processMetrics: false` leaves out the figures of Node itself. */
+export function createMetrics(options: { readonly processMetrics?: boolean } = {}): Metrics {
+  return new Metrics(options.processMetrics ?? true);
+}
+
+/** The gateway's metrics. No method throws. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #labels = new Map<string, Set<string>>();
+  readonly #requests = this.#counter('requests_total', 'Requests by route, verdict and reason', [
+    'route',
+    'verdict',
+    'reason',
+  ]);
+  readonly #responses = this.#counter('responses_total', 'Responses by route and class of status', ['route', 'status']);
+  readonly #requestTime = this.#histogram(
+    'request_duration_seconds',
+    'From the request head to the end of the response',
+    ['route'],
+    requestBuckets,
+  );
+  readonly #logins = this.#counter('logins_total', 'Answers of providers', ['provider', 'outcome', 'reason']);
+  readonly #loginTime = this.#histogram(
+    'login_duration_seconds',
+    'Time that providers took to answer',
+    ['provider'],
+    loginBuckets,
+  );
+  readonly #connections = this.#gauge('live_connections', 'Connections that are open', ['kind']);
+  readonly #sessions = this.#gauge('sessions', 'Live sessions in the store', []);
+  readonly #breakers = this.#gauge('breaker_state', '0 closed, 1 half-open, 2 open', ['provider']);
+  readonly #auditLosses = this.#counter('audit_lost_records_total', 'Audit records that could not be written', []);
+  #countSessions: (() => Promise<number>) | undefined;
+
+  constructor(hasProcessMetrics: boolean) {
+    if (hasProcessMetrics) collectDefaultMetrics({ register: this.#registry });
+    // Present from the start, so that an alert on their growth does not miss the first.
+    this.#auditLosses.inc(0);
+  }
+
+  /** The type that `render` answers in. */
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  request({ route, verdict, reason, status, seconds }: RequestMeasure): void {
+    const bounded = this.#bound('route', route);
+    this.#requests.inc({ route: bounded, verdict, reason: reason ?? '' });
+    if (status !== undefined) this.#responses.inc({ route: bounded, status: statusClass(status) });
+    this.#requestTime.observe({ route: bounded }, positive(seconds));
+  }
+
+  login({ provider, outcome, reason, seconds }: LoginMeasure): void {
+    const bounded = this.#bound('provider', provider);
+    this.#logins.inc({ provider: bounded, outcome, reason: reason ?? '' });
+    this.#loginTime.observe({ provider: bounded }, positive(seconds));
+  }
+
+  /** Counts connections up (1) and down (-1). */
+  connections(kind: ConnectionKind, delta: 1 | -1): void {
+    this.#connections.inc({ kind }, delta);
+  }
+
+  sessions(count: number): void {
+    this.#sessions.set(count);
+  }
+
+  /** Counts the sessions each time the metrics are read; while that fails their number is NaN. */
+  countSessionsBy(count: () => Promise<number>): void {
+    this.#countSessions = count;
+  }
+
+  breaker(provider: string, state: keyof typeof breakerValues): void {
+    this.#breakers.set({ provider: this.#bound('provider', provider) }, breakerValues[state]);
+  }
+
+  auditLost(records: number): void {
+    this.#auditLosses.inc(records);
+  }
+
+  /** Forgets routes and providers that a new configuration no longer has. Counters of the others stay. */
+  retain(names: { readonly routes: readonly string[]; readonly providers: readonly string[] }): void {
+    this.#forget('provider', names.providers, (provider) => this.#breakers.remove({ provider }));
+    this.#forget('route', names.routes, () => undefined);
+  }
+
+  /** All metrics in Prometheus' text format. */
+  async render(): Promise<string> {
+    const count = this.#countSessions;
+    if (count) this.#sessions.set(await count().catch(() => Number.NaN));
+    return this.#registry.metrics();
+  }
+
+  #forget(label: string, kept: readonly string[], remove: (value: string) => void): void {
+    for (const value of [...(this.#labels.get(label) ?? [])].filter((known) => !kept.includes(known))) {
+      this.#labels.get(label)?.delete(value);
+      remove(value);
+    }
+  }
+
+  #bound(label: string, value: string): string {
+    const known = this.#labels.get(label) ?? new Set();
+    this.#labels.set(label, known);
+    if (!known.has(value) && known.size >= mostLabelValues) return '_other';
+    known.add(value);
+    return value;
+  }
+
+  #counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
+    return new Counter({ name: `gatehouse_${name}`, help, labelNames, registers: [this.#registry] });
+  }
+
+  #gauge<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Gauge<Label> {
+    return new Gauge({ name: `gatehouse_${name}`, help, labelNames, registers: [this.#registry] });
+  }
+
+  #histogram<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+    buckets: number[],
+  ): Histogram<Label> {
+    return new Histogram({ name: `gatehouse_${name}`, help, labelNames, buckets, registers: [this.#registry] });
+  }
+}
+
+function statusClass(status: number): string {
+  return status >= 100 && status < 600 ? `${Math.floor(status / 100)}xx` : 'other';
+}
+
+/** A histogram throws on anything but a number; a clock that jumped must not do that to a request. */
+function positive(seconds: number): number {
+  return Number.isFinite(seconds) && seconds > 0 ? seconds : 0;
+}

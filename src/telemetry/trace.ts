@@ -1,0 +1,46 @@
+/** Names that follow a request through all programs: our request id, and W3C Trace Context. */
+import { randomBytes, randomUUID } from 'node:crypto';
+
+/** Where a request stands in a trace. */
+export interface Trace {
+  /** 32 hexadecimal digits. */
+  readonly traceId: string;
+  /** 16 hexadecimal digits: who asks. */
+  readonly spanId: string;
+  readonly isSampled: boolean;
+}
+
+const traceparentForm = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[\x21-\x7e]*)?$/;
+const requestIdForm = /^[A-Za-z0-9][A-Za-z0-9._:-]{7,127}$/;
+
+/** Reads a `traceparent` header (W3C Trace Context §3.2); undefined unless it is valid to the letter. */
+export function parseTraceparent(value: string | undefined): Trace | undefined {
+  const [, version, traceId = '', spanId = '', flags = '', rest] = traceparentForm.exec(value ?? '') ?? [];
+  if (version === undefined || version === 'ff' || /^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
+  // Only versions to come may carry more fields.
+  if (version === '00' && rest !== undefined) return undefined;
+  return { traceId, spanId, isSampled: (Number.parseInt(flags, 16) & 1) === 1 };
+}
+
+/** A span of ours: within the caller's trace when its header is valid, else in one of its own. */
+export function continueTrace(header: string | undefined): Trace {
+  const caller = parseTraceparent(header);
+  return {
+    traceId: caller?.traceId ?? randomBytes(16).toString('hex'),
+    spanId: randomBytes(8).toString('hex'),
+    isSampled: caller?.isSampled ?? false,
+  };
+}
+
+/** The `traceparent` header for what is asked on behalf of this span. */
+export function formatTraceparent({ traceId, spanId, isSampled }: Trace): string {
+  return `00-${traceId}-${spanId}-${isSampled ? '01' : '00'}`;
+}
+
+/**
+ * The id of a request: the one that a trusted proxy gave it, if it is well-formed, else one of our own. Pass nothing for
+ * an untrusted peer: a client must not choose what the logs call it.
+ */
+export function createRequestId(fromTrustedProxy?: string): string {
+  return fromTrustedProxy !== undefined && requestIdForm.test(fromTrustedProxy) ? fromTrustedProxy : randomUUID();
+}
