@@ -60,6 +60,7 @@ export function misfits(root, { platform, arch }) {
  * which `npm ci` deletes while it works.
  * @param {string} root
  * @param {NodeJS.ProcessEnv} env
+ * @returns {NodeJS.ProcessEnv}
  */
 export function npmEnvironment(root, env) {
   const modules = path.join(root, 'node_modules') + path.sep;
