@@ -1,0 +1,90 @@
+/** A store in this process's memory: for tests and for trying out. Its contents end with the process. */
+import type { Clock } from '../core/clock.ts';
+import type { Store, Stored, StoredEntry } from '../core/store.ts';
+import { StoreError } from './errors.ts';
+
+interface Entry {
+  readonly value: string;
+  readonly version: string;
+  readonly expiresAt: number;
+}
+
+const pruneEvery = 60_000;
+
+/** Keeps entries in a Map; expired ones leave it once a minute. */
+export class MemoryStore implements Store {
+  readonly #clock: Clock;
+  readonly #entries = new Map<string, Entry>();
+  readonly #pruning: NodeJS.Timeout;
+  #writes = 0;
+  #isClosed = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#pruning = setInterval(() => this.#prune(), pruneEvery).unref();
+  }
+
+  async get(key: string): Promise<Stored | undefined> {
+    const entry = this.#live(key);
+    return entry && { value: entry.value, version: entry.version };
+  }
+
+  async put(key: string, value: string, expiresAt = Number.POSITIVE_INFINITY): Promise<void> {
+    this.#live(key);
+    this.#write(key, value, expiresAt);
+  }
+
+  async replace(key: string, version: string | undefined, value: string, expiresAt?: number): Promise<boolean> {
+    if (this.#live(key)?.version !== version) return false;
+    this.#write(key, value, expiresAt ?? Number.POSITIVE_INFINITY);
+    return true;
+  }
+
+  async take(key: string): Promise<string | undefined> {
+    const entry = this.#live(key);
+    this.#entries.delete(key);
+    return entry?.value;
+  }
+
+  async delete(key: string): Promise<boolean> {
+    const entry = this.#live(key);
+    this.#entries.delete(key);
+    return entry !== undefined;
+  }
+
+  async *list(prefix: string): AsyncGenerator<StoredEntry, void, undefined> {
+    this.#live(prefix);
+    const keys = [...this.#entries.keys()].filter((key) => key.startsWith(prefix));
+    for (const key of keys.sort(byCodePoint)) {
+      const entry = this.#live(key);
+      if (entry) yield { key, value: entry.value, version: entry.version };
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#pruning);
+    this.#entries.clear();
+  }
+
+  #live(key: string): Entry | undefined {
+    if (this.#isClosed) throw new StoreError('closed', 'the store in memory is closed');
+    const entry = this.#entries.get(key);
+    return entry && entry.expiresAt > this.#clock.now() ? entry : undefined;
+  }
+
+  #write(key: string, value: string, expiresAt: number): void {
+    this.#writes += 1;
+    this.#entries.set(key, { value, version: String(this.#writes), expiresAt });
+  }
+
+  #prune(): void {
+    const now = this.#clock.now();
+    for (const [key, { expiresAt }] of this.#entries) if (expiresAt <= now) this.#entries.delete(key);
+  }
+}
+
+/** The order of UTF-8 bytes, in which the other stores list; UTF-16 differs beyond U+FFFF. */
+function byCodePoint(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
