@@ -1,0 +1,169 @@
+/** Which roles an assertion gives, by the configuration; and for the refusal page, which ones would have let it pass. */
+import * as z from 'zod';
+import type { Assertion, Principal } from '../core/principal.ts';
+import { canonicalUsername } from '../core/principal.ts';
+import type { Reason } from '../core/reason.ts';
+import type { Route } from '../core/route.ts';
+import { decide } from './decide.ts';
+import { foldName, readDn } from './dn.ts';
+
+const texts = () => z.array(z.string().min(1)).default([]);
+
+const role = z
+  .strictObject({
+    label: z.string().min(1).optional().describe('what the refusal page calls it; the name of the role when absent'),
+    groups: texts().describe(
+      'any of these: a name, compared without regard to case, or a DN, which is that group alone',
+    ),
+    users: texts().describe('any of these user names'),
+    providers: texts().describe('anybody who signed in by one of these'),
+    attributes: z
+      .record(z.string(), z.array(z.string().min(1)).min(1))
+      .default({})
+      .describe('any of these values of an attribute, compared exactly'),
+    only: texts().describe('the role is given to users of these providers alone; all when empty'),
+  })
+  .refine(
+    ({ groups, users, providers, attributes }) =>
+      groups.length + users.length + providers.length + Object.keys(attributes).length > 0,
+    'must name groups, users, providers or attributes: without any, nobody has the role',
+  );
+
+/** The schema of `roles:`. */
+export const roleOptions = z.record(
+  z.string().regex(/^[A-Za-z][A-Za-z0-9._-]{0,63}$/, 'must be a short name of letters, digits, dots, hyphens'),
+  role,
+);
+
+/** The roles as configured. */
+export type RoleOptions = z.output<typeof roleOptions>;
+
+/** Gives the roles of an assertion by the configured name of the provider that vouched. */
+export type RoleGiver = (assertion: Assertion, provider: string) => ReadonlySet<string>;
+
+/** Whether a role was given, and the condition that gave it or the conditions that did not hold. */
+export interface RoleExplanation {
+  readonly role: string;
+  readonly given: boolean;
+  readonly why: string;
+}
+
+/** What a refused user may be told: in the operator's words, and nothing else. */
+export interface Missing {
+  readonly reason: Reason;
+  /** Labels; any one of them would do. */
+  readonly roles: readonly string[];
+  /** True when another way of signing in is needed. */
+  readonly otherLogin: boolean;
+  readonly contact?: string;
+}
+
+/** A role with its conditions: each says in words what holds, or undefined. */
+interface CompiledRole {
+  readonly name: string;
+  readonly conditions: readonly ((assertion: Assertion, provider: string) => string | undefined)[];
+  readonly only: readonly string[];
+  readonly wanted: string;
+}
+
+/** Compiles the roles. What it gives never throws for an assertion of the contract's shape. */
+export function compileRoles(options: RoleOptions): RoleGiver {
+  const roles = compile(options);
+  return (assertion, provider) =>
+    new Set(roles.filter((role) => reasonFor(role, assertion, provider) !== undefined).map(({ name }) => name));
+}
+
+/** Why each role was or was not given, for `explain`. */
+export function explainRoles(options: RoleOptions, assertion: Assertion, provider: string): RoleExplanation[] {
+  return compile(options).map((role) => {
+    const reason = reasonFor(role, assertion, provider);
+    if (reason !== undefined) return { role: role.name, given: true, why: reason };
+    const closed = role.only.length > 0 && !role.only.includes(provider);
+    const why = closed ? `only for users of ${role.only.join(', ')}, not of ${provider}` : `none of: ${role.wanted}`;
+    return { role: role.name, given: false, why };
+  });
+}
+
+/** What the principal lacks for a route, in words for a user; undefined when policy does not deny. */
+export function missing(
+  principal: Principal,
+  route: Pick<Route, 'access' | 'contact'>,
+  options: RoleOptions,
+): Missing | undefined {
+  const decision = decide(principal, route, undefined, 0);
+  if (decision.kind !== 'deny') return undefined;
+  const wanted = decision.reason === 'role-missing' && typeof route.access === 'object' ? route.access.roles : [];
+  return {
+    reason: decision.reason,
+    roles: wanted.map((name) => options[name]?.label ?? name),
+    otherLogin: decision.reason === 'provider-not-admitted',
+    ...(route.contact !== undefined && { contact: route.contact }),
+  };
+}
+
+function reasonFor(role: CompiledRole, assertion: Assertion, provider: string): string | undefined {
+  if (role.only.length > 0 && !role.only.includes(provider)) return undefined;
+  for (const condition of role.conditions) {
+    const reason = condition(assertion, provider);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
+}
+
+function compile(options: RoleOptions): CompiledRole[] {
+  return Object.entries(options).map(([name, { groups, users, providers, attributes, only }]) => {
+    const names = new Set(users.map(canonicalUsername));
+    const inGroups = groupCondition(groups);
+    const lists = Object.entries(attributes);
+    return {
+      name,
+      only,
+      conditions: [
+        inGroups,
+        ({ subject }) => (names.has(canonicalUsername(subject)) ? `user ${canonicalUsername(subject)}` : undefined),
+        (_, provider) => (providers.includes(provider) ? `provider ${provider}` : undefined),
+        (assertion) => attributeReason(lists, assertion),
+      ],
+      wanted: [
+        ...groups.map((group) => `group ${group}`),
+        ...users.map((user) => `user ${user}`),
+        ...providers.map((provider) => `provider ${provider}`),
+        ...lists.map(([attribute, values]) => `${attribute} ${values.join(' or ')}`),
+      ].join(', '),
+    };
+  });
+}
+
+/**
+ * A configured DN is that group alone, wherever its name is used again. A configured name is a group of that name, or a DN
+ * whose first part has it: `memberOf` gives DNs where a group search gives names.
+ */
+function groupCondition(groups: readonly string[]): (assertion: Assertion) => string | undefined {
+  const entries = groups.map((written) => ({ written, dn: readDn(written) }));
+  const dns = new Map(entries.flatMap(({ written, dn }) => (dn ? [[dn.canonical, written] as const] : [])));
+  const names = new Map(entries.flatMap(({ written, dn }) => (dn ? [] : [[foldName(written), written] as const])));
+  return (assertion) => {
+    for (const group of valuesOf(assertion, 'groups')) {
+      const dn = readDn(group);
+      const match = dn ? (dns.get(dn.canonical) ?? names.get(dn.leaf ?? '')) : names.get(foldName(group));
+      if (match !== undefined) return `group ${match}`;
+    }
+    return undefined;
+  };
+}
+
+function attributeReason(
+  lists: readonly (readonly [string, readonly string[]])[],
+  assertion: Assertion,
+): string | undefined {
+  for (const [attribute, wanted] of lists) {
+    const value = valuesOf(assertion, attribute).find((candidate) => wanted.includes(candidate));
+    if (value !== undefined) return `${attribute} ${value}`;
+  }
+  return undefined;
+}
+
+/** Own properties only: an attribute called `constructor` is not one that everybody has. */
+function valuesOf(assertion: Assertion, attribute: string): readonly string[] {
+  return Object.hasOwn(assertion.attributes, attribute) ? (assertion.attributes[attribute] ?? []) : [];
+}

@@ -1,0 +1,55 @@
+/**
+ * Host names in their one spelling: of a request's Host, of an absolute target, of a route. Whether a request's Host is
+ * there at all and only once is `target.ts`'s to check.
+ */
+import { isIPv6 } from 'node:net';
+import { domainToASCII, domainToUnicode } from 'node:url';
+
+const longestHost = 253;
+const label = /^[a-z0-9_-]{1,63}$/;
+
+/** A host and, where it was written, its port. */
+export interface Authority {
+  /** Canonical: lower case, punycode, no trailing dot; an IPv6 address in brackets. */
+  readonly host: string;
+  readonly port: string | undefined;
+}
+
+/** Reads `host` or `host:port`; undefined for user names, spaces, empty labels and whatever else is no host. */
+export function readAuthority(text: string): Authority | undefined {
+  const parts = /^(\[[0-9a-f:.]*\]|[^:[\]]*)(?::(\d{1,5}))?$/i.exec(text);
+  if (!parts) return undefined;
+  const [, name = '', port] = parts;
+  if (port !== undefined && Number(port) > 65_535) return undefined;
+  const host = name.startsWith('[') ? canonicalIpv6(name.slice(1, -1)) : canonicalName(name);
+  return host === undefined ? undefined : { host, port: port === undefined ? undefined : String(Number(port)) };
+}
+
+/** The host that routes are matched by: of `host` or `host:port`, canonical and without the port. */
+export function canonicalHost(host: string): string | undefined {
+  return readAuthority(host)?.host;
+}
+
+/** A route's host in its one spelling: a host without a port, or `*.` before one. Undefined when it is neither. */
+export function canonicalRouteHost(host: string): string | undefined {
+  const wildcard = host.startsWith('*.');
+  const authority = readAuthority(wildcard ? host.slice(2) : host);
+  if (!authority || authority.port !== undefined || (wildcard && authority.host.startsWith('['))) return undefined;
+  return wildcard ? `*.${authority.host}` : authority.host;
+}
+
+function canonicalName(name: string): string | undefined {
+  // domainToASCII decodes %2e and cuts at a slash: only letters that a host may have reach it.
+  if (name === '' || /[^A-Za-z0-9._\-\u0080-\u{10ffff}]/u.test(name)) return undefined;
+  const international = /[^\0-\x7f]|(?:^|\.)xn--/i.test(name);
+  const spelt = (international ? domainToASCII(name) : name).toLowerCase();
+  const bare = spelt.endsWith('.') ? spelt.slice(0, -1) : spelt;
+  if (bare.length > longestHost || !bare.split('.').every((part) => label.test(part))) return undefined;
+  // A punycode label that decodes to another name, or to none, would be a second spelling of that name.
+  if (international && domainToASCII(domainToUnicode(bare)).toLowerCase() !== bare) return undefined;
+  return bare;
+}
+
+function canonicalIpv6(address: string): string | undefined {
+  return isIPv6(address) ? new URL(`http://[${address}]`).hostname : undefined;
+}

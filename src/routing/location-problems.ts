@@ -1,0 +1,73 @@
+/** What makes a set of routes impossible: the errors that nginx, too, reports when it reads its configuration. */
+import type { Route } from '../core/route.ts';
+import { canonicalRouteHost } from './host.ts';
+import { compilePattern } from './location-text.ts';
+import { readPath } from './path.ts';
+
+/** What the checks look at; a whole route is one. */
+export type RouteLocation = Pick<Route, 'name' | 'host' | 'modifier' | 'path'> & {
+  readonly upstream: Pick<Route['upstream'], 'path'>;
+};
+
+/** An error in one route: its place in the list, the key it concerns, and what to do. */
+export interface LocationProblem {
+  readonly index: number;
+  readonly key: 'location' | 'host' | 'upstream';
+  readonly message: string;
+}
+
+/** Every error of the routes' locations, hosts and upstream paths; `compileLocations` refuses routes that have one. */
+export function locationProblems(routes: readonly RouteLocation[]): LocationProblem[] {
+  const seen = new Map<string, string>();
+  return routes.flatMap((route, index) => {
+    const problems: LocationProblem[] = [];
+    const report = (key: LocationProblem['key'], message: string | undefined) => {
+      if (message !== undefined) problems.push({ index, key, message });
+    };
+    const key = placeOf(route);
+    const first = seen.get(key);
+    if (first !== undefined)
+      report('location', `is taken by the route ${first} already: nothing would ever reach this one`);
+    else seen.set(key, route.name);
+    report('location', patternProblem(route));
+    report('host', hostProblem(route.host));
+    report('upstream', upstreamProblem(route));
+    return problems;
+  });
+}
+
+/** A plain prefix and `^~` with the same path are one place, as in nginx; a path and `= path` are two. */
+function placeOf({ host, modifier, path }: RouteLocation): string {
+  return JSON.stringify([
+    host === undefined ? '' : (canonicalRouteHost(host) ?? host),
+    modifier === '^~' ? '' : modifier,
+    path,
+  ]);
+}
+
+function patternProblem(route: RouteLocation): string | undefined {
+  if (!route.modifier.startsWith('~')) return undefined;
+  try {
+    compilePattern(route);
+    return undefined;
+  } catch {
+    return 'is not a regular expression that JavaScript reads';
+  }
+}
+
+function hostProblem(host: string | undefined): string | undefined {
+  if (host === undefined) return undefined;
+  const canonical = canonicalRouteHost(host);
+  if (canonical === undefined)
+    return 'must be a host name such as cc.example.com, or *.example.com; without scheme, port or path';
+  return undefined;
+}
+
+function upstreamProblem({ modifier, upstream: { path } }: RouteLocation): string | undefined {
+  if (path === undefined) return undefined;
+  if (modifier.startsWith('~'))
+    return 'must have no path: a regular expression matches no fixed prefix that the path could replace, as in nginx';
+  const reading = readPath(path);
+  if (reading.kind === 'refused') return `has a path that could not be sent: ${reading.detail}`;
+  return reading.path === path ? undefined : `has a path that is not in its normal form: write ${reading.path}`;
+}

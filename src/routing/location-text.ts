@@ -1,0 +1,97 @@
+/**
+ * A location as it stands in the configuration, in nginx's words: `/p`, `= /p`, `^~ /p`, `~ regex`, `~* regex`. How
+ * locations compete for a request is `locations.ts`'s.
+ */
+import type { Route } from '../core/route.ts';
+import { hasParameters, matchedText, readPath } from './path.ts';
+
+/** A location that was read. */
+export interface Location {
+  readonly modifier: Route['modifier'];
+  /** The text to match: of a path, its escapes decoded, as requests are; of a regular expression, its source. */
+  readonly path: string;
+}
+
+/** A location, or what is wrong with it and what to write. */
+export type LocationReading =
+  | { readonly kind: 'ok'; readonly location: Location; readonly warnings: readonly string[] }
+  | { readonly kind: 'invalid'; readonly message: string };
+
+/** Reads a location. A path that no canonical request path could equal is invalid, since it would never match. */
+export function parseLocation(text: string): LocationReading {
+  const [, modifier = '', path = ''] = /^(=|\^~|~\*|~)?\s*(.*)$/s.exec(text) ?? [];
+  if (path === '') return invalid('is empty: write a path such as /app, or "~ " and a regular expression');
+  if (/^["']/.test(path)) return invalid('begins with a quote: YAML has taken its own off, and a location needs none');
+  if (path.startsWith('@')) return invalid('is a named location: only paths and regular expressions can be routed');
+  return modifier === '~' || modifier === '~*'
+    ? readPattern(modifier, path)
+    : readPrefix(modifier as '' | '=' | '^~', path);
+}
+
+/** Compiles the regular expression of a location; throws a SyntaxError where JavaScript does not read it. */
+export function compilePattern({ modifier, path }: Pick<Route, 'modifier' | 'path'>): RegExp {
+  return new RegExp(path, modifier === '~*' ? 'iu' : 'u');
+}
+
+function readPrefix(modifier: '' | '=' | '^~', path: string): LocationReading {
+  if (!path.startsWith('/')) return invalid(`must begin with a slash: write ${modifier} /${path}`.replace('  ', ' '));
+  if (/\s/.test(path)) return invalid('holds a space: write %20 where a path has one');
+  if (/[?#]/.test(path)) return invalid('holds a query or a fragment: a location is matched against the path alone');
+  const written = path.replace(/[^\0-\x7f]+/gu, encodeURIComponent);
+  const reading = readPath(written);
+  if (reading.kind === 'refused')
+    return invalid(`would never match, since a request with it is refused: ${reading.detail}`);
+  if (hasParameters(reading.path))
+    return invalid('would never match: what follows a semicolon is left out of the match');
+  if (reading.rebuilt)
+    return invalid(`would never match, since requests are read without these: write ${reading.path}`);
+  if (/^\/_gate(?:\/|$)/.test(reading.path)) return invalid("would never match: /_gate/ holds the gateway's own pages");
+  return { kind: 'ok', location: { modifier, path: matchedText(reading.path) }, warnings: [] };
+}
+
+function readPattern(modifier: '~' | '~*', source: string): LocationReading {
+  try {
+    compilePattern({ modifier, path: source });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.replace(/^Invalid regular expression: /, '') : 'unreadable';
+    return invalid(
+      `is a regular expression that JavaScript does not read (${reason}). It takes no inline (?i), possessive ` +
+        'quantifiers, atomic groups or [[:classes:]], and no backslash before letters and signs that need none',
+    );
+  }
+  return { kind: 'ok', location: { modifier, path: source }, warnings: slowPattern(source) };
+}
+
+/**
+ * Why a regular expression may take very long on a path made for it. A simple reading: it finds repeated repetitions and
+ * many `.*`, not every overlap of alternatives.
+ */
+function slowPattern(source: string): string[] {
+  const warnings: string[] = [];
+  // Escapes and classes become one letter each: a quantifier inside them is none.
+  const plain = source.replace(/\\(?:[pP]\{[^}]*\}|u\{[^}]*\}|k<[^>]*>|.)/gsu, 'a').replace(/\[[^\]]*\]/g, 'a');
+  if (repeatsRepetition(plain))
+    warnings.push('repeats a group that repeats something itself: a path made for it can take very long to match');
+  if ((plain.match(/\.[*+]/g)?.length ?? 0) > 2)
+    warnings.push('has more than two of ".*": a long path takes long to match; [^/]* within a segment does not');
+  return warnings;
+}
+
+function repeatsRepetition(plain: string): boolean {
+  const groups: boolean[] = [false];
+  for (const [token] of plain.matchAll(/\(|\)(?:[*+]|\{\d+,\})?|[*+]|\{\d+,\}/g)) {
+    if (token === '(') groups.push(false);
+    else if (!token.startsWith(')')) groups[groups.length - 1] = true;
+    else {
+      const inner = groups.pop() ?? false;
+      const repeated = token.length > 1;
+      if (inner && repeated) return true;
+      if (inner || repeated) groups[groups.length - 1] = true;
+    }
+  }
+  return false;
+}
+
+function invalid(message: string): LocationReading {
+  return { kind: 'invalid', message };
+}

@@ -1,0 +1,65 @@
+/** What is allowed in a set of routes and often not meant; `gatehouse check` prints it. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Access, Route } from '../core/route.ts';
+import { compileLocations } from './locations.ts';
+
+/** A warning about one route. */
+export interface LocationWarning {
+  readonly route: Route;
+  readonly key: 'location' | 'upstream';
+  readonly message: string;
+  /** What to write instead. */
+  readonly hint: string;
+}
+
+/** All warnings about routes that `compileLocations` takes. */
+export function locationWarnings(routes: readonly Route[]): LocationWarning[] {
+  return [...siblingsAdmitted(routes), ...slashesThatDiffer(routes)];
+}
+
+/**
+ * Prefixes without a closing slash that decide about more than their own tree: as in nginx a prefix is a string, and
+ * `/ccagent` takes `/ccagentx` too. Silent where the siblings would get the same access from the other routes.
+ */
+export function siblingsAdmitted(routes: readonly Route[]): LocationWarning[] {
+  return routes.flatMap((route) => {
+    if (!isPrefix(route) || route.path.endsWith('/')) return [];
+    const sibling = `${encodeURI(route.path)}x`;
+    const others = compileLocations(routes.filter((other) => other !== route));
+    const host = route.host?.replace(/^\*/, 'any') ?? '';
+    const otherwise = others.match(host, sibling)?.route;
+    // Where no other route takes them the siblings would be 404, which is as closed as deny.
+    if (isDeepStrictEqual(accessOf(otherwise?.access ?? 'deny'), accessOf(route.access))) return [];
+    const instead = otherwise ? `by the route ${otherwise.name}` : 'nowhere';
+    const exact = `= ${route.path}`;
+    return {
+      route,
+      key: 'location',
+      message: `takes every path that begins so, ${route.path}x too, which would otherwise be served ${instead}`,
+      hint: `write "${route.path}/", or two locations: "${exact}" and "${`${route.modifier} ${route.path}/`.trim()}"`,
+    };
+  });
+}
+
+/** `/api/` to `http://app/v1` makes `/v1users` of `/api/users`: nginx replaces the string, so do we. */
+function slashesThatDiffer(routes: readonly Route[]): LocationWarning[] {
+  return routes.flatMap((route) => {
+    const to = route.upstream.path;
+    if (to === undefined || !isPrefix(route) || !route.path.endsWith('/') || to.endsWith('/')) return [];
+    return {
+      route,
+      key: 'upstream',
+      message: `replaces ${route.path} by ${to}, so that ${route.path}page is sent as ${to}page`,
+      hint: `end the upstream's path with a slash: ${to}/`,
+    };
+  });
+}
+
+function isPrefix({ modifier }: Route): boolean {
+  return modifier === '' || modifier === '^~';
+}
+
+function accessOf(access: Access): unknown {
+  if (typeof access === 'string') return access;
+  return { ...access, roles: [...access.roles].sort(), providers: [...access.providers].sort() };
+}

@@ -1,0 +1,218 @@
+/**
+ * Which route takes a request: nginx's order of locations, hosts before them, and `proxy_pass` after. Reading what stands
+ * in the configuration is `location-text.ts`'s and `location-problems.ts`'s.
+ */
+import { OperatorError } from '../core/errors.ts';
+import type { Route } from '../core/route.ts';
+import type { CanonicalTarget } from '../core/verdict.ts';
+import { canonicalRouteHost } from './host.ts';
+import { locationProblems } from './location-problems.ts';
+import { compilePattern } from './location-text.ts';
+import { hasParameters, matchedText, readPath } from './path.ts';
+
+/** A route that was looked at for a request, and what became of it. */
+export interface Candidate {
+  readonly route: Route;
+  readonly matches: boolean;
+  readonly note: string;
+}
+
+/** The route of a request. `considered` is worked out when it is read, for `explain`; the way of a request skips it. */
+export interface LocationMatch {
+  readonly route: Route;
+  /** In an operator's words. */
+  readonly why: string;
+  readonly considered: readonly Candidate[];
+}
+
+/** The locations that one host can reach. */
+interface Site {
+  /** Such as `host cc.example.com`; empty for the routes without one. */
+  readonly label: string;
+  readonly exact: ReadonlyMap<string, Route>;
+  /** Plain and `^~`. */
+  readonly prefixes: ReadonlyMap<string, Route>;
+  /** Of the prefixes, longest first, each once. */
+  readonly lengths: readonly number[];
+  readonly patterns: readonly { readonly route: Route; readonly pattern: RegExp }[];
+}
+
+/**
+ * Compiles routes for matching; throws an OperatorError for those that nginx would not load either.
+ *
+ * A host's set is its own routes and those without a host; with the same location in both, its own wins. The set is of the
+ * exact host, else of the longest `*.` that fits, else only the routes without a host: sets never mix.
+ */
+export function compileLocations(routes: readonly Route[]): Locations {
+  const [problem] = locationProblems(routes);
+  if (problem)
+    throw new OperatorError(
+      `routes[${problem.index}] (${routes[problem.index]?.name}): ${problem.key} ${problem.message}`,
+      'Correct the route in the configuration.',
+    );
+  return new Locations(routes);
+}
+
+/** Compiled locations; made by `compileLocations`. */
+export class Locations {
+  readonly #sites = new Map<string, Site>();
+  readonly #common: Site;
+
+  constructor(routes: readonly Route[]) {
+    const common = routes.filter((route) => route.host === undefined);
+    this.#common = siteOf('', common, routes);
+    for (const host of new Set(routes.flatMap(hostOf))) {
+      const own = routes.filter((route) => hostOf(route)[0] === host);
+      this.#sites.set(host, siteOf(`host ${host}`, [...own, ...common], routes));
+    }
+  }
+
+  /** The route for a canonical host and a canonical path; undefined when no location matches. */
+  match(host: string, path: string): LocationMatch | undefined {
+    const site = this.#siteFor(host);
+    const text = matchedText(path);
+    const found = find(site, text);
+    if (!found) return undefined;
+    const why = site.label === '' ? found.why : `${site.label}: ${found.why}`;
+    return {
+      route: found.route,
+      why,
+      get considered() {
+        return consider(site, text, found.route);
+      },
+    };
+  }
+
+  /**
+   * The path to redirect to when only the closing slash is missing: `/app` where there is a location `/app/` and none
+   * `/app`. nginx answers 301 there before it looks at any other location.
+   */
+  closingSlash(host: string, path: string): string | undefined {
+    if (path.endsWith('/') || hasParameters(path)) return undefined;
+    const site = this.#siteFor(host);
+    const text = matchedText(path);
+    const has = (wanted: string) => site.exact.has(wanted) || site.prefixes.has(wanted);
+    return !has(text) && has(`${text}/`) ? `${path}/` : undefined;
+  }
+
+  /** What was looked at for a request that nothing takes, too. */
+  considered(host: string, path: string): readonly Candidate[] {
+    const site = this.#siteFor(host);
+    const text = matchedText(path);
+    return consider(site, text, find(site, text)?.route);
+  }
+
+  #siteFor(host: string): Site {
+    const exact = this.#sites.get(host);
+    if (exact) return exact;
+    // Labels are cut from the left, so that the longest wildcard is met first and never matches half a label.
+    for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
+      const wildcard = this.#sites.get(`*${host.slice(dot)}`);
+      if (wildcard) return wildcard;
+    }
+    return this.#common;
+  }
+}
+
+/** The path and query for the upstream, or why there is none. */
+export type UpstreamTarget =
+  | { readonly kind: 'ok'; readonly path: string }
+  | { readonly kind: 'refused'; readonly reason: 'ambiguous-target'; readonly detail: string };
+
+/**
+ * nginx's `proxy_pass`: with a path, it stands in the place of what the location matched; without, the path goes on. What
+ * comes out must be as canonical as what went in, or the upstream would read another path than the one decided on. A slash
+ * doubled where the two meet is sent once.
+ */
+export function upstreamTarget(
+  route: Pick<Route, 'modifier' | 'path' | 'upstream'>,
+  target: Pick<CanonicalTarget, 'path' | 'query'>,
+): UpstreamTarget {
+  const base = route.upstream.path;
+  if (base === undefined) return { kind: 'ok', path: target.path + target.query };
+  const rest = route.modifier.startsWith('~') ? undefined : afterPrefix(target.path, route.path);
+  if (rest === undefined) return ambiguous('the path is not spelt as the location that the upstream path replaces');
+  const path = base.endsWith('/') && rest.startsWith('/') ? base + rest.slice(1) : base + rest;
+  const reading = readPath(path);
+  if (reading.kind === 'refused') return ambiguous(`after the location is replaced, ${reading.detail}`);
+  if (reading.path !== path) return ambiguous('after the location is replaced, the path is not in its normal form');
+  return { kind: 'ok', path: path + target.query };
+}
+
+function ambiguous(detail: string): UpstreamTarget {
+  return { kind: 'refused', reason: 'ambiguous-target', detail };
+}
+
+/** What follows the prefix, its escapes as they are; the prefix is decoded text, so octets are compared. */
+function afterPrefix(path: string, prefix: string): string | undefined {
+  let at = 0;
+  for (const octet of Buffer.from(prefix)) {
+    const isEscape = path[at] === '%' && !path.startsWith('%2F', at);
+    const actual = isEscape ? Number.parseInt(path.slice(at + 1, at + 3), 16) : path.charCodeAt(at);
+    if (actual !== octet) return undefined;
+    at += isEscape ? 3 : 1;
+  }
+  return path.slice(at);
+}
+
+/** `own` decides which come first for the same location; `order` is the file's, which regular expressions follow. */
+function siteOf(label: string, own: readonly Route[], order: readonly Route[]): Site {
+  const exact = new Map<string, Route>();
+  const prefixes = new Map<string, Route>();
+  for (const route of own) {
+    const places = route.modifier === '=' ? exact : prefixes;
+    if (!route.modifier.startsWith('~') && !places.has(route.path)) places.set(route.path, route);
+  }
+  const lengths = [...new Set([...prefixes.keys()].map((path) => path.length))].sort((a, b) => b - a);
+  const patterns = order
+    .filter((route) => route.modifier.startsWith('~') && own.includes(route))
+    .map((route) => ({ route, pattern: compilePattern(route) }));
+  return { label, exact, prefixes, lengths, patterns };
+}
+
+function hostOf(route: Route): string[] {
+  const host = route.host === undefined ? undefined : canonicalRouteHost(route.host);
+  return host === undefined ? [] : [host];
+}
+
+function find(site: Site, text: string): { route: Route; why: string } | undefined {
+  const exact = site.exact.get(text);
+  if (exact) return { route: exact, why: `"${written(exact)}" is exactly the path` };
+  const prefix = longestPrefix(site, text);
+  if (prefix?.modifier === '^~')
+    return { route: prefix, why: `"${written(prefix)}" is the longest prefix, and ^~ leaves regular expressions out` };
+  const pattern = site.patterns.find((candidate) => candidate.pattern.test(text));
+  if (pattern)
+    return { route: pattern.route, why: `"${written(pattern.route)}" is the first regular expression that matches` };
+  if (!prefix) return undefined;
+  const rivals = site.patterns.length === 0 ? '' : ', and no regular expression matches';
+  return { route: prefix, why: `"${written(prefix)}" is the longest prefix${rivals}` };
+}
+
+function longestPrefix(site: Site, text: string): Route | undefined {
+  for (const length of site.lengths) {
+    const route = length <= text.length ? site.prefixes.get(text.slice(0, length)) : undefined;
+    if (route) return route;
+  }
+  return undefined;
+}
+
+/** Every location of the site in the order in which nginx weighs them. */
+function consider(site: Site, text: string, chosen: Route | undefined): Candidate[] {
+  const prefixes = site.lengths.flatMap((length) =>
+    [...site.prefixes.values()].filter(({ path }) => path.length === length),
+  );
+  const candidates = [
+    ...[...site.exact.values()].map((route) => ({ route, matches: route.path === text })),
+    ...prefixes.map((route) => ({ route, matches: text.startsWith(route.path) })),
+    ...site.patterns.map(({ route, pattern }) => ({ route, matches: pattern.test(text) })),
+  ];
+  return candidates.map(({ route, matches }) => {
+    const outcome = route === chosen ? 'chosen' : matches ? 'matches, but another comes first' : 'does not match';
+    return { route, matches, note: `${written(route)}: ${outcome}` };
+  });
+}
+
+function written({ modifier, path }: Route): string {
+  return modifier === '' ? path : `${modifier} ${path}`;
+}
