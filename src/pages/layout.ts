@@ -1,0 +1,107 @@
+/** The frame of every page: head, mark and name, the picture of the gate, help and reference at the foot. */
+import { type Assets, logoName } from './assets.ts';
+import { type Html, html, type Part } from './html.ts';
+import type { Language } from './language.ts';
+import type { OperatorText, PageOptions } from './options.ts';
+import { type Gate, gatePicture, mark } from './picture.ts';
+import type { Texts } from './texts/en.ts';
+
+/** All that a view knows besides its own data. */
+export interface Frame {
+  readonly texts: Texts;
+  readonly language: Language;
+  readonly options: PageOptions;
+  readonly assets: Assets;
+}
+
+/** What a view fills in. */
+export interface Content {
+  readonly heading: string;
+  /** Before the heading, in the window's title only: screen readers hear it first. */
+  readonly titlePrefix?: string;
+  readonly body: Part;
+  /** The gate of the picture: open where one may enter, shut on errors. */
+  readonly gate: Gate;
+  /** For the operator; shown small, with the status when there is one. */
+  readonly requestId?: string | undefined;
+  readonly status?: number;
+  /** False hides help text and contact, where the body already names them. */
+  readonly help?: boolean;
+}
+
+/** A whole document. */
+export function layout(frame: Frame, content: Content): Html {
+  const { options, language } = frame;
+  const title = `${content.titlePrefix ?? ''}${content.heading} · ${options.siteName}`;
+  return html`<!doctype html>
+<html lang="${language}">
+<head>
+<meta charset="utf-8">
+<title>${title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="robots" content="noindex">
+<link rel="icon" href="${assetHref(frame, 'icon.svg')}">
+<link rel="stylesheet" href="${assetHref(frame, 'theme.css')}">
+<link rel="stylesheet" href="${assetHref(frame, 'gatehouse.css')}">
+<script src="${assetHref(frame, 'gatehouse.js')}" defer></script>
+</head>
+<body>
+<div class="pane">
+<header class="site">${siteMark(frame)}<span class="site-name">${options.siteName}</span></header>
+<main>
+<h1>${content.heading}</h1>
+${content.body}
+</main>
+<footer>
+${content.help !== false && help(frame)}
+${content.requestId !== undefined && reference(frame, content.requestId, content.status)}
+</footer>
+</div>
+${gatePicture(content.gate)}
+</body>
+</html>
+`;
+}
+
+/** The address of an asset with its version. */
+export function assetHref(frame: Frame, name: string): string {
+  return frame.assets.get(name)?.href ?? '';
+}
+
+/** An operator's text in the page's language, else in whichever language there is. */
+export function operatorText(frame: Frame, text: OperatorText | undefined): string | undefined {
+  if (text === undefined || typeof text === 'string') return text;
+  return text[frame.language] ?? text[frame.options.language] ?? Object.values(text)[0];
+}
+
+/** Whom to ask, as a link where it can be one: the nearest contact that the operator named, or undefined. */
+export function contact(frame: Frame, nearer?: string): Html | undefined {
+  const text = nearer ?? operatorText(frame, frame.options.helpContact);
+  if (text === undefined) return undefined;
+  const address = /^\S+@\S+\.\S+$/.test(text)
+    ? `mailto:${text}`
+    : /^https?:\/\/\S+$/i.test(text)
+      ? text
+      : /^\+?[\d\s().-]{3,24}$/.test(text)
+        ? `tel:${text.replace(/[^\d+]/g, '')}`
+        : undefined;
+  return address ? html`<a href="${address}">${text}</a>` : html`${text}`;
+}
+
+function siteMark(frame: Frame): Html {
+  const { logo } = frame.options;
+  return logo ? html`<img class="logo" src="${assetHref(frame, logoName(logo))}" alt="" height="40">` : mark;
+}
+
+function help(frame: Frame): Html | undefined {
+  const text = operatorText(frame, frame.options.helpText);
+  const whom = contact(frame);
+  if (!text && !whom) return undefined;
+  return html`<p class="help">${text ?? frame.texts.common.help} ${whom}</p>`;
+}
+
+function reference(frame: Frame, requestId: string, status: number | undefined): Html {
+  const { reference: label, referenceHint } = frame.texts.common;
+  return html`<p class="reference" title="${referenceHint}">${label} <code>${requestId}</code>${status !== undefined && html` <span aria-hidden="true">·</span> ${status}`}</p>`;
+}

@@ -1,0 +1,186 @@
+/** The pages that ask for proof: signing in, confirming a password, choosing a new one. */
+import {
+  type Hidden,
+  hiddenFields,
+  isAlert,
+  linkButton,
+  messageBox,
+  type Notice,
+  noticeBox,
+  passwordField,
+  submitButton,
+  usernameField,
+} from './fields.ts';
+import { type Html, html } from './html.ts';
+import { type Frame, layout } from './layout.ts';
+import type { Texts } from './texts/en.ts';
+
+/** One way to sign in: our form, or a link to an identity provider. */
+export type Way =
+  | { readonly kind: 'form' }
+  | {
+      readonly kind: 'link';
+      /** `/_gate/start/<provider>` with its return. A link, not a form: `form-action` would stop the way on. */
+      readonly href: string;
+      /** The provider's name for users, as in “Continue with …”. */
+      readonly name: string;
+      /** The whole text of the button, where the operator chose one. */
+      readonly label?: string | undefined;
+      /** The one this browser used last. */
+      readonly lastUsed?: boolean | undefined;
+    };
+
+/** The login page. The form posts `username`, `password` and the hidden fields. */
+export interface LoginView {
+  readonly kind: 'login';
+  readonly action: string;
+  /** In the order of the chain; the page keeps it. */
+  readonly ways: readonly Way[];
+  readonly hidden?: Hidden | undefined;
+  /** As it was typed, to be corrected. */
+  readonly username?: string | undefined;
+  readonly notice?: Notice | undefined;
+  /** Shown with failures. */
+  readonly requestId?: string | undefined;
+}
+
+/** Asks somebody who is signed in for a fresh proof. The form posts `password` and `username`, which stays as it is. */
+export interface StepUpView {
+  readonly kind: 'step-up';
+  readonly action: string;
+  readonly ways: readonly Way[];
+  readonly hidden?: Hidden | undefined;
+  readonly username: string;
+  readonly cancelHref: string;
+  readonly notice?: Notice | undefined;
+  readonly requestId?: string | undefined;
+}
+
+/** Asks for a new password. The form posts `username`, `password`, `newPassword`, `newPasswordAgain`. */
+export interface NewPasswordView {
+  readonly kind: 'new-password';
+  readonly action: string;
+  readonly hidden?: Hidden | undefined;
+  readonly username: string;
+  readonly reason: 'password-expired' | 'password-must-change';
+  readonly problem?: keyof Texts['newPassword']['problems'] | undefined;
+  readonly minLength?: number | undefined;
+  readonly requestId?: string | undefined;
+}
+
+/** The login page. */
+export function loginPage(frame: Frame, view: LoginView): Html {
+  const { texts, options } = frame;
+  const failed = isAlert(view.notice);
+  const formFirst = view.ways[0]?.kind === 'form';
+  const form = html`<form method="post" action="${view.action}">
+${hiddenFields(view.hidden)}${credentials(frame, view, formFirst || failed)}
+${submitButton(frame, texts.login.submit, formFirst ? 'primary' : 'quiet')}
+</form>`;
+  return layout(frame, {
+    heading: texts.login.title,
+    ...(failed && { titlePrefix: texts.common.errorPrefix, requestId: view.requestId }),
+    gate: view.notice?.code === 'unavailable' ? 'shut' : 'open',
+    body: html`<p class="lead">${texts.login.lead(options.siteName)}</p>
+${noticeBox(frame, view.notice)}
+${waysInOrder(frame, view.ways, form)}`,
+  });
+}
+
+/** The page that asks for the password again. */
+export function stepUpPage(frame: Frame, view: StepUpView): Html {
+  const { texts } = frame;
+  const failed = isAlert(view.notice);
+  const hasForm = view.ways.some((way) => way.kind === 'form');
+  const password = passwordField(frame, {
+    name: 'password',
+    label: texts.login.password,
+    autocomplete: 'current-password',
+    autofocus: view.ways[0]?.kind === 'form',
+    invalid: view.notice?.code === 'login-failed',
+    describedBy: view.notice && 'notice',
+  });
+  const form = html`<form method="post" action="${view.action}">
+${hiddenFields(view.hidden)}${fixedUsername(view.username)}${password}
+${submitButton(frame, texts.stepUp.submit)}
+</form>`;
+  return layout(frame, {
+    heading: hasForm ? texts.stepUp.title : texts.stepUp.titleOther,
+    ...(failed && { titlePrefix: texts.common.errorPrefix, requestId: view.requestId }),
+    gate: 'ajar',
+    body: html`<p class="lead">${texts.stepUp.lead}</p>
+<p class="who">${texts.common.signedInAs(view.username)}</p>
+${noticeBox(frame, view.notice)}
+${waysInOrder(frame, view.ways, form)}
+<p class="aside"><a href="${view.cancelHref}">${texts.common.cancel}</a></p>`,
+  });
+}
+
+/** The page that asks for a new password. */
+export function newPasswordPage(frame: Frame, view: NewPasswordView): Html {
+  const texts = frame.texts.newPassword;
+  const { problem } = view;
+  const about = problem && 'notice';
+  const aboutNew = problem !== undefined && problem !== 'current-wrong' && problem !== 'unavailable';
+  const next = { autocomplete: 'new-password', invalid: aboutNew, minLength: view.minLength } as const;
+  const hint = view.minLength === undefined ? undefined : texts.atLeast(view.minLength);
+  return layout(frame, {
+    heading: texts.title,
+    ...(problem && { titlePrefix: frame.texts.common.errorPrefix, requestId: view.requestId }),
+    gate: 'ajar',
+    body: html`<p class="lead">${view.reason === 'password-expired' ? texts.leadExpired : texts.leadMustChange}</p>
+${problem && messageBox(texts.problems[problem], true)}
+<form method="post" action="${view.action}">
+${hiddenFields(view.hidden)}${fixedUsername(view.username)}
+${passwordField(frame, { name: 'password', label: texts.current, autocomplete: 'current-password', autofocus: !aboutNew, invalid: problem === 'current-wrong', describedBy: about })}
+${passwordField(frame, { ...next, name: 'newPassword', label: texts.next, autofocus: aboutNew, describedBy: about, hint })}
+${passwordField(frame, { ...next, name: 'newPasswordAgain', label: texts.repeat, describedBy: about })}
+${submitButton(frame, texts.submit)}
+</form>`,
+  });
+}
+
+function credentials(frame: Frame, view: LoginView, mayFocus: boolean): Html {
+  const { texts } = frame;
+  const known = view.username !== undefined && view.username !== '';
+  const shared = { invalid: view.notice?.code === 'login-failed', describedBy: view.notice && 'notice' };
+  const username = { ...shared, name: 'username', label: texts.login.username, autocomplete: 'username' } as const;
+  const password = {
+    ...shared,
+    name: 'password',
+    label: texts.login.password,
+    autocomplete: 'current-password',
+  } as const;
+  return html`${usernameField({ ...username, value: view.username, autofocus: mayFocus && !known })}
+${passwordField(frame, { ...password, autofocus: mayFocus && known })}`;
+}
+
+/** Password managers want the name in the form even where it is not asked. */
+function fixedUsername(username: string): Html {
+  return html`<input class="unseen" type="text" name="username" value="${username}" autocomplete="username" readonly tabindex="-1" aria-hidden="true">
+`;
+}
+
+/** Form and links in the order of the chain, with an “or” where they meet. */
+function waysInOrder({ texts }: Frame, ways: readonly Way[], form: Html): Html {
+  const first = ways[0];
+  if (!first) return messageBox(texts.login.none, true);
+  const isPrimary = (way: Way) => way === first;
+  const parts = ways.map((way, i) => {
+    const meets = i > 0 && way.kind !== ways[i - 1]?.kind;
+    const divider = meets && html`<p class="or"><span>${texts.login.or}</span></p>`;
+    return html`${divider}${way.kind === 'form' ? form : link(texts, way, isPrimary(way))}
+`;
+  });
+  return html`<div class="ways">
+${parts}</div>`;
+}
+
+function link(texts: Texts, way: Extract<Way, { kind: 'link' }>, primary: boolean): Html {
+  const tag = way.lastUsed === true && html` <span class="tag last-used">${texts.login.lastUsed}</span>`;
+  return linkButton(
+    way.href,
+    html`<span>${way.label ?? texts.login.with(way.name)}</span>${tag}`,
+    primary ? 'primary' : 'quiet',
+  );
+}

@@ -1,0 +1,106 @@
+/** Every page there is, by kind: data in, an HTML document out. Status, headers and cookies are the gateway's. */
+import {
+  type LogoutView,
+  logoutPage,
+  type SessionsView,
+  type SignedOutView,
+  sessionsPage,
+  signedOutPage,
+} from './account.ts';
+import { type Assets, loadAssets } from './assets.ts';
+import type { Html } from './html.ts';
+import { type Language, languages, preferredLanguage } from './language.ts';
+import type { Frame } from './layout.ts';
+import {
+  type LoginView,
+  loginPage,
+  type NewPasswordView,
+  newPasswordPage,
+  type StepUpView,
+  stepUpPage,
+} from './login.ts';
+import type { PageOptions } from './options.ts';
+import { type NotSentView, notSentPage, type ReplayView, replayPage } from './posts.ts';
+import { type DeniedView, deniedPage, type ErrorView, errorPage, type LoopView, loopPage } from './refusals.ts';
+
+/** The data of a page, told apart by `kind`. */
+export type PageView =
+  | LoginView
+  | StepUpView
+  | NewPasswordView
+  | SignedOutView
+  | LogoutView
+  | SessionsView
+  | ErrorView
+  | DeniedView
+  | LoopView
+  | NotSentView
+  | ReplayView;
+
+/** The pages of one site. */
+export interface Pages {
+  /** The language for an Accept-Language header; answers vary by that header. */
+  language(acceptLanguage: string | undefined): Language;
+  /** A whole document, for `text/html; charset=utf-8`. */
+  render(language: Language, view: PageView): string;
+  /** By the name under `assetPath`. */
+  assets(): Assets;
+}
+
+/**
+ * The Content-Security-Policy that every page fits: no inline script or style, nothing from elsewhere.
+ *
+ * A logout may be answered with a redirect to an identity provider, which `form-action` covers too: its origin then
+ * belongs into `formTargets`.
+ */
+export function contentSecurityPolicy(formTargets: readonly string[] = []): string {
+  return [
+    "default-src 'none'",
+    "style-src 'self'",
+    "script-src 'self'",
+    "img-src 'self'",
+    `form-action ${["'self'", ...formTargets].join(' ')}`,
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+}
+
+/** Reads the assets once and makes the pages of a site; throws when an asset of our own is missing. */
+export function createPages(options: PageOptions): Pages {
+  const assets = loadAssets(options);
+  return {
+    language: (acceptLanguage) => preferredLanguage(acceptLanguage, options.language),
+    render: (language, view) => document({ language, texts: languages[language], options, assets }, view).toString(),
+    assets: () => assets,
+  };
+}
+
+function document(frame: Frame, view: PageView): Html {
+  switch (view.kind) {
+    case 'login':
+      return loginPage(frame, view);
+    case 'step-up':
+      return stepUpPage(frame, view);
+    case 'new-password':
+      return newPasswordPage(frame, view);
+    case 'signed-out':
+      return signedOutPage(frame, view);
+    case 'logout':
+      return logoutPage(frame, view);
+    case 'sessions':
+      return sessionsPage(frame, view);
+    case 'error':
+      return errorPage(frame, view);
+    case 'denied':
+      return deniedPage(frame, view);
+    case 'loop':
+      return loopPage(frame, view);
+    case 'not-sent':
+      return notSentPage(frame, view);
+    case 'replay':
+      return replayPage(frame, view);
+    default:
+      view satisfies never;
+      throw new TypeError('pages: a view of no known kind');
+  }
+}

@@ -1,0 +1,112 @@
+/** The pages that say no: errors, denials, a login that goes round in circles. Nothing internal stands on them. */
+import type { ErrorCode } from '../core/errors.ts';
+import { errorCodes } from '../core/errors.ts';
+import type { Reason } from '../core/reason.ts';
+import { linkButton, whenToRetry } from './fields.ts';
+import { type Html, html, type Part } from './html.ts';
+import { contact, type Frame, layout } from './layout.ts';
+
+/** Any public error. */
+export interface ErrorView {
+  readonly kind: 'error';
+  readonly code: ErrorCode;
+  readonly requestId: string;
+  /** Where the same may be tried again; only for requests that are safe to repeat. */
+  readonly retryHref?: string | undefined;
+  readonly retryAfterSeconds?: number | undefined;
+  /** False where a start page would not help, such as while nobody can sign in. */
+  readonly homeHref?: string | false | undefined;
+}
+
+/** Policy said no to somebody who is signed in. */
+export interface DeniedView {
+  readonly kind: 'denied';
+  readonly reason: Reason;
+  readonly requestId: string;
+  readonly username?: string | undefined;
+  /** Who may pass, in words that users know: labels of roles, or of providers. */
+  readonly openTo?: readonly string[] | undefined;
+  /** Whom to ask about this page, before the site's own contact. */
+  readonly contact?: string | undefined;
+  /** Where somebody else may sign in instead. */
+  readonly switchHref?: string | undefined;
+  readonly homeHref?: string | undefined;
+}
+
+/** Redirects to an identity provider came back unfinished too often. */
+export interface LoopView {
+  readonly kind: 'loop';
+  readonly requestId: string;
+  readonly retryHref: string;
+  /** The form of user name and password, when there is one. */
+  readonly formHref?: string | undefined;
+}
+
+/** Errors that pass by themselves. */
+const passing: ReadonlySet<ErrorCode> = new Set([
+  'TOO_MANY_FAILURES',
+  'PROVIDER_UNAVAILABLE',
+  'INTERNAL',
+  'UPSTREAM_UNREACHABLE',
+  'UPSTREAM_BROKE',
+  'UNAVAILABLE',
+]);
+
+/** The page of an error. */
+export function errorPage(frame: Frame, view: ErrorView): Html {
+  const { common, errors } = frame.texts;
+  const { title, body } = errors[view.code];
+  const retry = whenToRetry(frame, view.retryAfterSeconds, passing.has(view.code));
+  const home = view.homeHref !== false && linkButton(view.homeHref ?? '/', common.home);
+  return layout(frame, {
+    heading: title,
+    gate: 'shut',
+    requestId: view.requestId,
+    status: errorCodes[view.code].status,
+    body: html`<p class="lead">${body}${retry}</p>
+<div class="actions">${view.retryHref !== undefined && linkButton(view.retryHref, common.retry, 'primary')}${home}</div>`,
+  });
+}
+
+/** The page of a denial: what is missing, and whom to ask. */
+export function deniedPage(frame: Frame, view: DeniedView): Html {
+  const { denied, common } = frame.texts;
+  const [before, after] = denied.ask;
+  return layout(frame, {
+    heading: denied.title,
+    gate: 'shut',
+    requestId: view.requestId,
+    status: errorCodes.ACCESS_DENIED.status,
+    help: false,
+    body: html`<p class="lead">${why(frame, view.reason)}</p>
+${openTo(frame, view)}
+${view.reason !== 'location-closed' && html`<p>${before}${contact(frame, view.contact) ?? denied.defaultContact}${after}</p>`}
+${view.username !== undefined && html`<p class="who">${common.signedInAs(view.username)}</p>`}
+<div class="actions">${linkButton(view.homeHref ?? '/', common.home, 'primary')}${view.switchHref !== undefined && linkButton(view.switchHref, common.notYou)}</div>`,
+  });
+}
+
+/** The page that ends a loop of redirects. */
+export function loopPage(frame: Frame, view: LoopView): Html {
+  const { loop, common } = frame.texts;
+  return layout(frame, {
+    heading: loop.title,
+    gate: 'shut',
+    requestId: view.requestId,
+    body: html`<p class="lead">${loop.body}</p>
+<ul class="tips">${loop.tips.map((tip) => html`<li>${tip}</li>`)}</ul>
+<div class="actions">${linkButton(view.retryHref, common.retry, 'primary')}${view.formHref !== undefined && linkButton(view.formHref, loop.otherWay)}</div>`,
+  });
+}
+
+function why({ texts: { denied } }: Frame, reason: Reason): string {
+  if (reason === 'location-closed') return denied.closed;
+  if (reason === 'provider-not-admitted') return denied.provider;
+  return reason === 'policy-broke' ? denied.policy : denied.role;
+}
+
+function openTo({ texts: { denied } }: Frame, { reason, openTo: names = [] }: DeniedView): Part {
+  if (names.length === 0) return undefined;
+  return html`<p class="open-to">${reason === 'provider-not-admitted' ? denied.openToProviders : denied.openTo}</p>
+<ul class="tags">${names.map((name) => html`<li class="tag">${name}</li>`)}</ul>`;
+}

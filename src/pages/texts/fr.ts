@@ -1,0 +1,217 @@
+/** Every French sentence of the pages. Narrow spaces before double punctuation are written as \u202f. */
+import type { Texts } from './en.ts';
+
+const seconds = (count: number): string => {
+  if (count < 90) return count === 1 ? '1 seconde' : `${count} secondes`;
+  const minutes = Math.ceil(count / 60);
+  return minutes < 90 ? `${minutes} minutes` : `${Math.ceil(minutes / 60)} heures`;
+};
+
+/** The texts in French. */
+export const fr: Texts = {
+  common: {
+    home: 'Aller à la page d’accueil',
+    retry: 'Réessayer',
+    signIn: 'Se connecter',
+    cancel: 'Annuler',
+    help: 'Besoin d’aide\u202f?',
+    reference: 'Référence',
+    referenceHint: 'Donnez cette référence à votre support si le problème persiste.',
+    errorPrefix: 'Erreur\u202f: ',
+    signedInAs: (user) => `Connecté en tant que ${user}`,
+    notYou: 'Se connecter avec un autre compte',
+    soon: 'Réessayez dans un instant.',
+    wait: (count) => `Réessayez dans ${seconds(count)}.`,
+  },
+  login: {
+    title: 'Connexion',
+    lead: (site) => `pour accéder à ${site}`,
+    username: 'Nom d’utilisateur',
+    password: 'Mot de passe',
+    submit: 'Se connecter',
+    or: 'ou',
+    with: (name) => `Continuer avec ${name}`,
+    lastUsed: 'Dernière utilisée',
+    showPassword: 'Afficher le mot de passe',
+    hidePassword: 'Masquer le mot de passe',
+    capsLock: 'La touche Verr. Maj est active.',
+    busy: 'Un instant…',
+    methods: 'Autres façons de se connecter',
+    none: 'Aucun moyen de connexion n’est disponible ici.',
+  },
+  notices: {
+    'login-failed': 'Le nom d’utilisateur ou le mot de passe est incorrect.',
+    incomplete: 'Saisissez votre nom d’utilisateur et votre mot de passe.',
+    'too-many-failures': 'Trop de tentatives ont échoué.',
+    unavailable: 'La connexion est impossible pour le moment. Votre mot de passe n’a pas été vérifié.',
+    'not-admitted':
+      'Votre compte est connu, mais il ne peut pas être utilisé ici. Demandez à votre administrateur de l’activer.',
+    'account-blocked': 'Ce compte ne peut pas être utilisé pour le moment. Adressez-vous à votre administrateur.',
+    'password-changed': 'Votre mot de passe est modifié. Connectez-vous avec le nouveau.',
+    'session-idle': 'Vous avez été déconnecté après une période d’inactivité.',
+    'session-ended': 'Votre session est terminée. Reconnectez-vous pour continuer.',
+    'flow-expired': 'La connexion a pris trop de temps. Veuillez recommencer.',
+    'method-failed': 'Cette façon de se connecter n’a pas fonctionné. Réessayez ou choisissez-en une autre.',
+    'signed-out': 'Vous êtes déconnecté.',
+    'form-kept':
+      'Votre session est terminée. Votre formulaire est conservé\u202f: connectez-vous, et vous pourrez l’envoyer.',
+    'form-not-sent':
+      'Votre session est terminée et votre formulaire n’a pas été envoyé. Connectez-vous, puis envoyez-le de nouveau.',
+  },
+  stepUp: {
+    title: 'Veuillez confirmer votre mot de passe',
+    titleOther: 'Veuillez confirmer votre identité',
+    lead: 'Votre connexion date d’un moment, et cette page demande une nouvelle preuve de votre identité.',
+    submit: 'Confirmer',
+  },
+  newPassword: {
+    title: 'Choisissez un nouveau mot de passe',
+    leadExpired: 'Votre mot de passe a expiré. Choisissez-en un nouveau pour continuer.',
+    leadMustChange: 'Votre mot de passe doit être modifié avant de continuer.',
+    current: 'Mot de passe actuel',
+    next: 'Nouveau mot de passe',
+    repeat: 'Nouveau mot de passe, encore une fois',
+    atLeast: (length) => `Au moins ${length} caractères. Quelques mots à la suite se retiennent facilement.`,
+    submit: 'Modifier le mot de passe',
+    problems: {
+      mismatch: 'Les deux nouveaux mots de passe sont différents.',
+      'too-short': 'Le nouveau mot de passe est trop court.',
+      same: 'Le nouveau mot de passe doit être différent de l’actuel.',
+      'current-wrong': 'Le mot de passe actuel est incorrect.',
+      refused: 'Le nouveau mot de passe a été refusé. Choisissez-en un plus long, ou que vous n’avez jamais utilisé.',
+      unavailable:
+        'Le mot de passe ne peut pas être modifié pour le moment. Rien n’a changé\u202f; réessayez dans un instant.',
+    },
+  },
+  signedOut: {
+    title: 'Vous êtes déconnecté',
+    body: 'Vous pouvez fermer cette fenêtre.',
+    stillElsewhere:
+      'Vous êtes peut-être encore connecté auprès de votre fournisseur d’identité. Sur un ordinateur partagé, fermez le navigateur.',
+    again: 'Se reconnecter',
+  },
+  logout: {
+    title: 'Se déconnecter\u202f?',
+    body: 'Les appels, conversations et affichages en direct de ce navigateur s’arrêtent aussitôt.',
+    submit: 'Se déconnecter',
+    stay: 'Rester connecté',
+  },
+  sessions: {
+    title: 'Vos sessions',
+    lead: 'Ces appareils sont connectés avec votre compte. Si vous n’en reconnaissez pas un, terminez sa session et changez votre mot de passe.',
+    current: 'Cet appareil',
+    signedIn: 'Connexion',
+    lastActive: 'Dernière activité',
+    address: 'Adresse',
+    method: 'Avec',
+    end: 'Terminer',
+    endLabel: (device) => `Terminer la session sur ${device}`,
+    endOthers: 'Terminer toutes les autres sessions',
+    onlyThis: 'Il n’y a pas d’autre session.',
+    ended: (count) => (count === 1 ? 'Une session a été terminée.' : `${count} sessions ont été terminées.`),
+    browserOn: (browser, system) => `${browser} sur ${system}`,
+    unknownDevice: 'Appareil inconnu',
+    back: 'Retour',
+  },
+  denied: {
+    title: 'Vous n’avez pas accès à cette page',
+    role: 'Il manque à votre compte le droit que cette page demande.',
+    openTo: 'Cette page est ouverte à\u202f:',
+    closed: 'Cette page est fermée à tous.',
+    provider: 'Cette page demande de se connecter autrement.',
+    openToProviders: 'Connectez-vous avec\u202f:',
+    policy: 'Impossible de déterminer pour le moment si vous pouvez voir cette page.',
+    ask: ['Si vous en avez besoin pour votre travail, adressez-vous à ', '.'],
+    defaultContact: 'votre superviseur ou votre administrateur',
+  },
+  loop: {
+    title: 'La connexion tourne en rond',
+    body: 'Vous avez été renvoyé plusieurs fois de suite vers la connexion, sans succès. Nous avons arrêté pour que cela ne dure pas indéfiniment.',
+    tips: [
+      'Vérifiez que votre navigateur accepte les cookies de ce site.',
+      'Fermez les autres onglets en cours de connexion.',
+    ],
+    otherWay: 'Se connecter avec un nom d’utilisateur et un mot de passe',
+  },
+  notSent: {
+    title: 'Votre formulaire n’a pas été envoyé',
+    body: 'Votre session était terminée quand vous avez envoyé le formulaire\u202f: il n’est pas arrivé à l’application.',
+    reasons: {
+      'not-kept': 'Votre saisie n’est pas conservée ici.',
+      'too-large': 'Il était trop volumineux pour être conservé.',
+      expired: 'Il a été conservé pour vous, mais trop de temps a passé.',
+    },
+    advice: 'Revenez en arrière dans votre navigateur pour retrouver votre saisie, puis envoyez-la de nouveau.',
+    open: 'Ouvrir la page',
+  },
+  replay: {
+    title: 'Envoyer votre formulaire\u202f?',
+    body: 'Vous avez envoyé un formulaire alors que votre session était terminée. Il a été conservé pendant votre connexion et n’est pas encore arrivé à l’application.',
+    to: 'Il est destiné à',
+    fields: (count) => (count === 1 ? 'Il contient 1 champ' : `Il contient ${count} champs`),
+    caution: 'Si vous n’avez pas envoyé de formulaire, ne l’envoyez pas maintenant.',
+    submit: 'Envoyer le formulaire',
+    discard: 'Ne pas l’envoyer',
+  },
+  errors: {
+    BAD_REQUEST: {
+      title: 'Cette requête n’est pas valide',
+      body: 'L’adresse peut se lire de plusieurs façons, elle n’a donc pas été transmise. Vérifiez-la ou repartez de la page d’accueil.',
+    },
+    LOGIN_REQUIRED: {
+      title: 'Connectez-vous pour continuer',
+      body: 'Cette page est réservée aux personnes connectées.',
+    },
+    LOGIN_FAILED: { title: 'La connexion a échoué', body: 'Le nom d’utilisateur ou le mot de passe est incorrect.' },
+    TOO_MANY_FAILURES: {
+      title: 'Trop de tentatives',
+      body: 'Trop de tentatives ont échoué.',
+    },
+    PROVIDER_UNAVAILABLE: {
+      title: 'La connexion est impossible pour le moment',
+      body: 'Le service qui vérifie votre compte ne répond pas. Votre mot de passe n’est pas en cause.',
+    },
+    ACCESS_DENIED: {
+      title: 'Vous n’avez pas accès à cette page',
+      body: 'Il manque à votre compte le droit que cette page demande.',
+    },
+    ORIGIN_MISMATCH: {
+      title: 'Cette requête vient d’un autre site',
+      body: 'Par sécurité, elle n’a pas été exécutée. Si c’était votre intention, ouvrez la page ici et recommencez.',
+    },
+    NOT_FOUND: { title: 'Il n’y a rien à cette adresse', body: 'Vérifiez l’adresse ou repartez de la page d’accueil.' },
+    METHOD_NOT_ALLOWED: {
+      title: 'Cela ne fonctionne pas à cette adresse',
+      body: 'L’adresse existe, mais n’accepte pas ce type de requête.',
+    },
+    REQUEST_TIMEOUT: {
+      title: 'La requête a pris trop de temps',
+      body: 'Elle n’est pas arrivée à temps. Vérifiez votre connexion, puis réessayez.',
+    },
+    PAYLOAD_TOO_LARGE: {
+      title: 'C’est trop volumineux',
+      body: 'Votre envoi dépasse ce que cette application accepte. Rien n’a été enregistré.',
+    },
+    UPGRADE_REQUIRED: {
+      title: 'Ce n’est pas une page',
+      body: 'Cette adresse est réservée aux connexions en direct. Tout va bien\u202f; il n’y a simplement rien à voir.',
+    },
+    INTERNAL: { title: 'Un problème est survenu de notre côté', body: 'Vous n’y êtes pour rien.' },
+    UPSTREAM_UNREACHABLE: {
+      title: 'L’application ne répond pas',
+      body: 'Vous êtes connecté, mais l’application derrière cette page est injoignable.',
+    },
+    UPSTREAM_BROKE: {
+      title: 'La réponse de l’application est inutilisable',
+      body: 'Vous êtes connecté, mais la réponse de l’application n’a pas pu être utilisée.',
+    },
+    UNAVAILABLE: {
+      title: 'Indisponible pour le moment',
+      body: 'Le service démarre, s’arrête ou est surchargé.',
+    },
+    UPSTREAM_TIMEOUT: {
+      title: 'L’application a mis trop de temps',
+      body: 'Vous êtes connecté, mais l’application n’a pas répondu à temps. Votre demande a peut-être été exécutée\u202f: vérifiez avant de la répéter.',
+    },
+  },
+};
