@@ -89,7 +89,7 @@ function settle(
   question: (provider: Provider, signal: AbortSignal) => Promise<Outcome>,
   { signal, remaining = Number.POSITIVE_INFINITY }: AskTerms,
 ): Promise<Outcome> {
-  const deadline = Math.max(0, Math.min(asked.timeout, remaining));
+  const deadline = Math.ceil(Math.max(0, Math.min(asked.timeout, remaining)));
   return new Promise((resolve) => {
     const work = new AbortController();
     const finish = (outcome: Outcome): void => {

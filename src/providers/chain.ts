@@ -104,7 +104,7 @@ export async function lookUpOne(link: Askable, username: string, signal: AbortSi
 }
 
 function askWithin(link: ChainLink, attempt: Attempt, remaining: number, log?: Log): Answer | Promise<Answer> {
-  if (remaining <= 0) return { outcome: { kind: 'unavailable', reason: 'timed-out' }, milliseconds: 0 };
+  if (remaining < 1) return { outcome: { kind: 'unavailable', reason: 'timed-out' }, milliseconds: 0 };
   const { signal } = attempt;
   const callbackUrl = attempt.callbackUrl.pathname.endsWith('/')
     ? new URL(encodeURIComponent(link.name), attempt.callbackUrl)

@@ -1,7 +1,8 @@
-/** Logs that remember, so that a test can look for what was written and for what must never be. */
+/**
+ * The product's own log, kept, so that a test can look for what was written and for what must never be. For what code hands
+ * to its log before any scrubbing, see `log-lines.ts`.
+ */
 import assert from 'node:assert/strict';
-import { inspect } from 'node:util';
-import type { Log } from '../../src/core/log.ts';
 import { createLog, type RootLog } from '../../src/telemetry/log.ts';
 
 /** The product's own log at its most talkative, with its lines. */
@@ -27,30 +28,6 @@ export function collectLog(): CollectedLog {
     find: (message) => records().filter((record) => record.message === message),
     assertNoSecrets: (...secrets) => assertNoSecrets(lines.join(''), secrets),
   };
-}
-
-/**
- * A log without the product's scrubbing: shows whether the code under test hands secrets to its log in the first place.
- */
-export function collectRawLog(): {
-  readonly log: Log;
-  readonly lines: string[];
-  assertNoSecrets(...secrets: readonly string[]): void;
-} {
-  const lines: string[] = [];
-  const logWith = (bindings: object): Log => {
-    const write = (level: string) => (fields: object, message: string) => {
-      lines.push(`${level} ${message} ${inspect({ ...bindings, ...fields }, { depth: 8, maxStringLength: null })}\n`);
-    };
-    return {
-      debug: write('debug'),
-      info: write('info'),
-      warn: write('warn'),
-      error: write('error'),
-      child: (fields) => logWith({ ...bindings, ...fields }),
-    };
-  };
-  return { log: logWith({}), lines, assertNoSecrets: (...secrets) => assertNoSecrets(lines.join(''), secrets) };
 }
 
 /** Fails when one of the secrets stands in the text, in any of the spellings in which it travels. */
