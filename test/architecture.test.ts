@@ -1,0 +1,180 @@
+/** The rules of the house, checked on the source tree: floors, comments, sizes, and what each provider brings along. */
+import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import path from 'node:path';
+import { test } from 'node:test';
+
+/**
+ * The rooms by floor. Two stand half a floor below their neighbours: every room's options are written in the words of config,
+ * and the composition root in gateway puts admin together with the rest.
+ */
+const floors: Readonly<Record<string, number>> = {
+  ...{ core: 0, config: 0.5, telemetry: 1, store: 1, tls: 1, routing: 2, sessions: 2, users: 2, interop: 2 },
+  ...{ providers: 3, policy: 3, proxy: 3, pages: 3, admin: 3.5, gateway: 4, cli: 5 },
+};
+const mostLines = 250;
+const root = path.resolve(import.meta.dirname, '..');
+const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
+const glob = (...patterns: readonly string[]): string[] => globSync(patterns, { cwd: root }).sort();
+const sources = glob('src/**/*.ts');
+const programs = [...sources, ...glob('test/**/*.ts', 'scripts/**/*.{ts,mjs}', 'bench/**/*.ts')];
+
+/** Fails with every offence at once, a line each. */
+function assertNone(offences: readonly string[], rule: string): void {
+  assert.equal(offences.length, 0, `${rule}:\n  ${offences.join('\n  ')}`);
+}
+
+/** What a file imports or re-exports from, types included. */
+function imports(file: string): string[] {
+  const pattern = /^\s*(?:import|export)\b[^'"`;]*?\bfrom\s+'([^']+)'|^\s*import\s+'([^']+)'|\bimport\(\s*'([^']+)'/gm;
+  return [...read(file).matchAll(pattern)].map((match) => match[1] ?? match[2] ?? match[3] ?? '');
+}
+
+const roomOf = (file: string): string => file.split(path.sep)[1] ?? '';
+
+/** What is wrong with one import, if anything is. */
+function importOffence(file: string, target: string): string | undefined {
+  if (target.startsWith('node:')) return undefined;
+  const room = roomOf(file);
+  if (!target.startsWith('.')) return roomOf(file) === 'core' ? 'core imports nothing but node:' : undefined;
+  if (!target.endsWith('.ts')) return 'a path ends in .ts';
+  const other = path.relative(root, path.resolve(root, path.dirname(file), target));
+  if (!other.startsWith(`src${path.sep}`)) return 'src imports nothing outside src';
+  const [from = 0, to = 9] = [floors[room], floors[roomOf(other)]];
+  return roomOf(other) === room || to < from
+    ? undefined
+    : `floor ${from} may not import ${roomOf(other)} on floor ${to}`;
+}
+
+test('architecture: each source file is in a room that the design names', () => {
+  const strangers = sources.filter((file) => floors[roomOf(file)] === undefined);
+  assertNone(strangers, `a file of src belongs to one of ${Object.keys(floors).join(', ')}`);
+});
+
+test('architecture: imports go down the floors, never up and never sideways', () => {
+  const offences = sources.flatMap((file) =>
+    imports(file).flatMap((target) => {
+      const offence = importOffence(file, target);
+      return offence === undefined ? [] : [`${file}: ${target}: ${offence}`];
+    }),
+  );
+  assert.ok(sources.length > 0, 'there are source files');
+  assertNone(offences, 'imports go down only');
+});
+
+test('architecture: what src imports from npm is a dependency of the product, not of its development', () => {
+  const { dependencies, optionalDependencies } = JSON.parse(read('package.json'));
+  const product = new Set(Object.keys({ ...dependencies, ...optionalDependencies }));
+  const offences = sources.flatMap((file) =>
+    imports(file)
+      .filter((target) => !/^(?:\.|node:)/.test(target))
+      .map((target) => target.split('/', target.startsWith('@') ? 2 : 1).join('/'))
+      .filter((name) => !product.has(name) || builtinModules.includes(name))
+      .map((name) => `${file}: ${name}`),
+  );
+  assertNone(offences, 'package.json names it under dependencies, and built-in modules carry node:');
+});
+
+test('architecture: exports have names', () => {
+  const offences = programs.filter((file) => /^export default\b|^export\s*\{[^}]*\bas default\b/m.test(read(file)));
+  assertNone(offences, 'no default export');
+});
+
+test('architecture: each file says what it owns', () => {
+  const offences = programs.filter((file) => !/^(?:#!.*\n)?\/\*\*/.test(read(file)));
+  assertNone(offences, 'a file starts with a doc comment');
+});
+
+/** Exported declarations without a doc comment; the second and later signatures of an overload share the first one's. */
+function undocumented(file: string): string[] {
+  const lines = read(file).split('\n');
+  const declared = /^export (?:declare |abstract )*(?:async )?(?:function\*?|const|class|interface|type|let) (\w+)/;
+  const documented = new Set<string>();
+  return lines.flatMap((line, index) => {
+    const name = declared.exec(line)?.[1];
+    if (name === undefined || documented.has(name)) return [];
+    documented.add(name);
+    return lines[index - 1]?.trimEnd().endsWith('*/') ? [] : [`${file}:${index + 1}: ${name}`];
+  });
+}
+
+test('architecture: each export of src and of the tests’ support says what it is for', () => {
+  assertNone([...sources, ...glob('test/support/*.ts')].flatMap(undocumented), 'an export has a doc comment');
+});
+
+test(`architecture: no source file is longer than ${mostLines} lines`, () => {
+  const offences = sources
+    .map((file) => ({ file, lines: read(file).trimEnd().split('\n').length }))
+    .filter(({ lines }) => lines > mostLines)
+    .map(({ file, lines }) => `${file}: ${lines} lines`);
+  assertNone(offences, `a file has up to ${mostLines} lines`);
+});
+
+const providers = [
+  ...read('src/providers/index.ts').matchAll(/^export \{ (\w+) \} from '\.\/(\w[\w-]*)\/index\.ts';$/gm),
+];
+
+test('architecture: the list of providers is a line each, the folder named like the type', () => {
+  const lines = read('src/providers/index.ts')
+    .split('\n')
+    .filter((line) => line.startsWith('export'));
+  assert.equal(lines.length, providers.length, 'each export is `export { name } from "./name/index.ts"`');
+  assertNone(
+    providers.filter(([, name, folder]) => name !== folder).map(([line]) => line),
+    'folder and type agree',
+  );
+});
+
+for (const [, name = ''] of providers)
+  test(`architecture: the provider ${name} has a test, an example and a page`, () => {
+    const examples = glob('config/examples/**/*.yaml').filter((file) =>
+      new RegExp(`\\btype:\\s*['"]?${name}\\b`).test(read(file)),
+    );
+    const tests = glob(`test/{providers,stories}/${name}{,-*}.test.ts`, `test/providers/${name}/*.test.ts`);
+    assert.notEqual(tests.length, 0, `test/providers/${name}.test.ts or test/stories/${name}.test.ts exists`);
+    assert.notEqual(examples.length, 0, `a file in config/examples uses type: ${name}`);
+    assert.ok(existsSync(path.join(root, `docs/providers/${name}.md`)), `docs/providers/${name}.md exists`);
+  });
+
+/** The tree's own text files: neither what is installed nor what runs leave behind. */
+function keptFiles(): string[] {
+  const left = new Set(['node_modules', '.git', 'data', 'dist', 'coverage']);
+  const files = globSync(['**/*', '.ci/*', '.*ignore'], {
+    cwd: root,
+    exclude: (name) => left.has(path.basename(name)),
+  });
+  return files.filter((name) => {
+    const file = path.join(root, name);
+    return statSync(file).isFile() && !readFileSync(file).includes(0);
+  });
+}
+
+/** Lines of kept files that match, as file:line. */
+function found(pattern: RegExp, files: readonly string[] = keptFiles()): string[] {
+  return files.flatMap((file) =>
+    read(file)
+      .split('\n')
+      .flatMap((line, index) => (pattern.test(line) ? [`${file}:${index + 1}: ${line.trim().slice(0, 100)}`] : [])),
+  );
+}
+
+test('architecture: the tree names no path of the machine that it was written on', () => {
+  assertNone(
+    found(/(?<![\w.])\/(?:work|farm|root|home\/\w+|tmp\/bash\w*)\//),
+    'paths are relative, or any machine has them',
+  );
+});
+
+test('architecture: the tree names no package registry, so that it installs from whichever is set up', () => {
+  const hosts = ['registry.npmjs', 'registry.yarnpkg', 'deb.debian', 'security.debian', 'npmmirror', 'artifactory'];
+  assertNone(
+    found(new RegExp(`(?:${hosts.map((host) => host.replace('.', '\\.')).join('|')})\\.\\w`)),
+    'no registry host',
+  );
+});
+
+test('architecture: nothing is left to do in a comment', () => {
+  const prose = keptFiles().filter((file) => !/^(?:test\/fixtures\/|package-lock\.json$)/.test(file));
+  assertNone(found(/\b(?:TO[D]O|FIX[M]E|X[X]X)\b/, prose), 'open work is an issue');
+});
