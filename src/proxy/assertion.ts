@@ -1,0 +1,125 @@
+/** The signed identity: a short-lived JWT for each upstream, so that an application need not trust a header's sender. */
+import { randomUUID } from 'node:crypto';
+import { type JWK, SignJWT } from 'jose';
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import { firstValue, type Principal } from '../core/principal.ts';
+import type { Session } from '../core/session.ts';
+import type { Store } from '../core/store.ts';
+import { type AssertionAlgorithm, KeyRing } from './assertion-keys.ts';
+
+/** What a signer is made of. */
+export interface AssertionSignerOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** `iss`: the public URL's origin. */
+  readonly issuer: URL;
+  readonly algorithm?: AssertionAlgorithm;
+  /** How long a key signs, in milliseconds; 0 is for ever. */
+  readonly rotate?: number;
+}
+
+/** Seconds that a token is valid. */
+const lifetime = 60;
+/** Milliseconds for which a token is given out again. */
+const reuse = 20_000;
+const maxTokens = 10_000;
+/** Characters of one list claim as JSON: a token must fit into a header together with its fellows. */
+const maxListLength = 3072;
+
+interface KeptToken {
+  readonly until: number;
+  readonly token: Promise<string>;
+}
+
+/** Signs identities. One for the whole process. */
+export class AssertionSigner {
+  readonly #ring: KeyRing;
+  readonly #clock: Clock;
+  readonly #issuer: string;
+  readonly #algorithm: AssertionAlgorithm;
+  readonly #tokens = new Map<string, KeptToken>();
+
+  constructor({ store, clock, log, issuer, algorithm = 'EdDSA', rotate = 30 * 86_400_000 }: AssertionSignerOptions) {
+    this.#ring = new KeyRing({ store, clock, log, algorithm, rotate, lifetime: lifetime * 1000 });
+    this.#clock = clock;
+    this.#issuer = issuer.origin;
+    this.#algorithm = algorithm;
+  }
+
+  /** Makes sure that there is a key, so that a store out of reach shows at start and not at the first request. */
+  async prepare(): Promise<void> {
+    await this.#ring.signing();
+  }
+
+  /**
+   * The identity for one upstream. `audience` is its origin.
+   *
+   * Requests of one session to one upstream share a token for some seconds: `jti` names the token, not the request. What
+   * it says is part of what is compared, so a changed role never meets an older token.
+   */
+  async sign(principal: Principal, session: Session | undefined, audience: string): Promise<string> {
+    const claims = claimsOf(principal, session);
+    const key = `${audience} ${JSON.stringify(claims)}`;
+    const now = this.#clock.now();
+    const kept = this.#tokens.get(key);
+    if (kept && kept.until > now) return kept.token;
+    const token = this.#make(claims, audience, now);
+    this.#keep(key, { token, until: now + reuse }, now);
+    try {
+      return await token;
+    } catch (error) {
+      this.#tokens.delete(key);
+      throw error;
+    }
+  }
+
+  /** The keys by which anybody can check a token. */
+  async jwks(): Promise<{ keys: JWK[] }> {
+    return this.#ring.published();
+  }
+
+  async #make(claims: Record<string, unknown>, audience: string, now: number): Promise<string> {
+    const { kid, key } = await this.#ring.signing();
+    const issuedAt = Math.floor(now / 1000);
+    return new SignJWT(claims)
+      .setProtectedHeader({ alg: this.#algorithm, kid, typ: 'JWT' })
+      .setIssuer(this.#issuer)
+      .setAudience(audience)
+      .setIssuedAt(issuedAt)
+      .setExpirationTime(issuedAt + lifetime)
+      .setJti(randomUUID())
+      .sign(key);
+  }
+
+  /** Tokens stand in the order in which they were made, so the expired ones come first. */
+  #keep(key: string, token: KeptToken, now: number): void {
+    for (const [oldest, { until }] of this.#tokens) {
+      if (until > now && this.#tokens.size < maxTokens) break;
+      this.#tokens.delete(oldest);
+    }
+    this.#tokens.delete(key);
+    this.#tokens.set(key, token);
+  }
+}
+
+/** `truncated` names the lists that had to be left out, so that nobody takes an absent list for an empty one. */
+function claimsOf(principal: Principal, session: Session | undefined): Record<string, unknown> {
+  const lists = { groups: principal.attributes.groups ?? [], roles: [...principal.roles].sort() };
+  const tooLong = Object.entries(lists).filter(([, list]) => JSON.stringify(list).length > maxListLength);
+  const truncated = tooLong.map(([name]) => name);
+  const name = firstValue(principal, 'name');
+  const email = firstValue(principal, 'email');
+  return {
+    sub: principal.subject,
+    ...(name && { name }),
+    ...(email && { email }),
+    ...Object.fromEntries(Object.entries(lists).filter(([list]) => !truncated.includes(list))),
+    ...(truncated.length > 0 && { truncated }),
+    amr: principal.amr,
+    provider: principal.provider,
+    ...(principal.tenant && { tenant: principal.tenant }),
+    ...(session && { sid: session.id, auth_time: Math.floor(session.provedAt / 1000) }),
+  };
+}

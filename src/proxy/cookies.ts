@@ -1,0 +1,75 @@
+/** The gateway's own cookies, which no upstream sees and none may set; and the path and domain of the upstream's. */
+
+/** Whether a cookie name is one of the gateway's. */
+export type OwnCookie = (name: string) => boolean;
+
+/** The gateway's cookies by name; a name that ends in `*` stands for all that begin so. */
+export function ownCookies(names: readonly string[]): OwnCookie {
+  const whole = new Set(names.filter((name) => !name.endsWith('*')).map((name) => name.toLowerCase()));
+  const prefixes = names.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1).toLowerCase());
+  return (name) => {
+    const spelt = name.trim().toLowerCase();
+    return whole.has(spelt) || prefixes.some((prefix) => spelt.startsWith(prefix));
+  };
+}
+
+/** A `Cookie` value without our own; undefined when nothing is left, so that the header goes. */
+export function stripCookies(value: string, isOwn: OwnCookie): string | undefined {
+  const pairs = value.split(';');
+  const kept = pairs.filter((pair) => pair.trim() !== '' && !isOwn(nameOf(pair)));
+  if (kept.length === pairs.length) return value;
+  return kept.length === 0 ? undefined : kept.map((pair) => pair.trim()).join('; ');
+}
+
+/** How the paths and domains of an upstream's cookies become the browser's. */
+export interface CookieScope {
+  readonly isOwn: OwnCookie;
+  /** The upstream's path prefix and the location that stands for it; undefined when paths go unchanged. */
+  readonly prefix?: { readonly upstream: string; readonly location: string };
+  /** The host that the browser asked, without port. */
+  readonly host: string;
+}
+
+/**
+ * A `Set-Cookie` of an upstream as the browser may see it: nginx's `proxy_cookie_path` where a prefix is replaced, and no
+ * domain that the browser would refuse. Undefined when the cookie is ours: an upstream must not sign anybody in or out.
+ */
+export function scopeCookie(value: string, scope: CookieScope): string | undefined {
+  const [pair = '', ...attributes] = value.split(';');
+  if (isOurs(pair, scope.isOwn)) return undefined;
+  const kept: string[] = [pair];
+  for (const attribute of attributes) {
+    const [, name = '', text = ''] = /^\s*([^=]*?)\s*(?:=\s*(.*?)\s*)?$/s.exec(attribute) ?? [];
+    if (name.toLowerCase() === 'path' && scope.prefix) kept.push(` Path=${rebase(text, scope.prefix)}`);
+    else if (name.toLowerCase() !== 'domain' || domainMatches(scope.host, text)) kept.push(attribute);
+  }
+  return kept.join(';');
+}
+
+/** Browsers send a cookie without a name as its bare value: `=gatehouse=x` comes back as `gatehouse=x`. */
+function isOurs(pair: string, isOwn: OwnCookie): boolean {
+  const name = nameOf(pair);
+  if (name !== '' && pair.includes('=')) return isOwn(name);
+  const bare = pair.trim().replace(/^=+/, '');
+  return isOwn(nameOf(bare));
+}
+
+function nameOf(pair: string): string {
+  const end = pair.indexOf('=');
+  return (end === -1 ? pair : pair.slice(0, end)).trim();
+}
+
+/** Replaces the prefix at a segment's boundary: `/apple` does not lie below `/app`. */
+function rebase(path: string, { upstream, location }: { upstream: string; location: string }): string {
+  const below = upstream.endsWith('/') ? upstream : `${upstream}/`;
+  if (path === below) return location;
+  if (path.startsWith(below)) return (location.endsWith('/') ? location : `${location}/`) + path.slice(below.length);
+  if (`${path}/` === below) return location.length > 1 ? location.replace(/\/$/, '') : location;
+  return path;
+}
+
+/** RFC 6265 §5.1.3; a domain that does not match makes the browser drop the cookie, so it is left out instead. */
+function domainMatches(host: string, domain: string): boolean {
+  const suffix = domain.replace(/^\./, '').toLowerCase();
+  return suffix !== '' && (host === suffix || host.endsWith(`.${suffix}`));
+}

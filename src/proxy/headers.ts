@@ -1,0 +1,197 @@
+/**
+ * What the upstream is sent as headers: the client's, without any that could pass for ours, then ours, last. Pure, and the
+ * same for HTTP and WebSocket. The framing of the body is not here but where the body is sent.
+ */
+import { isIP } from 'node:net';
+import type { Principal } from '../core/principal.ts';
+import type { Route } from '../core/route.ts';
+import type { Session } from '../core/session.ts';
+import type { Client } from '../core/verdict.ts';
+import { continueTrace, formatTraceparent, parseTraceparent } from '../telemetry/trace.ts';
+import { type OwnCookie, stripCookies } from './cookies.ts';
+import { compileNamespace, connectionNamed, hopByHop, type Namespace } from './header-names.ts';
+import {
+  assertionHeader,
+  type CompiledHeader,
+  compileTemplates,
+  defaultHeaderRules,
+  renderTemplates,
+} from './templates.ts';
+
+/** Headers for an upstream, names in lower case. */
+export type UpstreamHeaders = ReadonlyMap<string, string | readonly string[]>;
+
+/** A request's headers and who stands behind it. */
+export interface HeaderInput {
+  /** Names and values in turn, as they came. */
+  readonly rawHeaders: readonly string[];
+  /** After trusted proxies: its scheme is what the upstream is told. */
+  readonly client: Pick<Client, 'address' | 'scheme'>;
+  /** The peer of the socket. */
+  readonly peer: string;
+  readonly requestId: string;
+  readonly upgrade: boolean;
+  readonly principal?: Principal;
+  readonly session?: Session;
+  /** The signed identity. */
+  readonly assertion?: string;
+}
+
+/** What a composer is made of. */
+export interface HeaderComposerOptions {
+  /** Each with its complete list of rules: the default ones, the general ones, its own. */
+  readonly routes: readonly Pick<Route, 'headers' | 'preserveHost'>[];
+  /** More names that no client may set, such as those of rules that were switched off. */
+  readonly closed?: Iterable<string>;
+  readonly isOwnCookie: OwnCookie;
+  readonly isTrusted: (address: string) => boolean;
+}
+
+/** Headers for an upstream, with the names that had to be left out because they are too long. */
+export interface ComposedHeaders {
+  readonly headers: UpstreamHeaders;
+  readonly omitted: readonly string[];
+}
+
+/**
+ * Composes the headers for upstreams.
+ *
+ * The names of every route's rules are closed on every route: what one application trusts, no client may send to any.
+ */
+export class HeaderComposer {
+  readonly #namespace: Namespace;
+  readonly #rules: ReadonlyMap<object, readonly CompiledHeader[]>;
+  readonly #isOwnCookie: OwnCookie;
+  readonly #isTrusted: (address: string) => boolean;
+
+  constructor({ routes, closed = [], isOwnCookie, isTrusted }: HeaderComposerOptions) {
+    const rules = [...defaultHeaderRules, ...routes.flatMap((route) => route.headers)];
+    this.#namespace = compileNamespace([...rules.map((rule) => rule.name), ...closed]);
+    this.#rules = new Map(routes.map((route) => [route, compileTemplates(route.headers)]));
+    this.#isOwnCookie = isOwnCookie;
+    this.#isTrusted = isTrusted;
+  }
+
+  /** The headers for a request to this route's upstream. */
+  compose(route: Pick<Route, 'headers' | 'preserveHost'>, input: HeaderInput): UpstreamHeaders {
+    return this.explain(route, input).headers;
+  }
+
+  /** The same, with the names of what was left out. */
+  explain(route: Pick<Route, 'headers' | 'preserveHost'>, input: HeaderInput): ComposedHeaders {
+    const rules = this.#rules.get(route) ?? compileTemplates(route.headers);
+    const { headers, trace } = this.#strip(input);
+    const host = headers.get('host');
+    if (!route.preserveHost) headers.delete('host');
+
+    const { principal, session, assertion } = input;
+    const identity = principal && { principal, ...(session && { session }) };
+    const rendered = renderTemplates(rules, identity, assertion === undefined ? 0 : assertion.length);
+    this.#setForwarded(headers, input, typeof host === 'string' ? host : undefined);
+    headers.set('x-request-id', input.requestId);
+    if (!trace) headers.set('traceparent', formatTraceparent(continueTrace(undefined)));
+    if (input.upgrade) headers.set('connection', 'Upgrade').set('upgrade', 'websocket');
+    for (const [name, value] of rendered.headers) headers.set(name, value);
+    if (assertion !== undefined) headers.set(assertionHeader, assertion);
+    return { headers, omitted: rendered.omitted };
+  }
+
+  #strip(input: HeaderInput): { headers: Map<string, string | string[]>; trace: boolean } {
+    const { rawHeaders } = input;
+    const named = connectionNamed(linesOf(rawHeaders, 'connection', 'proxy-connection'));
+    const headers = new Map<string, string | string[]>();
+    for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+      const name = this.#namespace.open(rawHeaders[index] ?? '');
+      if (name === undefined || hopByHop.has(name) || name === 'content-length' || named.has(name)) continue;
+      add(headers, name, rawHeaders[index + 1] ?? '');
+    }
+    const cookie = headers.get('cookie');
+    const kept = typeof cookie === 'string' ? stripCookies(cookie, this.#isOwnCookie) : undefined;
+    if (kept === undefined) headers.delete('cookie');
+    else headers.set('cookie', kept);
+    if (isSpent(headers.get('authorization'), input)) headers.delete('authorization');
+    return { headers, trace: keepTrace(headers) };
+  }
+
+  /**
+   * A trusted proxy's chain goes on with its own address at the end; from anybody else it begins with the peer. Elements
+   * that are no addresses end the chain: what stands before them could be anything.
+   */
+  #setForwarded(headers: Map<string, string | string[]>, input: HeaderInput, host: string | undefined): void {
+    const peer = plainAddress(input.peer);
+    const chain = this.#isTrusted(peer) ? addresses(linesOf(input.rawHeaders, 'x-forwarded-for').join(',')) : [];
+    headers.set('x-forwarded-for', [...chain, peer].filter((address) => address !== '').join(', '));
+    headers.set('x-forwarded-proto', input.client.scheme);
+    if (host === undefined) return;
+    headers.set('x-forwarded-host', host);
+    headers.set('x-forwarded-port', /:(\d{1,5})$/.exec(host)?.[1] ?? (input.client.scheme === 'https' ? '443' : '80'));
+  }
+}
+
+/** Headers that count once: of two, upstreams would not agree which. The gateway reads the first, so the first goes on. */
+const single: ReadonlySet<string> = new Set([
+  'authorization',
+  'content-type',
+  'content-location',
+  'content-range',
+  'date',
+  'from',
+  'host',
+  'if-modified-since',
+  'if-range',
+  'if-unmodified-since',
+  'max-forwards',
+  'origin',
+  'range',
+  'referer',
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'user-agent',
+]);
+
+function add(headers: Map<string, string | string[]>, name: string, value: string): void {
+  const before = headers.get(name);
+  if (before === undefined) headers.set(name, value);
+  else if (single.has(name)) return;
+  else if (name === 'cookie') headers.set(name, `${before}; ${value}`);
+  else if (typeof before === 'string') headers.set(name, [before, value]);
+  else before.push(value);
+}
+
+/**
+ * Credentials that the gateway itself consumed: a Kerberos ticket is for us, and a bearer token that stands for the
+ * request instead of a session would let one application act for the user at every other. NTLM signs in a connection and
+ * not a request, and connections to upstreams are shared.
+ */
+function isSpent(authorization: string | string[] | undefined, { principal, session }: HeaderInput): boolean {
+  if (authorization === undefined) return false;
+  return (principal !== undefined && session === undefined) || /^\s*(?:negotiate|ntlm)\b/i.test(String(authorization));
+}
+
+/** True when the client's `traceparent` is valid; else it goes, and `tracestate`, which means nothing without it. */
+function keepTrace(headers: Map<string, string | string[]>): boolean {
+  const value = headers.get('traceparent');
+  if (typeof value === 'string' && parseTraceparent(value)) return true;
+  headers.delete('traceparent');
+  headers.delete('tracestate');
+  return false;
+}
+
+function linesOf(rawHeaders: readonly string[], ...names: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2)
+    if (names.includes((rawHeaders[index] ?? '').toLowerCase())) lines.push(rawHeaders[index + 1] ?? '');
+  return lines;
+}
+
+function addresses(list: string): string[] {
+  const parts = list
+    .split(',')
+    .map((part) => plainAddress(part.trim()))
+    .filter((part) => part !== '');
+  return parts.slice(parts.findLastIndex((part) => isIP(part) === 0) + 1);
+}
+
+function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.\d)/i, '').replace(/^\[(.*)\]$/, '$1');
+}

@@ -1,0 +1,110 @@
+/**
+ * What the client is sent as headers: the upstream's without those of its connection, with redirects and cookies as the
+ * browser must see them (nginx's `proxy_redirect default`, `proxy_cookie_path`), then the gateway's own. Pure.
+ */
+import type { Forward } from '../core/verdict.ts';
+import { type CookieScope, type OwnCookie, scopeCookie } from './cookies.ts';
+import { connectionNamed, hopByHop } from './header-names.ts';
+
+/** Headers as Node and undici give them: names in lower case, several lines of one name as a list. */
+export type HeaderLines = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** How one upstream's addresses become the public ones. */
+interface Rewriting {
+  readonly scope: CookieScope;
+  /** Prefixes of absolute addresses, each with the path that stands for it. */
+  readonly redirects: readonly { readonly from: string; readonly to: string }[];
+}
+
+/** Of these ours stand beside the upstream's, not in their place. */
+const besides: ReadonlySet<string> = new Set(['set-cookie', 'www-authenticate']);
+
+/**
+ * Headers for the client's response, names and values in turn.
+ *
+ * Throws when the upstream's cannot be passed on: characters that no header may hold, or a body coded in a way that only
+ * its connection knew.
+ */
+export function responseHeaders(upstream: HeaderLines, forward: Forward, isOwn: OwnCookie, status: number): string[] {
+  const rewriting = rewritingOf(forward, isOwn);
+  const named = connectionNamed([upstream.connection ?? [], upstream['proxy-connection'] ?? []].flat());
+  const coding = [upstream['transfer-encoding'] ?? []].flat().join(',').trim().toLowerCase();
+  if (coding !== '' && coding !== 'chunked') throw new Error(`the body has the transfer coding ${coding.slice(0, 40)}`);
+  const replaced = new Set(Object.keys(forward.reply).map((name) => name.toLowerCase()));
+  const lines: string[] = [];
+  for (const [name, value] of Object.entries(upstream)) {
+    if (value === undefined || hopByHop.has(name) || named.has(name)) continue;
+    if (replaced.has(name) && !besides.has(name)) continue;
+    if (name === 'content-length' && (status === 204 || coding !== '')) continue;
+    for (const text of typeof value === 'string' ? [value] : value) {
+      const rewritten = rewrite(name, text, rewriting);
+      if (rewritten === undefined) continue;
+      if (/[^\t\x20-\x7e\x80-\xff]/.test(rewritten)) throw new Error(`the header ${name} holds a control character`);
+      lines.push(name, rewritten);
+    }
+  }
+  for (const [name, value] of Object.entries(forward.reply))
+    for (const text of typeof value === 'string' ? [value] : value) lines.push(name, text);
+  return lines;
+}
+
+function rewrite(name: string, value: string, { scope, redirects }: Rewriting): string | undefined {
+  switch (name) {
+    case 'set-cookie':
+      return scopeCookie(value, scope);
+    case 'location':
+      return redirect(value, redirects);
+    case 'refresh':
+      return value.replace(
+        /^(\s*\d+(?:\.\d+)?\s*[;,]\s*url\s*=\s*['"]?)(.*)$/is,
+        (_all, start: string, url: string) => start + redirect(url, redirects),
+      );
+    default:
+      return value;
+  }
+}
+
+function redirect(value: string, redirects: Rewriting['redirects']): string {
+  for (const { from, to } of redirects) if (startsWithOrigin(value, from)) return to + value.slice(from.length);
+  // Without its last slash an origin alone is the same address (RFC 3986 §6.2.3).
+  for (const { from, to } of redirects)
+    if (startsWithOrigin(`${value}/`, from) && value.length + 1 === from.length) return to;
+  return value;
+}
+
+/** Scheme and host compare without case; the path with it. */
+function startsWithOrigin(value: string, prefix: string): boolean {
+  const path = prefix.indexOf('/', prefix.indexOf('//') + 2);
+  return value.slice(0, path).toLowerCase() === prefix.slice(0, path) && value.startsWith(prefix.slice(path), path);
+}
+
+const rewritings = new WeakMap<object, Map<string, Rewriting>>();
+
+/** The same for each request of a route that came under the same host, so it is kept with the route. */
+function rewritingOf(forward: Forward, isOwn: OwnCookie): Rewriting {
+  const { route, target } = forward;
+  const sent = forward.headers.get('host');
+  const host = typeof sent === 'string' ? sent.toLowerCase() : '';
+  const byHost = rewritings.get(route) ?? new Map<string, Rewriting>();
+  rewritings.set(route, byHost);
+  const key = `${target.host} ${host}`;
+  const kept = byHost.get(key);
+  if (kept && kept.scope.isOwn === isOwn) return kept;
+  const rewriting = makeRewriting(forward, isOwn, host);
+  // The host is the client's to choose where a route takes every host.
+  if (byHost.size < 64) byHost.set(key, rewriting);
+  return rewriting;
+}
+
+function makeRewriting({ route, target }: Forward, isOwn: OwnCookie, host: string): Rewriting {
+  const { servers, path } = route.upstream;
+  const [from, to] = path === undefined ? ['/', '/'] : [path, route.path];
+  const redirects = servers.map(({ url }) => ({ from: `${url.protocol}//${url.host}${from}`, to }));
+  // An upstream that is given the public Host builds its own addresses with it, and with the scheme that it is spoken to.
+  // Below a replaced `/` they may as well be those of another location, so they stay.
+  const scheme = servers[0]?.url.protocol;
+  if (host !== '' && scheme !== undefined && (from !== '/' || to === '/'))
+    redirects.push({ from: `${scheme}//${host}${from}`, to });
+  const prefix = path !== undefined && path !== route.path ? { upstream: path, location: route.path } : undefined;
+  return { scope: { isOwn, host: target.host, ...(prefix && { prefix }) }, redirects };
+}

@@ -1,0 +1,180 @@
+/**
+ * Header templates such as `${subject}`: compiled once from the configuration, rendered for each request into values that
+ * no upstream can misread.
+ */
+import { OperatorError } from '../core/errors.ts';
+import { firstValue, type Principal } from '../core/principal.ts';
+import type { HeaderRule } from '../core/route.ts';
+import type { Session } from '../core/session.ts';
+import { fold, hopByHop } from './header-names.ts';
+
+/** What upstreams are told unless the configuration says otherwise. */
+export const defaultHeaderRules: readonly HeaderRule[] = [
+  ['X-Remote-User', 'subject'],
+  ['X-Remote-Name', 'name'],
+  ['X-Remote-Email', 'email'],
+  ['X-Remote-Groups', 'groups'],
+  ['X-Remote-Roles', 'roles'],
+  ['X-Remote-Provider', 'provider'],
+].map(([name = '', variable = '']) => ({ name, template: `\${${variable}}` }));
+
+/** Under which the signed identity travels; no template may take the name. */
+export const assertionHeader = 'x-gatehouse-assertion';
+
+/** Longest value of one header: what common upstreams take in a line. */
+export const maxHeaderLength = 8192;
+/** Longest sum of all identity headers: leaves room for cookies where an upstream takes 16 KiB in all. */
+export const maxIdentityLength = 11_264;
+
+/** Whom a request speaks for. */
+export interface Identity {
+  readonly principal: Principal;
+  readonly session?: Session;
+}
+
+/** A header whose template has been read. */
+export interface CompiledHeader {
+  /** In lower case. */
+  readonly name: string;
+  /** The encoded value; undefined when something it needs is absent. */
+  render(identity: Identity | undefined): string | undefined;
+}
+
+/** Rendered headers, and the names of those left out because no upstream would take them. */
+export interface RenderedHeaders {
+  readonly headers: ReadonlyMap<string, string>;
+  readonly omitted: readonly string[];
+}
+
+type Value = string | readonly string[] | undefined;
+
+const variables: Readonly<Record<string, (identity: Identity) => Value>> = {
+  subject: ({ principal }) => principal.subject,
+  name: ({ principal }) => firstValue(principal, 'name'),
+  email: ({ principal }) => firstValue(principal, 'email'),
+  groups: ({ principal }) => principal.attributes.groups,
+  roles: ({ principal }) => [...principal.roles].sort(),
+  provider: ({ principal }) => principal.provider,
+  tenant: ({ principal }) => principal.tenant,
+  session: ({ session }) => session?.id,
+};
+
+const known = [...Object.keys(variables), 'attribute:NAME'].map((name) => `\${${name}}`).join(' ');
+const forbidden: ReadonlySet<string> = new Set([...hopByHop, 'host', 'content-length', 'cookie', assertionHeader]);
+
+/** Reads templates; of two rules for one name, however spelt, the later counts. Throws an OperatorError for a bad one. */
+export function compileTemplates(rules: readonly HeaderRule[]): readonly CompiledHeader[] {
+  const compiled = new Map<string, CompiledHeader>();
+  for (const rule of rules) compiled.set(fold(rule.name), compileRule(rule));
+  return [...compiled.values()];
+}
+
+/**
+ * Renders every header that has a value; `others` is the length of identity headers set elsewhere.
+ *
+ * What is too long is left out and named: a user with five hundred groups must not get 431 from every upstream. When the
+ * sum is too long, the longest goes first.
+ */
+export function renderTemplates(
+  compiled: readonly CompiledHeader[],
+  identity: Identity | undefined,
+  others = 0,
+): RenderedHeaders {
+  const headers = new Map<string, string>();
+  const omitted: string[] = [];
+  let length = others;
+  for (const header of compiled) {
+    const value = header.render(identity);
+    if (value === undefined) continue;
+    if (value.length > maxHeaderLength) {
+      omitted.push(header.name);
+      continue;
+    }
+    headers.set(header.name, value);
+    length += header.name.length + value.length + 4;
+  }
+  while (length > maxIdentityLength && headers.size > 0) {
+    const [name, value] = [...headers].reduce((longest, entry) =>
+      entry[1].length > longest[1].length ? entry : longest,
+    );
+    headers.delete(name);
+    omitted.push(name);
+    length -= name.length + value.length + 4;
+  }
+  return { headers, omitted };
+}
+
+/**
+ * Writes a value in printable ASCII: control characters, `%` and all beyond ASCII as percent-encoded UTF-8, and spaces at
+ * the ends too, which HTTP would cut off. `decodeURIComponent` and its like give the value back.
+ */
+export function encodeValue(value: string): string {
+  return value.toWellFormed().replace(/[^\x20-\x24\x26-\x7e]+|^ +| +$/g, percent);
+}
+
+/** Lists are joined by commas; a comma within one of their values is percent-encoded like the rest. */
+function encodeList(values: readonly string[]): string {
+  return values.map((value) => encodeValue(value).replaceAll(',', '%2C')).join(',');
+}
+
+/** RFC 8187's extended value: all but its `attr-char` as percent-encoded UTF-8, and the charset said in front. */
+function encodeExtended(value: string): string {
+  return `UTF-8''${value.toWellFormed().replace(/[^A-Za-z0-9!#$&+.^_`|~-]+/g, percent)}`;
+}
+
+function percent(text: string): string {
+  return Array.from(Buffer.from(text, 'utf8'), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(
+    '',
+  );
+}
+
+function compileRule({ name, template, encoding }: HeaderRule): CompiledHeader {
+  if (!/^[A-Za-z0-9-]{1,64}$/.test(name))
+    throw new OperatorError(`headers.${name}: no such header can be set`, 'use letters, digits and hyphens');
+  if (forbidden.has(fold(name)))
+    throw new OperatorError(`headers.${name}: the gateway sets this header itself`, 'choose another name');
+  const parts = splitTemplate(name, template);
+  const extended = encoding === 'rfc8187';
+  return {
+    name: name.toLowerCase(),
+    render(identity) {
+      let text = '';
+      for (const part of parts) {
+        if (typeof part === 'string') {
+          text += part;
+          continue;
+        }
+        const value = identity && present(part(identity));
+        if (value === undefined || value.length === 0) return undefined;
+        if (extended) text += typeof value === 'string' ? value : encodeList(value);
+        else text += typeof value === 'string' ? encodeValue(value) : encodeList(value);
+      }
+      return extended ? encodeExtended(text) : text;
+    },
+  };
+}
+
+function present(value: Value): Value {
+  return typeof value === 'object' ? value.filter((item) => item !== '') : value;
+}
+
+function splitTemplate(header: string, template: string): readonly (string | ((identity: Identity) => Value))[] {
+  if (template === '' || /[^\x20-\x7e]/.test(template) || template !== template.trim())
+    throw new OperatorError(
+      `headers.${header}: the template must be printable ASCII, not empty, without spaces at its ends`,
+      `variables are ${known}`,
+    );
+  return template
+    .split(/(\$\{[^}]*\}?)/)
+    .filter((part) => part !== '')
+    .map((part) => (part.startsWith('${') ? variable(header, part) : part));
+}
+
+function variable(header: string, written: string): (identity: Identity) => Value {
+  const name = /^\$\{(.*)\}$/.exec(written)?.[1] ?? '';
+  const attribute = /^attribute:([^\s}]{1,128})$/.exec(name)?.[1];
+  if (attribute !== undefined) return ({ principal }) => principal.attributes[attribute];
+  const found = Object.hasOwn(variables, name) ? variables[name] : undefined;
+  if (!found) throw new OperatorError(`headers.${header}: there is no variable ${written}`, `variables are ${known}`);
+  return found;
+}
