@@ -56,7 +56,7 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/(^|[^A-Za-z0-9]|%3D)((?:ST|PT|LT|PGT|PGTIOU|TGT|TGC)-)[\w.-]{4,}/g, `$1$2${redacted}`],
   [/([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/@:"']{0,256}:[^\s/@"']{1,1024}@/gi, `$1${redacted}@`],
   [/((?:__Host-|__Secure-)?gatehouse[\w-]{0,32})=[^\s;,"']+/g, `$1=${redacted}`],
-  [/\$(?:argon2\w{1,2}|2[abxy]|scrypt|pbkdf2[\w-]*|[156y])\$[^\s"',]+/g, redacted],
+  [/\$(?:argon2\w{1,2}|2[abxy]|scrypt|pbkdf2[\w-]*|[156y])\$[^\s"']+/g, redacted],
   [/(\{(?:S?SHA\d{0,3}|S?MD5|CRYPT|ARGON2|PBKDF2[\w-]*)\})[^\s"',]+/gi, `$1${redacted}`],
   [/(^|[^A-Za-z0-9+/])(?:YI|TlRMTVNT)[A-Za-z0-9+/]{30,}={0,2}/g, `$1${redacted}`],
 ];
