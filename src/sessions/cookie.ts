@@ -1,0 +1,73 @@
+/** The session cookie, and all other cookies of the gateway: how they are named, read, written, and kept from upstreams. */
+
+const baseName = 'gatehouse';
+
+/** What the names of all our cookies begin with, in lower case. */
+const ourPrefixes: readonly string[] = [`__host-${baseName}`, baseName];
+
+/**
+ * The session cookie's name. `__Host-` binds it to the one host: no other host below the same domain can set it
+ * (RFC 6265bis §4.1.3.2), so it needs https.
+ */
+export function cookieName(publicUrl: URL): string {
+  return publicUrl.protocol === 'https:' ? `__Host-${baseName}` : baseName;
+}
+
+/**
+ * A cookie's value. Undefined when there is none, and when the name stands there twice with different values: one of
+ * them is planted, and nothing tells which.
+ */
+export function readCookie(header: string | readonly string[] | undefined, name: string): string | undefined {
+  let found: string | undefined;
+  for (const [key, value] of pairs(header)) {
+    if (key !== name) continue;
+    if (found !== undefined && found !== value) return undefined;
+    found = value;
+  }
+  return found;
+}
+
+/** A `Set-Cookie` value that keeps the token until the browser ends. */
+export function sessionCookie(publicUrl: URL, token: string): string {
+  return `${cookieName(publicUrl)}=${token}; ${attributes(publicUrl)}`;
+}
+
+/** A `Set-Cookie` value that removes the session cookie. */
+export function clearedCookie(publicUrl: URL): string {
+  return `${cookieName(publicUrl)}=; ${attributes(publicUrl)}; Max-Age=0`;
+}
+
+/**
+ * A `Cookie` value without our cookies, the login's included; undefined when nothing is left. `names` are further
+ * beginnings of names to remove.
+ */
+export function stripCookie(
+  header: string | readonly string[] | undefined,
+  names: readonly string[] = [],
+): string | undefined {
+  const prefixes = [...ourPrefixes, ...names.map((name) => name.toLowerCase())];
+  const kept: string[] = [];
+  for (const [, , pair] of pairs(header)) {
+    const folded = pair.toLowerCase();
+    if (pair !== '' && !prefixes.some((prefix) => folded.startsWith(prefix))) kept.push(pair);
+  }
+  return kept.length > 0 ? kept.join('; ') : undefined;
+}
+
+function attributes(publicUrl: URL): string {
+  const secure = publicUrl.protocol === 'https:' ? '; Secure' : '';
+  return `Path=/${secure}; HttpOnly; SameSite=Lax`;
+}
+
+/** Name, value, and the pair as it stood. A pair without an equals sign is a value without a name (RFC 6265bis §5.7). */
+function* pairs(
+  header: string | readonly string[] | undefined,
+): Generator<[name: string, value: string, pair: string]> {
+  const text = typeof header === 'string' ? header : (header ?? []).join(';');
+  for (const part of text.split(';')) {
+    const pair = part.trim();
+    const equals = pair.indexOf('=');
+    if (equals < 0) yield ['', pair, pair];
+    else yield [pair.slice(0, equals).trim(), pair.slice(equals + 1).trim(), pair];
+  }
+}
