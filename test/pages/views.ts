@@ -1,0 +1,109 @@
+/** One example of every page and of its variants, with words in it that would hurt a page that does not escape. */
+import { errorCodes } from '../../src/core/errors.ts';
+import { type Language, languages } from '../../src/pages/language.ts';
+import { pageOptions } from '../../src/pages/options.ts';
+import { createPages, type PageView } from '../../src/pages/pages.ts';
+
+/** Breaks out of text, attributes, comments and scripts alike. */
+export const hostile = `</title></textarea>--><script>alert("1")</script><img src=x onerror='alert(1)'>\r\nSet-Cookie: a=b`;
+
+/** Pages with an operator's texts, which are no more trusted than a user's. */
+export const hostilePages = createPages(
+  pageOptions.parse({ siteName: hostile.slice(0, 60), helpText: hostile, helpContact: { fr: hostile } }),
+);
+
+const sessions = [true, false, false].map((current, i) => ({
+  id: `session-${i}`,
+  userAgent: i === 2 ? hostile : 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Edg/140.0',
+  address: hostile,
+  method: hostile,
+  createdAt: 0,
+  lastSeenAt: i * 60_000,
+  current,
+}));
+const hidden = { form: hostile, [hostile]: hostile };
+const form = { kind: 'form' } as const;
+const link = { kind: 'link', href: '/_gate/start/sso', name: hostile } as const;
+const requestId = hostile;
+
+/** Every page, by a name for it. */
+export function everyView(language: Language): readonly (readonly [name: string, view: PageView])[] {
+  const notices = Object.keys(languages[language].notices) as (keyof (typeof languages)['en']['notices'])[];
+  const problems = Object.keys(languages[language].newPassword.problems) as ['mismatch'];
+  const login = {
+    kind: 'login',
+    action: '/_gate/login',
+    ways: [form, link],
+    hidden,
+    username: hostile,
+    requestId,
+  } as const;
+  const stepUp = { kind: 'step-up', action: '/_gate/login', username: hostile, cancelHref: '/' } as const;
+  return [
+    ['login, the form alone', { kind: 'login', action: '/_gate/login', ways: [form] }],
+    ['login, the form first', login],
+    ['login, the form last', { ...login, ways: [{ ...link, lastUsed: true }, { ...link, label: hostile }, form] }],
+    ['login, no way in', { ...login, ways: [] }],
+    ...notices.map((code) => [`login, ${code}`, { ...login, notice: { code, retryAfterSeconds: 90 } }] as const),
+    ['step-up with a form', { ...stepUp, ways: [form, link], hidden, notice: { code: 'login-failed' } }],
+    ['step-up without one', { ...stepUp, ways: [link] }],
+    ...problems.map((problem) => {
+      const view = {
+        kind: 'new-password',
+        action: '/_gate/login',
+        username: hostile,
+        reason: 'password-expired',
+      } as const;
+      return [`new password, ${problem}`, { ...view, hidden, problem, minLength: 12, requestId }] as const;
+    }),
+    ['signed out', { kind: 'signed-out', loginHref: '/_gate/login', stillElsewhere: true }],
+    ['logout', { kind: 'logout', action: '/_gate/logout', hidden, stayHref: '/', username: hostile }],
+    [
+      'sessions',
+      {
+        kind: 'sessions',
+        action: '/_gate/session',
+        hidden,
+        username: hostile,
+        sessions,
+        now: 1e6,
+        backHref: '/',
+        ended: 2,
+      },
+    ],
+    ...(Object.keys(errorCodes) as (keyof typeof errorCodes)[]).map(
+      (code) => [`error ${code}`, { kind: 'error', code, requestId, retryHref: '/a?b', retryAfterSeconds: 5 }] as const,
+    ),
+    [
+      'denied by role',
+      {
+        kind: 'denied',
+        reason: 'role-missing',
+        requestId,
+        username: hostile,
+        openTo: [hostile],
+        switchHref: '/_gate/login?switch=1',
+      },
+    ],
+    [
+      'denied by provider',
+      { kind: 'denied', reason: 'provider-not-admitted', requestId, openTo: [hostile], contact: hostile },
+    ],
+    ['closed', { kind: 'denied', reason: 'location-closed', requestId }],
+    ['loop', { kind: 'loop', requestId, retryHref: '/', formHref: '/_gate/login?method=form' }],
+    ['not sent', { kind: 'not-sent', reason: 'not-kept', openHref: '/ccagent', signIn: true, requestId }],
+    [
+      'replay',
+      {
+        kind: 'replay',
+        action: `/ccagent?${encodeURIComponent(hostile)}`,
+        fields: [
+          [hostile, hostile],
+          ['a', '1'],
+          ['a', '2'],
+        ],
+        discardHref: '/',
+      },
+    ],
+  ];
+}
