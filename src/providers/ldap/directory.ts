@@ -1,0 +1,200 @@
+/**
+ * A directory as one thing, however many servers it has: which one is asked, how long each may take, which ones are left
+ * alone for a while. What is asked is the business of `user-search.ts`, `groups.ts` and `bind.ts`.
+ */
+import type { Clock } from '../../core/clock.ts';
+import type { Log } from '../../core/log.ts';
+import type { Secret } from '../../core/secret.ts';
+import { Connection } from './connection.ts';
+import { type Deadline, DeadlineError, withDeadline } from './deadline.ts';
+import { type DirectoryError, directoryError } from './failure.ts';
+import { Pool } from './pool.ts';
+import { Semaphore } from './semaphore.ts';
+import type { Security, Server } from './transport.ts';
+
+/** Who searches; anonymous when absent. */
+export interface Manager {
+  readonly dn: string;
+  readonly password: Secret;
+}
+
+/** What a directory needs to know. */
+export interface DirectoryOptions {
+  readonly servers: readonly Server[];
+  readonly security: Security;
+  readonly manager: Manager | undefined;
+  readonly flavor: 'auto' | 'activeDirectory' | 'openldap';
+  /** The most search connections to one server. */
+  readonly poolSize: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A server and how it has been doing. */
+interface Member {
+  readonly server: Server;
+  readonly pool: Pool;
+  failures: number;
+  /** Until then it is asked only after those that are well. */
+  avoidedUntil: number;
+}
+
+const firstPause = 5000;
+const longestPause = 60_000;
+const activeDirectory = '1.2.840.113556.1.4.800';
+
+/** The servers of one directory. */
+export class Directory {
+  readonly #options: DirectoryOptions;
+  readonly #members: readonly Member[];
+  readonly #binds: Semaphore;
+  #isActiveDirectory: boolean | undefined;
+
+  constructor(options: DirectoryOptions) {
+    this.#options = options;
+    this.#binds = new Semaphore(options.poolSize * 4, 1000);
+    this.#members = options.servers.map((server) => ({
+      server,
+      pool: new Pool((signal) => this.#openManaged(server, signal), options.poolSize),
+      failures: 0,
+      avoidedUntil: 0,
+    }));
+  }
+
+  /** Runs searches on a connection that is bound as the manager. */
+  async search<T>(deadline: Deadline, work: (connection: Connection, signal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#ask(deadline, undefined, ({ pool }, signal) =>
+      pool.use(signal, (connection) => work(connection, signal)),
+    );
+  }
+
+  /** Runs `work` on a fresh connection that nobody has bound and nobody else will use; `preferred` is asked first. */
+  async apart<T>(
+    deadline: Deadline,
+    preferred: Server | undefined,
+    work: (connection: Connection, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return this.#binds.run(deadline.signal, () =>
+      this.#ask(deadline, preferred, async ({ server }, signal) => {
+        const connection = await Connection.open(server, this.#options.security, signal);
+        try {
+          return await work(connection, signal);
+        } finally {
+          connection.close();
+        }
+      }),
+    );
+  }
+
+  /** Binds a connection as the manager, or as nobody where there is none. */
+  async bindManager(connection: Connection, signal: AbortSignal): Promise<void> {
+    const { manager } = this.#options;
+    if (!manager) return;
+    try {
+      await connection.run(signal, (client) => client.bind(manager.dn, manager.password.reveal()));
+    } catch (error) {
+      throw directoryError(error, `${connection.server.label}: bind as ${manager.dn}`);
+    }
+  }
+
+  /** Whether it is an Active Directory, as configured or as its root says; asked once. */
+  async isActiveDirectory(connection: Connection, signal: AbortSignal): Promise<boolean> {
+    if (this.#options.flavor !== 'auto') return this.#options.flavor === 'activeDirectory';
+    if (this.#isActiveDirectory === undefined) {
+      const { searchEntries } = await connection.run(signal, (client) =>
+        client.search('', { scope: 'base', attributes: ['supportedCapabilities'] }),
+      );
+      this.#isActiveDirectory = [searchEntries[0]?.supportedCapabilities ?? []].flat().includes(activeDirectory);
+    }
+    return this.#isActiveDirectory;
+  }
+
+  close(): void {
+    for (const { pool } of this.#members) pool.close();
+  }
+
+  async #openManaged(server: Server, signal: AbortSignal): Promise<Connection> {
+    const connection = await Connection.open(server, this.#options.security, signal);
+    try {
+      await this.bindManager(connection, signal);
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    }
+    return connection;
+  }
+
+  /**
+   * Asks one server after the other until one answers. Those that are well share the time, so that the first to hang does
+   * not use it up; an answer that only means "no" comes from one server and holds.
+   */
+  async #ask<T>(
+    deadline: Deadline,
+    preferred: Server | undefined,
+    work: (member: Member, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { well, avoided } = this.#order(preferred);
+    const order = [...well, ...avoided];
+    let failure: DirectoryError | undefined;
+    for (const [index, member] of order.entries()) {
+      const sharing = index < well.length ? well.length - index : order.length - index;
+      try {
+        const result = await this.#try(deadline, deadline.remaining() / sharing, member, work);
+        this.#succeeded(member);
+        return result;
+      } catch (error) {
+        failure = directoryError(error, member.server.label);
+        if (!failure.isOutage) throw failure;
+        if (isTheirFault(deadline.signal)) this.#failed(member, failure);
+        if (deadline.signal.aborted) throw failure;
+      }
+    }
+    throw failure ?? new Error('a directory has at least one server');
+  }
+
+  async #try<T>(
+    deadline: Deadline,
+    share: number,
+    member: Member,
+    work: (member: Member, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    // One login at a time finds out whether a server is well again; the others do not wait with it.
+    if (member.failures > 0) member.avoidedUntil = this.#options.clock.now() + pauseAfter(member.failures);
+    return withDeadline(deadline.signal, share, ({ signal }) => work(member, signal));
+  }
+
+  #order(preferred: Server | undefined): { well: readonly Member[]; avoided: readonly Member[] } {
+    const now = this.#options.clock.now();
+    const well = this.#members.filter(({ avoidedUntil }) => avoidedUntil <= now);
+    const avoided = this.#members.filter(({ avoidedUntil }) => avoidedUntil > now);
+    return { well: well.toSorted((a, b) => Number(b.server === preferred) - Number(a.server === preferred)), avoided };
+  }
+
+  #failed(member: Member, failure: DirectoryError): void {
+    member.failures++;
+    member.avoidedUntil = this.#options.clock.now() + pauseAfter(member.failures);
+    if (this.#members.length > 1) {
+      this.#options.log.warn(
+        { url: member.server.label, reason: failure.reason, error: failure.message },
+        'ldap server avoided for a while',
+      );
+    }
+  }
+
+  #succeeded(member: Member): void {
+    if (member.failures > 0 && this.#members.length > 1) {
+      this.#options.log.info({ url: member.server.label }, 'ldap server is well again');
+    }
+    member.failures = 0;
+    member.avoidedUntil = 0;
+  }
+}
+
+function pauseAfter(failures: number): number {
+  return Math.min(longestPause, firstPause * 2 ** (failures - 1));
+}
+
+/** A client that has gone away says nothing about the server. */
+function isTheirFault({ aborted, reason }: AbortSignal): boolean {
+  return !aborted || reason instanceof DeadlineError || (reason instanceof Error && reason.name === 'TimeoutError');
+}

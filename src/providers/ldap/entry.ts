@@ -1,0 +1,43 @@
+/** An entry of a directory, read evenly: attribute names without regard to case, values always as a list of texts. */
+import type { Entry } from 'ldapts';
+import { canonicalUsername } from '../../core/principal.ts';
+import { firstRdn } from './dn.ts';
+
+/** One entry. */
+export interface DirectoryEntry {
+  /** As the server wrote it; goes back to it verbatim. */
+  readonly dn: string;
+  /** The values of an attribute; `dn` is the entry's own name. */
+  values(attribute: string): readonly string[];
+}
+
+/** Reads an entry of ldapts, in which a single value stands alone and what is no text is a Buffer. */
+export function readEntry(entry: Entry): DirectoryEntry {
+  const attributes = new Map<string, readonly string[]>([['dn', [entry.dn]]]);
+  for (const [name, value] of Object.entries(entry)) {
+    if (name !== 'dn') attributes.set(name.toLowerCase(), [value].flat().map(textOf));
+  }
+  return { dn: entry.dn, values: (attribute) => attributes.get(attribute.toLowerCase()) ?? [] };
+}
+
+/**
+ * The canonical subject of an entry; undefined when it has none.
+ *
+ * An attribute may have several values in any order. The one that names the entry is the lasting one; else the first in
+ * the order of the alphabet, so that a user is the same one at each login.
+ */
+export function subjectOf(entry: DirectoryEntry, attribute: string): string | undefined {
+  const values = entry
+    .values(attribute)
+    .map(canonicalUsername)
+    .filter((value) => value !== '')
+    .toSorted();
+  if (values.length <= 1) return values[0];
+  const rdn = firstRdn(entry.dn);
+  const naming = rdn?.attribute.toLowerCase() === attribute.toLowerCase() ? canonicalUsername(rdn.value) : undefined;
+  return naming !== undefined && values.includes(naming) ? naming : values[0];
+}
+
+function textOf(value: string | Buffer): string {
+  return typeof value === 'string' ? value : value.toString('base64');
+}

@@ -1,0 +1,93 @@
+/** LDAP and Active Directory: search for the user, bind as the user. */
+import type { Outcome } from '../../core/outcome.ts';
+import type { Attempt, ProbeStep, Provider } from '../../core/provider.ts';
+import { defineProvider, type ProviderContext } from '../define.ts';
+import { type Deadline, withDeadline } from './deadline.ts';
+import { Directory } from './directory.ts';
+import { directoryError } from './failure.ts';
+import { Login } from './login.ts';
+import {
+  attributeMapOf,
+  checkTogether,
+  groupSourceOf,
+  type LdapOptions,
+  ldapOptions,
+  securityOf,
+  userFilterOf,
+} from './options.ts';
+import { type ProbePlan, probeDirectory } from './probe.ts';
+
+/** A directory that speaks LDAP. */
+export const ldap = defineProvider({
+  options: ldapOptions,
+  create: (options, context) => {
+    checkTogether(context.name, options);
+    return new LdapProvider(options, context);
+  },
+});
+
+class LdapProvider implements Provider {
+  readonly #name: string;
+  readonly #timeout: number;
+  readonly #directory: Directory;
+  readonly #login: Login;
+  readonly #plan: ProbePlan;
+
+  constructor(options: LdapOptions, { name, log, clock }: ProviderContext) {
+    const { url: servers, managerDn, managerPassword, searchBase, timeout, poolSize, flavor } = options;
+    const manager =
+      managerDn !== undefined && managerPassword ? { dn: managerDn, password: managerPassword } : undefined;
+    const security = securityOf(options);
+    const attributes = attributeMapOf(options);
+    const groups = groupSourceOf(options);
+    const wanted = [attributes.subject, ...attributes.others.map(([, attribute]) => attribute)];
+    const listed = groups?.kind === 'listed' ? [groups.listedIn] : [];
+    const search = { base: searchBase, filter: userFilterOf(options), attributes: [...wanted, ...listed] };
+    this.#name = name;
+    // Ends before whoever asks gives up, so that the answer can say which server and which step it was.
+    this.#timeout = timeout - Math.min(100, timeout / 20);
+    this.#directory = new Directory({ servers, security, manager, flavor, poolSize, clock, log });
+    this.#login = new Login({ realm: name, directory: this.#directory, search, attributes, groups, log });
+    this.#plan = { servers, security, manager, directory: this.#directory, search, attributes, groups, timeout, clock };
+    warnOfPlainText(options, log);
+  }
+
+  async attempt({ credentials, signal }: Attempt): Promise<Outcome> {
+    if (!credentials) return { kind: 'challenge', offers: [{ via: 'form', form: 'password' }] };
+    return this.#within(signal, (deadline) => this.#login.check(credentials, deadline));
+  }
+
+  /** The `amr` of the assertion is for the caller to replace: a directory cannot say how the user was authenticated. */
+  async lookUp(username: string, signal: AbortSignal): Promise<Outcome> {
+    return this.#within(signal, (deadline) => this.#login.lookUp(username, deadline));
+  }
+
+  probe(signal: AbortSignal): AsyncIterable<ProbeStep> {
+    return probeDirectory(this.#plan, signal);
+  }
+
+  async close(): Promise<void> {
+    this.#directory.close();
+  }
+
+  async #within(signal: AbortSignal, work: (deadline: Deadline) => Promise<Outcome>): Promise<Outcome> {
+    try {
+      return await withDeadline(signal, this.#timeout, async (deadline) => {
+        deadline.signal.throwIfAborted();
+        return work(deadline);
+      });
+    } catch (error) {
+      const cause = directoryError(error, this.#name);
+      return { kind: 'unavailable', reason: cause.reason, cause };
+    }
+  }
+}
+
+function warnOfPlainText({ url, startTls }: LdapOptions, log: ProviderContext['log']): void {
+  if (startTls) return;
+  for (const { label, host, secure } of url) {
+    if (!secure && !/^(localhost|127\.|::1$)/.test(host)) {
+      log.warn({ url: label }, 'ldap passwords go over the network unencrypted; use ldaps:// or startTls: true');
+    }
+  }
+}

@@ -1,0 +1,169 @@
+/** A login against a directory: find the entry, bind as it, read its groups. */
+import type { Log } from '../../core/log.ts';
+import type { Outcome } from '../../core/outcome.ts';
+import type { Amr } from '../../core/principal.ts';
+import type { Credentials } from '../../core/provider.ts';
+import type { Secret } from '../../core/secret.ts';
+import { type BindVerdict, bindUser, isUsablePassword } from './bind.ts';
+import type { Connection } from './connection.ts';
+import type { Deadline } from './deadline.ts';
+import { Decoy } from './decoy.ts';
+import type { Directory } from './directory.ts';
+import { type DirectoryEntry, subjectOf } from './entry.ts';
+import { type GroupSource, readGroups } from './groups.ts';
+import type { AttributeMap } from './options.ts';
+import { changeActiveDirectoryPassword, changeOwnPassword, type PasswordChange } from './password-change.ts';
+import type { Server } from './transport.ts';
+import { type FoundUser, findUser, type UserSearch } from './user-search.ts';
+
+/** What a login needs to know. */
+export interface LoginOptions {
+  readonly realm: string;
+  readonly directory: Directory;
+  readonly search: UserSearch;
+  readonly attributes: AttributeMap;
+  readonly groups: GroupSource | undefined;
+  readonly log: Log;
+}
+
+/** A DN below the base that no entry has: binding as it is refused without touching anybody's count of failures. */
+const nobody = 'cn=gatehouse-nobody';
+
+/** Logs users in against one directory. */
+export class Login {
+  readonly #options: LoginOptions;
+  readonly #decoy = new Decoy();
+
+  constructor(options: LoginOptions) {
+    this.#options = options;
+  }
+
+  /** Checks a password. Throws a DirectoryError when the directory has not judged it. */
+  async check({ username, password, newPassword }: Credentials, deadline: Deadline): Promise<Outcome> {
+    if (!isUsablePassword(password.reveal())) return { kind: 'rejected', reason: 'bad-password' };
+    const name = searchable(username);
+    const found = name === undefined ? nobodyFound : await this.#find(name, deadline);
+    if (name === undefined || found.kind !== 'found') {
+      await this.#decoy.spend(deadline.signal, () => this.#refusedBind(password, deadline));
+      return unknownUser;
+    }
+    const verdict = await this.#bind(found.entry, found.server, password, newPassword, deadline);
+    switch (verdict.kind) {
+      case 'unknown':
+        return unknownUser;
+      case 'rejected':
+        return { kind: 'rejected', reason: verdict.reason };
+      case 'accepted':
+        this.#warnOfExpiry(verdict, found.entry);
+        return this.#assertion(name, found.entry, 'pwd', deadline);
+      default:
+        return verdict satisfies never;
+    }
+  }
+
+  /** The entry of a user whom somebody else has authenticated. */
+  async lookUp(username: string, deadline: Deadline): Promise<Outcome> {
+    const name = searchable(username);
+    const found = name === undefined ? nobodyFound : await this.#find(name, deadline);
+    return name === undefined || found.kind !== 'found'
+      ? unknownUser
+      : this.#assertion(name, found.entry, 'pwd', deadline);
+  }
+
+  async #find(name: string, deadline: Deadline): Promise<FoundUser> {
+    const { directory, search, log } = this.#options;
+    const found = await findUser(directory, search, name, deadline);
+    if (found.kind === 'ambiguous') {
+      log.error({ dns: found.dns }, 'ldap filter finds more than one entry for a user name; nobody is let in by it');
+    }
+    return found;
+  }
+
+  async #bind(
+    { dn }: DirectoryEntry,
+    server: Server,
+    password: Secret,
+    newPassword: Secret | undefined,
+    deadline: Deadline,
+  ): Promise<BindVerdict> {
+    const { directory } = this.#options;
+    const start = performance.now();
+    const { verdict, change } = await directory.apart(deadline, server, async (connection, signal) => {
+      const judged = await bindUser(connection, dn, password, signal);
+      const changed = await this.#change(judged, connection, dn, password, newPassword, signal);
+      return { verdict: judged, change: changed };
+    });
+    if (verdict.kind === 'rejected' && verdict.reason === 'bad-password') this.#decoy.note(performance.now() - start);
+    if (change?.kind === 'refused')
+      this.#options.log.info({ dn, detail: change.detail }, 'ldap refused a new password');
+    if (change?.kind !== 'changed' || !newPassword) return verdict;
+    // The new password proves itself, so that nobody is let in on the word of the change alone.
+    return directory.apart(deadline, server, (connection, signal) => bindUser(connection, dn, newPassword, signal));
+  }
+
+  /** Changes a password that must change, where a new one came with the login. */
+  async #change(
+    verdict: BindVerdict,
+    connection: Connection,
+    dn: string,
+    old: Secret,
+    fresh: Secret | undefined,
+    signal: AbortSignal,
+  ): Promise<PasswordChange | undefined> {
+    if (!fresh || verdict.kind !== 'rejected') return undefined;
+    if (verdict.reason !== 'password-must-change' && verdict.reason !== 'password-expired') return undefined;
+    if (!isUsablePassword(fresh.reveal()))
+      return { kind: 'refused', detail: 'the new password is empty or cannot be sent' };
+    if (verdict.isBound) return changeOwnPassword(connection, old, fresh, signal);
+    const { directory } = this.#options;
+    // This connection was the user's; its bind failed, so that the manager may have it for the rest of its life.
+    await directory.bindManager(connection, signal);
+    if (!(await directory.isActiveDirectory(connection, signal))) return undefined;
+    return changeActiveDirectoryPassword(connection, dn, old, fresh, signal);
+  }
+
+  async #assertion(username: string, entry: DirectoryEntry, amr: Amr, deadline: Deadline): Promise<Outcome> {
+    const { directory, attributes, groups, log, realm } = this.#options;
+    const subject = subjectOf(entry, attributes.subject);
+    if (subject === undefined) {
+      log.error({ dn: entry.dn, attribute: attributes.subject }, 'ldap entry has no value for the subject');
+      return { kind: 'rejected', reason: 'claim-missing' };
+    }
+    const mapped = attributes.others.map(([name, attribute]) => [name, entry.values(attribute)] as const);
+    const found = groups ? await readGroups(directory, groups, { entry, username }, deadline, log) : undefined;
+    const all = found ? [...mapped, ['groups', found] as const] : mapped;
+    return {
+      kind: 'authenticated',
+      assertion: {
+        realm,
+        subject,
+        amr: [amr],
+        attributes: Object.fromEntries(all.filter(([, values]) => values.length > 0)),
+      },
+    };
+  }
+
+  async #refusedBind(password: Secret, deadline: Deadline): Promise<void> {
+    const { directory, search } = this.#options;
+    const dn = search.base === '' ? nobody : `${nobody},${search.base}`;
+    try {
+      await directory.apart(deadline, undefined, (connection, signal) => bindUser(connection, dn, password, signal));
+    } catch {
+      // That the user is unknown is settled; this bind was for the time it takes.
+    }
+  }
+
+  #warnOfExpiry({ graceLogins, secondsLeft }: BindVerdict & { kind: 'accepted' }, { dn }: DirectoryEntry): void {
+    if (graceLogins === undefined && secondsLeft === undefined) return;
+    this.#options.log.info({ dn, graceLogins, secondsLeft }, 'ldap password expires soon');
+  }
+}
+
+const nobodyFound: FoundUser = { kind: 'unknown' };
+const unknownUser: Outcome = { kind: 'unknown-user' };
+
+/** A user name as a directory may be asked for it; undefined when no entry can have it. */
+function searchable(username: string): string | undefined {
+  const name = username.normalize('NFKC').trim();
+  return name === '' || name.length > 256 || /\p{Cc}/u.test(name) || !name.isWellFormed() ? undefined : name;
+}

@@ -1,0 +1,182 @@
+/** The options of an LDAP directory, and what they mean put together. */
+import * as z from 'zod';
+import { duration, secret } from '../../config/values.ts';
+import { OperatorError } from '../../core/errors.ts';
+import { tlsClientOptions } from '../../tls/client.ts';
+import { caBundle, pin } from '../trust.ts';
+import { isDn } from './dn.ts';
+import { FilterTemplate } from './filter.ts';
+import type { GroupSource } from './groups.ts';
+import { readServer, type Security } from './transport.ts';
+
+const attributeName = () =>
+  z
+    .string()
+    .regex(/^(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)*)(?:;[A-Za-z0-9-]+)*$/, 'must be the name of an LDAP attribute');
+
+const dn = () => z.string().refine(isDn, 'must be a DN such as ou=people,dc=example,dc=com');
+
+const server = () =>
+  z.string().transform((text, context) => {
+    const found = readServer(text);
+    if (found) return found;
+    context.addIssue({ code: 'custom', message: 'must be ldap://host:389 or ldaps://host:636, with nothing after it' });
+    return z.NEVER;
+  });
+
+const filter = () =>
+  z.string().transform((text, context) => {
+    try {
+      return new FilterTemplate(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+      return z.NEVER;
+    }
+  });
+
+const groupSearch = z.strictObject({
+  searchBase: dn().describe('where groups are'),
+  filter: filter().prefault('member=%d').describe('finds them; %d is the DN of the user, %s the user name'),
+  attribute: attributeName().default('cn').describe('what names a group; dn for its whole DN'),
+  nested: z.boolean().default(false).describe('groups in groups count too'),
+});
+
+const listedGroups = z.strictObject({
+  memberOf: z
+    .union([z.literal(true), attributeName()])
+    .describe('the groups stand in the entry of the user: true for memberOf, or the name of another attribute'),
+  attribute: z
+    .enum(['rdn', 'dn'])
+    .default('rdn')
+    .describe('what names a group: the first part of its DN, or the whole'),
+  nested: z.boolean().default(false).describe('groups in groups count too'),
+});
+
+/** The options as they stand in the configuration. */
+export const ldapOptions = z.strictObject({
+  url: z
+    .union([server(), z.array(server()).min(1).max(8)])
+    .transform((value) => [value].flat())
+    .describe('ldaps://host:636, or ldap://host:389; a list is tried in order'),
+  startTls: z.boolean().default(false).describe('has ldap:// connections switch to TLS before anything else'),
+  ca: caBundle()
+    .optional()
+    .describe("PEM file of the authorities that vouch for the server; the machine's when absent"),
+  pins: z
+    .array(pin())
+    .min(1)
+    .optional()
+    .describe("public keys, one of which must be the server's, besides a good chain"),
+  servername: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('the name the certificate must carry, when it is not the host of the URL'),
+  managerDn: dn().optional().describe('who searches for users; needs read access only; anonymous when absent'),
+  managerPassword: secret().optional().describe('its password'),
+  searchBase: z.union([z.literal(''), dn()]).describe('where users are'),
+  userSearchFilter: filter()
+    .optional()
+    .describe('finds a user by the name typed, %s: uid=%s when absent, sAMAccountName=%s for Active Directory'),
+  attributes: z
+    .object({
+      subject: attributeName().optional(),
+      name: attributeName().default('cn'),
+      email: attributeName().default('mail'),
+    })
+    .catchall(attributeName())
+    .prefault({})
+    .describe('what is read of a user: subject (who it is), name, email, and any others by a name of your own'),
+  groups: z.union([groupSearch, listedGroups]).optional().describe('where groups come from; none are read when absent'),
+  flavor: z
+    .enum(['auto', 'activeDirectory', 'openldap'])
+    .default('auto')
+    .describe('decides how nested groups are read and passwords changed, and the defaults above; auto asks the server'),
+  timeout: duration().prefault('3s').describe('for a whole login: connecting, binding and searching together'),
+  poolSize: z.int().min(1).max(64).default(4).describe('connections kept for searches, to each server'),
+});
+
+/** The options after they have been read. */
+export type LdapOptions = z.output<typeof ldapOptions>;
+
+/** The names under which values of an entry become attributes of the assertion, with the LDAP attribute of each. */
+export interface AttributeMap {
+  readonly subject: string;
+  readonly others: readonly (readonly [name: string, attribute: string])[];
+}
+
+/** Checks what takes more than one option, and throws an OperatorError that names them. */
+export function checkTogether(name: string, options: LdapOptions): void {
+  const fail = (keys: string, what: string, hint: string): never => {
+    throw new OperatorError(`providers.${name}: ${keys}: ${what}`, hint);
+  };
+  if ((options.managerDn === undefined) !== (options.managerPassword === undefined)) {
+    fail('managerDn, managerPassword', 'one is there without the other', 'give both, or neither to search anonymously');
+  }
+  if (options.startTls && options.url.some(({ secure }) => secure)) {
+    fail('startTls', 'an ldaps:// connection is TLS already', 'use ldap:// with startTls, or drop startTls');
+  }
+  const hasTls = options.startTls || options.url.every(({ secure }) => secure);
+  if (!hasTls && (options.pins || options.servername !== undefined)) {
+    fail('pins, servername', 'there is no TLS that could be checked', 'use ldaps:// or startTls: true');
+  }
+  if (options.userSearchFilter && (!options.userSearchFilter.has('s') || options.userSearchFilter.has('d'))) {
+    fail('userSearchFilter', 'must contain %s, and not %d', 'such as uid=%s');
+  }
+  const { groups } = options;
+  if (groups && 'filter' in groups && !groups.filter.has('d') && (groups.nested || !groups.filter.has('s'))) {
+    fail(
+      'groups.filter',
+      `must contain %d${groups.nested ? ' when groups are nested' : ' or %s'}`,
+      'such as member=%d',
+    );
+  }
+  if (groups && options.attributes.groups !== undefined) {
+    fail('attributes.groups', 'groups come from the groups option', 'drop one of the two');
+  }
+}
+
+/** Who vouches for the servers. */
+export function securityOf(options: LdapOptions): Security {
+  let made: ReturnType<typeof tlsClientOptions> | undefined;
+  const { startTls, ca, pins, servername } = options;
+  return {
+    startTls,
+    servername,
+    authorities: ca,
+    tls: () => {
+      made ??= tlsClientOptions({ ca, pins, servername });
+      return made;
+    },
+  };
+}
+
+/** The filter by which users are found. */
+export function userFilterOf({ userSearchFilter, flavor }: LdapOptions): FilterTemplate {
+  if (userSearchFilter) return userSearchFilter;
+  return new FilterTemplate(
+    flavor === 'activeDirectory' ? '(&(objectCategory=person)(objectClass=user)(sAMAccountName=%s))' : 'uid=%s',
+  );
+}
+
+/** Which attributes are read, and what becomes of them. */
+export function attributeMapOf({ attributes, flavor }: LdapOptions): AttributeMap {
+  const { subject, ...others } = attributes;
+  return {
+    subject: subject ?? (flavor === 'activeDirectory' ? 'sAMAccountName' : 'uid'),
+    others: Object.entries(others).flatMap(([name, attribute]) =>
+      attribute === undefined ? [] : [[name, attribute] as const],
+    ),
+  };
+}
+
+/** Where groups come from; undefined when nobody asks for them. */
+export function groupSourceOf({ groups }: LdapOptions): GroupSource | undefined {
+  if (!groups) return undefined;
+  const { nested } = groups;
+  if ('memberOf' in groups) {
+    const listedIn = groups.memberOf === true ? 'memberOf' : groups.memberOf;
+    return { kind: 'listed', listedIn, attribute: groups.attribute, nested };
+  }
+  return { kind: 'search', base: groups.searchBase, filter: groups.filter, attribute: groups.attribute, nested };
+}

@@ -1,0 +1,86 @@
+/** The search connections to one server: bound as the manager, kept, and never used for anybody else's bind. */
+import type { Connection } from './connection.ts';
+import { directoryError } from './failure.ts';
+import { Semaphore } from './semaphore.ts';
+
+const idleLimit = 60_000;
+const longestQueue = 1000;
+
+/** A bounded set of bound connections. */
+export class Pool {
+  readonly #open: (signal: AbortSignal) => Promise<Connection>;
+  readonly #turns: Semaphore;
+  readonly #idle = new Map<Connection, NodeJS.Timeout>();
+  #isClosed = false;
+
+  /** `open` connects and binds; `size` is the most connections at once. */
+  constructor(open: (signal: AbortSignal) => Promise<Connection>, size: number) {
+    this.#open = open;
+    this.#turns = new Semaphore(size, longestQueue);
+  }
+
+  /**
+   * Runs `work` on a connection of its own. One that broke, as all do when the server starts anew, is replaced once; the
+   * work is searches, so it may run twice.
+   */
+  async use<T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#turns.run(signal, async () => {
+      const kept = this.#take();
+      if (kept) {
+        try {
+          return await this.#lend(kept, work);
+        } catch (error) {
+          if (signal.aborted || !directoryError(error, kept.server.label).isBrokenConnection) throw error;
+          this.#drop();
+        }
+      }
+      return this.#lend(await this.#open(signal), work);
+    });
+  }
+
+  /** Ends all connections; those in use end with their work. */
+  close(): void {
+    this.#isClosed = true;
+    this.#drop();
+  }
+
+  async #lend<T>(connection: Connection, work: (connection: Connection) => Promise<T>): Promise<T> {
+    try {
+      return await work(connection);
+    } finally {
+      if (!connection.isOpen) connection.destroy();
+      else if (this.#isClosed) connection.close();
+      else this.#keep(connection);
+    }
+  }
+
+  #keep(connection: Connection): void {
+    const timer = setTimeout(() => {
+      this.#idle.delete(connection);
+      connection.close();
+    }, idleLimit).unref();
+    this.#idle.set(connection, timer);
+    connection.onClose(() => {
+      clearTimeout(this.#idle.get(connection));
+      this.#idle.delete(connection);
+    });
+  }
+
+  #take(): Connection | undefined {
+    for (const [connection, timer] of [...this.#idle].reverse()) {
+      clearTimeout(timer);
+      this.#idle.delete(connection);
+      if (connection.isOpen) return connection;
+      connection.destroy();
+    }
+    return undefined;
+  }
+
+  #drop(): void {
+    for (const [connection, timer] of this.#idle) {
+      clearTimeout(timer);
+      connection.close();
+    }
+    this.#idle.clear();
+  }
+}

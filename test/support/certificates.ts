@@ -1,0 +1,187 @@
+/** A private authority and certificates of every kind a server may wrongly have, made with openssl once a run. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A certificate with its key: files in PEM. */
+export interface CertificateFiles {
+  /** The certificate, followed by its intermediates where it has any. */
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** What `testCertificates` makes. */
+export interface TestCertificates {
+  readonly folder: string;
+  /** The certificate of the authority: what a client trusts. */
+  readonly ca: string;
+  readonly caKey: string;
+  /** Another authority, that nobody here has used. */
+  readonly otherCa: string;
+  /** For localhost and 127.0.0.1. */
+  readonly good: CertificateFiles;
+  /** The same names, a key of its own. */
+  readonly renewed: CertificateFiles;
+  /** Good, but for other.example.com only. */
+  readonly wrongName: CertificateFiles;
+  /** Good until yesterday. */
+  readonly expired: CertificateFiles;
+  /** Good from next month on. */
+  readonly future: CertificateFiles;
+  /** Issued by itself. */
+  readonly selfSigned: CertificateFiles;
+  /** Issued by an intermediate, which is in the file too. */
+  readonly chained: CertificateFiles;
+  /** Issued by an intermediate, which is not in the file. */
+  readonly unchained: CertificateFiles;
+  /** The intermediate's own certificate. */
+  readonly intermediate: string;
+}
+
+const localNames = 'DNS:localhost,IP:127.0.0.1';
+let made: TestCertificates | undefined;
+
+/** The certificates of this run; made on the first call, removed when the process ends. */
+export function testCertificates(): TestCertificates {
+  made ??= makeCertificates();
+  return made;
+}
+
+/** One more certificate from the authority, such as a client's. */
+export function issueCertificate(
+  name: string,
+  alternativeNames: string,
+  extra: readonly string[] = [],
+): CertificateFiles {
+  const { folder, ca, caKey } = testCertificates();
+  return issue({ folder, name, names: alternativeNames, issuer: { certificate: ca, key: caKey }, extra });
+}
+
+function makeCertificates(): TestCertificates {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-certificates-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const authority = (name: string) => makeAuthority(folder, name);
+  const root = authority('ca');
+  const intermediate = issue({ folder, name: 'intermediate', issuer: root, authority: true });
+  const leaf = (name: string, parts: Partial<Issue> = {}) =>
+    issue({ folder, name, names: localNames, issuer: root, ...parts });
+  const unchained = leaf('unchained', { issuer: intermediate });
+  const chained = { certificate: join(folder, 'chained.pem'), key: unchained.key };
+  writeFileSync(
+    chained.certificate,
+    readFileSync(unchained.certificate, 'utf8') + readFileSync(intermediate.certificate, 'utf8'),
+  );
+  return {
+    folder,
+    ca: root.certificate,
+    caKey: root.key,
+    otherCa: authority('other-ca').certificate,
+    good: leaf('good'),
+    renewed: leaf('renewed'),
+    wrongName: leaf('wrong-name', { names: 'DNS:other.example.com' }),
+    expired: leaf('expired', { extra: ['-not_before', day(-30), '-not_after', day(-1)] }),
+    future: leaf('future', { extra: ['-not_before', day(30), '-not_after', day(60)] }),
+    selfSigned: leaf('self-signed', { issuer: undefined }),
+    chained,
+    unchained,
+    intermediate: intermediate.certificate,
+  };
+}
+
+interface Issue {
+  readonly folder: string;
+  readonly name: string;
+  readonly names?: string;
+  readonly issuer: CertificateFiles | undefined;
+  readonly authority?: boolean;
+  readonly extra?: readonly string[];
+}
+
+function makeAuthority(folder: string, name: string): CertificateFiles {
+  return issue({ folder, name, issuer: undefined, authority: true });
+}
+
+function issue({ folder, name, names, issuer, authority = false, extra = [] }: Issue): CertificateFiles {
+  const files = { certificate: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) };
+  const extensions = [
+    `basicConstraints=critical,CA:${authority ? 'TRUE' : 'FALSE'}`,
+    ...(authority ? ['keyUsage=critical,keyCertSign,cRLSign'] : ['extendedKeyUsage=serverAuth,clientAuth']),
+    ...(names ? [`subjectAltName=${names}`] : []),
+  ];
+  const dated = extra.includes('-not_after');
+  const request = [
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-keyout',
+    files.key,
+    '-subj',
+    `/O=Gatehouse Test/CN=${name}`,
+  ];
+  if (dated && issuer) {
+    issueDated(folder, files, request, extensions, issuer, extra);
+    return files;
+  }
+  openssl([
+    'req',
+    '-x509',
+    ...request,
+    '-days',
+    '365',
+    '-out',
+    files.certificate,
+    ...extensions.flatMap((extension) => ['-addext', extension]),
+    ...(issuer ? ['-CA', issuer.certificate, '-CAkey', issuer.key] : []),
+    ...extra,
+  ]);
+  return files;
+}
+
+/** Dates in the past or the future take `openssl ca`: `req` of Debian's OpenSSL 3.0 knows a number of days only. */
+function issueDated(
+  folder: string,
+  files: CertificateFiles,
+  request: readonly string[],
+  extensions: readonly string[],
+  issuer: CertificateFiles,
+  extra: readonly string[],
+): void {
+  const own = mkdtempSync(join(folder, 'dated-'));
+  const config = join(own, 'ca.cnf');
+  writeFileSync(join(own, 'index.txt'), '');
+  writeFileSync(
+    config,
+    `[ca]\ndefault_ca=d\n[d]\ndatabase=${own}/index.txt\nnew_certs_dir=${own}\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n` +
+      `x509_extensions=e\nunique_subject=no\n[p]\norganizationName=optional\ncommonName=supplied\n[e]\n${extensions.join('\n')}\n`,
+  );
+  const csr = join(own, 'request.pem');
+  openssl(['req', '-new', ...request, '-out', csr]);
+  const dates = extra.map((word) => word.replace('-not_before', '-startdate').replace('-not_after', '-enddate'));
+  openssl([
+    'ca',
+    '-batch',
+    '-config',
+    config,
+    '-cert',
+    issuer.certificate,
+    '-keyfile',
+    issuer.key,
+    '-in',
+    csr,
+    '-out',
+    files.certificate,
+    '-notext',
+    ...dates,
+  ]);
+}
+
+function openssl(words: readonly string[]): void {
+  execFileSync('openssl', words, { stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+function day(offset: number): string {
+  return new Date(Date.now() + offset * 86_400_000).toISOString().replace(/[-:T]|\.\d+/g, '');
+}
