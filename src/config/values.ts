@@ -1,4 +1,7 @@
-/** The kinds of values a configuration holds: durations, secrets, files, addresses. Rooms build their options from them. */
+/**
+ * The kinds of values a configuration holds: durations, secrets, files, addresses. Rooms build their options from them.
+ * Their metadata (`title`, `kind`, `examples`, `secret`) is what messages, the reference and the JSON Schema say of them.
+ */
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { resolve } from 'node:path';
@@ -8,18 +11,24 @@ import { readContext } from './context.ts';
 
 const unitMilliseconds: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+const durationWords = 'a duration such as 500ms, 5s, 30m or 12h';
+
 /** A span of time such as `500ms`, `5s`, `30m`, `12h`, `7d`; yields milliseconds. */
 export function duration() {
   return z
     .string()
-    .regex(/^\d{1,9}(ms|s|m|h|d)$/, 'must be a duration such as 500ms, 5s, 30m or 12h')
+    .regex(/^\d{1,9}(ms|s|m|h|d)$/, `must be ${durationWords}`)
+    .meta({ title: 'duration', kind: durationWords, examples: ['500ms', '5s', '30m', '12h'] })
     .transform((text) => Number.parseInt(text, 10) * (unitMilliseconds[text.replace(/^\d+/, '')] ?? 1));
 }
+
+const sizeWords = 'a size such as 64kb or 10mb';
 
 /** A number of bytes such as `512kb` or `64mb`; `0` is no limit. Yields bytes. */
 export function byteSize() {
   return z
-    .union([z.literal(0), z.string().regex(/^\d{1,9}(b|kb|mb|gb)$/, 'must be a size such as 64kb or 10mb')])
+    .union([z.literal(0), z.string().regex(/^\d{1,9}(b|kb|mb|gb)$/, `must be ${sizeWords}`)])
+    .meta({ title: 'size', kind: `${sizeWords}; 0 is no limit`, examples: ['64kb', '10mb', 0] })
     .transform((size) => {
       if (size === 0) return 0;
       const factor = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 }[size.replace(/^\d+/, '')] ?? 1;
@@ -32,6 +41,7 @@ export function filePath() {
   return z
     .string()
     .min(1)
+    .meta({ title: 'path', kind: 'a path; a relative one begins at the folder of this file' })
     .transform((path) => resolve(readContext().directory, path));
 }
 
@@ -45,11 +55,13 @@ export function fileText() {
 
 /** A password or key: a string, `{ env: NAME }` or `{ file: path }`. A trailing line break of a file is not part of it. */
 export function secret() {
-  const reference = z.union([
-    z.string().min(1, 'must not be empty'),
-    z.strictObject({ env: z.string().min(1) }),
-    z.strictObject({ file: z.string().min(1) }),
-  ]);
+  const reference = z
+    .union([
+      z.string().min(1, 'must not be empty').meta({ description: 'the secret itself' }),
+      z.strictObject({ env: z.string().min(1).describe('the environment variable that holds it') }),
+      z.strictObject({ file: z.string().min(1).describe('the file that holds it') }),
+    ])
+    .meta({ title: 'secret', kind: 'a secret: text, { env: NAME } or { file: path }', secret: true });
   return reference.transform((value, context) => {
     const fail = (message: string): typeof z.NEVER => {
       context.addIssue({ code: 'custom', message });
@@ -70,7 +82,13 @@ export function secret() {
 
 /** An http or https address without user name, query or fragment. */
 export function httpUrl() {
-  return z.string().transform((text, context) => {
+  const address = z.string().meta({
+    title: 'http address',
+    kind: 'an http:// or https:// address',
+    pattern: '^[hH][tT][tT][pP][sS]?://[^/?#@]+(/[^?#]*)?$',
+    examples: ['http://127.0.0.1:8080', 'https://cc.example.com'],
+  });
+  return address.transform((text, context) => {
     const url = URL.canParse(text) ? new URL(text) : undefined;
     if (url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash) return url;
     context.addIssue({
@@ -83,7 +101,13 @@ export function httpUrl() {
 
 /** A network such as `10.0.0.0/8` or a single address; yields its address, prefix length and family. */
 export function cidr() {
-  return z.string().transform((text, context) => {
+  const network = z.string().meta({
+    title: 'network',
+    kind: 'a network such as 10.0.0.0/8, or a single address',
+    pattern: '^[0-9a-fA-F:.]+(/[0-9]{1,3})?$',
+    examples: ['10.0.0.0/8', '127.0.0.1', 'fd00::/8'],
+  });
+  return network.transform((text, context) => {
     const [address = '', bits] = text.split('/', 2);
     const family = isIP(address);
     const width = family === 6 ? 128 : 32;

@@ -1,0 +1,188 @@
+/**
+ * Reads a configuration: YAML to plain data, overrides from the environment, the schema, and every mistake at once with its
+ * place. What the values mean is the rooms' own; `values.ts` has the kinds that they share.
+ */
+import { dirname, resolve } from 'node:path';
+import type * as z from 'zod';
+import { withReadContext } from './context.ts';
+import { excerptOf } from './excerpt.ts';
+import { homesOf } from './homes.ts';
+import { type ConfigIssue, dottedKey, type KeyPath } from './issue.ts';
+import { isSecretPath, type Masked, maskedLines, maskedRanges } from './mask.ts';
+import { type Override, originBelow, originOf, withOverrides } from './overrides.ts';
+import { type Problem, problemsOf, Tickets } from './problems.ts';
+import { isMapping } from './schema.ts';
+import { type Flaw, readSource, Source, type Span } from './source.ts';
+import { literalVariables } from './suspicions.ts';
+import { parseYaml, type YamlDocument } from './yaml-document.ts';
+
+export type { ConfigIssue, Excerpt, KeyPath } from './issue.ts';
+export { nearest } from './nearest.ts';
+export type { Override } from './overrides.ts';
+
+/** Where a key stands: a place in the file, or where its value came from. */
+export type Place = Pick<ConfigIssue, 'file' | 'line' | 'column' | 'key' | 'origin' | 'excerpt'>;
+
+/** A configuration, or all that is wrong with it. */
+export type LoadResult<T> =
+  | {
+      readonly kind: 'ok';
+      /** Frozen, all the way down. */
+      readonly value: T;
+      readonly warnings: readonly ConfigIssue[];
+      /** Where a key stands, or what should hold it: for warnings that only show when the parts are put together. */
+      readonly locate: (path: KeyPath) => Place;
+    }
+  | { readonly kind: 'invalid'; readonly issues: readonly ConfigIssue[] };
+
+/** What to read. */
+export interface LoadOptions<T> {
+  readonly schema: z.ZodType<T>;
+  /** Named in messages as it is given here; relative paths in it are relative to its folder. */
+  readonly file: string;
+  /** What `{ env: NAME }` reads; the process's own environment when absent. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Read instead of the file's contents. */
+  readonly text?: string;
+  readonly overrides?: readonly Override[];
+}
+
+/** Reads and checks a configuration file. Never throws for anything that stands in it. */
+export function loadConfig<T>(options: LoadOptions<T>): LoadResult<T> {
+  const { schema, file, env = process.env, overrides = [] } = options;
+  const read = options.text === undefined ? readSource(file) : { text: options.text };
+  if ('flaw' in read) return { kind: 'invalid', issues: [issueOfFlaw(file, read.flaw)] };
+  const source = new Source(read.text);
+  const control = source.controlCharacters();
+  if (control.length > 0) return { kind: 'invalid', issues: control.map((flaw) => issueOfFlaw(file, flaw)) };
+
+  const yaml = parseYaml(source);
+  const report = new Report({ ...options, overrides }, source, yaml);
+  const isFatal = yaml.flaws.some((flaw) => flaw.isFatal);
+  const shape = isFatal ? undefined : shapeProblem(yaml, overrides);
+  // A document that is broken or is no mapping would only give follow-up errors, which hide the one that counts.
+  if (isFatal || shape) return { kind: 'invalid', issues: report.issues(shape ? [shape] : []) };
+
+  const document = withOverrides(yaml.data ?? {}, overrides);
+  const tickets = new Tickets();
+  const context = { directory: dirname(resolve(file)), env };
+  const result = withReadContext(context, () => schema.safeParse(document, { error: tickets.give }));
+  const problems = result.success
+    ? []
+    : problemsOf(result.error.issues, tickets, {
+        document,
+        isSecret: (path) => isSecretPath(schema, document, path),
+        homeOf: homesOf(schema, document),
+      });
+  const issues = report.issues(problems);
+  if (!result.success || issues.length > 0) return { kind: 'invalid', issues };
+  const warnings = report.located(literalVariables(schema, document));
+  return { kind: 'ok', value: frozen(result.data), warnings, locate: (path) => report.place({ path, at: 'value' }) };
+}
+
+function shapeProblem(yaml: YamlDocument, overrides: readonly Override[]): Problem | undefined {
+  const at = { path: [], at: 'value' } as const;
+  if (isMapping(yaml.data)) return undefined;
+  if (yaml.data !== null && yaml.data !== undefined)
+    return { ...at, message: 'the file must hold a mapping of keys to values', hint: 'write "key: value" lines' };
+  return overrides.length > 0 ? undefined : { ...at, message: 'the file is empty', hint: 'write "key: value" lines' };
+}
+
+function issueOfFlaw(file: string, { message, hint, span }: Flaw): ConfigIssue {
+  const { line = 0, column = 0 } = span ?? {};
+  return { file, line, column, key: '', message: span ? message : `the file ${message}`, ...(hint && { hint }) };
+}
+
+/** Gives mistakes their places. */
+class Report<T> {
+  readonly #options: LoadOptions<T> & { readonly overrides: readonly Override[] };
+  readonly #source: Source;
+  readonly #yaml: YamlDocument;
+  #masked: readonly Masked[] | undefined;
+
+  constructor(
+    options: LoadOptions<T> & { readonly overrides: readonly Override[] },
+    source: Source,
+    yaml: YamlDocument,
+  ) {
+    this.#options = options;
+    this.#source = source;
+    this.#yaml = yaml;
+  }
+
+  /** The YAML's own flaws and the problems, in the order of the file. */
+  issues(problems: readonly Problem[]): ConfigIssue[] {
+    const flaws = this.#yaml.flaws.map(({ path, span, message, hint }) => ({
+      ...this.#placeOf(path, span),
+      message,
+      ...(hint && { hint }),
+    }));
+    // What is wrong with a value that was not read as it was written is only a consequence.
+    const own = problems.filter(
+      ({ path }) => !this.#yaml.flaws.some((flaw) => dottedKey(flaw.path) === dottedKey(path)),
+    );
+    return inOrder([...flaws, ...this.located(own)]);
+  }
+
+  located(problems: readonly Problem[]): ConfigIssue[] {
+    return problems.map((problem) => ({
+      ...this.place(problem),
+      message: problem.message,
+      ...(problem.hint && { hint: problem.hint }),
+    }));
+  }
+
+  place({ path, at }: Pick<Problem, 'path' | 'at'>): Place {
+    const { overrides, file } = this.#options;
+    const holder = at === 'parent' ? path.slice(0, -1) : path;
+    const isInFile = path.length === 0 || this.#yaml.valueSpan(holder) !== undefined;
+    const origin = originOf(holder, overrides) ?? (isInFile ? undefined : originBelow(holder, overrides));
+    if (origin) return { file, line: 0, column: 0, key: dottedKey(path), origin };
+    return this.#placeOf(path, this.#span(holder, at));
+  }
+
+  /** The place of a path, or of the nearest thing around it that stands in the file. */
+  #span(path: KeyPath, at: Problem['at']): Span {
+    const part = at === 'value' ? this.#yaml.valueSpan(path) : this.#yaml.keySpan(path);
+    if (part) return part;
+    for (let depth = path.length - 1; depth >= 0; depth--) {
+      const around = this.#yaml.keySpan(path.slice(0, depth));
+      if (around) return around;
+    }
+    return { line: 1, column: 1, length: 1 };
+  }
+
+  #placeOf(path: KeyPath, span: Span): Place {
+    const excerpt = excerptOf(this.#source, span, this.#hidden());
+    const { line, column } = span;
+    return { file: this.#options.file, line, column, key: dottedKey(path), ...(excerpt && { excerpt }) };
+  }
+
+  #hidden(): readonly Masked[] {
+    if (this.#masked) return this.#masked;
+    const { data, root, flaws } = this.#yaml;
+    const known = data === undefined ? [] : maskedRanges(root, data, this.#options.schema);
+    const guessed = flaws.length > 0 ? maskedLines(this.#source.lines, (line) => this.#source.offsetOf(line)) : [];
+    this.#masked = [...known, ...guessed];
+    return this.#masked;
+  }
+}
+
+function inOrder(issues: readonly ConfigIssue[]): ConfigIssue[] {
+  const sorted = issues.toSorted((left, right) => left.line - right.line || left.column - right.column);
+  const seen = new Set<string>();
+  return sorted.filter(({ line, column, key, message }) => {
+    const name = JSON.stringify([line, column, key, message]);
+    return !seen.has(name) && seen.add(name);
+  });
+}
+
+/** Freezes plain objects and lists; what has a class of its own (URL, Secret, Map) guards itself. */
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null && !Array.isArray(value)) return value;
+  Object.freeze(value);
+  for (const part of Object.values(value)) frozen(part);
+  return value;
+}
