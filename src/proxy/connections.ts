@@ -1,0 +1,110 @@
+/** Who is live on which session: WebSockets, event streams and requests, so that the end of a session ends them too. */
+import type { Log } from '../core/log.ts';
+import type { Reason } from '../core/reason.ts';
+
+/** What a live connection is; a request is any that is no event stream, such as a download. */
+export type ConnectionKind = 'websocket' | 'stream' | 'request';
+
+/** A live connection as the registry holds it. */
+export interface LiveConnection {
+  readonly kind: ConnectionKind;
+  /** Ends it now; called once. */
+  end(reason: Reason): void;
+}
+
+interface Entry extends LiveConnection {
+  readonly startedAt: number;
+  isEnding: boolean;
+}
+
+/** What a registry is made of. */
+export interface ConnectionsOptions {
+  readonly log?: Log;
+  /** How old a request must be to be cut, in milliseconds: a page must not break because its user signs out beside it. */
+  readonly grace?: number;
+  /** Told of every beginning (+1) and end (-1). */
+  readonly onChange?: (kind: ConnectionKind, delta: 1 | -1) => void;
+}
+
+/** The live connections of this process, by session. */
+export class Connections {
+  readonly #sessions = new Map<string, Set<Entry>>();
+  readonly #counts: Record<ConnectionKind, number> = { websocket: 0, stream: 0, request: 0 };
+  readonly #grace: number;
+  readonly #log: Log | undefined;
+  readonly #onChange: ((kind: ConnectionKind, delta: 1 | -1) => void) | undefined;
+
+  constructor({ grace = 1000, log, onChange }: ConnectionsOptions = {}) {
+    this.#grace = grace;
+    this.#log = log;
+    this.#onChange = onChange;
+  }
+
+  /** Registers a connection; call what it returns when the connection has ended by itself. */
+  add(sessionId: string, { kind, end }: LiveConnection): () => void {
+    const entry: Entry = { kind, end, startedAt: performance.now(), isEnding: false };
+    const entries = this.#sessions.get(sessionId);
+    if (entries) entries.add(entry);
+    else this.#sessions.set(sessionId, new Set([entry]));
+    this.#count(kind, 1);
+    return () => this.#remove(sessionId, entry);
+  }
+
+  /**
+   * Ends what is live on a session; true when there was something. Requests that have only begun get until the grace is
+   * over to finish by themselves.
+   */
+  end(sessionId: string, reason: Reason): boolean {
+    const entries = this.#sessions.get(sessionId);
+    if (!entries) return false;
+    for (const entry of [...entries]) {
+      if (entry.isEnding) continue;
+      entry.isEnding = true;
+      const left = entry.kind === 'request' ? entry.startedAt + this.#grace - performance.now() : 0;
+      if (left <= 0) this.#cut(entry, reason);
+      else setTimeout(() => entries.has(entry) && this.#cut(entry, reason), left).unref();
+    }
+    return true;
+  }
+
+  /** Ends everything, as when the gateway closes. */
+  endAll(reason: Reason): void {
+    for (const sessionId of [...this.#sessions.keys()]) this.end(sessionId, reason);
+  }
+
+  /** The sessions on which something has been live for longer than the grace: those whose end must be looked for. */
+  sessions(): readonly string[] {
+    const before = performance.now() - this.#grace;
+    const lasting = [...this.#sessions].filter(([, entries]) => {
+      for (const entry of entries) if (entry.kind !== 'request' || entry.startedAt <= before) return true;
+      return false;
+    });
+    return lasting.map(([sessionId]) => sessionId);
+  }
+
+  /** How many are live, by kind. */
+  counts(): Readonly<Record<ConnectionKind, number>> {
+    return { ...this.#counts };
+  }
+
+  /** One that cannot be ended must not keep the others alive. */
+  #cut(entry: Entry, reason: Reason): void {
+    try {
+      entry.end(reason);
+    } catch (error) {
+      this.#log?.error({ error, kind: entry.kind }, 'a live connection could not be ended');
+    }
+  }
+
+  #remove(sessionId: string, entry: Entry): void {
+    const entries = this.#sessions.get(sessionId);
+    if (!entries?.delete(entry)) return;
+    if (entries.size === 0) this.#sessions.delete(sessionId);
+    this.#count(entry.kind, -1);
+  }
+
+  #count(kind: ConnectionKind, delta: 1 | -1): void {
+    this.#counts[kind] += delta;
+    this.#onChange?.(kind, delta);
+  }
+}
