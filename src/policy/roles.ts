@@ -7,7 +7,7 @@ import type { Route } from '../core/route.ts';
 import { decide } from './decide.ts';
 import { foldName, readDn } from './dn.ts';
 
-const texts = () => z.array(z.string().min(1)).default([]);
+const texts = () => z.array(z.string().regex(/\S/, 'must not be empty')).default([]);
 
 const role = z
   .strictObject({
@@ -58,10 +58,19 @@ export interface Missing {
   readonly contact?: string;
 }
 
-/** A role with its conditions: each says in words what holds, or undefined. */
+/** An assertion, with its groups read once for all roles. */
+interface Candidate {
+  readonly assertion: Assertion;
+  readonly provider: string;
+  readonly groups: readonly { readonly name: string | undefined; readonly dn: string | undefined }[];
+}
+
+/** Says in words what holds, or undefined. */
+type Condition = (candidate: Candidate) => string | undefined;
+
 interface CompiledRole {
   readonly name: string;
-  readonly conditions: readonly ((assertion: Assertion, provider: string) => string | undefined)[];
+  readonly conditions: readonly Condition[];
   readonly only: readonly string[];
   readonly wanted: string;
 }
@@ -69,14 +78,17 @@ interface CompiledRole {
 /** Compiles the roles. What it gives never throws for an assertion of the contract's shape. */
 export function compileRoles(options: RoleOptions): RoleGiver {
   const roles = compile(options);
-  return (assertion, provider) =>
-    new Set(roles.filter((role) => reasonFor(role, assertion, provider) !== undefined).map(({ name }) => name));
+  return (assertion, provider) => {
+    const candidate = candidateOf(assertion, provider);
+    return new Set(roles.filter((role) => reasonFor(role, candidate) !== undefined).map(({ name }) => name));
+  };
 }
 
 /** Why each role was or was not given, for `explain`. */
 export function explainRoles(options: RoleOptions, assertion: Assertion, provider: string): RoleExplanation[] {
+  const candidate = candidateOf(assertion, provider);
   return compile(options).map((role) => {
-    const reason = reasonFor(role, assertion, provider);
+    const reason = reasonFor(role, candidate);
     if (reason !== undefined) return { role: role.name, given: true, why: reason };
     const closed = role.only.length > 0 && !role.only.includes(provider);
     const why = closed ? `only for users of ${role.only.join(', ')}, not of ${provider}` : `none of: ${role.wanted}`;
@@ -101,10 +113,18 @@ export function missing(
   };
 }
 
-function reasonFor(role: CompiledRole, assertion: Assertion, provider: string): string | undefined {
-  if (role.only.length > 0 && !role.only.includes(provider)) return undefined;
+function candidateOf(assertion: Assertion, provider: string): Candidate {
+  const groups = valuesOf(assertion, 'groups').map((group) => {
+    const dn = group.includes('=') ? readDn(group) : undefined;
+    return { name: dn ? dn.leaf : foldName(group), dn: dn?.canonical };
+  });
+  return { assertion, provider, groups };
+}
+
+function reasonFor(role: CompiledRole, candidate: Candidate): string | undefined {
+  if (role.only.length > 0 && !role.only.includes(candidate.provider)) return undefined;
   for (const condition of role.conditions) {
-    const reason = condition(assertion, provider);
+    const reason = condition(candidate);
     if (reason !== undefined) return reason;
   }
   return undefined;
@@ -113,16 +133,15 @@ function reasonFor(role: CompiledRole, assertion: Assertion, provider: string): 
 function compile(options: RoleOptions): CompiledRole[] {
   return Object.entries(options).map(([name, { groups, users, providers, attributes, only }]) => {
     const names = new Set(users.map(canonicalUsername));
-    const inGroups = groupCondition(groups);
     const lists = Object.entries(attributes);
     return {
       name,
       only,
       conditions: [
-        inGroups,
-        ({ subject }) => (names.has(canonicalUsername(subject)) ? `user ${canonicalUsername(subject)}` : undefined),
-        (_, provider) => (providers.includes(provider) ? `provider ${provider}` : undefined),
-        (assertion) => attributeReason(lists, assertion),
+        groupCondition(groups),
+        ({ assertion }) => userReason(names, assertion),
+        ({ provider }) => (providers.includes(provider) ? `provider ${provider}` : undefined),
+        ({ assertion }) => attributeReason(lists, assertion),
       ],
       wanted: [
         ...groups.map((group) => `group ${group}`),
@@ -138,18 +157,22 @@ function compile(options: RoleOptions): CompiledRole[] {
  * A configured DN is that group alone, wherever its name is used again. A configured name is a group of that name, or a DN
  * whose first part has it: `memberOf` gives DNs where a group search gives names.
  */
-function groupCondition(groups: readonly string[]): (assertion: Assertion) => string | undefined {
+function groupCondition(groups: readonly string[]): Condition {
   const entries = groups.map((written) => ({ written, dn: readDn(written) }));
   const dns = new Map(entries.flatMap(({ written, dn }) => (dn ? [[dn.canonical, written] as const] : [])));
   const names = new Map(entries.flatMap(({ written, dn }) => (dn ? [] : [[foldName(written), written] as const])));
-  return (assertion) => {
-    for (const group of valuesOf(assertion, 'groups')) {
-      const dn = readDn(group);
-      const match = dn ? (dns.get(dn.canonical) ?? names.get(dn.leaf ?? '')) : names.get(foldName(group));
-      if (match !== undefined) return `group ${match}`;
+  return (candidate) => {
+    for (const { name, dn } of candidate.groups) {
+      const match = (dn && dns.get(dn)) || (name && names.get(name));
+      if (match) return `group ${match}`;
     }
     return undefined;
   };
+}
+
+function userReason(names: ReadonlySet<string>, { subject }: Assertion): string | undefined {
+  const user = canonicalUsername(subject);
+  return user !== '' && names.has(user) ? `user ${user}` : undefined;
 }
 
 function attributeReason(

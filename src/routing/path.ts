@@ -98,7 +98,7 @@ function findAmbiguity(spelt: string): string | undefined {
 /** Windows drops dots and spaces at the end of names, and some servers fold look-alikes (NFKC): both can make dot segments. */
 function foldsToDots(name: string): boolean {
   const folded = name.includes('%') ? decodeURIComponent(name).normalize('NFKC') : name;
-  return folded.includes('.') && /^[\s.]*$/.test(folded);
+  return folded.includes('.') && /^[\s.]*$/.test(segmentName(folded));
 }
 
 function countSigns(text: string): number {

@@ -26,5 +26,5 @@ export function safeReturnTo(value: string | undefined, publicUrl: URL): string 
 
 /** The browser's own reading has the last word. */
 function staysHere(path: string, publicUrl: URL): boolean {
-  return URL.canParse(path, publicUrl) && new URL(path, publicUrl).origin === publicUrl.origin;
+  return URL.canParse(path, publicUrl.href) && new URL(path, publicUrl).origin === publicUrl.origin;
 }

@@ -1,0 +1,149 @@
+/** Who gets which role, and what a refused user is told. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Assertion, Principal } from '../../src/core/principal.ts';
+import { readDn } from '../../src/policy/dn.ts';
+import { compileRoles, explainRoles, missing, roleOptions } from '../../src/policy/roles.ts';
+
+const assertion = (attributes: Assertion['attributes'] = {}, subject = 'alice'): Assertion => ({
+  realm: 'r',
+  subject,
+  amr: ['pwd'],
+  attributes,
+});
+const hasRole = (role: object, who: Assertion, provider = 'directory') =>
+  compileRoles(roleOptions.parse({ role }))(who, provider).has('role');
+
+const dn = 'cn=Agents,ou=groups,dc=example,dc=com';
+const groups: [configured: string, asserted: string, match: boolean][] = [
+  ['agents', 'agents', true],
+  ['Agents', 'AGENTS', true],
+  ['call  agents', ' Call Agents', true],
+  ['agents', 'agents2', false],
+  ['agents', dn, true],
+  ['groups', dn, false],
+  ['agents', 'ou=agents,cn=x', true],
+  ['agents', 'cn=x,ou=agents', false],
+  ['agents', 'cn=agents+ou=x,dc=y', false],
+  [dn, dn, true],
+  [dn, 'CN = agents , OU=Groups,DC=EXAMPLE,DC=com', true],
+  [dn, '2.5.4.3=agents,ou=groups,dc=example,dc=com', true],
+  [dn, 'cn=\\61gents,ou=groups,dc=example,dc=com', true],
+  [dn, 'cn=agents,ou=evil,dc=example,dc=com', false],
+  [dn, 'cn=agents,ou=groups', false],
+  [dn, 'cn=agents,ou=groups,dc=example,dc=com,dc=evil', false],
+  [dn, 'agents', false],
+  ['cn=a+ou=b,dc=x', 'ou=b+cn=a,dc=x', true],
+  ['cn=a\\, b,dc=x', 'cn="a, b",dc=x', true],
+  ['cn=a\\, b,dc=x', 'cn=a\\2c b,dc=x', true],
+  ['cn=a,cn=b', 'cn=a\\,cn=b', false],
+  ['agents', 'cn=agents\\,ou=x', false],
+  ['équipe', 'cn=\\c3\\a9quipe,dc=x', true],
+  ['a=b', 'b', false],
+];
+for (const [configured, asserted, match] of groups)
+  test(`groups: ${configured} ${match ? 'takes' : 'does not take'} ${asserted}`, () => {
+    assert.equal(hasRole({ groups: [configured] }, assertion({ groups: [asserted] })), match);
+  });
+
+test('roles: any of groups, users, providers and attribute values is enough', () => {
+  const role = { groups: ['g'], users: ['Bob'], providers: ['badge'], attributes: { department: ['support', 'care'] } };
+  assert.equal(hasRole(role, assertion()), false);
+  assert.equal(hasRole(role, assertion({ groups: ['x', 'g'] })), true);
+  assert.equal(hasRole(role, assertion({}, 'BOB ')), true);
+  assert.equal(hasRole(role, assertion(), 'badge'), true);
+  assert.equal(hasRole(role, assertion({ department: ['care'] })), true);
+  assert.equal(hasRole(role, assertion({ department: ['Care'] })), false);
+});
+
+test('roles: one that is for some providers alone is not given to users of others', () => {
+  const role = { users: ['alice'], groups: ['g'], only: ['directory'] };
+  assert.equal(hasRole(role, assertion({ groups: ['g'] }), 'directory'), true);
+  assert.equal(hasRole(role, assertion({ groups: ['g'] }), 'campus'), false);
+});
+
+test('roles: nobody has an attribute by the nature of objects', () => {
+  assert.equal(hasRole({ attributes: { constructor: ['x'] } }, assertion()), false);
+  assert.deepEqual([...compileRoles({})(assertion(), 'p')], []);
+});
+
+test('options: a role without conditions, an empty value and an unknown key are errors', () => {
+  for (const role of [
+    {},
+    { label: 'x' },
+    { groups: [] },
+    { groups: [''] },
+    { groups: [' '] },
+    { group: ['x'] },
+    { attributes: { a: [] } },
+  ])
+    assert.equal(roleOptions.safeParse({ role }).success, false, JSON.stringify(role));
+  assert.equal(roleOptions.safeParse({ 'a b': { users: ['x'] } }).success, false);
+});
+
+test('explain: it says what gave a role, or what would have', () => {
+  const options = roleOptions.parse({
+    agent: { groups: ['agents'] },
+    lead: { users: ['bob'], providers: ['sso'] },
+    desk: { groups: ['agents'], only: ['sso'] },
+  });
+  assert.deepEqual(explainRoles(options, assertion({ groups: [dn] }), 'directory'), [
+    { role: 'agent', given: true, why: 'group agents' },
+    { role: 'lead', given: false, why: 'none of: user bob, provider sso' },
+    { role: 'desk', given: false, why: 'only for users of sso, not of directory' },
+  ]);
+});
+
+test('missing: the refusal page gets labels and the contact, and nothing of the principal', () => {
+  const options = roleOptions.parse({
+    lead: { label: 'Team lead', groups: ['internal-group'] },
+    agent: { users: ['x'] },
+  });
+  const principal: Principal = { ...assertion(), provider: 'directory', tenant: 'default', roles: new Set() };
+  const route = { access: { roles: ['lead', 'agent'], providers: [] }, contact: 'the help desk, 4711' };
+  assert.deepEqual(missing(principal, route, options), {
+    reason: 'role-missing',
+    roles: ['Team lead', 'agent'],
+    otherLogin: false,
+    contact: 'the help desk, 4711',
+  });
+  assert.deepEqual(missing(principal, { access: { roles: [], providers: ['sso'] } }, options), {
+    reason: 'provider-not-admitted',
+    roles: [],
+    otherLogin: true,
+  });
+  assert.equal(missing({ ...principal, roles: new Set(['agent']) }, route, options), undefined);
+});
+
+test('dn: what is none is none', () => {
+  for (const text of [
+    '',
+    'agents',
+    'cn=',
+    'cn',
+    '=x',
+    'cn=a,',
+    ',cn=a',
+    'cn=a,b',
+    'cn=a\\',
+    'cn="a',
+    'a b=c',
+    'cn=a<b',
+  ])
+    assert.equal(readDn(text), undefined, text);
+});
+
+test('property: escaping a value in either way leads to the same name, and no other value does', () => {
+  const escapeValue = (value: string) =>
+    [...Buffer.from(value)].map((octet) => `\\${octet.toString(16).padStart(2, '0')}`).join('');
+  const value = fc.string({ minLength: 1, unit: 'grapheme' }).filter((text) => text.trim() !== '');
+  fc.assert(
+    fc.property(value, value, (a, b) => {
+      const fold = (text: string) => text.normalize('NFKC').replace(/\s+/g, ' ').trim().toLowerCase();
+      const one = readDn(`cn=${escapeValue(a)},dc=x`);
+      assert.equal(one?.canonical === readDn(`cn=${escapeValue(b)},dc=x`)?.canonical, fold(a) === fold(b));
+      assert.equal(one?.leaf, fold(a));
+    }),
+  );
+});
