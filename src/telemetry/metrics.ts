@@ -23,7 +23,7 @@ export interface LoginMeasure {
 }
 
 /** What can be live on a session. */
-export type ConnectionKind = 'websocket' | 'stream' | 'download' | 'request';
+export type ConnectionKind = 'websocket' | 'stream' | 'request';
 
 const requestBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const loginBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15];

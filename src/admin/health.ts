@@ -1,0 +1,71 @@
+/** Whether the gateway can serve, and how its providers stand; read by load balancers and people. */
+import type { Store } from '../core/store.ts';
+import type { BreakerSnapshot } from '../providers/breaker.ts';
+
+/** Where the health comes from; `cli/running.ts` has it all at hand. */
+export interface HealthSource {
+  /** True from SIGTERM on. */
+  readonly isDraining: () => boolean;
+  readonly store: Pick<Store, 'get'>;
+  /** Those of the chain, in the configuration of the moment. */
+  readonly providers: () => readonly { readonly provider: string; readonly snapshot: BreakerSnapshot }[];
+}
+
+/** How a provider stands: `degraded` after failures that have not closed it off, `down` while nobody is sent to it. */
+export interface ProviderHealth {
+  readonly state: 'ok' | 'degraded' | 'down';
+  readonly reason?: string;
+  /** When it is tried again. */
+  readonly retryAt?: string;
+}
+
+/** The answer of `/health/ready`. */
+export interface Readiness {
+  /** Only `unavailable` is a reason to send requests elsewhere: with a provider down, all who are signed in still work. */
+  readonly status: 'ready' | 'degraded' | 'unavailable';
+  readonly draining: boolean;
+  readonly store: 'ok' | 'down';
+  readonly providers: Readonly<Record<string, ProviderHealth>>;
+}
+
+const storeTimeout = 2000;
+
+/** Makes the function behind `/health/ready`; questions asked at once share one look at the store. */
+export function createReadiness(source: HealthSource): () => Promise<Readiness> {
+  let looking: Promise<'ok' | 'down'> | undefined;
+  return async () => {
+    looking ??= lookAtStore(source).finally(() => {
+      looking = undefined;
+    });
+    const store = await looking;
+    const providers = Object.fromEntries(
+      source.providers().map(({ provider, snapshot }) => [provider, healthOf(snapshot)]),
+    );
+    const draining = source.isDraining();
+    const isWell = Object.values(providers).every(({ state }) => state === 'ok');
+    const status = draining || store === 'down' ? 'unavailable' : isWell ? 'ready' : 'degraded';
+    return { status, draining, store, providers };
+  };
+}
+
+function healthOf({ state, failures, reason, retryAt }: BreakerSnapshot): ProviderHealth {
+  const health = state === 'open' ? 'down' : state === 'half-open' || failures > 0 ? 'degraded' : 'ok';
+  return {
+    state: health,
+    ...(health !== 'ok' && reason && { reason }),
+    ...(retryAt !== undefined && { retryAt: new Date(retryAt).toISOString() }),
+  };
+}
+
+function lookAtStore(source: HealthSource): Promise<'ok' | 'down'> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve('down'), storeTimeout);
+    const settle = (state: 'ok' | 'down') => () => {
+      clearTimeout(timer);
+      resolve(state);
+    };
+    Promise.resolve()
+      .then(() => source.store.get('health:probe'))
+      .then(settle('ok'), settle('down'));
+  });
+}

@@ -1,0 +1,98 @@
+/** The operator's view of sessions: list them, end them. Shows ids, never tokens. */
+import { type Request, type Response, Router } from 'express';
+import type { Log } from '../core/log.ts';
+import { canonicalUsername } from '../core/principal.ts';
+import type { Reason } from '../core/reason.ts';
+import type { Session } from '../core/session.ts';
+import type { Audit } from '../telemetry/audit.ts';
+
+/** The sessions as the operator's listener needs them; `sessions/sessions.ts` fits. */
+export interface AdminSessions {
+  list(filter: { readonly user?: string }): AsyncIterable<Session>;
+  revoke(id: string, reason: Reason): Promise<boolean>;
+  revokeUser(username: string, reason: Reason): Promise<number>;
+}
+
+/** What the routes work with. */
+export interface SessionRouteParts {
+  /** The sessions of the configuration of the moment. */
+  readonly sessions: () => AdminSessions;
+  /** How many connections of this process are live on a session. */
+  readonly liveConnections: (session: string) => number;
+  readonly audit: Pick<Audit, 'record'>;
+  readonly log: Log;
+}
+
+const defaultLimit = 100;
+const mostListed = 1000;
+
+/** The routes under `/sessions`. */
+export function sessionRoutes({ sessions, liveConnections, audit, log }: SessionRouteParts): Router {
+  const router = Router();
+  const note = (ended: { session?: string; user?: string; detail?: string }): void => {
+    audit.record({ event: 'revoke', outcome: 'succeeded', reason: 'revoked', ...ended });
+    log.info(ended, 'sessions were ended by the operator');
+  };
+
+  router.get('/', async (request: Request, response: Response) => {
+    const user = single(request.query.user);
+    const limit = single(request.query.limit) ?? String(defaultLimit);
+    if (user === null || limit === null || !/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > mostListed)
+      return void refuse(response, `Give user once, and limit from 1 to ${mostListed}.`);
+    const found: Session[] = [];
+    let isMore = false;
+    for await (const session of sessions().list(user === undefined ? {} : { user: canonicalUsername(user) })) {
+      isMore = found.length === Number(limit);
+      if (isMore) break;
+      found.push(session);
+    }
+    response.json({ sessions: found.map((session) => shown(session, liveConnections(session.id))), more: isMore });
+  });
+
+  router.delete('/', async (request: Request, response: Response) => {
+    const user = single(request.query.user);
+    if (user === undefined || user === null || canonicalUsername(user) === '')
+      return void refuse(response, 'Say whose sessions to end: ?user=NAME.');
+    const ended = await sessions().revokeUser(canonicalUsername(user), 'revoked');
+    note({ user: canonicalUsername(user), detail: `${ended} sessions` });
+    response.json({ ended });
+  });
+
+  router.delete('/:id', async (request: Request, response: Response) => {
+    const id = String(request.params.id);
+    const hasEnded = /^[\w.~-]{1,200}$/.test(id) && (await sessions().revoke(id, 'revoked'));
+    if (!hasEnded)
+      return void response.status(404).json({ error: 'no-session', message: 'There is no live session of this id.' });
+    note({ session: id });
+    response.json({ ended: 1 });
+  });
+
+  return router;
+}
+
+function shown(session: Session, live: number): Readonly<Record<string, unknown>> {
+  const { id, assertion, provider, createdAt, lastSeenAt, provedAt, expiresAt, client } = session;
+  const time = (milliseconds: number): string => new Date(milliseconds).toISOString();
+  return {
+    id,
+    user: assertion.subject,
+    realm: assertion.realm,
+    provider,
+    createdAt: time(createdAt),
+    lastSeenAt: time(lastSeenAt),
+    provedAt: time(provedAt),
+    expiresAt: time(expiresAt),
+    address: client.address,
+    userAgent: client.userAgent,
+    connections: live,
+  };
+}
+
+/** A parameter that must not stand twice: null then, for of two readings neither is right. */
+function single(value: unknown): string | undefined | null {
+  return value === undefined || typeof value === 'string' ? value : null;
+}
+
+function refuse(response: Response, message: string): void {
+  response.status(400).json({ error: 'bad-request', message });
+}

@@ -1,0 +1,365 @@
+/** The operator's listener: what it tells, what it ends, and whom it refuses. */
+import assert from 'node:assert/strict';
+import { createServer, type IncomingHttpHeaders, request as send } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import type * as z from 'zod';
+import { admit } from '../../src/admin/guard.ts';
+import { startAdmin } from '../../src/admin/listener.ts';
+import { adminOptions, isLoopback } from '../../src/admin/options.ts';
+import { OperatorError } from '../../src/core/errors.ts';
+import { Breaker } from '../../src/providers/breaker.ts';
+import { Sessions } from '../../src/sessions/sessions.ts';
+import { MemoryStore } from '../../src/store/memory.ts';
+import type { AuditRecord } from '../../src/telemetry/audit.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { collectLog } from '../support/log.ts';
+import { manualClock } from '../support/manual-clock.ts';
+
+const token = 'correct-horse-battery-staple';
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  readonly body: Record<string, unknown>;
+}
+
+async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptions> = {}) {
+  const clock = manualClock();
+  const kept = collectLog();
+  const store = new MemoryStore(clock);
+  const sessions = new Sessions({ store, clock, log: kept.log, idle: 60_000, lifetime: 600_000 });
+  const state = { draining: false, get: (key: string) => store.get(key), breaker: new Breaker({ clock }) };
+  const metrics = createMetrics({ processMetrics: false });
+  const audited: AuditRecord[] = [];
+  const parts = {
+    log: kept.log,
+    metrics,
+    audit: { record: (record: AuditRecord) => void audited.push(record) },
+    store: { get: (key: string) => state.get(key) },
+    sessions: () => sessions,
+    providers: () => [
+      { provider: 'directory', snapshot: state.breaker.snapshot() },
+      { provider: 'local', snapshot: { state: 'closed' as const, failures: 0 } },
+    ],
+    liveConnections: (id: string) => id.length % 2,
+    isDraining: () => state.draining,
+  };
+  const admin = await startAdmin(adminOptions.parse({ listen: 'http://127.0.0.1:0', ...options }), parts);
+  t.after(() => admin.close());
+  const url = admin.address;
+  const ask = (method: string, path: string, headers: Record<string, string> = {}): Promise<Answer> =>
+    new Promise((resolve, reject) => {
+      send(
+        { host: '127.0.0.1', port: url.port, method, path, headers: { connection: 'close', ...headers } },
+        (response) => {
+          let text = '';
+          response.setEncoding('utf8').on('data', (part) => (text += part));
+          response.on('end', () => {
+            const isJson = response.headers['content-type']?.startsWith('application/json') && text !== '';
+            resolve({
+              status: response.statusCode ?? 0,
+              headers: response.headers,
+              text,
+              body: isJson ? JSON.parse(text) : {},
+            });
+          });
+        },
+      )
+        .on('error', reject)
+        .end();
+    });
+  const signIn = (subject: string) =>
+    sessions.create({
+      assertion: { realm: 'directory', subject, amr: ['pwd'], attributes: {} },
+      provider: 'directory',
+      grant: { handles: ['ST-1-verysecrethandle'], state: { refresh: 'verysecretstate' } },
+      client: { address: '192.0.2.7', userAgent: 'Browser/1' },
+    });
+  return { admin, url, ask, signIn, sessions, state, metrics, kept, audited };
+}
+
+test('live says so, whatever else is wrong', async (t) => {
+  const { ask, state } = await adminUnderTest(t);
+  state.draining = true;
+  const { status, body, headers } = await ask('GET', '/health/live');
+  assert.deepEqual([status, body], [200, { status: 'live' }]);
+  assert.equal(headers['cache-control'], 'no-store');
+  assert.equal(headers['x-powered-by'], undefined);
+});
+
+test('ready names each provider; one that is down degrades and does not take the gateway out', async (t) => {
+  const { ask, state } = await adminUnderTest(t);
+  const ok = { state: 'ok' };
+  const well = await ask('GET', '/health/ready');
+  assert.deepEqual(
+    [well.status, well.body],
+    [200, { status: 'ready', draining: false, store: 'ok', providers: { directory: ok, local: ok } }],
+  );
+  state.breaker.enter()?.fail('timed-out');
+  assert.partialDeepStrictEqual((await ask('GET', '/health/ready')).body, {
+    status: 'degraded',
+    providers: { directory: { state: 'degraded', reason: 'timed-out' } },
+  });
+  for (let time = 0; time < 2; time += 1) state.breaker.enter()?.fail('timed-out');
+  const down = await ask('GET', '/health/ready');
+  assert.equal(down.status, 200);
+  assert.partialDeepStrictEqual(down.body, {
+    status: 'degraded',
+    providers: { directory: { state: 'down', retryAt: '2026-01-05T08:00:10.000Z' }, local: ok },
+  });
+});
+
+test('a store that is broken, or a drain, makes it not ready', async (t) => {
+  const { ask, state } = await adminUnderTest(t);
+  state.get = () => Promise.reject(new Error('disk'));
+  const broken = await ask('GET', '/health/ready');
+  assert.equal(broken.status, 503);
+  assert.partialDeepStrictEqual(broken.body, { status: 'unavailable', store: 'down' });
+  state.get = () => {
+    throw new Error('closed');
+  };
+  assert.equal((await ask('GET', '/health/ready')).status, 503);
+  state.get = () => Promise.resolve(undefined);
+  assert.equal((await ask('GET', '/health/ready')).status, 200);
+  state.draining = true;
+  assert.equal((await ask('GET', '/health/ready')).status, 503);
+});
+
+test('metrics come in the text format of Prometheus', async (t) => {
+  const { ask, metrics } = await adminUnderTest(t);
+  metrics.breaker('directory', 'open');
+  const { status, headers, text } = await ask('GET', '/metrics');
+  assert.equal(status, 200);
+  assert.match(String(headers['content-type']), /^text\/plain; version=0\.0\.4/);
+  assert.match(text, /^gatehouse_breaker_state\{provider="directory"\} 2$/m);
+});
+
+test('sessions are listed with device and times, never with a token, a handle or a grant', async (t) => {
+  const { ask, signIn } = await adminUnderTest(t);
+  const { session, token: cookie } = await signIn('alice');
+  await signIn('bob');
+  const all = await ask('GET', '/sessions');
+  assert.equal((all.body.sessions as unknown[]).length, 2);
+  const { body, text } = await ask('GET', '/sessions?user=ALICE');
+  const time = '2026-01-05T08:00:00.000Z';
+  assert.deepEqual(body, {
+    sessions: [
+      {
+        id: session.id,
+        user: 'alice',
+        realm: 'directory',
+        provider: 'directory',
+        createdAt: time,
+        lastSeenAt: time,
+        provedAt: time,
+        expiresAt: '2026-01-05T08:10:00.000Z',
+        address: '192.0.2.7',
+        userAgent: 'Browser/1',
+        connections: session.id.length % 2,
+      },
+    ],
+    more: false,
+  });
+  for (const secret of [cookie, 'verysecrethandle', 'verysecretstate']) assert.ok(!(all.text + text).includes(secret));
+});
+
+test('a long list is cut and says so', async (t) => {
+  const { ask, signIn } = await adminUnderTest(t);
+  for (const user of ['a', 'b', 'c']) await signIn(user);
+  const { body } = await ask('GET', '/sessions?limit=2');
+  assert.deepEqual([(body.sessions as unknown[]).length, body.more], [2, true]);
+  assert.equal((await ask('GET', '/sessions?limit=3')).body.more, false);
+});
+
+test('one session is ended by its id, once, and the audit has it', async (t) => {
+  const { ask, signIn, sessions, kept, audited } = await adminUnderTest(t);
+  const { session, token: cookie } = await signIn('alice');
+  const ended = await ask('DELETE', `/sessions/${session.id}`);
+  assert.deepEqual([ended.status, ended.body], [200, { ended: 1 }]);
+  assert.partialDeepStrictEqual(await sessions.load(cookie), { kind: 'ended', reason: 'revoked' });
+  assert.equal((await ask('DELETE', `/sessions/${session.id}`)).status, 404);
+  kept.assertNoSecrets(cookie);
+  assert.deepEqual(audited, [{ event: 'revoke', outcome: 'succeeded', reason: 'revoked', session: session.id }]);
+});
+
+test('all sessions of a user are ended, and nobody else’s', async (t) => {
+  const { ask, signIn, sessions } = await adminUnderTest(t);
+  const [one, two, other] = [await signIn('alice'), await signIn('alice'), await signIn('bob')];
+  assert.deepEqual((await ask('DELETE', '/sessions?user=%20Alice%20')).body, { ended: 2 });
+  assert.deepEqual(
+    [
+      (await sessions.load(one.token)).kind,
+      (await sessions.load(two.token)).kind,
+      (await sessions.load(other.token)).kind,
+    ],
+    ['ended', 'ended', 'live'],
+  );
+});
+
+const mistakes: readonly (readonly [method: string, path: string, status: number, error: string])[] = [
+  ['DELETE', '/sessions', 400, 'bad-request'],
+  ['DELETE', '/sessions?user=', 400, 'bad-request'],
+  ['DELETE', '/sessions?user=%20', 400, 'bad-request'],
+  ['DELETE', '/sessions?user=a&user=b', 400, 'bad-request'],
+  ['GET', '/sessions?user=a&user=b', 400, 'bad-request'],
+  ['GET', '/sessions?limit=0', 400, 'bad-request'],
+  ['GET', '/sessions?limit=99999', 400, 'bad-request'],
+  ['DELETE', '/sessions/no-such-id', 404, 'no-session'],
+  ['DELETE', '/sessions/a%2Fb', 404, 'no-session'],
+  ['DELETE', '/sessions/%E0%A4%A', 400, 'bad-request'],
+  ['POST', '/sessions', 405, 'method-not-allowed'],
+  ['GET', '/sessions/abc', 405, 'method-not-allowed'],
+  ['DELETE', '/metrics', 405, 'method-not-allowed'],
+  ['GET', '/', 404, 'not-found'],
+  ['GET', '/_gate/session', 404, 'not-found'],
+];
+for (const [method, path, status, error] of mistakes)
+  test(`${method} ${path} is ${status} ${error}, and ends nothing`, async (t) => {
+    const { ask, signIn, sessions } = await adminUnderTest(t);
+    await signIn('a');
+    const answer = await ask(method, path);
+    assert.deepEqual([answer.status, answer.body.error], [status, error]);
+    assert.equal(await sessions.count(), 1);
+  });
+
+test('a store that breaks under a list is 503 with nothing internal in it', async (t) => {
+  const { ask, sessions, kept } = await adminUnderTest(t);
+  t.mock.method(sessions, 'revokeUser', () => Promise.reject(new Error('disk I/O error at /data')));
+  const { status, text } = await ask('DELETE', '/sessions?user=alice');
+  assert.equal(status, 503);
+  assert.doesNotMatch(text, /disk/);
+  assert.equal(kept.find('the operator’s listener could not answer').length, 1);
+});
+
+// Who may speak.
+
+test('an address that others can reach needs a token, in the file and in the code', async () => {
+  for (const listen of [
+    'http://0.0.0.0:9090',
+    'http://[::]:9090',
+    'http://192.0.2.7:9090',
+    'http://admin.example.com:9090',
+    'http://127.0.0.1.example.com:9090',
+  ]) {
+    assert.ok(!adminOptions.safeParse({ listen }).success, listen);
+    assert.ok(adminOptions.safeParse({ listen, token }).success, listen);
+  }
+  const options = { ...adminOptions.parse({}), listen: new URL('http://0.0.0.0:0') };
+  await assert.rejects(
+    startAdmin(options, {} as Parameters<typeof startAdmin>[1]),
+    (error) => error instanceof OperatorError && error.hint !== undefined,
+  );
+  assert.ok(!adminOptions.safeParse({ token: 'short' }).success);
+  assert.deepEqual(['127.0.0.1', '127.8.8.8', '[::1]', 'LOCALHOST', '10.0.0.1', '127.evil'].map(isLoopback), [
+    true,
+    true,
+    true,
+    true,
+    false,
+    false,
+  ]);
+});
+
+test('with a token only its holder sees and ends; a stranger learns no more than whether we are up', async (t) => {
+  const { ask, signIn, sessions, kept } = await adminUnderTest(t, { token });
+  const { session } = await signIn('alice');
+  for (const authorization of [
+    undefined,
+    `Bearer ${token}x`,
+    `Bearer ${token.slice(1)}`,
+    'Bearer',
+    `Basic ${token}`,
+    token,
+  ])
+    for (const [method, path] of [
+      ['GET', '/metrics'],
+      ['GET', '/sessions'],
+      ['DELETE', `/sessions/${session.id}`],
+      ['DELETE', '/sessions?user=alice'],
+    ] as const) {
+      const { status, headers } = await ask(method, path, authorization === undefined ? {} : { authorization });
+      assert.equal(status, 401, `${method} ${path} with ${authorization}`);
+      assert.match(String(headers['www-authenticate']), /^Bearer/);
+    }
+  assert.equal(await sessions.count(), 1);
+  assert.deepEqual((await ask('GET', '/health/ready')).body, { status: 'ready' });
+  const known = { authorization: `bearer ${token}`, host: 'gatehouse.internal:9090' };
+  assert.ok('providers' in (await ask('GET', '/health/ready', known)).body);
+  assert.equal((await ask('DELETE', '/sessions?user=alice', known)).status, 200);
+  kept.assertNoSecrets(token);
+});
+
+const webPages: Record<string, Record<string, string>> = {
+  'another site’s fetch': { origin: 'https://evil.example' },
+  'a page without an origin': { origin: 'null' },
+  'a page on another port of this host': { origin: 'http://127.0.0.1:8080' },
+  'an image or a link on another site': { 'sec-fetch-site': 'cross-site' },
+  'a page of a sibling host': { 'sec-fetch-site': 'same-site' },
+  'a name that was rebound to this address': {
+    host: 'evil.example:9090',
+    origin: 'http://evil.example:9090',
+    'sec-fetch-site': 'same-origin',
+  },
+  'a rebound name without any more': { host: 'evil.example' },
+  'a name that only begins like ours': { host: 'localhost.evil.example' },
+  'an address for a user name': { host: '127.0.0.1@evil.example' },
+  'a host that is none': { host: '///' },
+};
+for (const [name, headers] of Object.entries(webPages))
+  test(`refused: ${name}`, async (t) => {
+    const { ask, signIn, sessions } = await adminUnderTest(t);
+    const { session } = await signIn('alice');
+    for (const [method, path] of [
+      ['GET', '/sessions'],
+      ['GET', '/metrics'],
+      ['DELETE', `/sessions/${session.id}`],
+      ['DELETE', '/sessions?user=alice'],
+    ] as const)
+      assert.equal((await ask(method, path, headers)).status, 403, `${method} ${path}`);
+    assert.equal(await sessions.count(), 1);
+  });
+
+test('a request that says no host, or an empty one, is not ours', () => {
+  const options = adminOptions.parse({});
+  for (const headers of [{}, { host: '' }, { host: '127.0.0.1/sessions' }])
+    assert.equal(admit(headers, options).kind, 'refused', JSON.stringify(headers));
+  assert.equal(admit({ host: '127.0.0.1:9090' }, options).kind, 'known');
+});
+
+test('addresses, localhost and configured names are ours', async (t) => {
+  const { ask } = await adminUnderTest(t, { hosts: ['Gatehouse'] });
+  for (const host of ['127.0.0.1:9090', 'localhost', '[::1]:9090', '192.0.2.7', 'gatehouse:9090'])
+    assert.equal((await ask('GET', '/metrics', { host })).status, 200, host);
+  assert.equal(
+    (
+      await ask('GET', '/metrics', {
+        host: 'localhost:9090',
+        origin: 'http://localhost:9090',
+        'sec-fetch-site': 'same-origin',
+      })
+    ).status,
+    200,
+  );
+});
+
+test('a port in use is the operator’s to mend, with its number in the message', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => taken.once('listening', resolve));
+  t.after(() => taken.close());
+  const { port } = taken.address() as AddressInfo;
+  await assert.rejects(
+    () => adminUnderTest(t, { listen: `http://127.0.0.1:${port}` }),
+    (error) =>
+      error instanceof OperatorError && error.message.includes(String(port)) && error.message.includes('EADDRINUSE'),
+  );
+});
+
+test('close ends the listener also while a client holds its connection', async (t) => {
+  const { admin, url } = await adminUnderTest(t);
+  const answer = await fetch(new URL('/health/live', url));
+  assert.equal(answer.status, 200);
+  await admin.close();
+  await assert.rejects(() => fetch(new URL('/health/live', url)));
+});
