@@ -23,6 +23,14 @@ export interface GatewayRequest {
   readonly signal: AbortSignal;
 }
 
+/** The browser or program at the other end, after the proxies that are trusted. */
+export interface Client {
+  readonly address: string;
+  /** What the client spoke to the outermost trusted proxy. */
+  readonly scheme: 'http' | 'https';
+  readonly userAgent: string;
+}
+
 /** The request target after the one reading: what is matched and what is sent. */
 export interface CanonicalTarget {
   /** Canonical path, always beginning with a slash; escapes only where needed. */
@@ -50,6 +58,8 @@ export interface Forward {
 /** What to do with a request. */
 export type Verdict =
   | { readonly kind: 'forward'; readonly forward: Forward }
+  /** One of the gateway's own addresses, under `/_gate/`. */
+  | { readonly kind: 'portal'; readonly target: CanonicalTarget; readonly client: Client }
   | {
       readonly kind: 'authenticate';
       readonly route: Route;

@@ -1,0 +1,80 @@
+/** `gatehouse check`: is the configuration right, and, with `--connect`, do the providers answer? */
+import { type ConfigIssue, formatIssues } from '../config/report.ts';
+import type { ProbeStep } from '../core/provider.ts';
+import { systemClock } from '../core/clock.ts';
+import { buildProviders } from '../gateway/providers.ts';
+import { routesOf } from '../gateway/routes.ts';
+import type { Document } from '../gateway/document.ts';
+import { locationWarnings } from '../routing/location-warnings.ts';
+import { MemoryStore } from '../store/memory.ts';
+import { createLog } from '../telemetry/log.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import type { Command, Invocation, Terminal } from './command.ts';
+import { configFile, configOption, type Reading, readConfiguration } from './configuration.ts';
+
+/** The command. */
+export const check: Command = {
+  usage: 'gatehouse check [--config FILE] [--connect]',
+  summary: 'say what is wrong with a configuration; with --connect also try each provider',
+  help: [
+    'Reports every error at once, each with file, line and column, and warns of what is allowed but seldom meant.',
+    '--connect tries each provider step by step and names the step that failed, why, and its time.',
+    'Exits with 0 when all is good, 1 otherwise. Warnings alone are good.',
+  ].join('\n'),
+  options: { ...configOption, connect: { type: 'boolean' } },
+  run: runCheck,
+};
+
+const probeTimeout = 30_000;
+
+async function runCheck(invocation: Invocation): Promise<number> {
+  const { terminal } = invocation;
+  const file = configFile(invocation);
+  const reading = readConfiguration(file, terminal.env);
+  if (reading.kind === 'invalid') {
+    const count = reading.issues.length;
+    terminal.stderr.write(`${formatIssues(reading.issues)}\n${count} ${count === 1 ? 'error' : 'errors'}\n`);
+    return 1;
+  }
+  const warnings = [...reading.warnings, ...routeWarnings(reading)];
+  if (warnings.length > 0) terminal.stderr.write(`${formatIssues(warnings)}\n${warnings.length} ${warnings.length === 1 ? 'warning' : 'warnings'}\n`);
+  terminal.stdout.write(`${file}: good\n`);
+  return invocation.values.connect === true ? connect(reading.document, terminal) : 0;
+}
+
+/** What is allowed but seldom meant, at the line where it stands. */
+function routeWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
+  const routes = routesOf(document);
+  return locationWarnings(routes).map(({ route, key, message, hint }) => ({ ...locate(['routes', routes.indexOf(route), key]), message, hint }));
+}
+
+async function connect(document: Document, terminal: Terminal): Promise<number> {
+  const log = createLog({ level: 'error', destination: { write: () => true } });
+  const store = new MemoryStore(systemClock);
+  const providers = buildProviders(document, { clock: systemClock, log, store, metrics: createMetrics({ processMetrics: false }) });
+  let isGood = true;
+  try {
+    for (const [name, provider] of providers.all) {
+      terminal.stdout.write(`\n${name} (${document.providers[name]?.type})\n`);
+      if (!provider.probe) {
+        terminal.stdout.write('  nothing to connect to\n');
+        continue;
+      }
+      for await (const step of provider.probe(AbortSignal.timeout(probeTimeout))) {
+        if (step.result === 'failed') isGood = false;
+        terminal.stdout.write(formatStep(step));
+      }
+    }
+  } finally {
+    await providers.close();
+    await store.close();
+  }
+  terminal.stdout.write(isGood ? '\nevery provider answers\n' : '\nat least one provider does not answer as it should\n');
+  return isGood ? 0 : 1;
+}
+
+function formatStep({ step, result, detail, hint, milliseconds }: ProbeStep): string {
+  const mark = { ok: 'ok     ', warning: 'warning', failed: 'FAILED ' }[result];
+  const line = `  ${mark}  ${step.padEnd(10)} ${`${Math.round(milliseconds)} ms`.padStart(8)}  ${detail}\n`;
+  return hint ? `${line}${' '.repeat(31)}${hint}\n` : line;
+}

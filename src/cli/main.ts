@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+/** The `gatehouse` command: reads which command is meant, runs it, and turns what went wrong into words and an exit code. */
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { OperatorError } from '../core/errors.ts';
+import { check } from './check.ts';
+import type { Command, Terminal } from './command.ts';
+import { explain } from './explain.ts';
+import { serve } from './serve.ts';
+import { users } from './users.ts';
+
+const commands: Readonly<Record<string, Command>> = { serve, check, explain, users };
+
+/** Exit codes: what scripts may rely on. */
+export const exitCodes = { good: 0, failed: 1, usage: 2 } as const;
+
+/** Runs a command line (without the program's own name) and yields its exit code. */
+export async function main(argv: readonly string[], terminal: Terminal = process): Promise<number> {
+  const [name = 'help', ...rest] = argv;
+  if (name === 'help' || name === '--help' || name === '-h') return print(terminal, usage());
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!command) return fail(terminal, exitCodes.usage, `unknown command: ${name}`, 'gatehouse help lists the commands');
+  if (rest.includes('--help') || rest.includes('-h')) return print(terminal, `${command.usage}\n\n${command.help}`);
+  try {
+    const { values, positionals } = parseArgs({ args: [...rest], options: command.options, allowPositionals: true, strict: true });
+    return await command.run({ values, positionals, terminal });
+  } catch (error) {
+    return explainFailure(terminal, command, error);
+  }
+}
+
+function explainFailure(terminal: Terminal, command: Command, error: unknown): number {
+  if (error instanceof OperatorError) return fail(terminal, exitCodes.failed, error.message, error.hint);
+  if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
+    return fail(terminal, exitCodes.usage, error.message, command.usage);
+  throw error;
+}
+
+function fail(terminal: Terminal, code: number, message: string, hint: string | undefined): number {
+  terminal.stderr.write(`gatehouse: ${message}\n`);
+  if (hint) terminal.stderr.write(`  ${hint}\n`);
+  return code;
+}
+
+function print(terminal: Terminal, text: string): number {
+  terminal.stdout.write(`${text}\n`);
+  return exitCodes.good;
+}
+
+function usage(): string {
+  const lines = Object.values(commands).map(({ usage, summary }) => `  ${usage}\n      ${summary}`);
+  return ['Gatehouse: one gateway in front of every app.', '', ...lines, '', 'gatehouse COMMAND --help says more.'].join('\n');
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,165 @@
+/** A running gateway: services, listeners, the configuration of the moment, its reload and its end. */
+import { type Admin, startAdmin } from '../admin/listener.ts';
+import { formatIssues } from '../config/report.ts';
+import { OperatorError } from '../core/errors.ts';
+import { buildGateway, type Gateway } from '../gateway/build.ts';
+import type { Document } from '../gateway/document.ts';
+import { PublicServers } from '../gateway/servers.ts';
+import { closeServices, openServices, type ServiceOptions, type Services } from '../gateway/services.ts';
+import type { Reading } from './configuration.ts';
+
+/** What starts a gateway. */
+export interface StartOptions extends ServiceOptions {
+  readonly document: Document;
+  /** Reads the configuration anew, for a reload. */
+  readonly read: () => Reading;
+}
+
+/** Everything that serves, from the first listener to the last file. */
+export class Running {
+  readonly #services: Services;
+  readonly #servers: PublicServers;
+  readonly #read: () => Reading;
+  #admin: Admin | undefined;
+  #gateway: Gateway;
+  #reload: Promise<boolean> = Promise.resolve(true);
+  #stopped: Promise<void> | undefined;
+  readonly #retired = new Set<Promise<void>>();
+
+  private constructor(services: Services, gateway: Gateway, servers: PublicServers, read: () => Reading) {
+    this.#services = services;
+    this.#gateway = gateway;
+    this.#servers = servers;
+    this.#read = read;
+  }
+
+  /** Starts all or nothing; throws an OperatorError that says what stands in the way. */
+  static async start({ document, read, ...options }: StartOptions): Promise<Running> {
+    const services = await openServices(document, options);
+    let gateway: Gateway | undefined;
+    let servers: PublicServers | undefined;
+    try {
+      gateway = await buildGateway(document, services);
+      const { listen, maxHeaderSize, maxConnections, headTimeout, keepAlive } = document.server;
+      servers = await PublicServers.start(listen, { maxHeaderSize, maxConnections, headTimeout, keepAlive }, gateway, services.log);
+      const running = new Running(services, gateway, servers, read);
+      running.#admin = await startAdmin(document.admin, running.#adminParts());
+      services.audit.record({ event: 'start', outcome: 'succeeded' });
+      return running;
+    } catch (error) {
+      await servers?.drain(0);
+      await gateway?.close();
+      await closeServices(services);
+      throw error;
+    }
+  }
+
+  /** Where browsers connect. */
+  get addresses(): readonly URL[] {
+    return this.#servers.addresses;
+  }
+
+  get adminAddress(): URL {
+    if (!this.#admin) throw new Error('the admin listener has not started');
+    return this.#admin.address;
+  }
+
+  get log(): Services['log'] {
+    return this.#services.log;
+  }
+
+  /** The gateway that answers at this moment. */
+  get gateway(): Gateway {
+    return this.#gateway;
+  }
+
+  /**
+   * Puts a new configuration in place without dropping a request; false when it cannot be used, and the old one goes on.
+   * Reloads follow one another.
+   */
+  reload(): Promise<boolean> {
+    this.#reload = this.#reload.then(() => this.#reloadOnce());
+    return this.#reload;
+  }
+
+  /** Lets requests under way finish, then closes everything. Later calls wait for the first. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #reloadOnce(): Promise<boolean> {
+    const { log, audit, metrics } = this.#services;
+    if (this.#stopped) return false;
+    try {
+      const reading = this.#read();
+      if (reading.kind === 'invalid') throw new OperatorError(`the configuration cannot be used\n${formatIssues(reading.issues)}`);
+      refuseRestart(this.#gateway.document, reading.document);
+      const next = await buildGateway(reading.document, this.#services);
+      const previous = this.#gateway;
+      await previous.sessions.flush();
+      this.#gateway = next;
+      this.#servers.swap(next);
+      log.setLevel(reading.document.log.level);
+      audit.reopen();
+      this.#retire(previous);
+      audit.record({ event: 'reload', outcome: 'succeeded' });
+      log.info({}, 'the configuration was reloaded');
+      return true;
+    } catch (error) {
+      metrics.retain({ routes: this.#gateway.document.routes.map(({ name, location }) => name ?? location.text), providers: Object.keys(this.#gateway.document.providers) });
+      const detail = error instanceof Error ? error.message : String(error);
+      audit.record({ event: 'reload', outcome: 'failed', detail });
+      log.error({ error }, 'the configuration was not reloaded; the one before goes on');
+      return false;
+    }
+  }
+
+  /** The gateway before closes when its last request is done. */
+  #retire(gateway: Gateway): void {
+    const closing = gateway.close().catch((error: unknown) => this.#services.log.error({ error }, 'the gateway of the configuration before did not close'));
+    this.#retired.add(closing);
+    void closing.finally(() => this.#retired.delete(closing));
+  }
+
+  async #stop(): Promise<void> {
+    const { log, audit, connections } = this.#services;
+    await this.#reload;
+    const { drain } = this.#gateway.document.server;
+    log.info({ drain }, 'stopping: no new requests are taken, those under way may finish');
+    const ended = setTimeout(() => connections.endAll('draining'), drain * 0.9);
+    await this.#servers.drain(drain);
+    clearTimeout(ended);
+    await this.#admin?.close();
+    await Promise.all([this.#gateway.close(), ...this.#retired]);
+    audit.record({ event: 'stop', outcome: 'succeeded' });
+    await closeServices(this.#services);
+  }
+
+  #adminParts(): Parameters<typeof startAdmin>[1] {
+    const { log, metrics, audit, store, clock, connections } = this.#services;
+    return {
+      log,
+      clock,
+      metrics,
+      audit,
+      store,
+      sessions: () => this.#gateway.sessions,
+      providers: () => this.#gateway.providers.status(),
+      liveConnections: (session: string) => connections.count(session),
+      isDraining: () => this.#servers.isDraining,
+    };
+  }
+}
+
+/** What is opened once cannot change under a running process. */
+function refuseRestart(before: Document, after: Document): void {
+  const fixed = {
+    'server.listen': ({ server }: Document) => server.listen.map(({ href }) => href),
+    'admin.listen': ({ admin }: Document) => admin.listen.href,
+    'session.store': ({ session }: Document) => session.store,
+    'audit.to': ({ audit }: Document) => audit.to,
+  };
+  const changed = Object.entries(fixed).flatMap(([key, read]) => (JSON.stringify(read(before)) === JSON.stringify(read(after)) ? [] : [key]));
+  if (changed.length > 0) throw new OperatorError(`${changed.join(', ')} changed, which a reload cannot do`, 'restart the gateway for that');
+}

@@ -1,0 +1,47 @@
+/** `gatehouse serve`: runs the gateway until it is told to stop; SIGHUP reloads, SIGTERM and SIGINT drain. */
+import type { Command, Invocation } from './command.ts';
+import { configOption, readConfiguration, requireConfiguration } from './configuration.ts';
+import { Running } from './running.ts';
+
+/** The command. */
+export const serve: Command = {
+  usage: 'gatehouse serve [--config FILE]',
+  summary: 'run the gateway',
+  help: [
+    'Runs until SIGTERM or SIGINT, which let requests under way finish (a second one does not).',
+    'SIGHUP reads the configuration again: a bad one is reported, and the one before goes on.',
+    'The file is --config, else GATEHOUSE_CONFIG, else config/gatehouse.yaml.',
+  ].join('\n'),
+  options: configOption,
+  run: runServe,
+};
+
+async function runServe(invocation: Invocation): Promise<number> {
+  const { file, document } = requireConfiguration(invocation);
+  const { env } = invocation.terminal;
+  const running = await Running.start({ document, read: () => readConfiguration(file, env) });
+  running.log.info(
+    { listen: running.addresses.map(String), admin: String(running.adminAddress), publicUrl: document.server.publicUrl.origin, config: file },
+    'the gateway is ready',
+  );
+  const reload = (): void => void running.reload();
+  process.on('SIGHUP', reload);
+  await stopSignal();
+  process.off('SIGHUP', reload);
+  await running.stop();
+  return 0;
+}
+
+/** Resolves at the first request to stop; a second one ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let isAsked = false;
+    const ask = (): void => {
+      if (isAsked) process.exit(1);
+      isAsked = true;
+      resolve();
+    };
+    process.on('SIGTERM', ask);
+    process.on('SIGINT', ask);
+  });
+}

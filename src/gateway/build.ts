@@ -1,0 +1,129 @@
+/** The composition root: makes a gateway of a configuration, whole or not at all. Nothing else constructs the parts. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { networks } from '../config/values.ts';
+import type { Route } from '../core/route.ts';
+import { createPages } from '../pages/pages.ts';
+import { compileRoles } from '../policy/roles.ts';
+import { AssertionSigner } from '../proxy/assertion.ts';
+import { Agents } from '../proxy/agents.ts';
+import { Forwarder } from '../proxy/forward.ts';
+import type { HeaderComposer } from '../proxy/headers.ts';
+import { Tunnel } from '../proxy/upgrade.ts';
+import { compileLocations } from '../routing/locations.ts';
+import { Sessions } from '../sessions/sessions.ts';
+import { Lockout } from '../users/lockout.ts';
+import { Browsers } from './browser.ts';
+import { composerOf, isOwnCookie } from './composer.ts';
+import type { Document } from './document.ts';
+import { HttpCarrier } from './http.ts';
+import { Identification } from './identify.ts';
+import { LiveSessions } from './live.ts';
+import { PageSender } from './pages.ts';
+import { PasswordLogin } from './password-login.ts';
+import { Pipeline } from './pipeline.ts';
+import { Portal } from './portal.ts';
+import { buildProviders, type Providers } from './providers.ts';
+import { Recorder } from './record.ts';
+import { PostKeeper } from './replay.ts';
+import { routesOf } from './routes.ts';
+import type { Carrier } from './servers.ts';
+import type { Services } from './services.ts';
+import { SignIn } from './sign-in.ts';
+import { UpgradeCarrier } from './upgrade.ts';
+
+/** A gateway of one configuration. A reload builds another over the same services. */
+export interface Gateway extends Carrier {
+  readonly document: Document;
+  readonly providers: Providers;
+  readonly sessions: Sessions;
+  readonly pipeline: Pipeline;
+  readonly composer: HeaderComposer;
+  /** Ends what only this configuration needed: pools, directory connections, timers. Requests under way finish first. */
+  close(): Promise<void>;
+}
+
+/** Builds a gateway. Throws an OperatorError for what only shows when the parts are put together. */
+export async function buildGateway(document: Document, services: Services): Promise<Gateway> {
+  const { clock, log, store, metrics, audit, connections } = services;
+  const { server, login, session } = document;
+  const { publicUrl } = server;
+  const routes = routesOf(document);
+  const isTrusted = networks(server.trustedProxies);
+  const recorder = new Recorder(metrics, audit);
+  const signer = new AssertionSigner({ store, clock, log, issuer: publicUrl, ...document.assertion });
+  await signer.prepare();
+  const browsers = await Browsers.open(store, publicUrl);
+  const sessions = new Sessions({ store, clock, log, idle: session.idle, lifetime: session.lifetime, perUser: session.perUser });
+  const locations = compileLocations(routes);
+  const composer = composerOf(document, routes);
+  const pages = new PageSender(createPages(document.pages), publicUrl, (route) => ({ openTo: labelsOf(document, route.access) }));
+  const providers = buildProviders(document, services);
+  const agents = new Agents({ log, clock });
+
+  const signIn = new SignIn({
+    clock,
+    log,
+    chain: providers.chain,
+    totalTimeout: login.total,
+    sessions,
+    reservedUsers: login.reservedUsers,
+    publicUrl,
+    roles: compileRoles(document.roles),
+    recorder,
+  });
+  const identification = new Identification(signIn, sessions, publicUrl);
+  const passwordLogin = new PasswordLogin(signIn, new Lockout({ store, clock, options: login.lockout }));
+  const posts = new PostKeeper({ store, clock, browsers, publicUrl });
+  const pipeline = new Pipeline({ clock, log, isTrusted, locations, identification, publicUrl, headers: composer, signer, recorder });
+  const portal = new Portal({
+    log,
+    clock,
+    publicUrl,
+    pages,
+    browsers,
+    signIn,
+    identification,
+    passwordLogin,
+    sessions,
+    posts,
+    signer,
+    logoutAddress: (ended) => providers.logoutAddress(ended, publicUrl),
+    label: providers.label,
+  });
+  const forwarder = new Forwarder({ agents, connections, log, isOwnCookie });
+  const tunnel = new Tunnel({ agents, connections, log, isOwnCookie });
+  const live = new LiveSessions({ sessions, connections, recorder, log });
+  const http = new HttpCarrier({ log, pipeline, portal, forwarder, posts, pages });
+  const upgrade = new UpgradeCarrier({ log, pipeline, tunnel });
+  metrics.countSessionsBy(() => sessions.count());
+  metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });
+
+  const underWay = new Set<Promise<void>>();
+  const track = (work: Promise<void>): void => {
+    underWay.add(work);
+    void work.finally(() => underWay.delete(work));
+  };
+  return {
+    document,
+    providers,
+    sessions,
+    pipeline,
+    composer,
+    http: (request: IncomingMessage, response: ServerResponse) => track(http.carry(request, response)),
+    upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => track(upgrade.carry(request, socket, head)),
+    close: async () => {
+      live.close();
+      await Promise.all(underWay);
+      await sessions.close();
+      await Promise.all([agents.close(), providers.close()]);
+    },
+  };
+}
+
+/** Who may pass a route, in words that its visitors know. */
+function labelsOf({ roles, providers }: Document, access: Route['access']): readonly string[] {
+  if (typeof access === 'string') return [];
+  if (access.roles.length > 0) return access.roles.map((role) => roles[role]?.label ?? role);
+  return access.providers.map((name) => providers[name]?.label ?? name);
+}

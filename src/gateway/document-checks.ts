@@ -1,0 +1,86 @@
+/** What can only be checked with several rooms' options side by side: names that must exist, locations that clash. */
+import type { RefinementCtx } from 'zod';
+import { compileTemplates } from '../proxy/templates.ts';
+import { canonicalRouteHost } from '../routing/host.ts';
+import { locationProblems } from '../routing/location-problems.ts';
+import type { Document } from './document.ts';
+import { routeName, routesOf } from './routes.ts';
+
+type Report = (path: (string | number)[], message: string) => void;
+
+/** Reports every contradiction between the parts of a configuration, each at the key that is wrong. */
+export function checkDocument(document: Document, context: RefinementCtx<Document>): void {
+  const report: Report = (path, message) => context.addIssue({ code: 'custom', path, message, input: document });
+  checkChain(document, report);
+  checkNames(document, report);
+  checkListeners(document, report);
+  checkRoutes(document, report);
+}
+
+function checkChain({ login, providers }: Document, report: Report): void {
+  const seen = new Set<string>();
+  for (const [index, name] of login.chain.entries()) {
+    if (!Object.hasOwn(providers, name)) report(['login', 'chain', index], `names no provider; there are: ${listed(Object.keys(providers))}`);
+    if (seen.has(name)) report(['login', 'chain', index], `stands in the chain twice: ${name}`);
+    seen.add(name);
+  }
+}
+
+function checkNames({ providers, roles, routes }: Document, report: Report): void {
+  const exists = (known: object, name: string, path: (string | number)[], what: string): void => {
+    if (!Object.hasOwn(known, name)) report(path, `names no ${what}; there are: ${listed(Object.keys(known))}`);
+  };
+  for (const [name, options] of Object.entries(providers))
+    if ('lookup' in options && typeof options.lookup === 'string') exists(providers, options.lookup, ['providers', name, 'lookup'], 'provider');
+  for (const [name, role] of Object.entries(roles))
+    for (const [index, provider] of (role.providers ?? []).entries()) exists(providers, provider, ['roles', name, 'providers', index], 'provider');
+  for (const [index, { access }] of routes.entries()) {
+    if (typeof access === 'string') continue;
+    for (const [at, role] of access.roles.entries()) exists(roles, role, ['routes', index, 'access', 'roles', at], 'role');
+    for (const [at, provider] of access.providers.entries()) exists(providers, provider, ['routes', index, 'access', 'providers', at], 'provider');
+  }
+}
+
+function checkListeners({ server, admin }: Document, report: Report): void {
+  for (const [index, { protocol, host, port }] of server.listen.entries()) {
+    if (protocol === 'https:') report(['server', 'listen', index], 'must be http:// here; TLS ends at the proxy in front, named in trustedProxies');
+    if (host === admin.listen.host && port !== '0') report(['admin', 'listen'], 'is the public address; the operator needs one of its own');
+  }
+}
+
+function checkRoutes(document: Document, report: Report): void {
+  const { routes, headers } = document;
+  const names = new Map<string, number>();
+  let hasFault = false;
+  const fault: Report = (path, message) => {
+    hasFault = true;
+    report(path, message);
+  };
+  for (const [index, route] of routes.entries()) {
+    const first = names.get(routeName(route));
+    if (first !== undefined) fault(['routes', index, route.name ? 'name' : 'location'], `is called like the route before it (routes[${first}]); give one a name`);
+    names.set(routeName(route), index);
+    if (route.host !== undefined && canonicalRouteHost(route.host) === undefined) fault(['routes', index, 'host'], 'must be a host name such as cc.example.com or *.example.com');
+    const { servers } = route.upstream;
+    if (servers.some(({ path }) => path !== servers[0]?.path)) fault(['routes', index, 'upstream'], 'must have the same path on every server');
+    checkTemplates(route.headers, ['routes', index, 'headers'], fault);
+  }
+  checkTemplates(headers, ['headers'], fault);
+  if (hasFault) return;
+  for (const { index, key, message } of locationProblems(routesOf(document))) report(['routes', index, key], message);
+}
+
+function checkTemplates(headers: Document['headers'], path: (string | number)[], report: Report): void {
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === false) continue;
+    try {
+      compileTemplates([{ name, template: typeof value === 'string' ? value : value.value }]);
+    } catch (error) {
+      report([...path, name], error instanceof Error ? error.message : String(error));
+    }
+  }
+}
+
+function listed(names: readonly string[]): string {
+  return names.length > 0 ? names.join(', ') : 'none';
+}

@@ -1,0 +1,180 @@
+/**
+ * The one decision point: a request as plain data goes in, a verdict comes out. Whatever carries requests (HTTP, upgrades,
+ * later forward-auth and middleware) only carries verdicts out, and hands the result back to be recorded here.
+ */
+import type { Clock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Principal } from '../core/principal.ts';
+import type { Reason } from '../core/reason.ts';
+import type { Route } from '../core/route.ts';
+import type { Session } from '../core/session.ts';
+import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/verdict.ts';
+import { decide } from '../policy/decide.ts';
+import type { HeaderComposer } from '../proxy/headers.ts';
+import type { AssertionSigner } from '../proxy/assertion.ts';
+import type { Locations } from '../routing/locations.ts';
+import { upstreamTarget } from '../routing/locations.ts';
+import { admits, canonicalTarget } from '../routing/target.ts';
+import { headerValues, readClient } from './client.ts';
+import type { Identification } from './identify.ts';
+import type { Recorder, RequestResult } from './record.ts';
+
+/** The gateway's own addresses begin so; no route can take them. */
+export const portalPrefix = '/_gate/';
+
+/** What the pipeline works with; made by `build.ts`. */
+export interface PipelineParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly isTrusted: (address: string) => boolean;
+  readonly locations: Locations;
+  readonly identification: Identification;
+  readonly publicUrl: URL;
+  readonly headers: HeaderComposer;
+  readonly signer: AssertionSigner;
+  readonly recorder: Recorder;
+}
+
+/** A verdict with what is needed to carry it out and to record it. */
+export interface Decided {
+  readonly request: GatewayRequest;
+  readonly verdict: Verdict;
+  /** Absent when the request could not be read that far. */
+  readonly client?: Client;
+  readonly target?: CanonicalTarget;
+  readonly route?: Route;
+  readonly principal?: Principal;
+  readonly session?: Session;
+  readonly startedAt: number;
+}
+
+/** Turns requests into verdicts. It holds no state of its own and never throws. */
+export class Pipeline {
+  readonly #parts: PipelineParts;
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts;
+  }
+
+  async decide(request: GatewayRequest): Promise<Decided> {
+    const startedAt = performance.now();
+    try {
+      return { request, startedAt, ...(await this.#read(request)) };
+    } catch (error) {
+      this.#parts.log.error({ request: request.id, error }, 'a request could not be decided');
+      return { request, startedAt, verdict: refuse('UNAVAILABLE', 'internal-error', 'the decision broke', { cause: error }) };
+    }
+  }
+
+  /** Writes the audit record and the metric of a request that has been answered, or given up. Call it once a request. */
+  finish(decided: Decided, result: RequestResult): void {
+    this.#parts.recorder.request(decided, result, (performance.now() - decided.startedAt) / 1000);
+  }
+
+  async #read(request: GatewayRequest): Promise<Omit<Decided, 'request' | 'startedAt'>> {
+    const reading = readClient(request, this.#parts.isTrusted);
+    if (reading.kind === 'refused') return { verdict: refuse('BAD_REQUEST', 'ambiguous-header', reading.detail) };
+    const { client, rawHeaders } = reading;
+    const canonical = canonicalTarget({ target: request.target, rawHeaders });
+    if (canonical.kind === 'refused')
+      return { client, verdict: refuse('BAD_REQUEST', canonical.reason, canonical.detail) };
+    const { target } = canonical;
+    if (target.path.startsWith(portalPrefix) || target.path === '/_gate')
+      return { client, target, verdict: { kind: 'portal', target, client } };
+
+    const match = this.#parts.locations.match(target.host, target.path);
+    if (!match) return { client, target, verdict: refuse('NOT_FOUND', 'no-route', 'no location matches') };
+    const { route } = match;
+    const admitted = admits(route, target);
+    if (admitted) return { client, target, route, verdict: refuse('BAD_REQUEST', admitted.reason, admitted.detail, { route }) };
+    return { client, target, route, ...(await this.#admit({ ...request, rawHeaders }, client, target, route)) };
+  }
+
+  async #admit(
+    request: GatewayRequest,
+    client: Client,
+    target: CanonicalTarget,
+    route: Route,
+  ): Promise<{ verdict: Verdict; principal?: Principal; session?: Session }> {
+    const upgrade = this.#refuseUpgrade(request, route);
+    if (upgrade) return { verdict: upgrade };
+    if (route.access === 'deny') return { verdict: refuse('ACCESS_DENIED', 'location-closed', 'closed by configuration', { route }) };
+    if (route.access === 'public') return { verdict: await this.#forward(request, client, target, route) };
+
+    const { identification, clock } = this.#parts;
+    const identity = await identification.identify(request, client, target);
+    if (identity.kind === 'unavailable')
+      return { verdict: refuse('PROVIDER_UNAVAILABLE', identity.reason, 'nobody could be asked', { route, retryAfter: 10 }) };
+    if (identity.kind === 'nobody')
+      return { verdict: { kind: 'authenticate', route, target, offers: identity.offers, reason: identity.reason } };
+
+    const { principal, session, reply } = identity;
+    const decision = decide(principal, route, session, clock.now());
+    switch (decision.kind) {
+      case 'permit': {
+        if (session && route.idleActivity) identification.touch(session);
+        const verdict = await this.#forward(request, client, target, route, { principal, reply, ...(session && { session }) });
+        return { verdict, principal, ...(session && { session }) };
+      }
+      case 'step-up':
+        if (!session) return { principal, verdict: refuse('LOGIN_REQUIRED', decision.reason, 'a fresh login is needed', { route, principal }) };
+        return { principal, session, verdict: { kind: 'step-up', route, target, session, reason: decision.reason } };
+      case 'deny':
+        return { principal, ...(session && { session }), verdict: refuse('ACCESS_DENIED', decision.reason, 'policy says no', { route, principal }) };
+      default:
+        return decision satisfies never;
+    }
+  }
+
+  /** A browser sends cookies with a WebSocket that any site opens, and no preflight: the origin must be ours (CWE-1385). */
+  #refuseUpgrade(request: GatewayRequest, route: Route): Verdict | undefined {
+    if (!request.upgrade) return undefined;
+    if (!route.websocket) return refuse('BAD_REQUEST', 'upgrade-refused', 'the location takes no WebSockets', { route });
+    const [origin] = headerValues(request.rawHeaders, 'origin');
+    if (origin === undefined || origin === this.#parts.publicUrl.origin || route.allowedOrigins.includes(origin)) return undefined;
+    return refuse('ORIGIN_MISMATCH', 'origin-mismatch', 'the WebSocket comes from another origin', { route });
+  }
+
+  async #forward(
+    request: GatewayRequest,
+    client: Client,
+    target: CanonicalTarget,
+    route: Route,
+    who: { principal?: Principal; session?: Session; reply?: Readonly<Record<string, string | readonly string[]>> } = {},
+  ): Promise<Verdict> {
+    const upstream = upstreamTarget(route, target);
+    if (upstream.kind === 'refused') return refuse('BAD_REQUEST', 'ambiguous-target', upstream.detail, { route });
+    const { principal, session, reply = {} } = who;
+    const assertion = principal && (await this.#parts.signer.sign(principal, session, audienceOf(route)));
+    const headers = this.#parts.headers.compose(route, {
+      rawHeaders: request.rawHeaders,
+      client,
+      peer: request.peer,
+      requestId: request.id,
+      upgrade: request.upgrade,
+      ...(principal && { principal }),
+      ...(session && { session }),
+      ...(assertion && { assertion }),
+    });
+    return {
+      kind: 'forward',
+      forward: { route, target, upstreamPath: upstream.path, headers, reply, ...(principal && { principal }), ...(session && { session }) },
+    };
+  }
+}
+
+/** Balanced servers stand for one application: the first names it. */
+function audienceOf(route: Route): string {
+  return route.upstream.servers[0]?.origin ?? '';
+}
+
+function refuse(
+  code: ConstructorParameters<typeof GatewayError>[0],
+  reason: Reason,
+  detail: string,
+  more: { route?: Route; principal?: Principal; retryAfter?: number; cause?: unknown } = {},
+): Verdict {
+  const { cause, ...rest } = more;
+  return { kind: 'refuse', error: new GatewayError(code, detail, cause), reason, ...rest };
+}

@@ -1,0 +1,58 @@
+/** Signing out: a page that asks first, because a link from elsewhere must not do it, and the form that does. */
+import type { Request, Response } from 'express';
+import { GatewayError } from '../core/errors.ts';
+import { clearedCookie } from '../sessions/cookie.ts';
+import { isNavigation, redirect, sendJson } from './answers.ts';
+import { isSameSite } from './browser.ts';
+import { type FormFields, type PortalContext, type PortalParts, type PortalRoutes, readForm } from './portal.ts';
+
+const purpose = 'logout';
+
+/** Adds the addresses of the logout. */
+export const logoutRoutes: PortalRoutes = (app, parts, on) => {
+  app.get('/_gate/logout', on((request, response) => askFirst(parts, request, response)));
+  app.post('/_gate/logout', on((request, response, context) => signOut(parts, request, response, context)));
+};
+
+async function askFirst(parts: PortalParts, request: Request, response: Response): Promise<void> {
+  const session = await parts.identification.visitor(request.headers.cookie);
+  if (!session) return parts.pages.send(request, response, 200, { kind: 'signed-out', loginHref: '/_gate/login' });
+  const browser = parts.browsers.recognise(request.headers);
+  const view = {
+    kind: 'logout',
+    action: '/_gate/logout',
+    hidden: { form: parts.browsers.token(browser.id, purpose) },
+    stayHref: '/',
+    username: session.assertion.subject,
+  } as const;
+  parts.pages.send(request, response, 200, view, browser.cookie ? { 'set-cookie': browser.cookie } : {});
+}
+
+async function signOut(parts: PortalParts, request: Request, response: Response, context: PortalContext): Promise<void> {
+  const form = hasBody(request) ? await readForm(parts, request, response, context) : new Map<string, string>();
+  if (!form) return;
+  if (!isWanted(parts, request, form)) {
+    const error = new GatewayError('ORIGIN_MISMATCH', 'a logout that no page of this site sent');
+    return parts.pages.sendError(request, response, { error, reason: 'origin-mismatch', requestId: context.requestId });
+  }
+  const session = await parts.identification.visitor(request.headers.cookie);
+  const headers = { 'set-cookie': clearedCookie(parts.publicUrl) };
+  if (session) {
+    await parts.signIn.signOut(session, { client: context.client, requestId: context.requestId });
+    const elsewhere = await parts.logoutAddress(session);
+    if (elsewhere) return redirect(request, response, elsewhere.href, headers);
+  }
+  if (isNavigation(request.headers)) parts.pages.send(request, response, 200, { kind: 'signed-out', loginHref: '/_gate/login' }, headers);
+  else sendJson(request, response, 200, { signedOut: session !== undefined }, headers);
+}
+
+/** Our own page sends a token; an application's logout button is known by the browser's word that it is of this origin. */
+function isWanted(parts: PortalParts, request: Request, form: FormFields): boolean {
+  if (parts.browsers.isOurForm(request.headers, purpose, form.get('form'))) return true;
+  const isSaid = request.headers.origin !== undefined || request.headers['sec-fetch-site'] === 'same-origin';
+  return isSaid && isSameSite(request.headers, parts.publicUrl);
+}
+
+function hasBody(request: Request): boolean {
+  return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? '0') > 0;
+}

@@ -1,0 +1,19 @@
+/** From Node's request to the plain data that the pipeline reads. */
+import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import type { GatewayRequest } from '../core/verdict.ts';
+import { createRequestId } from '../telemetry/trace.ts';
+
+/** Reads a request; `gone` aborts when the client has left. */
+export function readRequest(request: IncomingMessage, gone: AbortSignal, upgrade = false): GatewayRequest {
+  return {
+    id: createRequestId(),
+    method: request.method ?? 'GET',
+    target: request.url ?? '',
+    rawHeaders: request.rawHeaders,
+    peer: request.socket.remoteAddress ?? '',
+    encrypted: request.socket instanceof TLSSocket,
+    upgrade,
+    signal: gone,
+  };
+}

@@ -1,0 +1,61 @@
+/** What lives as long as the process, across reloads: store, log, metrics, audit, live connections. */
+import type { Clock } from '../core/clock.ts';
+import { systemClock } from '../core/clock.ts';
+import type { Store } from '../core/store.ts';
+import { Connections } from '../proxy/connections.ts';
+import { createStore } from '../store/index.ts';
+import { type Audit, createAudit } from '../telemetry/audit.ts';
+import { createLog, type RootLog } from '../telemetry/log.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { wantsPretty } from '../telemetry/options.ts';
+import type { Document } from './document.ts';
+
+/** The services that every part of the gateway shares. */
+export interface Services {
+  readonly clock: Clock;
+  readonly log: RootLog;
+  readonly store: Store;
+  readonly metrics: Metrics;
+  readonly audit: Audit;
+  readonly connections: Connections;
+}
+
+/** Replacements for tests; the real ones otherwise. */
+export interface ServiceOptions {
+  readonly clock?: Clock;
+  /** Takes the log's and the audit's lines in place of the standard output. */
+  readonly output?: { write(line: string): unknown };
+}
+
+/** Opens the services. Throws an OperatorError when the store or the audit cannot be used; nothing stays open then. */
+export async function openServices(document: Document, options: ServiceOptions = {}): Promise<Services> {
+  const { clock = systemClock, output } = options;
+  const log = createLog({
+    level: document.log.level,
+    pretty: output === undefined && wantsPretty(document.log.format, process.stdout.isTTY === true),
+    ...(output && { destination: output }),
+  });
+  const metrics = createMetrics();
+  const audit = createAudit({
+    ...document.audit,
+    clock,
+    log,
+    onLoss: (records) => metrics.auditLost(records),
+    ...(output && document.audit.to === 'stdout' && { stream: output }),
+  });
+  try {
+    const store = await createStore(document.session.store, { clock, log });
+    const connections = new Connections({ log, onChange: (kind, delta) => metrics.connections(kind, delta) });
+    return { clock, log, store, metrics, audit, connections };
+  } catch (error) {
+    await audit.close();
+    throw error;
+  }
+}
+
+/** Closes what the process held open, in an order in which nothing is lost. */
+export async function closeServices({ store, audit }: Services): Promise<void> {
+  await audit.flush();
+  await store.close();
+  await audit.close();
+}
