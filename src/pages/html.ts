@@ -18,7 +18,8 @@ export type { Html };
 /** What a template may hold: text is escaped, markup is not, lists are joined, `false` and `undefined` are nothing. */
 export type Part = Html | string | number | false | undefined | readonly Part[];
 
-type Slot = 'text' | 'address';
+/** Between tags or in a quoted attribute; at the start of an attribute that holds an address; among the attributes. */
+type Slot = 'text' | 'address' | 'tag';
 
 const slots = new WeakMap<TemplateStringsArray, readonly Slot[]>();
 
@@ -46,6 +47,7 @@ function render(value: Part, slot: Slot): string {
   if (value === false || value === undefined) return '';
   if (value instanceof Html) return value.toString();
   if (Array.isArray(value)) return value.map((part: Part) => render(part, slot)).join('');
+  if (slot === 'tag') throw new TypeError('html: among attributes goes markup only');
   const text = String(value);
   return escapeText(slot === 'address' ? safeAddress(text) : text);
 }
@@ -65,11 +67,19 @@ function escapeText(text: string): string {
 }
 
 function readSlots(strings: TemplateStringsArray): readonly Slot[] {
-  const kinds = strings.slice(0, -1).map((before): Slot => {
-    // Without quotes a space in the value would begin a new attribute.
-    if (/=\s*$/.test(before)) throw new TypeError(`html: quote the attribute after ${before.slice(-20)}`);
-    return /\s(?:href|src|action|formaction)="$/i.test(before) ? 'address' : 'text';
-  });
+  const kinds = strings.slice(0, -1).map((before, i) => readSlot(before, strings.slice(0, i + 1).join('')));
   slots.set(strings, kinds);
   return kinds;
+}
+
+/** Where a value stands: `before` is the text since the value before it, `all` the whole template up to here. */
+function readSlot(before: string, all: string): Slot {
+  const tag = all.lastIndexOf('<') > all.lastIndexOf('>') ? all.slice(all.lastIndexOf('<')) : undefined;
+  const isQuoted = tag !== undefined && tag.split('"').length % 2 === 0;
+  const isFragment = !/[<>]/.test(all) && /(?:^|\s)[\w-]+=$/.test(all);
+  // Without quotes a space in the value would begin a new attribute.
+  if (isFragment || (tag !== undefined && !isQuoted && before.endsWith('=')))
+    throw new TypeError(`html: quote the attribute after ${before.slice(-20)}`);
+  if (tag !== undefined && !isQuoted) return 'tag';
+  return /\s(?:href|src|action|formaction)="$/i.test(before) ? 'address' : 'text';
 }

@@ -29,8 +29,12 @@ test('html: an object that only looks like markup is text', () => {
   assert.equal(html`${forged}`.toString(), '&lt;script&gt;');
 });
 
-test('html: an attribute without quotes is refused', () => {
+test('html: an attribute without quotes is refused, and text among attributes too', () => {
   assert.throws(() => html`<a class=${'x onclick=alert(1)'}>`, TypeError);
+  assert.throws(() => html` class=${'x onclick=alert(1)'}`, TypeError);
+  assert.throws(() => html`<a ${'onclick=alert(1)'}>`, TypeError);
+  assert.equal(html`<a${html` class="${'x'}"`}>a = ${'b'}</a>`.toString(), '<a class="x">a = b</a>');
+  assert.equal(html`<a href="/x?id=${'<'}&amp;b=${'>'}">`.toString(), '<a href="/x?id=&lt;&amp;b=&gt;">');
 });
 
 const refused = [
