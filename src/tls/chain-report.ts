@@ -56,7 +56,11 @@ export function anchorsOf(authorities: Authorities | undefined): readonly X509Ce
  * Shakes hands over a socket without trusting anybody, keeps the chain and hangs up: for reports only, when the trusting
  * handshake has failed or before one. Sends nothing over it. Undefined when the server shows no certificate.
  */
-export async function insecureReadChain(socket: Socket, host: string): Promise<readonly X509Certificate[] | undefined> {
+export async function insecureReadChain(
+  socket: Socket,
+  host: string,
+  signal?: AbortSignal,
+): Promise<readonly X509Certificate[] | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const secure = connect({
     socket,
@@ -68,12 +72,15 @@ export async function insecureReadChain(socket: Socket, host: string): Promise<r
     .once('secureConnect', resolve)
     .once('error', reject)
     .once('close', () => reject(new Error('the server hung up')));
+  const onAbort = () => secure.destroy();
+  signal?.addEventListener('abort', onAbort, { once: true });
   try {
     await promise;
     return issuersOf(secure.getPeerX509Certificate());
   } catch {
     return undefined;
   } finally {
+    signal?.removeEventListener('abort', onAbort);
     secure.on('error', () => undefined).destroy();
     socket.destroy();
   }

@@ -151,7 +151,7 @@ class ServerProbe {
     try {
       const plain = await openTcp(this.#server, signal);
       if (!this.#server.secure) await requestStartTls(plain, signal);
-      const chain = await insecureReadChain(plain, security.servername ?? this.#server.host);
+      const chain = await insecureReadChain(plain, security.servername ?? this.#server.host, signal);
       return chain && chainReport(chain, anchorsOf(security.authorities));
     } catch {
       return undefined;

@@ -1,0 +1,262 @@
+/** LDAP against peers that misbehave: hangs, half answers, garbage, lies, and the words of Active Directory. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { inspect } from 'node:util';
+import { passwordAttempt } from '../support/attempt.ts';
+import { testCertificates } from '../support/certificates.ts';
+import { entry, type FakeAnswer, fakeLdap, fakePeer, reference, result } from '../support/fake-ldap.ts';
+import { ldapProvider } from '../support/ldap-provider.ts';
+import { keptLog } from '../support/log-lines.ts';
+import { until } from '../support/poll.ts';
+
+const managerDn = 'cn=reader,dc=example,dc=com';
+const manager = { managerDn, managerPassword: 'reads' };
+const aliceDn = 'uid=alice,dc=example,dc=com';
+const alice = { uid: ['alice'], cn: ['Alice'] };
+
+/** A directory with one user; `judge` answers to her bind. */
+const directoryWith =
+  (judge: FakeAnswer): FakeAnswer =>
+  (request) => {
+    const { id, operation, name } = request;
+    if (operation === 'search') return Buffer.concat([entry(id, aliceDn, alice), result(id, 101, 0)]);
+    if (operation === 'bind' && name === managerDn) return result(id, 97, 0);
+    return judge(request);
+  };
+
+const login = passwordAttempt.bind(undefined, 'alice', 'right');
+
+async function timed<T>(work: Promise<T>): Promise<{ value: T; milliseconds: number }> {
+  const start = performance.now();
+  return { value: await work, milliseconds: performance.now() - start };
+}
+
+const sayings = {
+  '525': { kind: 'unknown-user' },
+  '52e': { kind: 'rejected', reason: 'bad-password' },
+  '530': { kind: 'rejected', reason: 'logon-not-permitted' },
+  '531': { kind: 'rejected', reason: 'logon-not-permitted' },
+  '532': { kind: 'rejected', reason: 'password-expired' },
+  '533': { kind: 'rejected', reason: 'account-disabled' },
+  '701': { kind: 'rejected', reason: 'account-expired' },
+  '773': { kind: 'rejected', reason: 'password-must-change' },
+  '775': { kind: 'rejected', reason: 'account-locked' },
+  '999': { kind: 'rejected', reason: 'bad-password' },
+} as const;
+for (const [code, want] of Object.entries(sayings)) {
+  test(`ldap: Active Directory's "data ${code}" is ${'reason' in want ? want.reason : want.kind}`, async (t) => {
+    const text = `80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data ${code}, v2580`;
+    const fake = await fakeLdap(
+      t,
+      directoryWith(({ id }) => result(id, 97, 49, text)),
+    );
+    assert.deepEqual(await ldapProvider(t, { url: fake.url, ...manager }).attempt(login()), want);
+  });
+}
+
+const codes: readonly (readonly [code: number, text: string, kind: string, reason: string])[] = [
+  [53, 'Account inactivated. Contact system administrator.', 'rejected', 'account-disabled'],
+  [53, 'Too many failed logins.', 'rejected', 'account-locked'],
+  [19, 'Exceed password retry limit. Please try later.', 'rejected', 'account-locked'],
+  [50, 'no bind rights', 'rejected', 'logon-not-permitted'],
+  [13, 'confidentiality required', 'unavailable', 'misconfigured'],
+  [51, 'busy', 'unavailable', 'overloaded'],
+  [52, 'going down', 'unavailable', 'unreachable'],
+  [80, 'internal error', 'unavailable', 'provider-broke'],
+  [10, 'ldap://elsewhere', 'unavailable', 'misconfigured'],
+];
+for (const [code, text, kind, reason] of codes) {
+  test(`ldap: result ${code} (${text}) for the user's bind is ${kind}: ${reason}`, async (t) => {
+    const fake = await fakeLdap(
+      t,
+      directoryWith(({ id }) => result(id, 97, code, text)),
+    );
+    assert.partialDeepStrictEqual(await ldapProvider(t, { url: fake.url, ...manager }).attempt(login()), {
+      kind,
+      reason,
+    });
+  });
+}
+
+const broken: Readonly<
+  Record<string, { reason: string; peer: (t: TestContext) => Promise<{ url: string; sockets: ReadonlySet<object> }> }>
+> = {
+  'hangs after the connection': { reason: 'timed-out', peer: (t) => fakePeer(t, (socket) => void socket.resume()) },
+  'hangs after the bind of the manager': {
+    reason: 'timed-out',
+    peer: (t) => fakeLdap(t, ({ id, operation }) => (operation === 'bind' ? result(id, 97, 0) : undefined)),
+  },
+  'hangs at the bind of the user': {
+    reason: 'timed-out',
+    peer: (t) =>
+      fakeLdap(
+        t,
+        directoryWith(() => undefined),
+      ),
+  },
+  'hangs in the middle of an answer': {
+    reason: 'timed-out',
+    peer: (t) => fakeLdap(t, ({ id }) => result(id, 97, 0).subarray(0, 9)),
+  },
+  'hangs up in the middle of an answer': {
+    reason: 'unreachable',
+    peer: (t) => fakeLdap(t, ({ id, socket }) => void socket.end(result(id, 97, 0).subarray(0, 9))),
+  },
+  'hangs up at once': { reason: 'unreachable', peer: (t) => fakePeer(t, (socket) => void socket.destroy()) },
+  'is a web server': {
+    reason: 'protocol-error',
+    peer: (t) =>
+      fakePeer(t, (socket) => void socket.once('data', () => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'))),
+  },
+  'speaks TLS on the plain port': {
+    reason: 'protocol-error',
+    peer: (t) =>
+      fakePeer(t, (socket) => void socket.once('data', () => socket.write(Buffer.from('15030100020228', 'hex')))),
+  },
+  'announces a message of a gigabyte': {
+    reason: 'protocol-error',
+    peer: (t) =>
+      fakePeer(t, (socket) => void socket.once('data', () => socket.write(Buffer.from('30844000000002', 'hex')))),
+  },
+  'answers with an operation nobody knows': {
+    reason: 'protocol-error',
+    peer: (t) => fakeLdap(t, ({ id }) => Buffer.from([0x30, 0x05, 0x02, 0x01, id, 0x5f, 0x00])),
+  },
+};
+for (const [name, { reason, peer }] of Object.entries(broken)) {
+  test(`ldap: a peer that ${name} is unavailable: ${reason}, and its sockets are closed`, async (t) => {
+    const { url, sockets } = await peer(t);
+    const provider = ldapProvider(t, { url, ...manager, timeout: '400ms' });
+    const { value, milliseconds } = await timed(provider.attempt(login()));
+    assert.partialDeepStrictEqual(value, { kind: 'unavailable', reason }, inspect(value));
+    assert.ok(milliseconds < 600, `${milliseconds} ms`);
+    await provider.close?.();
+    await until('all sockets are closed', () => sockets.size === 0);
+  });
+}
+
+test('ldap: an abort ends the attempt and its sockets at once', async (t) => {
+  const fake = await fakePeer(t, (socket) => void socket.resume());
+  const provider = ldapProvider(t, { url: fake.url, ...manager, timeout: '10s' });
+  const { value, milliseconds } = await timed(
+    provider.attempt(passwordAttempt('alice', 'right', AbortSignal.timeout(100))),
+  );
+  assert.partialDeepStrictEqual(value, { kind: 'unavailable', reason: 'timed-out' });
+  assert.ok(milliseconds < 400, `${milliseconds} ms`);
+  await until('all sockets are closed', () => fake.sockets.size === 0);
+});
+
+test('ldap: a server that takes any bind, even an empty one, gets no empty password to take', async (t) => {
+  const fake = await fakeLdap(
+    t,
+    directoryWith(({ id }) => result(id, 97, 0)),
+  );
+  const provider = ldapProvider(t, { url: fake.url, ...manager });
+  for (const password of ['', ' ', '   \t', '\0', '\0right', 'right\0', '\u00a0']) {
+    assert.deepEqual(await provider.attempt(passwordAttempt('alice', password)), {
+      kind: 'rejected',
+      reason: 'bad-password',
+    });
+  }
+  assert.equal(fake.requests.length, 0);
+});
+
+test('ldap: an entry without a name of its own is nobody to bind as', async (t) => {
+  const fake = await fakeLdap(t, ({ id, operation }) =>
+    operation === 'search' ? Buffer.concat([entry(id, '', alice), result(id, 101, 0)]) : result(id, 97, 0),
+  );
+  const outcome = await ldapProvider(t, { url: fake.url, ...manager }).attempt(login());
+  assert.deepEqual(outcome, { kind: 'rejected', reason: 'bad-password' });
+});
+
+test('ldap: a user never binds on the connection that searches', async (t) => {
+  const fake = await fakeLdap(
+    t,
+    directoryWith(({ id }) => result(id, 97, 0)),
+  );
+  const provider = ldapProvider(t, { url: fake.url, ...manager });
+  await Promise.all(Array.from({ length: 20 }, () => provider.attempt(login())));
+  const searching = new Set(
+    fake.requests.filter(({ operation }) => operation === 'search').map(({ socket }) => socket),
+  );
+  const binding = fake.requests
+    .filter(({ operation, name }) => operation === 'bind' && name === aliceDn)
+    .map(({ socket }) => socket);
+  assert.ok(searching.size <= 4, 'no more searching connections than poolSize');
+  assert.equal(binding.length, 20);
+  assert.equal(new Set(binding).size, 20, 'each bind has a connection of its own');
+  assert.ok(binding.every((socket) => !searching.has(socket)));
+});
+
+test('ldap: a manager that is refused is a matter of the configuration, and nobody else is asked', async (t) => {
+  const fake = await fakeLdap(t, ({ id }) => result(id, 97, 49, 'AcceptSecurityContext error, data 773, v2580'));
+  const spare = await fakeLdap(t, () => undefined);
+  const log = keptLog();
+  const outcome = await ldapProvider(t, { url: [fake.url, spare.url], ...manager }, { log }).attempt(login());
+  assert.partialDeepStrictEqual(outcome, { kind: 'unavailable', reason: 'misconfigured' });
+  assert.equal(spare.requests.length, 0);
+  assert.ok(!`${inspect(outcome, { depth: 9 })}${log.text()}`.includes('reads'));
+});
+
+test('ldap: references in an answer are not followed', async (t) => {
+  const evil = await fakeLdap(t, ({ id }) => result(id, 97, 0));
+  const fake = await fakeLdap(t, ({ id, operation }) =>
+    operation === 'search'
+      ? Buffer.concat([reference(id, `${evil.url}/${aliceDn}`), result(id, 101, 0)])
+      : result(id, 97, 0),
+  );
+  const outcome = await ldapProvider(t, { url: fake.url, ...manager }).attempt(login());
+  assert.deepEqual(outcome, { kind: 'unknown-user' });
+  assert.equal(evil.requests.length, 0);
+});
+
+test('ldap: two entries are nobody, and an error for the operator', async (t) => {
+  const log = keptLog();
+  const fake = await fakeLdap(t, ({ id, operation }) =>
+    operation === 'search'
+      ? Buffer.concat([entry(id, aliceDn, alice), entry(id, `${aliceDn},dc=two`, alice), result(id, 101, 4)])
+      : result(id, 97, 0),
+  );
+  const outcome = await ldapProvider(t, { url: fake.url, ...manager }, { log }).attempt(login());
+  assert.deepEqual(outcome, { kind: 'unknown-user' });
+  assert.ok(log.lines.some(({ level }) => level === 'error'));
+  assert.ok(!fake.requests.some(({ operation, name }) => operation === 'bind' && name === aliceDn));
+});
+
+test('ldap: bytes that follow the answer to StartTLS in plain text end the connection', async (t) => {
+  // A forged "success" for the bind to come, waiting in front of what will come through TLS.
+  const fake = await fakeLdap(t, ({ id, operation }) =>
+    operation === 'extended' ? Buffer.concat([result(id, 120, 0), result(2, 97, 0)]) : undefined,
+  );
+  const provider = ldapProvider(t, {
+    url: fake.url,
+    ...manager,
+    startTls: true,
+    ca: testCertificates().ca,
+    timeout: '2s',
+  });
+  assert.partialDeepStrictEqual(await provider.attempt(login()), { kind: 'unavailable', reason: 'protocol-error' });
+});
+
+test('ldap: a server that refuses StartTLS gets no password', async (t) => {
+  const fake = await fakeLdap(t, ({ id, operation }) =>
+    operation === 'extended' ? result(id, 120, 52, 'no TLS here') : result(id, 97, 0),
+  );
+  const provider = ldapProvider(t, { url: fake.url, ...manager, startTls: true, ca: testCertificates().ca });
+  assert.partialDeepStrictEqual(await provider.attempt(login()), { kind: 'unavailable', reason: 'tls-failed' });
+  assert.ok(fake.requests.every(({ operation }) => operation === 'extended'));
+});
+
+test('ldap: a hang during the TLS handshake ends in time', async (t) => {
+  const fake = await fakePeer(t, (socket) => void socket.resume());
+  const provider = ldapProvider(t, {
+    url: fake.url.replace('ldap:', 'ldaps:'),
+    ...manager,
+    ca: testCertificates().ca,
+    timeout: '300ms',
+  });
+  const { value, milliseconds } = await timed(provider.attempt(login()));
+  assert.partialDeepStrictEqual(value, { kind: 'unavailable', reason: 'timed-out' });
+  assert.ok(milliseconds < 500, `${milliseconds} ms`);
+  await until('all sockets are closed', () => fake.sockets.size === 0);
+});
