@@ -12,6 +12,8 @@ import type { Route, Upstream, UpstreamServer, UpstreamTls } from '../core/route
 
 /** What agents are made of. */
 export interface AgentsOptions {
+  /** Whose upstreams are set up at once; others follow when they are first asked for. */
+  readonly routes?: readonly Pick<Route, 'upstream' | 'timeouts'>[];
   readonly log: Log;
   readonly clock: Clock;
   /** Connections to one server at once; more requests wait. Event streams hold one each. */
@@ -34,7 +36,7 @@ export interface ServerHealth {
 /** Largest response head that is taken from an upstream, in bytes. */
 export const maxResponseHead = 65_536;
 
-type Settled = Required<AgentsOptions>;
+type Settled = Required<Omit<AgentsOptions, 'routes'>>;
 
 /** Every upstream's connections. A reload makes others; these close when what is under way has ended. */
 export class Agents {

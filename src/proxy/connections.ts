@@ -14,6 +14,7 @@ export interface LiveConnection {
 
 interface Entry extends LiveConnection {
   readonly startedAt: number;
+  sessionId: string;
   isEnding: boolean;
 }
 
@@ -42,12 +43,12 @@ export class Connections {
 
   /** Registers a connection; call what it returns when the connection has ended by itself. */
   add(sessionId: string, { kind, end }: LiveConnection): () => void {
-    const entry: Entry = { kind, end, startedAt: performance.now(), isEnding: false };
+    const entry: Entry = { kind, end, sessionId, startedAt: performance.now(), isEnding: false };
     const entries = this.#sessions.get(sessionId);
     if (entries) entries.add(entry);
     else this.#sessions.set(sessionId, new Set([entry]));
     this.#count(kind, 1);
-    return () => this.#remove(sessionId, entry);
+    return () => this.#remove(entry);
   }
 
   /**
@@ -62,9 +63,22 @@ export class Connections {
       entry.isEnding = true;
       const left = entry.kind === 'request' ? entry.startedAt + this.#grace - performance.now() : 0;
       if (left <= 0) this.#cut(entry, reason);
-      else setTimeout(() => entries.has(entry) && this.#cut(entry, reason), left).unref();
+      else setTimeout(() => this.#isLive(entry) && this.#cut(entry, reason), left).unref();
     }
     return true;
+  }
+
+  /** A session goes on under another id, as after a rise of its level; so does what is live on it. */
+  move(sessionId: string, next: string): void {
+    const entries = this.#sessions.get(sessionId);
+    if (!entries || sessionId === next) return;
+    this.#sessions.delete(sessionId);
+    const others = this.#sessions.get(next) ?? new Set<Entry>();
+    for (const entry of entries) {
+      entry.sessionId = next;
+      others.add(entry);
+    }
+    this.#sessions.set(next, others);
   }
 
   /** Ends everything, as when the gateway closes. */
@@ -96,10 +110,14 @@ export class Connections {
     }
   }
 
-  #remove(sessionId: string, entry: Entry): void {
-    const entries = this.#sessions.get(sessionId);
+  #isLive(entry: Entry): boolean {
+    return this.#sessions.get(entry.sessionId)?.has(entry) ?? false;
+  }
+
+  #remove(entry: Entry): void {
+    const entries = this.#sessions.get(entry.sessionId);
     if (!entries?.delete(entry)) return;
-    if (entries.size === 0) this.#sessions.delete(sessionId);
+    if (entries.size === 0) this.#sessions.delete(entry.sessionId);
     this.#count(entry.kind, -1);
   }
 
