@@ -1,0 +1,124 @@
+/**
+ * Password hashes: argon2id in PHC strings (https://github.com/P-H-C/phc-string-format), as other tools write them too.
+ * Hashing takes a thread and memory, so few run at once; an unknown user's password is hashed like any other.
+ */
+import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
+import { promisify } from 'node:util';
+import type { Secret } from '../core/secret.ts';
+
+/** What came of a check; `overloaded` and `aborted` say nothing about the password. */
+export type PasswordCheck = 'match' | 'mismatch' | 'overloaded' | 'aborted';
+
+interface Hash {
+  readonly memory: number;
+  readonly passes: number;
+  readonly parallelism: number;
+  readonly salt: Buffer;
+  readonly tag: Buffer;
+}
+
+const hashAtOnce = 3;
+const longestQueue = 200;
+const longestPassword = 4096;
+const saltLength = 16;
+const tagLength = 32;
+
+/** OWASP's first choice; in KiB. */
+const cost = { memory: 19_456, passes: 2, parallelism: 1 };
+
+/** What a hash from a file may ask for: a mistyped one must not take the machine's memory. */
+const limits = { memory: 262_144, passes: 16, parallelism: 8 };
+
+const compute = promisify(argon2);
+
+/** Stands in for the hash of a user who is not there, so that both take the same time. */
+const dummy: Hash = { ...cost, salt: randomBytes(saltLength), tag: randomBytes(tagLength) };
+
+/** The hash of a password with a fresh salt. */
+export async function hashPassword(password: Secret): Promise<string> {
+  const salt = randomBytes(saltLength);
+  const tag = await derive(password.reveal(), { ...cost, salt, tag: Buffer.alloc(tagLength) });
+  const { memory, passes, parallelism } = cost;
+  return `$argon2id$v=19$m=${memory},t=${passes},p=${parallelism}$${unpadded(salt)}$${unpadded(tag)}`;
+}
+
+/** Whether this can be checked as a password's hash. */
+export function isPasswordHash(text: string): boolean {
+  return parseHash(text) !== undefined;
+}
+
+/** Checks a password against a hash; without a hash, works as long and finds a mismatch. */
+export async function checkPassword(
+  password: Secret,
+  hash: string | undefined,
+  signal?: AbortSignal,
+): Promise<PasswordCheck> {
+  const known = hash === undefined ? undefined : parseHash(hash);
+  const turn = await takeTurn(signal);
+  if (turn !== 'go') return turn;
+  try {
+    const text = password.reveal();
+    const isTooLong = text.length > longestPassword;
+    const expected = known ?? dummy;
+    const tag = await derive(isTooLong ? '' : text, expected);
+    return timingSafeEqual(tag, expected.tag) && known !== undefined && !isTooLong ? 'match' : 'mismatch';
+  } finally {
+    endTurn();
+  }
+}
+
+/** NFC, as RFC 8265 §4.2.2 has it: keyboards differ in how they spell an accented letter. */
+function derive(password: string, { memory, passes, parallelism, salt, tag }: Hash): Promise<Buffer> {
+  const message = Buffer.from(password.normalize('NFC'));
+  return compute('argon2id', { message, nonce: salt, memory, passes, parallelism, tagLength: tag.length });
+}
+
+function parseHash(text: string): Hash | undefined {
+  const match =
+    /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/.exec(
+      text,
+    );
+  if (!match) return undefined;
+  const [memory, passes, parallelism] = match.slice(1, 4).map(Number);
+  const [salt, tag] = match.slice(4).map((part) => Buffer.from(part, 'base64'));
+  if (memory === undefined || passes === undefined || parallelism === undefined || !salt || !tag) return undefined;
+  const isTooLow = passes < 1 || parallelism < 1 || memory < 8 * parallelism;
+  const isTooHigh = memory > limits.memory || passes > limits.passes || parallelism > limits.parallelism;
+  return isTooLow || isTooHigh ? undefined : { memory, passes, parallelism, salt, tag };
+}
+
+function unpadded(bytes: Buffer): string {
+  return bytes.toString('base64').replace(/=+$/, '');
+}
+
+let underWay = 0;
+const waiting: Array<() => void> = [];
+
+/** One of few at a time, in order; those whose caller has gone leave the queue. */
+async function takeTurn(signal: AbortSignal | undefined): Promise<'go' | 'overloaded' | 'aborted'> {
+  if (signal?.aborted) return 'aborted';
+  if (underWay < hashAtOnce) {
+    underWay += 1;
+    return 'go';
+  }
+  if (waiting.length >= longestQueue) return 'overloaded';
+  return new Promise((resolve) => {
+    const go = (): void => {
+      signal?.removeEventListener('abort', leave);
+      resolve('go');
+    };
+    const leave = (): void => {
+      waiting.splice(waiting.indexOf(go), 1);
+      resolve('aborted');
+    };
+    signal?.addEventListener('abort', leave, { once: true });
+    waiting.push(go);
+  });
+}
+
+/** Hands the turn on; the count stays as it is unless nobody waits. */
+function endTurn(): void {
+  const next = waiting.shift();
+  if (next) next();
+  else underWay -= 1;
+}

@@ -1,0 +1,164 @@
+/** The local users in their file: looked up, checked, changed. What the file says is `users-document.ts`. */
+import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { OperatorError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { canonicalUsername } from '../core/principal.ts';
+import type { Secret } from '../core/secret.ts';
+import { checkPassword, hashPassword } from './passwords.ts';
+import { replaceFile, withFileLock } from './safe-write.ts';
+import { editUsers, type LocalUser, nameProblem, parseUsers, type UserChange } from './users-document.ts';
+
+export type { LocalUser } from './users-document.ts';
+
+/** What came of a login; `disabled` only after the right password. */
+export type UserCheck =
+  | { readonly kind: 'match'; readonly user: LocalUser }
+  | { readonly kind: 'disabled' | 'wrong-password' | 'unknown-user' | 'overloaded' | 'aborted' };
+
+/** What is known of a user who is added. */
+export interface NewUser {
+  readonly username: string;
+  readonly name?: string;
+  readonly email?: string;
+  readonly groups?: readonly string[];
+  readonly password?: Secret;
+}
+
+const none: ReadonlyMap<string, LocalUser> = new Map();
+
+/** The users of one file. It is read again when it has changed; while it is broken, what it said last stays in force. */
+export class UsersFile {
+  readonly path: string;
+  readonly #log: Log;
+  #users = none;
+  /** Which state of the file was read last; undefined before the first time. */
+  #state: string | undefined;
+
+  constructor(path: string, { log }: { log: Log }) {
+    this.path = path;
+    this.#log = log;
+  }
+
+  /**
+   * Reads the file for the first time. A missing one has no users, which is logged; one that cannot be used is an
+   * OperatorError.
+   */
+  open(): void {
+    this.#state = stateOf(this.path);
+    this.#users = this.#read();
+  }
+
+  /** The user of a name, in whatever way it is written. */
+  find(username: string): LocalUser | undefined {
+    return this.#current().get(canonicalUsername(username));
+  }
+
+  /** All users, in the order of the file. */
+  list(): LocalUser[] {
+    return [...this.#current().values()];
+  }
+
+  /** Checks a name and a password; takes as long for a name that is not there. */
+  async verify(username: string, password: Secret, signal?: AbortSignal): Promise<UserCheck> {
+    const user = this.find(username);
+    const check = await checkPassword(password, user?.password, signal);
+    if (check === 'overloaded' || check === 'aborted') return { kind: check };
+    if (user?.password === undefined) return { kind: 'unknown-user' };
+    if (check === 'mismatch') return { kind: 'wrong-password' };
+    return user.disabled ? { kind: 'disabled' } : { kind: 'match', user };
+  }
+
+  /** Adds a user; the file is made when it is missing. */
+  async add({ username, password, ...rest }: NewUser): Promise<void> {
+    const problem = nameProblem(username);
+    if (problem) throw new OperatorError(`the user name ${JSON.stringify(username)} ${problem}`, 'choose another name');
+    const hash = password && (await hashNew(password));
+    await this.#change(username, { ...rest, ...(hash !== undefined && { password: hash }) }, (twin) => {
+      if (twin) throw new OperatorError(`${this.path} has a user ${twin.username} already`, 'choose another name');
+    });
+  }
+
+  /** Gives a user another password. */
+  async setPassword(username: string, password: Secret): Promise<void> {
+    await this.#change(username, { password: await hashNew(password) }, (user) => this.#require(username, user));
+  }
+
+  /** Keeps a user from signing in; sessions under way are another matter. */
+  async disable(username: string): Promise<void> {
+    await this.#change(username, { disabled: true }, (user) => this.#require(username, user));
+  }
+
+  /** Lets a user sign in again. */
+  async enable(username: string): Promise<void> {
+    await this.#change(username, { disabled: false }, (user) => this.#require(username, user));
+  }
+
+  #require(username: string, user: LocalUser | undefined): void {
+    if (!user)
+      throw new OperatorError(`${this.path} has no user ${username}`, 'see them all with: gatehouse users list');
+  }
+
+  /** Reads, edits and writes the file while nobody else does. What is written has been read back first. */
+  async #change(username: string, change: UserChange, admit: (user: LocalUser | undefined) => void): Promise<void> {
+    // A link is followed, or the change would put a file in its place.
+    const path = statSync(this.path, { throwIfNoEntry: false }) ? realpathSync(this.path) : this.path;
+    withFileLock(path, () => {
+      const current = parseUsers(readText(path) ?? '', this.path);
+      admit(current.users.get(canonicalUsername(username)));
+      const edited = editUsers(current, username, change);
+      parseUsers(edited, this.path);
+      replaceFile(path, edited);
+    });
+  }
+
+  /** The users as the file has them at this moment, or had them before it broke. */
+  #current(): ReadonlyMap<string, LocalUser> {
+    try {
+      // The state is taken first: a change during the reading shows at the next look.
+      const state = stateOf(this.path);
+      if (state === this.#state) return this.#users;
+      this.#state = state;
+      this.#users = this.#read();
+      this.#log.info({ path: this.path, users: this.#users.size }, 'the users file was read');
+    } catch (error) {
+      this.#log.error({ path: this.path, error }, 'the users file cannot be used; what it said before stays in force');
+    }
+    return this.#users;
+  }
+
+  #read(): ReadonlyMap<string, LocalUser> {
+    const text = readText(this.path);
+    if (text !== undefined) return parseUsers(text, this.path).users;
+    this.#log.warn(
+      { path: this.path },
+      'the users file does not exist, so there are no local users; add one with: gatehouse users add NAME',
+    );
+    return none;
+  }
+}
+
+async function hashNew(password: Secret): Promise<string> {
+  if (password.reveal().trim() === '') throw new OperatorError('the password is empty', 'type one');
+  return hashPassword(password);
+}
+
+/** Changes with every change of the file. */
+function stateOf(path: string): string {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats ? [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(' ') : 'missing';
+}
+
+/** The text of a file; undefined when there is none. */
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new OperatorError(
+      `the users file ${path} cannot be read (${message})`,
+      'check that it is a file this user may read',
+      error,
+    );
+  }
+}
