@@ -78,11 +78,15 @@ export function npmEnvironment(root, env) {
  * @param {readonly string[]} parameters
  */
 function runNpm(root, env, parameters) {
-  const { error, status } = spawnSync('npm', [...parameters, '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: root,
-    env: npmEnvironment(root, env),
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
+  const { error, status } = spawnSync(
+    'npm',
+    [...parameters, '--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error'],
+    {
+      cwd: root,
+      env: npmEnvironment(root, env),
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  );
   if (error) throw new SetupError(`npm could not be started: ${error.message}. It comes with Node.js.`);
   return status === 0;
 }
