@@ -1,0 +1,85 @@
+/** Local accounts: users and password hashes in a file on this machine, which no outage of a directory locks out. */
+import * as z from 'zod';
+import { filePath } from '../../config/values.ts';
+import { OperatorError } from '../../core/errors.ts';
+import type { Outcome } from '../../core/outcome.ts';
+import type { Attempt, ProbeStep, Provider } from '../../core/provider.ts';
+import { type LocalUser, UsersFile } from '../../users/users-file.ts';
+import { defineProvider, type ProviderContext } from '../define.ts';
+
+const options = z.strictObject({
+  users: filePath().describe('the users file; `gatehouse users add NAME` writes it'),
+});
+
+class LocalProvider implements Provider {
+  readonly #realm: string;
+  readonly #users: UsersFile;
+
+  constructor(users: UsersFile, realm: string) {
+    this.#users = users;
+    this.#realm = realm;
+  }
+
+  async attempt({ stage, credentials, signal }: Attempt): Promise<Outcome> {
+    if (stage !== 'credentials' || !credentials) {
+      return { kind: 'challenge', offers: [{ via: 'form', form: 'password' }] };
+    }
+    const check = await this.#users.verify(credentials.username, credentials.password, signal);
+    switch (check.kind) {
+      case 'match':
+        return { kind: 'authenticated', assertion: this.#assert(check.user) };
+      case 'unknown-user':
+        return { kind: 'unknown-user' };
+      case 'wrong-password':
+        return { kind: 'rejected', reason: 'bad-password' };
+      case 'disabled':
+        return { kind: 'rejected', reason: 'account-disabled' };
+      case 'overloaded':
+        return { kind: 'unavailable', reason: 'overloaded' };
+      case 'aborted':
+        return { kind: 'unavailable', reason: 'timed-out' };
+      default:
+        return check satisfies never;
+    }
+  }
+
+  async lookUp(username: string): Promise<Outcome> {
+    const user = this.#users.find(username);
+    if (!user) return { kind: 'unknown-user' };
+    if (user.disabled) return { kind: 'rejected', reason: 'account-disabled' };
+    return { kind: 'authenticated', assertion: this.#assert(user) };
+  }
+
+  async *probe(): AsyncGenerator<ProbeStep, void, undefined> {
+    const start = performance.now();
+    const took = (): number => Math.round(performance.now() - start);
+    try {
+      this.#users.open();
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      const hint = error.hint === undefined ? {} : { hint: error.hint };
+      yield { step: 'read', result: 'failed', detail: error.message, ...hint, milliseconds: took() };
+      return;
+    }
+    const able = this.#users.list().filter(({ password, disabled }) => password !== undefined && !disabled).length;
+    const detail = `${this.#users.path}: ${able} of ${this.#users.list().length} users can sign in`;
+    if (able > 0) yield { step: 'read', result: 'ok', detail, milliseconds: took() };
+    else yield { step: 'read', result: 'warning', detail, hint: 'gatehouse users add NAME', milliseconds: took() };
+  }
+
+  #assert({ subject, name, email, groups, attributes }: LocalUser) {
+    const own = { ...(name && { name: [name] }), ...(email && { email: [email] }), groups };
+    return { realm: this.#realm, subject, amr: ['pwd'] as const, attributes: { ...attributes, ...own } };
+  }
+}
+
+/** The `local` kind of provider. A missing file means no users; one that cannot be used stops the start. */
+export const local = defineProvider({
+  options,
+  needsNetwork: false,
+  create({ users: path }, { name, log }: ProviderContext): Provider {
+    const users = new UsersFile(path, { log });
+    users.open();
+    return new LocalProvider(users, name);
+  },
+});
