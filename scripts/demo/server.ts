@@ -23,7 +23,7 @@ export interface DemoOptions {
 /** A running demo. */
 export interface Demo {
   readonly url: string;
-  /** Ends it at once, live connections included. */
+  /** Ends it at once, live connections included; may be called again. */
   close(): Promise<void>;
 }
 
@@ -64,13 +64,16 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   const port = await listen(server, options.port);
   const url = `http://${host}:${port}`;
   readIdentity = identityReader(options.gatewayUrl, url);
+  let closed: Promise<unknown> | undefined;
   return {
     url,
     close: async () => {
-      for (const client of sockets.clients) client.terminate();
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
+      if (!closed) {
+        closed = once(server, 'close');
+        for (const client of sockets.clients) client.terminate();
+        server.close();
+        server.closeAllConnections();
+      }
       await closed;
     },
   };

@@ -21,7 +21,7 @@ export function frame(app: App, identity: Identity, title: string, body: Html): 
 <header>
 <a class="brand" href="${home}">${app.name}</a>
 <nav aria-label="${app.name}">${tabs(app).map(([href, text]) => html`<a href="${href}">${text}</a>`)}</nav>
-<p class="user">${identity.user === undefined ? 'nobody is signed in' : html`<b>${identity.name ?? identity.user}</b> <a href="/_gate/session">sessions</a> <a href="/_gate/logout">sign out</a>`}</p>
+<p class="user">${identity.user === undefined ? html`<a href="${`/_gate/login?return=${encodeURIComponent(home)}`}">sign in</a>` : html`<b>${identity.name ?? identity.user}</b> <a href="/_gate/session">sessions</a> <a href="/_gate/logout">sign out</a>`}</p>
 </header>
 <main>
 <h1>${title}</h1>
