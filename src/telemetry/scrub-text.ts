@@ -20,7 +20,7 @@ const suspicious = new RegExp(
   'i',
 );
 
-const quotedOrWord = `"(?:[^"\\\\]|\\\\.)*"|'(?:[^'\\\\]|\\\\.)*'|[^\\s&;,"'<>)\\]}%]*(?:%(?!26|0[ad])[^\\s&;,"'<>)\\]}%]*)*`;
+const quotedOrWord = `"(?:[^"\\\\]|\\\\.){0,2048}"|'(?:[^'\\\\]|\\\\.){0,2048}'|[^\\s&;,"'<>)\\]}%]*(?:%(?!26|0[ad])[^\\s&;,"'<>)\\]}%]*)*`;
 const equals = '\\\\?["\']?\\s{0,2}(?:=|%3D|%253D)\\s{0,2}\\\\?';
 
 /** `Authorization: …`, `cookie: '…'`: the rest of the line, or of the quoted value. */
@@ -32,14 +32,12 @@ const field = new RegExp(`((?:${secretWord}))(${equals})(?:${quotedOrWord})`, 'g
 const shortField = new RegExp(`\\b((?:code|state))(${equals})(?!\\d{1,4}\\b|E[A-Z]+\\b)(?:${quotedOrWord})`, 'gi');
 /** `"password": "…"`, `password: '…'`. */
 const quotedField = new RegExp(
-  `((?:${secretWord})\\\\?["']?\\s{0,2}:\\s{0,2})(?:\\\\"(?:[^"\\\\])*\\\\"|"(?:[^"\\\\]|\\\\.)*"|'(?:[^'\\\\]|\\\\.)*')`,
+  `((?:${secretWord})\\\\?["']?\\s{0,2}:\\s{0,2})(?:\\\\"(?:[^"\\\\]){0,2048}\\\\"|"(?:[^"\\\\]|\\\\.){0,2048}"|'(?:[^'\\\\]|\\\\.){0,2048}')`,
   'gi',
 );
 /** `password: hunter2` where nothing but the value follows; prose after a colon is left alone. */
-const bareField = new RegExp(
-  `((?:${secretWord})\\s{0,2}:\\s{0,2})(?!\\[)[^\\s"',;{}\\[\\]]+(?=\\s*(?:$|[\\r\\n,;}\\]]))`,
-  'gi',
-);
+const bareField = new RegExp(`((?:${secretWord})\\s{0,2}:\\s{0,2})[^\\s"',;{}\\[\\]]+`, 'gi');
+const fieldEnd = /\s*(?:$|[\r\n,;}\]])/y;
 /** A scheme with its blob; words of prose and parameters of a challenge are not one. */
 const scheme =
   /\b(basic|bearer|negotiate|ntlm|dpop)(\s+|%20)(?!(?:tokens?|auth|authentication|authorization|credentials?|schemes?|providers?|challenges?|headers?|offers?|logins?|is|was|and|or|not|to|for|with|the|a|an|has|had|in|of|on)\b|(?:realm|error|error_description|scope|charset)\s{0,2}=)[A-Za-z0-9+/=._~%-]{3,}/gi;
@@ -50,7 +48,6 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [field, `$1$2${redacted}`],
   [shortField, `$1$2${redacted}`],
   [quotedField, `$1${redacted}`],
-  [bareField, `$1${redacted}`],
   [scheme, `$1 ${redacted}`],
   [/\beyJ[\w-]{6,}(?:\.[\w-]*)*/g, redacted],
   [/(^|[^A-Za-z0-9]|%3D)((?:ST|PT|LT|PGT|PGTIOU|TGT|TGC)-)[\w.-]{4,}/g, `$1$2${redacted}`],
@@ -66,7 +63,13 @@ export function scrubText(text: string): string {
   const bounded =
     text.length > longestText ? `${text.slice(0, longestText)}… (${text.length - longestText} more characters)` : text;
   if (!suspicious.test(bounded)) return bounded;
-  let clean = bounded;
+  let clean = bounded.replace(bareField, scrubBareField);
   for (const [pattern, replacement] of patterns) clean = clean.replace(pattern, replacement);
   return clean;
+}
+
+/** Decides after the match, not within it: a lookahead would read the rest of a long text at each word (ReDoS). */
+function scrubBareField(match: string, name: string, offset: number, text: string): string {
+  fieldEnd.lastIndex = offset + match.length;
+  return fieldEnd.test(text) ? name + redacted : match;
 }

@@ -164,36 +164,31 @@ test('what a field is called can neither break the record nor hide', () => {
 });
 
 test('no text takes long, however it is made', () => {
-  const pieces = [
+  const cost = (text: string): number => {
+    const before = process.cpuUsage().user;
+    scrubText(text);
+    return (process.cpuUsage().user - before) / 1000;
+  };
+  const words = [
     'password',
-    '="',
-    "='",
-    '%3D',
-    '%',
-    '\\"',
-    'Bearer ',
-    'a',
-    '://',
-    ':',
-    '@',
-    'eyJ',
-    '.',
-    ' ',
-    '$',
-    '{',
-    'ST-',
     'authorization',
-    ',',
-    '-----BEGIN PRIVATE KEY-----',
+    'code',
+    'Bearer ',
+    'eyJ',
+    'ST-',
+    'gatehouse',
+    '{SSHA}',
+    '$6$',
     'YI',
+    '-----BEGIN PRIVATE KEY-----',
   ];
+  const pieces = [...words, '="', "='", '%3D', '%', '\\"', '\\', 'a', '://', ':', '@', '.', ' ', ',', '$'];
   fc.assert(
-    fc.property(fc.array(fc.constantFrom(...pieces), { minLength: 1, maxLength: 4 }), (repeated) => {
-      const startedAt = performance.now();
-      scrubText(repeated.join('').repeat(8192));
-      const took = performance.now() - startedAt;
-      assert.ok(took < 250, `${took} ms for ${repeated.join('')}`);
+    fc.property(fc.constantFrom(...words), fc.array(fc.constantFrom(...pieces), { maxLength: 3 }), (word, more) => {
+      const text = [word, ...more].join('').repeat(4096);
+      const took = Math.min(cost(text), cost(text), cost(text));
+      assert.ok(took < 40, `${took} ms for ${[word, ...more].join('|')}`);
     }),
-    { numRuns: 300 },
+    { numRuns: 300, examples: [['password', [':']]] },
   );
 });
