@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -157,7 +158,8 @@ test('a file that breaks leaves what it said in force, and is reported once', as
 });
 
 test('a path that is a folder is named', async (t) => {
-  const folder = await temporaryFolder(t);
+  const folder = join(await temporaryFolder(t), 'folder');
+  mkdirSync(folder);
   const users = new UsersFile(folder, { log: keptLog() });
   assert.throws(
     () => users.open(),
