@@ -75,7 +75,11 @@ export const expiringPolicy = `cn=expiring,ou=policies,${suffix}`;
 
 /** The DN of a user in `ou=people`. */
 export function personDn(uid: string): string {
-  return `uid=${uid.replace(/[,+"\\<>;=#]/g, (sign) => `\\${sign}`)},${peopleBase}`;
+  return `uid=${escapeValue(uid)},${peopleBase}`;
+}
+
+function escapeValue(value: string): string {
+  return value.replace(/[,+"\\<>;=#]/g, (sign) => `\\${sign}`);
 }
 
 /** Whether slapd is on this machine. Without it, tests fail under CI and are skipped, with the reason, elsewhere. */
@@ -84,7 +88,7 @@ export function hasSlapd(): boolean {
 }
 
 /** Options for a test that needs slapd. */
-export const needsSlapd = {
+export const needsSlapd: { readonly skip: string | false } = {
   skip: hasSlapd() || process.env.CI === 'true' ? false : 'slapd is not installed: apt-get install slapd ldap-utils',
 };
 
@@ -282,7 +286,7 @@ function memberDn(people: readonly Person[]): (member: string) => string {
 }
 
 function groupDn(name: string): string {
-  return `cn=${name},${groupBase}`;
+  return `cn=${escapeValue(name)},${groupBase}`;
 }
 
 function ldif(dn: string, attributes: Readonly<Record<string, string | readonly string[]>>): string {

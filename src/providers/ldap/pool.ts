@@ -34,7 +34,9 @@ export class Pool {
           this.#drop();
         }
       }
-      return this.#lend(await this.#open(signal), work);
+      const connection = await this.#open(signal);
+      connection.onClose(() => this.#forget(connection));
+      return this.#lend(connection, work);
     });
   }
 
@@ -60,16 +62,16 @@ export class Pool {
       connection.close();
     }, idleLimit).unref();
     this.#idle.set(connection, timer);
-    connection.onClose(() => {
-      clearTimeout(this.#idle.get(connection));
-      this.#idle.delete(connection);
-    });
+  }
+
+  #forget(connection: Connection): void {
+    clearTimeout(this.#idle.get(connection));
+    this.#idle.delete(connection);
   }
 
   #take(): Connection | undefined {
-    for (const [connection, timer] of [...this.#idle].reverse()) {
-      clearTimeout(timer);
-      this.#idle.delete(connection);
+    for (const connection of [...this.#idle.keys()].reverse()) {
+      this.#forget(connection);
       if (connection.isOpen) return connection;
       connection.destroy();
     }
@@ -77,10 +79,9 @@ export class Pool {
   }
 
   #drop(): void {
-    for (const [connection, timer] of this.#idle) {
-      clearTimeout(timer);
+    for (const connection of [...this.#idle.keys()]) {
+      this.#forget(connection);
       connection.close();
     }
-    this.#idle.clear();
   }
 }

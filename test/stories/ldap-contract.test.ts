@@ -1,0 +1,60 @@
+/** What holds for every provider holds for LDAP against a real OpenLDAP. */
+import type { Log } from '../../src/core/log.ts';
+import { type ProviderUnderTest, providerContract } from '../contract/provider.ts';
+import { type AttemptParts, passwordParts } from '../support/attempt.ts';
+import { testCertificates } from '../support/certificates.ts';
+import { fakePeer } from '../support/fake-ldap.ts';
+import { ldapProvider, optionsFor } from '../support/ldap-provider.ts';
+import { freePort, needsSlapd, startSlapd } from '../support/slapd.ts';
+
+const people = [
+  { uid: 'alice', password: 'alices-4c81' },
+  { uid: 'bob', password: 'bobs-77d2' },
+] as const;
+const { ca } = testCertificates();
+
+for (const transport of ['plain', 'ldaps', 'startTls'] as const) {
+  if (needsSlapd.skip === false) {
+    providerContract(`ldap (${transport})`, async (t, log: Log): Promise<ProviderUnderTest> => {
+      const slapd = await startSlapd(t, { people, groups: { agents: ['alice'] } });
+      const secured = transport === 'ldaps' ? { url: slapd.ldapsUrl, ca } : { startTls: true, ca };
+      const options = {
+        ...optionsFor(slapd),
+        ...(transport !== 'plain' && secured),
+        groups: { searchBase: slapd.groupBase },
+      };
+      const broken = async (url: string) => ({
+        provider: ldapProvider(t, { ...options, url, timeout: '300ms' }, { log }),
+        timeout: 300,
+      });
+      const silent = await fakePeer(t, (socket) => void socket.resume());
+      const rude = await fakePeer(t, (socket) => void socket.once('data', () => socket.end('go away\r\n')));
+      const scheme = (url: string) => (transport === 'ldaps' ? url.replace('ldap:', 'ldaps:') : url);
+      const port = await freePort();
+      const bad = (username: string, password: string) => (): AttemptParts => passwordParts(username, password);
+      return {
+        provider: ldapProvider(t, options, { log }),
+        subjects: ['alice', 'bob'],
+        good: (user) => passwordParts(people[user].uid, people[user].password),
+        bad: {
+          'a wrong password': { attempt: bad('alice', 'wrong'), want: { kind: 'rejected', reason: 'bad-password' } },
+          'an unknown user': { attempt: bad('nobody', people[0].password), want: { kind: 'unknown-user' } },
+          'a wildcard': { attempt: bad('al*', people[0].password), want: { kind: 'unknown-user' } },
+          'an empty password': { attempt: bad('alice', ''), want: { kind: 'rejected', reason: 'bad-password' } },
+        },
+        passwords: { known: 'alice', unknown: 'nobody' },
+        secrets: [slapd.managerPassword, ...people.map(({ password }) => password)],
+        outages: {
+          'nothing listens': () => broken(scheme(`ldap://127.0.0.1:${port}`)),
+          'it accepts and says nothing': () => broken(scheme(silent.url)),
+          'it does not speak LDAP': () => broken(scheme(rude.url)),
+          'it was stopped': async () => {
+            slapd.pause();
+            t.after(() => slapd.resume());
+            return broken(transport === 'ldaps' ? slapd.ldapsUrl : slapd.url);
+          },
+        },
+      };
+    });
+  }
+}
