@@ -34,7 +34,7 @@ export function headerFault(rawHeaders: readonly string[]): string | undefined {
     if (controlOctet.test(value)) return 'a header value holds a control octet';
     const spelt = name.toLowerCase();
     // CGI and WSGI upstreams read Content_Length as Content-Length.
-    const folded = spelt.replaceAll('_', '-');
+    const folded = spelt.includes('_') ? spelt.replaceAll('_', '-') : spelt;
     if (!single.has(folded)) continue;
     if (folded !== spelt) return `${folded} is spelt with an underscore`;
     if (seen.has(folded)) return `${folded} stands there more than once`;

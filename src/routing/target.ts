@@ -74,10 +74,14 @@ export function admits(
 }
 
 function readHost(rawHeaders: readonly string[]): { kind: 'ok'; authority: Authority } | TargetRefusal {
-  const hosts = rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'host');
-  const [host] = hosts;
+  let host: string | undefined;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length !== 4 || name.toLowerCase() !== 'host') continue;
+    if (host !== undefined) return refused('ambiguous-host', 'the request has more than one Host');
+    host = rawHeaders[index + 1];
+  }
   if (host === undefined) return refused('ambiguous-host', 'the request has no Host');
-  if (hosts.length > 1) return refused('ambiguous-host', 'the request has more than one Host');
   // Octets beyond ASCII reach us as Latin-1 here: as IDNA they would be a name that nobody wrote.
   const authority = /[^\x21-\x7e]/.test(host) ? undefined : readAuthority(host);
   return authority
