@@ -1,0 +1,161 @@
+/** What a client receives as headers: redirects and cookies as the browser must see them, nothing of the upstream's connection. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ownCookies } from '../../src/proxy/cookies.ts';
+import { type HeaderLines, responseHeaders } from '../../src/proxy/response-headers.ts';
+import { testRoute } from '../support/data-plane.ts';
+
+const isOwn = ownCookies(['__Host-gatehouse', 'gatehouse', 'gatehouse-flow-*']);
+
+interface Case {
+  readonly path?: string;
+  readonly upstreamPath?: string;
+  readonly origins?: readonly string[];
+  readonly host?: string;
+  readonly reply?: Record<string, string | string[]>;
+  readonly status?: number;
+}
+
+function headersFor(
+  upstream: HeaderLines,
+  {
+    path = '/one/',
+    upstreamPath,
+    origins = ['http://up:8000'],
+    host = 'cc.example.com',
+    reply = {},
+    status = 200,
+  }: Case = {},
+) {
+  const route = testRoute(origins, { path, ...(upstreamPath !== undefined && { upstreamPath }) });
+  const forward = {
+    route,
+    target: { path, query: '', host },
+    upstreamPath: '/',
+    headers: new Map([['host', host]]),
+    reply,
+  };
+  const lines = responseHeaders(upstream, forward, isOwn, status);
+  return (name: string) => lines.filter((_, index) => index % 2 === 1 && lines[index - 1]?.toLowerCase() === name);
+}
+
+// What nginx 1.22 does with `proxy_redirect default`, and what follows from giving the upstream the public Host.
+const redirects: readonly (readonly [string, string, string, Case])[] = [
+  ['a replaced prefix', 'http://up:8000/two/some?a=b#c', '/one/some?a=b#c', { upstreamPath: '/two/' }],
+  ['another path of the upstream', 'http://up:8000/three/', 'http://up:8000/three/', { upstreamPath: '/two/' }],
+  ['no replaced prefix', 'http://up:8000/anything', '/anything', {}],
+  ['the bare origin', 'http://up:8000', '/', {}],
+  ['another case of scheme and host', 'HTTP://Up:8000/two/x', '/one/x', { upstreamPath: '/two/' }],
+  ['another case of the path', 'http://up:8000/TWO/x', 'http://up:8000/TWO/x', { upstreamPath: '/two/' }],
+  [
+    'the second of several servers',
+    'http://up2:8000/two/x',
+    '/one/x',
+    { upstreamPath: '/two/', origins: ['http://up:8000', 'http://up2:8000'] },
+  ],
+  ['a default port', 'http://up/two/x', '/one/x', { upstreamPath: '/two/', origins: ['http://up:80'] }],
+  ['a foreign site', 'https://idp.example.com/login', 'https://idp.example.com/login', {}],
+  ['a host that only begins so', 'http://up:8000.evil.example/', 'http://up:8000.evil.example/', {}],
+  ['a relative address', '/two/x', '/two/x', { upstreamPath: '/two/' }],
+  [
+    'the public host with the scheme of the upstream',
+    'http://cc.example.com/two/x',
+    '/one/x',
+    { upstreamPath: '/two/' },
+  ],
+  ['the public host, nothing replaced', 'http://cc.example.com/x', '/x', {}],
+  [
+    'the public host below a replaced slash',
+    'http://cc.example.com/other/x',
+    'http://cc.example.com/other/x',
+    { upstreamPath: '/' },
+  ],
+];
+for (const [name, from, to, options] of redirects)
+  test(`response headers: a redirect to ${name}`, () => {
+    assert.deepEqual(headersFor({ location: from }, options)('location'), [to]);
+    assert.deepEqual(headersFor({ refresh: `5; url=${from}` }, options)('refresh'), [`5; url=${to}`]);
+  });
+
+test('response headers: a refresh without an address stays', () => {
+  assert.deepEqual(headersFor({ refresh: '30' })('refresh'), ['30']);
+});
+
+const cookies: readonly (readonly [string, string, string | undefined, Case])[] = [
+  [
+    'its path below the replaced prefix',
+    'a=1; Path=/two/x; HttpOnly',
+    'a=1; Path=/one/x; HttpOnly',
+    { upstreamPath: '/two/' },
+  ],
+  ['the prefix itself', 'a=1; path=/two/', 'a=1; Path=/one/', { upstreamPath: '/two/' }],
+  ['the prefix without its slash', 'a=1; Path=/two', 'a=1; Path=/one', { upstreamPath: '/two/' }],
+  ['the root as prefix', 'a=1; Path=/', 'a=1; Path=/one/', { upstreamPath: '/' }],
+  ['a path that only begins so', 'a=1; Path=/twofold', 'a=1; Path=/twofold', { upstreamPath: '/two' }],
+  ['nothing replaced', 'a=1; Path=/two', 'a=1; Path=/two', {}],
+  ['the domain of the upstream', 'a=1; Domain=up; Secure', 'a=1; Secure', {}],
+  ['a domain that fits the public host', 'a=1; Domain=.example.com', 'a=1; Domain=.example.com', {}],
+  ['a domain that only ends so', 'a=1; Domain=ample.com', 'a=1', {}],
+  ['our name', '__Host-gatehouse=evil; Path=/; Secure', undefined, {}],
+  ['our name in another case', 'GATEHOUSE=evil', undefined, {}],
+  ['our name with spaces', '  gatehouse =evil', undefined, {}],
+  ['a name below our prefix', 'gatehouse-flow-x=evil', undefined, {}],
+  ['our name as the value of a nameless cookie', '=gatehouse=evil', undefined, {}],
+  ['our name without a value', 'gatehouse', undefined, {}],
+  ['our name as the value of another', 'a=gatehouse', 'a=gatehouse', {}],
+];
+for (const [name, from, to, options] of cookies)
+  test(`response headers: a cookie with ${name}`, () => {
+    assert.deepEqual(
+      headersFor({ 'set-cookie': [from, 'other=1'] }, options)('set-cookie'),
+      to === undefined ? ['other=1'] : [to, 'other=1'],
+    );
+  });
+
+test('response headers: what belongs to the connection, or Connection names, stays behind', () => {
+  const headers = headersFor({
+    connection: 'X-Internal, keep-alive',
+    'x-internal': 'secret',
+    'keep-alive': 'timeout=5',
+    'proxy-authenticate': 'Basic',
+    trailer: 'X-T',
+    upgrade: 'h2c',
+    'transfer-encoding': 'chunked',
+    'content-length': '5',
+    etag: '"a"',
+  });
+  for (const name of [
+    'connection',
+    'x-internal',
+    'keep-alive',
+    'proxy-authenticate',
+    'trailer',
+    'upgrade',
+    'transfer-encoding',
+    'content-length',
+  ])
+    assert.deepEqual(headers(name), [], name);
+  assert.deepEqual(headers('etag'), ['"a"']);
+});
+
+test("response headers: the verdict's own replace the upstream's, and stand beside its cookies and challenges", () => {
+  const headers = headersFor(
+    { 'set-cookie': ['a=1'], 'www-authenticate': 'Basic', 'cache-control': 'public' },
+    { reply: { 'Set-Cookie': 'gatehouse=new', 'WWW-Authenticate': 'Negotiate abc', 'Cache-Control': 'no-store' } },
+  );
+  assert.deepEqual(
+    [headers('set-cookie'), headers('www-authenticate'), headers('cache-control')],
+    [['a=1', 'gatehouse=new'], ['Basic', 'Negotiate abc'], ['no-store']],
+  );
+});
+
+test('response headers: lengths stay with the body they measure', () => {
+  assert.deepEqual(headersFor({ 'content-length': '12' }, { status: 304 })('content-length'), ['12']);
+  assert.deepEqual(headersFor({ 'content-length': '0' }, { status: 204 })('content-length'), []);
+});
+
+test('response headers: what cannot be passed on is an error, not a guess', () => {
+  assert.throws(() => headersFor({ 'x-a': 'a\u0000b' }));
+  assert.throws(() => headersFor({ 'x-a': 'a\r\nb' }));
+  assert.throws(() => headersFor({ 'transfer-encoding': 'gzip, chunked' }));
+});
