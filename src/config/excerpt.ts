@@ -6,8 +6,25 @@ import type { Source, Span } from './source.ts';
 const mask = '•••';
 const widest = 110;
 
+/** Masked stretches by the lines that they touch. */
+export type MaskedLines = ReadonlyMap<number, readonly Masked[]>;
+
+/** Sorts masked stretches by line, so that each excerpt looks at its own only. */
+export function maskedByLine(source: Source, masked: readonly Masked[]): MaskedLines {
+  const lines = new Map<number, Masked[]>();
+  for (const stretch of masked) {
+    const last = source.span(Math.max(stretch[0], stretch[1] - 1)).line;
+    for (let line = source.span(stretch[0]).line; line <= last; line++) {
+      const on = lines.get(line);
+      if (on) on.push(stretch);
+      else lines.set(line, [stretch]);
+    }
+  }
+  return lines;
+}
+
 /** The line of a span; undefined where there is nothing to show on it. */
-export function excerptOf(source: Source, span: Span, masked: readonly Masked[]): Excerpt | undefined {
+export function excerptOf(source: Source, span: Span, masked: MaskedLines): Excerpt | undefined {
   const line = source.lines[span.line - 1] ?? '';
   if (line.trim() === '') return undefined;
   const from = source.offsetOf(span.line);
@@ -15,7 +32,7 @@ export function excerptOf(source: Source, span: Span, masked: readonly Masked[])
   let start = span.column - 1;
   let end = start + span.length;
   let position = 0;
-  for (const [maskFrom, maskTo] of onLine(masked, from, line.length)) {
+  for (const [maskFrom, maskTo] of onLine(masked.get(span.line) ?? [], from, line.length)) {
     if (maskFrom < position) continue;
     text += line.slice(position, maskFrom);
     start = moved(span.column - 1, maskFrom, maskTo, text.length, start);

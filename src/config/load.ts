@@ -5,10 +5,10 @@
 import { dirname, resolve } from 'node:path';
 import type * as z from 'zod';
 import { withReadContext } from './context.ts';
-import { excerptOf } from './excerpt.ts';
+import { excerptOf, type MaskedLines, maskedByLine } from './excerpt.ts';
 import { homesOf } from './homes.ts';
 import { type ConfigIssue, dottedKey, type KeyPath } from './issue.ts';
-import { isSecretPath, type Masked, maskedLines, maskedRanges } from './mask.ts';
+import { isSecretPath, maskedLines, maskedRanges } from './mask.ts';
 import { type Override, originBelow, originOf, withOverrides } from './overrides.ts';
 import { type Problem, problemsOf, Tickets } from './problems.ts';
 import { isMapping } from './schema.ts';
@@ -19,6 +19,7 @@ import { parseYaml, type YamlDocument } from './yaml-document.ts';
 export type { ConfigIssue, Excerpt, KeyPath } from './issue.ts';
 export { nearest } from './nearest.ts';
 export type { Override } from './overrides.ts';
+export { formatIssue, formatIssues, type ReportOptions } from './report.ts';
 
 /** Where a key stands: a place in the file, or where its value came from. */
 export type Place = Pick<ConfigIssue, 'file' | 'line' | 'column' | 'key' | 'origin' | 'excerpt'>;
@@ -98,7 +99,7 @@ class Report<T> {
   readonly #options: LoadOptions<T> & { readonly overrides: readonly Override[] };
   readonly #source: Source;
   readonly #yaml: YamlDocument;
-  #masked: readonly Masked[] | undefined;
+  #masked: MaskedLines | undefined;
 
   constructor(
     options: LoadOptions<T> & { readonly overrides: readonly Override[] },
@@ -113,14 +114,13 @@ class Report<T> {
   /** The YAML's own flaws and the problems, in the order of the file. */
   issues(problems: readonly Problem[]): ConfigIssue[] {
     const flaws = this.#yaml.flaws.map(({ path, span, message, hint }) => ({
-      ...this.#placeOf(path, span),
+      ...this.#placeOf(this.#shownPath(path), span),
       message,
       ...(hint && { hint }),
     }));
     // What is wrong with a value that was not read as it was written is only a consequence.
-    const own = problems.filter(
-      ({ path }) => !this.#yaml.flaws.some((flaw) => dottedKey(flaw.path) === dottedKey(path)),
-    );
+    const misread = new Set(this.#yaml.flaws.flatMap(({ isMisread, path }) => (isMisread ? [dottedKey(path)] : [])));
+    const own = problems.filter(({ path }) => !misread.has(dottedKey(path)));
     return inOrder([...flaws, ...this.located(own)]);
   }
 
@@ -152,18 +152,30 @@ class Report<T> {
     return { line: 1, column: 1, length: 1 };
   }
 
+  /** In a broken text a piece of a secret can pass for a key: the path ends before it. */
+  #shownPath(path: KeyPath): KeyPath {
+    const isHidden = (depth: number) => {
+      const span = this.#yaml.keySpan(path.slice(0, depth));
+      if (!span) return false;
+      const at = this.#source.offsetOf(span.line) + span.column - 1;
+      return (this.#hidden().get(span.line) ?? []).some(([from, to]) => from <= at && at < to);
+    };
+    const end = path.findIndex((step, index) => typeof step === 'string' && isHidden(index + 1));
+    return end === -1 ? path : path.slice(0, end);
+  }
+
   #placeOf(path: KeyPath, span: Span): Place {
     const excerpt = excerptOf(this.#source, span, this.#hidden());
     const { line, column } = span;
     return { file: this.#options.file, line, column, key: dottedKey(path), ...(excerpt && { excerpt }) };
   }
 
-  #hidden(): readonly Masked[] {
+  #hidden(): MaskedLines {
     if (this.#masked) return this.#masked;
     const { data, root, flaws } = this.#yaml;
     const known = data === undefined ? [] : maskedRanges(root, data, this.#options.schema);
     const guessed = flaws.length > 0 ? maskedLines(this.#source.lines, (line) => this.#source.offsetOf(line)) : [];
-    this.#masked = [...known, ...guessed];
+    this.#masked = maskedByLine(this.#source, [...known, ...guessed]);
     return this.#masked;
   }
 }

@@ -5,7 +5,7 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, type Pair } from 'yaml';
 import type { KeyPath } from './issue.ts';
 import { quoted } from './issue.ts';
-import { alternatives, definitionOf, inputOf, isMapping, type Schema, schemasUnder } from './schema.ts';
+import { alternatives, definitionOf, inputOf, isMapping, type Schema, schemasUnder, valueAt } from './schema.ts';
 
 const secretName =
   /pass(?!ive)|pas+w|pwd|secret|credential|token|private|api-?_?key|authorization|cookie|bearer|pepper|seed/i;
@@ -28,7 +28,7 @@ export function isSecretPath(schema: Schema, document: unknown, path: KeyPath): 
     if (namesSecret(step)) return true;
     schemas = schemas.flatMap((candidate) => schemasUnder(candidate, value, step));
     if (schemas.some(takesSecret)) return true;
-    value = isMapping(value) || Array.isArray(value) ? (value as Record<string | number, unknown>)[step] : undefined;
+    value = valueAt(value, [step]);
   }
   return false;
 }
@@ -74,7 +74,7 @@ export function maskedRanges(root: Document, data: unknown, schema: Schema): Mas
       // The name of a variable or of a file is what an operator must see; the secret is not in it.
       const isReference = isSecret && isMapping(value) && (step === 'env' || step === 'file');
       const isHidden = !isReference && (isSecret || isUnknown || namesSecret(step) || known.some(takesSecret));
-      walk(child, childOf(value, step), known, isHidden);
+      walk(child, valueAt(value, [step]), known, isHidden);
     };
     if (isMap(node)) for (const pair of node.items) under(pair.value, keyOf(pair));
     else if (isSeq(node)) for (const [index, item] of node.items.entries()) under(item, index);
@@ -90,10 +90,6 @@ function isOpen(schema: Schema): boolean {
 
 function keyOf(pair: Pair): string {
   return isScalar(pair.key) ? String(pair.key.value) : '';
-}
-
-function childOf(value: unknown, step: string | number): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<string | number, unknown>)[step] : undefined;
 }
 
 /**

@@ -1,7 +1,6 @@
 /** Prints the reference of a configuration as Markdown: every key, what it takes, what stands there when it is left out. */
-import { stringify } from 'yaml';
-import { quoted } from './issue.ts';
-import { alternatives, discriminatorValues, type Input, inputOf, isMapping, type Schema } from './schema.ts';
+import { fallbackWords, typeWords } from './reference-words.ts';
+import { discriminatorValues, inputOf, type Schema } from './schema.ts';
 
 export { type JsonSchemaOptions, jsonSchema } from './json-schema.ts';
 
@@ -85,7 +84,12 @@ class Collector {
   key(path: string, schema: Schema, above: ReadonlySet<Schema>): void {
     const input = inputOf(schema);
     this.#note(schema);
-    this.#section.rows.push([`\`${path}\``, typeWords(schema), fallbackWords(input), cell(input.description ?? '')]);
+    this.#section.rows.push([
+      `\`${path}\``,
+      typeWords(schema),
+      cell(fallbackWords(input)),
+      cell(input.description ?? ''),
+    ]);
     this.#under(path, schema, above);
   }
 
@@ -157,77 +161,13 @@ function pick(shape: Shape, keys: readonly string[]): Shape {
   return Object.fromEntries(Object.entries(shape).filter(([key]) => keys.includes(key)));
 }
 
-/** What a key takes, in a few words. */
-function typeWords(schema: Schema): string {
-  const { definition, title } = inputOf(schema);
-  if (title) return title;
-  switch (definition.type) {
-    case 'string':
-      return 'text';
-    case 'number':
-      return numberWords(schema);
-    case 'boolean':
-      return '`true` or `false`';
-    case 'literal':
-      return definition.values.map((value) => `\`${value}\``).join(' or ');
-    case 'enum':
-      return Object.values(definition.entries)
-        .map((value) => `\`${value}\``)
-        .join(' or ');
-    case 'array':
-      return `list of ${typeWords(definition.element)}`;
-    case 'object':
-      return 'mapping';
-    case 'record':
-      return `mapping of names to ${typeWords(definition.valueType)}`;
-    case 'union':
-      return unionWords(
-        definition.options,
-        'discriminator' in definition ? String(definition.discriminator) : undefined,
-      );
-    default:
-      return 'any value';
-  }
-}
-
-function unionWords(options: readonly Schema[], discriminator: string | undefined): string {
-  if (discriminator === undefined) return [...new Set(options.map(typeWords))].join(' or ');
-  const types = options.flatMap((option) => discriminatorValues(option, discriminator)).map((type) => `\`${type}\``);
-  return `mapping with \`${discriminator}\` ${types.join(', ')}`;
-}
-
-function numberWords(schema: Schema): string {
-  const [branch] = alternatives(schema);
-  const { minimum, maximum, format } = branch?._zod.bag ?? {};
-  const limits = [
-    ...(isLimit(minimum) ? [`at least ${minimum}`] : []),
-    ...(isLimit(maximum) ? [`at most ${maximum}`] : []),
-  ];
-  const noun = String(format).includes('int') ? 'whole number' : 'number';
-  return [noun, ...limits].join(', ');
-}
-
-function isLimit(bound: unknown): bound is number {
-  return typeof bound === 'number' && Math.abs(bound) !== Number.MAX_SAFE_INTEGER && Number.isFinite(bound);
-}
-
-function fallbackWords({ fallback, isOptional, definition }: Input): string {
-  if (!isOptional) return '**required**';
-  if (fallback === undefined) return '';
-  const isEmptyMapping = isMapping(fallback) && Object.keys(fallback).length === 0;
-  // The defaults of a mapping stand in the rows of its keys.
-  if (isEmptyMapping && definition.type === 'object') return '';
-  const text = typeof fallback === 'string' && fallback === '' ? '""' : inline(fallback);
-  return `\`${cell(text)}\``;
-}
-
-function inline(value: unknown): string {
-  if (typeof value === 'bigint' || value instanceof URL) return quoted(String(value));
-  return stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim();
-}
-
+/** Text for a cell of a table; outside of code, `<name>` must not become HTML. */
 function cell(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll(/\s*\n\s*/g, ' ');
+  const parts = text
+    .replaceAll('|', '\\|')
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .split(/(`[^`]*`)/);
+  return parts.map((part) => (part.startsWith('`') ? part : part.replaceAll('<', '&lt;'))).join('');
 }
 
 function sentence(text: string): string {

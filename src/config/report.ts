@@ -1,6 +1,8 @@
 /** Prints issues for people: one line each, and below it the line of the file with the part that is meant. */
 import type { ConfigIssue, Excerpt } from './issue.ts';
 
+export type { ConfigIssue } from './issue.ts';
+
 /** How a list of issues is printed. */
 export interface ReportOptions {
   /** True shows the lines of the file. */

@@ -97,8 +97,8 @@ function branchesFor(schema: Schema, value: unknown): Schema[] {
   const discriminator = definition.type === 'union' && 'discriminator' in definition && definition.discriminator;
   if (definition.type !== 'union' || typeof discriminator !== 'string') return alternatives(schema);
   const named = valueAt(value, [discriminator]);
-  const fitting = definition.options.filter((option) =>
-    discriminatorValues(option, discriminator).includes(String(named)),
+  const fitting = definition.options.filter(
+    (option) => typeof named === 'string' && discriminatorValues(option, discriminator).includes(named),
   );
   return (fitting.length > 0 ? fitting : definition.options).flatMap((option) => alternatives(option));
 }

@@ -108,11 +108,13 @@ export function cidr() {
     examples: ['10.0.0.0/8', '127.0.0.1', 'fd00::/8'],
   });
   return network.transform((text, context) => {
-    const [address = '', bits] = text.split('/', 2);
+    const [address = '', bits, ...more] = text.split('/');
     const family = isIP(address);
     const width = family === 6 ? 128 : 32;
     const prefix = bits === undefined ? width : Number(bits);
-    if (family === 0 || !/^\d{1,3}$/.test(bits ?? '0') || prefix > width) {
+    // A zone (`fe80::1%eth0`) is an interface of one machine, not a network.
+    const isOdd = more.length > 0 || address.includes('%');
+    if (isOdd || family === 0 || !/^\d{1,3}$/.test(bits ?? '0') || prefix > width) {
       context.addIssue({ code: 'custom', message: 'must be a network such as 10.0.0.0/8, or a single address' });
       return z.NEVER;
     }

@@ -11,6 +11,7 @@ import {
   type Pair,
   parseDocument,
   visit,
+  type YAMLError,
 } from 'yaml';
 import type { KeyPath } from './issue.ts';
 import type { Flaw, Source, Span } from './source.ts';
@@ -22,6 +23,8 @@ export interface YamlFlaw extends Flaw {
   readonly span: Span;
   /** False: the rest of the document can be relied on all the same. */
   readonly isFatal: boolean;
+  /** True: the value at `path` was not read as it was written. */
+  readonly isMisread: boolean;
 }
 
 /** A parsed text: its data and the places of its parts. */
@@ -52,19 +55,29 @@ export function parseYaml(source: Source): YamlDocument {
     prettyErrors: false,
     logLevel: 'error',
   });
-  const flaws: YamlFlaw[] = [...root.errors, ...root.warnings].slice(0, mostFlaws).map((error) => {
+  const errors: readonly YAMLError[] = [...root.errors, ...root.warnings];
+  const exhausted = errors.filter(({ code }) => code === 'RESOURCE_EXHAUSTION').slice(0, 1);
+  const told = exhausted.length > 0 ? exhausted : errors.slice(0, mostFlaws);
+  const flaws: YamlFlaw[] = told.map((error) => {
     const { span, ...flaw } = yamlFlaw(error, root, source);
     const place = span ?? source.span(error.pos[0]);
     const path = pathTo(root, source.offsetOf(place.line) + place.column - 1);
     const twice = error.code === 'DUPLICATE_KEY' ? firstOfTwo(root, source, path, error.pos[0]) : {};
-    return { ...flaw, span: place, path, isFatal: !harmless.has(error.code), ...twice };
+    return {
+      ...flaw,
+      span: place,
+      path,
+      isFatal: !harmless.has(error.code),
+      isMisread: error.code !== 'DUPLICATE_KEY',
+      ...twice,
+    };
   });
   if (flaws.every((flaw) => !flaw.isFatal)) flaws.push(...badReferences(root, source));
   let data: unknown;
   try {
     if (flaws.every((flaw) => !flaw.isFatal)) data = root.toJS({ maxAliasCount: mostAliases });
   } catch {
-    flaws.push({ ...tooManyAliases, path: [], span: firstAlias(root, source), isFatal: true });
+    flaws.push({ ...tooManyAliases, path: [], span: firstAlias(root, source), isFatal: true, isMisread: true });
   }
   return {
     data,
@@ -97,7 +110,7 @@ function badReferences(root: Document, source: Source): YamlFlaw[] {
   const flaws: YamlFlaw[] = [];
   const add = (node: Node, flaw: Omit<Flaw, 'span'>) => {
     const [start, end] = node.range ?? [0, 1];
-    flaws.push({ ...flaw, path: pathTo(root, start), span: source.span(start, end), isFatal: true });
+    flaws.push({ ...flaw, path: pathTo(root, start), span: source.span(start, end), isFatal: true, isMisread: true });
   };
   visit(root, {
     Alias: (_, alias) => {
@@ -137,7 +150,7 @@ function firstAlias(root: Document, source: Source): Span {
   return source.span(at);
 }
 
-/** The keys that lead to an offset of the text. */
+/** The keys that lead to an offset of the text. In a broken text anything can pass for a key: only single words count. */
 function pathTo(root: Document, offset: number): KeyPath {
   const path: (string | number)[] = [];
   let node: unknown = root.contents;
@@ -145,6 +158,7 @@ function pathTo(root: Document, offset: number): KeyPath {
     if (isMap(node)) {
       const pair: Pair | undefined = node.items.findLast((item) => startOf(item.key) <= offset);
       if (!pair || endOf(pair) < offset) return path;
+      if (!isScalar(pair.key) || !/^\S{1,64}$/.test(keyText(pair))) return path;
       path.push(keyText(pair));
       node = pair.value;
     } else if (isSeq(node)) {
