@@ -31,53 +31,6 @@ async function timed<T>(work: Promise<T>): Promise<{ value: T; milliseconds: num
   return { value: await work, milliseconds: performance.now() - start };
 }
 
-const sayings = {
-  '525': { kind: 'unknown-user' },
-  '52e': { kind: 'rejected', reason: 'bad-password' },
-  '530': { kind: 'rejected', reason: 'logon-not-permitted' },
-  '531': { kind: 'rejected', reason: 'logon-not-permitted' },
-  '532': { kind: 'rejected', reason: 'password-expired' },
-  '533': { kind: 'rejected', reason: 'account-disabled' },
-  '701': { kind: 'rejected', reason: 'account-expired' },
-  '773': { kind: 'rejected', reason: 'password-must-change' },
-  '775': { kind: 'rejected', reason: 'account-locked' },
-  '999': { kind: 'rejected', reason: 'bad-password' },
-} as const;
-for (const [code, want] of Object.entries(sayings)) {
-  test(`ldap: Active Directory's "data ${code}" is ${'reason' in want ? want.reason : want.kind}`, async (t) => {
-    const text = `80090308: LdapErr: DSID-0C09044E, comment: AcceptSecurityContext error, data ${code}, v2580`;
-    const fake = await fakeLdap(
-      t,
-      directoryWith(({ id }) => result(id, 97, 49, text)),
-    );
-    assert.deepEqual(await ldapProvider(t, { url: fake.url, ...manager }).attempt(login()), want);
-  });
-}
-
-const codes: readonly (readonly [code: number, text: string, kind: string, reason: string])[] = [
-  [53, 'Account inactivated. Contact system administrator.', 'rejected', 'account-disabled'],
-  [53, 'Too many failed logins.', 'rejected', 'account-locked'],
-  [19, 'Exceed password retry limit. Please try later.', 'rejected', 'account-locked'],
-  [50, 'no bind rights', 'rejected', 'logon-not-permitted'],
-  [13, 'confidentiality required', 'unavailable', 'misconfigured'],
-  [51, 'busy', 'unavailable', 'overloaded'],
-  [52, 'going down', 'unavailable', 'unreachable'],
-  [80, 'internal error', 'unavailable', 'provider-broke'],
-  [10, 'ldap://elsewhere', 'unavailable', 'misconfigured'],
-];
-for (const [code, text, kind, reason] of codes) {
-  test(`ldap: result ${code} (${text}) for the user's bind is ${kind}: ${reason}`, async (t) => {
-    const fake = await fakeLdap(
-      t,
-      directoryWith(({ id }) => result(id, 97, code, text)),
-    );
-    assert.partialDeepStrictEqual(await ldapProvider(t, { url: fake.url, ...manager }).attempt(login()), {
-      kind,
-      reason,
-    });
-  });
-}
-
 const broken: Readonly<
   Record<string, { reason: string; peer: (t: TestContext) => Promise<{ url: string; sockets: ReadonlySet<object> }> }>
 > = {
@@ -259,4 +212,30 @@ test('ldap: a hang during the TLS handshake ends in time', async (t) => {
   assert.partialDeepStrictEqual(value, { kind: 'unavailable', reason: 'timed-out' });
   assert.ok(milliseconds < 500, `${milliseconds} ms`);
   await until('all sockets are closed', () => fake.sockets.size === 0);
+});
+
+test('ldap: an entry that the directory found by another spelling than its own is not taken', async (t) => {
+  // RFC 4518 lets a directory drop these signs; our counts of failures would not see the names as one.
+  const fake = await fakeLdap(
+    t,
+    directoryWith(({ id }) => result(id, 97, 0)),
+  );
+  const provider = ldapProvider(t, { url: fake.url, ...manager, userSearchFilter: '(|(uid=%s)(mail=%s))' });
+  for (const name of ['al\u00adice', 'al\u200bice', '\u2060alice', 'älice', 'al  ice']) {
+    assert.deepEqual(await provider.attempt(passwordAttempt(name, 'right')), { kind: 'unknown-user' }, name);
+  }
+  assert.equal((await provider.attempt(passwordAttempt(' ALICE ', 'right'))).kind, 'authenticated');
+});
+
+test('ldap: a kept connection that breaks under a search is replaced, once', async (t) => {
+  const searches = new Map<object, number>();
+  const fake = await fakeLdap(t, (request) => {
+    const { id, operation, socket } = request;
+    if (operation === 'search') searches.set(socket, (searches.get(socket) ?? 0) + 1);
+    if ((searches.get(socket) ?? 0) > 1) return void socket.destroy();
+    return directoryWith(() => result(id, 97, 0))(request);
+  });
+  const provider = ldapProvider(t, { url: fake.url, ...manager });
+  for (let attempt = 0; attempt < 3; attempt++) assert.equal((await provider.attempt(login())).kind, 'authenticated');
+  assert.equal(searches.size, 3);
 });

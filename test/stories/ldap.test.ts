@@ -86,6 +86,12 @@ story('passwords and names are judged as a user would expect', async (t) => {
     ],
     ['an alias of a user with several names', 'aa-alias', 'right', 'authenticated many'],
     ['a name that two entries have', 'twin', 'right', 'unknown-user'],
+    [
+      'more blanks inside the name than it has, which the directory does not mind',
+      "o'brien,  (j.)*",
+      ' a b ',
+      'unknown-user',
+    ],
     ['a soft hyphen that the directory does not see', 'al\u00adice', 'right', 'unknown-user'],
     ['a zero-width space that the directory does not see', 'al\u200bice', 'right', 'unknown-user'],
   ];
