@@ -1,5 +1,5 @@
 /** A running gateway: services, listeners, the configuration of the moment, its reload and its end. */
-import { type Admin, startAdmin } from '../admin/listener.ts';
+import { type Admin, type AdminParts, startAdmin } from '../admin/listener.ts';
 import { formatIssues } from '../config/report.ts';
 import { OperatorError } from '../core/errors.ts';
 import { buildGateway, type Gateway } from '../gateway/build.ts';
@@ -136,17 +136,16 @@ export class Running {
     await closeServices(this.#services);
   }
 
-  #adminParts(): Parameters<typeof startAdmin>[1] {
-    const { log, metrics, audit, store, clock, connections } = this.#services;
+  #adminParts(): AdminParts {
+    const { log, metrics, audit, store, connections } = this.#services;
     return {
       log,
-      clock,
       metrics,
       audit,
       store,
       sessions: () => this.#gateway.sessions,
       providers: () => this.#gateway.providers.status(),
-      liveConnections: (session: string) => connections.count(session),
+      liveConnections: (session) => connections.count(session),
       isDraining: () => this.#servers.isDraining,
     };
   }

@@ -16,6 +16,7 @@ import { Lockout } from '../users/lockout.ts';
 import { Browsers } from './browser.ts';
 import { composerOf, isOwnCookie } from './composer.ts';
 import type { Document } from './document.ts';
+import { Flows } from './flows.ts';
 import { HttpCarrier } from './http.ts';
 import { Identification } from './identify.ts';
 import { LiveSessions } from './live.ts';
@@ -70,6 +71,7 @@ export async function buildGateway(document: Document, services: Services): Prom
     reservedUsers: login.reservedUsers,
     publicUrl,
     roles: compileRoles(document.roles),
+    directoryOf: providers.directoryOf,
     recorder,
   });
   const identification = new Identification(signIn, sessions, publicUrl);
@@ -87,6 +89,8 @@ export async function buildGateway(document: Document, services: Services): Prom
     passwordLogin,
     sessions,
     posts,
+    flows: new Flows(store, clock),
+    defaultMethod: login.default,
     signer,
     logoutAddress: (ended) => providers.logoutAddress(ended, publicUrl),
     label: providers.label,

@@ -24,6 +24,7 @@ function checkChain({ login, providers }: Document, report: Report): void {
     if (seen.has(name)) report(['login', 'chain', index], `stands in the chain twice: ${name}`);
     seen.add(name);
   }
+  if (login.default !== undefined && !login.chain.includes(login.default)) report(['login', 'default'], `names no provider of the chain: ${listed(login.chain)}`);
 }
 
 function checkNames({ providers, roles, routes }: Document, report: Report): void {
@@ -32,6 +33,8 @@ function checkNames({ providers, roles, routes }: Document, report: Report): voi
   };
   for (const [name, options] of Object.entries(providers))
     if ('lookup' in options && typeof options.lookup === 'string') exists(providers, options.lookup, ['providers', name, 'lookup'], 'provider');
+  for (const [name, { mustExistIn }] of Object.entries(providers))
+    if (mustExistIn !== undefined) exists(providers, mustExistIn, ['providers', name, 'mustExistIn'], 'provider');
   for (const [name, role] of Object.entries(roles))
     for (const [index, provider] of (role.providers ?? []).entries()) exists(providers, provider, ['roles', name, 'providers', index], 'provider');
   for (const [index, { access }] of routes.entries()) {

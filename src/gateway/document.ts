@@ -43,6 +43,7 @@ const loginOptions = z.strictObject({
   timeout: duration().prefault('5s').describe("each provider's deadline, unless it has its own"),
   total: duration().prefault('15s').describe('the whole attempt; providers without a network are asked even after it'),
   lockout: lockoutOptions.prefault({}),
+  default: z.string().optional().describe('a federated provider that is followed at once; ?method=form is the way out'),
   reservedUsers: z.array(z.string()).default(['xuc']).describe('names that may not sign in'),
   breaker: z
     .strictObject({
@@ -62,6 +63,7 @@ const sessionOptions = z.strictObject({
 const common = z.strictObject({
   timeout: duration().optional().describe("this provider's deadline; login.timeout when absent"),
   on: onOptions.prefault({}).describe('what an outcome leads to'),
+  mustExistIn: z.string().optional().describe('a provider that must know the user too, or the login is refused'),
   label: z.string().min(1).optional().describe('its name on the login page'),
 });
 

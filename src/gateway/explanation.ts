@@ -127,7 +127,7 @@ async function lookUpAlong(user: string, { chain }: Providers): Promise<Pick<Cha
 function attemptOf({ user, url, method }: Question, { server }: Document, password: Secret): Attempt {
   return {
     stage: 'credentials',
-    url: URL.canParse(url, server.publicUrl) ? new URL(url, server.publicUrl) : server.publicUrl,
+    url: URL.canParse(url, server.publicUrl.href) ? new URL(url, server.publicUrl) : server.publicUrl,
     method,
     headers: {},
     address: '127.0.0.1',

@@ -99,9 +99,11 @@ export class Identification {
   ): Promise<Identity> {
     const { assertion, headers = {}, sessionless } = outcome;
     const context = { client, requestId: request.id };
-    if (this.#signIn.isReserved(assertion.subject)) {
-      this.#signIn.record('failed', context, { chain, user: assertion.subject, reason: 'user-reserved' });
-      return { kind: 'nobody', offers: chain.offers, reason: 'user-reserved' };
+    const refused = await this.#signIn.refuse(outcome, provider, request.signal);
+    if (refused) {
+      const { reason } = refused;
+      this.#signIn.record('failed', context, { chain, user: assertion.subject, reason });
+      return refused.kind === 'unavailable' ? { kind: 'unavailable', reason } : { kind: 'nobody', offers: chain.offers, reason };
     }
     const principal = this.#signIn.principal(assertion, provider);
     if (sessionless) return { kind: 'somebody', principal, reply: headers };

@@ -115,13 +115,17 @@ export class PasswordLogin {
   }
 
   async #accept(form: PasswordForm, username: string, outcome: Authenticated, provider: string, chain: ChainResult): Promise<LoginResult> {
-    const { assertion } = outcome;
-    const { confirming, token, client, requestId } = form;
-    if (this.#signIn.isReserved(assertion.subject)) return this.#fail(form, username, 'LOGIN_FAILED', 'user-reserved', { chain });
-    const isSame = confirming?.assertion.subject === assertion.subject && confirming.assertion.realm === assertion.realm;
-    if (confirming && !isSame) return this.#fail(form, username, 'LOGIN_FAILED', 'login-denied', { chain });
-    const begun = await this.#signIn.establish(outcome, provider, { client, requestId, chain, ...(token && { replaces: token }) });
-    return { kind: 'signed-in', ...begun };
+    const { confirming, token, client, requestId, signal } = form;
+    const refused = await this.#signIn.refuse(outcome, provider, signal);
+    if (refused) {
+      const code = refused.kind === 'unavailable' ? 'PROVIDER_UNAVAILABLE' : 'LOGIN_FAILED';
+      return this.#fail(form, username, code, refused.reason, { chain });
+    }
+    const context = { client, requestId, chain };
+    const begun = confirming
+      ? await this.#signIn.confirm(confirming.id, outcome, provider, context)
+      : await this.#signIn.establish(outcome, provider, { ...context, ...(token && { replaces: token }) });
+    return begun ? { kind: 'signed-in', ...begun } : this.#fail(form, username, 'LOGIN_FAILED', 'login-denied', { chain });
   }
 
   #fail(

@@ -7,6 +7,7 @@ import type { ChainOffer, ChainResult } from '../providers/chain.ts';
 import { safeReturnTo } from '../routing/return-to.ts';
 import { sessionCookie } from '../sessions/cookie.ts';
 import { redirect, type ReplyHeaders } from './answers.ts';
+import { lastMethod } from './last-method.ts';
 import type { FailedLogin } from './password-login.ts';
 import { type FormFields, type PortalContext, type PortalParts, type PortalRoutes, queryValue, readForm } from './portal.ts';
 
@@ -42,7 +43,29 @@ async function showLogin(parts: PortalParts, request: Request, response: Respons
   if (session && !wantsForm) return redirect(request, response, wish.returnTo);
   const { challenge } = context;
   const status = challenge ? 401 : 200;
+  if (!challenge && !wish.notice && queryValue(request, 'method') !== 'form') {
+    const way = await onlyWay(parts, request, context);
+    if (way !== undefined) return redirect(request, response, startAddress(way, wish));
+  }
   await renderLogin(parts, request, response, context, wish, { status, ...(session && { session }), ...(challenge && { headers: challenge }) });
+}
+
+/** The provider that is followed at once: the configured one, else a federated one that is the only way in. */
+async function onlyWay(parts: PortalParts, request: Request, context: PortalContext): Promise<string | undefined> {
+  if (parts.defaultMethod !== undefined) return parts.defaultMethod;
+  const { offers } = await askForOffers(parts, request, context);
+  const [only] = offers;
+  return offers.length === 1 && only?.via === 'redirect' ? only.provider : undefined;
+}
+
+function askForOffers(parts: PortalParts, request: Request, context: PortalContext): Promise<ChainResult> {
+  const attempt = { method: request.method, rawHeaders: request.rawHeaders, signal: context.signal };
+  return parts.signIn.run(parts.signIn.attempt('ambient', attempt, context.client, '/_gate/login'));
+}
+
+function startAddress(provider: string, { returnTo, confirm }: Wish): string {
+  const query = new URLSearchParams({ return: returnTo, ...(confirm && { confirm: '1' }) });
+  return `/_gate/start/${encodeURIComponent(provider)}?${query}`;
 }
 
 async function takeForm(parts: PortalParts, request: Request, response: Response, context: PortalContext): Promise<void> {
@@ -96,11 +119,10 @@ async function renderLogin(
   wish: Wish,
   answer: { status: number; session?: Session; headers?: ReplyHeaders },
 ): Promise<void> {
-  const attempt = { method: request.method, rawHeaders: request.rawHeaders, signal: context.signal };
-  const chain = await parts.signIn.run(parts.signIn.attempt('ambient', attempt, context.client, '/_gate/login'));
+  const chain = await askForOffers(parts, request, context);
   const { hidden, cookie } = guard(parts, request, wish);
   const headers: ReplyHeaders = { ...answer.headers, ...(cookie && { 'set-cookie': cookie }) };
-  const shared = { action: '/_gate/login', ways: waysOf(parts, chain, wish.returnTo), hidden, notice: wish.notice, requestId: context.requestId };
+  const shared = { action: '/_gate/login', ways: waysOf(parts, chain, wish, lastMethod(request.headers.cookie)), hidden, notice: wish.notice, requestId: context.requestId };
   if (wish.confirm && answer.session) {
     const username = answer.session.assertion.subject;
     parts.pages.send(request, response, answer.status, { kind: 'step-up', ...shared, username, cancelHref: '/' }, headers);
@@ -142,18 +164,17 @@ function guard(parts: PortalParts, request: Request, wish: Wish): { hidden: Reco
 }
 
 /** The ways to sign in, in the chain's order, each once. */
-function waysOf(parts: PortalParts, { offers }: ChainResult, returnTo: string): Way[] {
+function waysOf(parts: PortalParts, { offers }: ChainResult, wish: Wish, last: string | undefined): Way[] {
   const ways: Way[] = [];
   for (const offer of offers) {
     if (offer.via === 'form' && !ways.some(({ kind }) => kind === 'form')) ways.push({ kind: 'form' });
-    if (offer.via === 'redirect') ways.push(linkTo(parts, offer, returnTo));
+    if (offer.via === 'redirect') ways.push(linkTo(parts, offer, wish, last));
   }
   return ways;
 }
 
-function linkTo(parts: PortalParts, { provider }: ChainOffer, returnTo: string): Way {
-  const query = new URLSearchParams({ return: returnTo });
-  return { kind: 'link', href: `/_gate/start/${encodeURIComponent(provider)}?${query}`, name: parts.label(provider) };
+function linkTo(parts: PortalParts, { provider }: ChainOffer, wish: Wish, last: string | undefined): Way {
+  return { kind: 'link', href: startAddress(provider, wish), name: parts.label(provider), lastUsed: provider === last };
 }
 
 function newPasswordProblem(form: FormFields): 'mismatch' | 'same' | undefined {

@@ -15,9 +15,11 @@ import type { Sessions } from '../sessions/sessions.ts';
 import { type ReplyHeaders, sendJson } from './answers.ts';
 import { readBody } from './body.ts';
 import type { Browsers } from './browser.ts';
+import type { Flows } from './flows.ts';
 import type { Identification } from './identify.ts';
 import type { PageSender } from './pages.ts';
 import type { PasswordLogin } from './password-login.ts';
+import { federatedRoutes } from './portal-federated.ts';
 import { loginRoutes } from './portal-login.ts';
 import { logoutRoutes } from './portal-logout.ts';
 import { sessionRoutes } from './portal-session.ts';
@@ -37,6 +39,9 @@ export interface PortalParts {
   readonly passwordLogin: PasswordLogin;
   readonly sessions: Sessions;
   readonly posts: PostKeeper;
+  readonly flows: Flows;
+  /** The provider that is followed at once, instead of showing the login page. */
+  readonly defaultMethod?: string | undefined;
   readonly signer: AssertionSigner;
   /** Where the browser goes to sign out of the identity provider too; undefined when nowhere. */
   readonly logoutAddress: (session: Session) => Promise<URL | undefined>;
@@ -82,6 +87,7 @@ export class Portal {
     loginRoutes(app, parts, on);
     logoutRoutes(app, parts, on);
     sessionRoutes(app, parts, on);
+    federatedRoutes(app, parts, on);
     app.get('/_gate/jwks.json', on(async (request, response) => {
       sendJson(request, response, 200, await parts.signer.jwks(), { 'cache-control': 'public, max-age=300' });
     }));

@@ -1,6 +1,7 @@
 /** Makes the configured providers and their chain, and knows how each of them stands. */
 import type { Session } from '../core/session.ts';
 import { OperatorError } from '../core/errors.ts';
+import type { Outcome } from '../core/outcome.ts';
 import type { Provider } from '../core/provider.ts';
 import { Breaker, type BreakerSnapshot } from '../providers/breaker.ts';
 import { type ChainLink, lookUpOne } from '../providers/chain.ts';
@@ -16,6 +17,8 @@ export interface Providers {
   readonly label: (name: string) => string;
   /** How each of the chain stands; one without a breaker is well. */
   status(): readonly { readonly provider: string; readonly snapshot: BreakerSnapshot }[];
+  /** The directory in which a provider's users must exist; undefined where none is named. */
+  directoryOf(provider: string): ((username: string, signal: AbortSignal) => Promise<Outcome>) | undefined;
   /** Where the browser goes to sign out of the identity provider too. */
   logoutAddress(session: Session, returnTo: URL): Promise<URL | undefined>;
   close(): Promise<void>;
@@ -37,6 +40,10 @@ export function buildProviders(document: Document, services: ProviderServices): 
     label: (name) => document.providers[name]?.label ?? name,
     status: () =>
       chain.map(({ name, breaker }) => ({ provider: name, snapshot: breaker?.snapshot() ?? { state: 'closed', failures: 0 } })),
+    directoryOf: (name) => {
+      const directory = links.get(document.providers[name]?.mustExistIn ?? '');
+      return directory && ((username, signal) => lookUpOne(directory, username, signal, services.log));
+    },
     logoutAddress: async ({ assertion, provider, grant }, returnTo) => all.get(provider)?.logout?.(assertion, grant?.state, returnTo),
     close: async () => {
       await Promise.all([...all.values()].map((provider) => provider.close?.()));

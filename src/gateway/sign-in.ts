@@ -24,11 +24,16 @@ export interface SignInParts {
   readonly reservedUsers: readonly string[];
   readonly publicUrl: URL;
   readonly roles: (assertion: Assertion, provider: string) => ReadonlySet<string>;
+  /** The directory in which the users of a provider must exist, asked for one of them; undefined where none is named. */
+  readonly directoryOf: (provider: string) => ((username: string, signal: AbortSignal) => Promise<Outcome>) | undefined;
   readonly recorder: Recorder;
 }
 
 /** A provider vouched for somebody. */
 export type Authenticated = Extract<Outcome, { kind: 'authenticated' }>;
+
+/** Why somebody is not let in although a provider vouched for them. */
+export type Refusal = Extract<Outcome, { kind: 'rejected' | 'unavailable' }>;
 
 /** Where a login comes from, for the session's list and the audit. */
 export interface LoginContext {
@@ -52,7 +57,7 @@ export class SignIn {
 
   /** Asks the providers in their order. */
   run(attempt: Attempt): Promise<ChainResult> {
-    return runChain(this.#parts.chain, attempt, { totalTimeout: this.#parts.totalTimeout });
+    return runChain(this.#parts.chain, attempt, { totalTimeout: this.#parts.totalTimeout, log: this.#parts.log });
   }
 
   /** An attempt as plain data; `path` is resolved against the public URL, never against the client's Host. */
@@ -78,6 +83,18 @@ export class SignIn {
     return this.#reserved.has(canonicalUsername(username));
   }
 
+  /**
+   * Why somebody whom a provider vouched for may not come in all the same; undefined when they may.
+   *
+   * A directory that cannot be asked is no leave: the answer is then `unavailable`.
+   */
+  async refuse({ assertion }: Authenticated, provider: string, signal: AbortSignal): Promise<Refusal | undefined> {
+    if (this.isReserved(assertion.subject)) return { kind: 'rejected', reason: 'user-reserved' };
+    const found = await this.#parts.directoryOf(provider)?.(assertion.subject, signal);
+    if (found === undefined || found.kind === 'authenticated') return undefined;
+    return found.kind === 'unavailable' ? found : { kind: 'rejected', reason: 'not-in-directory' };
+  }
+
   /** Adds what policy knows to what a provider vouched for. */
   principal(assertion: Assertion, provider: string): Principal {
     return { ...assertion, provider, tenant: 'default', roles: this.#parts.roles(assertion, provider) };
@@ -100,6 +117,26 @@ export class SignIn {
     });
     this.record('succeeded', context, { chain, provider, user: assertion.subject, session: created.session.id });
     return created;
+  }
+
+  /** A user who is signed in has proved it once more; undefined when it was somebody else, or the session has ended. */
+  async confirm(
+    session: string,
+    outcome: Authenticated,
+    provider: string,
+    context: LoginContext & { chain?: ChainResult },
+  ): Promise<{ session: Session; token: string } | undefined> {
+    const { assertion, grant } = outcome;
+    const found = await this.#parts.sessions.alive(session);
+    if (found.kind !== 'live') return undefined;
+    const before = found.session.assertion;
+    if (before.subject !== assertion.subject || before.realm !== assertion.realm) return undefined;
+    const proved = await this.#parts.sessions.prove(found.session, { assertion, provider, ...(grant && { grant }) });
+    if (proved.kind !== 'live' || proved.token === undefined) return undefined;
+    const { client, requestId } = context;
+    const who = { user: assertion.subject, provider, session: proved.session.id, client, requestId };
+    this.#parts.recorder.account({ event: 'step-up', outcome: 'succeeded', ...who, ...(context.chain && { steps: context.chain.steps }) });
+    return { session: proved.session, token: proved.token };
   }
 
   /** Ends a session at its user's wish. */

@@ -10,6 +10,7 @@ import { Running } from '../../src/cli/running.ts';
 import { formatIssues } from '../../src/config/report.ts';
 import type { Clock } from '../../src/core/clock.ts';
 import { Secret } from '../../src/core/secret.ts';
+import { createLog } from '../../src/telemetry/log.ts';
 import { UsersFile } from '../../src/users/users-file.ts';
 
 /** Plain data, as YAML holds it. */
@@ -107,9 +108,15 @@ function defaults(port: number): Yaml {
 }
 
 async function writeUsers(path: string, users: readonly TestUser[]): Promise<void> {
-  const file = new UsersFile({ path });
+  const file = new UsersFile(path, { log: createLog({ level: 'silent', destination: { write: () => true } }) });
   for (const { name, password, fullName, email, groups } of users)
-    await file.add(name, new Secret(password), { ...(fullName && { name: fullName }), ...(email && { email }), ...(groups && { groups }) });
+    await file.add({
+      username: name,
+      password: new Secret(password),
+      ...(fullName && { name: fullName }),
+      ...(email && { email }),
+      ...(groups && { groups }),
+    });
 }
 
 function merge(base: Yaml, over: Yaml): Yaml {
