@@ -23,9 +23,9 @@ export function typeWords(schema: Schema): string {
     case 'boolean':
       return '`true` or `false`';
     case 'literal':
-      return anyOf(definition.values.map((value) => `\`${value}\``));
+      return anyOf(definition.values.map(code));
     case 'enum':
-      return anyOf(Object.values(definition.entries).map((value) => `\`${value}\``));
+      return anyOf(Object.values(definition.entries).map(code));
     case 'array':
       return `list of ${plural(typeWords(definition.element))}`;
     case 'object':
@@ -61,6 +61,10 @@ function branchesOf(option: Schema): readonly Schema[] {
   const { definition, title } = inputOf(option);
   const isPlain = definition.type === 'union' && !title && !('discriminator' in definition);
   return isPlain ? definition.options.flatMap(branchesOf) : [option];
+}
+
+function code(value: unknown): string {
+  return `\`${value === '' ? '""' : String(value)}\``;
 }
 
 function anyOf(words: readonly string[]): string {

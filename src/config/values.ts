@@ -28,7 +28,7 @@ const sizeWords = 'a size such as 64kb or 10mb';
 export function byteSize() {
   return z
     .union([z.literal(0), z.string().regex(/^\d{1,9}(b|kb|mb|gb)$/, `must be ${sizeWords}`)])
-    .meta({ title: 'size', kind: `${sizeWords}; 0 is no limit`, examples: ['64kb', '10mb', 0] })
+    .meta({ title: 'size', kind: `${sizeWords} (0 is no limit)`, examples: ['64kb', '10mb', 0] })
     .transform((size) => {
       if (size === 0) return 0;
       const factor = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 }[size.replace(/^\d+/, '')] ?? 1;
@@ -41,7 +41,7 @@ export function filePath() {
   return z
     .string()
     .min(1)
-    .meta({ title: 'path', kind: 'a path; a relative one begins at the folder of this file' })
+    .meta({ title: 'path', kind: 'a path (a relative one begins at the folder of this file)' })
     .transform((path) => resolve(readContext().directory, path));
 }
 

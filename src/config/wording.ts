@@ -63,8 +63,8 @@ export function choices(schema: Schema): string[] {
 
 /** `one of a, b, c`, or the only word there is. */
 export function oneOf(words: readonly string[]): string {
-  const [only] = words;
-  return words.length === 1 && only !== undefined ? only : `one of ${words.join(', ')}`;
+  const shown = words.map((word) => (word === '' ? 'empty text' : word));
+  return shown.length === 1 ? shown.join('') : `one of ${shown.join(', ')}`;
 }
 
 function isListOf(option: Schema, wants: readonly string[]): boolean {
