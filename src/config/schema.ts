@@ -128,16 +128,6 @@ export function schemasUnder(schema: Schema, value: unknown, step: string | numb
   });
 }
 
-/** What may stand at a path of a document. */
-export function schemasAt(schema: Schema, document: unknown, path: KeyPath): Schema[] {
-  let schemas: Schema[] = [schema];
-  for (const [depth, step] of path.entries()) {
-    const value = valueAt(document, path.slice(0, depth));
-    schemas = schemas.flatMap((candidate) => schemasUnder(candidate, value, step));
-  }
-  return schemas;
-}
-
 /** The value at a path of plain data; undefined when there is none. */
 export function valueAt(document: unknown, path: KeyPath): unknown {
   let value = document;
