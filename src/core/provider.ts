@@ -31,6 +31,13 @@ export interface Attempt {
   /** The client's address, after trusted proxies. */
   readonly address: string;
   readonly credentials?: Credentials;
+  /**
+   * At `start`: a random id that must come back with the browser, as the query's `state` or `flow`; by it the gateway
+   * finds the login that this browser began. One-time.
+   */
+  readonly flow?: string;
+  /** At `start`: a login that the identity provider remembers will not do, the user must prove who they are now. */
+  readonly fresh?: boolean;
   /** What this provider's `continue` kept for this browser. Untrusted shape: parse it with a schema. */
   readonly state?: unknown;
   /** The fields of a form post to the callback; absent for GET. */

@@ -58,6 +58,8 @@ export interface Forward {
 /** What to do with a request. */
 export type Verdict =
   | { readonly kind: 'forward'; readonly forward: Forward }
+  /** The same address with the closing slash of its location, as nginx sends it (a permanent redirect). */
+  | { readonly kind: 'redirect'; readonly location: string; readonly target: CanonicalTarget }
   /** One of the gateway's own addresses, under `/_gate/`. */
   | { readonly kind: 'portal'; readonly target: CanonicalTarget; readonly client: Client }
   | {

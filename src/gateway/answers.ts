@@ -64,6 +64,12 @@ export function redirect(request: IncomingMessage, response: ServerResponse, loc
   send(request, response, status, 'text/plain; charset=utf-8', '', { ...headers, location });
 }
 
+/** Says that an address is another for good; 308 so that a form follows with what it holds. */
+export function permanently(request: IncomingMessage, response: ServerResponse, location: string): void {
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  send(request, response, isRead ? 301 : 308, 'text/plain; charset=utf-8', '', { location });
+}
+
 /** The JSON of an error: its code in the words of the web, the public message, the request's id. */
 export function errorBody(error: GatewayError, requestId: string): object {
   return { error: error.code.toLowerCase().replaceAll('_', '-'), message: error.publicMessage, requestId };

@@ -6,7 +6,7 @@ import type { Offer } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import type { CanonicalTarget, Verdict } from '../core/verdict.ts';
 import type { Forwarder } from '../proxy/forward.ts';
-import { isNavigation, redirect, sendJson } from './answers.ts';
+import { isNavigation, permanently, redirect, sendJson } from './answers.ts';
 import type { PageSender } from './pages.ts';
 import type { Decided, Pipeline } from './pipeline.ts';
 import type { Portal } from './portal.ts';
@@ -57,6 +57,9 @@ export class HttpCarrier {
         return this.#parts.portal.answer(request, response, { requestId: decided.request.id, client: verdict.client, target: verdict.target, signal: decided.request.signal });
       case 'authenticate':
         return this.#authenticate(decided, verdict, request, response);
+      case 'redirect':
+        permanently(request, response, verdict.location);
+        return { status: response.statusCode };
       case 'step-up':
         return this.#stepUp(verdict, request, response);
       case 'refuse':

@@ -80,8 +80,14 @@ export class Pipeline {
     if (canonical.kind === 'refused')
       return { client, verdict: refuse('BAD_REQUEST', canonical.reason, canonical.detail) };
     const { target } = canonical;
-    if (target.path.startsWith(portalPrefix) || target.path === '/_gate')
+    if (target.path.startsWith(portalPrefix) || target.path === '/_gate') {
+      const odd = admits({ encodedSlashes: false, pathParameters: false }, target);
+      if (odd) return { client, target, verdict: refuse('BAD_REQUEST', odd.reason, odd.detail) };
       return { client, target, verdict: { kind: 'portal', target, client } };
+    }
+    const slash = this.#parts.locations.closingSlash(target.host, target.path);
+    if (slash !== undefined)
+      return { client, target, verdict: { kind: 'redirect', target, location: `${target.path}/${target.query}` } };
 
     const match = this.#parts.locations.match(target.host, target.path);
     if (!match) return { client, target, verdict: refuse('NOT_FOUND', 'no-route', 'no location matches') };

@@ -54,6 +54,8 @@ export class UpgradeCarrier {
       case 'authenticate':
       case 'step-up':
         return refuse(socket, decided, new GatewayError('LOGIN_REQUIRED', verdict.reason), { login: `/_gate/login?${new URLSearchParams({ return: '/' })}` });
+      case 'redirect':
+        return refuse(socket, decided, new GatewayError('NOT_FOUND', 'a WebSocket needs the exact address'));
       case 'portal':
         return refuse(socket, decided, new GatewayError('NOT_FOUND', 'the portal has no WebSockets'));
       case 'refuse':

@@ -22,6 +22,8 @@ export interface ProviderContext {
 /** A kind of provider: the schema of its options, and what makes one of them. */
 export interface ProviderDefinition<Options extends z.ZodObject = z.ZodObject> {
   readonly options: Options;
+  /** False for a provider that answers from this machine: it has no breaker, and is asked even after the total deadline. */
+  readonly needsNetwork?: boolean;
   /** May throw an OperatorError for what only shows when the parts are put together; must not wait for a network. */
   create(options: z.output<Options>, context: ProviderContext): Provider;
 }

@@ -96,6 +96,11 @@ export class Connections {
     return lasting.map(([sessionId]) => sessionId);
   }
 
+  /** How many are live on one session. */
+  count(sessionId: string): number {
+    return this.#sessions.get(sessionId)?.size ?? 0;
+  }
+
   /** How many are live, by kind. */
   counts(): Readonly<Record<ConnectionKind, number>> {
     return { ...this.#counts };

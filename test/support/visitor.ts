@@ -31,7 +31,10 @@ export class Visitor {
 
   /** A page load, as a browser's address bar makes it. */
   open(path: string, ask: Ask = {}): Promise<Answer> {
-    return this.fetch(path, { ...ask, headers: { accept: 'text/html,application/xhtml+xml', 'sec-fetch-mode': 'navigate', ...ask.headers } });
+    return this.fetch(path, {
+      ...ask,
+      headers: { accept: 'text/html,application/xhtml+xml', 'sec-fetch-mode': 'navigate', ...ask.headers },
+    });
   }
 
   /** A request of a script. */
@@ -47,10 +50,19 @@ export class Visitor {
   }
 
   /** Posts a form as a page of the gateway's origin does. */
-  post(path: string, fields: Readonly<Record<string, string>>, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  post(
+    path: string,
+    fields: Readonly<Record<string, string>>,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
     return this.open(path, {
       method: 'POST',
-      headers: { 'content-type': 'application/x-www-form-urlencoded', origin: this.#origin, 'sec-fetch-site': 'same-origin', ...headers },
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        origin: this.#origin,
+        'sec-fetch-site': 'same-origin',
+        ...headers,
+      },
       body: new URLSearchParams(fields).toString(),
     });
   }
@@ -83,7 +95,13 @@ export function hiddenFields(page: string): Record<string, string> {
   for (const [tag] of page.matchAll(/<input[^>]*type="hidden"[^>]*>/g)) {
     const name = /name="([^"]*)"/.exec(tag)?.[1];
     const value = /value="([^"]*)"/.exec(tag)?.[1] ?? '';
-    if (name) fields[name] = value.replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
+    if (name)
+      fields[name] = value
+        .replaceAll('&quot;', '"')
+        .replaceAll('&#39;', "'")
+        .replaceAll('&lt;', '<')
+        .replaceAll('&gt;', '>')
+        .replaceAll('&amp;', '&');
   }
   return fields;
 }

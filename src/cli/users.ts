@@ -1,0 +1,104 @@
+/** `gatehouse users`: adds, changes and lists the local accounts in the file that the configuration names. */
+import { OperatorError } from '../core/errors.ts';
+import { Secret } from '../core/secret.ts';
+import type { Document } from '../gateway/document.ts';
+import { createLog } from '../telemetry/log.ts';
+import { UsersFile } from '../users/users-file.ts';
+import { type Command, type Invocation, textOption } from './command.ts';
+import { configOption, requireConfiguration } from './configuration.ts';
+import { readNewPassword } from './password-prompt.ts';
+
+/** The command. */
+export const users: Command = {
+  usage: 'gatehouse users add|passwd|disable|enable NAME, or users list  [--config FILE]',
+  summary: 'manage the local accounts',
+  help: [
+    'add NAME [--name "Full Name"] [--email ADDRESS] [--groups a,b]   adds an account and asks for its password',
+    'passwd NAME    asks for a new password',
+    'disable NAME   keeps an account from signing in; `DELETE /sessions?user=NAME` on the admin listener ends its sessions',
+    'enable NAME    lets it sign in again',
+    'list           lists all accounts',
+    '',
+    'A password comes from a prompt, or from the first line of the standard input. A running gateway sees changes at once.',
+    '--provider NAME says which one is meant when the configuration has several of type local.',
+  ].join('\n'),
+  options: {
+    ...configOption,
+    name: { type: 'string' },
+    email: { type: 'string' },
+    groups: { type: 'string' },
+    provider: { type: 'string' },
+  },
+  run: runUsers,
+};
+
+type Action = (file: UsersFile, name: string, invocation: Invocation) => Promise<string>;
+
+const actions: Readonly<Record<string, Action>> = {
+  add: async (file, name, invocation) => {
+    const fullName = textOption(invocation, 'name');
+    const email = textOption(invocation, 'email');
+    const groups = textOption(invocation, 'groups')
+      ?.split(',')
+      .map((group) => group.trim())
+      .filter((group) => group !== '');
+    if (file.find(name)) throw new OperatorError(`${file.path} has a user ${name} already`, 'choose another name, or change it with: gatehouse users passwd');
+    const password = new Secret(await readNewPassword(invocation.terminal, name));
+    await file.add({ username: name, password, ...(fullName && { name: fullName }), ...(email && { email }), ...(groups && { groups }) });
+    return `${name} is added to ${file.path}`;
+  },
+  passwd: async (file, name, { terminal }) => {
+    if (!file.find(name)) throw new OperatorError(`${file.path} has no user ${name}`, 'see them all with: gatehouse users list');
+    await file.setPassword(name, new Secret(await readNewPassword(terminal, name)));
+    return `${name} has a new password`;
+  },
+  disable: async (file, name) => {
+    await file.disable(name);
+    return `${name} can no longer sign in`;
+  },
+  enable: async (file, name) => {
+    await file.enable(name);
+    return `${name} can sign in again`;
+  },
+};
+
+async function runUsers(invocation: Invocation): Promise<number> {
+  const { positionals, terminal } = invocation;
+  const [verb = '', name, ...rest] = positionals;
+  const action = Object.hasOwn(actions, verb) ? actions[verb] : undefined;
+  if (rest.length > 0 || (verb !== 'list' && (!action || name === undefined)) || (verb === 'list' && name !== undefined)) {
+    terminal.stderr.write(`usage: ${users.usage}\n`);
+    return 2;
+  }
+  const { document } = requireConfiguration(invocation);
+  const file = new UsersFile(usersPath(document, textOption(invocation, 'provider')), { log: createLog({ level: 'error', destination: terminal.stderr }) });
+  file.open();
+  terminal.stdout.write(action && name !== undefined ? `${await action(file, name, invocation)}\n` : table(file));
+  return 0;
+}
+
+/** The file of the one provider of type local, or of the one that is named. */
+function usersPath({ providers }: Document, wanted: string | undefined): string {
+  const local = Object.entries(providers).filter(([name, { type }]) => type === 'local' && (wanted === undefined || name === wanted));
+  const [only] = local;
+  if (local.length === 0)
+    throw new OperatorError(wanted ? `there is no provider ${wanted} of type local` : 'the configuration has no provider of type local', 'add one under providers:, such as local: { type: local, users: users.yaml }');
+  if (local.length > 1 || !only) throw new OperatorError(`there are several providers of type local: ${local.map(([name]) => name).join(', ')}`, 'say which one with --provider NAME');
+  const [, options] = only;
+  if (!('users' in options) || typeof options.users !== 'string') throw new OperatorError(`providers.${only[0]}.users names no file`);
+  return options.users;
+}
+
+function table(file: UsersFile): string {
+  const rows = file.list().map(({ username, name, email, groups, disabled, password }) => [
+    username,
+    disabled ? 'disabled' : password === undefined ? 'no password' : 'enabled',
+    name ?? '',
+    email ?? '',
+    groups.join(','),
+  ]);
+  if (rows.length === 0) return `${file.path} has no users; add one with: gatehouse users add NAME\n`;
+  const all = [['USER', 'STATE', 'NAME', 'E-MAIL', 'GROUPS'], ...rows];
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+  return all.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()}\n`).join('');
+}
