@@ -176,8 +176,7 @@ async function answer(
     case 'sse':
       return sendEvents(response, number('every', 20), number('count', Number.POSITIVE_INFINITY));
     case 'slow':
-      setTimeout(() => response.end('slow'), number('ms', 1000));
-      return;
+      return void delay(response, number('ms', 1000), () => response.end('slow'));
     case 'stall':
       response.writeHead(200, { 'content-type': 'text/plain' }).write('beginning');
       return;
@@ -196,8 +195,7 @@ async function answer(
       return void response.end();
     case 'truncate':
       response.writeHead(200, { 'content-length': '1000' }).write('only this');
-      setTimeout(() => response.destroy(), 20);
-      return;
+      return void delay(response, 20, () => response.destroy());
     case 'die':
       return void request.socket.destroy();
     default:
@@ -213,9 +211,21 @@ async function sendBytes(response: ServerResponse, length: number): Promise<void
   for (let left = length; left > 0; left -= block.length) {
     if (response.destroyed) return;
     if (!response.write(left >= block.length ? block : block.subarray(0, left)))
-      await Promise.race([once(response, 'drain'), once(response, 'close')]);
+      await new Promise<void>((resolve) => {
+        const go = (): void => {
+          response.off('drain', go).off('close', go);
+          resolve();
+        };
+        response.on('drain', go).on('close', go);
+      });
   }
   response.end();
+}
+
+/** A timer that does not outlive its request. */
+function delay(response: ServerResponse, milliseconds: number, then: () => void): void {
+  const timer = setTimeout(then, milliseconds);
+  response.once('close', () => clearTimeout(timer));
 }
 
 function sendEvents(response: ServerResponse, every: number, count: number): void {

@@ -1,0 +1,528 @@
+/** The data plane over HTTP: what the upstream received, what the client got, and how every failure ends. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { test } from 'node:test';
+import { ask, eventually, rawClient, startDataPlane, testRoute } from '../support/data-plane.ts';
+import { startRawUpstream, startUpstream, unusedPort } from '../support/upstream.ts';
+
+const failed = (result: { kind: string }) => {
+  assert.equal(result.kind, 'failed');
+  const { code, reason, headersSent } = result as unknown as { code: string; reason: string; headersSent: boolean };
+  return { code, reason, headersSent };
+};
+
+test('forward: method, path, query and body arrive as they were', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'GET']) {
+    const answer = await ask(plane.port, '/a%20b;c/d?e=%2F&f', { method, body: 'hello' });
+    assert.equal(answer.status, 200);
+  }
+  for (const received of upstream.received) {
+    assert.equal(received.url, '/a%20b;c/d?e=%2F&f');
+    assert.equal(received.body.sha256, '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824');
+    assert.deepEqual([received.values('content-length'), received.values('transfer-encoding')], [['5'], []]);
+  }
+  const answer = await ask(plane.port, '/bytes?n=70000');
+  assert.deepEqual(await plane.result(5), { kind: 'sent', status: 200, bytes: 70_000 });
+  assert.equal(answer.body.length, 70_000);
+});
+
+test('forward: a body without a length goes on in chunks, and the connection is used again', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  for (let index = 0; index < 3; index += 1)
+    await ask(plane.port, '/', { method: 'POST', headers: ['Transfer-Encoding', 'chunked'], body: 'hello' });
+  for (const received of upstream.received) {
+    assert.deepEqual([received.values('content-length'), received.values('transfer-encoding')], [[], ['chunked']]);
+    assert.equal(received.body.bytes, 5);
+    assert.equal(received.connection, 1);
+  }
+});
+
+test('forward: requests without a body have none upstream', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  await ask(plane.port, '/', { headers: ['Content-Length', '0'] });
+  await ask(plane.port, '/', { method: 'POST', headers: ['Content-Length', '0'] });
+  await ask(plane.port, '/', { method: 'DELETE' });
+  for (const received of upstream.received) {
+    assert.equal(received.body.bytes, 0);
+    assert.deepEqual(received.values('transfer-encoding'), []);
+  }
+  assert.deepEqual(upstream.received[1]!.values('content-length'), ['0']);
+});
+
+test('forward: status, phrase, length, ranges and duplicate headers come back as they were', async (t) => {
+  const upstream = await startUpstream(t, {
+    answer: (request, response) => {
+      response.writeHead(206, 'Just A Part', [
+        'Content-Range',
+        'bytes 0-3/10',
+        'Link',
+        '<a>',
+        'Link',
+        '<b>',
+        'Set-Cookie',
+        'a=1',
+        'Set-Cookie',
+        'b=2',
+        'Content-Length',
+        '4',
+        'X-Range',
+        request.headers.range ?? '',
+      ]);
+      response.end('0123');
+    },
+  });
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const answer = await ask(plane.port, '/', { headers: ['Range', 'bytes=0-3'] });
+  assert.deepEqual([answer.status, answer.phrase, answer.body.toString()], [206, 'Just A Part', '0123']);
+  assert.deepEqual(
+    [answer.headers['x-range'], answer.headers['content-range'], answer.headers['content-length']],
+    ['bytes=0-3', 'bytes 0-3/10', '4'],
+  );
+  assert.deepEqual(answer.headers['set-cookie'], ['a=1', 'b=2']);
+  assert.equal(answer.headers.link, '<a>, <b>');
+});
+
+test('forward: answers without a body have none, whatever their headers say', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  const head = await ask(plane.port, '/bytes?n=5000', { method: 'HEAD', agent });
+  assert.deepEqual([head.status, head.headers['content-length'], head.body.length], [200, '5000', 0]);
+  for (const status of [204, 304]) {
+    const answer = await ask(plane.port, `/status/${status}?etag=x`, { agent });
+    assert.deepEqual(
+      [answer.status, answer.headers['transfer-encoding'], answer.body.length, answer.headers.etag],
+      [status, undefined, 0, 'x'],
+    );
+  }
+  assert.equal((await ask(plane.port, '/echo', { agent })).status, 200);
+});
+
+test('forward: early hints go on, other interim answers do not', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const client = await rawClient(t, plane.port, 'GET /hints HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  const text = await client.closed();
+  assert.match(
+    text,
+    /^HTTP\/1\.1 103 Early Hints\r\nLink: <\/style\.css>; rel=preload; as=style\r\n\r\nHTTP\/1\.1 200 OK\r\n/,
+  );
+  assert.doesNotMatch(text, / 102 /);
+});
+
+test('forward: trailers are dropped, and announce themselves to nobody', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const answer = await ask(plane.port, '/trailers');
+  assert.deepEqual([answer.body.toString(), answer.headers.trailer, { ...answer.trailers }], ['body', undefined, {}]);
+});
+
+test('forward: an HTTP/1.0 client and an upstream with trailers do not end the process', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const client = await rawClient(t, plane.port, 'GET /trailers HTTP/1.0\r\nHost: a\r\n\r\n');
+  const text = await client.closed();
+  assert.match(text, /^HTTP\/1\.1 200 OK\r\n/);
+  assert.match(text, /\r\n\r\nbody$/);
+  assert.doesNotMatch(text, /transfer-encoding|trailer/i);
+  assert.equal((await ask(plane.port, '/echo')).status, 200);
+});
+
+test("forward: the upstream's connection headers do not come back", async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const answer = await ask(
+    plane.port,
+    '/headers?connection=x-internal,keep-alive&x-internal=secret&proxy-authenticate=Basic&x-open=1',
+  );
+  assert.deepEqual(
+    [answer.headers['x-internal'], answer.headers['proxy-authenticate'], answer.headers['x-open']],
+    [undefined, undefined, '1'],
+  );
+});
+
+test("forward: redirects and cookies of the upstream are the browser's, and the verdict's headers are added", async (t) => {
+  const upstream = await startUpstream(t);
+  const route = testRoute([upstream.origin], { path: '/app/', upstreamPath: '/inner/' });
+  const plane = await startDataPlane(t, { route, reply: { 'set-cookie': ['gatehouse=rotated'] } });
+  const location = encodeURIComponent(`${upstream.origin}/inner/next`);
+  const answer = await ask(plane.port, `/app/status/302`, {});
+  assert.equal(upstream.only().url, '/inner/status/302');
+  assert.deepEqual(answer.headers['set-cookie'], ['gatehouse=rotated']);
+  const redirected = await startDataPlane(t, {
+    route: testRoute([upstream.origin], { path: '/app/', upstreamPath: '/headers' }),
+  });
+  const other = await ask(
+    redirected.port,
+    `/app/?location=${encodeURIComponent(`${upstream.origin}/headers/x`)}&set-cookie=${encodeURIComponent('gatehouse=evil')}&x=${location}`,
+  );
+  assert.deepEqual([other.headers.location, other.headers['set-cookie']], ['/app//x', undefined]);
+});
+
+test('forward: an event stream is flushed at once, and its upstream ends with the client', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const client = await rawClient(t, plane.port, 'GET /sse?every=10 HTTP/1.1\r\nHost: a\r\n\r\n');
+  const text = await client.until(/data: 3 \d+/);
+  const [, sentAt] = /data: 3 (\d+)/.exec(text) ?? [];
+  assert.ok(Date.now() - Number(sentAt) < 200);
+  assert.equal(plane.connections.counts().stream, 1);
+  client.socket.destroy();
+  assert.deepEqual(await plane.result(), { kind: 'client-gone' });
+  await eventually(() => upstream.connections.size === 0, 'the upstream sees the client go');
+  assert.equal(plane.connections.counts().stream, 0);
+});
+
+test('forward: a head without a body yet reaches the client at once', async (t) => {
+  const upstream = await startUpstream(t, {
+    answer: (_request, response) => response.writeHead(200, { 'x-here': '1' }).flushHeaders(),
+  });
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const client = await rawClient(t, plane.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await client.until(/x-here: 1\r\n.*\r\n\r\n$/s);
+});
+
+test('forward: a client that leaves before the answer ends the request upstream', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const client = await rawClient(t, plane.port, 'GET /slow?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n');
+  await eventually(() => upstream.received.length === 1, 'the request arrives');
+  client.socket.destroy();
+  assert.deepEqual(await plane.result(), { kind: 'client-gone' });
+  await eventually(() => upstream.connections.size === 0, 'the upstream request ends');
+});
+
+test('forward: a client that leaves in the middle of its body ends the request upstream', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const client = await rawClient(
+    t,
+    plane.port,
+    'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nonly this',
+  );
+  await eventually(() => upstream.connections.size === 1, 'the request arrives');
+  const received = upstream.next();
+  client.socket.destroy();
+  assert.deepEqual(await plane.result(), { kind: 'client-gone' });
+  assert.equal((await received).isComplete, false);
+});
+
+test('forward: an upstream that dies in the middle of a body cuts the client, who can tell', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  await assert.rejects(ask(plane.port, '/truncate'), { code: 'ECONNRESET' });
+  assert.deepEqual(failed(await plane.result()), {
+    code: 'UPSTREAM_BROKE',
+    reason: 'upstream-broke',
+    headersSent: true,
+  });
+});
+
+const lies: Readonly<
+  Record<
+    string,
+    { readonly bytes: string; readonly hangUp?: boolean; readonly want: 'reset' | { code: string } | { body: string } }
+  >
+> = {
+  'a length too long for its body': {
+    bytes: 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc',
+    hangUp: true,
+    want: 'reset',
+  },
+  'a length too short for its body': {
+    bytes: 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil',
+    want: { body: 'abc' },
+  },
+  'two lengths': {
+    bytes: 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd',
+    hangUp: true,
+    want: { code: 'UPSTREAM_BROKE' },
+  },
+  'a length and chunks': {
+    bytes: 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    hangUp: true,
+    want: { code: 'UPSTREAM_BROKE' },
+  },
+  'chunks that break off': {
+    bytes: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc',
+    hangUp: true,
+    want: 'reset',
+  },
+  'a transfer coding of its own': {
+    bytes: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
+    hangUp: true,
+    want: { code: 'UPSTREAM_BROKE' },
+  },
+  'a body that ends with the connection': { bytes: 'HTTP/1.1 200 OK\r\n\r\nabc', hangUp: true, want: { body: 'abc' } },
+  'a head of 100 KB': {
+    bytes: `HTTP/1.1 200 OK\r\nX-Big: ${'a'.repeat(100_000)}\r\n\r\n`,
+    want: { code: 'UPSTREAM_BROKE' },
+  },
+  'a control character in a header': {
+    bytes: 'HTTP/1.1 200 OK\r\nX-A: a\x01b\r\nContent-Length: 0\r\n\r\n',
+    want: { code: 'UPSTREAM_BROKE' },
+  },
+  'a zero byte in a header': {
+    bytes: 'HTTP/1.1 200 OK\r\nX-A: a\x00b\r\nContent-Length: 0\r\n\r\n',
+    want: { code: 'UPSTREAM_BROKE' },
+  },
+  'a space in the name of a header': {
+    bytes: 'HTTP/1.1 200 OK\r\nX A: b\r\nContent-Length: 0\r\n\r\n',
+    want: { code: 'UPSTREAM_BROKE' },
+  },
+  'something that is no HTTP': { bytes: 'SSH-2.0-OpenSSH_9.2\r\n', want: { code: 'UPSTREAM_BROKE' } },
+  'a switch of protocol that nobody asked for': {
+    bytes: 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n',
+    want: { code: 'UPSTREAM_BROKE' },
+  },
+  'a status out of range': { bytes: 'HTTP/1.1 999 Odd\r\nContent-Length: 3\r\n\r\nabc', want: { body: 'abc' } },
+  'nothing, and hangs up': { bytes: '', hangUp: true, want: { code: 'UPSTREAM_BROKE' } },
+};
+for (const [name, { bytes, hangUp, want }] of Object.entries(lies))
+  test(`forward: an upstream that answers ${name} harms nobody`, async (t) => {
+    const upstream = await startRawUpstream(t, (socket) => {
+      socket.write(Buffer.from(bytes, 'latin1'));
+      if (hangUp) socket.end();
+    });
+    const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+    const answer = ask(plane.port, '/', { method: 'POST', body: 'x' });
+    if (want === 'reset') await assert.rejects(answer, { code: 'ECONNRESET' });
+    else if ('body' in want) assert.equal((await answer).body.toString(), want.body);
+    else assert.deepEqual([(await answer).status, (await answer).headers['x-code']], [500, want.code]);
+    await plane.result();
+    assert.equal(plane.server.listening, true);
+  });
+
+test('forward: bytes after an answer never become the answer to the next request', async (t) => {
+  const upstream = await startRawUpstream(t, (socket) =>
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil'),
+  );
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  for (let index = 0; index < 3; index += 1) assert.equal((await ask(plane.port, '/')).body.toString(), 'abc');
+});
+
+test('forward: nobody at the port is unreachable, with the status of a bad gateway', async (t) => {
+  const plane = await startDataPlane(t, { route: testRoute([`http://127.0.0.1:${await unusedPort()}`]) });
+  assert.equal((await ask(plane.port, '/')).headers['x-code'], 'UPSTREAM_UNREACHABLE');
+  assert.deepEqual(failed(await plane.result()), {
+    code: 'UPSTREAM_UNREACHABLE',
+    reason: 'upstream-unreachable',
+    headersSent: false,
+  });
+});
+
+test('forward: a name that does not resolve is unreachable', async (t) => {
+  const plane = await startDataPlane(t, { route: testRoute(['http://no-such-host.invalid:80']) });
+  assert.equal((await ask(plane.port, '/')).headers['x-code'], 'UPSTREAM_UNREACHABLE');
+});
+
+test('forward: an upstream that says nothing times out at the configured time', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, {
+    route: testRoute([upstream.origin], { timeouts: { connect: 1000, response: 300, idle: 5000 } }),
+  });
+  const began = performance.now();
+  assert.equal((await ask(plane.port, '/slow?ms=10000')).headers['x-code'], 'UPSTREAM_TIMEOUT');
+  assert.ok(performance.now() - began < 2500);
+  await eventually(() => upstream.connections.size === 0, 'the upstream request ends');
+});
+
+test('forward: a body that stands still is cut at the configured time', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, {
+    route: testRoute([upstream.origin], { timeouts: { connect: 1000, response: 5000, idle: 300 } }),
+  });
+  await assert.rejects(ask(plane.port, '/stall'), { code: 'ECONNRESET' });
+  assert.deepEqual(failed(await plane.result()), {
+    code: 'UPSTREAM_TIMEOUT',
+    reason: 'upstream-timed-out',
+    headersSent: true,
+  });
+});
+
+test('forward: a request that waits for others to free a connection gives up', async (t) => {
+  const upstream = await startUpstream(t);
+  const route = testRoute([upstream.origin], { timeouts: { connect: 100, response: 60_000, idle: 60_000 } });
+  const plane = await startDataPlane(t, { route, agents: { connections: 1 } });
+  const holder = await rawClient(t, plane.port, 'GET /sse HTTP/1.1\r\nHost: a\r\n\r\n');
+  await holder.until(/data:/);
+  assert.equal((await ask(plane.port, '/echo')).headers['x-code'], 'UPSTREAM_TIMEOUT');
+  holder.socket.destroy();
+  await eventually(() => plane.results.length === 2, 'the stream ends');
+  assert.equal((await ask(plane.port, '/echo')).status, 200);
+  assert.equal(upstream.received.filter(({ url }) => url === '/echo').length, 1);
+});
+
+test('forward: a body too large by its length never reaches the upstream', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin], { maxBody: 10 }) });
+  assert.equal(
+    (await ask(plane.port, '/', { method: 'POST', body: 'a'.repeat(11) })).headers['x-code'],
+    'PAYLOAD_TOO_LARGE',
+  );
+  assert.equal((await ask(plane.port, '/', { method: 'POST', body: 'a'.repeat(10) })).status, 200);
+  assert.equal(upstream.only().body.bytes, 10);
+});
+
+test('forward: a body that turns out too large is refused, and never complete upstream', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin], { maxBody: 100_000 }) });
+  const answer = await ask(plane.port, '/', {
+    method: 'POST',
+    headers: ['Transfer-Encoding', 'chunked'],
+    body: Buffer.alloc(1_000_000),
+  });
+  assert.equal(answer.headers['x-code'], 'PAYLOAD_TOO_LARGE');
+  assert.deepEqual(failed(await plane.result()), {
+    code: 'PAYLOAD_TOO_LARGE',
+    reason: 'request-too-large',
+    headersSent: false,
+  });
+  await eventually(() => upstream.received.length === 1, 'the upstream sees the request end');
+  assert.equal(upstream.only().isComplete, false);
+});
+
+test('forward: a body that trickles to a stop is refused (slow loris)', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, {
+    route: testRoute([upstream.origin], { timeouts: { connect: 1000, response: 5000, idle: 200 } }),
+  });
+  const client = await rawClient(t, plane.port, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\na');
+  await client.until(/x-code: REQUEST_TIMEOUT/);
+  assert.deepEqual(failed(await plane.result()), {
+    code: 'REQUEST_TIMEOUT',
+    reason: 'request-too-slow',
+    headersSent: false,
+  });
+});
+
+test('forward: an answer before the body was read reaches the client, whose connection goes on', async (t) => {
+  const upstream = await startUpstream(t, { answer: (_request, response) => void response.writeHead(403).end('no') });
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  const answer = await ask(plane.port, '/', { method: 'POST', body: Buffer.alloc(3_000_000), agent });
+  assert.deepEqual([answer.status, answer.body.toString()], [403, 'no']);
+  assert.equal((await ask(plane.port, '/', { agent })).status, 403);
+});
+
+test('forward: the body is asked for only when an upstream is there to take it', async (t) => {
+  const plane = await startDataPlane(t, { route: testRoute([`http://127.0.0.1:${await unusedPort()}`]) });
+  const client = await rawClient(
+    t,
+    plane.port,
+    'POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n',
+  );
+  assert.doesNotMatch(await client.until(/x-code: UPSTREAM_UNREACHABLE/), /100 Continue/);
+});
+
+test('forward: TRACE would show the client our headers and is refused', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  assert.equal((await ask(plane.port, '/', { method: 'TRACE' })).headers['x-code'], 'METHOD_NOT_ALLOWED');
+  assert.equal(upstream.received.length, 0);
+});
+
+test('forward: a transfer coding besides chunked is refused', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const client = await rawClient(
+    t,
+    plane.port,
+    'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
+  );
+  await client.until(/x-code: BAD_REQUEST/);
+  assert.equal(upstream.received.length, 0);
+});
+
+test('forward: a kept connection that the upstream has closed costs no request', async (t) => {
+  const upstream = await startRawUpstream(t, (socket, text) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok');
+    // Closes without a word when the second request is on its way, as a server does whose idle time is over.
+    socket.removeAllListeners('data');
+    socket.once('data', () => socket.resetAndDestroy());
+    assert.match(text, /^(GET|POST)/);
+  });
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  for (let index = 0; index < 6; index += 1) assert.equal((await ask(plane.port, '/')).status, 200);
+});
+
+test('forward: a request with a body, or one that changes things, is never sent twice', async (t) => {
+  for (const method of ['POST', 'PATCH']) {
+    const upstream = await startRawUpstream(t, (socket) => socket.destroy());
+    const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+    assert.equal((await ask(plane.port, '/', { method })).headers['x-code'], 'UPSTREAM_BROKE');
+    assert.equal((await ask(plane.port, '/', { method: 'PUT', body: 'x' })).headers['x-code'], 'UPSTREAM_BROKE');
+    assert.equal(upstream.requests.length, 2);
+  }
+});
+
+test('forward: a request is repeated once and no more', async (t) => {
+  const upstream = await startRawUpstream(t, (socket) => socket.destroy());
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  assert.equal((await ask(plane.port, '/')).headers['x-code'], 'UPSTREAM_BROKE');
+  assert.equal(upstream.requests.length, 2);
+});
+
+test('forward: an upstream that restarts costs no request', async (t) => {
+  const first = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([first.origin]) });
+  await Promise.all(Array.from({ length: 8 }, () => ask(plane.port, '/echo')));
+  await first.close();
+  await startUpstream(t, { port: first.port });
+  const answers = await Promise.all(Array.from({ length: 16 }, () => ask(plane.port, '/echo')));
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+});
+
+test("forward: a session's end cuts streams and long requests at once, and lets short ones finish", async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const stream = await rawClient(t, plane.port, 'GET /sse HTTP/1.1\r\nHost: a\r\n\r\n');
+  await stream.until(/data:/);
+  const short = ask(plane.port, '/slow?ms=300');
+  await eventually(() => plane.connections.counts().request === 1, 'the request is under way');
+  assert.deepEqual(plane.connections.sessions(), ['session-1']);
+  plane.connections.end('session-1', 'signed-out');
+  await stream.closed();
+  assert.deepEqual(await plane.result(), { kind: 'client-gone', reason: 'signed-out' });
+  assert.equal((await short).status, 200);
+  const long = assert.rejects(ask(plane.port, '/slow?ms=60000'), { code: 'ECONNRESET' });
+  await eventually(() => plane.connections.counts().request === 1, 'the request is under way');
+  plane.connections.end('session-1', 'signed-out');
+  await long;
+  await eventually(() => upstream.connections.size <= 1, 'the upstream requests end');
+});
+
+test('forward: many requests on one kept client connection leave no listeners behind', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on('warning', onWarning);
+  t.after(() => process.off('warning', onWarning));
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  for (let index = 0; index < 40; index += 1)
+    await ask(plane.port, '/echo', { agent, ...(index % 2 === 1 && { method: 'POST', body: 'x' }) });
+  assert.deepEqual(warnings, []);
+});
+
+test('forward: a client that stops reading is cut in the end', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, {
+    route: testRoute([upstream.origin], { timeouts: { connect: 1000, response: 5000, idle: 300 } }),
+  });
+  const request = httpRequest({ port: plane.port, host: '127.0.0.1', path: '/bytes?n=50000000' }).end();
+  request.on('error', () => undefined);
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  response.on('error', () => undefined);
+  assert.equal((await plane.result()).kind, 'client-gone');
+  await eventually(() => upstream.connections.size === 0, 'the upstream request ends');
+  response.destroy();
+});
