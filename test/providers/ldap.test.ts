@@ -72,6 +72,7 @@ const wrong: Readonly<Record<string, { options: object; key: string; says: RegEx
   'a URL of another kind': { options: { url: 'http://host' }, key: 'url', says: /ldap:\/\/host:389/ },
   'a URL with a base': { options: { url: 'ldap://host/dc=x' }, key: 'url', says: /nothing after it/ },
   'a URL with a password': { options: { url: 'ldap://me:secret@host' }, key: 'url', says: /ldap:\/\/host/ },
+  'a manager that is no DN': { options: { managerDn: 'reader' }, key: 'managerDn', says: /DN/ },
   'a base that is no DN': { options: { searchBase: 'people' }, key: 'searchBase', says: /DN/ },
   'a filter that ends too early': {
     options: { userSearchFilter: '(&(uid=%s)' },
@@ -101,6 +102,12 @@ for (const [name, { options, key, says }] of Object.entries(wrong)) {
     );
   });
 }
+
+test('ldap options: Active Directory may be given its manager as user@domain or DOMAIN\\\\user', () => {
+  for (const managerDn of ['reader@corp.example.com', 'CORP\\reader', 'CN=Reader,DC=corp,DC=example']) {
+    assert.ok(ldap.options.safeParse({ url: 'ldap://localhost', searchBase: base, managerDn }).success, managerDn);
+  }
+});
 
 const together: Readonly<Record<string, { options: object; says: RegExp }>> = {
   'a manager without a password': { options: { managerDn: 'cn=x' }, says: /managerDn, managerPassword/ },

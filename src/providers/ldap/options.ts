@@ -16,6 +16,15 @@ const attributeName = () =>
 
 const dn = () => z.string().refine(isDn, 'must be a DN such as ou=people,dc=example,dc=com');
 
+/** Active Directory also takes `user@domain` and `DOMAIN\\user`. */
+const bindName = () =>
+  z
+    .string()
+    .refine(
+      (text) => isDn(text) || /^[^\s@\\]+[@\\][^\s@\\]+$/.test(text),
+      'must be a DN such as uid=reader,ou=people,dc=example,dc=com, or for Active Directory user@domain',
+    );
+
 const server = () =>
   z.string().transform((text, context) => {
     const found = readServer(text);
@@ -72,7 +81,7 @@ export const ldapOptions = z.strictObject({
     .min(1)
     .optional()
     .describe('the name the certificate must carry, when it is not the host of the URL'),
-  managerDn: dn().optional().describe('who searches for users; needs read access only; anonymous when absent'),
+  managerDn: bindName().optional().describe('who searches for users; needs read access only; anonymous when absent'),
   managerPassword: secret().optional().describe('its password'),
   searchBase: z.union([z.literal(''), dn()]).describe('where users are'),
   userSearchFilter: filter()
