@@ -24,6 +24,9 @@ const directoryWith =
     return judge(request);
   };
 
+/** What a busy machine may add to a deadline, in milliseconds. */
+const slack = 1000;
+
 const login = passwordAttempt.bind(undefined, 'alice', 'right');
 
 async function timed<T>(work: Promise<T>): Promise<{ value: T; milliseconds: number }> {
@@ -82,7 +85,7 @@ for (const [name, { reason, peer }] of Object.entries(broken)) {
     const provider = ldapProvider(t, { url, ...manager, timeout: '400ms' });
     const { value, milliseconds } = await timed(provider.attempt(login()));
     assert.partialDeepStrictEqual(value, { kind: 'unavailable', reason }, inspect(value));
-    assert.ok(milliseconds < 600, `${milliseconds} ms`);
+    assert.ok(milliseconds < 400 + slack, `${milliseconds} ms`);
     await provider.close?.();
     await until('all sockets are closed', () => sockets.size === 0);
   });
@@ -95,7 +98,7 @@ test('ldap: an abort ends the attempt and its sockets at once', async (t) => {
     provider.attempt(passwordAttempt('alice', 'right', AbortSignal.timeout(100))),
   );
   assert.partialDeepStrictEqual(value, { kind: 'unavailable', reason: 'timed-out' });
-  assert.ok(milliseconds < 400, `${milliseconds} ms`);
+  assert.ok(milliseconds < 100 + slack, `${milliseconds} ms`);
   await until('all sockets are closed', () => fake.sockets.size === 0);
 });
 
@@ -210,7 +213,7 @@ test('ldap: a hang during the TLS handshake ends in time', async (t) => {
   });
   const { value, milliseconds } = await timed(provider.attempt(login()));
   assert.partialDeepStrictEqual(value, { kind: 'unavailable', reason: 'timed-out' });
-  assert.ok(milliseconds < 500, `${milliseconds} ms`);
+  assert.ok(milliseconds < 300 + slack, `${milliseconds} ms`);
   await until('all sockets are closed', () => fake.sockets.size === 0);
 });
 
