@@ -95,12 +95,15 @@ export const needsSlapd: { readonly skip: string | false } = {
 /** Starts a server; it ends and its folder goes with the test. */
 export async function startSlapd(t: TestContext, options: SlapdOptions = {}): Promise<Slapd> {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-slapd-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
   const [port, ldapsPort] = [await freePort(), await freePort()];
   mkdirSync(join(folder, 'data'));
   writeFileSync(join(folder, 'content.ldif'), contentOf(options));
   const configure = (certificate: CertificateFiles | undefined) =>
     writeFileSync(join(folder, 'slapd.conf'), configOf(folder, { ...options, ...(certificate && { certificate }) }));
   configure(options.certificate);
+  // Also when the content is refused, before there is a server to end.
+  t.after(remove);
   execFileSync('/usr/sbin/slapadd', ['-q', '-f', join(folder, 'slapd.conf'), '-l', join(folder, 'content.ldif')], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -114,7 +117,7 @@ export async function startSlapd(t: TestContext, options: SlapdOptions = {}): Pr
   };
   t.after(async () => {
     await end('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   });
   return {
     url: `ldap://127.0.0.1:${port}`,
