@@ -43,7 +43,16 @@ export function shakeHands(agent: UpstreamAgent, forward: Forward, signal: Abort
       socket.destroy();
       finish({ kind: 'failed', error: new Error(`the upstream's 101 ${fault}`), isConnected });
     });
-    upstream.on('response', (answer) => finish({ kind: 'answered', answer }));
+    upstream.on('response', (answer) => {
+      if ((answer.statusCode ?? 0) >= 200) return finish({ kind: 'answered', answer });
+      // Node takes a 101 without `Upgrade` for an answer; it is none, and none will come.
+      answer.destroy();
+      finish({
+        kind: 'failed',
+        error: new Error(`the upstream answers the upgrade with a bare ${answer.statusCode}`),
+        isConnected,
+      });
+    });
     upstream.on('error', (error) => finish({ kind: 'failed', error, isConnected }));
     upstream.end();
   });

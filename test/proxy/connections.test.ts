@@ -1,0 +1,84 @@
+/** The registry of live connections. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as later } from 'node:timers/promises';
+import { Connections } from '../../src/proxy/connections.ts';
+import { collectLog } from '../support/log.ts';
+
+test('connections: the end of a session reaches each of its connections once, and nobody else', () => {
+  const connections = new Connections();
+  const ended: string[] = [];
+  for (const [session, kind] of [
+    ['a', 'websocket'],
+    ['a', 'stream'],
+    ['b', 'websocket'],
+  ] as const)
+    connections.add(session, { kind, end: (reason) => ended.push(`${session} ${kind} ${reason}`) });
+  assert.equal(connections.end('a', 'signed-out'), true);
+  connections.end('a', 'revoked');
+  assert.equal(connections.end('nobody', 'revoked'), false);
+  assert.deepEqual(ended, ['a websocket signed-out', 'a stream signed-out']);
+});
+
+test('connections: what has ended by itself is forgotten, and counted', () => {
+  const changes: string[] = [];
+  const connections = new Connections({ onChange: (kind, delta) => changes.push(`${kind} ${delta}`) });
+  const release = connections.add('a', { kind: 'websocket', end: () => assert.fail('it has ended') });
+  assert.deepEqual(connections.counts(), { websocket: 1, stream: 0, request: 0 });
+  release();
+  release();
+  assert.deepEqual(
+    [connections.counts().websocket, connections.sessions(), connections.end('a', 'revoked')],
+    [0, [], false],
+  );
+  assert.deepEqual(changes, ['websocket 1', 'websocket -1']);
+});
+
+test('connections: a request that has only begun is cut when its grace is over, unless it has finished', async () => {
+  const connections = new Connections({ grace: 50 });
+  const ended: string[] = [];
+  connections.add('a', { kind: 'request', end: () => ended.push('long') });
+  const release = connections.add('a', { kind: 'request', end: () => ended.push('short') });
+  connections.end('a', 'signed-out');
+  assert.deepEqual(ended, []);
+  release();
+  await later(100);
+  assert.deepEqual(ended, ['long']);
+});
+
+test('connections: only sessions with something lasting are to be looked after', async () => {
+  const connections = new Connections({ grace: 30 });
+  connections.add('request', { kind: 'request', end: () => undefined });
+  connections.add('stream', { kind: 'stream', end: () => undefined });
+  assert.deepEqual(connections.sessions(), ['stream']);
+  await later(50);
+  assert.deepEqual(connections.sessions(), ['request', 'stream']);
+});
+
+test('connections: a session that goes on under another id takes its connections along', () => {
+  const connections = new Connections();
+  const ended: string[] = [];
+  const release = connections.add('old', { kind: 'websocket', end: () => ended.push('one') });
+  connections.add('new', { kind: 'websocket', end: () => ended.push('two') });
+  connections.move('old', 'new');
+  assert.deepEqual([connections.end('old', 'rotated'), connections.sessions()], [false, ['new']]);
+  release();
+  connections.end('new', 'signed-out');
+  assert.deepEqual(ended, ['two']);
+  assert.equal(connections.counts().websocket, 1);
+});
+
+test('connections: one that cannot be ended does not keep the others alive', () => {
+  const { log, find } = collectLog();
+  const connections = new Connections({ log });
+  const ended: string[] = [];
+  connections.add('a', {
+    kind: 'websocket',
+    end: () => {
+      throw new Error('stuck');
+    },
+  });
+  connections.add('a', { kind: 'websocket', end: () => ended.push('other') });
+  connections.endAll('draining');
+  assert.deepEqual([ended, find('a live connection could not be ended').length], [['other'], 1]);
+});
