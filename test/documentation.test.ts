@@ -10,6 +10,7 @@ import { type TestContext, test } from 'node:test';
 import { rootCertificates } from 'node:tls';
 import { parse, parseDocument, stringify, visit } from 'yaml';
 import { loadConfig } from '../src/config/load.ts';
+import { generatedFiles } from '../scripts/docs.ts';
 import { formatIssue } from '../src/config/report.ts';
 import { documentSchema } from '../src/gateway/document.ts';
 import { temporaryFolder } from './support/folder.ts';
@@ -91,3 +92,8 @@ for (const page of glob('README.md', 'docs/**/*.md'))
 test('documentation: there are examples to check', () => {
   assert.ok(glob('config/examples/*.yaml').length > 0, 'config/examples holds configurations');
 });
+
+for (const [file, text] of generatedFiles())
+  test(`${file} is what npm run docs writes`, () => {
+    assert.equal(readFileSync(path.join(root, file), 'utf8'), text, 'run npm run docs');
+  });

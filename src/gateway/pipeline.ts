@@ -69,7 +69,7 @@ export class Pipeline {
 
   /** Writes the audit record and the metric of a request that has been answered, or given up. Call it once a request. */
   finish(decided: Decided, result: RequestResult): void {
-    this.#parts.recorder.request(decided, result, (performance.now() - decided.startedAt) / 1000);
+    this.#parts.recorder.request(decided, result, Math.round(performance.now() - decided.startedAt) / 1000);
   }
 
   async #read(request: GatewayRequest): Promise<Omit<Decided, 'request' | 'startedAt'>> {

@@ -1,8 +1,8 @@
 /** Where a login may send the browser back to: a path on this site, and nothing else, whoever wrote the value. */
 import { longestPath, readPath } from './path.ts';
 
-/** The gateway's own pages: going back to them would sign in again, or out. */
-const ownPages = /^\/_gate(?:\/|$)/;
+/** The gateway's own pages: going back to them would sign in again, or out. A kept form and the sessions are pages to see. */
+const ownPages = /^\/_gate(?:\/(?!(?:replay|session)$)|$)/;
 
 /**
  * The path and query to return to, or `/` where the value is anything but a plain path of this site.

@@ -18,11 +18,11 @@ export interface Ask {
 
 /** A visitor of one gateway. */
 export class Visitor {
-  readonly #origin: string;
+  readonly origin: string;
   readonly cookies = new Map<string, string>();
 
   constructor(gateway: URL) {
-    this.#origin = gateway.origin;
+    this.origin = gateway.origin;
   }
 
   get cookieHeader(): string {
@@ -40,7 +40,7 @@ export class Visitor {
   /** A request of a script. */
   async fetch(path: string, { method = 'GET', headers = {}, body }: Ask = {}): Promise<Answer> {
     const cookie = this.cookieHeader;
-    const response = await request(this.#origin + path, {
+    const response = await request(this.origin + path, {
       method: method as 'GET',
       headers: { ...(cookie && { cookie }), ...headers },
       ...(body !== undefined && { body }),
@@ -59,7 +59,7 @@ export class Visitor {
       method: 'POST',
       headers: {
         'content-type': 'application/x-www-form-urlencoded',
-        origin: this.#origin,
+        origin: this.origin,
         'sec-fetch-site': 'same-origin',
         ...headers,
       },

@@ -1,0 +1,32 @@
+/**
+ * A program of its own, started by `kdc.ts`: makes the token that a browser would send. Tickets are chosen by environment
+ * variables of the whole process, so this must not happen in the process that accepts tokens.
+ */
+import { createInterface } from 'node:readline';
+import kerberos from 'kerberos';
+
+interface Wish {
+  readonly cache: string;
+  readonly service: string;
+  readonly mutual: boolean;
+  readonly bare: boolean;
+}
+
+async function makeToken({ cache, service, mutual, bare }: Wish): Promise<string> {
+  process.env.KRB5CCNAME = cache;
+  const { GSS_C_MUTUAL_FLAG, GSS_C_REPLAY_FLAG, GSS_C_SEQUENCE_FLAG } = kerberos;
+  const options = {
+    mechOID: bare ? kerberos.GSS_MECH_OID_KRB5 : kerberos.GSS_MECH_OID_SPNEGO,
+    flags: (mutual ? GSS_C_MUTUAL_FLAG : 0) | GSS_C_REPLAY_FLAG | GSS_C_SEQUENCE_FLAG,
+  };
+  const client = await kerberos.initializeClient(service, options);
+  return client.step('');
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const answer = await makeToken(JSON.parse(line) as Wish).then(
+    (token) => ({ token }),
+    (error: unknown) => ({ error: String(error) }),
+  );
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
