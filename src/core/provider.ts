@@ -38,6 +38,8 @@ export interface Attempt {
   readonly flow?: string;
   /** At `start`: a login that the identity provider remembers will not do, the user must prove who they are now. */
   readonly fresh?: boolean;
+  /** At `start`: the user picked this provider on the login page; otherwise it is followed unasked. */
+  readonly chosen?: boolean;
   /** What this provider's `continue` kept for this browser. Untrusted shape: parse it with a schema. */
   readonly state?: unknown;
   /** The fields of a form post to the callback; absent for GET. */

@@ -1,0 +1,189 @@
+/** CAS 2.0 and 3.0: service tickets, single logout. The client is our own; `docs/decisions/0004-own-cas-client.md` says why. */
+import * as z from 'zod';
+import type { Offer, Outcome } from '../../core/outcome.ts';
+import { type Assertion, canonicalUsername } from '../../core/principal.ts';
+import type { Attempt, LogoutNotice, LogoutRequest, ProbeStep, Provider } from '../../core/provider.ts';
+import { defineProvider, type ProviderContext } from '../define.ts';
+import type { TicketAnswer } from './answer.ts';
+import { CasClient } from './client.ts';
+import { casError } from './failure.ts';
+import { readLogoutRequest } from './logout-request.ts';
+import { type CasOptions, casOptions, checkTogether, isUnprotected } from './options.ts';
+import { probeCas } from './probe.ts';
+import { isProxyTicket, isTicket, Tickets } from './tickets.ts';
+import { XmlError } from './xml.ts';
+
+/** A server that speaks CAS. */
+export const cas = defineProvider({
+  options: casOptions,
+  create: (options, context) => {
+    checkTogether(context.name, options);
+    return new CasProvider(options, context);
+  },
+});
+
+/** What a login under way remembers of its beginning. */
+const journey = z.strictObject({ flow: z.string().min(1), renew: z.boolean(), silent: z.boolean() });
+
+/** Verdicts of the server that are not about the ticket. */
+const ownFaults: Readonly<Record<string, 'misconfigured' | 'provider-broke' | 'protocol-error'>> = {
+  UNAUTHORIZED_SERVICE: 'misconfigured',
+  INTERNAL_ERROR: 'provider-broke',
+  INVALID_REQUEST: 'protocol-error',
+};
+
+class CasProvider implements Provider {
+  readonly #options: CasOptions;
+  readonly #context: ProviderContext;
+  readonly #client: CasClient;
+  readonly #tickets: Tickets;
+  readonly #timeout: number;
+
+  constructor(options: CasOptions, context: ProviderContext) {
+    const { name, clock, store, log } = context;
+    this.#options = options;
+    this.#context = context;
+    this.#client = new CasClient(options, clock, log);
+    this.#tickets = new Tickets(name, store, clock);
+    // Ends before whoever asks gives up, so that the answer can say which server it was.
+    this.#timeout = options.timeout - Math.min(100, options.timeout / 20);
+    if (isUnprotected(options))
+      log.warn(
+        { server: this.#client.label },
+        'answers of CAS cross the network unprotected and can be forged; use https',
+      );
+  }
+
+  async attempt(attempt: Attempt): Promise<Outcome> {
+    switch (attempt.stage) {
+      case 'ambient':
+      case 'credentials':
+        return { kind: 'challenge', offers: [this.#leaveFor(attempt.callbackUrl.href)] };
+      case 'start':
+        return this.#start(attempt);
+      case 'callback':
+        return this.#comeBack(attempt);
+      default:
+        return attempt.stage satisfies never;
+    }
+  }
+
+  async logout(_assertion: Assertion, _state: unknown, returnTo: URL): Promise<URL | undefined> {
+    if (!this.#options.logout) return undefined;
+    // Only our own site: CAS sends the browser there, and must not be made to send it anywhere else.
+    const back = returnTo.origin === this.#context.publicUrl.origin ? returnTo.href : this.#context.publicUrl.href;
+    return this.#client.address('logout', { [this.#options.version === '3.0' ? 'service' : 'url']: back });
+  }
+
+  async readLogout({ channel, form }: LogoutRequest): Promise<LogoutNotice> {
+    if (channel !== 'callback') return { kind: 'not-a-notice' };
+    const [document, ...others] = form?.getAll('logoutRequest') ?? [];
+    if (document === undefined || others.length > 0)
+      return { kind: 'rejected', reason: 'protocol-error', detail: 'the form does not hold one logoutRequest' };
+    try {
+      return { kind: 'end', handles: [readLogoutRequest(document)], reason: 'single-logout' };
+    } catch (error) {
+      if (!(error instanceof XmlError)) throw error;
+      return { kind: 'rejected', reason: 'protocol-error', detail: error.message };
+    }
+  }
+
+  probe(signal: AbortSignal): AsyncIterable<ProbeStep> {
+    const { name, publicUrl } = this.#context;
+    const service = new URL(`/_gate/callback/${encodeURIComponent(name)}`, publicUrl);
+    return probeCas({ options: this.#options, client: this.#client, service }, signal);
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  #start({ flow, fresh = false, chosen = false, callbackUrl }: Attempt): Outcome {
+    if (!flow) return { kind: 'unavailable', reason: 'provider-broke', cause: new Error('a start without a flow') };
+    const renew = this.#options.renew || fresh;
+    const silent = this.#options.gateway && !renew && !chosen;
+    const terms = { ...(renew && { renew: 'true' }), ...(silent && { gateway: 'true' }) };
+    const state: z.output<typeof journey> = { flow, renew, silent };
+    return { kind: 'continue', offer: this.#leaveFor(serviceOf(callbackUrl, flow), terms), state };
+  }
+
+  async #comeBack({ url, state, callbackUrl, signal }: Attempt): Promise<Outcome> {
+    const begun = journey.safeParse(state).data;
+    if (!begun || url.searchParams.get('flow') !== begun.flow) return { kind: 'rejected', reason: 'flow-foreign' };
+    const [ticket, ...others] = url.searchParams.getAll('ticket');
+    // CAS sends a browser back without a ticket only when it was told to ask nobody; else somebody has turned round.
+    if (ticket === undefined) return { kind: 'rejected', reason: begun.silent ? 'login-required' : 'login-denied' };
+    const isWelcome = isTicket(ticket) && (!isProxyTicket(ticket) || this.#options.proxy !== undefined);
+    if (others.length > 0 || !isWelcome) return { kind: 'rejected', reason: 'ticket-rejected' };
+    try {
+      if (signal.aborted) throw signal.reason;
+      if (!(await this.#tickets.take(ticket))) return { kind: 'rejected', reason: 'ticket-replayed' };
+      // The service is made of the configuration and of what we have kept, never of the request (CVE-2022-39369).
+      const question = { ticket, service: serviceOf(callbackUrl, begun.flow), renew: begun.renew };
+      const within = AbortSignal.any([signal, AbortSignal.timeout(this.#timeout)]);
+      return this.#judge(ticket, await this.#client.validate(question, within));
+    } catch (error) {
+      const cause = casError(error, this.#client.label);
+      return { kind: 'unavailable', reason: cause.reason, cause };
+    }
+  }
+
+  #judge(ticket: string, answer: TicketAnswer): Outcome {
+    if (answer.kind === 'failure') return this.#refuse(answer.code);
+    if (!this.#areAllowed(ticket, answer.proxies)) return { kind: 'rejected', reason: 'ticket-rejected' };
+    const assertion = this.#assertionOf(answer);
+    if (!assertion) return { kind: 'rejected', reason: 'claim-missing' };
+    return { kind: 'authenticated', assertion, grant: { handles: [ticket] } };
+  }
+
+  #refuse(code: string): Outcome {
+    const { log } = this.#context;
+    const reason = ownFaults[code];
+    if (reason) return { kind: 'unavailable', reason, cause: new Error(`CAS answers with ${code}`) };
+    if (code === 'INVALID_SERVICE')
+      log.warn(
+        { answer: code },
+        'a ticket was for another service, or server.publicUrl is not the address that browsers use',
+      );
+    else log.info({ answer: code }, 'CAS does not accept a ticket');
+    return { kind: 'rejected', reason: 'ticket-rejected' };
+  }
+
+  /** A chain counts whole: one stranger in it could have made up the user for all the others. */
+  #areAllowed(ticket: string, proxies: readonly string[]): boolean {
+    const allow = this.#options.proxy?.allow ?? [];
+    const strangers = proxies.filter((proxy) => !allow.includes(proxy));
+    const isAllowed = strangers.length === 0 && proxies.length > 0 === isProxyTicket(ticket);
+    if (!isAllowed)
+      this.#context.log.warn({ proxies, strangers }, 'a ticket came through services that proxy.allow does not list');
+    return isAllowed;
+  }
+
+  /** Undefined when there is not exactly one value for the subject. */
+  #assertionOf({ user, attributes: released }: Extract<TicketAnswer, { kind: 'success' }>): Assertion | undefined {
+    const { subject: source, ...wanted } = this.#options.attributes;
+    const [found, ...others] = source === undefined ? [user] : (released.get(source) ?? []);
+    const subject = canonicalUsername(found ?? '');
+    if (subject === '' || subject.length > 256 || /\p{Cc}/u.test(subject) || others.length > 0) {
+      this.#context.log.warn(
+        { attribute: source },
+        'CAS does not release one usable value of the attribute that names the user',
+      );
+      return undefined;
+    }
+    const values = Object.entries(wanted).map(([name, attribute]) => [name, released.get(attribute) ?? []] as const);
+    const attributes = Object.fromEntries(values.filter(([, list]) => list.length > 0));
+    return { realm: this.#context.name, subject, amr: ['cas'], attributes };
+  }
+
+  #leaveFor(service: string, terms: Readonly<Record<string, string>> = {}): Offer {
+    return { via: 'redirect', url: this.#client.address('login', { service, ...terms }) };
+  }
+}
+
+/** What CAS issues a ticket for; the same text must come with the ticket. */
+function serviceOf(callbackUrl: URL, flow: string): string {
+  const service = new URL(callbackUrl);
+  service.search = new URLSearchParams({ flow }).toString();
+  return service.href;
+}

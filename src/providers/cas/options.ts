@@ -1,0 +1,70 @@
+/** The options of a CAS server, and what they mean put together. */
+import * as z from 'zod';
+import { duration, httpUrl } from '../../config/values.ts';
+import { OperatorError } from '../../core/errors.ts';
+import { caBundle } from '../trust.ts';
+
+const attributeName = () =>
+  z
+    .string()
+    .regex(/^[\p{L}_][\p{L}\p{N}_.-]{0,127}$/u, 'must be the name of an attribute that CAS releases, case included');
+
+/** The options as they stand in the configuration. */
+export const casOptions = z.strictObject({
+  url: httpUrl().describe('base address of the CAS server, such as https://cas.example.org/cas; /login is below it'),
+  ca: caBundle()
+    .optional()
+    .describe("PEM file of the authorities that vouch for the server; the machine's when absent"),
+  version: z
+    .enum(['3.0', '2.0'])
+    .default('3.0')
+    .describe('3.0 validates at /p3/serviceValidate, and at /serviceValidate where the server has no such address'),
+  attributes: z
+    .object({
+      subject: attributeName().optional().describe('who the user is; the name that CAS gives the user when absent'),
+      name: attributeName().default('displayName'),
+      email: attributeName().default('mail'),
+      groups: attributeName().default('memberOf'),
+    })
+    .catchall(attributeName())
+    .prefault({})
+    .describe(
+      'what is read of the attributes that CAS releases: subject, name, email, groups, and any others by a name of your own',
+    ),
+  renew: z.boolean().default(false).describe('every login asks for the credentials anew: no single sign-on'),
+  gateway: z
+    .boolean()
+    .default(false)
+    .describe(
+      "a login that nobody has clicked for tries CAS silently: who is not signed in there gets our login page, not CAS's",
+    ),
+  logout: z.boolean().default(false).describe('signing out here leads the browser to the logout of CAS'),
+  proxy: z
+    .strictObject({
+      allow: z
+        .array(z.string().min(1))
+        .min(1)
+        .describe('callback addresses (pgtUrl) of services that may act for users, exactly as CAS names them'),
+    })
+    .optional()
+    .describe('takes proxy tickets; every service of the chain must be listed. Without it they are refused'),
+  timeout: duration().prefault('5s').describe('for the validation of a ticket'),
+});
+
+/** The options after they have been read. */
+export type CasOptions = z.output<typeof casOptions>;
+
+/** Checks what takes more than one option, and throws an OperatorError that names them. */
+export function checkTogether(name: string, { url, ca, renew, gateway }: CasOptions): void {
+  const fail = (keys: string, what: string, hint: string): never => {
+    throw new OperatorError(`providers.${name}: ${keys}: ${what}`, hint);
+  };
+  if (renew && gateway)
+    fail('renew, gateway', 'one always asks for credentials, the other never', 'keep one of the two');
+  if (ca && url.protocol !== 'https:') fail('ca', 'there is no TLS that could be checked', 'use an https:// url');
+}
+
+/** Whether what goes to and from the server can be read and changed on the way. */
+export function isUnprotected({ url }: CasOptions): boolean {
+  return url.protocol === 'http:' && !/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
+}
