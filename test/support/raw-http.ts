@@ -1,0 +1,37 @@
+/** HTTP byte by byte, for requests that no client library would send. */
+import { connect } from 'node:net';
+
+/** An answer's status and text; status 0 when the connection was closed without one. */
+export interface RawAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** Sends bytes and reads until the other side closes, or until a whole answer has come and `milliseconds` of silence. */
+export function sendRaw(url: URL, bytes: string | Buffer, { silence = 300, most = 10_000 } = {}): Promise<RawAnswer> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    const socket = connect(Number(url.port), url.hostname);
+    const settle = (): void => {
+      clearTimeout(end);
+      clearTimeout(quiet);
+      socket.destroy();
+      const text = Buffer.concat(chunks).toString('latin1');
+      resolve({ status: Number(/^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1] ?? 0), text });
+    };
+    const end = setTimeout(settle, most);
+    let quiet: NodeJS.Timeout | undefined;
+    socket.on('data', (chunk) => {
+      chunks.push(chunk);
+      clearTimeout(quiet);
+      quiet = setTimeout(settle, silence);
+    });
+    socket.on('error', settle).on('close', settle);
+    socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
+  });
+}
+
+/** A request of so many lines; the lines come as they are. */
+export function requestOf(lines: readonly string[], body = ''): string {
+  return `${lines.join('\r\n')}\r\n\r\n${body}`;
+}
