@@ -116,13 +116,11 @@ export class RequestBody extends Readable {
   };
 }
 
-const lingering = 10_000;
-
 /**
  * Takes in what is left of a body that nobody wants any more, so that the answer is not lost in a reset (RFC 9112 §9.6),
- * and the connection can serve again. A client that goes on for long is cut.
+ * and the connection can serve again. A client that goes on for longer than `lingering` milliseconds is cut.
  */
-export function discardRest(request: IncomingMessage): void {
+export function discardRest(request: IncomingMessage, lingering = 10_000): void {
   if (request.complete || request.destroyed) return;
   const timer = setTimeout(() => request.socket.destroy(), lingering);
   timer.unref();

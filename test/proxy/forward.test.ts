@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { discardRest } from '../../src/proxy/request-body.ts';
 import { ask, eventually, rawClient, startDataPlane, testRoute } from '../support/data-plane.ts';
 import { startRawUpstream, startUpstream, unusedPort } from '../support/upstream.ts';
 
@@ -405,11 +407,47 @@ test('forward: a body that trickles to a stop is refused (slow loris)', async (t
 test('forward: an answer before the body was read reaches the client, whose connection goes on', async (t) => {
   const upstream = await startUpstream(t, { answer: (_request, response) => void response.writeHead(403).end('no') });
   const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  t.after(() => agent.destroy());
-  const answer = await ask(plane.port, '/', { method: 'POST', body: Buffer.alloc(3_000_000), agent });
-  assert.deepEqual([answer.status, answer.body.toString()], [403, 'no']);
-  assert.equal((await ask(plane.port, '/', { agent })).status, 403);
+  const client = await rawClient(
+    t,
+    plane.port,
+    'POST /one HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nbegun',
+  );
+  await client.until(/^HTTP\/1\.1 403 .*no\r\n0\r\n\r\n$/s);
+  client.socket.write(Buffer.alloc(1_000_000 - 'begun'.length, 'a'));
+  client.socket.write('GET /two HTTP/1.1\r\nHost: a\r\n\r\n');
+  await client.until(/(?:HTTP\/1\.1 403 .*){2}/s);
+  assert.equal(upstream.received.at(-1)?.url, '/two');
+});
+
+test('forward: what is left of a refused body is taken in, so that the connection can go on', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin], { maxBody: 10 }) });
+  const chunk = `100000\r\n${'a'.repeat(0x100000)}\r\n`;
+  const head = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const client = await rawClient(t, plane.port, head + chunk);
+  await client.until(/x-code: PAYLOAD_TOO_LARGE/);
+  client.socket.write(`${chunk.repeat(8)}0\r\n\r\nGET /two HTTP/1.1\r\nHost: a\r\n\r\n`);
+  await client.until(/HTTP\/1\.1 200 OK/);
+  assert.equal(upstream.received.at(-1)?.url, '/two');
+});
+
+test('forward: a client that goes on with a body nobody wants is cut', async (t) => {
+  const server = createServer((request, response) => {
+    request.on('error', () => undefined);
+    response.end('no');
+    discardRest(request, 200);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const client = await rawClient(
+    t,
+    (server.address() as AddressInfo).port,
+    'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\na',
+  );
+  const trickle = setInterval(() => client.socket.write('a'), 20);
+  t.after(() => clearInterval(trickle));
+  assert.match(await client.closed(), /no$/);
 });
 
 test('forward: the body is asked for only when an upstream is there to take it', async (t) => {

@@ -1,4 +1,5 @@
 /** What an upstream receives as headers: asserted on the wire, for the attacks of the security cases and for random ones. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the configuration's templates look like that.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,5 @@
 /** Header templates: what is refused when they are read, and how values are written. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the configuration's templates look like that.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -4,9 +4,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { duplexPair } from 'node:stream';
+import { type Duplex, duplexPair } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import WebSocket from 'ws';
+import { closeFrame } from '../../src/proxy/frames.ts';
 import { OpenTunnel } from '../../src/proxy/tunnel.ts';
 import { testCertificates } from '../support/certificates.ts';
 import { type DataPlane, eventually, rawClient, startDataPlane, testRoute } from '../support/data-plane.ts';
@@ -269,6 +270,22 @@ test('upgrade: a busy WebSocket is closed between two of its frames, never withi
   }
 });
 
+test('upgrade: an end that comes within a frame waits for the rest of it, and lets nothing after it through', async (t) => {
+  const payload = Buffer.alloc(300, 'a');
+  const frame = Buffer.concat([Buffer.from([0x82, 126, 1, 44]), payload]);
+  const upstream = await startRawUpstream(t, (socket) =>
+    socket.write(Buffer.concat([switching(), frame.subarray(0, 100)])),
+  );
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const client = await rawClient(t, plane.port, handshake());
+  await client.until(/\r\n\r\n\x82.{99}$/s);
+  plane.connections.end('session-1', 'revoked');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  [...upstream.sockets][0]!.write(Buffer.concat([frame.subarray(100), frame]));
+  const [, frames = ''] = /^.*?\r\n\r\n(.*)$/s.exec(await client.closed()) ?? [];
+  assert.ok(Buffer.from(frames, 'latin1').equals(Buffer.concat([frame, closeFrame(1008, 'revoked')])));
+});
+
 test('upgrade: a frame that never ends does not keep a WebSocket open', async (t) => {
   const upstream = await startRawUpstream(t, (socket) =>
     socket.write(Buffer.concat([switching(), Buffer.from([0x82, 126, 0xff, 0xff, 1, 2, 3])])),
@@ -296,7 +313,12 @@ test('upgrade: a client that ignores the Close is cut', async (t) => {
 test('upgrade: each side that vanishes takes the other with it', async (t) => {
   const upstream = await startRawUpstream(t, (socket) => socket.write(switching()));
   const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  let here: Duplex | undefined;
+  plane.server.on('upgrade', (_request, socket) => {
+    here = socket;
+  });
   const ways: Readonly<Record<string, (client: Socket, upstream: Socket) => void>> = {
+    'the gateway drops the client': () => here?.destroy(),
     'the client ends': (client) => client.end(),
     'the client is reset': (client) => client.resetAndDestroy(),
     'the upstream ends': (_client, upstream) => upstream.end(),
