@@ -144,7 +144,10 @@ class Wallet {
     return coming;
   }
 
-  async token(user: string, { service = 'HTTP@localhost', mutual = true, bare = false }: TokenWish = {}): Promise<string> {
+  async token(
+    user: string,
+    { service = 'HTTP@localhost', mutual = true, bare = false }: TokenWish = {},
+  ): Promise<string> {
     const { KRB5CCNAME: cache } = await this.signIn(user);
     this.#client ??= this.#start();
     const answer = new Promise<string>((resolve) => this.#waiting.push(resolve));
@@ -208,10 +211,12 @@ async function ended(child: ChildProcess): Promise<void> {
 function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
-    socket.once('error', () => resolve(false)).once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
+    socket
+      .once('error', () => resolve(false))
+      .once('connect', () => {
+        socket.destroy();
+        resolve(true);
+      });
   });
 }
 
@@ -264,5 +269,14 @@ function serverConfigOf(folder: string, realms: readonly string[], port: number)
     '  supported_enctypes = aes256-cts:normal aes128-cts:normal',
     ' }',
   ];
-  return ['[kdcdefaults]', ' kdc_listen = ""', ` kdc_tcp_listen = 127.0.0.1:${port}`, '[realms]', ...realms.flatMap(section), '[logging]', ` kdc = FILE:${folder}/kdc.log`, ''].join('\n');
+  return [
+    '[kdcdefaults]',
+    ' kdc_listen = ""',
+    ` kdc_tcp_listen = 127.0.0.1:${port}`,
+    '[realms]',
+    ...realms.flatMap(section),
+    '[logging]',
+    ` kdc = FILE:${folder}/kdc.log`,
+    '',
+  ].join('\n');
 }
