@@ -15,6 +15,7 @@ import { Sessions } from '../sessions/sessions.ts';
 import { Lockout } from '../users/lockout.ts';
 import { Browsers } from './browser.ts';
 import { composerOf, isOwnCookie } from './composer.ts';
+import { Decliner } from './declined.ts';
 import type { Document } from './document.ts';
 import { Flows } from './flows.ts';
 import { HttpCarrier } from './http.ts';
@@ -98,7 +99,8 @@ export async function buildGateway(document: Document, services: Services): Prom
   const forwarder = new Forwarder({ agents, connections, log, isOwnCookie });
   const tunnel = new Tunnel({ agents, connections, log, isOwnCookie });
   const live = new LiveSessions({ sessions, connections, recorder, log });
-  const http = new HttpCarrier({ log, pipeline, portal, forwarder, posts, pages });
+  const decliner = new Decliner({ portal, posts, pages });
+  const http = new HttpCarrier({ log, pipeline, portal, forwarder, decliner });
   const upgrade = new UpgradeCarrier({ log, pipeline, tunnel });
   metrics.countSessionsBy(() => sessions.count());
   metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });

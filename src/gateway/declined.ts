@@ -1,0 +1,146 @@
+/**
+ * Answers requests that are not forwarded: to the login page, to its confirmation, elsewhere, or a refusal, as a page to
+ * people and as JSON to programs. The same for requests to the gateway and for those that a front proxy asks about.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Offer } from '../core/outcome.ts';
+import type { Reason } from '../core/reason.ts';
+import type { CanonicalTarget, Verdict } from '../core/verdict.ts';
+import { isNavigation, permanently, redirect, sendJson } from './answers.ts';
+import type { PageSender } from './pages.ts';
+import type { Decided } from './pipeline.ts';
+import type { Portal } from './portal.ts';
+import type { RequestResult } from './record.ts';
+import type { PostKeeper } from './replay.ts';
+
+/** A verdict that forwards nothing. */
+export type Declined = Exclude<Verdict, { readonly kind: 'forward' | 'portal' }>;
+
+/** What declining works with. */
+export interface DeclineParts {
+  readonly portal: Portal;
+  readonly posts: PostKeeper;
+  readonly pages: PageSender;
+}
+
+/** Answers requests that are not forwarded. */
+export class Decliner {
+  readonly #parts: DeclineParts;
+
+  constructor(parts: DeclineParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Answers one request. `origin` stands before redirects: empty where the browser asked us, the public one where a front
+   * proxy did, since some resolve what is relative against the address that they asked.
+   */
+  async answer(decided: Decided, verdict: Declined, request: IncomingMessage, response: ServerResponse, origin = ''): Promise<RequestResult> {
+    switch (verdict.kind) {
+      case 'authenticate':
+        return this.#authenticate(decided, verdict, request, response, origin);
+      case 'redirect':
+        permanently(request, response, origin + verdict.location);
+        return { status: response.statusCode };
+      case 'step-up':
+        return this.#stepUp(verdict, request, response, origin);
+      case 'refuse':
+        this.#parts.pages.sendError(request, response, { requestId: decided.request.id, ...verdict });
+        return { status: verdict.error.status, reason: verdict.reason };
+      default:
+        return verdict satisfies never;
+    }
+  }
+
+  async #authenticate(
+    decided: Decided,
+    verdict: Extract<Verdict, { kind: 'authenticate' }>,
+    request: IncomingMessage,
+    response: ServerResponse,
+    origin: string,
+  ): Promise<RequestResult> {
+    const challenges = challengesOf(verdict.offers);
+    if (!isNavigation(request.headers)) {
+      const login = loginAddress(returnFor(request, verdict.target));
+      sendJson(request, response, 401, { error: 'login-required', login }, challenges);
+      return { status: 401 };
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') return this.#authenticatePost(decided, verdict, request, response, origin);
+    const returnTo = verdict.target.path + verdict.target.query;
+    const notice = noticeFor(verdict.reason);
+    if (!('www-authenticate' in challenges)) {
+      redirect(request, response, origin + loginAddress(returnTo, notice ? { notice } : {}));
+      return { status: response.statusCode };
+    }
+    // A browser without a ticket shows the body of the 401: the login page itself.
+    const { client, request: plain } = decided;
+    if (!client) throw new Error('a request without a client cannot have been decided');
+    return this.#parts.portal.answer(request, response, {
+      requestId: plain.id,
+      client,
+      signal: plain.signal,
+      target: loginTarget(verdict.target, returnTo, notice),
+      challenge: challenges,
+    });
+  }
+
+  /** A form whose session has ended: kept where the route allows it, else the page says that it was not sent. */
+  async #authenticatePost(
+    decided: Decided,
+    verdict: Extract<Verdict, { kind: 'authenticate' }>,
+    request: IncomingMessage,
+    response: ServerResponse,
+    origin: string,
+  ): Promise<RequestResult> {
+    const { posts, pages } = this.#parts;
+    const kept = await posts.keep(request, verdict.route, verdict.target);
+    if (kept.kind === 'kept') {
+      const notice = noticeFor(verdict.reason);
+      const cookie = kept.cookie && { 'set-cookie': kept.cookie };
+      redirect(request, response, origin + loginAddress(kept.returnTo, notice ? { notice } : {}), cookie || {});
+      return { status: response.statusCode };
+    }
+    const openHref = loginAddress(returnFor(request, verdict.target));
+    pages.send(request, response, 401, { kind: 'not-sent', reason: kept.reason, openHref, signIn: true, requestId: decided.request.id });
+    return { status: 401 };
+  }
+
+  #stepUp(verdict: Extract<Verdict, { kind: 'step-up' }>, request: IncomingMessage, response: ServerResponse, origin: string): RequestResult {
+    if (isNavigation(request.headers) && (request.method === 'GET' || request.method === 'HEAD')) {
+      redirect(request, response, origin + loginAddress(verdict.target.path + verdict.target.query, { confirm: '1' }));
+      return { status: response.statusCode };
+    }
+    const login = loginAddress(returnFor(request, verdict.target), { confirm: '1' });
+    sendJson(request, response, 401, { error: 'login-required', reason: verdict.reason, login });
+    return { status: 401 };
+  }
+}
+
+/** The login page's address. */
+function loginAddress(returnTo: string, more: Readonly<Record<string, string>> = {}): string {
+  return `/_gate/login?${new URLSearchParams({ return: returnTo, ...more })}`;
+}
+
+function loginTarget(target: CanonicalTarget, returnTo: string, notice?: string): CanonicalTarget {
+  return { ...target, path: '/_gate/login', query: loginAddress(returnTo, notice ? { notice } : {}).slice('/_gate/login'.length) };
+}
+
+/** What the login page says of the session before; nothing where there was none. */
+function noticeFor(reason: Reason): 'session-idle' | 'session-ended' | undefined {
+  if (reason === 'idle') return 'session-idle';
+  const ended: readonly Reason[] = ['lifetime', 'revoked', 'provider-gone', 'back-channel', 'single-logout', 'signed-out'];
+  return ended.includes(reason) ? 'session-ended' : undefined;
+}
+
+/** Where to go after a login that a script's request asked for: the page it stands on, not what it fetched. */
+function returnFor(request: IncomingMessage, target: CanonicalTarget): string {
+  const { referer, host } = request.headers;
+  const page = referer !== undefined && URL.canParse(referer) ? new URL(referer) : undefined;
+  if (page && page.host === host && !page.pathname.startsWith('/_gate')) return page.pathname + page.search;
+  return target.path + target.query;
+}
+
+function challengesOf(offers: readonly Offer[]): { 'www-authenticate'?: string[] } {
+  const values = offers.flatMap((offer) => (offer.via === 'header' ? [offer.value] : []));
+  return values.length > 0 ? { 'www-authenticate': values } : {};
+}
