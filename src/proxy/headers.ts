@@ -3,6 +3,7 @@
  * same for HTTP and WebSocket. The framing of the body is not here but where the body is sent.
  */
 import { isIP } from 'node:net';
+import type { Log } from '../core/log.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Route } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
@@ -17,6 +18,9 @@ import {
   defaultHeaderRules,
   renderTemplates,
 } from './templates.ts';
+
+/** Names the identity headers that were too long, so that no upstream takes an absent list for an empty one. */
+const omittedHeader = 'x-gatehouse-omitted';
 
 /** Headers for an upstream, names in lower case. */
 export type UpstreamHeaders = ReadonlyMap<string, string | readonly string[]>;
@@ -45,6 +49,7 @@ export interface HeaderComposerOptions {
   readonly closed?: Iterable<string>;
   readonly isOwnCookie: OwnCookie;
   readonly isTrusted: (address: string) => boolean;
+  readonly log?: Log;
 }
 
 /** Headers for an upstream, with the names that had to be left out because they are too long. */
@@ -63,13 +68,16 @@ export class HeaderComposer {
   readonly #rules: ReadonlyMap<object, readonly CompiledHeader[]>;
   readonly #isOwnCookie: OwnCookie;
   readonly #isTrusted: (address: string) => boolean;
+  readonly #log: Log | undefined;
+  #reportedAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ routes, closed = [], isOwnCookie, isTrusted }: HeaderComposerOptions) {
+  constructor({ routes, closed = [], isOwnCookie, isTrusted, log }: HeaderComposerOptions) {
     const rules = [...defaultHeaderRules, ...routes.flatMap((route) => route.headers)];
     this.#namespace = compileNamespace([...rules.map((rule) => rule.name), ...closed]);
     this.#rules = new Map(routes.map((route) => [route, compileTemplates(route.headers)]));
     this.#isOwnCookie = isOwnCookie;
     this.#isTrusted = isTrusted;
+    this.#log = log;
   }
 
   /** The headers for a request to this route's upstream. */
@@ -92,8 +100,20 @@ export class HeaderComposer {
     if (!trace) headers.set('traceparent', formatTraceparent(continueTrace(undefined)));
     if (input.upgrade) headers.set('connection', 'Upgrade').set('upgrade', 'websocket');
     for (const [name, value] of rendered.headers) headers.set(name, value);
+    if (rendered.omitted.length > 0) {
+      headers.set(omittedHeader, rendered.omitted.join(', '));
+      this.#report(rendered.omitted, principal?.subject);
+    }
     if (assertion !== undefined) headers.set(assertionHeader, assertion);
     return { headers, omitted: rendered.omitted };
+  }
+
+  /** Once a minute: the user it happens to makes every request with the same groups. */
+  #report(omitted: readonly string[], user: string | undefined): void {
+    const now = performance.now();
+    if (now - this.#reportedAt < 60_000) return;
+    this.#reportedAt = now;
+    this.#log?.warn({ omitted, user }, 'identity headers are too long for upstreams and were left out');
   }
 
   #strip(input: HeaderInput): { headers: Map<string, string | string[]>; trace: boolean } {

@@ -1,7 +1,7 @@
 /** The data plane over HTTP: what the upstream received, what the client got, and how every failure ends. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent, createServer, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { discardRest } from '../../src/proxy/request-body.ts';
@@ -281,6 +281,11 @@ const lies: Readonly<
   'something that is no HTTP': { bytes: 'SSH-2.0-OpenSSH_9.2\r\n', want: { code: 'UPSTREAM_BROKE' } },
   'a switch of protocol that nobody asked for': {
     bytes: 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n',
+    want: { code: 'UPSTREAM_BROKE' },
+  },
+  // undici takes any 100 for a broken answer, since it never asks for one.
+  'a 100 Continue that nobody asked for': {
+    bytes: 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
     want: { code: 'UPSTREAM_BROKE' },
   },
   'a status out of range': { bytes: 'HTTP/1.1 999 Odd\r\nContent-Length: 3\r\n\r\nabc', want: { body: 'abc' } },

@@ -300,6 +300,7 @@ test('headers: S10 a user with five hundred long groups still reaches the upstre
   const groups = Array.from({ length: 500 }, (_, index) => `cn=group-number-${index},ou=groups,dc=example,dc=com`);
   const received = await receivedFor(t, [], { principal: { ...alice, attributes: { ...alice.attributes, groups } } });
   assert.deepEqual(received.values('x-remote-groups'), []);
+  assert.deepEqual(received.values('x-gatehouse-omitted'), ['x-remote-groups']);
   assert.deepEqual(received.values('x-remote-user'), ['alice']);
 });
 
