@@ -1,8 +1,10 @@
-/** Certificate authorities: reads PEM bundles from files and says clearly why one cannot be used. */
+/** Certificate authorities: reads PEM bundles and Java's trust stores, and says clearly why one cannot be used. */
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { getCACertificates } from 'node:tls';
 import { OperatorError } from '../core/errors.ts';
+import type { Secret } from '../core/secret.ts';
+import { trustStoreCertificates, trustStoreKind } from './trust-store.ts';
 
 /** Certificates that are trusted, in PEM and read. */
 export interface Authorities {
@@ -10,13 +12,21 @@ export interface Authorities {
   readonly source: string;
   readonly pem: readonly string[];
   readonly certificates: readonly X509Certificate[];
+  /**
+   * Each is trusted as it stands, also one that is no authority: so Java means it, and `keytool -import` of a server's full
+   * chain keeps the server's own certificate only.
+   */
+  readonly trustsEach?: boolean;
 }
 
 const block = /-----BEGIN ((?:TRUSTED |X509 )?CERTIFICATE)-----[\s\S]*?-----END \1-----/g;
 const asPem = 'convert it with: openssl x509 -inform der -in FILE -out ca.pem';
 
-/** Reads a file of one or more certificates in PEM. Throws an OperatorError that names the file and what is wrong. */
-export function readAuthorities(path: string): Authorities {
+/**
+ * Reads a file of one or more certificates in PEM, or a trust store with its password. Throws an OperatorError that names the
+ * file and what is wrong.
+ */
+export function readAuthorities(path: string, password?: Secret): Authorities {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path);
@@ -25,10 +35,31 @@ export function readAuthorities(path: string): Authorities {
   }
   if (bytes.length === 0)
     throw new OperatorError(`the file ${path} is empty`, 'put the certificate of the authority in it, in PEM');
+  if (trustStoreKind(bytes)) return storedAuthorities(bytes, password, `the file ${path}`);
+  if (password)
+    throw new OperatorError(
+      `the file ${path} is no trust store, and needs no password`,
+      'write ca: FILE for certificates in PEM',
+    );
   // A DER certificate is one ASN.1 SEQUENCE with a length of two bytes; PEM begins with text.
   if (bytes[0] === 0x30 && bytes[1] === 0x82)
     throw new OperatorError(`the file ${path} is a certificate in DER, not PEM`, asPem);
   return parseAuthorities(bytes.toString('latin1'), `the file ${path}`);
+}
+
+function storedAuthorities(bytes: Buffer, password: Secret | undefined, source: string): Authorities {
+  const certificates = trustStoreCertificates(bytes, password, source).map((content, index) => {
+    try {
+      return new X509Certificate(content);
+    } catch (error) {
+      throw new OperatorError(
+        `certificate ${index + 1} of ${source} cannot be read`,
+        'import it again with keytool',
+        error,
+      );
+    }
+  });
+  return { source, pem: certificates.map(String), certificates, trustsEach: true };
 }
 
 /** Reads certificates out of PEM text; `source` names the text in errors. Text between the blocks is ignored. */

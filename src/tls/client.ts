@@ -35,7 +35,11 @@ export interface TlsClientOptions {
 export function tlsClientOptions(trust: Trust = {}): TlsClientOptions {
   const { ca, pins = [], servername } = trust;
   return {
-    secureContext: createSecureContext({ ca: [...(ca?.pem ?? systemAuthorities())], minVersion: 'TLSv1.2' }),
+    secureContext: createSecureContext({
+      ca: [...(ca?.pem ?? systemAuthorities())],
+      minVersion: 'TLSv1.2',
+      allowPartialTrustChain: ca?.trustsEach === true,
+    }),
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
     checkServerIdentity: (host, certificate) => {
