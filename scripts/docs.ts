@@ -17,7 +17,10 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     'Editors that know YAML schemas complete and check the file when it begins with',
     '`# yaml-language-server: $schema=gatehouse.schema.json`.',
   ].join('\n');
-  const schema = jsonSchema(documentSchema, { title: 'Gatehouse', description: 'The configuration of a Gatehouse gateway' });
+  const schema = jsonSchema(documentSchema, {
+    title: 'Gatehouse',
+    description: 'The configuration of a Gatehouse gateway',
+  });
   return new Map([
     ['docs/configuration.md', printReference(documentSchema, { title: 'Configuration', introduction })],
     ['config/gatehouse.schema.json', `${JSON.stringify(schema, null, 2)}\n`],

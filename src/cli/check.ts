@@ -1,10 +1,10 @@
 /** `gatehouse check`: is the configuration right, and, with `--connect`, do the providers answer? */
 import { type ConfigIssue, formatIssues } from '../config/report.ts';
-import type { ProbeStep } from '../core/provider.ts';
 import { systemClock } from '../core/clock.ts';
+import type { ProbeStep } from '../core/provider.ts';
+import type { Document } from '../gateway/document.ts';
 import { buildProviders } from '../gateway/providers.ts';
 import { routesOf } from '../gateway/routes.ts';
-import type { Document } from '../gateway/document.ts';
 import { locationWarnings } from '../routing/location-warnings.ts';
 import { MemoryStore } from '../store/memory.ts';
 import { createLog } from '../telemetry/log.ts';
@@ -37,7 +37,10 @@ async function runCheck(invocation: Invocation): Promise<number> {
     return 1;
   }
   const warnings = [...reading.warnings, ...routeWarnings(reading)];
-  if (warnings.length > 0) terminal.stderr.write(`${formatIssues(warnings)}\n${warnings.length} ${warnings.length === 1 ? 'warning' : 'warnings'}\n`);
+  if (warnings.length > 0)
+    terminal.stderr.write(
+      `${formatIssues(warnings)}\n${warnings.length} ${warnings.length === 1 ? 'warning' : 'warnings'}\n`,
+    );
   terminal.stdout.write(`${file}: good\n`);
   return invocation.values.connect === true ? connect(reading.document, terminal) : 0;
 }
@@ -45,13 +48,22 @@ async function runCheck(invocation: Invocation): Promise<number> {
 /** What is allowed but seldom meant, at the line where it stands. */
 function routeWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
   const routes = routesOf(document);
-  return locationWarnings(routes).map(({ route, key, message, hint }) => ({ ...locate(['routes', routes.indexOf(route), key]), message, hint }));
+  return locationWarnings(routes).map(({ route, key, message, hint }) => ({
+    ...locate(['routes', routes.indexOf(route), key]),
+    message,
+    hint,
+  }));
 }
 
 async function connect(document: Document, terminal: Terminal): Promise<number> {
   const log = createLog({ level: 'error', destination: { write: () => true } });
   const store = new MemoryStore(systemClock);
-  const providers = buildProviders(document, { clock: systemClock, log, store, metrics: createMetrics({ processMetrics: false }) });
+  const providers = buildProviders(document, {
+    clock: systemClock,
+    log,
+    store,
+    metrics: createMetrics({ processMetrics: false }),
+  });
   let isGood = true;
   try {
     for (const [name, provider] of providers.all) {
@@ -69,7 +81,9 @@ async function connect(document: Document, terminal: Terminal): Promise<number> 
     await providers.close();
     await store.close();
   }
-  terminal.stdout.write(isGood ? '\nevery provider answers\n' : '\nat least one provider does not answer as it should\n');
+  terminal.stdout.write(
+    isGood ? '\nevery provider answers\n' : '\nat least one provider does not answer as it should\n',
+  );
   return isGood ? 0 : 1;
 }
 

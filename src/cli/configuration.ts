@@ -42,6 +42,8 @@ export function requireConfiguration(invocation: Invocation): { file: string; do
   const file = configFile(invocation);
   const reading = readConfiguration(file, invocation.terminal.env);
   if (reading.kind === 'ok') return { file, document: reading.document };
-  const hint = existsSync(file) ? 'gatehouse check shows the same without starting anything' : 'name another with --config FILE';
+  const hint = existsSync(file)
+    ? 'gatehouse check shows the same without starting anything'
+    : 'name another with --config FILE';
   throw new OperatorError(`the configuration cannot be used\n${formatIssues(reading.issues)}`, hint);
 }

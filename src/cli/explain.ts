@@ -38,14 +38,25 @@ async function runExplain(invocation: Invocation): Promise<number> {
   if (!user || !url) throw new OperatorError('--user and --url are needed', explain.usage);
   const { document } = requireConfiguration(invocation);
   const { terminal, values } = invocation;
-  const password = values.password === true ? new Secret(await readPassword(terminal, `Password of ${user}: `)) : undefined;
+  const password =
+    values.password === true ? new Secret(await readPassword(terminal, `Password of ${user}: `)) : undefined;
   const log = createLog({ level: 'error', destination: { write: () => true } });
   const store = new MemoryStore(systemClock);
-  const providers = buildProviders(document, { clock: systemClock, log, store, metrics: createMetrics({ processMetrics: false }) });
+  const providers = buildProviders(document, {
+    clock: systemClock,
+    log,
+    store,
+    metrics: createMetrics({ processMetrics: false }),
+  });
   try {
     const routes = routesOf(document);
     const question = { user, url, method: textOption(invocation, 'method') ?? 'GET', ...(password && { password }) };
-    const explanation = await explainRequest(question, { document, providers, routes, composer: composerOf(document, routes) });
+    const explanation = await explainRequest(question, {
+      document,
+      providers,
+      routes,
+      composer: composerOf(document, routes),
+    });
     terminal.stdout.write(`${describe(explanation).join('\n')}\n`);
     return explanation.decision?.kind === 'permit' ? 0 : 1;
   } finally {
@@ -61,19 +72,26 @@ function describe({ route, user, decision, headers }: Explanation): string[] {
     const { match, target, upstreamPath } = route;
     lines.push(`path       ${target.path}${target.query}  (host ${target.host})`);
     lines.push(`route      ${match.route.name}: ${match.why}`);
-    for (const { route: other, matches, note } of match.considered) lines.push(`             ${matches ? '+' : '-'} ${other.name}: ${note}`);
+    for (const { route: other, matches, note } of match.considered)
+      lines.push(`             ${matches ? '+' : '-'} ${other.name}: ${note}`);
     lines.push(`upstream   ${match.route.upstream.servers.map(({ origin }) => origin).join(', ')}${upstreamPath}`);
   }
   lines.push(...describeUser(user));
   lines.push(`decision   ${describeDecision({ route, user, ...(decision && { decision }) })}`);
-  for (const [name, value] of headers ?? []) lines.push(`header     ${name}: ${typeof value === 'string' ? value : value.join(', ')}`);
+  for (const [name, value] of headers ?? [])
+    lines.push(`header     ${name}: ${typeof value === 'string' ? value : value.join(', ')}`);
   return lines;
 }
 
 function describeUser({ steps, outcome, principal, roles }: UserExplanation): string[] {
-  const asked = steps.map(({ provider, outcome: said, reason, milliseconds }) => `login      ${provider}: ${said}${reason ? ` (${reason})` : ''} in ${milliseconds} ms`);
+  const asked = steps.map(
+    ({ provider, outcome: said, reason, milliseconds }) =>
+      `login      ${provider}: ${said}${reason ? ` (${reason})` : ''} in ${milliseconds} ms`,
+  );
   if (!principal) return [...asked, `user       nobody: ${outcome.kind}`];
-  const attributes = Object.entries(principal.attributes).map(([name, values]) => `             ${name}: ${values.join(', ')}`);
+  const attributes = Object.entries(principal.attributes).map(
+    ([name, values]) => `             ${name}: ${values.join(', ')}`,
+  );
   const given = roles.map(({ role, given: has, why }) => `role       ${has ? '+' : '-'} ${role}: ${why}`);
   return [...asked, `user       ${principal.subject} of ${principal.provider}`, ...attributes, ...given];
 }

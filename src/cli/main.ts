@@ -22,7 +22,12 @@ export async function main(argv: readonly string[], terminal: Terminal = process
   if (!command) return fail(terminal, exitCodes.usage, `unknown command: ${name}`, 'gatehouse help lists the commands');
   if (rest.includes('--help') || rest.includes('-h')) return print(terminal, `${command.usage}\n\n${command.help}`);
   try {
-    const { values, positionals } = parseArgs({ args: [...rest], options: command.options, allowPositionals: true, strict: true });
+    const { values, positionals } = parseArgs({
+      args: [...rest],
+      options: command.options,
+      allowPositionals: true,
+      strict: true,
+    });
     return await command.run({ values, positionals, terminal });
   } catch (error) {
     return explainFailure(terminal, command, error);
@@ -49,7 +54,14 @@ function print(terminal: Terminal, text: string): number {
 
 function usage(): string {
   const lines = Object.values(commands).map(({ usage, summary }) => `  ${usage}\n      ${summary}`);
-  return ['Gatehouse: one gateway in front of every app.', '', ...lines, '', 'gatehouse COMMAND --help says more.'].join('\n');
+  return [
+    'Gatehouse: one gateway in front of every app.',
+    '',
+    ...lines,
+    '',
+    'gatehouse COMMAND --help says more.',
+  ].join('\n');
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) process.exitCode = await main(process.argv.slice(2));
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)
+  process.exitCode = await main(process.argv.slice(2));

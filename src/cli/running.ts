@@ -41,7 +41,12 @@ export class Running {
     try {
       gateway = await buildGateway(document, services);
       const { listen, maxHeaderSize, maxConnections, headTimeout, keepAlive } = document.server;
-      servers = await PublicServers.start(listen, { maxHeaderSize, maxConnections, headTimeout, keepAlive }, gateway, services.log);
+      servers = await PublicServers.start(
+        listen,
+        { maxHeaderSize, maxConnections, headTimeout, keepAlive },
+        gateway,
+        services.log,
+      );
       const running = new Running(services, gateway, servers, read);
       running.#admin = await startAdmin(document.admin, running.#adminParts());
       services.audit.record({ event: 'start', outcome: 'succeeded' });
@@ -93,7 +98,8 @@ export class Running {
     if (this.#stopped) return false;
     try {
       const reading = this.#read();
-      if (reading.kind === 'invalid') throw new OperatorError(`the configuration cannot be used\n${formatIssues(reading.issues)}`);
+      if (reading.kind === 'invalid')
+        throw new OperatorError(`the configuration cannot be used\n${formatIssues(reading.issues)}`);
       refuseRestart(this.#gateway.document, reading.document);
       const next = await buildGateway(reading.document, this.#services);
       const previous = this.#gateway;
@@ -107,7 +113,10 @@ export class Running {
       log.info({}, 'the configuration was reloaded');
       return true;
     } catch (error) {
-      metrics.retain({ routes: this.#gateway.document.routes.map(({ name, location }) => name ?? location.text), providers: Object.keys(this.#gateway.document.providers) });
+      metrics.retain({
+        routes: this.#gateway.document.routes.map(({ name, location }) => name ?? location.text),
+        providers: Object.keys(this.#gateway.document.providers),
+      });
       const detail = error instanceof Error ? error.message : String(error);
       audit.record({ event: 'reload', outcome: 'failed', detail });
       log.error({ error }, 'the configuration was not reloaded; the one before goes on');
@@ -117,7 +126,11 @@ export class Running {
 
   /** The gateway before closes when its last request is done. */
   #retire(gateway: Gateway): void {
-    const closing = gateway.close().catch((error: unknown) => this.#services.log.error({ error }, 'the gateway of the configuration before did not close'));
+    const closing = gateway
+      .close()
+      .catch((error: unknown) =>
+        this.#services.log.error({ error }, 'the gateway of the configuration before did not close'),
+      );
     this.#retired.add(closing);
     void closing.finally(() => this.#retired.delete(closing));
   }
@@ -159,6 +172,9 @@ function refuseRestart(before: Document, after: Document): void {
     'session.store': ({ session }: Document) => session.store,
     'audit.to': ({ audit }: Document) => audit.to,
   };
-  const changed = Object.entries(fixed).flatMap(([key, read]) => (JSON.stringify(read(before)) === JSON.stringify(read(after)) ? [] : [key]));
-  if (changed.length > 0) throw new OperatorError(`${changed.join(', ')} changed, which a reload cannot do`, 'restart the gateway for that');
+  const changed = Object.entries(fixed).flatMap(([key, read]) =>
+    JSON.stringify(read(before)) === JSON.stringify(read(after)) ? [] : [key],
+  );
+  if (changed.length > 0)
+    throw new OperatorError(`${changed.join(', ')} changed, which a reload cannot do`, 'restart the gateway for that');
 }

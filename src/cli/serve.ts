@@ -21,7 +21,12 @@ async function runServe(invocation: Invocation): Promise<number> {
   const { env } = invocation.terminal;
   const running = await Running.start({ document, read: () => readConfiguration(file, env) });
   running.log.info(
-    { listen: running.addresses.map(String), admin: String(running.adminAddress), publicUrl: document.server.publicUrl.origin, config: file },
+    {
+      listen: running.addresses.map(String),
+      admin: String(running.adminAddress),
+      publicUrl: document.server.publicUrl.origin,
+      config: file,
+    },
     'the gateway is ready',
   );
   const reload = (): void => void running.reload();

@@ -42,13 +42,24 @@ const actions: Readonly<Record<string, Action>> = {
       ?.split(',')
       .map((group) => group.trim())
       .filter((group) => group !== '');
-    if (file.find(name)) throw new OperatorError(`${file.path} has a user ${name} already`, 'choose another name, or change it with: gatehouse users passwd');
+    if (file.find(name))
+      throw new OperatorError(
+        `${file.path} has a user ${name} already`,
+        'choose another name, or change it with: gatehouse users passwd',
+      );
     const password = new Secret(await readNewPassword(invocation.terminal, name));
-    await file.add({ username: name, password, ...(fullName && { name: fullName }), ...(email && { email }), ...(groups && { groups }) });
+    await file.add({
+      username: name,
+      password,
+      ...(fullName && { name: fullName }),
+      ...(email && { email }),
+      ...(groups && { groups }),
+    });
     return `${name} is added to ${file.path}`;
   },
   passwd: async (file, name, { terminal }) => {
-    if (!file.find(name)) throw new OperatorError(`${file.path} has no user ${name}`, 'see them all with: gatehouse users list');
+    if (!file.find(name))
+      throw new OperatorError(`${file.path} has no user ${name}`, 'see them all with: gatehouse users list');
     await file.setPassword(name, new Secret(await readNewPassword(terminal, name)));
     return `${name} has a new password`;
   },
@@ -66,12 +77,18 @@ async function runUsers(invocation: Invocation): Promise<number> {
   const { positionals, terminal } = invocation;
   const [verb = '', name, ...rest] = positionals;
   const action = Object.hasOwn(actions, verb) ? actions[verb] : undefined;
-  if (rest.length > 0 || (verb !== 'list' && (!action || name === undefined)) || (verb === 'list' && name !== undefined)) {
+  if (
+    rest.length > 0 ||
+    (verb !== 'list' && (!action || name === undefined)) ||
+    (verb === 'list' && name !== undefined)
+  ) {
     terminal.stderr.write(`usage: ${users.usage}\n`);
     return 2;
   }
   const { document } = requireConfiguration(invocation);
-  const file = new UsersFile(usersPath(document, textOption(invocation, 'provider')), { log: createLog({ level: 'error', destination: terminal.stderr }) });
+  const file = new UsersFile(usersPath(document, textOption(invocation, 'provider')), {
+    log: createLog({ level: 'error', destination: terminal.stderr }),
+  });
   file.open();
   terminal.stdout.write(action && name !== undefined ? `${await action(file, name, invocation)}\n` : table(file));
   return 0;
@@ -79,26 +96,46 @@ async function runUsers(invocation: Invocation): Promise<number> {
 
 /** The file of the one provider of type local, or of the one that is named. */
 function usersPath({ providers }: Document, wanted: string | undefined): string {
-  const local = Object.entries(providers).filter(([name, { type }]) => type === 'local' && (wanted === undefined || name === wanted));
+  const local = Object.entries(providers).filter(
+    ([name, { type }]) => type === 'local' && (wanted === undefined || name === wanted),
+  );
   const [only] = local;
   if (local.length === 0)
-    throw new OperatorError(wanted ? `there is no provider ${wanted} of type local` : 'the configuration has no provider of type local', 'add one under providers:, such as local: { type: local, users: users.yaml }');
-  if (local.length > 1 || !only) throw new OperatorError(`there are several providers of type local: ${local.map(([name]) => name).join(', ')}`, 'say which one with --provider NAME');
+    throw new OperatorError(
+      wanted ? `there is no provider ${wanted} of type local` : 'the configuration has no provider of type local',
+      'add one under providers:, such as local: { type: local, users: users.yaml }',
+    );
+  if (local.length > 1 || !only)
+    throw new OperatorError(
+      `there are several providers of type local: ${local.map(([name]) => name).join(', ')}`,
+      'say which one with --provider NAME',
+    );
   const [, options] = only;
-  if (!('users' in options) || typeof options.users !== 'string') throw new OperatorError(`providers.${only[0]}.users names no file`);
+  if (!('users' in options) || typeof options.users !== 'string')
+    throw new OperatorError(`providers.${only[0]}.users names no file`);
   return options.users;
 }
 
 function table(file: UsersFile): string {
-  const rows = file.list().map(({ username, name, email, groups, disabled, password }) => [
-    username,
-    disabled ? 'disabled' : password === undefined ? 'no password' : 'enabled',
-    name ?? '',
-    email ?? '',
-    groups.join(','),
-  ]);
+  const rows = file
+    .list()
+    .map(({ username, name, email, groups, disabled, password }) => [
+      username,
+      disabled ? 'disabled' : password === undefined ? 'no password' : 'enabled',
+      name ?? '',
+      email ?? '',
+      groups.join(','),
+    ]);
   if (rows.length === 0) return `${file.path} has no users; add one with: gatehouse users add NAME\n`;
   const all = [['USER', 'STATE', 'NAME', 'E-MAIL', 'GROUPS'], ...rows];
   const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
-  return all.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()}\n`).join('');
+  return all
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
 }

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import helmet from 'helmet';
 import type { GatewayError } from '../core/errors.ts';
+import { contentSecurityPolicy } from '../pages/pages.ts';
 
 /** Headers of an answer beside the usual ones. */
 export type ReplyHeaders = Readonly<Record<string, string | readonly string[]>>;
@@ -22,44 +23,55 @@ export function isNavigation(headers: Readonly<IncomingHttpHeaders>): boolean {
 /**
  * Security headers for our own pages; answers of upstreams never pass here.
  *
- * `form-action` names our origin and no other: browsers apply it to redirects after a form too.
+ * Browsers apply `form-action` to the redirects that follow a form, too: after a login an application may send the browser
+ * to another site at once, and a logout goes on to an identity provider.
  */
-export function protectPage(options: { readonly https: boolean }): (request: IncomingMessage, response: ServerResponse) => void {
+export function protectPage(options: {
+  readonly https: boolean;
+}): (request: IncomingMessage, response: ServerResponse) => void {
   const middleware = helmet({
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'none'"],
-        styleSrc: ["'self'"],
-        scriptSrc: ["'self'"],
-        imgSrc: ["'self'"],
-        formAction: ["'self'"],
-        frameAncestors: ["'none'"],
-        baseUri: ["'none'"],
-      },
-    },
+    contentSecurityPolicy: false,
     strictTransportSecurity: options.https,
     referrerPolicy: { policy: 'same-origin' },
     xFrameOptions: { action: 'deny' },
   });
+  const policy = contentSecurityPolicy(options.https ? ['https:'] : ['https:', 'http:']);
   return (request, response) => {
     middleware(request, response, () => {});
+    response.setHeader('content-security-policy', policy);
     response.setHeader('cache-control', 'no-store');
   };
 }
 
 /** Sends a page. A body that is still arriving is not waited for: the connection closes. */
-export function sendPage(request: IncomingMessage, response: ServerResponse, status: number, page: string, headers: ReplyHeaders = {}): void {
+export function sendPage(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  page: string,
+  headers: ReplyHeaders = {},
+): void {
   send(request, response, status, 'text/html; charset=utf-8', page, headers);
 }
 
 /** Sends JSON. */
-export function sendJson(request: IncomingMessage, response: ServerResponse, status: number, body: object, headers: ReplyHeaders = {}): void {
+export function sendJson(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  body: object,
+  headers: ReplyHeaders = {},
+): void {
   send(request, response, status, 'application/json; charset=utf-8', JSON.stringify(body) + '\n', headers);
 }
 
 /** Sends the browser elsewhere; 303 so that a POST does not follow. */
-export function redirect(request: IncomingMessage, response: ServerResponse, location: string, headers: ReplyHeaders = {}): void {
+export function redirect(
+  request: IncomingMessage,
+  response: ServerResponse,
+  location: string,
+  headers: ReplyHeaders = {},
+): void {
   const status = request.method === 'GET' || request.method === 'HEAD' ? 302 : 303;
   send(request, response, status, 'text/plain; charset=utf-8', '', { ...headers, location });
 }

@@ -2,10 +2,15 @@
 import type { IncomingMessage } from 'node:http';
 
 /** A body, or why there is none. */
-export type Body = { readonly kind: 'ok'; readonly text: string } | { readonly kind: 'too-large' | 'too-slow' | 'client-gone' };
+export type Body =
+  | { readonly kind: 'ok'; readonly text: string }
+  | { readonly kind: 'too-large' | 'too-slow' | 'client-gone' };
 
 /** Collects a body; what is past the limits is left unread, and the answer closes the connection. */
-export async function readBody(request: IncomingMessage, limits: { maxBytes: number; deadline: number }): Promise<Body> {
+export async function readBody(
+  request: IncomingMessage,
+  limits: { maxBytes: number; deadline: number },
+): Promise<Body> {
   const announced = Number(request.headers['content-length'] ?? '0');
   if (announced > limits.maxBytes) return { kind: 'too-large' };
   return new Promise((resolve) => {

@@ -5,8 +5,8 @@ import { networks } from '../config/values.ts';
 import type { Route } from '../core/route.ts';
 import { createPages } from '../pages/pages.ts';
 import { compileRoles } from '../policy/roles.ts';
-import { AssertionSigner } from '../proxy/assertion.ts';
 import { Agents } from '../proxy/agents.ts';
+import { AssertionSigner } from '../proxy/assertion.ts';
 import { Forwarder } from '../proxy/forward.ts';
 import type { HeaderComposer } from '../proxy/headers.ts';
 import { Tunnel } from '../proxy/upgrade.ts';
@@ -56,10 +56,19 @@ export async function buildGateway(document: Document, services: Services): Prom
   const signer = new AssertionSigner({ store, clock, log, issuer: publicUrl, ...document.assertion });
   await signer.prepare();
   const browsers = await Browsers.open(store, publicUrl);
-  const sessions = new Sessions({ store, clock, log, idle: session.idle, lifetime: session.lifetime, perUser: session.perUser });
+  const sessions = new Sessions({
+    store,
+    clock,
+    log,
+    idle: session.idle,
+    lifetime: session.lifetime,
+    perUser: session.perUser,
+  });
   const locations = compileLocations(routes);
   const composer = composerOf(document, routes);
-  const pages = new PageSender(createPages(document.pages), publicUrl, (route) => ({ openTo: labelsOf(document, route.access) }));
+  const pages = new PageSender(createPages(document.pages), publicUrl, (route) => ({
+    openTo: labelsOf(document, route.access),
+  }));
   const providers = buildProviders(document, services);
   const agents = new Agents({ log, clock });
 
@@ -78,7 +87,17 @@ export async function buildGateway(document: Document, services: Services): Prom
   const identification = new Identification(signIn, sessions, publicUrl);
   const passwordLogin = new PasswordLogin(signIn, new Lockout({ store, clock, options: login.lockout }));
   const posts = new PostKeeper({ store, clock, browsers, publicUrl });
-  const pipeline = new Pipeline({ clock, log, isTrusted, locations, identification, publicUrl, headers: composer, signer, recorder });
+  const pipeline = new Pipeline({
+    clock,
+    log,
+    isTrusted,
+    locations,
+    identification,
+    publicUrl,
+    headers: composer,
+    signer,
+    recorder,
+  });
   const portal = new Portal({
     log,
     clock,

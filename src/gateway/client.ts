@@ -21,7 +21,8 @@ export function readClient(request: GatewayRequest, isTrusted: (address: string)
 
   const chain = listValues(request.rawHeaders, 'x-forwarded-for').map(plainAddress);
   const odd = chain.find((address) => isIP(address) === 0);
-  if (odd !== undefined) return { kind: 'refused', detail: 'X-Forwarded-For from a trusted proxy holds something that is no address' };
+  if (odd !== undefined)
+    return { kind: 'refused', detail: 'X-Forwarded-For from a trusted proxy holds something that is no address' };
   const address = chain.findLast((candidate) => !isTrusted(candidate)) ?? chain[0] ?? peer;
 
   const scheme = listValues(request.rawHeaders, 'x-forwarded-proto').at(-1)?.toLowerCase() ?? own.scheme;

@@ -35,7 +35,13 @@ export class Decliner {
    * Answers one request. `origin` stands before redirects: empty where the browser asked us, the public one where a front
    * proxy did, since some resolve what is relative against the address that they asked.
    */
-  async answer(decided: Decided, verdict: Declined, request: IncomingMessage, response: ServerResponse, origin = ''): Promise<RequestResult> {
+  async answer(
+    decided: Decided,
+    verdict: Declined,
+    request: IncomingMessage,
+    response: ServerResponse,
+    origin = '',
+  ): Promise<RequestResult> {
     switch (verdict.kind) {
       case 'authenticate':
         return this.#authenticate(decided, verdict, request, response, origin);
@@ -65,7 +71,8 @@ export class Decliner {
       sendJson(request, response, 401, { error: 'login-required', login }, challenges);
       return { status: 401 };
     }
-    if (request.method !== 'GET' && request.method !== 'HEAD') return this.#authenticatePost(decided, verdict, request, response, origin);
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return this.#authenticatePost(decided, verdict, request, response, origin);
     const returnTo = verdict.target.path + verdict.target.query;
     const notice = noticeFor(verdict.reason);
     if (!('www-authenticate' in challenges)) {
@@ -101,11 +108,22 @@ export class Decliner {
       return { status: response.statusCode };
     }
     const openHref = loginAddress(returnFor(request, verdict.target));
-    pages.send(request, response, 401, { kind: 'not-sent', reason: kept.reason, openHref, signIn: true, requestId: decided.request.id });
+    pages.send(request, response, 401, {
+      kind: 'not-sent',
+      reason: kept.reason,
+      openHref,
+      signIn: true,
+      requestId: decided.request.id,
+    });
     return { status: 401 };
   }
 
-  #stepUp(verdict: Extract<Verdict, { kind: 'step-up' }>, request: IncomingMessage, response: ServerResponse, origin: string): RequestResult {
+  #stepUp(
+    verdict: Extract<Verdict, { kind: 'step-up' }>,
+    request: IncomingMessage,
+    response: ServerResponse,
+    origin: string,
+  ): RequestResult {
     if (isNavigation(request.headers) && (request.method === 'GET' || request.method === 'HEAD')) {
       redirect(request, response, origin + loginAddress(verdict.target.path + verdict.target.query, { confirm: '1' }));
       return { status: response.statusCode };
@@ -122,13 +140,24 @@ function loginAddress(returnTo: string, more: Readonly<Record<string, string>> =
 }
 
 function loginTarget(target: CanonicalTarget, returnTo: string, notice?: string): CanonicalTarget {
-  return { ...target, path: '/_gate/login', query: loginAddress(returnTo, notice ? { notice } : {}).slice('/_gate/login'.length) };
+  return {
+    ...target,
+    path: '/_gate/login',
+    query: loginAddress(returnTo, notice ? { notice } : {}).slice('/_gate/login'.length),
+  };
 }
 
 /** What the login page says of the session before; nothing where there was none. */
 function noticeFor(reason: Reason): 'session-idle' | 'session-ended' | undefined {
   if (reason === 'idle') return 'session-idle';
-  const ended: readonly Reason[] = ['lifetime', 'revoked', 'provider-gone', 'back-channel', 'single-logout', 'signed-out'];
+  const ended: readonly Reason[] = [
+    'lifetime',
+    'revoked',
+    'provider-gone',
+    'back-channel',
+    'single-logout',
+    'signed-out',
+  ];
   return ended.includes(reason) ? 'session-ended' : undefined;
 }
 

@@ -20,11 +20,13 @@ export function checkDocument(document: Document, context: RefinementCtx<Documen
 function checkChain({ login, providers }: Document, report: Report): void {
   const seen = new Set<string>();
   for (const [index, name] of login.chain.entries()) {
-    if (!Object.hasOwn(providers, name)) report(['login', 'chain', index], `names no provider; there are: ${listed(Object.keys(providers))}`);
+    if (!Object.hasOwn(providers, name))
+      report(['login', 'chain', index], `names no provider; there are: ${listed(Object.keys(providers))}`);
     if (seen.has(name)) report(['login', 'chain', index], `stands in the chain twice: ${name}`);
     seen.add(name);
   }
-  if (login.default !== undefined && !login.chain.includes(login.default)) report(['login', 'default'], `names no provider of the chain: ${listed(login.chain)}`);
+  if (login.default !== undefined && !login.chain.includes(login.default))
+    report(['login', 'default'], `names no provider of the chain: ${listed(login.chain)}`);
 }
 
 function checkNames({ providers, roles, routes }: Document, report: Report): void {
@@ -32,22 +34,31 @@ function checkNames({ providers, roles, routes }: Document, report: Report): voi
     if (!Object.hasOwn(known, name)) report(path, `names no ${what}; there are: ${listed(Object.keys(known))}`);
   };
   for (const [name, options] of Object.entries(providers))
-    if ('lookup' in options && typeof options.lookup === 'string') exists(providers, options.lookup, ['providers', name, 'lookup'], 'provider');
+    if ('lookup' in options && typeof options.lookup === 'string')
+      exists(providers, options.lookup, ['providers', name, 'lookup'], 'provider');
   for (const [name, { mustExistIn }] of Object.entries(providers))
     if (mustExistIn !== undefined) exists(providers, mustExistIn, ['providers', name, 'mustExistIn'], 'provider');
   for (const [name, role] of Object.entries(roles))
-    for (const [index, provider] of (role.providers ?? []).entries()) exists(providers, provider, ['roles', name, 'providers', index], 'provider');
+    for (const [index, provider] of (role.providers ?? []).entries())
+      exists(providers, provider, ['roles', name, 'providers', index], 'provider');
   for (const [index, { access }] of routes.entries()) {
     if (typeof access === 'string') continue;
-    for (const [at, role] of access.roles.entries()) exists(roles, role, ['routes', index, 'access', 'roles', at], 'role');
-    for (const [at, provider] of access.providers.entries()) exists(providers, provider, ['routes', index, 'access', 'providers', at], 'provider');
+    for (const [at, role] of access.roles.entries())
+      exists(roles, role, ['routes', index, 'access', 'roles', at], 'role');
+    for (const [at, provider] of access.providers.entries())
+      exists(providers, provider, ['routes', index, 'access', 'providers', at], 'provider');
   }
 }
 
 function checkListeners({ server, admin }: Document, report: Report): void {
   for (const [index, { protocol, host, port }] of server.listen.entries()) {
-    if (protocol === 'https:') report(['server', 'listen', index], 'must be http:// here; TLS ends at the proxy in front, named in trustedProxies');
-    if (host === admin.listen.host && port !== '0') report(['admin', 'listen'], 'is the public address; the operator needs one of its own');
+    if (protocol === 'https:')
+      report(
+        ['server', 'listen', index],
+        'must be http:// here; TLS ends at the proxy in front, named in trustedProxies',
+      );
+    if (host === admin.listen.host && port !== '0')
+      report(['admin', 'listen'], 'is the public address; the operator needs one of its own');
   }
 }
 
@@ -61,11 +72,17 @@ function checkRoutes(document: Document, report: Report): void {
   };
   for (const [index, route] of routes.entries()) {
     const first = names.get(routeName(route));
-    if (first !== undefined) fault(['routes', index, route.name ? 'name' : 'location'], `is called like the route before it (routes[${first}]); give one a name`);
+    if (first !== undefined)
+      fault(
+        ['routes', index, route.name ? 'name' : 'location'],
+        `is called like the route before it (routes[${first}]); give one a name`,
+      );
     names.set(routeName(route), index);
-    if (route.host !== undefined && canonicalRouteHost(route.host) === undefined) fault(['routes', index, 'host'], 'must be a host name such as cc.example.com or *.example.com');
+    if (route.host !== undefined && canonicalRouteHost(route.host) === undefined)
+      fault(['routes', index, 'host'], 'must be a host name such as cc.example.com or *.example.com');
     const { servers } = route.upstream;
-    if (servers.some(({ path }) => path !== servers[0]?.path)) fault(['routes', index, 'upstream'], 'must have the same path on every server');
+    if (servers.some(({ path }) => path !== servers[0]?.path))
+      fault(['routes', index, 'upstream'], 'must have the same path on every server');
     checkTemplates(route.headers, ['routes', index, 'headers'], fault);
   }
   checkTemplates(headers, ['headers'], fault);

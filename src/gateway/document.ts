@@ -22,10 +22,14 @@ const listenAddress = () =>
   httpUrl().refine((url) => url.pathname === '/', 'must be an address and a port, such as http://127.0.0.1:8080');
 
 const oneOrMore = <Item extends z.ZodType>(item: Item) =>
-  z.union([item, z.array(item).min(1)]).transform((value) => (Array.isArray(value) ? value : [value]) as z.output<Item>[]);
+  z
+    .union([item, z.array(item).min(1)])
+    .transform((value) => (Array.isArray(value) ? value : [value]) as z.output<Item>[]);
 
 const serverOptions = z.strictObject({
-  listen: oneOrMore(listenAddress()).prefault('http://127.0.0.1:8080').describe('where browsers connect; one or a list'),
+  listen: oneOrMore(listenAddress())
+    .prefault('http://127.0.0.1:8080')
+    .describe('where browsers connect; one or a list'),
   publicUrl: httpUrl()
     .refine((url) => url.pathname === '/', 'must be an origin, such as https://cc.example.com')
     .prefault('http://localhost:8080')
@@ -81,7 +85,10 @@ const upstream = z.union([
     ca: fileText().optional().describe('PEM file of the authorities that vouch for an https upstream'),
     certificate: fileText().optional().describe('client certificate for the upstream'),
     key: fileText().optional().describe('its key'),
-    servername: z.string().optional().describe('the name the certificate must carry, when it is not the host of the URL'),
+    servername: z
+      .string()
+      .optional()
+      .describe('the name the certificate must carry, when it is not the host of the URL'),
   }),
 ]);
 
@@ -126,7 +133,10 @@ const route = z.strictObject({
   location: locationText().describe('nginx\'s words: "/p", "= /p", "^~ /p", "~ regex", "~* regex"'),
   host: z.string().min(1).optional().describe('only for this host; *.example.com for all below it'),
   upstream: upstream.describe("nginx's proxy_pass: with a path, the matched prefix is replaced; a list is balanced"),
-  access: z.union([z.literal('public'), z.literal('deny'), requirement]).prefault({}).describe('who may pass; anybody signed in when absent'),
+  access: z
+    .union([z.literal('public'), z.literal('deny'), requirement])
+    .prefault({})
+    .describe('who may pass; anybody signed in when absent'),
   contact: z.string().min(1).optional().describe('whom to ask for access; shown on the refusal page'),
   headers: headerTemplates.default({}).describe('added to or replacing the general ones; false removes one'),
   websocket: z.boolean().default(false).describe('WebSocket connections may be opened here'),
@@ -136,7 +146,10 @@ const route = z.strictObject({
   connectTimeout: duration().prefault('3s').describe('for a connection to the upstream'),
   encodedSlashes: z.enum(['refuse', 'allow']).default('refuse').describe('whether %2F may stand in a path'),
   pathParameters: z.enum(['refuse', 'allow']).default('refuse').describe('whether ;name=value may stand in a path'),
-  replayPosts: z.boolean().default(false).describe('a small form that meets an ended session is offered again after login'),
+  replayPosts: z
+    .boolean()
+    .default(false)
+    .describe('a small form that meets an ended session is offered again after login'),
   maxBody: byteSize().prefault('1gb').describe('of a request; 0 is no limit'),
   preserveHost: z.boolean().default(true).describe("the client's Host goes upstream; false: the upstream's own"),
 });
@@ -148,9 +161,16 @@ export const documentSchema = z
     admin: adminOptions.prefault({}).describe("the operator's listener"),
     login: loginOptions.describe('how users sign in'),
     session: sessionOptions.prefault({}).describe('how long they stay'),
-    providers: z.record(z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a short name of lower-case letters, digits and hyphens'), provider).describe('what proves who they are'),
+    providers: z
+      .record(
+        z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a short name of lower-case letters, digits and hyphens'),
+        provider,
+      )
+      .describe('what proves who they are'),
     roles: roleOptions.prefault({}).describe('what they may do'),
-    headers: headerTemplates.default({}).describe('for every upstream, added to or replacing the default ones; false removes one'),
+    headers: headerTemplates
+      .default({})
+      .describe('for every upstream, added to or replacing the default ones; false removes one'),
     routes: z.array(route).min(1).describe('the applications'),
     pages: pageOptions.prefault({}).describe('what the pages say and look like'),
     assertion: z

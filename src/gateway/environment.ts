@@ -14,13 +14,19 @@ export function environmentOverrides(env: Readonly<Record<string, string | undef
   const timeout = env.LOGIN_TIMEOUT_MS;
   if (timeout !== undefined && timeout !== '') {
     if (!/^[1-9]\d{0,8}$/.test(timeout))
-      throw new OperatorError('the environment variable LOGIN_TIMEOUT_MS must be a number of milliseconds', 'set it to a value such as 7000, or unset it');
+      throw new OperatorError(
+        'the environment variable LOGIN_TIMEOUT_MS must be a number of milliseconds',
+        'set it to a value such as 7000, or unset it',
+      );
     overrides.push({ key: ['login', 'timeout'], value: `${timeout}ms`, origin: 'environment LOGIN_TIMEOUT_MS' });
   }
   const prevent = env.AUTH_PREVENT_XUC_LOGIN;
   if (prevent !== undefined && prevent !== '') {
     if (!/^(true|false)$/i.test(prevent))
-      throw new OperatorError('the environment variable AUTH_PREVENT_XUC_LOGIN must be true or false', 'set it to one of them, or unset it');
+      throw new OperatorError(
+        'the environment variable AUTH_PREVENT_XUC_LOGIN must be true or false',
+        'set it to one of them, or unset it',
+      );
     if (prevent.toLowerCase() === 'false')
       overrides.push({ key: ['login', 'reservedUsers'], value: [], origin: 'environment AUTH_PREVENT_XUC_LOGIN' });
   }

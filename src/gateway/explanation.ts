@@ -6,12 +6,12 @@ import { GatewayError } from '../core/errors.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Assertion, Principal } from '../core/principal.ts';
 import type { Attempt } from '../core/provider.ts';
-import { Secret } from '../core/secret.ts';
+import type { Secret } from '../core/secret.ts';
 import type { CanonicalTarget, Decision } from '../core/verdict.ts';
 import { decide } from '../policy/decide.ts';
 import { compileRoles, explainRoles, type RoleExplanation } from '../policy/roles.ts';
-import { type HeaderComposer } from '../proxy/headers.ts';
 import { type ChainResult, type ChainStep, lookUpOne, runChain } from '../providers/chain.ts';
+import type { HeaderComposer } from '../proxy/headers.ts';
 import { compileLocations, type LocationMatch, upstreamTarget } from '../routing/locations.ts';
 import { admits, canonicalTarget } from '../routing/target.ts';
 import type { Document } from './document.ts';
@@ -29,7 +29,12 @@ export interface Question {
 
 /** Where the request would go. */
 export type RouteExplanation =
-  | { readonly kind: 'matched'; readonly target: CanonicalTarget; readonly match: LocationMatch; readonly upstreamPath: string }
+  | {
+      readonly kind: 'matched';
+      readonly target: CanonicalTarget;
+      readonly match: LocationMatch;
+      readonly upstreamPath: string;
+    }
   | { readonly kind: 'refused'; readonly error: GatewayError };
 
 /** Who the user would be. */
@@ -51,7 +56,17 @@ export interface Explanation {
 /** Works out what would happen. */
 export async function explainRequest(
   question: Question,
-  { document, providers, composer, routes }: { document: Document; providers: Providers; composer: HeaderComposer; routes: Parameters<typeof compileLocations>[0] },
+  {
+    document,
+    providers,
+    composer,
+    routes,
+  }: {
+    document: Document;
+    providers: Providers;
+    composer: HeaderComposer;
+    routes: Parameters<typeof compileLocations>[0];
+  },
 ): Promise<Explanation> {
   const route = explainRoute(question, document, routes);
   const user = await explainUser(question, document, providers);
@@ -60,7 +75,10 @@ export async function explainRequest(
   if (access === 'deny') return { route, user, decision: { kind: 'deny', reason: 'location-closed' } };
   const { principal } = user;
   if (access !== 'public' && !principal) return { route, user };
-  const decision: Decision = access === 'public' || !principal ? { kind: 'permit' } : decide(principal, route.match.route, undefined, Date.now());
+  const decision: Decision =
+    access === 'public' || !principal
+      ? { kind: 'permit' }
+      : decide(principal, route.match.route, undefined, Date.now());
   if (decision.kind !== 'permit') return { route, user, decision };
   const headers = composer.compose(route.match.route, {
     rawHeaders: ['Host', document.server.publicUrl.host],
@@ -73,10 +91,20 @@ export async function explainRequest(
   return { route, user, decision, headers };
 }
 
-function explainRoute({ url }: Question, { server }: Document, routes: Parameters<typeof compileLocations>[0]): RouteExplanation {
-  const refused = (code: 'BAD_REQUEST' | 'NOT_FOUND', detail: string): RouteExplanation => ({ kind: 'refused', error: new GatewayError(code, detail) });
+function explainRoute(
+  { url }: Question,
+  { server }: Document,
+  routes: Parameters<typeof compileLocations>[0],
+): RouteExplanation {
+  const refused = (code: 'BAD_REQUEST' | 'NOT_FOUND', detail: string): RouteExplanation => ({
+    kind: 'refused',
+    error: new GatewayError(code, detail),
+  });
   const [, host = server.publicUrl.host, path = url] = /^https?:\/\/([^/]+)(\/.*)?$/i.exec(url) ?? [];
-  const reading = canonicalTarget({ target: path === url && !url.startsWith('/') ? '/' : path, rawHeaders: ['Host', host] });
+  const reading = canonicalTarget({
+    target: path === url && !url.startsWith('/') ? '/' : path,
+    rawHeaders: ['Host', host],
+  });
   if (reading.kind === 'refused') return refused('BAD_REQUEST', reading.detail);
   const { target } = reading;
   const match = compileLocations(routes).match(target.host, target.path);
@@ -90,7 +118,9 @@ function explainRoute({ url }: Question, { server }: Document, routes: Parameter
 
 async function explainUser(question: Question, document: Document, providers: Providers): Promise<UserExplanation> {
   const result = question.password
-    ? await runChain(providers.chain, attemptOf(question, document, question.password), { totalTimeout: document.login.total })
+    ? await runChain(providers.chain, attemptOf(question, document, question.password), {
+        totalTimeout: document.login.total,
+      })
     : await lookUpAlong(question.user, providers);
   const { outcome, provider, steps } = result;
   if (outcome.kind !== 'authenticated' || !provider) return { steps, outcome, roles: [] };
@@ -108,7 +138,10 @@ function principalOf(assertion: Assertion, provider: string, document: Document)
 }
 
 /** Asks each provider of the chain for the user's entry, in order, until one has it. */
-async function lookUpAlong(user: string, { chain }: Providers): Promise<Pick<ChainResult, 'outcome' | 'steps'> & { provider?: string }> {
+async function lookUpAlong(
+  user: string,
+  { chain }: Providers,
+): Promise<Pick<ChainResult, 'outcome' | 'steps'> & { provider?: string }> {
   const steps: ChainStep[] = [];
   let unsettled: Outcome = { kind: 'unknown-user' };
   for (const link of chain) {

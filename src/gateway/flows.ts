@@ -68,9 +68,12 @@ export class Flows {
     const now = this.#clock.now();
     for (;;) {
       const stored = await this.#store.get(key);
-      const turns = (stored ? z.array(z.number()).catch([]).parse(JSON.parse(stored.value)) : []).filter((at) => now - at < loopMilliseconds);
+      const turns = (stored ? z.array(z.number()).catch([]).parse(JSON.parse(stored.value)) : []).filter(
+        (at) => now - at < loopMilliseconds,
+      );
       const next = [...turns.slice(-turnsInLoop), now];
-      if (await this.#store.replace(key, stored?.version, JSON.stringify(next), now + loopMilliseconds)) return turns.length >= turnsInLoop;
+      if (await this.#store.replace(key, stored?.version, JSON.stringify(next), now + loopMilliseconds))
+        return turns.length >= turnsInLoop;
     }
   }
 

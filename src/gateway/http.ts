@@ -38,7 +38,12 @@ export class HttpCarrier {
     } catch (cause) {
       this.#parts.log.error({ request: decided.request.id, error: cause }, 'a verdict could not be carried out');
       const error = new GatewayError('UNAVAILABLE', 'a verdict could not be carried out', cause);
-      result = await this.#parts.decliner.answer(decided, { kind: 'refuse', error, reason: 'internal-error' }, request, response);
+      result = await this.#parts.decliner.answer(
+        decided,
+        { kind: 'refuse', error, reason: 'internal-error' },
+        request,
+        response,
+      );
     }
     this.#parts.pipeline.finish(decided, result);
   }
@@ -49,7 +54,12 @@ export class HttpCarrier {
       case 'forward':
         return this.#forward(decided, verdict, request, response);
       case 'portal':
-        return this.#parts.portal.answer(request, response, { requestId: decided.request.id, client: verdict.client, target: verdict.target, signal: decided.request.signal });
+        return this.#parts.portal.answer(request, response, {
+          requestId: decided.request.id,
+          client: verdict.client,
+          target: verdict.target,
+          signal: decided.request.signal,
+        });
       default:
         return this.#parts.decliner.answer(decided, verdict, request, response);
     }
@@ -69,7 +79,10 @@ export class HttpCarrier {
         return { status: 499 };
       case 'failed': {
         const error = new GatewayError(sent.code, `${forward.route.name}: the upstream failed`, sent.error);
-        this.#parts.log.warn({ request: decided.request.id, route: forward.route.name, reason: sent.reason, error: sent.error }, 'an upstream failed');
+        this.#parts.log.warn(
+          { request: decided.request.id, route: forward.route.name, reason: sent.reason, error: sent.error },
+          'an upstream failed',
+        );
         if (sent.headersSent) return { status: response.statusCode, reason: sent.reason };
         return this.#parts.decliner.answer(decided, { kind: 'refuse', error, reason: sent.reason }, request, response);
       }

@@ -41,7 +41,12 @@ export class Identification {
     const found = await this.session(this.tokenIn(cookies));
     if (found.kind === 'live') {
       const { session } = found;
-      return { kind: 'somebody', session, principal: this.#signIn.principal(session.assertion, session.provider), reply: {} };
+      return {
+        kind: 'somebody',
+        session,
+        principal: this.#signIn.principal(session.assertion, session.provider),
+        reply: {},
+      };
     }
     const reason = found.kind === 'ended' ? found.reason : 'login-required';
     const result = await this.#signIn.run(this.#signIn.attempt('ambient', request, client, target.path + target.query));
@@ -103,11 +108,18 @@ export class Identification {
     if (refused) {
       const { reason } = refused;
       this.#signIn.record('failed', context, { chain, user: assertion.subject, reason });
-      return refused.kind === 'unavailable' ? { kind: 'unavailable', reason } : { kind: 'nobody', offers: chain.offers, reason };
+      return refused.kind === 'unavailable'
+        ? { kind: 'unavailable', reason }
+        : { kind: 'nobody', offers: chain.offers, reason };
     }
     const principal = this.#signIn.principal(assertion, provider);
     if (sessionless) return { kind: 'somebody', principal, reply: headers };
     const { session, token } = await this.#signIn.establish(outcome, provider, { ...context, chain });
-    return { kind: 'somebody', principal, session, reply: { ...headers, 'set-cookie': sessionCookie(this.#publicUrl, token) } };
+    return {
+      kind: 'somebody',
+      principal,
+      session,
+      reply: { ...headers, 'set-cookie': sessionCookie(this.#publicUrl, token) },
+    };
   }
 }

@@ -47,7 +47,10 @@ export class LiveSessions {
         else this.#connections.end(id, found.kind === 'ended' ? found.reason : 'revoked');
       }
     } catch (error) {
-      this.#log.warn({ error }, 'the store could not be asked whether live connections may go on; they do until it can');
+      this.#log.warn(
+        { error },
+        'the store could not be asked whether live connections may go on; they do until it can',
+      );
     } finally {
       this.#isSweeping = false;
     }

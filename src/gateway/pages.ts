@@ -1,6 +1,6 @@
 /** Sends pages and errors: the view in the browser's language with the headers of our pages, or JSON where a program asked. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { GatewayError } from '../core/errors.ts';
+import type { GatewayError } from '../core/errors.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Route } from '../core/route.ts';
@@ -38,7 +38,13 @@ export class PageSender {
   }
 
   /** Sends a page in the language that the browser prefers. */
-  send(request: IncomingMessage, response: ServerResponse, status: number, view: PageView, headers: ReplyHeaders = {}): void {
+  send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    status: number,
+    view: PageView,
+    headers: ReplyHeaders = {},
+  ): void {
     if (response.headersSent || response.destroyed) return;
     this.#protect(request, response);
     const language = this.#pages.language(request.headers['accept-language']);
@@ -54,7 +60,10 @@ export class PageSender {
     else this.send(request, response, error.status, this.#errorView(request, answer), headers);
   }
 
-  #errorView(request: IncomingMessage, { error, reason, requestId, route, principal, retryAfter }: ErrorAnswer): PageView {
+  #errorView(
+    request: IncomingMessage,
+    { error, reason, requestId, route, principal, retryAfter }: ErrorAnswer,
+  ): PageView {
     const here = request.url ?? '/';
     if (error.code === 'ACCESS_DENIED')
       return {

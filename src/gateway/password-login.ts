@@ -29,7 +29,11 @@ export interface PasswordForm {
 /** How a form login went. */
 export type LoginResult =
   | { readonly kind: 'signed-in'; readonly session: Session; readonly token: string }
-  | { readonly kind: 'new-password'; readonly reason: 'password-must-change' | 'password-expired'; readonly isRefused: boolean }
+  | {
+      readonly kind: 'new-password';
+      readonly reason: 'password-must-change' | 'password-expired';
+      readonly isRefused: boolean;
+    }
   | FailedLogin;
 
 /** Nobody was signed in; `code` is what the user may know, `reason` what the audit does. */
@@ -69,7 +73,9 @@ export class PasswordLogin {
     if (refused) return this.#fail(form, username, 'LOGIN_FAILED', refused);
     const permit = await this.#lockout.check(username, form.client.address, form.signal);
     if (permit.kind === 'locked')
-      return this.#fail(form, username, 'TOO_MANY_FAILURES', 'too-many-failures', { retryAfter: Math.ceil(permit.retryAfter / 1000) });
+      return this.#fail(form, username, 'TOO_MANY_FAILURES', 'too-many-failures', {
+        retryAfter: Math.ceil(permit.retryAfter / 1000),
+      });
     const request = { method: 'POST', rawHeaders: [], signal: form.signal };
     const chain = await this.#signIn.run({
       ...this.#signIn.attempt('credentials', request, form.client, '/_gate/login'),
@@ -94,7 +100,10 @@ export class PasswordLogin {
         // A wrong guess counts also while some other provider is out of reach, or an outage would be the time to guess.
         if (chain.rejection) await this.#lockout.fail(username, address);
         else await this.#lockout.release(username, address);
-        return this.#fail(form, username, 'PROVIDER_UNAVAILABLE', outcome.reason, { chain, retryAfter: unavailableRetrySeconds });
+        return this.#fail(form, username, 'PROVIDER_UNAVAILABLE', outcome.reason, {
+          chain,
+          retryAfter: unavailableRetrySeconds,
+        });
       case 'rejected':
         if (outcome.reason === 'password-must-change' || outcome.reason === 'password-expired') {
           await this.#lockout.release(username, address);
@@ -114,7 +123,13 @@ export class PasswordLogin {
     }
   }
 
-  async #accept(form: PasswordForm, username: string, outcome: Authenticated, provider: string, chain: ChainResult): Promise<LoginResult> {
+  async #accept(
+    form: PasswordForm,
+    username: string,
+    outcome: Authenticated,
+    provider: string,
+    chain: ChainResult,
+  ): Promise<LoginResult> {
     const { confirming, token, client, requestId, signal } = form;
     const refused = await this.#signIn.refuse(outcome, provider, signal);
     if (refused) {
@@ -125,7 +140,9 @@ export class PasswordLogin {
     const begun = confirming
       ? await this.#signIn.confirm(confirming.id, outcome, provider, context)
       : await this.#signIn.establish(outcome, provider, { ...context, ...(token && { replaces: token }) });
-    return begun ? { kind: 'signed-in', ...begun } : this.#fail(form, username, 'LOGIN_FAILED', 'login-denied', { chain });
+    return begun
+      ? { kind: 'signed-in', ...begun }
+      : this.#fail(form, username, 'LOGIN_FAILED', 'login-denied', { chain });
   }
 
   #fail(

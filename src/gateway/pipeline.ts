@@ -11,8 +11,8 @@ import type { Route } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
 import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/verdict.ts';
 import { decide } from '../policy/decide.ts';
-import type { HeaderComposer } from '../proxy/headers.ts';
 import type { AssertionSigner } from '../proxy/assertion.ts';
+import type { HeaderComposer } from '../proxy/headers.ts';
 import type { Locations } from '../routing/locations.ts';
 import { upstreamTarget } from '../routing/locations.ts';
 import { admits, canonicalTarget } from '../routing/target.ts';
@@ -63,7 +63,11 @@ export class Pipeline {
       return { request, startedAt, ...(await this.#read(request)) };
     } catch (error) {
       this.#parts.log.error({ request: request.id, error }, 'a request could not be decided');
-      return { request, startedAt, verdict: refuse('UNAVAILABLE', 'internal-error', 'the decision broke', { cause: error }) };
+      return {
+        request,
+        startedAt,
+        verdict: refuse('UNAVAILABLE', 'internal-error', 'the decision broke', { cause: error }),
+      };
     }
   }
 
@@ -93,7 +97,8 @@ export class Pipeline {
     if (!match) return { client, target, verdict: refuse('NOT_FOUND', 'no-route', 'no location matches') };
     const { route } = match;
     const admitted = admits(route, target);
-    if (admitted) return { client, target, route, verdict: refuse('BAD_REQUEST', admitted.reason, admitted.detail, { route }) };
+    if (admitted)
+      return { client, target, route, verdict: refuse('BAD_REQUEST', admitted.reason, admitted.detail, { route }) };
     return { client, target, route, ...(await this.#admit({ ...request, rawHeaders }, client, target, route)) };
   }
 
@@ -105,13 +110,16 @@ export class Pipeline {
   ): Promise<{ verdict: Verdict; principal?: Principal; session?: Session }> {
     const upgrade = this.#refuseUpgrade(request, route);
     if (upgrade) return { verdict: upgrade };
-    if (route.access === 'deny') return { verdict: refuse('ACCESS_DENIED', 'location-closed', 'closed by configuration', { route }) };
+    if (route.access === 'deny')
+      return { verdict: refuse('ACCESS_DENIED', 'location-closed', 'closed by configuration', { route }) };
     if (route.access === 'public') return { verdict: await this.#forward(request, client, target, route) };
 
     const { identification, clock } = this.#parts;
     const identity = await identification.identify(request, client, target);
     if (identity.kind === 'unavailable')
-      return { verdict: refuse('PROVIDER_UNAVAILABLE', identity.reason, 'nobody could be asked', { route, retryAfter: 10 }) };
+      return {
+        verdict: refuse('PROVIDER_UNAVAILABLE', identity.reason, 'nobody could be asked', { route, retryAfter: 10 }),
+      };
     if (identity.kind === 'nobody')
       return { verdict: { kind: 'authenticate', route, target, offers: identity.offers, reason: identity.reason } };
 
@@ -120,14 +128,26 @@ export class Pipeline {
     switch (decision.kind) {
       case 'permit': {
         if (session && route.idleActivity) identification.touch(session);
-        const verdict = await this.#forward(request, client, target, route, { principal, reply, ...(session && { session }) });
+        const verdict = await this.#forward(request, client, target, route, {
+          principal,
+          reply,
+          ...(session && { session }),
+        });
         return { verdict, principal, ...(session && { session }) };
       }
       case 'step-up':
-        if (!session) return { principal, verdict: refuse('LOGIN_REQUIRED', decision.reason, 'a fresh login is needed', { route, principal }) };
+        if (!session)
+          return {
+            principal,
+            verdict: refuse('LOGIN_REQUIRED', decision.reason, 'a fresh login is needed', { route, principal }),
+          };
         return { principal, session, verdict: { kind: 'step-up', route, target, session, reason: decision.reason } };
       case 'deny':
-        return { principal, ...(session && { session }), verdict: refuse('ACCESS_DENIED', decision.reason, 'policy says no', { route, principal }) };
+        return {
+          principal,
+          ...(session && { session }),
+          verdict: refuse('ACCESS_DENIED', decision.reason, 'policy says no', { route, principal }),
+        };
       default:
         return decision satisfies never;
     }
@@ -136,9 +156,11 @@ export class Pipeline {
   /** A browser sends cookies with a WebSocket that any site opens, and no preflight: the origin must be ours (CWE-1385). */
   #refuseUpgrade(request: GatewayRequest, route: Route): Verdict | undefined {
     if (!request.upgrade) return undefined;
-    if (!route.websocket) return refuse('BAD_REQUEST', 'upgrade-refused', 'the location takes no WebSockets', { route });
+    if (!route.websocket)
+      return refuse('BAD_REQUEST', 'upgrade-refused', 'the location takes no WebSockets', { route });
     const [origin] = headerValues(request.rawHeaders, 'origin');
-    if (origin === undefined || origin === this.#parts.publicUrl.origin || route.allowedOrigins.includes(origin)) return undefined;
+    if (origin === undefined || origin === this.#parts.publicUrl.origin || route.allowedOrigins.includes(origin))
+      return undefined;
     return refuse('ORIGIN_MISMATCH', 'origin-mismatch', 'the WebSocket comes from another origin', { route });
   }
 
@@ -147,7 +169,11 @@ export class Pipeline {
     client: Client,
     target: CanonicalTarget,
     route: Route,
-    who: { principal?: Principal; session?: Session; reply?: Readonly<Record<string, string | readonly string[]>> } = {},
+    who: {
+      principal?: Principal;
+      session?: Session;
+      reply?: Readonly<Record<string, string | readonly string[]>>;
+    } = {},
   ): Promise<Verdict> {
     const upstream = upstreamTarget(route, target);
     if (upstream.kind === 'refused') return refuse('BAD_REQUEST', 'ambiguous-target', upstream.detail, { route });
@@ -165,7 +191,15 @@ export class Pipeline {
     });
     return {
       kind: 'forward',
-      forward: { route, target, upstreamPath: upstream.path, headers, reply, ...(principal && { principal }), ...(session && { session }) },
+      forward: {
+        route,
+        target,
+        upstreamPath: upstream.path,
+        headers,
+        reply,
+        ...(principal && { principal }),
+        ...(session && { session }),
+      },
     };
   }
 }

@@ -6,21 +6,44 @@ import type { Way } from '../pages/login.ts';
 import type { ChainOffer, ChainResult } from '../providers/chain.ts';
 import { safeReturnTo } from '../routing/return-to.ts';
 import { sessionCookie } from '../sessions/cookie.ts';
-import { redirect, type ReplyHeaders } from './answers.ts';
+import { type ReplyHeaders, redirect } from './answers.ts';
 import { lastMethod } from './last-method.ts';
 import type { FailedLogin } from './password-login.ts';
-import { type FormFields, type PortalContext, type PortalParts, type PortalRoutes, queryValue, readForm } from './portal.ts';
+import {
+  type FormFields,
+  type PortalContext,
+  type PortalParts,
+  type PortalRoutes,
+  queryValue,
+  readForm,
+} from './portal.ts';
 
 const purpose = 'login';
 
 /** What the page may be told by its address: what happened before, never what a link from elsewhere wants it to say. */
-const calmNotices: ReadonlySet<string> = new Set(['session-idle', 'session-ended', 'flow-expired', 'method-failed', 'not-admitted', 'unavailable'] satisfies Notice['code'][]);
+const calmNotices: ReadonlySet<string> = new Set([
+  'session-idle',
+  'session-ended',
+  'flow-expired',
+  'method-failed',
+  'not-admitted',
+  'unavailable',
+] satisfies Notice['code'][]);
 
 /** Adds the addresses of the login. */
 export const loginRoutes: PortalRoutes = (app, parts, on) => {
-  app.get('/_gate/login', on((request, response, context) => showLogin(parts, request, response, context)));
-  app.post('/_gate/login', on((request, response, context) => takeForm(parts, request, response, context)));
-  app.get('/_gate/replay', on((request, response, context) => showReplay(parts, request, response, context)));
+  app.get(
+    '/_gate/login',
+    on((request, response, context) => showLogin(parts, request, response, context)),
+  );
+  app.post(
+    '/_gate/login',
+    on((request, response, context) => takeForm(parts, request, response, context)),
+  );
+  app.get(
+    '/_gate/replay',
+    on((request, response, context) => showReplay(parts, request, response, context)),
+  );
 };
 
 /** What the login page is asked to be: where it leads, for whom, in which manner. */
@@ -31,7 +54,12 @@ interface Wish {
   readonly notice?: Notice;
 }
 
-async function showLogin(parts: PortalParts, request: Request, response: Response, context: PortalContext): Promise<void> {
+async function showLogin(
+  parts: PortalParts,
+  request: Request,
+  response: Response,
+  context: PortalContext,
+): Promise<void> {
   const notice = queryValue(request, 'notice');
   const wish: Wish = {
     returnTo: safeReturnTo(queryValue(request, 'return'), parts.publicUrl),
@@ -47,7 +75,11 @@ async function showLogin(parts: PortalParts, request: Request, response: Respons
     const way = await onlyWay(parts, request, context);
     if (way !== undefined) return redirect(request, response, startAddress(way, wish));
   }
-  await renderLogin(parts, request, response, context, wish, { status, ...(session && { session }), ...(challenge && { headers: challenge }) });
+  await renderLogin(parts, request, response, context, wish, {
+    status,
+    ...(session && { session }),
+    ...(challenge && { headers: challenge }),
+  });
 }
 
 /** The provider that is followed at once: the configured one, else a federated one that is the only way in. */
@@ -68,7 +100,12 @@ function startAddress(provider: string, { returnTo, confirm }: Wish): string {
   return `/_gate/start/${encodeURIComponent(provider)}?${query}`;
 }
 
-async function takeForm(parts: PortalParts, request: Request, response: Response, context: PortalContext): Promise<void> {
+async function takeForm(
+  parts: PortalParts,
+  request: Request,
+  response: Response,
+  context: PortalContext,
+): Promise<void> {
   const form = await readForm(parts, request, response, context);
   if (!form) return;
   const username = form.get('username') ?? '';
@@ -79,9 +116,17 @@ async function takeForm(parts: PortalParts, request: Request, response: Response
     username,
   };
   const again = (status: number, notice: Notice, headers?: ReplyHeaders): Promise<void> =>
-    renderLogin(parts, request, response, context, { ...wish, notice }, { status, ...(session && { session }), ...(headers && { headers }) });
+    renderLogin(
+      parts,
+      request,
+      response,
+      context,
+      { ...wish, notice },
+      { status, ...(session && { session }), ...(headers && { headers }) },
+    );
 
-  if (!parts.browsers.isOurForm(request.headers, purpose, form.get('form'))) return again(400, { code: 'flow-expired' });
+  if (!parts.browsers.isOurForm(request.headers, purpose, form.get('form')))
+    return again(400, { code: 'flow-expired' });
   const password = form.get('password') ?? '';
   if (username.trim() === '' || password === '') return again(400, { code: 'incomplete' });
   const problem = newPasswordProblem(form);
@@ -103,7 +148,15 @@ async function takeForm(parts: PortalParts, request: Request, response: Response
     case 'signed-in':
       return redirect(request, response, wish.returnTo, { 'set-cookie': sessionCookie(parts.publicUrl, result.token) });
     case 'new-password':
-      return renderNewPassword(parts, request, response, context, wish, result.reason, result.isRefused ? 'refused' : undefined);
+      return renderNewPassword(
+        parts,
+        request,
+        response,
+        context,
+        wish,
+        result.reason,
+        result.isRefused ? 'refused' : undefined,
+      );
     case 'failed':
       return again(statusOf(result), noticeOf(result), retryHeaders(result));
     default:
@@ -122,10 +175,22 @@ async function renderLogin(
   const chain = await askForOffers(parts, request, context);
   const { hidden, cookie } = guard(parts, request, wish);
   const headers: ReplyHeaders = { ...answer.headers, ...(cookie && { 'set-cookie': cookie }) };
-  const shared = { action: '/_gate/login', ways: waysOf(parts, chain, wish, lastMethod(request.headers.cookie)), hidden, notice: wish.notice, requestId: context.requestId };
+  const shared = {
+    action: '/_gate/login',
+    ways: waysOf(parts, chain, wish, lastMethod(request.headers.cookie)),
+    hidden,
+    notice: wish.notice,
+    requestId: context.requestId,
+  };
   if (wish.confirm && answer.session) {
     const username = answer.session.assertion.subject;
-    parts.pages.send(request, response, answer.status, { kind: 'step-up', ...shared, username, cancelHref: '/' }, headers);
+    parts.pages.send(
+      request,
+      response,
+      answer.status,
+      { kind: 'step-up', ...shared, username, cancelHref: '/' },
+      headers,
+    );
   } else {
     parts.pages.send(request, response, answer.status, { kind: 'login', ...shared, username: wish.username }, headers);
   }
@@ -141,25 +206,54 @@ async function renderNewPassword(
   problem?: 'mismatch' | 'same' | 'too-short' | 'current-wrong' | 'refused' | 'unavailable',
 ): Promise<void> {
   const { hidden, cookie } = guard(parts, request, wish);
-  const view = { kind: 'new-password', action: '/_gate/login', hidden, username: wish.username ?? '', reason, problem, requestId: context.requestId } as const;
+  const view = {
+    kind: 'new-password',
+    action: '/_gate/login',
+    hidden,
+    username: wish.username ?? '',
+    reason,
+    problem,
+    requestId: context.requestId,
+  } as const;
   parts.pages.send(request, response, problem ? 400 : 401, view, cookie ? { 'set-cookie': cookie } : {});
 }
 
 /** The page between a login and a form that was kept: the user sends it on, or not. */
-async function showReplay(parts: PortalParts, request: Request, response: Response, context: PortalContext): Promise<void> {
+async function showReplay(
+  parts: PortalParts,
+  request: Request,
+  response: Response,
+  context: PortalContext,
+): Promise<void> {
   const id = queryValue(request, 'id') ?? '';
   const session = await parts.identification.visitor(request.headers.cookie);
-  if (!session) return redirect(request, response, `/_gate/login?${new URLSearchParams({ return: `/_gate/replay?id=${id}` })}`);
+  if (!session)
+    return redirect(request, response, `/_gate/login?${new URLSearchParams({ return: `/_gate/replay?id=${id}` })}`);
   const kept = await parts.posts.take(request, id);
   if (!kept)
-    return parts.pages.send(request, response, 410, { kind: 'not-sent', reason: 'expired', openHref: '/', signIn: false, requestId: context.requestId });
-  parts.pages.send(request, response, 200, { kind: 'replay', action: kept.action, fields: kept.fields, discardHref: '/' });
+    return parts.pages.send(request, response, 410, {
+      kind: 'not-sent',
+      reason: 'expired',
+      openHref: '/',
+      signIn: false,
+      requestId: context.requestId,
+    });
+  parts.pages.send(request, response, 200, {
+    kind: 'replay',
+    action: kept.action,
+    fields: kept.fields,
+    discardHref: '/',
+  });
 }
 
 /** What ties a form to this browser, and the cookie that does so when it is new here. */
 function guard(parts: PortalParts, request: Request, wish: Wish): { hidden: Record<string, string>; cookie?: string } {
   const browser = parts.browsers.recognise(request.headers);
-  const hidden = { form: parts.browsers.token(browser.id, purpose), return: wish.returnTo, ...(wish.confirm && { confirm: '1' }) };
+  const hidden = {
+    form: parts.browsers.token(browser.id, purpose),
+    return: wish.returnTo,
+    ...(wish.confirm && { confirm: '1' }),
+  };
   return { hidden, ...(browser.cookie && { cookie: browser.cookie }) };
 }
 
@@ -196,4 +290,3 @@ function noticeOf({ code, retryAfter }: FailedLogin): Notice {
 function retryHeaders({ retryAfter }: FailedLogin): ReplyHeaders {
   return retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) };
 }
-

@@ -10,8 +10,14 @@ const purpose = 'logout';
 
 /** Adds the addresses of the logout. */
 export const logoutRoutes: PortalRoutes = (app, parts, on) => {
-  app.get('/_gate/logout', on((request, response) => askFirst(parts, request, response)));
-  app.post('/_gate/logout', on((request, response, context) => signOut(parts, request, response, context)));
+  app.get(
+    '/_gate/logout',
+    on((request, response) => askFirst(parts, request, response)),
+  );
+  app.post(
+    '/_gate/logout',
+    on((request, response, context) => signOut(parts, request, response, context)),
+  );
 };
 
 async function askFirst(parts: PortalParts, request: Request, response: Response): Promise<void> {
@@ -28,7 +34,12 @@ async function askFirst(parts: PortalParts, request: Request, response: Response
   parts.pages.send(request, response, 200, view, browser.cookie ? { 'set-cookie': browser.cookie } : {});
 }
 
-async function signOut(parts: PortalParts, request: Request, response: Response, context: PortalContext): Promise<void> {
+async function signOut(
+  parts: PortalParts,
+  request: Request,
+  response: Response,
+  context: PortalContext,
+): Promise<void> {
   const form = hasBody(request) ? await readForm(parts, request, response, context) : new Map<string, string>();
   if (!form) return;
   if (!isWanted(parts, request, form)) {
@@ -42,7 +53,8 @@ async function signOut(parts: PortalParts, request: Request, response: Response,
     const elsewhere = await parts.logoutAddress(session);
     if (elsewhere) return redirect(request, response, elsewhere.href, headers);
   }
-  if (isNavigation(request.headers)) parts.pages.send(request, response, 200, { kind: 'signed-out', loginHref: '/_gate/login' }, headers);
+  if (isNavigation(request.headers))
+    parts.pages.send(request, response, 200, { kind: 'signed-out', loginHref: '/_gate/login' }, headers);
   else sendJson(request, response, 200, { signedOut: session !== undefined }, headers);
 }
 

@@ -11,8 +11,14 @@ const here = '/_gate/session';
 
 /** Adds the address of the user's sessions. */
 export const sessionRoutes: PortalRoutes = (app, parts, on) => {
-  app.get(here, on((request, response, context) => show(parts, request, response, context)));
-  app.post(here, on((request, response, context) => end(parts, request, response, context)));
+  app.get(
+    here,
+    on((request, response, context) => show(parts, request, response, context)),
+  );
+  app.post(
+    here,
+    on((request, response, context) => end(parts, request, response, context)),
+  );
 };
 
 async function show(parts: PortalParts, request: Request, response: Response, context: PortalContext): Promise<void> {
@@ -40,7 +46,10 @@ async function show(parts: PortalParts, request: Request, response: Response, co
     backHref: '/',
     ...(Number.isInteger(ended) && ended > 0 && ended < 1000 && { ended }),
   } as const;
-  parts.pages.send(request, response, 200, view, { 'x-request-id': context.requestId, ...(browser.cookie && { 'set-cookie': browser.cookie }) });
+  parts.pages.send(request, response, 200, view, {
+    'x-request-id': context.requestId,
+    ...(browser.cookie && { 'set-cookie': browser.cookie }),
+  });
 }
 
 async function end(parts: PortalParts, request: Request, response: Response, context: PortalContext): Promise<void> {
@@ -53,8 +62,11 @@ async function end(parts: PortalParts, request: Request, response: Response, con
     return parts.pages.sendError(request, response, { error, reason: 'origin-mismatch', requestId: context.requestId });
   }
   const wanted = form.get('end');
-  const others = (await ownSessions(parts, session)).filter(({ id }) => id !== session.id && (wanted === 'others' || wanted === id));
-  for (const other of others) await parts.signIn.signOut(other, { client: context.client, requestId: context.requestId });
+  const others = (await ownSessions(parts, session)).filter(
+    ({ id }) => id !== session.id && (wanted === 'others' || wanted === id),
+  );
+  for (const other of others)
+    await parts.signIn.signOut(other, { client: context.client, requestId: context.requestId });
   redirect(request, response, `${here}?ended=${others.length}`);
 }
 
@@ -83,7 +95,14 @@ function whoAmI(principal: Principal, session: Session, sessions: readonly Sessi
 
 function describe({ id, provider, createdAt, lastSeenAt, expiresAt, client }: Session): object {
   const time = (milliseconds: number): string => new Date(milliseconds).toISOString();
-  return { id, provider, ...client, createdAt: time(createdAt), lastSeenAt: time(lastSeenAt), expiresAt: time(expiresAt) };
+  return {
+    id,
+    provider,
+    ...client,
+    createdAt: time(createdAt),
+    lastSeenAt: time(lastSeenAt),
+    expiresAt: time(expiresAt),
+  };
 }
 
 function askToSignIn(request: Request, response: Response): void {

@@ -88,17 +88,33 @@ export class Portal {
     logoutRoutes(app, parts, on);
     sessionRoutes(app, parts, on);
     federatedRoutes(app, parts, on);
-    app.get('/_gate/jwks.json', on(async (request, response) => {
-      sendJson(request, response, 200, await parts.signer.jwks(), { 'cache-control': 'public, max-age=300' });
-    }));
-    app.get(`${assetPath}:name`, on((request, response) => sendAsset(parts, request, response)));
-    app.use(on((request, response, { requestId }) => {
-      parts.pages.sendError(request, response, { error: new GatewayError('NOT_FOUND', 'no such address of the gateway'), reason: 'no-route', requestId });
-    }));
+    app.get(
+      '/_gate/jwks.json',
+      on(async (request, response) => {
+        sendJson(request, response, 200, await parts.signer.jwks(), { 'cache-control': 'public, max-age=300' });
+      }),
+    );
+    app.get(
+      `${assetPath}:name`,
+      on((request, response) => sendAsset(parts, request, response)),
+    );
+    app.use(
+      on((request, response, { requestId }) => {
+        parts.pages.sendError(request, response, {
+          error: new GatewayError('NOT_FOUND', 'no such address of the gateway'),
+          reason: 'no-route',
+          requestId,
+        });
+      }),
+    );
     app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
       const requestId = this.#contexts.get(request)?.requestId ?? '';
       parts.log.error({ request: requestId, error }, 'an address of the gateway broke');
-      parts.pages.sendError(request, response, { error: new GatewayError('UNAVAILABLE', 'the portal broke', error), reason: 'internal-error', requestId });
+      parts.pages.sendError(request, response, {
+        error: new GatewayError('UNAVAILABLE', 'the portal broke', error),
+        reason: 'internal-error',
+        requestId,
+      });
     });
     this.#app = app;
   }
@@ -118,13 +134,31 @@ export class Portal {
 }
 
 /** How a set of addresses joins the application. */
-export type PortalRoutes = (app: express.Express, parts: PortalParts, on: (handler: PortalHandler) => (request: Request, response: Response) => Promise<void>) => void;
+export type PortalRoutes = (
+  app: express.Express,
+  parts: PortalParts,
+  on: (handler: PortalHandler) => (request: Request, response: Response) => Promise<void>,
+) => void;
 
 /** The fields of a posted form, or undefined when it is not one that we take; the error is then sent. */
-export async function readForm(parts: PortalParts, request: Request, response: Response, context: PortalContext): Promise<FormFields | undefined> {
+export async function readForm(
+  parts: PortalParts,
+  request: Request,
+  response: Response,
+  context: PortalContext,
+): Promise<FormFields | undefined> {
   const refuse = (code: ConstructorParameters<typeof GatewayError>[0], detail: string): undefined => {
-    const reason = code === 'PAYLOAD_TOO_LARGE' ? 'request-too-large' : code === 'REQUEST_TIMEOUT' ? 'request-too-slow' : 'ambiguous-target';
-    parts.pages.sendError(request, response, { error: new GatewayError(code, detail), reason, requestId: context.requestId });
+    const reason =
+      code === 'PAYLOAD_TOO_LARGE'
+        ? 'request-too-large'
+        : code === 'REQUEST_TIMEOUT'
+          ? 'request-too-slow'
+          : 'ambiguous-target';
+    parts.pages.sendError(request, response, {
+      error: new GatewayError(code, detail),
+      reason,
+      requestId: context.requestId,
+    });
   };
   if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(request.headers['content-type'] ?? ''))
     return refuse('BAD_REQUEST', 'not a form');

@@ -1,8 +1,9 @@
 /** Makes the configured providers and their chain, and knows how each of them stands. */
-import type { Session } from '../core/session.ts';
+
 import { OperatorError } from '../core/errors.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Provider } from '../core/provider.ts';
+import type { Session } from '../core/session.ts';
 import { Breaker, type BreakerSnapshot } from '../providers/breaker.ts';
 import { type ChainLink, lookUpOne } from '../providers/chain.ts';
 import { type Document, type ProviderDocument, providerKind } from './document.ts';
@@ -39,12 +40,16 @@ export function buildProviders(document: Document, services: ProviderServices): 
     all,
     label: (name) => document.providers[name]?.label ?? name,
     status: () =>
-      chain.map(({ name, breaker }) => ({ provider: name, snapshot: breaker?.snapshot() ?? { state: 'closed', failures: 0 } })),
+      chain.map(({ name, breaker }) => ({
+        provider: name,
+        snapshot: breaker?.snapshot() ?? { state: 'closed', failures: 0 },
+      })),
     directoryOf: (name) => {
       const directory = links.get(document.providers[name]?.mustExistIn ?? '');
       return directory && ((username, signal) => lookUpOne(directory, username, signal, services.log));
     },
-    logoutAddress: async ({ assertion, provider, grant }, returnTo) => all.get(provider)?.logout?.(assertion, grant?.state, returnTo),
+    logoutAddress: async ({ assertion, provider, grant }, returnTo) =>
+      all.get(provider)?.logout?.(assertion, grant?.state, returnTo),
     close: async () => {
       await Promise.all([...all.values()].map((provider) => provider.close?.()));
     },
@@ -65,17 +70,22 @@ function linkOf(
   const timeout = document.timeout ?? login.timeout;
   const needsNetwork = kind.needsNetwork ?? true;
   const providerLog = log.child({ provider: name });
-  const provider = kind.create({ ...options, timeout }, {
-    name,
-    publicUrl: server.publicUrl,
-    log: providerLog,
-    clock,
-    store,
-    lookUp: (other, username, signal) => {
-      const link = links.get(other);
-      return link ? lookUpOne(link, username, signal, providerLog) : Promise.resolve({ kind: 'unavailable', reason: 'misconfigured' });
+  const provider = kind.create(
+    { ...options, timeout },
+    {
+      name,
+      publicUrl: server.publicUrl,
+      log: providerLog,
+      clock,
+      store,
+      lookUp: (other, username, signal) => {
+        const link = links.get(other);
+        return link
+          ? lookUpOne(link, username, signal, providerLog)
+          : Promise.resolve({ kind: 'unavailable', reason: 'misconfigured' });
+      },
     },
-  });
+  );
   const breaker = needsNetwork
     ? new Breaker({
         ...login.breaker,

@@ -41,7 +41,14 @@ export class Recorder {
     const { request, verdict, route, client, target, principal, session } = decided;
     const reason = result.reason ?? ('reason' in verdict ? verdict.reason : undefined);
     const name = route?.name ?? (verdict.kind === 'portal' ? '_gate' : '_none');
-    this.#metrics.request({ route: name, verdict: verdict.kind, method: request.method, status: result.status, seconds, ...(reason && { reason }) });
+    this.#metrics.request({
+      route: name,
+      verdict: verdict.kind,
+      method: request.method,
+      status: result.status,
+      seconds,
+      ...(reason && { reason }),
+    });
     this.#audit.record({
       event: 'request',
       verdict: verdict.kind,
@@ -67,6 +74,10 @@ export class Recorder {
         ...(step.reason && { reason: step.reason }),
       });
     const { client, requestId, ...rest } = event;
-    this.#audit.record({ ...rest, ...(client && { address: client.address }), ...(requestId && { request: requestId }) });
+    this.#audit.record({
+      ...rest,
+      ...(client && { address: client.address }),
+      ...(requestId && { request: requestId }),
+    });
   }
 }

@@ -9,8 +9,8 @@ import type { Clock } from '../core/clock.ts';
 import type { Route } from '../core/route.ts';
 import type { Store } from '../core/store.ts';
 import type { CanonicalTarget } from '../core/verdict.ts';
-import { type Browsers, isSameSite } from './browser.ts';
 import { readBody } from './body.ts';
+import { type Browsers, isSameSite } from './browser.ts';
 
 const maxBytes = 64 * 1024;
 const keptMilliseconds = 10 * 60_000;
@@ -47,7 +47,8 @@ export class PostKeeper {
   async keep(request: IncomingMessage, route: Route, target: CanonicalTarget): Promise<KeptAnswer> {
     const isForm = /^application\/x-www-form-urlencoded\b/i.test(request.headers['content-type'] ?? '');
     const isOurs = request.headers.origin !== undefined && isSameSite(request.headers, this.#publicUrl);
-    if (request.method !== 'POST' || !route.replayPosts || !isForm || !isOurs) return { kind: 'lost', reason: 'not-kept' };
+    if (request.method !== 'POST' || !route.replayPosts || !isForm || !isOurs)
+      return { kind: 'lost', reason: 'not-kept' };
     const body = await readBody(request, { maxBytes, deadline: bodyDeadline });
     if (body.kind !== 'ok') return { kind: 'lost', reason: body.kind === 'too-large' ? 'too-large' : 'not-kept' };
     const { id: browser, cookie } = this.#browsers.recognise(request.headers);

@@ -32,7 +32,12 @@ export class PublicServers {
   }
 
   /** Listens on every address, or on none: one that fails closes the others and is reported. */
-  static async start(addresses: readonly URL[], limits: ServerLimits, carrier: Carrier, log: Log): Promise<PublicServers> {
+  static async start(
+    addresses: readonly URL[],
+    limits: ServerLimits,
+    carrier: Carrier,
+    log: Log,
+  ): Promise<PublicServers> {
     const servers = new PublicServers(carrier, log);
     try {
       for (const address of addresses) await servers.#listen(address, limits);
@@ -64,7 +69,9 @@ export class PublicServers {
   /** Takes no more connections, lets requests under way finish for at most `milliseconds`, then cuts what is left. */
   async drain(milliseconds: number): Promise<void> {
     this.#isDraining = true;
-    const closed = Promise.all(this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
+    const closed = Promise.all(
+      this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
+    );
     for (const server of this.#servers) server.closeIdleConnections();
     const cut = setTimeout(() => {
       for (const server of this.#servers) server.closeAllConnections();
@@ -91,7 +98,9 @@ export class PublicServers {
       this.#carrier.http(request, response);
     });
     server.on('upgrade', (request, socket, head) => this.#carrier.upgrade(request, socket, head));
-    server.on('connect', (_request, socket) => socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'));
+    server.on('connect', (_request, socket) =>
+      socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'),
+    );
     server.on('clientError', (error, socket) => this.#refuse(error, socket));
     await listen(server, address);
     this.#servers.push(server);
@@ -101,10 +110,14 @@ export class PublicServers {
   #refuse(error: Error & { code?: string }, duplex: Duplex): void {
     const socket = duplex as Socket;
     const status =
-      { HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large', ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout' }[error.code ?? ''] ??
-      '400 Bad Request';
+      { HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large', ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout' }[
+        error.code ?? ''
+      ] ?? '400 Bad Request';
     if (error.code !== 'ECONNRESET')
-      this.#log.info({ code: error.code, address: socket.remoteAddress, status }, 'a client sent what is no valid request');
+      this.#log.info(
+        { code: error.code, address: socket.remoteAddress, status },
+        'a client sent what is no valid request',
+      );
     if (!socket.writable || socket.bytesWritten > 0) return void socket.destroy();
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   }
@@ -123,9 +136,17 @@ function explainListenError(error: NodeJS.ErrnoException, address: URL): Error {
   const where = `cannot listen on ${address.origin}`;
   switch (error.code) {
     case 'EADDRINUSE':
-      return new OperatorError(`${where}: the port is in use`, `stop the other program, or choose another port in server.listen (ss -ltnp shows who has it)`, error);
+      return new OperatorError(
+        `${where}: the port is in use`,
+        `stop the other program, or choose another port in server.listen (ss -ltnp shows who has it)`,
+        error,
+      );
     case 'EACCES':
-      return new OperatorError(`${where}: not permitted`, 'ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a higher one in server.listen', error);
+      return new OperatorError(
+        `${where}: not permitted`,
+        'ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a higher one in server.listen',
+        error,
+      );
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
       return new OperatorError(`${where}: this machine has no such address`, 'correct server.listen', error);

@@ -135,7 +135,12 @@ export class SignIn {
     if (proved.kind !== 'live' || proved.token === undefined) return undefined;
     const { client, requestId } = context;
     const who = { user: assertion.subject, provider, session: proved.session.id, client, requestId };
-    this.#parts.recorder.account({ event: 'step-up', outcome: 'succeeded', ...who, ...(context.chain && { steps: context.chain.steps }) });
+    this.#parts.recorder.account({
+      event: 'step-up',
+      outcome: 'succeeded',
+      ...who,
+      ...(context.chain && { steps: context.chain.steps }),
+    });
     return { session: proved.session, token: proved.token };
   }
 

@@ -1,7 +1,7 @@
 /** Carries verdicts out for WebSocket upgrades: a tunnel to the upstream, or a plain HTTP answer on the socket. */
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
 import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { GatewayError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Tunnel } from '../proxy/upgrade.ts';
@@ -48,12 +48,20 @@ export class UpgradeCarrier {
         const { forward } = verdict;
         const opened = await this.#parts.tunnel.open({ request, socket, head, forward });
         if (opened.kind !== 'failed') return { status: opened.kind === 'client-gone' ? 499 : opened.status };
-        this.#parts.log.warn({ request: decided.request.id, route: forward.route.name, reason: opened.reason, error: opened.error }, 'an upstream failed');
-        return { ...refuse(socket, decided, new GatewayError(opened.code, 'the upstream failed', opened.error)), reason: opened.reason };
+        this.#parts.log.warn(
+          { request: decided.request.id, route: forward.route.name, reason: opened.reason, error: opened.error },
+          'an upstream failed',
+        );
+        return {
+          ...refuse(socket, decided, new GatewayError(opened.code, 'the upstream failed', opened.error)),
+          reason: opened.reason,
+        };
       }
       case 'authenticate':
       case 'step-up':
-        return refuse(socket, decided, new GatewayError('LOGIN_REQUIRED', verdict.reason), { login: `/_gate/login?${new URLSearchParams({ return: '/' })}` });
+        return refuse(socket, decided, new GatewayError('LOGIN_REQUIRED', verdict.reason), {
+          login: `/_gate/login?${new URLSearchParams({ return: '/' })}`,
+        });
       case 'redirect':
         return refuse(socket, decided, new GatewayError('NOT_FOUND', 'a WebSocket needs the exact address'));
       case 'portal':

@@ -4,22 +4,35 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { WebSocket } from 'ws';
+import { manualClock } from '../support/manual-clock.ts';
 import { passwords, type Site, site } from '../support/site.ts';
 import { hiddenFields, type Visitor } from '../support/visitor.ts';
-import { manualClock } from '../support/manual-clock.ts';
 
 const limit = 2000;
 
 /** A WebSocket of a signed-in browser; resolves when it is open. */
-async function openSocket(t: TestContext, { url }: Site, browser: Visitor, path = '/live', headers: Record<string, string> = {}): Promise<WebSocket> {
-  const socket = new WebSocket(`ws://${url.host}${path}`, { headers: { cookie: browser.cookieHeader, origin: url.origin, ...headers } });
+async function openSocket(
+  t: TestContext,
+  { url }: Site,
+  browser: Visitor,
+  path = '/live',
+  headers: Record<string, string> = {},
+): Promise<WebSocket> {
+  const socket = new WebSocket(`ws://${url.host}${path}`, {
+    headers: { cookie: browser.cookieHeader, origin: url.origin, ...headers },
+  });
   t.after(() => socket.terminate());
   await once(socket, 'open');
   return socket;
 }
 
 /** An event stream; `ended` resolves with the time it took from the call on. */
-async function openStream(t: TestContext, { url }: Site, browser: Visitor, path = '/sse'): Promise<{ ended: Promise<unknown> }> {
+async function openStream(
+  t: TestContext,
+  { url }: Site,
+  browser: Visitor,
+  path = '/sse',
+): Promise<{ ended: Promise<unknown> }> {
   const request = http.get(`${url.origin}${path}`, { headers: { cookie: browser.cookieHeader } });
   t.after(() => request.destroy());
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
@@ -32,7 +45,10 @@ async function openStream(t: TestContext, { url }: Site, browser: Visitor, path 
 async function within(milliseconds: number, what: string, work: Promise<unknown>): Promise<void> {
   const startedAt = performance.now();
   const timer = AbortSignal.timeout(milliseconds * 2);
-  await Promise.race([work, new Promise((_resolve, reject) => timer.addEventListener('abort', () => reject(new Error(`${what} goes on`))))]);
+  await Promise.race([
+    work,
+    new Promise((_resolve, reject) => timer.addEventListener('abort', () => reject(new Error(`${what} goes on`)))),
+  ]);
   const took = performance.now() - startedAt;
   assert.ok(took < milliseconds, `${what} took ${Math.round(took)} ms`);
 }
@@ -47,7 +63,10 @@ test('live: a WebSocket of a signed-in browser works both ways and the upstream 
   assert.equal(String(data), 'hello');
   const received = started.upstream.received.find(({ url }) => url === '/live');
   assert.deepEqual(received?.values('x-remote-user'), ['agent1']);
-  assert.equal(received?.names.some((name) => name.includes('_')), false);
+  assert.equal(
+    received?.names.some((name) => name.includes('_')),
+    false,
+  );
   assert.deepEqual(received?.values('cookie'), []);
 });
 
@@ -64,7 +83,9 @@ for (const [name, { path, signedIn, headers, status }] of Object.entries(refusal
     const browser = started.visitor();
     if (signedIn) await browser.mustSignIn('agent1', passwords.agent1);
     const before = started.upstream.received.length;
-    const socket = new WebSocket(`ws://${started.url.host}${path}`, { headers: { cookie: browser.cookieHeader, origin: started.url.origin, ...headers } });
+    const socket = new WebSocket(`ws://${started.url.host}${path}`, {
+      headers: { cookie: browser.cookieHeader, origin: started.url.origin, ...headers },
+    });
     const [, response] = (await once(socket, 'unexpected-response')) as [unknown, http.IncomingMessage];
     assert.equal(response.statusCode, status);
     response.destroy();
@@ -122,7 +143,10 @@ test('live: idle time ends a session and its WebSocket where the route’s reque
 
 test('live: requests that count keep a session past its idle time, never past its lifetime', async (t) => {
   const clock = manualClock(Date.now());
-  const { visitor } = await site(t, { clock, config: { session: { idle: '10m', lifetime: '25m', store: { type: 'memory' } } } });
+  const { visitor } = await site(t, {
+    clock,
+    config: { session: { idle: '10m', lifetime: '25m', store: { type: 'memory' } } },
+  });
   const browser = visitor();
   await browser.mustSignIn('agent1', passwords.agent1);
   for (const _ of [1, 2, 3]) {
@@ -148,9 +172,17 @@ test('live: a location with maxAge asks for the password again, goes on under a 
   assert.equal(location, '/_gate/login?return=%2Ffresh%2Fx&confirm=1');
   const page = await browser.open(String(location));
   const before = browser.cookies.get('gatehouse');
-  const wrong = await browser.post('/_gate/login', { ...hiddenFields(page.text), username: 'supervisor1', password: passwords.supervisor1 });
+  const wrong = await browser.post('/_gate/login', {
+    ...hiddenFields(page.text),
+    username: 'supervisor1',
+    password: passwords.supervisor1,
+  });
   assert.equal(wrong.status, 401, 'somebody else’s password does not confirm this session');
-  const answer = await browser.post('/_gate/login', { ...hiddenFields(page.text), username: 'agent1', password: passwords.agent1 });
+  const answer = await browser.post('/_gate/login', {
+    ...hiddenFields(page.text),
+    username: 'agent1',
+    password: passwords.agent1,
+  });
   assert.equal(answer.status, 303);
   assert.notEqual(browser.cookies.get('gatehouse'), before);
   assert.equal((await browser.fetch('/fresh/x')).status, 200);

@@ -48,11 +48,7 @@ test('login: a wrong password, an unknown user, an empty password and a reserved
     const answer = await visitor().signIn(username, password);
     assert.equal(answer.status, 401, username);
     assert.equal(answer.headers['set-cookie']?.includes('gatehouse='), undefined);
-    pages.add(
-      answer.text
-        .replace(/value="[^"]*"/g, '')
-        .replace(/<code>[^<]*<\/code>/g, ''),
-    );
+    pages.add(answer.text.replace(/value="[^"]*"/g, '').replace(/<code>[^<]*<\/code>/g, ''));
   }
   assert.equal(pages.size, 1, 'the pages differ');
   assert.deepEqual(
@@ -87,7 +83,11 @@ test('login: a session gets a new id, and the one that the browser came with is 
   const victim = visitor();
   victim.cookies.set('gatehouse', planted);
   const page = await victim.open('/_gate/login?switch=1');
-  const answer = await victim.post('/_gate/login', { ...hiddenFields(page.text), username: 'supervisor1', password: passwords.supervisor1 });
+  const answer = await victim.post('/_gate/login', {
+    ...hiddenFields(page.text),
+    username: 'supervisor1',
+    password: passwords.supervisor1,
+  });
   assert.equal(answer.status, 303);
   assert.notEqual(victim.cookies.get('gatehouse'), planted);
   assert.equal((await attacker.fetch('/x')).status, 401, 'the old id is dead');
@@ -113,10 +113,22 @@ test('login: a form that no page of ours gave to this browser is shown again, an
 
 test('login: the page leads back to this site only', async (t) => {
   const { visitor } = await site(t);
-  for (const evil of ['//evil.example', '/\\evil.example', 'https://evil.example/', '/%09/evil.example', '/%5cevil.example', 'javascript:alert(1)']) {
+  for (const evil of [
+    '//evil.example',
+    '/\\evil.example',
+    'https://evil.example/',
+    '/%09/evil.example',
+    '/%5cevil.example',
+    'javascript:alert(1)',
+  ]) {
     const browser = visitor();
     const page = await browser.open(`/_gate/login?return=${encodeURIComponent(evil)}`);
-    const answer = await browser.post('/_gate/login', { ...hiddenFields(page.text), return: evil, username: 'agent1', password: passwords.agent1 });
+    const answer = await browser.post('/_gate/login', {
+      ...hiddenFields(page.text),
+      return: evil,
+      username: 'agent1',
+      password: passwords.agent1,
+    });
     assert.equal(answer.status, 303);
     assert.equal(answer.headers.location, '/', evil);
   }
@@ -137,7 +149,11 @@ test('logout: a link asks first, another site is refused, a form ends the sessio
   const page = await browser.open('/_gate/logout');
   assert.equal(page.status, 200);
   assert.equal((await browser.fetch('/x')).status, 200, 'a GET has not signed out');
-  const cross = await browser.post('/_gate/logout', {}, { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' });
+  const cross = await browser.post(
+    '/_gate/logout',
+    {},
+    { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
+  );
   assert.equal(cross.status, 403);
   assert.equal((await browser.fetch('/x')).status, 200);
   const kept = browser.cookies.get('gatehouse') ?? '';
@@ -202,7 +218,11 @@ test('forms: a small one that meets an ended session is kept, and sent on by its
 
 test('forms: one from another site, one too large and one where the route says no are told to be not sent', async (t) => {
   const { visitor } = await site(t);
-  const cross = await visitor().post('/desk', { a: '1' }, { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' });
+  const cross = await visitor().post(
+    '/desk',
+    { a: '1' },
+    { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
+  );
   const large = await visitor().post('/desk', { a: 'x'.repeat(70_000) });
   const refused = await visitor().post('/plain/form', { a: '1' });
   for (const answer of [cross, large, refused]) {
@@ -228,6 +248,12 @@ test('secrets: a whole login leaves no password, cookie or form token in any lin
   await browser.mustSignIn('agent1', passwords.agent1);
   await browser.open('/desk?password=query-secret-1');
   const text = lines.join('\n');
-  for (const secret of ['wrong-secret-5521', passwords.agent1, browser.cookies.get('gatehouse') ?? '-', browser.cookies.get('gatehouse-flow') ?? '-', 'query-secret-1'])
+  for (const secret of [
+    'wrong-secret-5521',
+    passwords.agent1,
+    browser.cookies.get('gatehouse') ?? '-',
+    browser.cookies.get('gatehouse-flow') ?? '-',
+    'query-secret-1',
+  ])
     assert.ok(!text.includes(secret), `${secret} stands in the log`);
 });

@@ -1,0 +1,190 @@
+/** `gatehouse check`, `explain`, `users`: what they print and how they exit. */
+import assert from 'node:assert/strict';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { stringify } from 'yaml';
+import { run } from '../support/command.ts';
+import { temporaryFolder } from '../support/folder.ts';
+import type { Yaml } from '../support/gateway.ts';
+import { passwords, siteConfig } from '../support/site.ts';
+
+/** A configuration in a folder of its own. */
+async function configured(t: TestContext, over: Yaml = {}): Promise<{ file: string; folder: string }> {
+  const folder = await temporaryFolder(t);
+  const file = path.join(folder, 'gatehouse.yaml');
+  const config = {
+    login: { chain: ['local'] },
+    providers: { local: { type: 'local', users: 'users.yaml' } },
+    ...siteConfig('http://127.0.0.1:1'),
+    ...over,
+  };
+  await writeFile(file, stringify(config));
+  return { file, folder };
+}
+
+async function withUsers(t: TestContext, over: Yaml = {}): Promise<{ file: string; folder: string }> {
+  const made = await configured(t, over);
+  const add = [
+    'users',
+    'add',
+    'agent1',
+    '--name',
+    'Agent One',
+    '--email',
+    'a@example.com',
+    '--groups',
+    'agents',
+    '--config',
+    made.file,
+  ];
+  assert.equal((await run(add, { stdin: `${passwords.agent1}\n` })).code, 0);
+  return made;
+}
+
+test('check: a good configuration exits with 0', async (t) => {
+  const { file } = await configured(t);
+  const { code, stdout } = await run(['check', '--config', file]);
+  assert.equal(code, 0);
+  assert.match(stdout, /gatehouse\.yaml: good/);
+});
+
+test('check: every error comes at once, with its place, the key and a hint for a misspelt one', async (t) => {
+  const { file } = await configured(t, {
+    sesion: { idle: '30m' },
+    login: { chain: ['directory'], timeout: '5 seconds' },
+  });
+  const { code, stderr } = await run(['check', '--config', file]);
+  assert.equal(code, 1);
+  assert.match(stderr, /gatehouse\.yaml:\d+:\d+ {2}sesion: .*session/);
+  assert.match(stderr, /gatehouse\.yaml:\d+:\d+ {2}login\.timeout: /);
+  assert.match(stderr, /2 errors/);
+});
+
+test('check: names that lead nowhere are errors where they stand', async (t) => {
+  const { routes } = siteConfig('http://127.0.0.1:1') as { routes: Yaml[] };
+  const { file } = await configured(t, {
+    login: { chain: ['local', 'nowhere'] },
+    routes: [
+      ...routes,
+      {
+        location: '/x/',
+        upstream: 'http://127.0.0.1:1',
+        access: { roles: ['boss'] },
+        headers: { 'X-Who': '${whoever}' },
+      },
+    ],
+  });
+  const { stderr } = await run(['check', '--config', file]);
+  assert.match(stderr, /login\.chain\[1\]: names no provider/);
+  assert.match(stderr, /routes\[7\]\.access\.roles\[0\]: names no role/);
+  assert.match(stderr, /routes\[7\]\.headers\.X-Who: /);
+});
+
+test('check: a prefix that admits its siblings is a warning with the way out, and good', async (t) => {
+  const { file } = await configured(t);
+  const { code, stderr } = await run(['check', '--config', file]);
+  assert.equal(code, 0);
+  assert.match(stderr, /location: .*\/adminx/);
+});
+
+test('check --connect: a provider without a network says what it found', async (t) => {
+  const { file } = await withUsers(t);
+  const { code, stdout } = await run(['check', '--connect', '--config', file]);
+  assert.equal(code, 0, stdout);
+  assert.match(stdout, /local \(local\)/);
+  assert.match(stdout, /every provider answers/);
+});
+
+test('environment: LOGIN_TIMEOUT_MS and AUTH_PREVENT_XUC_LOGIN stand over the file; what they hold is checked', async (t) => {
+  const { file } = await configured(t);
+  assert.equal(
+    (
+      await run(['check'], {
+        env: { GATEHOUSE_CONFIG: file, LOGIN_TIMEOUT_MS: '7000', AUTH_PREVENT_XUC_LOGIN: 'false' },
+      })
+    ).code,
+    0,
+  );
+  const odd = await run(['check'], { env: { GATEHOUSE_CONFIG: file, LOGIN_TIMEOUT_MS: 'soon' } });
+  assert.equal(odd.code, 1);
+  assert.match(odd.stderr, /LOGIN_TIMEOUT_MS/);
+});
+
+test('explain: a route, the user’s entry, roles, the decision and the headers', async (t) => {
+  const { file } = await withUsers(t);
+  const { code, stdout } = await run(['explain', '--user', 'agent1', '--url', '/desk?q=1', '--config', file]);
+  assert.equal(code, 0, stdout);
+  assert.match(stdout, /route {6}home: /);
+  assert.match(stdout, /upstream {3}http:\/\/127\.0\.0\.1:1\/desk\?q=1/);
+  assert.match(stdout, /role {7}\+ agent: /);
+  assert.match(stdout, /role {7}- supervisor: /);
+  assert.match(stdout, /decision {3}permit/);
+  assert.match(stdout, /header {5}x-remote-user: agent1/i);
+});
+
+test('explain: a refusal exits with 1 and says why', async (t) => {
+  const { file } = await withUsers(t);
+  const denied = await run(['explain', '--user', 'agent1', '--url', '/public/../admin', '--config', file]);
+  assert.equal(denied.code, 1);
+  assert.match(denied.stdout, /403: role-missing/);
+  const stranger = await run(['explain', '--user', 'nobody', '--url', '/desk', '--config', file]);
+  assert.match(stranger.stdout, /nobody: unknown-user/);
+  const odd = await run(['explain', '--user', 'agent1', '--url', '/admin%2f..', '--config', file]);
+  assert.match(odd.stdout, /refused with 400/);
+});
+
+test('explain --password: runs the chain for real, and prints no password', async (t) => {
+  const { file } = await withUsers(t);
+  const ask = ['explain', '--user', 'agent1', '--url', '/desk', '--password', '--config', file];
+  const right = await run(ask, { stdin: `${passwords.agent1}\n` });
+  assert.equal(right.code, 0);
+  assert.match(right.stdout, /local: authenticated in [\d.]+ ms/);
+  const wrong = await run(ask, { stdin: 'wrong-one-33\n' });
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stdout, /local: rejected \(bad-password\)/);
+  assert.ok(
+    ![right, wrong].some(
+      ({ stdout, stderr }) => (stdout + stderr).includes(passwords.agent1) || stdout.includes('wrong-one-33'),
+    ),
+  );
+});
+
+test('users: added, listed, disabled, enabled and given a new password; the file is for its owner alone', async (t) => {
+  const { file, folder } = await withUsers(t);
+  const users = (...argv: string[]) => run(['users', ...argv, '--config', file], { stdin: 'another-long-one-7\n' });
+  assert.match((await users('list')).stdout, /agent1 +enabled +Agent One +a@example\.com +agents/);
+  assert.equal((await users('disable', 'agent1')).code, 0);
+  assert.match((await users('list')).stdout, /agent1 +disabled/);
+  assert.equal((await users('enable', 'agent1')).code, 0);
+  assert.equal((await users('passwd', 'agent1')).code, 0);
+  const text = await readFile(path.join(folder, 'users.yaml'), 'utf8');
+  assert.match(text, /\$argon2id\$/);
+  assert.ok(!text.includes('another-long-one-7'));
+  assert.equal((await stat(path.join(folder, 'users.yaml'))).mode & 0o777, 0o600);
+});
+
+const mistakes = {
+  'a user who is there': [['users', 'add', 'AGENT1'], 1, /has a user/],
+  'a user who is not': [['users', 'passwd', 'nobody'], 1, /has no user nobody/],
+  'no name': [['users', 'add'], 2, /usage/],
+  'an unknown verb': [['users', 'frobnicate', 'x'], 2, /usage/],
+  'an unknown command': [['frobnicate'], 2, /unknown command/],
+  'an unknown option': [['check', '--frobnicate'], 2, /frobnicate/],
+} as const;
+for (const [name, [argv, code, message]] of Object.entries(mistakes))
+  test(`commands: ${name} is told, with exit code ${code}`, async (t) => {
+    const { file } = await withUsers(t);
+    const result = await run([...argv, ...(argv[0] === 'frobnicate' ? [] : ['--config', file])], {
+      stdin: 'whatever-long-12\n',
+    });
+    assert.equal(result.code, code);
+    assert.match(result.stderr, message);
+  });
+
+test('commands: a configuration that is not there is named with what to do', async () => {
+  const { code, stderr } = await run(['serve', '--config', '/nonexistent/gatehouse.yaml']);
+  assert.equal(code, 1);
+  assert.match(stderr, /\/nonexistent\/gatehouse\.yaml.*does not exist/s);
+  assert.match(stderr, /--config FILE/);
+});
