@@ -118,7 +118,7 @@ export async function buildGateway(document: Document, services: Services): Prom
   const forwarder = new Forwarder({ agents, connections, log, isOwnCookie });
   const tunnel = new Tunnel({ agents, connections, log, isOwnCookie });
   const live = new LiveSessions({ sessions, connections, recorder, log });
-  const decliner = new Decliner({ portal, posts, pages });
+  const decliner = new Decliner({ portal, posts, pages, publicUrl, clock });
   const http = new HttpCarrier({ log, pipeline, portal, forwarder, decliner });
   const upgrade = new UpgradeCarrier({ log, pipeline, tunnel });
   metrics.countSessionsBy(() => sessions.count());

@@ -3,10 +3,11 @@
  * people and as JSON to programs. The same for requests to the gateway and for those that a front proxy asks about.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Offer } from '../core/outcome.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Reason } from '../core/reason.ts';
 import type { CanonicalTarget, Verdict } from '../core/verdict.ts';
-import { isNavigation, permanently, redirect, sendJson } from './answers.ts';
+import { isNavigation, permanently, type ReplyHeaders, redirect, sendJson } from './answers.ts';
+import { askOnce, type Question } from './negotiation.ts';
 import type { PageSender } from './pages.ts';
 import type { Decided } from './pipeline.ts';
 import type { Portal } from './portal.ts';
@@ -21,6 +22,8 @@ export interface DeclineParts {
   readonly portal: Portal;
   readonly posts: PostKeeper;
   readonly pages: PageSender;
+  readonly publicUrl: URL;
+  readonly clock: Clock;
 }
 
 /** Answers requests that are not forwarded. */
@@ -65,7 +68,8 @@ export class Decliner {
     response: ServerResponse,
     origin: string,
   ): Promise<RequestResult> {
-    const challenges = challengesOf(verdict.offers);
+    const { publicUrl, clock } = this.#parts;
+    const challenges = challengesOf(askOnce(verdict.offers, request.headers, publicUrl, clock.now()));
     if (!isNavigation(request.headers)) {
       const login = loginAddress(returnFor(request, verdict.target));
       sendJson(request, response, 401, { error: 'login-required', login }, challenges);
@@ -76,7 +80,7 @@ export class Decliner {
     const returnTo = verdict.target.path + verdict.target.query;
     const notice = noticeFor(verdict.reason);
     if (!('www-authenticate' in challenges)) {
-      redirect(request, response, origin + loginAddress(returnTo, notice ? { notice } : {}));
+      redirect(request, response, origin + loginAddress(returnTo, notice ? { notice } : {}), challenges);
       return { status: response.statusCode };
     }
     // A browser without a ticket shows the body of the 401: the login page itself.
@@ -125,13 +129,21 @@ export class Decliner {
     origin: string,
   ): RequestResult {
     if (isNavigation(request.headers) && (request.method === 'GET' || request.method === 'HEAD')) {
-      redirect(request, response, origin + loginAddress(verdict.target.path + verdict.target.query, { confirm: '1' }));
+      redirect(request, response, origin + loginAddressOf(verdict));
       return { status: response.statusCode };
     }
     const login = loginAddress(returnFor(request, verdict.target), { confirm: '1' });
     sendJson(request, response, 401, { error: 'login-required', reason: verdict.reason, login });
     return { status: 401 };
   }
+}
+
+/** Where a page load is sent to sign in, or to prove again who it is. */
+export function loginAddressOf(verdict: Extract<Declined, { kind: 'authenticate' | 'step-up' }>): string {
+  const returnTo = verdict.target.path + verdict.target.query;
+  if (verdict.kind === 'step-up') return loginAddress(returnTo, { confirm: '1' });
+  const notice = noticeFor(verdict.reason);
+  return loginAddress(returnTo, notice ? { notice } : {});
 }
 
 /** The login page's address. */
@@ -169,7 +181,7 @@ function returnFor(request: IncomingMessage, target: CanonicalTarget): string {
   return target.path + target.query;
 }
 
-function challengesOf(offers: readonly Offer[]): { 'www-authenticate'?: string[] } {
+function challengesOf({ offers, cookie }: Question): ReplyHeaders {
   const values = offers.flatMap((offer) => (offer.via === 'header' ? [offer.value] : []));
-  return values.length > 0 ? { 'www-authenticate': values } : {};
+  return { ...(values.length > 0 && { 'www-authenticate': values }), ...(cookie && { 'set-cookie': cookie }) };
 }

@@ -8,6 +8,7 @@ import type { ChainResult } from '../providers/chain.ts';
 import { cookieName, readCookie, sessionCookie } from '../sessions/cookie.ts';
 import type { LoadedSession, Sessions } from '../sessions/sessions.ts';
 import { headerValues } from './client.ts';
+import { forgetAsking } from './negotiation.ts';
 import type { Authenticated, SignIn } from './sign-in.ts';
 
 /** Who a request comes from. */
@@ -115,11 +116,8 @@ export class Identification {
     const principal = this.#signIn.principal(assertion, provider);
     if (sessionless) return { kind: 'somebody', principal, reply: headers };
     const { session, token } = await this.#signIn.establish(outcome, provider, { ...context, chain });
-    return {
-      kind: 'somebody',
-      principal,
-      session,
-      reply: { ...headers, 'set-cookie': sessionCookie(this.#publicUrl, token) },
-    };
+    const forgotten = forgetAsking(headerValues(request.rawHeaders, 'cookie').join('; '), this.#publicUrl);
+    const reply = { ...headers, 'set-cookie': [sessionCookie(this.#publicUrl, token), ...forgotten] };
+    return { kind: 'somebody', principal, session, reply };
   }
 }
