@@ -21,6 +21,16 @@ export interface GatewayRequest {
   readonly upgrade: boolean;
   /** Aborts when the client has gone. */
   readonly signal: AbortSignal;
+  /** Present when a front proxy asks for the verdict and carries the request itself. */
+  readonly asked?: Asked;
+}
+
+/** What a front proxy that asks about a request does with it. */
+export interface Asked {
+  /** True: it sends on the path as the client wrote it; false: the path that we name. */
+  readonly sendsAsWritten: boolean;
+  /** The name of the route that it has matched by itself: a verdict about another one would not be about this request. */
+  readonly route?: string;
 }
 
 /** The browser or program at the other end, after the proxies that are trusted. */

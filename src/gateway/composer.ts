@@ -3,6 +3,7 @@ import { networks } from '../config/values.ts';
 import type { Route } from '../core/route.ts';
 import { ownCookies } from '../proxy/cookies.ts';
 import { HeaderComposer } from '../proxy/headers.ts';
+import { assertionHeader, defaultHeaderRules } from '../proxy/templates.ts';
 import type { Document } from './document.ts';
 
 /** The gateway's own cookies: no upstream sees one, and none may set one. */
@@ -18,7 +19,19 @@ export function composerOf(document: Document, routes: readonly Route[]): Header
   });
 }
 
+/**
+ * The names under which any route tells its upstream who somebody is, in lower case: what a proxy that carries requests
+ * itself has to clear on each of them, and then to set.
+ */
+export function identityNames(
+  document: Pick<Document, 'headers' | 'routes'>,
+  routes: readonly Route[],
+): readonly string[] {
+  const rules = [...defaultHeaderRules, ...routes.flatMap((route) => route.headers)].map(({ name }) => name);
+  return [...new Set([...rules, ...closedNames(document), assertionHeader].map((name) => name.toLowerCase()))];
+}
+
 /** Every header that any part of the configuration names is closed on every route, also where it is switched off. */
-function closedNames({ headers, routes }: Document): string[] {
+function closedNames({ headers, routes }: Pick<Document, 'headers' | 'routes'>): string[] {
   return [headers, ...routes.map((route) => route.headers)].flatMap((rules) => Object.keys(rules));
 }

@@ -84,6 +84,16 @@ export class Pipeline {
     if (canonical.kind === 'refused')
       return { client, verdict: refuse('BAD_REQUEST', canonical.reason, canonical.detail) };
     const { target } = canonical;
+    if (canonical.rebuilt && request.asked?.sendsAsWritten)
+      return {
+        client,
+        target,
+        verdict: refuse(
+          'BAD_REQUEST',
+          'ambiguous-target',
+          'the proxy in front would send the path with its dot segments or doubled slashes',
+        ),
+      };
     if (target.path.startsWith(portalPrefix) || target.path === '/_gate') {
       const odd = admits({ encodedSlashes: false, pathParameters: false }, target);
       if (odd) return { client, target, verdict: refuse('BAD_REQUEST', odd.reason, odd.detail) };
@@ -96,6 +106,15 @@ export class Pipeline {
     const match = this.#parts.locations.match(target.host, target.path);
     if (!match) return { client, target, verdict: refuse('NOT_FOUND', 'no-route', 'no location matches') };
     const { route } = match;
+    if (request.asked?.route !== undefined && request.asked.route !== route.name)
+      return {
+        client,
+        target,
+        route,
+        verdict: refuse('BAD_REQUEST', 'ambiguous-target', 'the proxy in front has matched another location', {
+          route,
+        }),
+      };
     const admitted = admits(route, target);
     if (admitted)
       return { client, target, route, verdict: refuse('BAD_REQUEST', admitted.reason, admitted.detail, { route }) };

@@ -62,6 +62,7 @@ export class Recorder {
       ...(reason && { reason }),
       ...(principal && { user: principal.subject, provider: principal.provider }),
       ...(session && { session: session.id }),
+      ...(request.asked && { via: 'forward-auth' }),
     });
   }
 

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { isForwardAuth } from './asked-request.ts';
 
 /** What listeners need of a gateway; a reload puts another in its place. */
 export interface Carrier {
@@ -89,7 +90,9 @@ export class PublicServers {
       keepAliveTimeout: limits.keepAlive,
       connectionsCheckingInterval: Math.min(5000, limits.headTimeout),
       insecureHTTPParser: false,
-      shouldUpgradeCallback: (request) => request.headers.upgrade?.trim().toLowerCase() === 'websocket',
+      // A front proxy that asks about a WebSocket may pass its headers on; it wants an answer, not a tunnel.
+      shouldUpgradeCallback: (request) =>
+        request.headers.upgrade?.trim().toLowerCase() === 'websocket' && !isForwardAuth(request.url),
     });
     server.maxHeadersCount = 0; // Node would drop what is past the count and go on; the size limit refuses instead.
     server.maxConnections = limits.maxConnections;

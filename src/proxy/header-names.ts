@@ -37,6 +37,8 @@ export function fold(name: string): string {
 export interface Namespace {
   /** The name in lower case when a client may send it; undefined when it is ours, or could be read as ours. */
   open(name: string): string | undefined;
+  /** Whether an upstream that folds every other sign to a hyphen would take the name for one of ours. */
+  owns(name: string): boolean;
 }
 
 /**
@@ -47,10 +49,10 @@ export interface Namespace {
  */
 export function compileNamespace(names: Iterable<string>): Namespace {
   const closed = new Set<string>([...alwaysOurs, ...Array.from(names, fold)]);
+  const isOurs = (spelt: string) => closed.has(spelt) || alwaysOurPrefixes.some((prefix) => spelt.startsWith(prefix));
   const judge = (name: string): string | undefined => {
     const spelt = name.toLowerCase();
-    if (!/^[a-z0-9-]+$/.test(spelt) || closed.has(spelt)) return undefined;
-    return alwaysOurPrefixes.some((prefix) => spelt.startsWith(prefix)) ? undefined : spelt;
+    return /^[a-z0-9-]+$/.test(spelt) && !isOurs(spelt) ? spelt : undefined;
   };
   // Browsers send the same two dozen spellings all day; what else clients invent must not grow the memory.
   const known = new Map<string, string | undefined>();
@@ -62,6 +64,7 @@ export function compileNamespace(names: Iterable<string>): Namespace {
       if (known.size < 1024) known.set(name, judged);
       return judged;
     },
+    owns: (name) => isOurs(name.toLowerCase().replace(/[^a-z0-9]/g, '-')),
   };
 }
 

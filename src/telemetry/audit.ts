@@ -32,6 +32,8 @@ export interface RequestRecord extends AuditSubject {
   /** Canonical, without the query. */
   readonly path: string;
   readonly seconds: number;
+  /** A front proxy asked, and carried the request itself; `status` is what it was told. */
+  readonly via?: 'forward-auth';
 }
 
 /** A login, a logout, the end of a session, or a fresh proof of who somebody is. */
