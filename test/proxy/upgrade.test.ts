@@ -207,6 +207,16 @@ test('upgrade: another server of the list is asked when the first is down', asyn
   assert.equal(upstream.received.length, 3);
 });
 
+test('upgrade: a handshake that has left for one server is not sent to another', async (t) => {
+  const broken = await startRawUpstream(t, (socket) => socket.destroy());
+  const alive = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([broken.origin, alive.origin]) });
+  const heads = [];
+  for (let index = 0; index < 2; index += 1)
+    heads.push((await (await rawClient(t, plane.port, handshake())).until(/\r\n\r\n/)).slice(9, 12));
+  assert.deepEqual([heads.sort(), broken.requests.length, alive.received.length], [['101', '500'], 1, 1]);
+});
+
 test('upgrade: bytes that come right behind the heads are not lost', async (t) => {
   const upstream = await startRawUpstream(t, (socket) => {
     socket.write(Buffer.concat([switching(), Buffer.from([0x81, 2, 0x68, 0x69])]));
