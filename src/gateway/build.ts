@@ -13,11 +13,13 @@ import { Tunnel } from '../proxy/upgrade.ts';
 import { compileLocations } from '../routing/locations.ts';
 import { Sessions } from '../sessions/sessions.ts';
 import { Lockout } from '../users/lockout.ts';
+import { type AskedSetting, isForwardAuth } from './asked-request.ts';
 import { Browsers } from './browser.ts';
-import { composerOf, isOwnCookie } from './composer.ts';
+import { composerOf, identityNames, isOwnCookie } from './composer.ts';
 import { Decliner } from './declined.ts';
 import type { Document } from './document.ts';
 import { Flows } from './flows.ts';
+import { ForwardAuthCarrier } from './forward-auth.ts';
 import { HttpCarrier } from './http.ts';
 import { Identification } from './identify.ts';
 import { LiveSessions } from './live.ts';
@@ -120,6 +122,15 @@ export async function buildGateway(document: Document, services: Services): Prom
   const live = new LiveSessions({ sessions, connections, recorder, log });
   const decliner = new Decliner({ portal, posts, pages, publicUrl, clock });
   const http = new HttpCarrier({ log, pipeline, portal, forwarder, decliner });
+  const forwardAuth = new ForwardAuthCarrier({
+    log,
+    pipeline,
+    decliner,
+    isTrusted,
+    publicUrl,
+    identityNames: identityNames(document, routes),
+    setting: askedSetting(routes, publicUrl),
+  });
   const upgrade = new UpgradeCarrier({ log, pipeline, tunnel });
   metrics.countSessionsBy(() => sessions.count());
   metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });
@@ -135,7 +146,8 @@ export async function buildGateway(document: Document, services: Services): Prom
     sessions,
     pipeline,
     composer,
-    http: (request: IncomingMessage, response: ServerResponse) => track(http.carry(request, response)),
+    http: (request: IncomingMessage, response: ServerResponse) =>
+      track((isForwardAuth(request.url) ? forwardAuth : http).carry(request, response)),
     upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => track(upgrade.carry(request, socket, head)),
     close: async () => {
       live.close();
@@ -143,6 +155,17 @@ export async function buildGateway(document: Document, services: Services): Prom
       await sessions.close();
       await Promise.all([agents.close(), providers.close()]);
     },
+  };
+}
+
+/** Which hosts can be asked about; a wildcard stands for the hosts below it. */
+function askedSetting(routes: readonly Route[], publicUrl: URL): AskedSetting {
+  const hosts = routes.flatMap(({ host }) => (host === undefined ? [] : [host]));
+  const isOf = (host: string, known: string) =>
+    known.startsWith('*.') ? host.endsWith(known.slice(1)) : host === known;
+  return {
+    hasHosts: hosts.length > 0,
+    isKnownHost: (host) => host === publicUrl.hostname || hosts.some((known) => isOf(host, known)),
   };
 }
 
