@@ -1,34 +1,60 @@
-/** The environment variables that change a configuration without touching its file; XiVO's own names. */
+/**
+ * The environment variables that change a configuration, or stand in place of one: XiVO's own names, which `interop/` translates,
+ * and a few of the gateway's.
+ */
+import type { Override } from '../config/load.ts';
 import { OperatorError } from '../core/errors.ts';
+import type { HoconFile } from '../interop/hocon.ts';
+import { type Caution, isPlain } from '../interop/xivo-draft.ts';
+import { type Setting, settingsOf } from '../interop/xivo-settings.ts';
+import { translateXivo } from '../interop/xivo.ts';
 
-/** A value that stands in place of the file's. */
-export interface Override {
-  readonly key: readonly (string | number)[];
-  readonly value: unknown;
-  readonly origin: string;
+/** An environment, and the files that it names, read. */
+export interface Environment {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** What `CONFIG_FILE` names: XiVO's `xuc.conf`. */
+  readonly conf?: HoconFile | undefined;
+  /** `default_realm` of the machine's krb5.conf. */
+  readonly defaultRealm?: Setting | undefined;
 }
 
-/** What the environment says about the configuration. A value that cannot be read is an OperatorError: never ignored. */
-export function environmentOverrides(env: Readonly<Record<string, string | undefined>>): Override[] {
-  const overrides: Override[] = [];
-  const timeout = env.LOGIN_TIMEOUT_MS;
-  if (timeout !== undefined && timeout !== '') {
-    if (!/^[1-9]\d{0,8}$/.test(timeout))
-      throw new OperatorError(
-        'the environment variable LOGIN_TIMEOUT_MS must be a number of milliseconds',
-        'set it to a value such as 7000, or unset it',
-      );
-    overrides.push({ key: ['login', 'timeout'], value: `${timeout}ms`, origin: 'environment LOGIN_TIMEOUT_MS' });
-  }
-  const prevent = env.AUTH_PREVENT_XUC_LOGIN;
-  if (prevent !== undefined && prevent !== '') {
-    if (!/^(true|false)$/i.test(prevent))
-      throw new OperatorError(
-        'the environment variable AUTH_PREVENT_XUC_LOGIN must be true or false',
-        'set it to one of them, or unset it',
-      );
-    if (prevent.toLowerCase() === 'false')
-      overrides.push({ key: ['login', 'reservedUsers'], value: [], origin: 'environment AUTH_PREVENT_XUC_LOGIN' });
-  }
-  return overrides;
+/** What an environment says. */
+export interface EnvironmentReading {
+  readonly overrides: readonly Override[];
+  readonly cautions: readonly Caution[];
+}
+
+/** Names of our own, for what neither a file nor XiVO's settings say. */
+const ownKeys: Readonly<Record<string, { readonly key: readonly string[]; readonly isList?: boolean }>> = {
+  GATEHOUSE_LISTEN: { key: ['server', 'listen'], isList: true },
+  GATEHOUSE_PUBLIC_URL: { key: ['server', 'publicUrl'] },
+  GATEHOUSE_TRUSTED_PROXIES: { key: ['server', 'trustedProxies'], isList: true },
+  GATEHOUSE_ADMIN_LISTEN: { key: ['admin', 'listen'] },
+};
+
+/**
+ * What the environment says over a configuration file, whose plain data is `document`; or, with `isAlone`, what it says where
+ * there is no file. A value that cannot be read is an OperatorError: never ignored.
+ */
+export function readEnvironment({ env, conf, defaultRealm }: Environment, document: unknown, isAlone: boolean): EnvironmentReading {
+  // A document that is no mapping is reported as that; nothing can be put over it.
+  if (!isAlone && document !== undefined && !isPlain(document)) return { overrides: [], cautions: [] };
+  const folder = env.GATEHOUSE_DATA || 'data';
+  const existing = isAlone ? undefined : (document ?? {});
+  const sources = { settings: settingsOf(env), conf, defaultRealm, usersFile: `${folder}/users.yaml` };
+  const { values, cautions } = translateXivo({ ...sources, existing: isPlain(existing) ? existing : undefined });
+  const store: Override[] = isAlone
+    ? [{ key: ['session', 'store'], value: { type: 'embedded', path: folder }, origin: env.GATEHOUSE_DATA ? 'environment GATEHOUSE_DATA' : 'the default without a file' }]
+    : [];
+  return { overrides: [...values, ...store, ...ownOverrides(env)], cautions };
+}
+
+function ownOverrides(env: Environment['env']): Override[] {
+  return Object.entries(ownKeys).flatMap(([name, { key, isList }]): Override[] => {
+    const value = env[name];
+    if (!value) return [];
+    const items = value.split(',').flatMap((part) => part.trim() || []);
+    if (isList && items.length === 0) throw new OperatorError(`the environment variable ${name} is an empty list`, 'write one or more values with commas between, or unset it');
+    return [{ key, value: isList ? items : value, origin: `environment ${name}` }];
+  });
 }

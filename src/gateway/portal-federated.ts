@@ -1,8 +1,5 @@
-/** The ways to an identity provider and back, and the identity provider's own word that a session is over. */
-import type { Request, Response } from 'express';
-import { GatewayError } from '../core/errors.ts';
+/** The ways to an identity provider and back. */
 import type { Outcome } from '../core/outcome.ts';
-import type { LogoutNotice, LogoutRequest } from '../core/provider.ts';
 import type { Reason } from '../core/reason.ts';
 import { attemptOne, type ChainLink, type ChainResult } from '../providers/chain.ts';
 import { safeReturnTo } from '../routing/return-to.ts';
@@ -10,57 +7,30 @@ import { sessionCookie } from '../sessions/cookie.ts';
 import { redirect } from './answers.ts';
 import type { Flow } from './flows.ts';
 import { lastMethodCookie } from './last-method.ts';
-import {
-  type FormFields,
-  type PortalContext,
-  type PortalParts,
-  type PortalRoutes,
-  queryValue,
-  readForm,
-} from './portal.ts';
+import { findLink, type PortalParts, type PortalRoutes, queryValue, refuseVisit, type Visit } from './visit.ts';
 
 /** Adds the addresses of federated providers. */
 export const federatedRoutes: PortalRoutes = (app, parts, on) => {
-  const named = (
-    handler: (link: ChainLink, request: Request, response: Response, context: PortalContext) => Promise<void>,
-  ) =>
-    on(async (request, response, context) => {
-      const link = parts.signIn.chain.find(({ name }) => name === request.params.provider);
-      if (link) return handler(link, request, response, context);
-      refuse(parts, request, response, context, 'NOT_FOUND', 'no-route', 'no provider of that name is in the chain');
+  const named = (handler: (link: ChainLink, visit: Visit) => Promise<void>) =>
+    on(async (visit) => {
+      const link = findLink(parts, visit);
+      if (link) await handler(link, visit);
     });
   app.get(
     '/_gate/start/:provider',
-    named((link, request, response, context) => start(parts, link, request, response, context)),
+    named((link, visit) => start(parts, link, visit)),
   );
   app.get(
     '/_gate/callback/:provider',
-    named((link, request, response, context) => comeBack(parts, link, request, response, context)),
-  );
-  app.post(
-    '/_gate/callback/:provider',
-    named((link, request, response, context) => takeNotice(parts, link, 'callback', request, response, context)),
-  );
-  app.post(
-    '/_gate/backchannel/:provider',
-    named((link, request, response, context) => takeNotice(parts, link, 'back-channel', request, response, context)),
-  );
-  app.get(
-    '/_gate/frontchannel/:provider',
-    named((link, request, response, context) => takeNotice(parts, link, 'front-channel', request, response, context)),
+    named((link, visit) => comeBack(parts, link, visit)),
   );
 };
 
-async function start(
-  parts: PortalParts,
-  link: ChainLink,
-  request: Request,
-  response: Response,
-  context: PortalContext,
-): Promise<void> {
+async function start(parts: PortalParts, link: ChainLink, visit: Visit): Promise<void> {
+  const { request, response, context } = visit;
   const returnTo = safeReturnTo(queryValue(request, 'return'), parts.publicUrl);
   const browser = parts.browsers.recognise(request.headers);
-  if (await parts.flows.isLooping(browser.id)) return showLoop(parts, request, response, context, returnTo);
+  if (await parts.flows.isLooping(browser.id)) return showLoop(parts, visit, returnTo);
   const session =
     queryValue(request, 'confirm') === '1' ? await parts.identification.visitor(request.headers.cookie) : undefined;
   const flow = parts.flows.newId();
@@ -73,7 +43,7 @@ async function start(
   const result = await attemptOne(link, { ...attempt, flow, ...(session && { fresh: true }) }, parts.log);
   const { outcome } = result;
   if (outcome.kind !== 'continue' || outcome.offer.via !== 'redirect')
-    return fail(parts, link, request, response, context, result, returnTo);
+    return fail(parts, link, visit, result, returnTo);
   const { state, offer } = outcome;
   await parts.flows.begin(browser.id, flow, {
     provider: link.name,
@@ -84,25 +54,12 @@ async function start(
   redirect(request, response, offer.url.href, browser.cookie ? { 'set-cookie': browser.cookie } : {});
 }
 
-async function comeBack(
-  parts: PortalParts,
-  link: ChainLink,
-  request: Request,
-  response: Response,
-  context: PortalContext,
-): Promise<void> {
+async function comeBack(parts: PortalParts, link: ChainLink, visit: Visit): Promise<void> {
+  const { request, response, context } = visit;
   const query = new URL(request.url, parts.publicUrl).searchParams;
   const names = [...query.keys()];
   if (new Set(names).size !== names.length)
-    return refuse(
-      parts,
-      request,
-      response,
-      context,
-      'BAD_REQUEST',
-      'ambiguous-target',
-      'a parameter of the callback stands twice',
-    );
+    return refuseVisit(parts, visit, 'BAD_REQUEST', 'ambiguous-target', 'a parameter of the callback stands twice');
   const browser = parts.browsers.find(request.headers);
   const flow = await parts.flows.take(browser, query.get('state') ?? query.get('flow') ?? undefined);
   if (!flow || flow.provider !== link.name) {
@@ -116,16 +73,14 @@ async function comeBack(
   const attempt = parts.signIn.attempt('callback', plain, context.client, context.target.path + context.target.query);
   const result = await attemptOne(link, { ...attempt, state: flow.state }, parts.log);
   const { outcome } = result;
-  if (outcome.kind !== 'authenticated') return fail(parts, link, request, response, context, result, flow.returnTo);
-  await finish(parts, link, request, response, context, { outcome, result, flow, browser });
+  if (outcome.kind !== 'authenticated') return fail(parts, link, visit, result, flow.returnTo);
+  await finish(parts, link, visit, { outcome, result, flow, browser });
 }
 
 async function finish(
   parts: PortalParts,
   link: ChainLink,
-  request: Request,
-  response: Response,
-  context: PortalContext,
+  visit: Visit,
   done: {
     outcome: Extract<Outcome, { kind: 'authenticated' }>;
     result: ChainResult;
@@ -133,9 +88,10 @@ async function finish(
     browser: string | undefined;
   },
 ): Promise<void> {
+  const { request, response, context } = visit;
   const { outcome, result, flow, browser } = done;
   const denied = await parts.signIn.refuse(outcome, link.name, context.signal);
-  if (denied) return fail(parts, link, request, response, context, { ...result, outcome: denied }, flow.returnTo);
+  if (denied) return fail(parts, link, visit, { ...result, outcome: denied }, flow.returnTo);
   const token = parts.identification.tokenIn(request.headers.cookie);
   const begun = flow.confirming
     ? await parts.signIn.confirm(flow.confirming, outcome, link.name, { ...context, chain: result })
@@ -146,7 +102,7 @@ async function finish(
       });
   if (!begun) {
     const other: Outcome = { kind: 'rejected', reason: 'login-denied' };
-    return fail(parts, link, request, response, context, { ...result, outcome: other }, flow.returnTo);
+    return fail(parts, link, visit, { ...result, outcome: other }, flow.returnTo);
   }
   if (browser !== undefined) await parts.flows.settle(browser);
   const cookies = [sessionCookie(parts.publicUrl, begun.token), lastMethodCookie(parts.publicUrl, link.name)];
@@ -154,15 +110,8 @@ async function finish(
 }
 
 /** Back to the login page, which says in the user's words what went wrong; the audit has the reason. */
-function fail(
-  parts: PortalParts,
-  link: ChainLink,
-  request: Request,
-  response: Response,
-  context: PortalContext,
-  result: ChainResult,
-  returnTo: string,
-): void {
+function fail(parts: PortalParts, link: ChainLink, visit: Visit, result: ChainResult, returnTo: string): void {
+  const { request, response, context } = visit;
   const { outcome } = result;
   const reason: Reason =
     'reason' in outcome ? outcome.reason : outcome.kind === 'unknown-user' ? 'unknown-user' : 'protocol-error';
@@ -176,58 +125,8 @@ function fail(
   redirect(request, response, `/_gate/login?${new URLSearchParams({ method: 'form', notice, return: returnTo })}`);
 }
 
-async function takeNotice(
-  parts: PortalParts,
-  link: ChainLink,
-  channel: LogoutRequest['channel'],
-  request: Request,
-  response: Response,
-  context: PortalContext,
-): Promise<void> {
-  const form =
-    request.method === 'POST' ? await readForm(parts, request, response, context) : new Map<string, string>();
-  if (!form) return;
-  const notice = await readNotice(link, channel, request, form, parts, context);
-  if (notice.kind !== 'end') {
-    const detail = notice.kind === 'rejected' ? notice.detail : 'not a logout notice';
-    parts.log.warn({ request: context.requestId, provider: link.name, channel, detail }, 'a logout notice was refused');
-    return refuse(
-      parts,
-      request,
-      response,
-      context,
-      'BAD_REQUEST',
-      notice.kind === 'rejected' ? notice.reason : 'protocol-error',
-      detail,
-    );
-  }
-  let ended = 0;
-  for (const handle of notice.handles) ended += await parts.sessions.revokeHandle(link.name, handle, notice.reason);
-  parts.log.info({ request: context.requestId, provider: link.name, channel, ended }, 'a logout notice ended sessions');
-  response.setHeader('cache-control', 'no-store');
-  response.status(200).end();
-}
-
-async function readNotice(
-  { provider }: ChainLink,
-  channel: LogoutRequest['channel'],
-  request: Request,
-  form: FormFields,
-  parts: PortalParts,
-  context: PortalContext,
-): Promise<LogoutNotice> {
-  const url = new URL(context.target.path + context.target.query, parts.publicUrl);
-  const fields = request.method === 'POST' ? { form: new URLSearchParams([...form]) } : {};
-  return (await provider.readLogout?.({ channel, url, signal: context.signal, ...fields })) ?? { kind: 'not-a-notice' };
-}
-
-function showLoop(
-  parts: PortalParts,
-  request: Request,
-  response: Response,
-  context: PortalContext,
-  returnTo: string,
-): void {
+function showLoop(parts: PortalParts, visit: Visit, returnTo: string): void {
+  const { request, response, context } = visit;
   parts.signIn.record('failed', context, { reason: 'flow-loop' });
   const again = new URLSearchParams({ return: returnTo });
   const view = {
@@ -237,16 +136,4 @@ function showLoop(
     formHref: `/_gate/login?${new URLSearchParams({ method: 'form', return: returnTo })}`,
   } as const;
   parts.pages.send(request, response, 508, view);
-}
-
-function refuse(
-  parts: PortalParts,
-  request: Request,
-  response: Response,
-  { requestId }: PortalContext,
-  code: 'BAD_REQUEST' | 'NOT_FOUND',
-  reason: Reason,
-  detail: string,
-): void {
-  parts.pages.sendError(request, response, { error: new GatewayError(code, detail), reason, requestId });
 }

@@ -1,10 +1,10 @@
 /** Signing out: a page that asks first, because a link from elsewhere must not do it, and the form that does. */
-import type { Request, Response } from 'express';
+import type { Request } from 'express';
 import { GatewayError } from '../core/errors.ts';
 import { clearedCookie } from '../sessions/cookie.ts';
 import { isNavigation, redirect, sendJson } from './answers.ts';
 import { isSameSite } from './browser.ts';
-import { type FormFields, type PortalContext, type PortalParts, type PortalRoutes, readForm } from './portal.ts';
+import { type FormFields, type PortalParts, type PortalRoutes, readForm, type Visit } from './visit.ts';
 
 const purpose = 'logout';
 
@@ -12,15 +12,15 @@ const purpose = 'logout';
 export const logoutRoutes: PortalRoutes = (app, parts, on) => {
   app.get(
     '/_gate/logout',
-    on((request, response) => askFirst(parts, request, response)),
+    on((visit) => askFirst(parts, visit)),
   );
   app.post(
     '/_gate/logout',
-    on((request, response, context) => signOut(parts, request, response, context)),
+    on((visit) => signOut(parts, visit)),
   );
 };
 
-async function askFirst(parts: PortalParts, request: Request, response: Response): Promise<void> {
+async function askFirst(parts: PortalParts, { request, response }: Visit): Promise<void> {
   const session = await parts.identification.visitor(request.headers.cookie);
   if (!session) return parts.pages.send(request, response, 200, { kind: 'signed-out', loginHref: '/_gate/login' });
   const browser = parts.browsers.recognise(request.headers);
@@ -34,13 +34,9 @@ async function askFirst(parts: PortalParts, request: Request, response: Response
   parts.pages.send(request, response, 200, view, browser.cookie ? { 'set-cookie': browser.cookie } : {});
 }
 
-async function signOut(
-  parts: PortalParts,
-  request: Request,
-  response: Response,
-  context: PortalContext,
-): Promise<void> {
-  const form = hasBody(request) ? await readForm(parts, request, response, context) : new Map<string, string>();
+async function signOut(parts: PortalParts, visit: Visit): Promise<void> {
+  const { request, response, context } = visit;
+  const form = hasBody(request) ? await readForm(parts, visit) : new Map<string, string>();
   if (!form) return;
   if (!isWanted(parts, request, form)) {
     const error = new GatewayError('ORIGIN_MISMATCH', 'a logout that no page of this site sent');

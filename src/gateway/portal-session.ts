@@ -4,7 +4,7 @@ import { GatewayError } from '../core/errors.ts';
 import { canonicalUsername, type Principal } from '../core/principal.ts';
 import type { Session } from '../core/session.ts';
 import { isNavigation, redirect, sendJson } from './answers.ts';
-import { type PortalContext, type PortalParts, type PortalRoutes, queryValue, readForm } from './portal.ts';
+import { type PortalParts, type PortalRoutes, queryValue, readForm, type Visit } from './visit.ts';
 
 const purpose = 'sessions';
 const here = '/_gate/session';
@@ -13,15 +13,16 @@ const here = '/_gate/session';
 export const sessionRoutes: PortalRoutes = (app, parts, on) => {
   app.get(
     here,
-    on((request, response, context) => show(parts, request, response, context)),
+    on((visit) => show(parts, visit)),
   );
   app.post(
     here,
-    on((request, response, context) => end(parts, request, response, context)),
+    on((visit) => end(parts, visit)),
   );
 };
 
-async function show(parts: PortalParts, request: Request, response: Response, context: PortalContext): Promise<void> {
+async function show(parts: PortalParts, visit: Visit): Promise<void> {
+  const { request, response, context } = visit;
   const session = await parts.identification.visitor(request.headers.cookie);
   if (!session) return askToSignIn(request, response);
   const sessions = await ownSessions(parts, session);
@@ -52,8 +53,9 @@ async function show(parts: PortalParts, request: Request, response: Response, co
   });
 }
 
-async function end(parts: PortalParts, request: Request, response: Response, context: PortalContext): Promise<void> {
-  const form = await readForm(parts, request, response, context);
+async function end(parts: PortalParts, visit: Visit): Promise<void> {
+  const { request, response, context } = visit;
+  const form = await readForm(parts, visit);
   if (!form) return;
   const session = await parts.identification.visitor(request.headers.cookie);
   if (!session) return askToSignIn(request, response);

@@ -58,7 +58,7 @@ test('check: every error comes at once, with its place, the key and a hint for a
   assert.equal(code, 1);
   assert.match(stderr, /gatehouse\.yaml:\d+:\d+ {2}sesion: .*session/);
   assert.match(stderr, /gatehouse\.yaml:\d+:\d+ {2}login\.timeout: /);
-  assert.match(stderr, /2 errors/);
+  assert.match(stderr, /3 errors/);
 });
 
 test('check: names that lead nowhere are errors where they stand', async (t) => {
@@ -71,7 +71,7 @@ test('check: names that lead nowhere are errors where they stand', async (t) => 
         location: '/x/',
         upstream: 'http://127.0.0.1:1',
         access: { roles: ['boss'] },
-        headers: { 'X-Who': '${whoever}' },
+        headers: { 'X-Who': '$' + '{whoever}' },
       },
     ],
   });
