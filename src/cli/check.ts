@@ -11,6 +11,7 @@ import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import type { Command, Invocation, Terminal } from './command.ts';
 import { configFile, configOption, type Reading, readConfiguration } from './configuration.ts';
+import { originTable } from './origin-table.ts';
 
 /** The command. */
 export const check: Command = {
@@ -18,6 +19,7 @@ export const check: Command = {
   summary: 'say what is wrong with a configuration; with --connect also try each provider',
   help: [
     'Reports every error at once, each with file, line and column, and warns of what is allowed but seldom meant.',
+    'Where the environment changes the configuration, or is all of it, it lists each value and where that came from.',
     '--connect tries each provider step by step and names the step that failed, why, and its time.',
     'Exits with 0 when all is good, 1 otherwise. Warnings alone are good.',
   ].join('\n'),
@@ -41,6 +43,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
     terminal.stderr.write(
       `${formatIssues(warnings)}\n${warnings.length} ${warnings.length === 1 ? 'warning' : 'warnings'}\n`,
     );
+  if (reading.overrides.length > 0) terminal.stdout.write(`${originTable(reading.overrides)}\n`);
   terminal.stdout.write(`${file}: good\n`);
   return invocation.values.connect === true ? connect(reading.document, terminal) : 0;
 }

@@ -1,21 +1,33 @@
 /** Reads the configuration that a command works on, and says what is wrong with it as compilers do. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type ConfigIssue, type LoadResult, loadConfig } from '../config/load.ts';
+import { type ConfigIssue, type LoadResult, loadConfig, type Override } from '../config/load.ts';
 import { formatIssues } from '../config/report.ts';
 import { OperatorError } from '../core/errors.ts';
 import { type Document, documentSchema } from '../gateway/document.ts';
-import { environmentOverrides } from '../gateway/environment.ts';
+import { type EnvironmentReading, readEnvironment } from '../gateway/environment.ts';
+import { isXivoEnvironment } from '../interop/xivo.ts';
+import { settingsOf } from '../interop/xivo-settings.ts';
 import { type Invocation, textOption } from './command.ts';
+import { readConf, readDefaultRealm } from './xivo-files.ts';
 
 const defaultFile = 'config/gatehouse.yaml';
+
+/** Stands for the file where there is none, and XiVO's environment is the whole configuration. */
+export const xivoEnvironment = 'the environment of XiVO';
 
 /** The option that every command with a configuration takes. */
 export const configOption = { config: { type: 'string', short: 'c' } } as const;
 
-/** The file that `--config`, else GATEHOUSE_CONFIG, else the default place names; absolute. */
+/**
+ * The file that `--config`, else GATEHOUSE_CONFIG, else the default place names; absolute. Where none is named and none is
+ * there, an environment of XiVO's stands for it.
+ */
 export function configFile(invocation: Invocation): string {
-  return resolve(textOption(invocation, 'config') ?? invocation.terminal.env.GATEHOUSE_CONFIG ?? defaultFile);
+  const { env } = invocation.terminal;
+  const named = textOption(invocation, 'config') ?? (env.GATEHOUSE_CONFIG || undefined);
+  const file = resolve(named ?? defaultFile);
+  return named === undefined && !existsSync(file) && isXivoEnvironment(env) ? xivoEnvironment : file;
 }
 
 /** A configuration that was read, or everything that is wrong with it. */
@@ -25,16 +37,27 @@ export type Reading =
       readonly document: Document;
       readonly warnings: readonly ConfigIssue[];
       readonly locate: Extract<LoadResult<Document>, { kind: 'ok' }>['locate'];
+      /** The values that came from the environment. */
+      readonly overrides: readonly Override[];
     }
   | { readonly kind: 'invalid'; readonly issues: readonly ConfigIssue[] };
 
-/** Reads and checks a file with the environment on top. */
+/** Reads and checks a file with the environment on top, or the environment alone. */
 export function readConfiguration(file: string, env: Readonly<Record<string, string | undefined>>): Reading {
-  const overrides = environmentOverrides(env);
-  const result = loadConfig({ schema: documentSchema, file, env, overrides });
+  const isAlone = file === xivoEnvironment;
+  const settings = settingsOf(env);
+  const conf = env.CONFIG_FILE ? readConf(env.CONFIG_FILE, env) : undefined;
+  const environment = { env, conf, defaultRealm: readDefaultRealm(settings) };
+  let said: EnvironmentReading = { overrides: [], cautions: [] };
+  const overrides = (document: unknown): readonly Override[] => {
+    said = readEnvironment(environment, document, isAlone);
+    return said.overrides;
+  };
+  const result = loadConfig({ schema: documentSchema, file, env, overrides, ...(isAlone && { text: '' }) });
   if (result.kind === 'invalid') return result;
-  const { value: document, warnings, locate } = result;
-  return { kind: 'ok', document, warnings, locate };
+  const { value: document, locate } = result;
+  const cautions = said.cautions.map(({ key, message, hint, origin }) => ({ ...locate(key), origin, message, hint }));
+  return { kind: 'ok', document, warnings: [...result.warnings, ...cautions], locate, overrides: said.overrides };
 }
 
 /** Reads a configuration that has to be right; anything else is an OperatorError that lists every mistake. */

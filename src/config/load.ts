@@ -45,12 +45,13 @@ export interface LoadOptions<T> {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Read instead of the file's contents. */
   readonly text?: string;
-  readonly overrides?: readonly Override[];
+  /** Put over the file; a function is given what the file says, as plain data, undefined where it is empty. */
+  readonly overrides?: readonly Override[] | ((document: unknown) => readonly Override[]);
 }
 
 /** Reads and checks a configuration file. Never throws for anything that stands in it. */
 export function loadConfig<T>(options: LoadOptions<T>): LoadResult<T> {
-  const { schema, file, env = process.env, overrides = [] } = options;
+  const { schema, file, env = process.env } = options;
   const read = options.text === undefined ? readSource(file) : { text: options.text };
   if ('flaw' in read) return { kind: 'invalid', issues: [issueOfFlaw(file, read.flaw)] };
   const source = new Source(read.text);
@@ -58,8 +59,9 @@ export function loadConfig<T>(options: LoadOptions<T>): LoadResult<T> {
   if (control.length > 0) return { kind: 'invalid', issues: control.map((flaw) => issueOfFlaw(file, flaw)) };
 
   const yaml = parseYaml(source);
-  const report = new Report({ ...options, overrides }, source, yaml);
   const isFatal = yaml.flaws.some((flaw) => flaw.isFatal);
+  const overrides = isFatal ? [] : overridesOf(options, yaml.data);
+  const report = new Report({ ...options, overrides }, source, yaml);
   const shape = isFatal ? undefined : shapeProblem(yaml, overrides);
   // A document that is broken or is no mapping would only give follow-up errors, which hide the one that counts.
   if (isFatal || shape) return { kind: 'invalid', issues: report.issues(shape ? [shape] : []) };
@@ -81,6 +83,10 @@ export function loadConfig<T>(options: LoadOptions<T>): LoadResult<T> {
   return { kind: 'ok', value: frozen(result.data), warnings, locate: (path) => report.place({ path, at: 'value' }) };
 }
 
+function overridesOf({ overrides = [] }: LoadOptions<unknown>, data: unknown): readonly Override[] {
+  return typeof overrides === 'function' ? overrides(data ?? undefined) : overrides;
+}
+
 function shapeProblem(yaml: YamlDocument, overrides: readonly Override[]): Problem | undefined {
   const at = { path: [], at: 'value' } as const;
   if (isMapping(yaml.data)) return undefined;
@@ -94,18 +100,17 @@ function issueOfFlaw(file: string, { message, hint, span }: Flaw): ConfigIssue {
   return { file, line, column, key: '', message: span ? message : `the file ${message}`, ...(hint && { hint }) };
 }
 
+/** Options with the overrides themselves. */
+type Settled<T> = Omit<LoadOptions<T>, 'overrides'> & { readonly overrides: readonly Override[] };
+
 /** Gives mistakes their places. */
 class Report<T> {
-  readonly #options: LoadOptions<T> & { readonly overrides: readonly Override[] };
+  readonly #options: Settled<T>;
   readonly #source: Source;
   readonly #yaml: YamlDocument;
   #masked: MaskedLines | undefined;
 
-  constructor(
-    options: LoadOptions<T> & { readonly overrides: readonly Override[] },
-    source: Source,
-    yaml: YamlDocument,
-  ) {
+  constructor(options: Settled<T>, source: Source, yaml: YamlDocument) {
     this.#options = options;
     this.#source = source;
     this.#yaml = yaml;

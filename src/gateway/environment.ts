@@ -5,9 +5,9 @@
 import type { Override } from '../config/load.ts';
 import { OperatorError } from '../core/errors.ts';
 import type { HoconFile } from '../interop/hocon.ts';
+import { translateXivo } from '../interop/xivo.ts';
 import { type Caution, isPlain } from '../interop/xivo-draft.ts';
 import { type Setting, settingsOf } from '../interop/xivo-settings.ts';
-import { translateXivo } from '../interop/xivo.ts';
 
 /** An environment, and the files that it names, read. */
 export interface Environment {
@@ -36,7 +36,11 @@ const ownKeys: Readonly<Record<string, { readonly key: readonly string[]; readon
  * What the environment says over a configuration file, whose plain data is `document`; or, with `isAlone`, what it says where
  * there is no file. A value that cannot be read is an OperatorError: never ignored.
  */
-export function readEnvironment({ env, conf, defaultRealm }: Environment, document: unknown, isAlone: boolean): EnvironmentReading {
+export function readEnvironment(
+  { env, conf, defaultRealm }: Environment,
+  document: unknown,
+  isAlone: boolean,
+): EnvironmentReading {
   // A document that is no mapping is reported as that; nothing can be put over it.
   if (!isAlone && document !== undefined && !isPlain(document)) return { overrides: [], cautions: [] };
   const folder = env.GATEHOUSE_DATA || 'data';
@@ -44,7 +48,13 @@ export function readEnvironment({ env, conf, defaultRealm }: Environment, docume
   const sources = { settings: settingsOf(env), conf, defaultRealm, usersFile: `${folder}/users.yaml` };
   const { values, cautions } = translateXivo({ ...sources, existing: isPlain(existing) ? existing : undefined });
   const store: Override[] = isAlone
-    ? [{ key: ['session', 'store'], value: { type: 'embedded', path: folder }, origin: env.GATEHOUSE_DATA ? 'environment GATEHOUSE_DATA' : 'the default without a file' }]
+    ? [
+        {
+          key: ['session', 'store'],
+          value: { type: 'embedded', path: folder },
+          origin: env.GATEHOUSE_DATA ? 'environment GATEHOUSE_DATA' : 'the default without a file',
+        },
+      ]
     : [];
   return { overrides: [...values, ...store, ...ownOverrides(env)], cautions };
 }
@@ -54,7 +64,11 @@ function ownOverrides(env: Environment['env']): Override[] {
     const value = env[name];
     if (!value) return [];
     const items = value.split(',').flatMap((part) => part.trim() || []);
-    if (isList && items.length === 0) throw new OperatorError(`the environment variable ${name} is an empty list`, 'write one or more values with commas between, or unset it');
+    if (isList && items.length === 0)
+      throw new OperatorError(
+        `the environment variable ${name} is an empty list`,
+        'write one or more values with commas between, or unset it',
+      );
     return [{ key, value: isList ? items : value, origin: `environment ${name}` }];
   });
 }

@@ -185,13 +185,8 @@ class Parser {
         parts.push({ kind: 'text', text: token.text, isQuoted: token.kind === 'quoted' });
         this.#at += 1;
       } else if (token.kind === 'substitution') {
-        parts.push({
-          ...token,
-          kind: 'substitution',
-          path: token.text.replaceAll('"', '').split('.'),
-          isOptional: token.isOptional === true,
-          at: token,
-        });
+        const path = token.text.replaceAll('"', '').split('.');
+        parts.push({ kind: 'substitution', path, isOptional: token.isOptional === true, at: token });
         this.#at += 1;
       } else break;
     }

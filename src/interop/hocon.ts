@@ -169,7 +169,7 @@ function layered(before: HoconNode | undefined, after: HoconNode | undefined): H
   if (!after || !before || !isMap(after) || !isMap(before)) return after ?? before;
   const merged = new Map(before.value);
   for (const [key, value] of after.value) merged.set(key, layered(merged.get(key), value) ?? value);
-  return { at: after.at, value: merged };
+  return { at: before.at, value: merged };
 }
 
 function joined(nodes: readonly HoconNode[], at: HoconPlace): HoconNode {

@@ -1,0 +1,40 @@
+/** Reads the files that XiVO's settings name: `xuc.conf` with what it includes, and the realm of krb5.conf. Files only. */
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { readSource } from '../config/source.ts';
+import { OperatorError } from '../core/errors.ts';
+import { type HoconFile, readHocon } from '../interop/hocon.ts';
+import { defaultRealmOf } from '../interop/xivo.ts';
+import { javaProperties, javaWords, type Setting, type Settings } from '../interop/xivo-settings.ts';
+
+/** Reads an `xuc.conf`; messages name it as it is given. Throws an OperatorError that names the place. */
+export function readConf(file: string, env: Readonly<Record<string, string | undefined>>): HoconFile {
+  return readHocon(textOf(file), { file, env, files: findIncluded });
+}
+
+/** What an include names: the file itself, or with the ending that HOCON lets one leave out. */
+function findIncluded(name: string, from: string): { file: string; text: string } | undefined {
+  const found = ['', '.conf', '.json']
+    .map((ending) => resolve(dirname(from), name + ending))
+    .find((path) => existsSync(path));
+  return found === undefined ? undefined : { file: found, text: textOf(found) };
+}
+
+/** The realm that a principal without one has: `default_realm` of the file given, else of the one Java or the machine uses. */
+export function readDefaultRealm(settings: Settings, file?: string): Setting | undefined {
+  const options = settings.get('JAVA_OPTS');
+  if (!options?.value.includes('krb5')) return undefined;
+  const { properties } = javaProperties(javaWords(options), options.origin);
+  const named =
+    file ?? properties.get('java.security.krb5.conf')?.value ?? settings.get('KRB5_CONFIG')?.value.split(':')[0];
+  const path = named ?? '/etc/krb5.conf';
+  if (named === undefined && !existsSync(path)) return undefined;
+  return defaultRealmOf(textOf(path), path);
+}
+
+/** The text of a file. Throws an OperatorError that says why there is none. */
+export function textOf(file: string): string {
+  const read = readSource(file);
+  if ('text' in read) return read.text;
+  throw new OperatorError(`the file ${file} ${read.flaw.message}`, read.flaw.hint);
+}

@@ -1,0 +1,150 @@
+/** XiVO's ways of signing in without a password: Kerberos, CAS, OpenID Connect. */
+import type { Ways } from './xivo-chain.ts';
+import type { Draft } from './xivo-draft.ts';
+import { trustFor } from './xivo-java.ts';
+import type { Setting, Settings } from './xivo-settings.ts';
+
+/** What the ways in are translated from, and to. */
+export interface Desk {
+  readonly draft: Draft;
+  readonly ways: Ways;
+  readonly settings: Settings;
+  /** The properties of `JAVA_OPTS`. */
+  readonly java: Settings;
+  /** `default_realm` of krb5.conf. */
+  readonly defaultRealm: Setting | undefined;
+}
+
+/** `USE_SSO` with the principal and the keytab of `JAVA_OPTS`. */
+export function draftKerberos(desk: Desk): void {
+  const { draft, ways, settings, java } = desk;
+  const sso = settings.get('USE_SSO');
+  const isWanted = draft.truth('USE_SSO', sso);
+  const principal = java.get('secured.krb5.principal');
+  const keytab = java.get('secured.krb5.keyTab');
+  const config = java.get('java.security.krb5.conf');
+  if (sso && isWanted === false) ways.drop('kerberos', sso.origin);
+  if (!isWanted && (isWanted === false || !ways.has('kerberos'))) {
+    const given = principal ?? keytab;
+    if (given) draft.leaveOut(given.origin, 'JAVA_OPTS -Dsecured.krb5.…', 'USE_SSO is not true: Kerberos is off');
+    return;
+  }
+  const origin = principal?.origin ?? keytab?.origin ?? sso?.origin;
+  if (origin === undefined) return;
+  if (!ways.has('kerberos') && (!principal || !keytab)) {
+    draft.problem(
+      origin,
+      'USE_SSO is true, but JAVA_OPTS lacks the principal or the keytab',
+      'set -Dsecured.krb5.principal and -Dsecured.krb5.keyTab, or USE_SSO=false',
+    );
+    return;
+  }
+  const name = ways.want('kerberos', origin);
+  if (name === undefined) return;
+  if (keytab) ways.set(name, 'keytab', keytab.value, keytab.origin);
+  if (config) ways.set(name, 'krb5Config', config.value, config.origin);
+  if (!principal) return;
+  ways.set(name, 'principal', principal.value, principal.origin);
+  if (!principal.value.includes('@') && draft.at('providers', name, 'realms') === undefined)
+    draftRealm(desk, name, principal);
+}
+
+function draftRealm({ draft, ways, defaultRealm }: Desk, provider: string, principal: Setting): void {
+  if (defaultRealm) ways.set(provider, 'realms', [defaultRealm.value], defaultRealm.origin);
+  else
+    draft.problem(
+      principal.origin,
+      'the principal of Kerberos names no realm, and no default_realm was found in krb5.conf',
+      'write HTTP/host@REALM, or let KRB5_CONFIG name a krb5.conf with a default_realm',
+    );
+}
+
+/** `CAS_SERVER_URL` and `CAS_LOGOUT_ENABLE`. The browser of a XiVO user goes to CAS without being asked. */
+export function draftCas({ draft, ways, settings, java }: Desk): void {
+  const url = settings.get('CAS_SERVER_URL');
+  const logout = settings.get('CAS_LOGOUT_ENABLE');
+  const isLoggedOut = draft.truth('CAS_LOGOUT_ENABLE', logout);
+  const origin = url?.origin ?? logout?.origin;
+  if (origin === undefined) return;
+  if (!url && !ways.has('cas')) {
+    draft.leaveOut(origin, 'CAS_LOGOUT_ENABLE', 'CAS_SERVER_URL is not set: there is no CAS');
+    return;
+  }
+  const name = ways.want('cas', origin);
+  if (name === undefined) return;
+  if (url) {
+    ways.set(name, 'url', url.value, url.origin);
+    const trust = trustFor(draft, java, url.value);
+    if (trust) ways.set(name, 'ca', trust.ca, trust.origin);
+    if (!draft.existing) draft.set(['login', 'default'], name, url.origin);
+  }
+  if (logout && isLoggedOut !== undefined) ways.set(name, 'logout', isLoggedOut, logout.origin);
+}
+
+const oidcNames = [
+  'OIDC_SERVER_URL',
+  'OIDC_CLIENT_ID',
+  'OIDC_AUDIENCE',
+  'OIDC_USERNAME_FIELD',
+  'OIDC_LOGOUT_ENABLE',
+] as const;
+
+/** `ENABLE_OIDC`, which makes OpenID Connect the way in that is taken by default, and the `OIDC_` variables. */
+export function draftOidc(desk: Desk): void {
+  const { draft, ways, settings, java } = desk;
+  const enable = settings.get('ENABLE_OIDC');
+  const isEnabled = draft.truth('ENABLE_OIDC', enable);
+  const issuer = settings.get('OIDC_SERVER_URL');
+  const given = oidcNames.flatMap((name) => [settings.get(name) ?? []].flat().map((setting) => ({ name, ...setting })));
+  if (enable && isEnabled === false) ways.drop('oidc', enable.origin);
+  if (!isEnabled && (isEnabled === false || !ways.has('oidc'))) {
+    for (const { name, origin } of given)
+      draft.leaveOut(origin, name, 'ENABLE_OIDC is not true: OpenID Connect is off');
+    return;
+  }
+  const origin = issuer?.origin ?? given[0]?.origin ?? enable?.origin;
+  if (origin === undefined) return;
+  if (!ways.has('oidc') && (!issuer || !settings.has('OIDC_CLIENT_ID'))) {
+    draft.problem(
+      origin,
+      'ENABLE_OIDC is true, but OIDC_SERVER_URL or OIDC_CLIENT_ID is not set',
+      'set both, or ENABLE_OIDC=false',
+    );
+    return;
+  }
+  const name = ways.want('oidc', origin);
+  if (name === undefined) return;
+  if (issuer) {
+    ways.set(name, 'issuer', issuer.value, issuer.origin);
+    const trust = trustFor(draft, java, issuer.value);
+    if (trust) ways.set(name, 'ca', trust.ca, trust.origin);
+  }
+  draftClient(desk, name);
+  if (enable && isEnabled) draft.set(['login', 'default'], name, enable.origin);
+}
+
+/** XiVO lists the clients whose tokens it takes: the first is who we are, and all are audiences that are accepted. */
+function draftClient({ draft, ways, settings }: Desk, provider: string): void {
+  const clients = settings.get('OIDC_CLIENT_ID');
+  const ids = listOf(clients);
+  if (clients && ids[0] === undefined)
+    draft.problem(
+      clients.origin,
+      'OIDC_CLIENT_ID names no client',
+      'set it to the id of the client, or several with commas',
+    );
+  if (clients && ids[0] !== undefined) ways.set(provider, 'clientId', ids[0], clients.origin);
+  const accepted = settings.get('OIDC_AUDIENCE') ?? (ids.length > 1 ? clients : undefined);
+  if (accepted) ways.set(provider, 'audience', listOf(accepted), accepted.origin);
+  const field = settings.get('OIDC_USERNAME_FIELD');
+  if (field) ways.set(provider, 'usernameClaim', field.value, field.origin);
+  const logout = settings.get('OIDC_LOGOUT_ENABLE');
+  const isLoggedOut = draft.truth('OIDC_LOGOUT_ENABLE', logout);
+  // What XiVO sends at logout is what Keycloak took before version 18.
+  if (logout && isLoggedOut !== undefined)
+    ways.set(provider, 'logout', isLoggedOut ? 'redirect_uri' : false, logout.origin);
+}
+
+function listOf(setting: Setting | undefined): string[] {
+  return (setting?.value ?? '').split(',').flatMap((part) => part.trim() || []);
+}
