@@ -6,6 +6,8 @@ export interface Requirement {
   readonly roles: readonly string[];
   /** Any of these. */
   readonly providers: readonly string[];
+  /** True: a bearer token may stand for a session. */
+  readonly bearer?: boolean;
   /** Milliseconds since credentials were last proved. */
   readonly maxAge?: number;
 }

@@ -29,6 +29,7 @@ import { Pipeline } from './pipeline.ts';
 import { Portal } from './portal.ts';
 import { buildProviders, type Providers } from './providers.ts';
 import { Recorder } from './record.ts';
+import { Refresher } from './refresh.ts';
 import { PostKeeper } from './replay.ts';
 import { routesOf } from './routes.ts';
 import type { Carrier } from './servers.ts';
@@ -67,7 +68,7 @@ export async function buildGateway(document: Document, services: Services): Prom
     perUser: session.perUser,
   });
   const locations = compileLocations(routes);
-  const composer = composerOf(document, routes);
+  const composer = composerOf(document, routes, log);
   const pages = new PageSender(createPages(document.pages), publicUrl, (route) => ({
     openTo: labelsOf(document, route.access),
   }));
@@ -86,7 +87,9 @@ export async function buildGateway(document: Document, services: Services): Prom
     directoryOf: providers.directoryOf,
     recorder,
   });
-  const identification = new Identification(signIn, sessions, publicUrl);
+  const linkOf = (name: string) => providers.chain.find((link) => link.name === name);
+  const refresher = new Refresher({ store, clock, sessions, log, linkOf });
+  const identification = new Identification(signIn, sessions, publicUrl, refresher);
   const passwordLogin = new PasswordLogin(signIn, new Lockout({ store, clock, options: login.lockout }));
   const posts = new PostKeeper({ store, clock, browsers, publicUrl });
   const pipeline = new Pipeline({
@@ -131,7 +134,7 @@ export async function buildGateway(document: Document, services: Services): Prom
     identityNames: identityNames(document, routes),
     setting: askedSetting(routes, publicUrl),
   });
-  const upgrade = new UpgradeCarrier({ log, pipeline, tunnel });
+  const upgrade = new UpgradeCarrier({ log, pipeline, tunnel, touch: (session) => identification.touchLive(session) });
   metrics.countSessionsBy(() => sessions.count());
   metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });
 

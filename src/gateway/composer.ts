@@ -1,5 +1,6 @@
 /** Which headers are ours, for a whole configuration: the namespace that no client may enter. */
 import { networks } from '../config/values.ts';
+import type { Log } from '../core/log.ts';
 import type { Route } from '../core/route.ts';
 import { ownCookies } from '../proxy/cookies.ts';
 import { HeaderComposer } from '../proxy/headers.ts';
@@ -10,11 +11,12 @@ import type { Document } from './document.ts';
 export const isOwnCookie = ownCookies(['__Host-gatehouse*', 'gatehouse*']);
 
 /** The composer of a configuration's routes. */
-export function composerOf(document: Document, routes: readonly Route[]): HeaderComposer {
+export function composerOf(document: Document, routes: readonly Route[], log?: Log): HeaderComposer {
   return new HeaderComposer({
     routes,
     closed: closedNames(document),
     isOwnCookie,
+    ...(log && { log }),
     isTrusted: networks(document.server.trustedProxies),
   });
 }

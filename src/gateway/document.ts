@@ -115,6 +115,7 @@ function locationText() {
 const requirement = z.strictObject({
   roles: z.array(z.string()).default([]).describe('any of these'),
   providers: z.array(z.string()).default([]).describe('any of these'),
+  bearer: z.boolean().default(false).describe('API clients may show a bearer token here, where a provider takes them'),
   maxAge: duration().optional().describe('since credentials were last proved; older asks again'),
 });
 

@@ -1,6 +1,7 @@
 /** Staying signed in: the principal behind a request, from its session or from a proof in its headers. */
 import type { Offer } from '../core/outcome.ts';
 import type { Principal } from '../core/principal.ts';
+import type { Attempt } from '../core/provider.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Session } from '../core/session.ts';
 import type { CanonicalTarget, Client, GatewayRequest } from '../core/verdict.ts';
@@ -9,6 +10,7 @@ import { cookieName, readCookie, sessionCookie } from '../sessions/cookie.ts';
 import type { LoadedSession, Sessions } from '../sessions/sessions.ts';
 import { headerValues } from './client.ts';
 import { forgetAsking } from './negotiation.ts';
+import type { Refreshed, Refresher } from './refresh.ts';
 import type { Authenticated, SignIn } from './sign-in.ts';
 
 /** Who a request comes from. */
@@ -28,29 +30,40 @@ export class Identification {
   readonly #sessions: Sessions;
   readonly #publicUrl: URL;
   readonly #cookie: string;
+  readonly #refresher: Refresher;
 
-  constructor(signIn: SignIn, sessions: Sessions, publicUrl: URL) {
+  constructor(signIn: SignIn, sessions: Sessions, publicUrl: URL, refresher: Refresher) {
     this.#signIn = signIn;
     this.#sessions = sessions;
     this.#publicUrl = publicUrl;
+    this.#refresher = refresher;
     this.#cookie = cookieName(publicUrl);
   }
 
-  /** The principal behind a request: of its session, else of a proof in its headers. */
-  async identify(request: GatewayRequest, client: Client, target: CanonicalTarget): Promise<Identity> {
+  /**
+   * The principal behind a request: of its session, else of a proof in its headers. Bearer tokens count only where the
+   * location takes them.
+   */
+  async identify(
+    request: GatewayRequest,
+    client: Client,
+    target: CanonicalTarget,
+    { bearer }: { readonly bearer: boolean },
+  ): Promise<Identity> {
     const cookies = headerValues(request.rawHeaders, 'cookie').join('; ');
-    const found = await this.session(this.tokenIn(cookies));
+    const found = await this.#fresh(await this.session(this.tokenIn(cookies)), request.signal);
     if (found.kind === 'live') {
-      const { session } = found;
+      const { session, token } = found;
       return {
         kind: 'somebody',
         session,
         principal: this.#signIn.principal(session.assertion, session.provider),
-        reply: {},
+        reply: token === undefined ? {} : { 'set-cookie': sessionCookie(this.#publicUrl, token) },
       };
     }
     const reason = found.kind === 'ended' ? found.reason : 'login-required';
-    const result = await this.#signIn.run(this.#signIn.attempt('ambient', request, client, target.path + target.query));
+    const attempt = this.#signIn.attempt('ambient', request, client, target.path + target.query);
+    const result = await this.#signIn.run(bearer ? attempt : withoutBearer(attempt));
     const { outcome, provider, offers } = result;
     switch (outcome.kind) {
       case 'authenticated':
@@ -96,6 +109,17 @@ export class Identification {
     this.#sessions.touch(session);
   }
 
+  /** Counts a frame as activity of the session on which its connection was opened, wherever a step-up has taken that. */
+  async touchLive(id: string): Promise<void> {
+    const found = await this.#sessions.alive(id);
+    if (found.kind === 'live') this.touch(found.session);
+    else if (found.kind === 'ended' && found.next !== undefined) await this.touchLive(found.next);
+  }
+
+  async #fresh(found: LoadedSession, signal: AbortSignal): Promise<Refreshed> {
+    return found.kind === 'live' ? this.#refresher.refresh(found.session, signal) : found;
+  }
+
   async #accept(
     outcome: Authenticated,
     provider: string,
@@ -120,4 +144,9 @@ export class Identification {
     const reply = { ...headers, 'set-cookie': [sessionCookie(this.#publicUrl, token), ...forgotten] };
     return { kind: 'somebody', principal, session, reply };
   }
+}
+
+function withoutBearer(attempt: Attempt): Attempt {
+  const { authorization, ...headers } = attempt.headers;
+  return /^bearer\b/i.test(authorization ?? '') ? { ...attempt, headers } : attempt;
 }

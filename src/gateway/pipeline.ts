@@ -134,7 +134,7 @@ export class Pipeline {
     if (route.access === 'public') return { verdict: await this.#forward(request, client, target, route) };
 
     const { identification, clock } = this.#parts;
-    const identity = await identification.identify(request, client, target);
+    const identity = await identification.identify(request, client, target, { bearer: route.access.bearer === true });
     if (identity.kind === 'unavailable')
       return {
         verdict: refuse('PROVIDER_UNAVAILABLE', identity.reason, 'nobody could be asked', { route, retryAfter: 10 }),

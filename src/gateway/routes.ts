@@ -49,8 +49,8 @@ function upstreamOf({ upstream }: RouteDocument): Upstream {
 
 function accessOf(access: RouteDocument['access']): Access {
   if (typeof access === 'string') return access;
-  const { roles, providers, maxAge } = access;
-  return { roles, providers, ...(maxAge !== undefined && { maxAge }) };
+  const { roles, providers, bearer, maxAge } = access;
+  return { roles, providers, bearer, ...(maxAge !== undefined && { maxAge }) };
 }
 
 /** The default headers, with the general ones over them and the route's own over those; `false` takes one away. */

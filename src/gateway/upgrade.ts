@@ -15,6 +15,8 @@ export interface UpgradeParts {
   readonly log: Log;
   readonly pipeline: Pipeline;
   readonly tunnel: Tunnel;
+  /** Counts a frame as activity of its session. */
+  readonly touch: (sessionId: string) => Promise<void>;
 }
 
 /** Answers upgrade requests. */
@@ -41,12 +43,25 @@ export class UpgradeCarrier {
     this.#parts.pipeline.finish(decided, result);
   }
 
+  #noteActivity(sessionId: string): void {
+    this.#parts.touch(sessionId).catch((error: unknown) => {
+      this.#parts.log.warn({ session: sessionId, error }, 'the activity of a WebSocket could not be noted');
+    });
+  }
+
   async #carryOut(decided: Decided, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<RequestResult> {
     const { verdict } = decided;
     switch (verdict.kind) {
       case 'forward': {
         const { forward } = verdict;
-        const opened = await this.#parts.tunnel.open({ request, socket, head, forward });
+        const { session, route } = forward;
+        const opened = await this.#parts.tunnel.open({
+          request,
+          socket,
+          head,
+          forward,
+          ...(session && route.idleActivity && { onActivity: () => this.#noteActivity(session.id) }),
+        });
         if (opened.kind !== 'failed') return { status: opened.kind === 'client-gone' ? 499 : opened.status };
         this.#parts.log.warn(
           { request: decided.request.id, route: forward.route.name, reason: opened.reason, error: opened.error },

@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import type { Log } from '../core/log.ts';
 import type { Offer, Outcome, OutcomeKind } from '../core/outcome.ts';
+import type { Assertion } from '../core/principal.ts';
 import type { Attempt } from '../core/provider.ts';
 import type { Reason } from '../core/reason.ts';
 import { type Answer, type Askable, ask } from './ask.ts';
@@ -92,6 +93,20 @@ export async function attemptOne(link: ChainLink, attempt: Attempt, log?: Log): 
   const run = new Run();
   run.add(link, await askWithin(link, attempt, Number.POSITIVE_INFINITY, log));
   return run.result();
+}
+
+/** A fresh assertion for a session from the provider that vouched, under its deadline and breaker. */
+export async function refreshOne(
+  link: Askable,
+  assertion: Assertion,
+  state: unknown,
+  signal: AbortSignal,
+  log?: Log,
+): Promise<Outcome> {
+  const unable: Outcome = { kind: 'unavailable', reason: 'misconfigured' };
+  const question = async (provider: Askable['provider'], work: AbortSignal): Promise<Outcome> =>
+    (await provider.refresh?.(assertion, state, work)) ?? unable;
+  return (await ask(link, question, { signal, log })).outcome;
 }
 
 /** A directory entry from one provider, under its deadline and breaker; `unavailable` when it has no directory. */

@@ -1,9 +1,6 @@
-/** The session cookie, and all other cookies of the gateway: how they are named, read, written, and kept from upstreams. */
+/** The session cookie: how it is named, read and written. That no upstream sees it is the data plane's. */
 
 const baseName = 'gatehouse';
-
-/** What the names of all our cookies begin with, in lower case. */
-const ourPrefixes: readonly string[] = [`__host-${baseName}`, baseName];
 
 /**
  * The session cookie's name. `__Host-` binds it to the one host: no other host below the same domain can set it
@@ -35,23 +32,6 @@ export function sessionCookie(publicUrl: URL, token: string): string {
 /** A `Set-Cookie` value that removes the session cookie. */
 export function clearedCookie(publicUrl: URL): string {
   return `${cookieName(publicUrl)}=; ${attributes(publicUrl)}; Max-Age=0`;
-}
-
-/**
- * A `Cookie` value without our cookies, the login's included; undefined when nothing is left. `names` are further
- * beginnings of names to remove.
- */
-export function stripCookie(
-  header: string | readonly string[] | undefined,
-  names: readonly string[] = [],
-): string | undefined {
-  const prefixes = [...ourPrefixes, ...names.map((name) => name.toLowerCase())];
-  const kept: string[] = [];
-  for (const [, , pair] of pairs(header)) {
-    const folded = pair.toLowerCase();
-    if (pair !== '' && !prefixes.some((prefix) => folded.startsWith(prefix))) kept.push(pair);
-  }
-  return kept.length > 0 ? kept.join('; ') : undefined;
 }
 
 function attributes(publicUrl: URL): string {

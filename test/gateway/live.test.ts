@@ -190,3 +190,16 @@ test('live: a location with maxAge asks for the password again, goes on under a 
   await fetch(new URL('/sessions?user=agent1', started.admin), { method: 'DELETE' });
   await within(limit, 'the WebSocket after the step-up', once(socket, 'close'));
 });
+
+test('live: frames keep a session alive where the route’s requests count', async (t) => {
+  const clock = manualClock(Date.now());
+  const started = await site(t, { clock, config: { session: { idle: '10m', store: { type: 'memory' } } } });
+  const browser = started.visitor();
+  await browser.mustSignIn('agent1', passwords.agent1);
+  const socket = await openSocket(t, started, browser);
+  clock.advance(6 * 60_000);
+  socket.send('still here');
+  await once(socket, 'message');
+  clock.advance(6 * 60_000);
+  assert.equal((await browser.fetch('/x')).status, 200);
+});

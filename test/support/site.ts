@@ -15,12 +15,26 @@ export interface Site extends TestGateway {
 }
 
 /** Starts a site. `/admin` needs the role supervisor, `/public` is open, `/closed` is shut, the rest needs a login. */
-export async function site(t: TestContext, { config = {}, clock }: { config?: Yaml; clock?: Clock } = {}): Promise<Site> {
+export async function site(
+  t: TestContext,
+  { config = {}, clock }: { config?: Yaml; clock?: Clock } = {},
+): Promise<Site> {
   const upstream = await startUpstream(t);
   const started = await gateway(t, {
     users: [
-      { name: 'agent1', password: passwords.agent1, fullName: 'Agent One', email: 'agent1@example.com', groups: ['agents'] },
-      { name: 'supervisor1', password: passwords.supervisor1, fullName: 'Zoë Müller', groups: ['agents', 'supervisors'] },
+      {
+        name: 'agent1',
+        password: passwords.agent1,
+        fullName: 'Agent One',
+        email: 'agent1@example.com',
+        groups: ['agents'],
+      },
+      {
+        name: 'supervisor1',
+        password: passwords.supervisor1,
+        fullName: 'Zoë Müller',
+        groups: ['agents', 'supervisors'],
+      },
       { name: 'xuc', password: 'right-xuc-internal' },
     ],
     config: { ...siteConfig(upstream.origin), ...config },
@@ -32,10 +46,19 @@ export async function site(t: TestContext, { config = {}, clock }: { config?: Ya
 /** The configuration of a site over the test gateway's own. */
 export function siteConfig(origin: string): Yaml {
   return {
-    roles: { agent: { groups: ['agents'], label: 'Agents' }, supervisor: { groups: ['supervisors'], label: 'Supervisors' } },
+    roles: {
+      agent: { groups: ['agents'], label: 'Agents' },
+      supervisor: { groups: ['supervisors'], label: 'Supervisors' },
+    },
     routes: [
       { name: 'home', location: '/', upstream: origin, websocket: true, replayPosts: true },
-      { name: 'admin', location: '/admin', upstream: origin, access: { roles: ['supervisor'] }, contact: 'the front desk' },
+      {
+        name: 'admin',
+        location: '/admin',
+        upstream: origin,
+        access: { roles: ['supervisor'] },
+        contact: 'the front desk',
+      },
       { name: 'public', location: '/public', upstream: origin, access: 'public' },
       { name: 'closed', location: '/closed/', upstream: origin, access: 'deny' },
       { name: 'fresh', location: '/fresh/', upstream: origin, access: { maxAge: '5m' } },
