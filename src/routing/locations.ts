@@ -25,8 +25,18 @@ export interface LocationMatch {
   readonly considered: readonly Candidate[];
 }
 
+/** How paths are compared with locations. */
+export interface LocationOptions {
+  /**
+   * True: as Express compares them with its routes, without regard to case and to a closing slash. nginx regards both; but
+   * `/Admin` would reach a handler of `/admin` without meeting its location.
+   */
+  readonly likeExpress?: boolean;
+}
+
 /** The locations that one host can reach. */
 interface Site {
+  readonly likeExpress: boolean;
   /** Such as `host cc.example.com`; empty for the routes without one. */
   readonly label: string;
   readonly exact: ReadonlyMap<string, Route>;
@@ -43,34 +53,36 @@ interface Site {
  * A host's set is its own routes and those without a host; with the same location in both, its own wins. The set is of the
  * exact host, else of the longest `*.` that fits, else only the routes without a host: sets never mix.
  */
-export function compileLocations(routes: readonly Route[]): Locations {
-  const [problem] = locationProblems(routes);
+export function compileLocations(routes: readonly Route[], options: LocationOptions = {}): Locations {
+  const [problem] = locationProblems(options.likeExpress ? routes.map(inLowerCase) : routes);
   if (problem)
     throw new OperatorError(
       `routes[${problem.index}] (${routes[problem.index]?.name}): ${problem.key} ${problem.message}`,
       'Correct the route in the configuration.',
     );
-  return new Locations(routes);
+  return new Locations(routes, options);
 }
 
 /** Compiled locations; made by `compileLocations`. */
 export class Locations {
   readonly #sites = new Map<string, Site>();
   readonly #common: Site;
+  readonly #textOf: (path: string) => string;
 
-  constructor(routes: readonly Route[]) {
+  constructor(routes: readonly Route[], { likeExpress = false }: LocationOptions = {}) {
     const common = routes.filter((route) => route.host === undefined);
-    this.#common = siteOf('', common, routes);
+    this.#textOf = likeExpress ? (path) => matchedText(path).toLowerCase() : matchedText;
+    this.#common = siteOf('', common, routes, likeExpress);
     for (const host of new Set(routes.flatMap(hostOf))) {
       const own = routes.filter((route) => hostOf(route)[0] === host);
-      this.#sites.set(host, siteOf(`host ${host}`, [...own, ...common], routes));
+      this.#sites.set(host, siteOf(`host ${host}`, [...own, ...common], routes, likeExpress));
     }
   }
 
   /** The route for a canonical host and a canonical path; undefined when no location matches. */
   match(host: string, path: string): LocationMatch | undefined {
     const site = this.#siteFor(host);
-    const text = matchedText(path);
+    const text = this.#textOf(path);
     const found = find(site, text);
     if (!found) return undefined;
     const why = site.label === '' ? found.why : `${site.label}: ${found.why}`;
@@ -90,7 +102,7 @@ export class Locations {
   closingSlash(host: string, path: string): string | undefined {
     if (path.endsWith('/') || hasParameters(path)) return undefined;
     const site = this.#siteFor(host);
-    const text = matchedText(path);
+    const text = this.#textOf(path);
     const has = (wanted: string) => site.exact.has(wanted) || site.prefixes.has(wanted);
     return !has(text) && has(`${text}/`) ? `${path}/` : undefined;
   }
@@ -98,7 +110,7 @@ export class Locations {
   /** What was looked at for a request that nothing takes, too. */
   considered(host: string, path: string): readonly Candidate[] {
     const site = this.#siteFor(host);
-    const text = matchedText(path);
+    const text = this.#textOf(path);
     return consider(site, text, find(site, text)?.route);
   }
 
@@ -112,6 +124,11 @@ export class Locations {
     }
     return this.#common;
   }
+}
+
+/** As Express compares it; a regular expression is left as it is, since case means something in one. */
+function inLowerCase(route: Route): Route {
+  return route.modifier.startsWith('~') ? route : { ...route, path: route.path.toLowerCase() };
 }
 
 /** The path and query for the upstream, or why there is none. */
@@ -156,18 +173,19 @@ function afterPrefix(path: string, prefix: string): string | undefined {
 }
 
 /** `own` decides which come first for the same location; `order` is the file's, which regular expressions follow. */
-function siteOf(label: string, own: readonly Route[], order: readonly Route[]): Site {
+function siteOf(label: string, own: readonly Route[], order: readonly Route[], likeExpress: boolean): Site {
   const exact = new Map<string, Route>();
   const prefixes = new Map<string, Route>();
   for (const route of own) {
     const places = route.modifier === '=' ? exact : prefixes;
-    if (!route.modifier.startsWith('~') && !places.has(route.path)) places.set(route.path, route);
+    const path = likeExpress ? route.path.toLowerCase() : route.path;
+    if (!route.modifier.startsWith('~') && !places.has(path)) places.set(path, route);
   }
   const lengths = [...new Set([...prefixes.keys()].map((path) => path.length))].sort((a, b) => b - a);
   const patterns = order
     .filter((route) => route.modifier.startsWith('~') && own.includes(route))
-    .map((route) => ({ route, pattern: compilePattern(route) }));
-  return { label, exact, prefixes, lengths, patterns };
+    .map((route) => ({ route, pattern: compilePattern(likeExpress ? { ...route, modifier: '~*' } : route) }));
+  return { likeExpress, label, exact, prefixes, lengths, patterns };
 }
 
 function hostOf(route: Route): string[] {
@@ -176,12 +194,13 @@ function hostOf(route: Route): string[] {
 }
 
 function find(site: Site, text: string): { route: Route; why: string } | undefined {
-  const exact = site.exact.get(text);
+  const texts = site.likeExpress ? [text, text.endsWith('/') ? text.slice(0, -1) : `${text}/`] : [text];
+  const exact = texts.map((spelt) => site.exact.get(spelt)).find((route) => route !== undefined);
   if (exact) return { route: exact, why: `"${written(exact)}" is exactly the path` };
   const prefix = longestPrefix(site, text);
   if (prefix?.modifier === '^~')
     return { route: prefix, why: `"${written(prefix)}" is the longest prefix, and ^~ leaves regular expressions out` };
-  const pattern = site.patterns.find((candidate) => candidate.pattern.test(text));
+  const pattern = site.patterns.find((candidate) => texts.some((spelt) => candidate.pattern.test(spelt)));
   if (pattern)
     return { route: pattern.route, why: `"${written(pattern.route)}" is the first regular expression that matches` };
   if (!prefix) return undefined;
@@ -199,12 +218,10 @@ function longestPrefix(site: Site, text: string): Route | undefined {
 
 /** Every location of the site in the order in which nginx weighs them. */
 function consider(site: Site, text: string, chosen: Route | undefined): Candidate[] {
-  const prefixes = site.lengths.flatMap((length) =>
-    [...site.prefixes.values()].filter(({ path }) => path.length === length),
-  );
+  const prefixes = site.lengths.flatMap((length) => [...site.prefixes].filter(([path]) => path.length === length));
   const candidates = [
-    ...[...site.exact.values()].map((route) => ({ route, matches: route.path === text })),
-    ...prefixes.map((route) => ({ route, matches: text.startsWith(route.path) })),
+    ...[...site.exact].map(([path, route]) => ({ route, matches: path === text })),
+    ...prefixes.map(([path, route]) => ({ route, matches: text.startsWith(path) })),
     ...site.patterns.map(({ route, pattern }) => ({ route, matches: pattern.test(text) })),
   ];
   return candidates.map(({ route, matches }) => {

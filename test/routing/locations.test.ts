@@ -243,3 +243,25 @@ test('warnings: a location with a closing slash and an upstream path without', (
   assert.deepEqual(of('/api/', '/v1/'), []);
   assert.deepEqual(of('= /api/', '/v1'), []);
 });
+
+test('like Express: case and a closing slash lead nobody past the location of a handler', () => {
+  const routes = ['/', '/Admin', '= /reports', '/desk/', '~ ^/calls/\\d+$', '~ ^/Archive$'].map((text) =>
+    routeAt(text),
+  );
+  const lenient = compileLocations(routes, { likeExpress: true });
+  const strict = compileLocations(routes);
+  const chosen = (path: string) => [lenient, strict].map((locations) => locations.match('h', path)?.route.name);
+  assert.deepEqual(chosen('/admin'), ['/Admin', '/']);
+  assert.deepEqual(chosen('/ADMIN/users'), ['/Admin', '/']);
+  assert.deepEqual(chosen('/reports/'), ['= /reports', '/']);
+  assert.deepEqual(chosen('/Reports'), ['= /reports', '/']);
+  assert.deepEqual(chosen('/calls/7/'), ['~ ^/calls/\\d+$', '/']);
+  assert.deepEqual(chosen('/CALLS/7'), ['~ ^/calls/\\d+$', '/']);
+  assert.deepEqual(chosen('/archive/'), ['~ ^/Archive$', '/']);
+  assert.deepEqual(chosen('/reports/x'), ['/', '/'], 'an exact location covers nothing below it');
+  assert.equal(lenient.closingSlash('h', '/DESK'), '/DESK/');
+  assert.equal(strict.closingSlash('h', '/DESK'), undefined);
+  assert.throws(() => compileLocations([routeAt('/a'), routeAt('/A')], { likeExpress: true }), {
+    name: 'OperatorError',
+  });
+});
