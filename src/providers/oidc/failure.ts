@@ -1,0 +1,208 @@
+/**
+ * Why a login or a token did not go through, or an issuer could not be asked: every error of sockets, TLS, HTTP, OAuth and
+ * JOSE as one kind. Errors of the libraries carry tokens and codes in their causes, so none of them is passed on.
+ */
+import { errors as jose } from 'jose';
+import * as client from 'openid-client';
+import type { Outcome } from '../../core/outcome.ts';
+import type { Reason } from '../../core/reason.ts';
+import { networkProblem } from './network.ts';
+
+/** A failure in an operator's words. The message names the issuer or the step, and never holds a token, a code or a secret. */
+export class OidcError extends Error {
+  /** `rejected`: the issuer, or what it has said, speaks against it. `unavailable`: nobody can tell. */
+  readonly kind: 'rejected' | 'unavailable';
+  readonly reason: Reason;
+  readonly hint: string | undefined;
+  /** The error code of OAuth, when the issuer has sent one. */
+  readonly code: string | undefined;
+
+  constructor(
+    kind: 'rejected' | 'unavailable',
+    reason: Reason,
+    message: string,
+    { hint, code }: { hint?: string | undefined; code?: string | undefined } = {},
+  ) {
+    super(message);
+    this.name = 'OidcError';
+    this.kind = kind;
+    this.reason = reason;
+    this.hint = hint;
+    this.code = code;
+  }
+
+  /** As a provider answers it. */
+  toOutcome(): Outcome {
+    if (this.kind === 'rejected') return { kind: 'rejected', reason: this.reason };
+    return { kind: 'unavailable', reason: this.reason, cause: this };
+  }
+}
+
+/** A refusal of what was presented. */
+export function rejection(reason: Reason, message: string, hint?: string): OidcError {
+  return new OidcError('rejected', reason, message, { hint });
+}
+
+/** An issuer that cannot be asked. */
+export function outage(reason: Reason, message: string, hint?: string): OidcError {
+  return new OidcError('unavailable', reason, message, { hint });
+}
+
+/** Any error as an OidcError; `where` is the step, such as `token endpoint`. */
+export function oidcError(error: unknown, where: string): OidcError {
+  if (error instanceof OidcError) return error;
+  if (error instanceof client.AuthorizationResponseError) return refusedLogin(error, where);
+  if (error instanceof client.ResponseBodyError) return refusedRequest(error, where);
+  if (error instanceof client.WWWAuthenticateChallengeError)
+    return rejection(
+      'misconfigured',
+      `${where}: the issuer answers ${error.status}`,
+      'check clientId, clientSecret and clientAuth',
+    );
+  if (error instanceof jose.JWKSTimeout || isAbort(error))
+    return outage('timed-out', `${where}: no answer in time`, 'check that the issuer is up and reachable from here');
+  const network = networkProblem(error);
+  if (network) return outage(network.reason, `${where}: ${network.what}`, network.hint);
+  if (error instanceof client.ClientError) return protocolError(error, where);
+  if (error instanceof jose.JOSEError) return tokenError(error, where);
+  return outage('provider-broke', `${where}: ${error instanceof Error ? error.name : 'unknown error'}`);
+}
+
+const declined = new Set([
+  'access_denied',
+  'login_required',
+  'consent_required',
+  'interaction_required',
+  'account_selection_required',
+]);
+
+/** The browser brings this error, so it never counts as an outage: anybody could open the breaker with it. */
+function refusedLogin(error: client.AuthorizationResponseError, where: string): OidcError {
+  const code = wordOf(error.error);
+  if (declined.has(code))
+    return new OidcError('rejected', 'login-denied', `${where}: the issuer answers ${code}`, { code });
+  const isIll = code === 'server_error' || code === 'temporarily_unavailable';
+  const hint = isIll
+    ? 'its log says more'
+    : 'check how the client is registered at the issuer: redirect URI, flow, scopes';
+  return new OidcError('rejected', isIll ? 'provider-broke' : 'misconfigured', `${where}: the issuer answers ${code}`, {
+    code,
+    hint,
+  });
+}
+
+const badClient = 'check clientId, clientSecret and clientAuth; the redirect URI must be registered at the issuer';
+
+function refusedRequest(error: client.ResponseBodyError, where: string): OidcError {
+  const code = wordOf(error.error);
+  const said = textOf(error.error_description);
+  const message = `${where}: the issuer answers ${error.status} ${code}${said && `: ${said}`}`;
+  if (error.status === 429) return new OidcError('unavailable', 'overloaded', message, { code });
+  if (error.status >= 500 || code === 'server_error' || code === 'temporarily_unavailable')
+    return new OidcError('unavailable', 'provider-broke', message, { code, hint: 'its log says more' });
+  if (code === 'invalid_grant') return new OidcError('rejected', 'token-rejected', message, { code });
+  return new OidcError('rejected', 'misconfigured', message, { code, hint: badClient });
+}
+
+const protocolErrors: Readonly<
+  Record<string, readonly [kind: OidcError['kind'], reason: Reason, what: string, hint?: string]>
+> = {
+  OAUTH_TIMEOUT: [
+    'unavailable',
+    'timed-out',
+    'no answer in time',
+    'check that the issuer is up and reachable from here',
+  ],
+  OAUTH_ABORT: ['unavailable', 'timed-out', 'given up before an answer came'],
+  OAUTH_JWT_TIMESTAMP_CHECK_FAILED: [
+    'rejected',
+    'clock-skew',
+    'the token has expired, or is not valid yet',
+    'compare the clocks of this machine and of the issuer',
+  ],
+  OAUTH_JWT_CLAIM_COMPARISON_FAILED: [
+    'rejected',
+    'token-rejected',
+    'the token is for somebody else, or answers another login',
+  ],
+  OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED: ['rejected', 'token-rejected', 'the answer is about somebody else'],
+  OAUTH_INVALID_RESPONSE: ['rejected', 'token-rejected', 'the answer or its signature is not valid'],
+  OAUTH_KEY_SELECTION_FAILED: [
+    'rejected',
+    'token-rejected',
+    'the token is signed with a key that the issuer does not publish',
+  ],
+  OAUTH_UNSUPPORTED_OPERATION: [
+    'rejected',
+    'token-rejected',
+    'the token is signed or encrypted in a way that is not accepted',
+    'have the issuer sign with RS256, PS256, ES256 or EdDSA, and not encrypt',
+  ],
+  OAUTH_RESPONSE_IS_NOT_JSON: [
+    'unavailable',
+    'protocol-error',
+    'the answer is not JSON',
+    'check issuer, and what answers there',
+  ],
+  OAUTH_PARSE_ERROR: [
+    'unavailable',
+    'protocol-error',
+    'the answer cannot be read',
+    'check issuer, and what answers there',
+  ],
+  OAUTH_RESPONSE_IS_NOT_CONFORM: [
+    'unavailable',
+    'protocol-error',
+    'the answer has an unexpected status',
+    'check issuer, and what answers there',
+  ],
+  OAUTH_HTTP_REQUEST_FORBIDDEN: [
+    'unavailable',
+    'misconfigured',
+    'the metadata names an address without TLS',
+    'have the issuer published under https:// throughout',
+  ],
+  OAUTH_MISSING_SERVER_METADATA: ['unavailable', 'misconfigured', 'the metadata lacks an endpoint that is needed'],
+  OAUTH_INVALID_SERVER_METADATA: ['unavailable', 'misconfigured', 'the metadata names an endpoint that is no address'],
+};
+
+function protocolError(error: client.ClientError, where: string): OidcError {
+  const [kind, reason, what, hint] = protocolErrors[error.code ?? ''] ?? [
+    'unavailable',
+    'provider-broke',
+    'unexpected error',
+  ];
+  // The library's own sentence, one level down, is fixed text; what it caused stays behind.
+  const { cause } = error;
+  const said = cause instanceof Error && cause.name === 'OperationProcessingError' ? ` (${textOf(cause.message)})` : '';
+  return new OidcError(kind, reason, `${where}: ${what}${said}`, { hint });
+}
+
+function tokenError(error: jose.JOSEError, where: string): OidcError {
+  if (error instanceof jose.JWTExpired) return rejection('token-rejected', `${where}: the token has expired`);
+  if (error instanceof jose.JWTClaimValidationFailed)
+    return rejection(
+      'token-rejected',
+      `${where}: the claim ${error.claim} is ${error.reason === 'missing' ? 'missing' : 'not as it must be'}`,
+    );
+  if (error instanceof jose.JWKSInvalid || error.code === 'ERR_JOSE_GENERIC')
+    return outage(
+      'protocol-error',
+      `${where}: the answer is no set of keys`,
+      'check jwks_uri of the issuer, and what answers there',
+    );
+  return rejection('token-rejected', `${where}: the token is not valid (${error.code})`);
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError');
+}
+
+/** An error code as OAuth allows it; anything else stays out of the log. */
+function wordOf(code: unknown): string {
+  return typeof code === 'string' && /^[\w.-]{1,64}$/.test(code) ? code : 'an unreadable error';
+}
+
+function textOf(text: unknown): string {
+  return typeof text === 'string' ? text.replaceAll(/[^\x20-\x7e]+/g, ' ').slice(0, 200) : '';
+}

@@ -1,0 +1,132 @@
+/** OpenID Connect: the code flow with PKCE, refresh, logout in both directions, and bearer tokens of API clients. */
+import type { Outcome } from '../../core/outcome.ts';
+import type { Assertion } from '../../core/principal.ts';
+import type { Attempt, LogoutNotice, LogoutRequest, ProbeStep, Provider } from '../../core/provider.ts';
+import { defineProvider, type ProviderContext } from '../define.ts';
+import { Bearer, bearerTokenIn } from './bearer.ts';
+import { Relying } from './exchange.ts';
+import { oidcError, rejection } from './failure.ts';
+import { Identity } from './identity.ts';
+import { Issuer } from './issuer.ts';
+import { Login } from './login.ts';
+import { Logout } from './logout.ts';
+import { checkTogether, type OidcOptions, oidcOptions } from './options.ts';
+import { type ProbePlan, probeIssuer } from './probe.ts';
+import { Refresher } from './refresh.ts';
+import { Transport } from './transport.ts';
+import { within } from './wait.ts';
+
+/** An OpenID Connect identity provider. */
+export const oidc = defineProvider({
+  options: oidcOptions,
+  create: (options, context) => {
+    checkTogether(context.name, options);
+    return new OidcProvider(options, context);
+  },
+});
+
+const usualTimeout = 5000;
+
+class OidcProvider implements Provider {
+  readonly #context: ProviderContext;
+  readonly #timeout: number;
+  readonly #startUrl: URL;
+  readonly #transport: Transport;
+  readonly #issuer: Issuer;
+  readonly #login: Login;
+  readonly #refresher: Refresher;
+  readonly #logout: Logout;
+  readonly #bearer: Bearer | undefined;
+  readonly #plan: ProbePlan;
+
+  constructor(options: OidcOptions, context: ProviderContext) {
+    const { name, publicUrl, clock, log, store } = context;
+    const timeout = options.timeout ?? usualTimeout;
+    this.#context = context;
+    // Ends before whoever asks gives up, so that the answer can say which step it was.
+    this.#timeout = timeout - Math.min(100, timeout / 20);
+    this.#startUrl = new URL(`/_gate/start/${encodeURIComponent(name)}`, publicUrl);
+    this.#transport = new Transport(options.ca, timeout);
+    const { fetch } = this.#transport;
+    const relying = new Relying(options, fetch, timeout);
+    const isInsecure = options.insecureIssuer;
+    const issuer = new Issuer({ address: options.issuer, isInsecure, transport: this.#transport, timeout, clock, log });
+    const identity = new Identity(options, { realm: name, clock, log });
+    this.#issuer = issuer;
+    this.#login = new Login({ options, issuer, relying, identity, clock });
+    this.#refresher = new Refresher({ issuer, relying, identity, clock, timeout });
+    this.#logout = new Logout({ name, options, issuer, relying, store, clock });
+    const { bearer } = options;
+    this.#bearer = bearer && new Bearer({ options, bearer, rules: identity.rules, issuer, relying, clock });
+    const callbackUrl = new URL(`/_gate/callback/${encodeURIComponent(name)}`, publicUrl);
+    this.#plan = { options, issuer, relying, fetch, callbackUrl, timeout, clock };
+  }
+
+  async attempt(attempt: Attempt): Promise<Outcome> {
+    switch (attempt.stage) {
+      case 'ambient':
+        return this.#ambient(attempt);
+      case 'credentials':
+        return this.#offer();
+      case 'start':
+        return this.#within(attempt.signal, 'login', (signal) => this.#login.start(attempt, signal));
+      case 'callback':
+        return this.#within(attempt.signal, 'login', (signal) => this.#login.finish(attempt, signal));
+      default:
+        return attempt.stage satisfies never;
+    }
+  }
+
+  async refresh(assertion: Assertion, state: unknown, signal: AbortSignal): Promise<Outcome> {
+    return this.#refresher.refresh(assertion, state, signal);
+  }
+
+  async logout(_assertion: Assertion, state: unknown, returnTo: URL): Promise<URL | undefined> {
+    return this.#logout.addressFor(state, returnTo);
+  }
+
+  async readLogout(request: LogoutRequest): Promise<LogoutNotice> {
+    return this.#logout.read(request);
+  }
+
+  probe(signal: AbortSignal): AsyncIterable<ProbeStep> {
+    return probeIssuer(this.#plan, signal);
+  }
+
+  /** Lets refreshes come home first: what they bring may be the only token left. */
+  async close(): Promise<void> {
+    this.#issuer.close();
+    await this.#refresher.settle();
+    await this.#transport.close();
+  }
+
+  async #ambient({ headers, signal }: Attempt): Promise<Outcome> {
+    const token = this.#bearer && bearerTokenIn(headers.authorization);
+    if (!this.#bearer || token === undefined)
+      return signal.aborted ? this.#within(signal, 'login', async () => this.#offer()) : this.#offer();
+    const bearer = this.#bearer;
+    const outcome = await this.#within(signal, 'bearer token', async (work) => {
+      if (token === '') throw rejection('token-rejected', 'bearer token: it is none by its spelling or its length');
+      return bearer.check(token, work);
+    });
+    return outcome.kind === 'challenge' ? this.#offer() : outcome;
+  }
+
+  #offer(): Outcome {
+    return { kind: 'challenge', offers: [{ via: 'redirect', url: this.#startUrl }] };
+  }
+
+  async #within(signal: AbortSignal, what: string, work: (signal: AbortSignal) => Promise<Outcome>): Promise<Outcome> {
+    try {
+      return await within(signal, this.#timeout, work);
+    } catch (error) {
+      const failure = oidcError(error, what);
+      // What is unavailable is logged by whoever asked; why somebody was refused is known here only.
+      if (failure.kind === 'rejected') {
+        const { reason, message: detail, hint } = failure;
+        this.#context.log.warn({ reason, detail, hint }, `a ${what} was refused`);
+      }
+      return failure.toOutcome();
+    }
+  }
+}

@@ -1,0 +1,114 @@
+/** Signing in: the trip to the issuer and back, and whom it vouches for. */
+import * as client from 'openid-client';
+import * as z from 'zod';
+import type { Clock } from '../../core/clock.ts';
+import type { Outcome } from '../../core/outcome.ts';
+import type { Attempt } from '../../core/provider.ts';
+import { clockTolerance } from './claims.ts';
+import type { Relying } from './exchange.ts';
+import { rejection } from './failure.ts';
+import { type GrantState, grantOf } from './grant.ts';
+import type { Identity } from './identity.ts';
+import type { Issuer } from './issuer.ts';
+import type { OidcOptions } from './options.ts';
+
+/** What signing in takes. */
+export interface LoginParts {
+  readonly options: OidcOptions;
+  readonly issuer: Issuer;
+  readonly relying: Relying;
+  readonly identity: Identity;
+  readonly clock: Clock;
+}
+
+const flowState = z.strictObject({
+  flow: z.string().min(1),
+  nonce: z.string().min(1),
+  verifier: z.string().min(1),
+  /** When a fresh proof was asked for, in milliseconds; absent when the issuer may remember the user. */
+  freshSince: z.number().optional(),
+});
+
+const mostCodeCharacters = 4096;
+
+/** The code flow with PKCE, state and nonce. */
+export class Login {
+  readonly #parts: LoginParts;
+
+  constructor(parts: LoginParts) {
+    this.#parts = parts;
+  }
+
+  /** Sends the browser to the issuer. Throws an OidcError. */
+  async start({ flow, fresh = false, callbackUrl }: Attempt, signal: AbortSignal): Promise<Outcome> {
+    if (flow === undefined) throw new TypeError('a login begins with the id of its flow');
+    const { options, issuer, relying, clock } = this.#parts;
+    const found = await issuer.find(signal);
+    const [nonce, verifier] = [client.randomNonce(), client.randomPKCECodeVerifier()];
+    const parameters = {
+      ...options.parameters,
+      response_type: 'code',
+      redirect_uri: callbackUrl.href,
+      scope: [...new Set(['openid', ...options.scopes])].join(' '),
+      state: flow,
+      nonce,
+      code_challenge: await client.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+      ...(fresh && { prompt: 'login', max_age: '0' }),
+    };
+    const configuration = relying.at(found, signal);
+    const isPushed = options.par && found.metadata.pushed_authorization_request_endpoint !== undefined;
+    const url = isPushed
+      ? await client.buildAuthorizationUrlWithPAR(configuration, parameters)
+      : client.buildAuthorizationUrl(configuration, parameters);
+    const state = { flow, nonce, verifier, ...(fresh && { freshSince: clock.now() }) };
+    return { kind: 'continue', offer: { via: 'redirect', url }, state };
+  }
+
+  /** Takes the browser back. Throws an OidcError. */
+  async finish({ url, callbackUrl, state }: Attempt, signal: AbortSignal): Promise<Outcome> {
+    const { issuer, relying, identity, clock } = this.#parts;
+    const flow = flowState.safeParse(state).data;
+    if (!flow) throw rejection('flow-expired', 'the login under way is none that this provider has begun');
+    if ((url.searchParams.get('code') ?? '').length > mostCodeCharacters)
+      throw rejection('token-rejected', 'the code is too long');
+    const found = await issuer.find(signal);
+    const configuration = relying.at(found, signal);
+    // The address that was registered, with what the browser has brought; never the client's Host.
+    const current = new URL(callbackUrl);
+    current.search = url.search;
+    const tokens = await client.authorizationCodeGrant(configuration, current, {
+      pkceCodeVerifier: flow.verifier,
+      expectedState: flow.flow,
+      expectedNonce: flow.nonce,
+      idTokenExpected: true,
+    });
+    const claims = tokens.claims();
+    if (!claims) throw rejection('token-rejected', 'token endpoint: there is no ID token');
+    if (flow.freshSince !== undefined) requireFresh(claims.auth_time, flow.freshSince);
+    const assertion = await identity.read(
+      { found, configuration, idToken: claims, accessToken: tokens.access_token, sub: claims.sub },
+      signal,
+    );
+    const grant: GrantState = {
+      sub: claims.sub,
+      ...(typeof claims.sid === 'string' && { sid: claims.sid }),
+      ...(tokens.id_token !== undefined && { idToken: tokens.id_token }),
+      accessToken: tokens.access_token,
+      ...(tokens.refresh_token !== undefined && { refreshToken: tokens.refresh_token }),
+    };
+    return { kind: 'authenticated', assertion, grant: grantOf(grant, tokens.expires_in, clock.now()) };
+  }
+}
+
+/** The user must have proved who they are after they were asked to; `max_age` alone is only a wish. */
+function requireFresh(authTime: unknown, since: number): void {
+  if (typeof authTime !== 'number')
+    throw rejection(
+      'claim-missing',
+      'the ID token does not say when the user signed in (auth_time)',
+      'have the issuer send auth_time',
+    );
+  if (authTime * 1000 < since - clockTolerance)
+    throw rejection('too-old', 'the issuer did not ask the user to sign in again, although a fresh login was wanted');
+}

@@ -1,0 +1,179 @@
+/** `gatehouse check --connect` for an issuer: name, port, TLS, metadata, keys, the client's own credentials, the redirect URI. */
+import * as client from 'openid-client';
+import type { Clock } from '../../core/clock.ts';
+import type { ProbeStep } from '../../core/provider.ts';
+import type { Relying } from './exchange.ts';
+import { type OidcError, oidcError, outage } from './failure.ts';
+import type { Issuer, KnownIssuer } from './issuer.ts';
+import type { OidcOptions } from './options.ts';
+import { type Finding, reach, resolve, secure } from './probe-network.ts';
+import type { Fetch } from './transport.ts';
+import { within } from './wait.ts';
+
+/** What is tried. */
+export interface ProbePlan {
+  readonly options: OidcOptions;
+  readonly issuer: Issuer;
+  readonly relying: Relying;
+  readonly fetch: Fetch;
+  /** The address that must be registered at the issuer. */
+  readonly callbackUrl: URL;
+  /** For each step, in milliseconds. */
+  readonly timeout: number;
+  readonly clock: Clock;
+}
+
+type Step = readonly [name: string, work: (signal: AbortSignal) => Promise<Finding>];
+
+/** Tries one step after the other and ends after the first that fails. */
+export async function* probeIssuer(plan: ProbePlan, signal: AbortSignal): AsyncGenerator<ProbeStep> {
+  const { issuer, ca } = plan.options;
+  let found: KnownIssuer | undefined;
+  const known = (): KnownIssuer => {
+    if (!found) throw new Error('the steps are out of order');
+    return found;
+  };
+  const steps: readonly Step[] = [
+    ['resolve', () => resolve(issuer)],
+    ['connect', (within) => reach(issuer, within)],
+    ...(issuer.protocol === 'https:'
+      ? [['tls', (within: AbortSignal) => secure(issuer, ca, plan.clock, within)] as const]
+      : []),
+    [
+      'discovery',
+      async (within) => {
+        found = await plan.issuer.discover(within);
+        return describeMetadata(found);
+      },
+    ],
+    ['jwks', () => readKeys(known())],
+    ['client', (within) => tryClient(plan, known(), within)],
+    ['redirect-uri', (within) => tryRedirectUri(plan, known(), within)],
+    ['logout', async () => describeLogout(plan.options, known())],
+  ];
+  for (const [step, work] of steps) {
+    const result = await timed(plan, step, signal, work);
+    yield result;
+    if (result.result === 'failed') return;
+  }
+}
+
+async function timed(plan: ProbePlan, step: string, signal: AbortSignal, work: Step[1]): Promise<ProbeStep> {
+  const start = performance.now();
+  const milliseconds = (): number => Math.round(performance.now() - start);
+  try {
+    const found = await within(signal, plan.timeout, work);
+    return { step, result: found.hint === undefined ? 'ok' : 'warning', ...found, milliseconds: milliseconds() };
+  } catch (error) {
+    const { message, hint } = oidcError(error, plan.options.issuer.href);
+    return {
+      step,
+      result: 'failed',
+      detail: message,
+      ...(hint !== undefined && { hint }),
+      milliseconds: milliseconds(),
+    };
+  }
+}
+
+function describeMetadata({ metadata }: KnownIssuer): Finding {
+  const methods = metadata.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
+  const par = metadata.pushed_authorization_request_endpoint === undefined ? 'not offered' : 'offered';
+  const detail = `issuer ${metadata.issuer}; client authentication ${methods.join(', ')}; pushed requests ${par}`;
+  const pkce = metadata.code_challenge_methods_supported;
+  if (pkce && !pkce.includes('S256'))
+    return { detail, hint: 'the issuer does not offer PKCE with S256; enable it there' };
+  return { detail };
+}
+
+async function readKeys({ keys, metadata }: KnownIssuer): Promise<Finding> {
+  const found = (await keys.document(undefined)).keys.filter(({ use }) => use === undefined || use === 'sig');
+  if (found.length === 0)
+    throw outage(
+      'misconfigured',
+      `${metadata.jwks_uri}: there is no key for signatures`,
+      'have the issuer sign with RS256, PS256, ES256 or EdDSA',
+    );
+  return { detail: found.map(({ kid, kty, alg }) => `${kid ?? 'a key without kid'} (${alg ?? kty})`).join(', ') };
+}
+
+/** A code that nobody has issued: who knows the client says that the grant is invalid, who does not says so of the client. */
+async function tryClient(
+  { relying, callbackUrl }: ProbePlan,
+  found: KnownIssuer,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const configuration = relying.at(found, signal);
+  const method = relying.methodAt(found);
+  const url = new URL(callbackUrl);
+  url.search = new URLSearchParams({ code: 'gatehouse-check', state: 'check', iss: found.metadata.issuer }).toString();
+  const verifier = client.randomPKCECodeVerifier();
+  try {
+    await client.authorizationCodeGrant(configuration, url, {
+      expectedState: 'check',
+      expectedNonce: 'check',
+      pkceCodeVerifier: verifier,
+    });
+  } catch (error) {
+    const failure = oidcError(error, 'token endpoint');
+    if (failure.code === 'invalid_grant') return { detail: `${relying.clientId} is known, by ${method}` };
+    throw failure;
+  }
+  throw outage('protocol-error', 'token endpoint: it takes a code that nobody has issued', 'do not use this issuer');
+}
+
+/** Opens the login page as a browser would; what is not registered is answered with an error there, and never redirected. */
+async function tryRedirectUri(plan: ProbePlan, found: KnownIssuer, signal: AbortSignal): Promise<Finding> {
+  const { options, relying, callbackUrl } = plan;
+  const hint = `register the redirect URI ${callbackUrl.href} at the issuer for the client ${relying.clientId}`;
+  const configuration = relying.at(found, signal);
+  const parameters = {
+    ...options.parameters,
+    response_type: 'code',
+    redirect_uri: callbackUrl.href,
+    scope: [...new Set(['openid', ...options.scopes])].join(' '),
+    state: 'check',
+    nonce: 'check',
+    code_challenge: await client.calculatePKCECodeChallenge(client.randomPKCECodeVerifier()),
+    code_challenge_method: 'S256',
+  };
+  const isPushed = options.par && found.metadata.pushed_authorization_request_endpoint !== undefined;
+  let url: URL;
+  try {
+    url = isPushed
+      ? await client.buildAuthorizationUrlWithPAR(configuration, parameters)
+      : client.buildAuthorizationUrl(configuration, parameters);
+  } catch (error) {
+    const failure: OidcError = oidcError(error, 'pushed request endpoint');
+    throw outage(failure.reason, failure.message, failure.kind === 'rejected' ? hint : failure.hint);
+  }
+  const response = await plan.fetch(url.href, { method: 'GET', headers: { accept: 'text/html' }, signal });
+  await response.body?.cancel();
+  const { status } = response;
+  const back = errorIn(response.headers.get('location'), callbackUrl);
+  if (back !== undefined)
+    throw outage(
+      'misconfigured',
+      `login page: the issuer answers ${back}`,
+      'check scopes, and the flow that the client may use at the issuer',
+    );
+  if (status >= 400) throw outage('misconfigured', `login page: it is answered with ${status}`, hint);
+  return { detail: `${callbackUrl.href} is taken${isPushed ? ', by a pushed request' : ''}` };
+}
+
+function errorIn(location: string | null, callbackUrl: URL): string | undefined {
+  if (location === null || !URL.canParse(location)) return undefined;
+  const url = new URL(location);
+  const error =
+    url.origin === callbackUrl.origin && url.pathname === callbackUrl.pathname ? url.searchParams.get('error') : null;
+  return error !== null && /^[\w.-]{1,64}$/.test(error) ? error : undefined;
+}
+
+function describeLogout({ logout }: OidcOptions, { metadata }: KnownIssuer): Finding {
+  const there = metadata.end_session_endpoint;
+  const back = metadata.backchannel_logout_supported === true ? 'offered' : 'not offered';
+  const detail = `${there === undefined ? 'no end_session_endpoint' : there}; back-channel logout ${back}`;
+  if (logout !== false && there === undefined)
+    return { detail, hint: 'the issuer offers no logout: logout of this provider has no effect' };
+  return { detail };
+}

@@ -1,0 +1,133 @@
+/**
+ * Refreshing the tokens of a session: one call for each refresh token, however many ask, because issuers that rotate tokens
+ * take a second use for theft and end the login.
+ */
+import { decodeJwt } from 'jose';
+import * as client from 'openid-client';
+import type { Clock } from '../../core/clock.ts';
+import type { Outcome } from '../../core/outcome.ts';
+import type { Assertion } from '../../core/principal.ts';
+import type { Relying } from './exchange.ts';
+import { type OidcError, oidcError, outage, rejection } from './failure.ts';
+import { type GrantState, grantOf, readGrant } from './grant.ts';
+import type { Identity } from './identity.ts';
+import type { Issuer } from './issuer.ts';
+import { waitFor, within } from './wait.ts';
+
+/** What refreshing takes. */
+export interface RefreshParts {
+  readonly issuer: Issuer;
+  readonly relying: Relying;
+  readonly identity: Identity;
+  readonly clock: Clock;
+  /** For one refresh, in milliseconds. */
+  readonly timeout: number;
+}
+
+/** Whoever comes with a token that has just been used gets what came of it. */
+const resultHolds = 60_000;
+
+interface Call {
+  readonly outcome: Promise<Outcome>;
+  /** When it may be forgotten; infinite while it is under way. */
+  forgottenAt: number;
+}
+
+/** Refreshes sessions. */
+export class Refresher {
+  readonly #parts: RefreshParts;
+  readonly #calls = new Map<string, Call>();
+
+  constructor(parts: RefreshParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * A fresh assertion and grant. Only the issuer's own word that the login is over is a rejection.
+   *
+   * The call to the issuer does not end when the caller leaves: its answer may hold the only refresh token left.
+   */
+  async refresh(assertion: Assertion, state: unknown, signal: AbortSignal): Promise<Outcome> {
+    const grant = readGrant(state);
+    const token = grant?.refreshToken;
+    if (!grant || token === undefined) return outage('misconfigured', 'there is no refresh token').toOutcome();
+    this.#forget();
+    const known = this.#calls.get(token);
+    try {
+      return await waitFor((known ?? this.#call(assertion, grant, token)).outcome, signal);
+    } catch (error) {
+      return oidcError(error, 'refresh').toOutcome();
+    }
+  }
+
+  /** Resolves when no call is under way. */
+  async settle(): Promise<void> {
+    await Promise.all([...this.#calls.values()].map(({ outcome }) => outcome));
+    this.#calls.clear();
+  }
+
+  #call(assertion: Assertion, grant: GrantState, token: string): Call {
+    const { clock, timeout } = this.#parts;
+    const outcome = within(new AbortController().signal, timeout, (signal) =>
+      this.#ask(assertion, grant, token, signal),
+    ).catch((error: unknown) => failed(oidcError(error, 'refresh')));
+    const call: Call = { outcome, forgottenAt: Number.POSITIVE_INFINITY };
+    this.#calls.set(token, call);
+    void outcome.then(({ kind }) => {
+      call.forgottenAt = kind === 'unavailable' ? 0 : clock.now() + resultHolds;
+    });
+    return call;
+  }
+
+  #forget(): void {
+    const now = this.#parts.clock.now();
+    for (const [token, { forgottenAt }] of this.#calls) if (forgottenAt <= now) this.#calls.delete(token);
+  }
+
+  async #ask(assertion: Assertion, grant: GrantState, token: string, signal: AbortSignal): Promise<Outcome> {
+    const { issuer, relying, identity, clock } = this.#parts;
+    const found = await issuer.find(signal);
+    // Before the token is spent: without keys the answer could not be verified, and would be lost.
+    await found.keys.document(undefined);
+    const configuration = relying.at(found, signal);
+    const tokens = await client.refreshTokenGrant(configuration, token);
+    const claims = tokens.claims();
+    // OpenID Connect Core §12.2: the same user, or the token is not for this session.
+    if (claims && claims.sub !== grant.sub)
+      throw rejection('token-rejected', 'refresh: the ID token is about somebody else');
+    const next: GrantState = {
+      ...grant,
+      accessToken: tokens.access_token,
+      ...(tokens.id_token !== undefined && { idToken: tokens.id_token }),
+      ...(tokens.refresh_token !== undefined && { refreshToken: tokens.refresh_token }),
+    };
+    const earlier = claims || grant.idToken === undefined ? undefined : decodeJwt(grant.idToken);
+    const said = { found, configuration, idToken: claims, earlier, accessToken: next.accessToken, sub: grant.sub };
+    const read = await reread(identity.read(said, signal));
+    if (read && read.subject !== assertion.subject) return { kind: 'rejected', reason: 'revoked' };
+    return {
+      kind: 'authenticated',
+      assertion: read ?? assertion,
+      grant: grantOf(next, tokens.expires_in, clock.now()),
+    };
+  }
+}
+
+/** What the issuer says of the user by now; undefined when it cannot be asked just then: the token that came is not lost for it. */
+async function reread(reading: Promise<Assertion>): Promise<Assertion | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    const failure = oidcError(error, 'refresh');
+    if (failure.kind === 'unavailable' || failure.reason === 'misconfigured') return undefined;
+    throw failure;
+  }
+}
+
+/** `invalid_grant` ends a session; a client that is refused, or an issuer that is ill, does not sign everybody out. */
+function failed(failure: OidcError): Outcome {
+  if (failure.code === 'invalid_grant') return { kind: 'rejected', reason: 'revoked' };
+  if (failure.kind === 'rejected' && failure.reason === 'misconfigured')
+    return outage('misconfigured', failure.message, failure.hint).toOutcome();
+  return failure.toOutcome();
+}

@@ -1,0 +1,18 @@
+/** What the tests use of the package `oidc-provider`, which brings no types. */
+declare module 'oidc-provider' {
+  import type { IncomingMessage, ServerResponse } from 'node:http';
+
+  /** An OpenID provider. */
+  export class Provider {
+    constructor(issuer: string, configuration: object);
+    proxy: boolean;
+    callback(): (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+    on(event: string, listener: (...values: unknown[]) => void): this;
+    Client: { find(id: string): Promise<{ backchannelLogout(sub: string, sid: string): Promise<void> } | undefined> };
+    Grant: new (parts: { clientId: string; accountId: string }) => {
+      addOIDCScope(scope: string): void;
+      addResourceScope(resource: string, scope: string): void;
+      save(): Promise<string>;
+    };
+  }
+}
