@@ -6,10 +6,11 @@ import { OperatorError } from '../core/errors.ts';
 import { check } from './check.ts';
 import type { Command, Terminal } from './command.ts';
 import { explain } from './explain.ts';
+import { importCommand } from './import.ts';
 import { serve } from './serve.ts';
 import { users } from './users.ts';
 
-const commands: Readonly<Record<string, Command>> = { serve, check, explain, users };
+const commands: Readonly<Record<string, Command>> = { serve, check, explain, users, import: importCommand };
 
 /** Exit codes: what scripts may rely on. */
 export const exitCodes = { good: 0, failed: 1, usage: 2 } as const;

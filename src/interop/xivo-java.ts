@@ -2,8 +2,8 @@
 import type { Draft } from './xivo-draft.ts';
 import { javaProperties, javaWords, type Setting, type Settings } from './xivo-settings.ts';
 
-/** The properties that are translated, and whose value is a file. */
-export const javaNames: ReadonlySet<string> = new Set([
+/** The properties that are translated. */
+const javaNames: ReadonlySet<string> = new Set([
   'secured.krb5.principal',
   'secured.krb5.keyTab',
   'java.security.krb5.conf',
@@ -11,8 +11,18 @@ export const javaNames: ReadonlySet<string> = new Set([
   'javax.net.ssl.trustStorePassword',
 ]);
 
+const fileNames: ReadonlySet<string> = new Set([
+  'secured.krb5.keyTab',
+  'java.security.krb5.conf',
+  'javax.net.ssl.trustStore',
+]);
+
 /** The properties that `JAVA_OPTS` sets; what is not for us is noted in the draft. */
-export function readJavaOptions(draft: Draft, options: Setting | undefined): Settings {
+export function readJavaOptions(
+  draft: Draft,
+  options: Setting | undefined,
+  hostPath: (path: string) => string,
+): Settings {
   if (!options) return new Map();
   const { properties, others } = javaProperties(javaWords(options), options.origin);
   for (const word of others)
@@ -31,7 +41,12 @@ export function readJavaOptions(draft: Draft, options: Setting | undefined): Set
     else if (!javaNames.has(name))
       draft.leaveOut(options.origin, `JAVA_OPTS -D${name}`, 'it is about something that Gatehouse does not do');
   }
-  return properties;
+  return new Map(
+    [...properties].map(([name, { value, origin }]) => [
+      name,
+      { value: fileNames.has(name) ? hostPath(value) : value, origin },
+    ]),
+  );
 }
 
 /** Java's trust store as the `ca` of a server; it stands for every TLS connection of XUC. Undefined without TLS or store. */

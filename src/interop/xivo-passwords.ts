@@ -106,7 +106,7 @@ export function draftTimeouts({ draft, ways, settings }: Desk): void {
   if (!timeout && draft.existing) return;
   const present = draft.at('providers');
   const names = new Set(Object.keys(isPlain(present) ? present : {}));
-  for (const way of ['cas', 'oidc', 'ldap'] as const) {
+  for (const way of ['cas', 'ldap'] as const) {
     const isLacking = (name: string): boolean =>
       draft.at('providers', name, 'type') === way && draft.at('providers', name, 'timeout') === undefined;
     const added = ways.wanted(way)?.name;

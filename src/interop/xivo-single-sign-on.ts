@@ -35,7 +35,7 @@ export function draftKerberos(desk: Desk): void {
     draft.problem(
       origin,
       'USE_SSO is true, but JAVA_OPTS lacks the principal or the keytab',
-      'set -Dsecured.krb5.principal and -Dsecured.krb5.keyTab, or USE_SSO=false',
+      'set -Dsecured.krb5.principal and -Dsecured.krb5.keyTab (XiVO has them in docker-xivocc.yml), or USE_SSO=false',
     );
     return;
   }
@@ -123,19 +123,23 @@ export function draftOidc(desk: Desk): void {
   if (enable && isEnabled) draft.set(['login', 'default'], name, enable.origin);
 }
 
-/** XiVO lists the clients whose tokens it takes: the first is who we are, and all are audiences that are accepted. */
+/**
+ * XiVO lists the clients whose tokens it takes: the first is who we are. `OIDC_AUDIENCE` is what an access token must be meant
+ * for, which is one of the clients when it is not set.
+ */
 function draftClient({ draft, ways, settings }: Desk, provider: string): void {
   const clients = settings.get('OIDC_CLIENT_ID');
-  const ids = listOf(clients);
-  if (clients && ids[0] === undefined)
+  const [first, ...others] = listOf(clients);
+  if (clients && first === undefined)
     draft.problem(
       clients.origin,
       'OIDC_CLIENT_ID names no client',
       'set it to the id of the client, or several with commas',
     );
-  if (clients && ids[0] !== undefined) ways.set(provider, 'clientId', ids[0], clients.origin);
-  const accepted = settings.get('OIDC_AUDIENCE') ?? (ids.length > 1 ? clients : undefined);
-  if (accepted) ways.set(provider, 'audience', listOf(accepted), accepted.origin);
+  if (clients && first !== undefined)
+    ways.set(provider, 'clientId', others.length > 0 ? [first, ...others] : first, clients.origin);
+  const audience = settings.get('OIDC_AUDIENCE') ?? clients;
+  if (audience) ways.set(provider, 'audience', listOf(audience), audience.origin);
   const field = settings.get('OIDC_USERNAME_FIELD');
   if (field) ways.set(provider, 'usernameClaim', field.value, field.origin);
   const logout = settings.get('OIDC_LOGOUT_ENABLE');

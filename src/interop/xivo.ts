@@ -22,6 +22,8 @@ export interface XivoSources {
   readonly existing?: Plain | undefined;
   /** The file of the local accounts that a translation on its own names. */
   readonly usersFile?: string;
+  /** Where a file is that the settings name by its path in a container. */
+  readonly hostPath?: (path: string) => string;
 }
 
 /** A translation. */
@@ -69,10 +71,17 @@ export function translateXivo({
   defaultRealm,
   existing,
   usersFile = 'users.yaml',
+  hostPath = (path) => path,
 }: XivoSources): XivoTranslation {
   const draft = new Draft(existing);
   const ways = new Ways(draft);
-  const desk: Desk = { draft, ways, settings, java: readJavaOptions(draft, settings.get('JAVA_OPTS')), defaultRealm };
+  const desk: Desk = {
+    draft,
+    ways,
+    settings,
+    java: readJavaOptions(draft, settings.get('JAVA_OPTS'), hostPath),
+    defaultRealm,
+  };
   draftRoutes(draft, settings);
   draftKerberos(desk);
   draftCas(desk);
