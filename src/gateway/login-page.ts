@@ -84,8 +84,12 @@ export async function onlyWay(parts: PortalParts, visit: Visit): Promise<string 
 }
 
 /** Where the way to a provider begins. */
-export function startAddress(provider: string, { returnTo, confirm }: Wish): string {
-  const query = new URLSearchParams({ return: returnTo, ...(confirm && { confirm: '1' }) });
+export function startAddress(provider: string, { returnTo, confirm }: Wish, chosen = false): string {
+  const query = new URLSearchParams({
+    return: returnTo,
+    ...(confirm && { confirm: '1' }),
+    ...(chosen && { chosen: '1' }),
+  });
   return `/_gate/start/${encodeURIComponent(provider)}?${query}`;
 }
 
@@ -119,5 +123,10 @@ function waysOf(parts: PortalParts, { offers }: ChainResult, wish: Wish, last: s
 }
 
 function linkTo(parts: PortalParts, { provider }: ChainOffer, wish: Wish, last: string | undefined): Way {
-  return { kind: 'link', href: startAddress(provider, wish), name: parts.label(provider), lastUsed: provider === last };
+  return {
+    kind: 'link',
+    href: startAddress(provider, wish, true),
+    name: parts.label(provider),
+    lastUsed: provider === last,
+  };
 }

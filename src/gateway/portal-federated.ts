@@ -40,7 +40,9 @@ async function start(parts: PortalParts, link: ChainLink, visit: Visit): Promise
     context.client,
     request.url,
   );
-  const result = await attemptOne(link, { ...attempt, flow, ...(session && { fresh: true }) }, parts.log);
+  const chosen = queryValue(request, 'chosen') === '1';
+  const terms = { flow, chosen, ...(session && { fresh: true }) };
+  const result = await attemptOne(link, { ...attempt, ...terms }, parts.log);
   const { outcome } = result;
   if (outcome.kind !== 'continue' || outcome.offer.via !== 'redirect')
     return fail(parts, link, visit, result, returnTo);
@@ -115,6 +117,12 @@ function fail(parts: PortalParts, link: ChainLink, visit: Visit, result: ChainRe
   const { outcome } = result;
   const reason: Reason =
     'reason' in outcome ? outcome.reason : outcome.kind === 'unknown-user' ? 'unknown-user' : 'protocol-error';
+  const toForm = { method: 'form', return: returnTo };
+  // A silent try at which the identity provider knew nobody: no failure, and nothing to tell the user.
+  if (reason === 'login-required') {
+    redirect(request, response, `/_gate/login?${new URLSearchParams(toForm)}`);
+    return;
+  }
   parts.signIn.record('failed', context, { chain: result, provider: link.name, reason });
   const notice =
     outcome.kind === 'unavailable'
@@ -122,7 +130,7 @@ function fail(parts: PortalParts, link: ChainLink, visit: Visit, result: ChainRe
       : reason === 'not-in-directory' || reason === 'unknown-user'
         ? 'not-admitted'
         : 'method-failed';
-  redirect(request, response, `/_gate/login?${new URLSearchParams({ method: 'form', notice, return: returnTo })}`);
+  redirect(request, response, `/_gate/login?${new URLSearchParams({ ...toForm, notice })}`);
 }
 
 function showLoop(parts: PortalParts, visit: Visit, returnTo: string): void {

@@ -560,3 +560,20 @@ test('cas: an attempt that is given up leaves no connection behind', async (t) =
   assert.partialDeepStrictEqual(outcome, { kind: 'unavailable', reason: 'timed-out' });
   await until('the connection is closed', () => server.sockets.size === 0);
 });
+
+test('cas: an answer without an end is given up when it is too large, long before the deadline', async (t) => {
+  const server = await fakeCas(t, (_url, socket) => {
+    socket.write('HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\n\r\n');
+    const pour = (): void => {
+      while (socket.writable && socket.write(' '.repeat(65_536)));
+    };
+    socket.on('drain', pour);
+    pour();
+    return undefined;
+  });
+  const startedAt = performance.now();
+  const outcome = await signInWith(casProvider(t, { url: server.url, timeout: '20s' }), 'ST-1');
+  assert.partialDeepStrictEqual(outcome, { kind: 'unavailable', reason: 'protocol-error' });
+  assert.ok(performance.now() - startedAt < 5000);
+  await until('the connection is closed', () => server.sockets.size === 0);
+});

@@ -391,6 +391,10 @@ story('a silent login gets in who is signed in at CAS, and shows our page to eve
   const page = await visitor.open(String(answer.headers.location));
   assert.equal(page.status, 200, 'our own login page, without another round');
   assert.match(page.text, /name="password"/);
+  assert.deepEqual(reasonsOf(at.gate), [], 'nobody has failed to sign in');
+  const button = /href="(\/_gate\/start\/campus[^"]*)"/.exec(page.text)?.[1]?.replaceAll('&amp;', '&') ?? '';
+  const asked = new URL(String((await visitor.open(button)).headers.location));
+  assert.equal(asked.searchParams.has('gateway'), false, 'who clicks is asked by CAS');
   const known = at.cas.browser();
   await known.signIn('alice', alice.password);
   const other = new Visitor(at.gate.url);

@@ -34,6 +34,11 @@ export class Tickets {
    */
   take(ticket: string): Promise<boolean> {
     const digest = createHash('sha256').update(ticket).digest('base64url');
-    return this.#store.replace(`cas-ticket:${this.#name}.${digest}`, undefined, 'taken', this.#clock.now() + rememberedFor);
+    return this.#store.replace(
+      `cas-ticket:${this.#name}.${digest}`,
+      undefined,
+      'taken',
+      this.#clock.now() + rememberedFor,
+    );
   }
 }
