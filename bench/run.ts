@@ -1,0 +1,84 @@
+/**
+ * `npm run bench [seconds]`: how much the gateway carries with 2,000 users signed in, beside nginx as a plain proxy and
+ * http-proxy-middleware, in one run. Rounds take turns, so that what disturbs the machine disturbs all of them.
+ */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { request } from 'undici';
+import { type Contender, startContenders } from './contenders.ts';
+import { type Load, runLoad } from './load.ts';
+
+const seconds = Number(process.argv[2] ?? '60');
+const rounds = 3;
+const connections = 64;
+const users = 2000;
+
+const folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-bench-'));
+const { contenders, cookies, close } = await startContenders(folder, users);
+try {
+  for (const contender of contenders) await verify(contender, cookies);
+  const results = new Map<Contender, Load[]>(contenders.map((contender) => [contender, []]));
+  for (const contender of contenders) await runLoad(contender, { cookies, folder, connections, seconds: 3 });
+  const settled = new Map(contenders.map((contender) => [contender, contender.residentBytes()]));
+  for (let round = 0; round < rounds; round += 1)
+    for (const contender of contenders)
+      results
+        .get(contender)
+        ?.push(await runLoad(contender, { cookies, folder, connections, seconds: seconds / rounds }));
+  report(results, settled);
+} finally {
+  await close();
+  await rm(folder, { recursive: true, force: true });
+}
+
+/** What is timed must be right: the page arrives, and behind the gateway the upstream has heard who asks. */
+async function verify({ name, url, heard }: Contender, users: readonly string[]): Promise<void> {
+  for (const index of [0, users.length - 1]) {
+    const answer = await request(`${url}/page`, { headers: { cookie: users[index] ?? '' } });
+    assert.equal(answer.statusCode, 200, `${name} does not answer`);
+    assert.equal((await answer.body.text()).length, 1024, `${name} does not give the page`);
+    if (heard) assert.equal(answer.headers['x-heard'], `user${index}`, `${name} does not tell the upstream who asks`);
+  }
+}
+
+function report(results: ReadonlyMap<Contender, readonly Load[]>, settled: ReadonlyMap<Contender, number>): void {
+  const base = median(
+    [...results].find(([{ name }]) => name.startsWith('nginx'))?.[1].map(({ perSecond }) => perSecond) ?? [],
+  );
+  console.log(
+    `\n${users} users, ${connections} connections, ${rounds} rounds of ${seconds / rounds} s each, pages of 1 KiB, Node ${process.version}\n`,
+  );
+  console.log(row(['', 'req/s', 'of nginx', 'p50 ms', 'p99 ms', 'errors', 'RSS MB', 'after']));
+  for (const [contender, loads] of results) {
+    const perSecond = median(loads.map((load) => load.perSecond));
+    console.log(
+      row([
+        contender.name,
+        Math.round(perSecond).toLocaleString('en'),
+        (perSecond / base).toFixed(2),
+        median(loads.map(({ p50 }) => p50)).toFixed(2),
+        median(loads.map(({ p99 }) => p99)).toFixed(2),
+        String(loads.reduce((sum, { errors }) => sum + errors, 0)),
+        megabytes(settled.get(contender) ?? 0),
+        megabytes(contender.residentBytes()),
+      ]),
+    );
+  }
+  const errors = [...results.values()].flat().reduce((sum, load) => sum + load.errors, 0);
+  if (errors > 0) process.exitCode = 1;
+}
+
+function row([name = '', ...cells]: readonly string[]): string {
+  return name.padEnd(34) + cells.map((cell) => cell.padStart(10)).join('');
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1024 ** 2).toFixed(0);
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((left, right) => left - right);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
