@@ -6,6 +6,7 @@ import { buildGateway, type Gateway } from '../gateway/build.ts';
 import type { Document } from '../gateway/document.ts';
 import { PublicServers } from '../gateway/servers.ts';
 import { closeServices, openServices, type ServiceOptions, type Services } from '../gateway/services.ts';
+import { Certificates, prepareCertificates } from '../tls/certificates.ts';
 import type { Reading } from './configuration.ts';
 
 /** What starts a gateway. */
@@ -20,16 +21,24 @@ export class Running {
   readonly #services: Services;
   readonly #servers: PublicServers;
   readonly #read: () => Reading;
+  readonly #certificates: Certificates | undefined;
   #admin: Admin | undefined;
   #gateway: Gateway;
   #reload: Promise<boolean> = Promise.resolve(true);
   #stopped: Promise<void> | undefined;
   readonly #retired = new Set<Promise<void>>();
 
-  private constructor(services: Services, gateway: Gateway, servers: PublicServers, read: () => Reading) {
+  private constructor(
+    services: Services,
+    gateway: Gateway,
+    servers: PublicServers,
+    certificates: Certificates | undefined,
+    read: () => Reading,
+  ) {
     this.#services = services;
     this.#gateway = gateway;
     this.#servers = servers;
+    this.#certificates = certificates;
     this.#read = read;
   }
 
@@ -38,21 +47,21 @@ export class Running {
     const services = await openServices(document, options);
     let gateway: Gateway | undefined;
     let servers: PublicServers | undefined;
+    let certificates: Certificates | undefined;
     try {
+      certificates = await openCertificates(document, services);
       gateway = await buildGateway(document, services);
       const { listen, maxHeaderSize, maxConnections, headTimeout, keepAlive } = document.server;
-      servers = await PublicServers.start(
-        listen,
-        { maxHeaderSize, maxConnections, headTimeout, keepAlive },
-        gateway,
-        services.log,
-      );
-      const running = new Running(services, gateway, servers, read);
+      const limits = { maxHeaderSize, maxConnections, headTimeout, keepAlive };
+      const { log } = services;
+      servers = await PublicServers.start({ addresses: listen, limits, carrier: gateway, log, certificates });
+      const running = new Running(services, gateway, servers, certificates, read);
       running.#admin = await startAdmin(document.admin, running.#adminParts());
       services.audit.record({ event: 'start', outcome: 'succeeded' });
       return running;
     } catch (error) {
       await servers?.drain(0);
+      certificates?.close();
       await gateway?.close();
       await closeServices(services);
       throw error;
@@ -101,10 +110,12 @@ export class Running {
       if (reading.kind === 'invalid')
         throw new OperatorError(`the configuration cannot be used\n${formatIssues(reading.issues)}`);
       refuseRestart(this.#gateway.document, reading.document);
+      const prepared = await prepareCertificates(reading.document.server.tls ?? []);
       const next = await buildGateway(reading.document, this.#services);
       const previous = this.#gateway;
       await previous.sessions.flush();
       this.#gateway = next;
+      this.#certificates?.use(prepared);
       this.#servers.swap(next);
       log.setLevel(reading.document.log.level);
       audit.reopen();
@@ -142,6 +153,7 @@ export class Running {
     log.info({ drain }, 'stopping: no new requests are taken, those under way may finish');
     const ended = setTimeout(() => connections.endAll('draining'), drain * 0.9);
     await this.#servers.drain(drain);
+    this.#certificates?.close();
     clearTimeout(ended);
     await this.#admin?.close();
     await Promise.all([this.#gateway.close(), ...this.#retired]);
@@ -162,6 +174,19 @@ export class Running {
       isDraining: () => this.#servers.isDraining,
     };
   }
+}
+
+/** The certificates of the https listeners; undefined where there is none. What they become is shown as a metric. */
+async function openCertificates({ server }: Document, services: Services): Promise<Certificates | undefined> {
+  if (!server.tls) return undefined;
+  const certificates = await Certificates.open(server.tls, services);
+  const show = (): void =>
+    services.metrics.certificates(
+      certificates.current.map(({ label, report }) => ({ certificate: label, at: report.expires.getTime() })),
+    );
+  show();
+  certificates.onChange(show);
+  return certificates;
 }
 
 /** What is opened once cannot change under a running process. */

@@ -28,10 +28,12 @@ export function isNavigation(headers: Readonly<IncomingHttpHeaders>): boolean {
  */
 export function protectPage(options: {
   readonly https: boolean;
+  /** Seconds. */
+  readonly hsts: number | undefined;
 }): (request: IncomingMessage, response: ServerResponse) => void {
   const middleware = helmet({
     contentSecurityPolicy: false,
-    strictTransportSecurity: options.https,
+    strictTransportSecurity: options.hsts === undefined ? false : { maxAge: options.hsts, includeSubDomains: false },
     referrerPolicy: { policy: 'same-origin' },
     xFrameOptions: { action: 'deny' },
   });

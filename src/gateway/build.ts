@@ -10,7 +10,7 @@ import { AssertionSigner } from '../proxy/assertion.ts';
 import { Forwarder } from '../proxy/forward.ts';
 import type { HeaderComposer } from '../proxy/headers.ts';
 import { Tunnel } from '../proxy/upgrade.ts';
-import { compileLocations } from '../routing/locations.ts';
+import { compileLocations, type LocationOptions } from '../routing/locations.ts';
 import { Sessions } from '../sessions/sessions.ts';
 import { Lockout } from '../users/lockout.ts';
 import { type AskedSetting, isForwardAuth } from './asked-request.ts';
@@ -35,6 +35,7 @@ import { routesOf } from './routes.ts';
 import type { Carrier } from './servers.ts';
 import type { Services } from './services.ts';
 import { SignIn } from './sign-in.ts';
+import { hstsHeader, hstsSeconds, redirectToHttps } from './transport-security.ts';
 import { UpgradeCarrier } from './upgrade.ts';
 
 /** A gateway of one configuration. A reload builds another over the same services. */
@@ -44,12 +45,19 @@ export interface Gateway extends Carrier {
   readonly sessions: Sessions;
   readonly pipeline: Pipeline;
   readonly composer: HeaderComposer;
+  readonly identification: Identification;
+  readonly portal: Portal;
+  readonly decliner: Decliner;
   /** Ends what only this configuration needed: pools, directory connections, timers. Requests under way finish first. */
   close(): Promise<void>;
 }
 
 /** Builds a gateway. Throws an OperatorError for what only shows when the parts are put together. */
-export async function buildGateway(document: Document, services: Services): Promise<Gateway> {
+export async function buildGateway(
+  document: Document,
+  services: Services,
+  locationOptions: LocationOptions = {},
+): Promise<Gateway> {
   const { clock, log, store, metrics, audit, connections } = services;
   const { server, login, session } = document;
   const { publicUrl } = server;
@@ -67,11 +75,16 @@ export async function buildGateway(document: Document, services: Services): Prom
     lifetime: session.lifetime,
     perUser: session.perUser,
   });
-  const locations = compileLocations(routes);
+  const locations = compileLocations(routes, locationOptions);
   const composer = composerOf(document, routes, log);
-  const pages = new PageSender(createPages(document.pages), publicUrl, (route) => ({
-    openTo: labelsOf(document, route.access),
-  }));
+  const pages = new PageSender(
+    createPages(document.pages),
+    publicUrl,
+    (route) => ({
+      openTo: labelsOf(document, route.access),
+    }),
+    hstsSeconds(server),
+  );
   const providers = buildProviders(document, services);
   const agents = new Agents({ log, clock });
 
@@ -149,9 +162,14 @@ export async function buildGateway(document: Document, services: Services): Prom
     sessions,
     pipeline,
     composer,
+    identification,
+    portal,
+    decliner,
     http: (request: IncomingMessage, response: ServerResponse) =>
       track((isForwardAuth(request.url) ? forwardAuth : http).carry(request, response)),
     upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => track(upgrade.carry(request, socket, head)),
+    ...(server.redirectHttp && { redirect: redirectToHttps({ pipeline, publicUrl, isTrusted }) }),
+    hsts: hstsHeader(server),
     close: async () => {
       live.close();
       await Promise.all(underWay);

@@ -52,14 +52,17 @@ function checkNames({ providers, roles, routes }: Document, report: Report): voi
 
 function checkListeners({ server, admin }: Document, report: Report): void {
   for (const [index, { protocol, host, port }] of server.listen.entries()) {
-    if (protocol === 'https:')
-      report(
-        ['server', 'listen', index],
-        'must be http:// here; TLS ends at the proxy in front, named in trustedProxies',
-      );
+    if (protocol === 'https:' && !server.tls)
+      report(['server', 'listen', index], 'is https, which needs server.tls: { certificate: FILE, key: FILE }');
     if (host === admin.listen.host && port !== '0')
       report(['admin', 'listen'], 'is the public address; the operator needs one of its own');
   }
+  const hasHttps = server.listen.some(({ protocol }) => protocol === 'https:');
+  if (server.tls && !hasHttps) report(['server', 'tls'], 'is for an https:// address, and server.listen has none');
+  if (!server.redirectHttp) return;
+  if (server.publicUrl.protocol !== 'https:') report(['server', 'redirectHttp'], 'needs a publicUrl that is https://');
+  else if (!hasHttps || server.listen.every(({ protocol }) => protocol === 'https:'))
+    report(['server', 'redirectHttp'], 'needs both an http:// and an https:// address in server.listen');
 }
 
 function checkRoutes(document: Document, report: Report): void {

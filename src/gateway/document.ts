@@ -13,6 +13,7 @@ import * as kinds from '../providers/index.ts';
 import { parseLocation } from '../routing/location-text.ts';
 import { storeOptions } from '../store/index.ts';
 import { auditOptions, logOptions } from '../telemetry/options.ts';
+import { tlsOptions } from '../tls/options.ts';
 import { lockoutOptions } from '../users/lockout.ts';
 import { checkDocument } from './document-checks.ts';
 
@@ -34,6 +35,15 @@ const serverOptions = z.strictObject({
     .refine((url) => url.pathname === '/', 'must be an origin, such as https://cc.example.com')
     .prefault('http://localhost:8080')
     .describe('what browsers see; cookies and redirects come from this, never from Host'),
+  tls: tlsOptions.optional().describe('certificate and key of the https listeners; a list serves several hosts'),
+  redirectHttp: z
+    .boolean()
+    .default(false)
+    .describe('true: the http listeners only send browsers to publicUrl, which is https'),
+  hsts: z
+    .union([z.literal(false), duration()])
+    .prefault('365d')
+    .describe('for how long browsers are told to use https only, when publicUrl is https; false: not at all'),
   trustedProxies: z.array(cidr()).default([]).describe('peers whose X-Forwarded-* headers are believed'),
   maxHeaderSize: byteSize().prefault('64kb').describe('the request head; a Kerberos ticket needs room'),
   maxConnections: z.int().min(1).default(10_000).describe('client connections held at once'),

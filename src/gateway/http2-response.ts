@@ -16,6 +16,8 @@ const ofHttp1: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
+const endPatience = 5;
+
 /** An answer that goes out on a stream of HTTP/2. */
 export class Http2Response extends Writable {
   statusCode = 200;
@@ -106,15 +108,18 @@ export class Http2Response extends Writable {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     if (!this.#headersSent) this.#respond();
-    if (!this.#hasBody) return callback();
     // Called back once the client's window has taken it: that is the back-pressure.
-    if (this.#stream.writable) this.#stream.write(chunk, callback);
+    if (!this.#hasBody) callback();
+    else if (this.#stream.writable) this.#stream.write(chunk, callback);
     else this.destroy();
   }
 
   override _final(callback: (error?: Error | null) => void): void {
     if (!this.#headersSent) this.#respond();
-    if (this.#stream.writableFinished) return callback();
+    if (this.#stream.writableFinished) {
+      callback();
+      return;
+    }
     this.#stream.once('finish', () => callback());
     this.#stream.end();
   }
@@ -122,11 +127,18 @@ export class Http2Response extends Writable {
   /** Before its end, a cut: only a reset tells the client that the body is not whole. */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     if (!this.#stream.closed) {
-      if (!this.writableFinished) this.#stream.close(constants.NGHTTP2_CANCEL);
-      // The rest of a body that nobody wants: the client may stop (RFC 9113 §8.1).
-      else if (!this.#request.complete) this.#stream.close(constants.NGHTTP2_NO_ERROR);
+      if (!this.writableFinished) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      else if (!this.#request.complete) this.#waveRestAway();
     }
     callback(error);
+  }
+
+  /** Nobody wants the rest of the body: the client may stop (RFC 9113 §8.1), once it has the whole answer. */
+  #waveRestAway(): void {
+    if (this.#stream.closed || this.#stream.destroyed) return;
+    // A reset would overtake an end that still waits to be sent.
+    if (this.#stream.state.localClose === 1) this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    else setTimeout(() => this.#waveRestAway(), endPatience).unref();
   }
 
   #respond(): void {
@@ -137,7 +149,7 @@ export class Http2Response extends Writable {
     // In turn: an object would make one of headers that a browser wants to see one by one.
     const lines: string[] = [':status', String(statusCode)];
     for (const [name, values] of this.#headers) for (const value of values) lines.push(name, value);
-    this.#stream.respond(lines as never, { endStream: !this.#hasBody });
+    this.#stream.respond(lines, { endStream: !this.#hasBody });
   }
 
   #inform(headers: Record<string, string | string[] | number>): void {

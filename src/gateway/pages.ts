@@ -27,10 +27,11 @@ export class PageSender {
   readonly #words: RouteWords;
   readonly #protect: ReturnType<typeof protectPage>;
 
-  constructor(pages: Pages, publicUrl: URL, words: RouteWords) {
+  /** `hsts` in seconds. */
+  constructor(pages: Pages, publicUrl: URL, words: RouteWords, hsts?: number) {
     this.#pages = pages;
     this.#words = words;
-    this.#protect = protectPage({ https: publicUrl.protocol === 'https:' });
+    this.#protect = protectPage({ https: publicUrl.protocol === 'https:', hsts });
   }
 
   get assets(): ReturnType<Pages['assets']> {

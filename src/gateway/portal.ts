@@ -7,6 +7,7 @@ import express, { type NextFunction, type Request, type Response } from 'express
 import { GatewayError } from '../core/errors.ts';
 import { assetPath } from '../pages/assets.ts';
 import { sendJson } from './answers.ts';
+import { isHttp2, overHttp2 } from './http2-express.ts';
 import { federatedRoutes } from './portal-federated.ts';
 import { loginRoutes } from './portal-login.ts';
 import { logoutRoutes } from './portal-logout.ts';
@@ -18,9 +19,28 @@ import type { PortalContext, PortalHandler, PortalParts } from './visit.ts';
 /** Answers the gateway's own addresses. */
 export class Portal {
   readonly #app: express.Express;
+  readonly #appOverHttp2: express.Express;
   readonly #contexts = new WeakMap<IncomingMessage, PortalContext>();
 
   constructor(parts: PortalParts) {
+    this.#app = this.#application(parts);
+    this.#appOverHttp2 = overHttp2(this.#application(parts));
+  }
+
+  /** Answers one request; resolves when the answer is out or the client has gone. */
+  answer(request: IncomingMessage, response: ServerResponse, context: PortalContext): Promise<RequestResult> {
+    this.#contexts.set(request, context);
+    request.url = context.target.path + context.target.query;
+    return new Promise((resolve) => {
+      const settle = (): void => resolve({ status: response.statusCode });
+      if (response.destroyed) return settle();
+      response.once('finish', settle);
+      response.once('close', settle);
+      (isHttp2(request) ? this.#appOverHttp2 : this.#app)(request, response);
+    });
+  }
+
+  #application(parts: PortalParts): express.Express {
     const app = express();
     app.disable('x-powered-by');
     app.set('etag', false);
@@ -64,20 +84,7 @@ export class Portal {
         requestId,
       });
     });
-    this.#app = app;
-  }
-
-  /** Answers one request; resolves when the answer is out or the client has gone. */
-  answer(request: IncomingMessage, response: ServerResponse, context: PortalContext): Promise<RequestResult> {
-    this.#contexts.set(request, context);
-    request.url = context.target.path + context.target.query;
-    return new Promise((resolve) => {
-      const settle = (): void => resolve({ status: response.statusCode });
-      if (response.destroyed) return settle();
-      response.once('finish', settle);
-      response.once('close', settle);
-      this.#app(request, response);
-    });
+    return app;
   }
 }
 

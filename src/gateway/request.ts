@@ -1,6 +1,5 @@
 /** From Node's request to the plain data that the pipeline reads. */
 import type { IncomingMessage } from 'node:http';
-import { TLSSocket } from 'node:tls';
 import type { GatewayRequest } from '../core/verdict.ts';
 import { createRequestId } from '../telemetry/trace.ts';
 
@@ -12,7 +11,7 @@ export function readRequest(request: IncomingMessage, gone: AbortSignal, upgrade
     target: request.url ?? '',
     rawHeaders: request.rawHeaders,
     peer: request.socket.remoteAddress ?? '',
-    encrypted: request.socket instanceof TLSSocket,
+    encrypted: 'encrypted' in request.socket && request.socket.encrypted === true,
     upgrade,
     signal: gone,
   };

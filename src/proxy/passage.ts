@@ -187,7 +187,7 @@ export class Passage implements Dispatcher.DispatchHandler {
 
   #sendHints(status: number, headers: Readonly<Record<string, string | string[]>>): void {
     const { link } = headers;
-    if (status !== 103 || link === undefined || this.#parts.exchange.request.httpVersion !== '1.1') return;
+    if (status !== 103 || link === undefined || this.#parts.exchange.request.httpVersion === '1.0') return;
     try {
       this.#response.writeEarlyHints({ link });
     } catch {

@@ -62,6 +62,11 @@ export class Metrics {
   readonly #connections = this.#gauge('live_connections', 'Connections that are open', ['kind']);
   readonly #sessions = this.#gauge('sessions', 'Live sessions in the store', []);
   readonly #breakers = this.#gauge('breaker_state', '0 closed, 1 half-open, 2 open', ['provider']);
+  readonly #certificateEnds = this.#gauge(
+    'certificate_expiry_seconds',
+    'When the first certificate of a chain ends, as Unix time',
+    ['certificate'],
+  );
   readonly #auditLosses = this.#counter('audit_lost_records_total', 'Audit records that could not be written', []);
   #countSessions: (() => Promise<number>) | undefined;
 
@@ -105,6 +110,12 @@ export class Metrics {
 
   breaker(provider: string, state: keyof typeof breakerValues): void {
     this.#breakers.set({ provider: this.#bound('provider', provider) }, breakerValues[state]);
+  }
+
+  /** The certificates that serve, with the time in milliseconds at which each ends, in place of those before. */
+  certificates(ends: readonly { readonly certificate: string; readonly at: number }[]): void {
+    this.#certificateEnds.reset();
+    for (const { certificate, at } of ends) this.#certificateEnds.set({ certificate }, at / 1000);
   }
 
   auditLost(records: number): void {

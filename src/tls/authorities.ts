@@ -96,6 +96,14 @@ export function systemAuthorities(): readonly string[] {
   return [...new Set([...getCACertificates('bundled'), ...getCACertificates('system'), ...getCACertificates('extra')])];
 }
 
+let anchors: readonly X509Certificate[] | undefined;
+
+/** The same, read; kept, as it takes some milliseconds. */
+export function systemAnchors(): readonly X509Certificate[] {
+  anchors ??= systemAuthorities().map((pem) => new X509Certificate(pem));
+  return anchors;
+}
+
 function unreadable(path: string, error: unknown): OperatorError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
   const why: Readonly<Record<string, string>> = {

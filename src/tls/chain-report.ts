@@ -97,7 +97,7 @@ export function issuersOf(leaf: X509Certificate | undefined): readonly X509Certi
 }
 
 /** The first, and after it whichever of the rest has issued the one before; strays are left out. */
-function orderChain(chain: readonly X509Certificate[]): readonly X509Certificate[] {
+export function orderChain(chain: readonly X509Certificate[]): readonly X509Certificate[] {
   const [leaf, ...rest] = chain;
   const ordered = leaf ? [leaf] : [];
   let last = leaf;
@@ -112,7 +112,8 @@ function issuerAmong(
   candidates: readonly X509Certificate[],
   certificate: X509Certificate,
 ): X509Certificate | undefined {
-  return candidates.find((candidate) => hasIssued(candidate, certificate));
+  // OpenSSL's `checkIssued` takes a certificate that is no authority for an issuer.
+  return candidates.find((candidate) => candidate.ca && hasIssued(candidate, certificate));
 }
 
 function certificateReport(certificate: X509Certificate): CertificateReport {
@@ -121,7 +122,7 @@ function certificateReport(certificate: X509Certificate): CertificateReport {
     issuer: oneLine(certificate.issuer),
     validFrom: new Date(certificate.validFrom),
     validTo: new Date(certificate.validTo),
-    names: namesOf(certificate.subjectAltName),
+    names: namesOf(certificate),
     serialNumber: certificate.serialNumber,
     thumbprint: certificate.fingerprint256,
     thumbprintSha1: certificate.fingerprint,
@@ -130,10 +131,10 @@ function certificateReport(certificate: X509Certificate): CertificateReport {
   };
 }
 
-function namesOf(alternative: string | undefined): readonly string[] {
-  return [...(alternative ?? '').matchAll(/(?:DNS|IP Address):("(?:[^"\\]|\\.)*"|[^,]+)/g)].map(([, name = '']) =>
-    name.trim(),
-  );
+/** The names and addresses that a certificate is good for, or those of one kind. */
+export function namesOf(certificate: X509Certificate, kind: 'DNS' | 'IP Address' | 'any' = 'any'): readonly string[] {
+  const all = (certificate.subjectAltName ?? '').matchAll(/(DNS|IP Address):("(?:[^"\\]|\\.)*"|[^,]+)/g);
+  return [...all].flatMap(([, found, name = '']) => (kind === 'any' || kind === found ? [name.trim()] : []));
 }
 
 function isAnchorOf(anchor: X509Certificate, last: X509Certificate): boolean {

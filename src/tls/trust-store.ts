@@ -46,10 +46,13 @@ function convertTo(source: string): string {
 const cutOff = (source: string, cause?: unknown): OperatorError =>
   new OperatorError(`${source} is cut off or damaged`, 'copy it again, whole', cause);
 
-const wrongPassword = (source: string): OperatorError =>
+const wrongPassword = (source: string, password: Secret): OperatorError =>
   new OperatorError(
     `the password of ${source} is wrong, or the store is damaged`,
-    'keytool -list -keystore FILE tries a password',
+    // RFC 7292 and RFC 8018 write such a password differently, and so do the programs; Java allows none.
+    /^[\x20-\x7e]*$/.test(password.reveal())
+      ? 'keytool -list -keystore FILE tries a password'
+      : 'change it to one of ASCII letters and signs: keytool -storepasswd -keystore FILE',
   );
 
 /** The layout of sun.security.provider.JavaKeyStore: big-endian, and at the end a keyed SHA-1 of all before it. */
@@ -92,7 +95,7 @@ function jksCertificates(bytes: Buffer, password: Secret, source: string): Buffe
   // The keyed digest is weak, but it is what tells a wrong password and a changed store from a good one.
   const key = Buffer.from(password.reveal(), 'utf16le').swap16();
   const digest = createHash('sha1').update(key).update('Mighty Aphrodite').update(bytes.subarray(0, digestAt)).digest();
-  if (!timingSafeEqual(digest, bytes.subarray(digestAt))) throw wrongPassword(source);
+  if (!timingSafeEqual(digest, bytes.subarray(digestAt))) throw wrongPassword(source, password);
   return trusted;
 }
 
@@ -110,7 +113,7 @@ function pkcs12Certificates(bytes: Buffer, password: Secret, source: string): Bu
     store = pkcs12.pkcs12FromAsn1(structure, true, password.reveal());
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    if (/password|MAC|decrypt|too few bytes|unparsed/i.test(message)) throw wrongPassword(source);
+    if (/password|MAC|decrypt|too few bytes|unparsed/i.test(message)) throw wrongPassword(source, password);
     throw new OperatorError(`${source} cannot be read as PKCS#12`, convertTo(source), error);
   }
   const bags = store.getBags({ bagType: pki.oids.certBag ?? '' })[pki.oids.certBag ?? ''] ?? [];

@@ -1,6 +1,6 @@
 /** A browser without a window: keeps cookies, follows nothing by itself, fills in our forms. */
 import assert from 'node:assert/strict';
-import { request } from 'undici';
+import { type Dispatcher, request } from 'undici';
 
 /** An answer. */
 export interface Answer {
@@ -21,8 +21,12 @@ export class Visitor {
   readonly origin: string;
   readonly cookies = new Map<string, string>();
 
-  constructor(gateway: URL) {
+  readonly #dispatcher: Dispatcher | undefined;
+
+  /** The dispatcher says how an https gateway is connected to. */
+  constructor(gateway: URL, dispatcher?: Dispatcher) {
     this.origin = gateway.origin;
+    this.#dispatcher = dispatcher;
   }
 
   get cookieHeader(): string {
@@ -43,6 +47,7 @@ export class Visitor {
     const response = await request(this.origin + path, {
       method: method as 'GET',
       headers: { ...(cookie && { cookie }), ...headers },
+      ...(this.#dispatcher && { dispatcher: this.#dispatcher }),
       ...(body !== undefined && { body }),
     });
     this.#keep(response.headers['set-cookie']);

@@ -1,0 +1,173 @@
+/**
+ * The certificates of the https listeners while they serve: which one a visitor's server name gets, files that are replaced
+ * under way, and the warning before one ends.
+ */
+import type { SecureContext, SecureContextOptions } from 'node:tls';
+import type { Clock } from '../core/clock.ts';
+import { OperatorError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import { FileWatch } from './file-watch.ts';
+import type { CertificateSource } from './options.ts';
+import { dateProblem, filesOf, readServerCertificate, type ServerCertificate } from './server-certificate.ts';
+
+/** What the certificates work with. */
+export interface CertificateParts {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Certificates that have been read and await `use`. */
+export type PreparedCertificates = readonly ServerCertificate[];
+
+/** How long before its end a certificate is warned of, and how often. */
+export const warnAhead = 30 * 86_400_000;
+const warnEvery = 86_400_000;
+
+/** The certificates of the moment. */
+export class Certificates {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #listeners = new Set<() => void>();
+  readonly #watch: FileWatch;
+  readonly #warned = new Map<string, number>();
+  #current: readonly ServerCertificate[];
+  #byName: ReadonlyMap<string, ServerCertificate>;
+
+  private constructor({ clock, log }: CertificateParts, prepared: PreparedCertificates) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#current = prepared;
+    this.#byName = byName(prepared);
+    this.#watch = new FileWatch(
+      (index) => this.#replace(index),
+      () => this.#warnOfEnds(),
+    );
+    for (const certificate of prepared) this.#describe(certificate, 'a certificate is in use');
+    this.#warnOfEnds();
+    this.#watch.follow(prepared.map(({ source }) => filesOf(source)));
+  }
+
+  /** Reads every certificate; throws an OperatorError for the first that cannot serve. */
+  static async open(sources: readonly CertificateSource[], parts: CertificateParts): Promise<Certificates> {
+    return new Certificates(parts, await prepareCertificates(sources));
+  }
+
+  /** What serves now, the default first. */
+  get current(): readonly ServerCertificate[] {
+    return this.#current;
+  }
+
+  /** What a listener's secure context is made of: the certificate for visitors who name no other's host. */
+  get defaults(): SecureContextOptions {
+    return this.#current[0]?.options ?? {};
+  }
+
+  /** The context for a server name; the default one for a name that none is good for. */
+  contextFor(servername: string): SecureContext | undefined {
+    const name = servername.toLowerCase().replace(/\.$/, '');
+    const found = this.#byName.get(name) ?? this.#byName.get(name.replace(/^[^.]+/, '*')) ?? this.#current[0];
+    return found?.context;
+  }
+
+  /** Called after every change, so that listeners take the new ones. Gives the way to stop. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Puts other certificates in place, as a reload does. */
+  use(prepared: PreparedCertificates): void {
+    const before = new Set(this.#current.map(fingerprint));
+    this.#current = prepared;
+    this.#changed();
+    for (const certificate of prepared)
+      if (!before.has(fingerprint(certificate))) this.#describe(certificate, 'a certificate is in use');
+    this.#warnOfEnds();
+    this.#watch.follow(prepared.map(({ source }) => filesOf(source)));
+  }
+
+  close(): void {
+    this.#watch.close();
+    this.#listeners.clear();
+  }
+
+  /** Reads one anew after its files have changed. What cannot serve is thrown, and the one before goes on. */
+  async #replace(index: number): Promise<(() => void) | undefined> {
+    const before = this.#current[index];
+    if (!before) return undefined;
+    try {
+      const next = { ...(await readServerCertificate(before.source)), label: before.label };
+      const now = this.#clock.now();
+      const problem = dateProblem(next, now);
+      if (problem && !dateProblem(before, now))
+        throw new OperatorError(problem, 'put a certificate that is valid now in its place');
+      if (this.#current[index] !== before || fingerprint(next) === fingerprint(before)) return undefined;
+      this.#current = this.#current.with(index, next);
+      this.#changed();
+      this.#describe(next, 'a certificate was replaced');
+      this.#warnOfEnds();
+      return undefined;
+    } catch (error) {
+      return () => {
+        const { message: detail, hint } = error instanceof OperatorError ? error : new OperatorError(String(error));
+        this.#log.error(
+          { certificate: before.label, detail, ...(hint && { hint }) },
+          'a replaced certificate cannot be used; the one before goes on',
+        );
+      };
+    }
+  }
+
+  #changed(): void {
+    this.#byName = byName(this.#current);
+    for (const listener of this.#listeners) listener();
+  }
+
+  #describe({ label, names, report, remarks }: ServerCertificate, message: string): void {
+    const fields = {
+      certificate: label,
+      names,
+      expires: report.expires.toISOString(),
+      thumbprint: report.certificates[0]?.thumbprint,
+    };
+    this.#log.info(fields, message);
+    for (const remark of remarks) this.#log.warn({ certificate: label, remark }, 'a certificate should be mended');
+  }
+
+  /** Once a day for each certificate that has ended or soon will. */
+  #warnOfEnds(): void {
+    const now = this.#clock.now();
+    for (const certificate of this.#current) {
+      const left = certificate.report.expires.getTime() - now;
+      const problem = dateProblem(certificate, now);
+      const key = fingerprint(certificate);
+      if ((!problem && left > warnAhead) || now - (this.#warned.get(key) ?? Number.NEGATIVE_INFINITY) < warnEvery)
+        continue;
+      this.#warned.set(key, now);
+      const fields = { certificate: certificate.label, expires: certificate.report.expires.toISOString() };
+      if (problem)
+        this.#log.error({ ...fields, detail: problem }, 'a certificate is not valid, and browsers refuse it');
+      else this.#log.warn({ ...fields, days: Math.floor(left / 86_400_000) }, 'a certificate expires soon; renew it');
+    }
+  }
+}
+
+/** Reads certificates without putting them in place; throws an OperatorError for the first that cannot serve. */
+export async function prepareCertificates(sources: readonly CertificateSource[]): Promise<PreparedCertificates> {
+  const read = await Promise.all(sources.map(readServerCertificate));
+  // Files of one name in several folders are told apart by their whole path.
+  const isAlone = (label: string): boolean => read.filter((other) => other.label === label).length === 1;
+  return read.map((one) => (isAlone(one.label) ? one : { ...one, label: filesOf(one.source)[0] ?? one.label }));
+}
+
+/** Of two with the same name the first serves it. */
+function byName(certificates: readonly ServerCertificate[]): ReadonlyMap<string, ServerCertificate> {
+  const map = new Map<string, ServerCertificate>();
+  for (const certificate of certificates)
+    for (const name of certificate.names) if (!map.has(name)) map.set(name, certificate);
+  return map;
+}
+
+function fingerprint({ report }: ServerCertificate): string {
+  return report.certificates.map(({ thumbprint }) => thumbprint).join(' ');
+}
