@@ -23,6 +23,8 @@ export interface GatewayRequest {
   readonly signal: AbortSignal;
   /** Present when a front proxy asks for the verdict and carries the request itself. */
   readonly asked?: Asked;
+  /** Present when the application itself asks for one of these roles, whatever the route asks for. */
+  readonly roles?: readonly string[];
 }
 
 /** What a front proxy that asks about a request does with it. */

@@ -104,6 +104,11 @@ export class Identification {
     return found.kind === 'live' ? found.session : undefined;
   }
 
+  /** Whom a session speaks for, by the roles of this moment. */
+  principal(session: Session): Principal {
+    return this.#signIn.principal(session.assertion, session.provider);
+  }
+
   /** Counts as activity: the idle time begins anew. */
   touch(session: Session): void {
     this.#sessions.touch(session);

@@ -19,6 +19,7 @@ import { admits, canonicalTarget } from '../routing/target.ts';
 import { headerValues, readClient } from './client.ts';
 import type { Identification } from './identify.ts';
 import type { Recorder, RequestResult } from './record.ts';
+import { askingFor } from './routes.ts';
 
 /** The gateway's own addresses begin so; no route can take them. */
 export const portalPrefix = '/_gate/';
@@ -105,7 +106,7 @@ export class Pipeline {
 
     const match = this.#parts.locations.match(target.host, target.path);
     if (!match) return { client, target, verdict: refuse('NOT_FOUND', 'no-route', 'no location matches') };
-    const { route } = match;
+    const route = askingFor(request.roles, match.route);
     if (request.asked?.route !== undefined && request.asked.route !== route.name)
       return {
         client,

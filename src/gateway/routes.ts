@@ -14,6 +14,14 @@ export function routeName(route: RouteDocument): string {
   return route.name ?? (route.host ? `${route.host} ${route.location.text}` : route.location.text);
 }
 
+/** The route as if it asked for one of these roles, too: what an application asks for by itself. */
+export function askingFor(roles: readonly string[] | undefined, route: Route): Route {
+  if (roles === undefined || route.access === 'deny') return route;
+  const access = route.access === 'public' ? { providers: [] } : route.access;
+  // The body of the request may have been read by the time that an application asks.
+  return { ...route, access: { ...access, roles }, replayPosts: false };
+}
+
 function routeOf(route: RouteDocument, general: Document['headers']): Route {
   const { location, timeout } = route;
   return {

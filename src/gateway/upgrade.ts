@@ -4,6 +4,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { GatewayError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import type { Verdict } from '../core/verdict.ts';
 import type { Tunnel } from '../proxy/upgrade.ts';
 import { errorBody } from './answers.ts';
 import type { Decided, Pipeline } from './pipeline.ts';
@@ -72,20 +73,32 @@ export class UpgradeCarrier {
           reason: opened.reason,
         };
       }
-      case 'authenticate':
-      case 'step-up':
-        return refuse(socket, decided, new GatewayError('LOGIN_REQUIRED', verdict.reason), {
-          login: `/_gate/login?${new URLSearchParams({ return: '/' })}`,
-        });
-      case 'redirect':
-        return refuse(socket, decided, new GatewayError('NOT_FOUND', 'a WebSocket needs the exact address'));
-      case 'portal':
-        return refuse(socket, decided, new GatewayError('NOT_FOUND', 'the portal has no WebSockets'));
-      case 'refuse':
-        return refuse(socket, decided, verdict.error);
       default:
-        return verdict satisfies never;
+        return declineUpgrade(decided, verdict, socket);
     }
+  }
+}
+
+/** Answers an upgrade that opens nothing, and ends the socket. */
+export function declineUpgrade(
+  decided: Decided,
+  verdict: Exclude<Verdict, { readonly kind: 'forward' }>,
+  socket: Duplex,
+): RequestResult {
+  switch (verdict.kind) {
+    case 'authenticate':
+    case 'step-up':
+      return refuse(socket, decided, new GatewayError('LOGIN_REQUIRED', verdict.reason), {
+        login: `/_gate/login?${new URLSearchParams({ return: '/' })}`,
+      });
+    case 'redirect':
+      return refuse(socket, decided, new GatewayError('NOT_FOUND', 'a WebSocket needs the exact address'));
+    case 'portal':
+      return refuse(socket, decided, new GatewayError('NOT_FOUND', 'the portal has no WebSockets'));
+    case 'refuse':
+      return refuse(socket, decided, verdict.error);
+    default:
+      return verdict satisfies never;
   }
 }
 
