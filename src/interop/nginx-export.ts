@@ -112,7 +112,7 @@ function server(site: ExportSite, { host, routes }: HostSite, group: (route: Rou
     '',
     ownLocations(site),
     '',
-    routes.map((route) => appLocation({ route, group: group(route), hosts, cookies: cookieLines() })),
+    routes.map((route) => appLocation({ route, group: group(route), hosts })),
     routes.some(({ modifier, path }) => path === '/' && !modifier.startsWith('~') && modifier !== '=')
       ? []
       : block('location /', 'error_page 404 = @gatehouse_page', 'return 404'),
@@ -134,12 +134,7 @@ function verdict({ identityNames }: ExportSite): Line[] {
     ),
     'auth_request_set $gatehouse_mutual $upstream_http_www_authenticate',
     'error_page 401 403 500 = @gatehouse_answer',
-  ];
-}
-
-/** New cookies and the proof of a mutual authentication, for the client. Empty ones are not sent. */
-function cookieLines(): Line[] {
-  return [
+    '# New cookies and the proof of a mutual authentication, for the client. Empty ones are not sent.',
     ...[1, 2, 3].map((at) => `add_header Set-Cookie $gatehouse_set_cookie_${at} always`),
     'add_header WWW-Authenticate $gatehouse_mutual always',
   ];
@@ -173,11 +168,11 @@ function forwarded(): Line[] {
 
 /** The gateway's pages, its verdicts, and its answers to whom a verdict keeps out. */
 function ownLocations(site: ExportSite): Line[] {
-  const timeout = [`proxy_connect_timeout 2s`, `proxy_read_timeout ${time(site.verdictTimeout)}`];
-  const clear = (...set: readonly string[]): Line[] =>
-    [...clearedNames, ...site.identityNames]
-      .filter((name) => !set.includes(name))
-      .map((name) => `proxy_set_header ${name} ""`);
+  const timeout = ['proxy_connect_timeout 2s', `proxy_read_timeout ${time(site.verdictTimeout)}`];
+  // The gateway would believe these of nginx.
+  const claims = clearedNames.filter((name) => /^x-(?:original|forwarded)-(?:uri|method|host|upgrade)$/.test(name));
+  const clear = (names: readonly string[], set: readonly string[] = []): Line[] =>
+    names.filter((name) => !set.includes(name)).map((name) => `proxy_set_header ${name} ""`);
   const question = [
     'proxy_set_header x-original-uri $request_uri',
     'proxy_set_header x-original-method $request_method',
@@ -194,7 +189,7 @@ function ownLocations(site: ExportSite): Line[] {
     `set $gatehouse_answer "/_gate/auth?path=canonical&${query}"`,
     'proxy_pass http://gatehouse$gatehouse_answer',
     ...['proxy_redirect off', ...timeout, ...common, ...answer],
-    ...clear('x-forwarded-uri', 'x-forwarded-method', 'x-forwarded-upgrade'),
+    ...clear(claims, ['x-forwarded-uri', 'x-forwarded-method', 'x-forwarded-upgrade']),
   ];
   return [
     block(
@@ -204,7 +199,7 @@ function ownLocations(site: ExportSite): Line[] {
       'client_max_body_size 1m',
       ...timeout,
       ...common,
-      ...clear(),
+      ...clear(claims),
     ),
     '# Verdicts are for nginx alone.',
     block('location ^~ /_gate/auth/', 'return 404'),
@@ -216,7 +211,10 @@ function ownLocations(site: ExportSite): Line[] {
       'proxy_set_header Content-Length ""',
       ...['proxy_buffer_size 64k', 'proxy_buffers 4 64k', 'proxy_busy_buffers_size 64k'],
       ...[...timeout, ...common, ...question],
-      ...clear('x-original-uri', 'x-original-method', 'x-original-host', 'x-original-upgrade'),
+      ...clear(
+        [...clearedNames, ...site.identityNames],
+        ['x-original-uri', 'x-original-method', 'x-original-host', 'x-original-upgrade'],
+      ),
       ...cached(site),
     ),
     '# Nobody is signed in, or may not pass, or could be asked: the gateway says so to the client, as a page or as JSON.',

@@ -11,15 +11,13 @@ export interface AppLocation {
   readonly group: string;
   /** The hosts that browsers know the site by. */
   readonly hosts: readonly string[];
-  /** `add_header` directives, which a location does not inherit once it has one of its own. */
-  readonly cookies: readonly Line[];
 }
 
 /** nginx has one limit for an answer to begin and for an open WebSocket to stay silent. */
 const webSocketTimeout = 3_600_000;
 
 /** Writes the location. A closed one is answered by the gateway without being asked about first. */
-export function appLocation({ route, group, hosts, cookies }: AppLocation): Line {
+export function appLocation({ route, group, hosts }: AppLocation): Line {
   const head = `location ${route.modifier === '' ? '' : `${route.modifier} `}${word(route.path)}`;
   if (route.access === 'deny') return block(head, 'error_page 403 = @gatehouse_page', 'return 403');
   const scheme = route.upstream.servers[0]?.url.protocol ?? 'http:';
@@ -30,7 +28,6 @@ export function appLocation({ route, group, hosts, cookies }: AppLocation): Line
     `set $gatehouse_websocket ${route.websocket ? '$gatehouse_upgrade' : '""'}`,
     'auth_request /_gate/auth',
     `proxy_pass ${scheme}//${group}$gatehouse_path`,
-    cookies,
     redirectsOf(route, hosts).map(({ from, to }) => `proxy_redirect ${word(from)} ${word(to)}`),
     cookiePath(route),
     limits(route),

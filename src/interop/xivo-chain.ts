@@ -60,7 +60,7 @@ export class Ways {
   finish(): void {
     const present = this.#draft.at('login', 'chain');
     const before: readonly unknown[] = Array.isArray(present) ? present : [];
-    const origins: string[] = [];
+    const origins: string[] = this.#draft.existing ? [] : [...this.#unwanted.values()];
     const chain = before.filter((name) => {
       const off = this.#unwanted.get(this.#wayOf(name) ?? 'local');
       if (this.#wayOf(name) === undefined || off === undefined) return true;
