@@ -92,6 +92,11 @@ story('a ticket is vouched for, and the gateway proves itself too where it is as
   assert.deepEqual(plain, { kind: 'authenticated', assertion });
 });
 
+story('a principal without a realm, as XiVO has it, takes the realm of the keytab', async (t) => {
+  const { kdc, provider } = await setUp(t, {}, { principal: 'HTTP/localhost' });
+  assert.equal((await present(provider, await kdc.token('alice'))).kind, 'authenticated');
+});
+
 story('a ticket lets in once, whoever brings it again', async (t) => {
   const { kdc, provider, log } = await setUp(t);
   const token = await kdc.token('alice');

@@ -233,7 +233,8 @@ function run(
       if (error || (input !== undefined && /^\w[\w ]*: .* while /m.test(err))) reject(new Error(`${program}: ${said}`));
       else resolve(said);
     });
-    child.stdin?.end(input ?? '');
+    // Programs that read nothing may have ended before.
+    child.stdin?.on('error', () => undefined).end(input ?? '');
   });
 }
 

@@ -17,8 +17,8 @@ export const kerberos = defineProvider({
   options: kerberosOptions,
   needsNetwork: false,
   create(options, context): Provider {
-    const lacking = checkFiles(context.name, options);
-    const fates = realmFates(context.name, options.realms, options.principal);
+    const { realms: own, lacking } = checkFiles(context.name, options);
+    const fates = realmFates(context.name, options.realms, own);
     const addon = loadAddon();
     if (lacking.length > 0) {
       context.log.warn(

@@ -46,10 +46,13 @@ export const kerberosOptions = z.strictObject({
     .optional()
     .describe('where seen tickets are noted, for containers whose /var/tmp is read-only; shared by all workers'),
   realms: z
-    .union([z.array(realm()).min(1), z.record(realm(), fate)])
+    .union([
+      z.array(realm()).min(1),
+      z.record(realm(), fate).refine((fates) => Object.keys(fates).length > 0, 'must name a realm'),
+    ])
     .optional()
     .describe(
-      "whose users may come in: a list, the first realm's names stripped and the others' kept; or strip, keep or { suffix } for each. The principal's realm when absent",
+      "whose users may come in: a list, the first realm's names stripped and the others' kept; or strip, keep or { suffix } for each. The keytab's realm when absent",
     ),
   lookup: z
     .string()
@@ -61,25 +64,30 @@ export const kerberosOptions = z.strictObject({
 /** The options after they have been read. */
 export type KerberosOptions = z.output<typeof kerberosOptions>;
 
+/** What the keytab says of the options. */
+export interface KeytabReading {
+  /** The realms that the keys of our principals are of. */
+  readonly realms: readonly string[];
+  /** Principals that lack a key, while others have one. */
+  readonly lacking: readonly Spn[];
+}
+
 /**
  * Checks what only shows on this machine, and throws an OperatorError that says what to do: a keytab that cannot be read, one
- * without any key of ours, a krb5.conf that is not there. Principals that lack a key while others have one are returned.
+ * without any key of ours, a krb5.conf that is not there.
  */
-export function checkFiles(
-  name: string,
-  { principal: spns, keytab, krb5Config, lookup }: KerberosOptions,
-): readonly Spn[] {
+export function checkFiles(name: string, options: KerberosOptions): KeytabReading {
+  const { principal: spns, keytab, krb5Config, lookup } = options;
   if (lookup === name)
     throw new OperatorError(`providers.${name}.lookup: names itself`, 'name the provider of a directory');
   if (krb5Config !== undefined && !isReadable(krb5Config)) {
-    throw new OperatorError(
-      `providers.${name}.krb5Config: ${krb5Config} cannot be read`,
-      'name a krb5.conf that this user may read, or drop the option',
-    );
+    const hint = 'name a krb5.conf that this user may read, or drop the option';
+    throw new OperatorError(`providers.${name}.krb5Config: ${krb5Config} cannot be read`, hint);
   }
   const entries = readKeytab(keytab);
-  const lacking = withoutKey(entries, spns);
-  if (lacking.length < spns.length) return lacking;
+  const ours = entries.filter(({ principal }) => spns.some((spn) => isSpn(principal, spn)));
+  const realms = [...new Set(ours.flatMap(({ principal }) => readSpn(principal)?.realm ?? []))];
+  if (ours.length > 0) return { realms, lacking: withoutKey(entries, spns) };
   const there = [...new Set(entries.map(({ principal }) => principal))].slice(0, 8).join(', ');
   throw new OperatorError(
     `providers.${name}: the keytab ${keytab} has no key of ${spns.map(spnText).join(', ')}`,

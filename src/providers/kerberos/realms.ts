@@ -2,7 +2,7 @@
 import { OperatorError } from '../../core/errors.ts';
 import { canonicalUsername } from '../../core/principal.ts';
 import type { Reason } from '../../core/reason.ts';
-import { readPerson, type Spn } from './names.ts';
+import { readPerson } from './names.ts';
 
 /** `strip` leaves the plain name, `keep` makes `alice@example.com`, a suffix follows the name in place of the realm. */
 export type RealmFate = 'strip' | 'keep' | { readonly suffix: string };
@@ -41,25 +41,23 @@ export class RealmMap {
 
 /**
  * What becomes of each realm. In a list the first realm is stripped and the others are kept, so that `admin` of a partner
- * never passes for our own; without any option there is only the realm of the principals.
+ * never passes for our own; without any option there is only the realm that the keytab's keys are of.
  */
 export function realmFates(
   provider: string,
   realms: RealmsOption | undefined,
-  spns: readonly Spn[],
+  own: readonly string[],
 ): ReadonlyMap<string, RealmFate> {
-  const own = [...new Set(spns.flatMap(({ realm }) => realm ?? []))];
-  const names = realms ?? own;
-  const fates = isList(names)
-    ? new Map(names.map((realm, index): [string, RealmFate] => [realm, index === 0 ? 'strip' : 'keep']))
-    : new Map(Object.entries(names));
-  if (fates.size === 0 || (realms === undefined && own.length > 1)) {
+  if (realms === undefined && own.length !== 1) {
     throw new OperatorError(
-      `providers.${provider}.realms: it is not clear whose users may come in`,
+      `providers.${provider}.realms: the keytab has keys of ${own.join(' and ')}, so it is not clear whose users may come in`,
       'list the realms, such as realms: [EXAMPLE.COM]',
     );
   }
-  return fates;
+  const names = realms ?? own;
+  return isList(names)
+    ? new Map(names.map((realm, index): [string, RealmFate] => [realm, index === 0 ? 'strip' : 'keep']))
+    : new Map(Object.entries(names));
 }
 
 /** Realms whose users of one name become one user; each list has more than one. */
