@@ -52,12 +52,18 @@ export interface Trip {
 export async function begin(provider: Provider, parts: AttemptParts = {}): Promise<Trip> {
   const flow = randomBytes(16).toString('base64url');
   const outcome = await provider.attempt(attemptOf({ stage: 'start', flow, ...parts }));
-  if (outcome.kind !== 'continue' || outcome.offer.via !== 'redirect') throw new Error(`the login did not begin: ${JSON.stringify(outcome)}`);
+  if (outcome.kind !== 'continue' || outcome.offer.via !== 'redirect')
+    throw new Error(`the login did not begin: ${JSON.stringify(outcome)}`);
   return { url: outcome.offer.url, state: outcome.state, flow };
 }
 
 /** The attempt of somebody who is back from the identity provider. */
-export async function comeBack(provider: Provider, person: Person, login: string, parts: AttemptParts = {}): Promise<AttemptParts> {
+export async function comeBack(
+  provider: Provider,
+  person: Person,
+  login: string,
+  parts: AttemptParts = {},
+): Promise<AttemptParts> {
   const trip = await begin(provider, parts);
   return { stage: 'callback', state: trip.state, url: await person.signIn(trip.url, login) };
 }

@@ -9,7 +9,10 @@ declare module 'oidc-provider' {
     callback(): (request: IncomingMessage, response: ServerResponse) => Promise<void>;
     on(event: string, listener: (...values: unknown[]) => void): this;
     Client: { find(id: string): Promise<{ backchannelLogout(sub: string, sid: string): Promise<void> } | undefined> };
-    Grant: new (parts: { clientId: string; accountId: string }) => {
+    Grant: new (parts: {
+      clientId: string;
+      accountId: string;
+    }) => {
       addOIDCScope(scope: string): void;
       addResourceScope(resource: string, scope: string): void;
       save(): Promise<string>;

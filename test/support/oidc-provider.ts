@@ -165,7 +165,9 @@ class TestIdp implements Idp {
 
   async sign(claims: Record<string, unknown>, header: Record<string, unknown> = {}): Promise<string> {
     const { kid = '' } = this.#key;
-    return new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid, ...header }).sign(await importJWK(this.#key, 'RS256'));
+    return new SignJWT(claims)
+      .setProtectedHeader({ alg: 'RS256', kid, ...header })
+      .sign(await importJWK(this.#key, 'RS256'));
   }
 
   person(): Person {
@@ -179,7 +181,8 @@ class TestIdp implements Idp {
     const end = response.end.bind(response);
     response.end = ((body?: unknown, ...rest: unknown[]) => {
       const isJson = String(response.getHeader('content-type') ?? '').includes('json');
-      const changed = this.tamper && isJson && body ? Buffer.from(JSON.stringify(this.tamper(path, JSON.parse(String(body))))) : body;
+      const changed =
+        this.tamper && isJson && body ? Buffer.from(JSON.stringify(this.tamper(path, JSON.parse(String(body))))) : body;
       if (changed !== body) response.setHeader('content-length', (changed as Buffer).length);
       return (end as (...values: unknown[]) => ServerResponse)(changed, ...rest);
     }) as typeof response.end;
@@ -194,7 +197,14 @@ class TestIdp implements Idp {
   }
 
   #configuration(): object {
-    const { clientAuth = 'client_secret_basic', clientKey, audience, tokenClaims, par = true, accessTokenSeconds = 600 } = this.#options;
+    const {
+      clientAuth = 'client_secret_basic',
+      clientKey,
+      audience,
+      tokenClaims,
+      par = true,
+      accessTokenSeconds = 600,
+    } = this.#options;
     const gateway = new URL(this.#redirectUri).origin;
     const resource = 'urn:gatehouse:api';
     return {
@@ -220,7 +230,10 @@ class TestIdp implements Idp {
         email: ['email', 'email_verified'],
       },
       conformIdTokenClaims: false,
-      findAccount: (_context: unknown, id: string) => ({ accountId: id, claims: () => ({ sub: id, ...this.#people[id] }) }),
+      findAccount: (_context: unknown, id: string) => ({
+        accountId: id,
+        claims: () => ({ sub: id, ...this.#people[id] }),
+      }),
       extraTokenClaims: (_context: unknown, token: { accountId?: string }) => tokenClaims?.(token.accountId ?? ''),
       issueRefreshToken: () => true,
       rotateRefreshToken: true,
@@ -245,11 +258,24 @@ class TestIdp implements Idp {
             enabled: true,
             defaultResource: () => resource,
             useGrantedResource: () => true,
-            getResourceServerInfo: () => ({ scope: 'api', audience, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }),
+            getResourceServerInfo: () => ({
+              scope: 'api',
+              audience,
+              accessTokenFormat: 'jwt',
+              jwt: { sign: { alg: 'RS256' } },
+            }),
           },
         }),
       },
-      ttl: { AccessToken: accessTokenSeconds, Grant: 3600, IdToken: 600, Interaction: 600, RefreshToken: 3600, Session: 3600, AuthorizationCode: 60 },
+      ttl: {
+        AccessToken: accessTokenSeconds,
+        Grant: 3600,
+        IdToken: 600,
+        Interaction: 600,
+        RefreshToken: 3600,
+        Session: 3600,
+        AuthorizationCode: 60,
+      },
       // Its own refuses the loopback addresses that the tests live on.
       fetch: (url: string, init: RequestInit & { dispatcher?: unknown }) => {
         const { dispatcher: _dispatcher, ...rest } = init;
@@ -269,7 +295,12 @@ interface OidcContext {
 
 function newKey(): JWK {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  return { ...(privateKey.export({ format: 'jwk' }) as JWK), kid: randomBytes(6).toString('hex'), alg: 'RS256', use: 'sig' };
+  return {
+    ...(privateKey.export({ format: 'jwk' }) as JWK),
+    kid: randomBytes(6).toString('hex'),
+    alg: 'RS256',
+    use: 'sig',
+  };
 }
 
 /** The package advises on the console against what a test is made of. */
@@ -300,7 +331,8 @@ export class Person {
       if (next.origin !== this.#issuer) return next;
       const answer = await this.#ask('GET', next);
       if (answer.location) next = answer.location;
-      else if (/name="login"/.test(answer.text)) next = await this.#submit(answer.text, next, { prompt: 'login', login, password: 'any' });
+      else if (/name="login"/.test(answer.text))
+        next = await this.#submit(answer.text, next, { prompt: 'login', login, password: 'any' });
       else throw new Error(`${next.pathname} is answered with ${answer.status}: ${answer.text.slice(0, 400)}`);
     }
     throw new Error('the identity provider sends round in circles');
@@ -316,18 +348,29 @@ export class Person {
   async #submit(page: string, base: URL, fields: Record<string, string>): Promise<URL> {
     const action = /action="([^"]*)"/.exec(page)?.[1];
     if (action === undefined) throw new Error(`there is no form: ${page.slice(0, 400)}`);
-    const { location, status, text } = await this.#ask('POST', new URL(action, base), new URLSearchParams(fields).toString());
+    const { location, status, text } = await this.#ask(
+      'POST',
+      new URL(action, base),
+      new URLSearchParams(fields).toString(),
+    );
     if (!location) throw new Error(`the form is answered with ${status}: ${text.slice(0, 400)}`);
     return location;
   }
 
   async #ask(method: 'GET' | 'POST', url: URL, body?: string) {
     const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ');
-    const dispatcher = new Agent({ connect: { ca: url.protocol === 'https:' ? readFileSync(testCertificates().ca) : '' }, pipelining: 0 });
+    const dispatcher = new Agent({
+      connect: { ca: url.protocol === 'https:' ? readFileSync(testCertificates().ca) : '' },
+      pipelining: 0,
+    });
     const response = await request(url, {
       method,
       dispatcher,
-      headers: { accept: 'text/html', ...(cookie && { cookie }), ...(body && { 'content-type': 'application/x-www-form-urlencoded' }) },
+      headers: {
+        accept: 'text/html',
+        ...(cookie && { cookie }),
+        ...(body && { 'content-type': 'application/x-www-form-urlencoded' }),
+      },
       ...(body && { body }),
     });
     const text = await response.body.text();
@@ -338,6 +381,10 @@ export class Person {
       else this.#cookies.set(name, value);
     }
     const { location } = response.headers;
-    return { status: response.statusCode, text, location: typeof location === 'string' ? new URL(location, url) : undefined };
+    return {
+      status: response.statusCode,
+      text,
+      location: typeof location === 'string' ? new URL(location, url) : undefined,
+    };
   }
 }

@@ -114,7 +114,7 @@ export function isJwtOf(token: string, issuer: string): boolean {
 
 /** The issuer that a JWT names, unverified; undefined for anything else. */
 export function issuerIn(token: string): string | undefined {
-  if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(token)) return undefined;
+  if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(token)) return undefined;
   try {
     const { iss } = decodeJwt(token);
     return typeof iss === 'string' ? iss : undefined;

@@ -10,7 +10,7 @@ import type { Assertion } from '../../core/principal.ts';
 import type { Relying } from './exchange.ts';
 import { type OidcError, oidcError, outage, rejection } from './failure.ts';
 import { type GrantState, grantOf, readGrant } from './grant.ts';
-import type { Identity } from './identity.ts';
+import type { Identity, Said } from './identity.ts';
 import type { Issuer } from './issuer.ts';
 import { waitFor, within } from './wait.ts';
 
@@ -20,7 +20,7 @@ export interface RefreshParts {
   readonly relying: Relying;
   readonly identity: Identity;
   readonly clock: Clock;
-  /** For one refresh, in milliseconds. */
+  /** For each of the two things that a refresh asks: new tokens, and what is known of the user. In milliseconds. */
   readonly timeout: number;
 }
 
@@ -67,10 +67,8 @@ export class Refresher {
   }
 
   #call(assertion: Assertion, grant: GrantState, token: string): Call {
-    const { clock, timeout } = this.#parts;
-    const outcome = within(new AbortController().signal, timeout, (signal) =>
-      this.#ask(assertion, grant, token, signal),
-    ).catch((error: unknown) => failed(oidcError(error, 'refresh')));
+    const { clock } = this.#parts;
+    const outcome = this.#ask(assertion, grant, token).catch((error: unknown) => failed(oidcError(error, 'refresh')));
     const call: Call = { outcome, forgottenAt: Number.POSITIVE_INFINITY };
     this.#calls.set(token, call);
     void outcome.then(({ kind }) => {
@@ -84,13 +82,9 @@ export class Refresher {
     for (const [token, { forgottenAt }] of this.#calls) if (forgottenAt <= now) this.#calls.delete(token);
   }
 
-  async #ask(assertion: Assertion, grant: GrantState, token: string, signal: AbortSignal): Promise<Outcome> {
-    const { issuer, relying, identity, clock } = this.#parts;
-    const found = await issuer.find(signal);
-    // Before the token is spent: without keys the answer could not be verified, and would be lost.
-    await found.keys.document(undefined);
-    const configuration = relying.at(found, signal);
-    const tokens = await client.refreshTokenGrant(configuration, token);
+  async #ask(assertion: Assertion, grant: GrantState, token: string): Promise<Outcome> {
+    const { clock } = this.#parts;
+    const { found, tokens } = await this.#bounded((signal) => this.#spend(token, signal));
     const claims = tokens.claims();
     // OpenID Connect Core §12.2: the same user, or the token is not for this session.
     if (claims && claims.sub !== grant.sub)
@@ -102,8 +96,8 @@ export class Refresher {
       ...(tokens.refresh_token !== undefined && { refreshToken: tokens.refresh_token }),
     };
     const earlier = claims || grant.idToken === undefined ? undefined : decodeJwt(grant.idToken);
-    const said = { found, configuration, idToken: claims, earlier, accessToken: next.accessToken, sub: grant.sub };
-    const read = await reread(identity.read(said, signal));
+    const said = { found, idToken: claims, earlier, accessToken: next.accessToken, sub: grant.sub };
+    const read = await this.#reread(said);
     if (read && read.subject !== assertion.subject) return { kind: 'rejected', reason: 'revoked' };
     return {
       kind: 'authenticated',
@@ -111,16 +105,31 @@ export class Refresher {
       grant: grantOf(next, tokens.expires_in, clock.now()),
     };
   }
-}
 
-/** What the issuer says of the user by now; undefined when it cannot be asked just then: the token that came is not lost for it. */
-async function reread(reading: Promise<Assertion>): Promise<Assertion | undefined> {
-  try {
-    return await reading;
-  } catch (error) {
-    const failure = oidcError(error, 'refresh');
-    if (failure.kind === 'unavailable' || failure.reason === 'misconfigured') return undefined;
-    throw failure;
+  async #spend(token: string, signal: AbortSignal) {
+    const { issuer, relying } = this.#parts;
+    const found = await issuer.find(signal);
+    // Before the token is spent: without keys the answer could not be verified, and would be lost.
+    await found.keys.document(undefined);
+    return { found, tokens: await client.refreshTokenGrant(relying.at(found, signal), token) };
+  }
+
+  /** What the issuer says of the user by now; undefined when it cannot be asked just then: the token that came is not lost for it. */
+  async #reread(said: Omit<Said, 'configuration'>): Promise<Assertion | undefined> {
+    const { relying, identity } = this.#parts;
+    try {
+      return await this.#bounded((signal) =>
+        identity.read({ ...said, configuration: relying.at(said.found, signal) }, signal),
+      );
+    } catch (error) {
+      const failure = oidcError(error, 'refresh');
+      if (failure.kind === 'unavailable' || failure.reason === 'misconfigured') return undefined;
+      throw failure;
+    }
+  }
+
+  #bounded<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return within(new AbortController().signal, this.#parts.timeout, work);
   }
 }
 
