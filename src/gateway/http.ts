@@ -30,7 +30,8 @@ export class HttpCarrier {
   /** Never throws: what goes wrong is a 503. */
   async carry(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const gone = new AbortController();
-    response.once('close', () => gone.abort());
+    // An abort makes an exception of its own, stack and all: only for clients that have really gone.
+    response.once('close', () => response.writableFinished || gone.abort());
     const decided = await this.#parts.pipeline.decide(readRequest(request, gone.signal));
     let result: RequestResult;
     try {
