@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 export const testPackages = [
   ...['slapd', 'ldap-utils', 'krb5-kdc', 'krb5-admin-server', 'krb5-user', 'python3-django-cas-server', 'gunicorn'],
   ...['nginx-light', 'redis-server', 'chromium', 'libkrb5-dev', 'python3', 'make', 'g++', 'openssl'],
+  ...['python3-jwt', 'python3-cryptography'],
 ];
 
 /** What stops the setup; its message says what to do. */
