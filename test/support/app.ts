@@ -1,6 +1,6 @@
 /** An Express application with the gateway inside it, for a test: a small contact center, and an end with the test. */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import express, { type Express, type Request } from 'express';
@@ -17,6 +17,7 @@ import { Visitor } from './visitor.ts';
 export interface TestApp {
   readonly url: URL;
   readonly guard: Gatehouse;
+  readonly server: Server;
   /** Every line of the log and the audit so far. */
   readonly lines: readonly string[];
   /** The audit's records of an event. */
@@ -49,7 +50,6 @@ export async function startApp(
   const app = express();
   build(app, guard);
   const server = createServer(app);
-  server.on('upgrade', (request, socket) => server.emit('app-upgrade', request, socket));
   server.listen(Number(url.port), '127.0.0.1');
   await once(server, 'listening');
   t.after(async () => {
@@ -60,6 +60,7 @@ export async function startApp(
   return {
     url,
     guard,
+    server,
     lines,
     audit: (event) => lines.map((line) => JSON.parse(line)).filter((record) => record.event === event),
     visitor: () => new Visitor(url),
