@@ -3,14 +3,24 @@
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { OperatorError } from '../core/errors.ts';
+import { cert } from './cert.ts';
 import { check } from './check.ts';
 import type { Command, Terminal } from './command.ts';
 import { explain } from './explain.ts';
+import { exportRoutes } from './export.ts';
 import { importCommand } from './import.ts';
 import { serve } from './serve.ts';
 import { users } from './users.ts';
 
-const commands: Readonly<Record<string, Command>> = { serve, check, explain, users, import: importCommand };
+const commands: Readonly<Record<string, Command>> = {
+  serve,
+  check,
+  explain,
+  users,
+  cert,
+  import: importCommand,
+  export: exportRoutes,
+};
 
 /** Exit codes: what scripts may rely on. */
 export const exitCodes = { good: 0, failed: 1, usage: 2 } as const;

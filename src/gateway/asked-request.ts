@@ -31,6 +31,8 @@ export type AskedReading =
       readonly answeredLater: boolean;
       /** The second question about one request: it is on record already. */
       readonly again: boolean;
+      /** Asked in Envoy's way. */
+      readonly isEnvoy: boolean;
     }
   | { readonly kind: 'refused'; readonly detail: string };
 
@@ -74,6 +76,7 @@ export function readAsked(call: GatewayRequest, setting: AskedSetting): AskedRea
     use: answer === 'page' || answer === 'again' ? 'page' : isNginx ? 'check' : 'pass',
     answeredLater: answer === 'later',
     again: answer === 'again',
+    isEnvoy: options.path !== undefined,
   };
 }
 

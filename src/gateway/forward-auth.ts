@@ -138,7 +138,7 @@ export class ForwardAuthCarrier {
   ): Promise<RequestResult> {
     switch (verdict.kind) {
       case 'forward':
-        return this.#permit(verdict.forward, request, response);
+        return this.#permit(verdict.forward, request, response, asked?.isEnvoy ?? false);
       case 'portal':
         throw new Error('the portal was asked about and not refused');
       default: {
@@ -150,14 +150,15 @@ export class ForwardAuthCarrier {
     }
   }
 
-  #permit(forward: Forward, request: IncomingMessage, response: ServerResponse): RequestResult {
+  #permit(forward: Forward, request: IncomingMessage, response: ServerResponse, isEnvoy: boolean): RequestResult {
     const headers: Record<string, string | readonly string[]> = { 'x-gatehouse-path': forward.upstreamPath };
     for (const name of [...this.#parts.identityNames, ...replaced]) {
       const value = forward.headers.get(name);
       if (value !== undefined) headers[name] = value;
     }
-    // Envoy leaves alone what the answer does not name: without a word about cookies ours would go upstream.
-    if (!('cookie' in headers) && request.headers.cookie !== undefined) headers.cookie = '';
+    // Envoy takes away what it is told to; the others clear by themselves what the answer leaves out.
+    const absent = [...this.#parts.identityNames, 'cookie', 'authorization'].filter((name) => !(name in headers));
+    if (isEnvoy && absent.length > 0) headers['x-envoy-auth-headers-to-remove'] = absent.join(',');
     // nginx and Caddy read one line of a name: each cookie also comes under a name of its own.
     for (const [index, cookie] of [forward.reply['set-cookie'] ?? []].flat().entries())
       headers[`x-gatehouse-set-cookie-${index + 1}`] = cookie;

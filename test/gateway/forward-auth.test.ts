@@ -60,7 +60,7 @@ test('forward-auth: a session is told as headers, with the path to send and the 
   assert.match(String(answer.headers['x-gatehouse-assertion']), /^[\w-]+\.[\w-]+\.[\w-]+$/);
   assert.equal(answer.headers['x-gatehouse-path'], '/some/page?x=1');
   assert.equal(answer.headers.cookie, 'theirs=1');
-  assert.equal((await pass(started, '/some/page', { cookie })).headers.cookie, '');
+  assert.equal((await pass(started, '/some/page', { cookie })).headers.cookie, undefined);
 });
 
 test('forward-auth: nobody is 401 with the login address to nginx, and a redirect there to a browser behind Traefik', async (t) => {
@@ -208,6 +208,9 @@ test('forward-auth: Envoy asks with the path behind the address, in the clientâ€
   const permitted = await ask('POST /_gate/auth/some/page?x=1 HTTP/1.1', `Cookie: ${cookie}`);
   assert.equal(permitted.status, 200);
   assert.match(permitted.text, /x-gatehouse-path: \/some\/page\?x=1\r\n/);
+  assert.match(permitted.text, /x-envoy-auth-headers-to-remove: cookie,authorization\r\n/);
+  const open = await ask('GET /_gate/auth/public HTTP/1.1');
+  assert.match(open.text, /x-envoy-auth-headers-to-remove: x-remote-user,/);
   assert.equal((await ask('GET /_gate/auth/admin HTTP/1.1', `Cookie: ${cookie}`)).status, 403);
   assert.equal((await ask('GET /_gate/auth/public/../admin HTTP/1.1', `Cookie: ${cookie}`)).status, 400);
   assert.equal((await ask('GET /_gate/auth//admin HTTP/1.1', `Cookie: ${cookie}`)).status, 400);

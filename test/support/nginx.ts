@@ -27,9 +27,9 @@ export const needsNginx = {
 
 /**
  * Starts a server; it ends and its folder goes with the test. `http` gives what stands inside `http { … }` for the port it
- * is to listen on at 127.0.0.1.
+ * is to listen on at 127.0.0.1: a free one, unless others already know which.
  */
-export async function startNginx(t: TestContext, http: (port: number) => string): Promise<Nginx> {
+export async function startNginx(t: TestContext, http: (port: number) => string, known?: number): Promise<Nginx> {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-nginx-'));
   const errorLog = () => (existsSync(join(folder, 'error.log')) ? readFileSync(join(folder, 'error.log'), 'utf8') : '');
   let child: ChildProcess | undefined;
@@ -45,11 +45,11 @@ export async function startNginx(t: TestContext, http: (port: number) => string)
   });
   // Between the probe of a port and the start somebody else may take it.
   for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
+    const port = known ?? (await freePort());
     writeFileSync(join(folder, 'nginx.conf'), configOf(folder, http(port)));
     child = run(folder);
     if (await listens(child, port)) return { url: `http://127.0.0.1:${port}`, port, errorLog, stop };
-    if (attempt === 5 || !errorLog().includes('Address already in use'))
+    if (attempt === 5 || known !== undefined || !errorLog().includes('Address already in use'))
       throw new Error(`nginx did not start: ${errorLog()}`);
   }
 }
