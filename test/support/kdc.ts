@@ -133,10 +133,8 @@ class Wallet {
   signIn(user: string): Promise<Readonly<Record<string, string>>> {
     const known = this.#signedIn.get(user);
     if (known) return known;
-    const [name = '', realm = this.#realm] = user.split('@');
-    const cache = `FILE:${join(this.#folder, `${name.replaceAll('/', '_')}.${realm}.cache`)}`;
-    const keytab = join(this.#folder, `${realm}.users.keytab`);
-    const coming = run('/usr/bin/kinit', ['-k', '-t', keytab, '-c', cache, `${name}@${realm}`], this.#env).then(() => ({
+    const { principal, cache, keytab } = this.#placesOf(user);
+    const coming = run('/usr/bin/kinit', ['-k', '-t', keytab, '-c', cache, principal], this.#env).then(() => ({
       KRB5_CONFIG: this.#env.KRB5_CONFIG ?? '',
       KRB5CCNAME: cache,
     }));
@@ -148,10 +146,9 @@ class Wallet {
     user: string,
     { service = 'HTTP@localhost', mutual = true, bare = false }: TokenWish = {},
   ): Promise<string> {
-    const { KRB5CCNAME: cache } = await this.signIn(user);
     this.#client ??= this.#start();
     const answer = new Promise<string>((resolve) => this.#waiting.push(resolve));
-    this.#client.stdin?.write(`${JSON.stringify({ cache, service, mutual, bare })}\n`);
+    this.#client.stdin?.write(`${JSON.stringify({ ...this.#placesOf(user), service, mutual, bare })}\n`);
     const { token, error } = JSON.parse(await answer) as { token?: string; error?: string };
     if (token === undefined) throw new Error(`no token for ${user}: ${error}`);
     return token;
@@ -159,6 +156,12 @@ class Wallet {
 
   async close(): Promise<void> {
     if (this.#client) await ended(this.#client);
+  }
+
+  #placesOf(user: string): { principal: string; cache: string; keytab: string } {
+    const [name = '', realm = this.#realm] = user.split('@');
+    const cache = `FILE:${join(this.#folder, `${name.replaceAll('/', '_')}.${realm}.cache`)}`;
+    return { principal: `${name}@${realm}`, cache, keytab: join(this.#folder, `${realm}.users.keytab`) };
   }
 
   #start(): ChildProcess {

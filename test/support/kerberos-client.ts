@@ -6,16 +6,20 @@ import { createInterface } from 'node:readline';
 import kerberos from 'kerberos';
 
 interface Wish {
+  readonly principal: string;
+  /** The user's key; libkrb5 signs in by it when the cache holds no ticket yet. */
+  readonly keytab: string;
   readonly cache: string;
   readonly service: string;
   readonly mutual: boolean;
   readonly bare: boolean;
 }
 
-async function makeToken({ cache, service, mutual, bare }: Wish): Promise<string> {
-  process.env.KRB5CCNAME = cache;
+async function makeToken({ principal, keytab, cache, service, mutual, bare }: Wish): Promise<string> {
+  Object.assign(process.env, { KRB5CCNAME: cache, KRB5_CLIENT_KTNAME: keytab });
   const { GSS_C_MUTUAL_FLAG, GSS_C_REPLAY_FLAG, GSS_C_SEQUENCE_FLAG } = kerberos;
   const options = {
+    principal,
     mechOID: bare ? kerberos.GSS_MECH_OID_KRB5 : kerberos.GSS_MECH_OID_SPNEGO,
     flags: (mutual ? GSS_C_MUTUAL_FLAG : 0) | GSS_C_REPLAY_FLAG | GSS_C_SEQUENCE_FLAG,
   };
