@@ -9,21 +9,23 @@ import { locationWarnings } from '../routing/location-warnings.ts';
 import { MemoryStore } from '../store/memory.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
+import { certificateIssues } from './check-certificates.ts';
 import type { Command, Invocation, Terminal } from './command.ts';
-import { configFile, configOption, type Reading, readConfiguration } from './configuration.ts';
+import { appOption, configFile, configOption, type Reading, readConfigurationFor } from './configuration.ts';
 import { originTable } from './origin-table.ts';
 
 /** The command. */
 export const check: Command = {
-  usage: 'gatehouse check [--config FILE] [--connect]',
+  usage: 'gatehouse check [--config FILE] [--app] [--connect]',
   summary: 'say what is wrong with a configuration; with --connect also try each provider',
   help: [
     'Reports every error at once, each with file, line and column, and warns of what is allowed but seldom meant.',
     'Where the environment changes the configuration, or is all of it, it lists each value and where that came from.',
     '--connect tries each provider step by step and names the step that failed, why, and its time.',
+    '--app: the file is that of an application with the gateway inside, where routes have no upstream.',
     'Exits with 0 when all is good, 1 otherwise. Warnings alone are good.',
   ].join('\n'),
-  options: { ...configOption, connect: { type: 'boolean' } },
+  options: { ...configOption, ...appOption, connect: { type: 'boolean' } },
   run: runCheck,
 };
 
@@ -32,17 +34,23 @@ const probeTimeout = 30_000;
 async function runCheck(invocation: Invocation): Promise<number> {
   const { terminal } = invocation;
   const file = configFile(invocation);
-  const reading = readConfiguration(file, terminal.env);
+  const reading = readConfigurationFor(invocation, file);
   if (reading.kind === 'invalid') {
     const count = reading.issues.length;
     terminal.stderr.write(`${formatIssues(reading.issues)}\n${count} ${count === 1 ? 'error' : 'errors'}\n`);
     return 1;
   }
-  const warnings = [...reading.warnings, ...routeWarnings(reading)];
+  const certificates = await certificateIssues(reading);
+  const warnings = [...reading.warnings, ...routeWarnings(reading), ...certificates.warnings];
   if (warnings.length > 0)
     terminal.stderr.write(
       `${formatIssues(warnings)}\n${warnings.length} ${warnings.length === 1 ? 'warning' : 'warnings'}\n`,
     );
+  if (certificates.errors.length > 0) {
+    const count = certificates.errors.length;
+    terminal.stderr.write(`${formatIssues(certificates.errors)}\n${count} ${count === 1 ? 'error' : 'errors'}\n`);
+    return 1;
+  }
   if (reading.overrides.length > 0) terminal.stdout.write(`${originTable(reading.overrides)}\n`);
   terminal.stdout.write(`${file}: good\n`);
   return invocation.values.connect === true ? connect(reading.document, terminal) : 0;

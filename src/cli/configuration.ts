@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { type ConfigIssue, type LoadResult, loadConfig, type Override } from '../config/load.ts';
 import { formatIssues } from '../config/report.ts';
 import { OperatorError } from '../core/errors.ts';
+import { readAppConfig } from '../gateway/app-document.ts';
 import { type Document, documentSchema } from '../gateway/document.ts';
 import { type EnvironmentReading, readEnvironment } from '../gateway/environment.ts';
 import { isXivoEnvironment } from '../interop/xivo.ts';
@@ -18,6 +19,9 @@ export const xivoEnvironment = 'the environment of XiVO';
 
 /** The option that every command with a configuration takes. */
 export const configOption = { config: { type: 'string', short: 'c' } } as const;
+
+/** The option of those that also take the configuration of an application with the gateway inside. */
+export const appOption = { app: { type: 'boolean' } } as const;
 
 /**
  * The file that `--config`, else GATEHOUSE_CONFIG, else the default place names; absolute. Where none is named and none is
@@ -60,10 +64,17 @@ export function readConfiguration(file: string, env: Readonly<Record<string, str
   return { kind: 'ok', document, warnings: [...result.warnings, ...cautions], locate, overrides: said.overrides };
 }
 
+/** The same as a command line asks for it: with `--app`, the file is an application's, where the environment names nothing. */
+export function readConfigurationFor({ values, terminal }: Invocation, file: string): Reading {
+  if (values.app !== true) return readConfiguration(file, terminal.env);
+  const result = readAppConfig(file, terminal.env);
+  return result.kind === 'ok' ? { ...result, document: result.value, overrides: [] } : result;
+}
+
 /** Reads a configuration that has to be right; anything else is an OperatorError that lists every mistake. */
 export function requireConfiguration(invocation: Invocation): { file: string; document: Document } {
   const file = configFile(invocation);
-  const reading = readConfiguration(file, invocation.terminal.env);
+  const reading = readConfigurationFor(invocation, file);
   if (reading.kind === 'ok') return { file, document: reading.document };
   const hint = existsSync(file)
     ? 'gatehouse check shows the same without starting anything'

@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** The `gatehouse` command: reads which command is meant, runs it, and turns what went wrong into words and an exit code. */
-import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { OperatorError } from '../core/errors.ts';
 import { cert } from './cert.ts';
@@ -74,5 +73,4 @@ function usage(): string {
   ].join('\n');
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)
-  process.exitCode = await main(process.argv.slice(2));
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

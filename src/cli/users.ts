@@ -5,12 +5,12 @@ import type { Document } from '../gateway/document.ts';
 import { createLog } from '../telemetry/log.ts';
 import { UsersFile } from '../users/users-file.ts';
 import { type Command, type Invocation, textOption } from './command.ts';
-import { configOption, requireConfiguration } from './configuration.ts';
+import { appOption, configOption, requireConfiguration } from './configuration.ts';
 import { readNewPassword } from './password-prompt.ts';
 
 /** The command. */
 export const users: Command = {
-  usage: 'gatehouse users add|passwd|disable|enable NAME, or users list  [--config FILE]',
+  usage: 'gatehouse users add|passwd|disable|enable NAME, or users list  [--config FILE] [--app]',
   summary: 'manage the local accounts',
   help: [
     'add NAME [--name "Full Name"] [--email ADDRESS] [--groups a,b]   adds an account and asks for its password',
@@ -20,10 +20,12 @@ export const users: Command = {
     'list           lists all accounts',
     '',
     'A password comes from a prompt, or from the first line of the standard input. A running gateway sees changes at once.',
+    '--app: the configuration is that of an application with the gateway inside.',
     '--provider NAME says which one is meant when the configuration has several of type local.',
   ].join('\n'),
   options: {
     ...configOption,
+    ...appOption,
     name: { type: 'string' },
     email: { type: 'string' },
     groups: { type: 'string' },
