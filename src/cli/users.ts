@@ -1,4 +1,6 @@
 /** `gatehouse users`: adds, changes and lists the local accounts in the file that the configuration names. */
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { OperatorError } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
 import type { Document } from '../gateway/document.ts';
@@ -50,6 +52,7 @@ const actions: Readonly<Record<string, Action>> = {
         'choose another name, or change it with: gatehouse users passwd',
       );
     const password = new Secret(await readNewPassword(invocation.terminal, name));
+    mkdirSync(dirname(file.path), { recursive: true, mode: 0o700 });
     await file.add({
       username: name,
       password,
