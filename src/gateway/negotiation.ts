@@ -48,6 +48,11 @@ export function forgetAsking(cookies: string, publicUrl: URL): readonly string[]
   return readCookie(cookies, name) === undefined ? [] : [remember('', 0, publicUrl)];
 }
 
+/** The `Set-Cookie` value that keeps a browser from being asked for a while: a ticket would undo the logout at once. */
+export function dontAsk(publicUrl: URL): string {
+  return remember(answered, askedSeconds, publicUrl);
+}
+
 function isNegotiate(offer: Offer): boolean {
   return offer.via === 'header' && /^negotiate$/i.test(offer.value);
 }

@@ -4,6 +4,7 @@ import { GatewayError } from '../core/errors.ts';
 import { clearedCookie } from '../sessions/cookie.ts';
 import { isNavigation, redirect, sendJson } from './answers.ts';
 import { isSameSite } from './browser.ts';
+import { dontAsk } from './negotiation.ts';
 import { type FormFields, type PortalParts, type PortalRoutes, readForm, type Visit } from './visit.ts';
 
 const purpose = 'logout';
@@ -43,7 +44,7 @@ async function signOut(parts: PortalParts, visit: Visit): Promise<void> {
     return parts.pages.sendError(request, response, { error, reason: 'origin-mismatch', requestId: context.requestId });
   }
   const session = await parts.identification.visitor(request.headers.cookie);
-  const headers = { 'set-cookie': clearedCookie(parts.publicUrl) };
+  const headers = { 'set-cookie': [clearedCookie(parts.publicUrl), dontAsk(parts.publicUrl)] };
   if (session) {
     await parts.signIn.signOut(session, { client: context.client, requestId: context.requestId });
     const elsewhere = await parts.logoutAddress(session);

@@ -31,8 +31,13 @@ export type ProviderServices = Pick<Services, 'log' | 'clock' | 'store' | 'metri
 /** Makes all of them, or throws and leaves none open. */
 export function buildProviders(document: Document, services: ProviderServices): Providers {
   const links = new Map<string, ChainLink>();
-  for (const [name, options] of Object.entries(document.providers))
-    links.set(name, linkOf(name, options, document, services, links));
+  try {
+    for (const [name, options] of Object.entries(document.providers))
+      links.set(name, linkOf(name, options, document, services, links));
+  } catch (error) {
+    for (const { provider } of links.values()) void provider.close?.();
+    throw error;
+  }
   const all = new Map([...links].map(([name, { provider }]) => [name, provider]));
   const chain = document.login.chain.flatMap((name) => links.get(name) ?? []);
   return {
