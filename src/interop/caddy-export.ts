@@ -33,6 +33,12 @@ export function exportCaddy(site: ExportSite): Exported {
       'respond @verdicts 404',
       '# No name of ours, however spelt, is left of what a client sends.',
       'request_header -*_*',
+      '# Caddy drops what Connection names after it has set what the answer says: a client could have ours dropped.',
+      '@websocket header_regexp Upgrade (?i)^websocket$',
+      '@plain not header_regexp Upgrade (?i)^websocket$',
+      'request_header @websocket Connection Upgrade',
+      'request_header @plain -Connection',
+      'request_header @plain -Upgrade',
       ...[...cleared(site)].map((name) => `request_header -${name}`),
       '@own path /_gate/*',
       `handle @own {`,
@@ -178,7 +184,7 @@ function carry({ publicUrl }: ExportSite, route: Route): string[] {
         ? []
         : [`header_down Set-Cookie ${quote(`(?i)(; *path=)${literal(upstream.path)}`)} ${quote(`\${1}${path}`)}`]),
       '# Nobody signs a browser in or out but the gateway.',
-      `header_down Set-Cookie ${quote('(?i)^=*(__Host-)?gatehouse.*$')} ""`,
+      `header_down Set-Cookie ${quote('(?i)^=*(__Host-)?gatehouse.*$')} ${quote('gatehouse-refused=; Path=/; Max-Age=0')}`,
       'transport http {',
       '  compression off',
       ...indent(1, [

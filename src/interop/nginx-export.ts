@@ -208,6 +208,7 @@ function ownLocations(site: ExportSite): Line[] {
       'internal',
       'proxy_pass http://gatehouse/_gate/auth?path=canonical&answer=later&route=$gatehouse_route',
       'proxy_pass_request_body off',
+      'client_max_body_size 0',
       'proxy_set_header Content-Length ""',
       ...['proxy_buffer_size 64k', 'proxy_buffers 4 64k', 'proxy_busy_buffers_size 64k'],
       ...[...timeout, ...common, ...question],

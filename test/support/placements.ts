@@ -52,6 +52,7 @@ function configOf(origin: string, front: number, isProxied: boolean): Yaml {
     routes: [
       ...(routes as readonly Yaml[]),
       { name: 'replaced', location: '/base/', upstream: `${origin}/status/` },
+      { name: 'stripped', location: '/strip', upstream: `${origin}/` },
       {
         name: 'a pattern',
         location: '~ ^/reports/\\d+/(?:pdf|csv)$',
