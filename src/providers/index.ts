@@ -3,3 +3,4 @@ export { cas } from './cas/index.ts';
 export { kerberos } from './kerberos/index.ts';
 export { ldap } from './ldap/index.ts';
 export { local } from './local/index.ts';
+export { oidc } from './oidc/index.ts';

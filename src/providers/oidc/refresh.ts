@@ -68,7 +68,9 @@ export class Refresher {
 
   #call(assertion: Assertion, grant: GrantState, token: string): Call {
     const { clock } = this.#parts;
-    const outcome = this.#ask(assertion, grant, token).catch((error: unknown) => failed(oidcError(error, 'refresh')));
+    const outcome = this.#ask(assertion, grant, token).catch((error: unknown) =>
+      oidcError(error, 'refresh').toOutcome(),
+    );
     const call: Call = { outcome, forgottenAt: Number.POSITIVE_INFINITY };
     this.#calls.set(token, call);
     void outcome.then(({ kind }) => {
@@ -111,7 +113,11 @@ export class Refresher {
     const found = await issuer.find(signal);
     // Before the token is spent: without keys the answer could not be verified, and would be lost.
     await found.keys.document(undefined);
-    return { found, tokens: await client.refreshTokenGrant(relying.at(found, signal), token) };
+    try {
+      return { found, tokens: await client.refreshTokenGrant(relying.at(found, signal), token) };
+    } catch (error) {
+      throw onlyIssuersWord(oidcError(error, 'refresh'));
+    }
   }
 
   /** What the issuer says of the user by now; undefined when it cannot be asked just then: the token that came is not lost for it. */
@@ -133,10 +139,9 @@ export class Refresher {
   }
 }
 
-/** `invalid_grant` ends a session; a client that is refused, or an issuer that is ill, does not sign everybody out. */
-function failed(failure: OidcError): Outcome {
-  if (failure.code === 'invalid_grant') return { kind: 'rejected', reason: 'revoked' };
-  if (failure.kind === 'rejected' && failure.reason === 'misconfigured')
-    return outage('misconfigured', failure.message, failure.hint).toOutcome();
-  return failure.toOutcome();
+/** `invalid_grant` ends a session; an answer that cannot be believed, or a client that is refused, signs nobody out. */
+function onlyIssuersWord(failure: OidcError): OidcError {
+  if (failure.code === 'invalid_grant') return rejection('revoked', failure.message);
+  if (failure.kind === 'unavailable') return failure;
+  return outage(failure.reason === 'misconfigured' ? 'misconfigured' : 'protocol-error', failure.message, failure.hint);
 }
