@@ -76,8 +76,9 @@ export function requireConfiguration(invocation: Invocation): { file: string; do
   const file = configFile(invocation);
   const reading = readConfigurationFor(invocation, file);
   if (reading.kind === 'ok') return { file, document: reading.document };
-  const hint = existsSync(file)
-    ? 'gatehouse check shows the same without starting anything'
-    : 'name another with --config FILE';
+  const hint =
+    file === xivoEnvironment || existsSync(file)
+      ? 'gatehouse check shows the same without starting anything'
+      : 'name another with --config FILE';
   throw new OperatorError(`the configuration cannot be used\n${formatIssues(reading.issues)}`, hint);
 }

@@ -52,7 +52,7 @@ const actions: Readonly<Record<string, Action>> = {
         'choose another name, or change it with: gatehouse users passwd',
       );
     const password = new Secret(await readNewPassword(invocation.terminal, name));
-    mkdirSync(dirname(file.path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(file.path));
     await file.add({
       username: name,
       password,
@@ -97,6 +97,13 @@ async function runUsers(invocation: Invocation): Promise<number> {
   file.open();
   terminal.stdout.write(action && name !== undefined ? `${await action(file, name, invocation)}\n` : table(file));
   return 0;
+}
+
+/** The folder of a users file that is still to be written. What stands in the way of it, the file's own error tells. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch {}
 }
 
 /** The file of the one provider of type local, or of the one that is named. */

@@ -25,10 +25,12 @@ export interface EnvironmentReading {
 }
 
 /** Names of our own, for what neither a file nor XiVO's settings say. */
-const ownKeys: Readonly<Record<string, { readonly key: readonly string[]; readonly isList?: boolean }>> = {
+export const ownKeys: Readonly<Record<string, { readonly key: readonly string[]; readonly isList?: boolean }>> = {
   GATEHOUSE_LISTEN: { key: ['server', 'listen'], isList: true },
   GATEHOUSE_PUBLIC_URL: { key: ['server', 'publicUrl'] },
   GATEHOUSE_TRUSTED_PROXIES: { key: ['server', 'trustedProxies'], isList: true },
+  GATEHOUSE_TLS_CERTIFICATE: { key: ['server', 'tls', 'certificate'] },
+  GATEHOUSE_TLS_KEY: { key: ['server', 'tls', 'key'] },
   GATEHOUSE_ADMIN_LISTEN: { key: ['admin', 'listen'] },
 };
 

@@ -12,7 +12,7 @@ const files: Readonly<Record<string, string>> = {
 };
 const options = {
   file: 'xuc.conf',
-  env: { HOME: '/home/xuc', EMPTY: '' },
+  env: { HOME: '/opt/xuc', EMPTY: '' },
   files: (name: string) => (files[name] === undefined ? undefined : { file: name, text: files[name] }),
 };
 
@@ -55,7 +55,7 @@ const readings: Readonly<Record<string, readonly [text: string, want: unknown]>>
     ['b = { x = 1 }', 'a = ${b} { y = 2 }', 'a.z = 3'].join('\n'),
     { b: { x: '1' }, a: { x: '1', y: '2', z: '3' } },
   ],
-  'the environment where there is no such key': ['a = ${HOME}/x', { a: '/home/xuc/x' }],
+  'the environment where there is no such key': ['a = ${HOME}/x', { a: '/opt/xuc/x' }],
   'an optional substitution of nothing leaves the key out': [
     ['a = ${?NOTHING}', 'b = x${?NOTHING}y'].join('\n'),
     { b: 'xy' },

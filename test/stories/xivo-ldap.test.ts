@@ -86,9 +86,6 @@ async function serve(t: TestContext, { env, folder }: Site): Promise<Served> {
   });
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => lines.push(String(text)));
-  t.after(() => {
-    if (!t.passed) t.diagnostic(lines.join(''));
-  });
   await until(
     'the gateway is ready',
     () => {
