@@ -89,7 +89,7 @@ class TestIdp implements Idp {
   #server: ReturnType<typeof createServer> | undefined;
   #port = 0;
   #people: People;
-  #key: JWK = newKey();
+  #key: JWK = firstKey();
   #redirectUri = 'http://gate.test/_gate/callback/under-test';
   #logoutUri = 'http://127.0.0.1:9/_gate/backchannel/under-test';
   #provider: Provider | undefined;
@@ -291,6 +291,14 @@ interface OidcContext {
     readonly session: { readonly accountId: string };
     readonly client: { readonly clientId: string };
   };
+}
+
+let first: JWK | undefined;
+
+/** The key that providers of a test file begin with: making one takes longer than a login. */
+function firstKey(): JWK {
+  first ??= newKey();
+  return first;
 }
 
 function newKey(): JWK {
