@@ -18,18 +18,25 @@ const ofHttp1: ReadonlySet<string> = new Set([
 
 const endPatience = 5;
 
+/** What an answer must know of its request. */
+interface RequestHalf {
+  readonly method: string;
+  readonly complete: boolean;
+  destroy(): unknown;
+}
+
 /** An answer that goes out on a stream of HTTP/2. */
 export class Http2Response extends Writable {
   statusCode = 200;
   /** There is none in HTTP/2. */
   statusMessage = '';
   readonly #stream: ServerHttp2Stream;
-  readonly #request: { readonly method: string; readonly complete: boolean };
+  readonly #request: RequestHalf;
   readonly #headers = new Map<string, string[]>();
   #hasBody = true;
   #headersSent = false;
 
-  constructor(stream: ServerHttp2Stream, request: { readonly method: string; readonly complete: boolean }) {
+  constructor(stream: ServerHttp2Stream, request: RequestHalf) {
     super({ highWaterMark: 65_536, decodeStrings: true });
     this.#stream = stream;
     this.#request = request;
@@ -126,19 +133,24 @@ export class Http2Response extends Writable {
 
   /** Before its end, a cut: only a reset tells the client that the body is not whole. */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    if (!this.#stream.closed) {
-      if (!this.writableFinished) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-      else if (!this.#request.complete) this.#waveRestAway();
-    }
+    if (this.writableFinished) this.#endRequest();
+    else if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     callback(error);
   }
 
   /** Nobody wants the rest of the body: the client may stop (RFC 9113 §8.1), once it has the whole answer. */
-  #waveRestAway(): void {
-    if (this.#stream.closed || this.#stream.destroyed) return;
-    // A reset would overtake an end that still waits to be sent.
-    if (this.#stream.state.localClose === 1) this.#stream.close(constants.NGHTTP2_NO_ERROR);
-    else setTimeout(() => this.#waveRestAway(), endPatience).unref();
+  #endRequest(): void {
+    if (this.#request.complete || this.#stream.destroyed) return;
+    if (!this.#stream.closed) {
+      // A reset would overtake an end that still waits to be sent.
+      if (this.#stream.state.localClose !== 1) {
+        setTimeout(() => this.#endRequest(), endPatience).unref();
+        return;
+      }
+      this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    }
+    // A stream does not end before what has arrived on it is taken in.
+    this.#request.destroy();
   }
 
   #respond(): void {

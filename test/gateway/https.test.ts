@@ -1,15 +1,19 @@
-/** The gateway over https: the same logins, headers and bodies over HTTP/1.1 and HTTP/2, and what only HTTP/2 can send. */
+/** The gateway over https: logins and headers over HTTP/1.1 and HTTP/2, server names, the redirect from http, the checks. */
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
+import path from 'node:path';
 import { test } from 'node:test';
-import type { TLSSocket } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
+import { WebSocket } from 'ws';
+import { stringify } from 'yaml';
 import { issueCertificate, testCertificates } from '../support/certificates.ts';
+import { run } from '../support/command.ts';
+import { temporaryFolder } from '../support/folder.ts';
 import { freePort } from '../support/gateway.ts';
-import { ask, httpsSite } from '../support/https-site.ts';
-import { until } from '../support/poll.ts';
-import { passwords } from '../support/site.ts';
+import { httpsSite } from '../support/https-site.ts';
+import { passwords, siteConfig } from '../support/site.ts';
 
 for (const protocol of ['h1', 'h2'] as const) {
   test(`https: signing in over ${protocol} sets a __Host- cookie that is Secure, and the upstream learns who it is`, async (t) => {
@@ -33,12 +37,13 @@ for (const protocol of ['h1', 'h2'] as const) {
     const browser = visitor(protocol);
     const own = await browser.open('/_gate/login');
     assert.equal(own.headers['strict-transport-security'], 'max-age=31536000');
-    const proxied = await browser.open('/public/bytes');
+    await browser.mustSignIn('agent1', passwords.agent1);
+    const proxied = await browser.fetch('/bytes?n=10');
     assert.equal(proxied.headers['strict-transport-security'], 'max-age=31536000');
-    const spoken = await browser.open('/public/x');
-    assert.equal(spoken.status, 200);
-    const others = await browser.fetch('/headers/?strict-transport-security=max-age%3D7');
-    assert.equal(others.status, 401);
+    // HTTP/2 has no such header: the connection is known by its absence.
+    assert.equal(proxied.headers.connection, protocol === 'h2' ? undefined : 'keep-alive');
+    const others = await browser.fetch('/headers?strict-transport-security=max-age%3D7');
+    assert.equal(others.headers['strict-transport-security'], 'max-age=7');
   });
 }
 
@@ -57,7 +62,6 @@ test('https: a server name gets the certificate that is good for it, any other t
 
 test('https: TLS 1.1 and ciphers without forward secrecy are refused', async (t) => {
   const { port } = await httpsSite(t);
-  const { connect } = await import('node:tls');
   const attempt = (options: object): Promise<string> =>
     new Promise((resolve) => {
       const socket: TLSSocket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
@@ -114,127 +118,102 @@ test('https: plain http only sends browsers to the public address, with the path
   assert.equal(audit('request').filter(({ verdict }) => verdict === 'redirect').length, 4);
 });
 
-test('https over HTTP/2: what the client says of itself reaches no upstream, and the Host is its :authority', async (t) => {
-  const { http2, upstream, port } = await httpsSite(t);
-  const session = http2();
-  const answer = await ask(session, [
-    ...[':method', 'GET', ':path', '/public/x', ':scheme', 'https', ':authority', `localhost:${port}`],
-    ...['x-remote-user', 'root', 'x_remote_user', 'root', 'x-forwarded-for', '1.2.3.4', 'x-gatehouse-assertion', 'x'],
-    ...['cookie', 'a=1', 'cookie', '__Host-gatehouse=x', 'cookie', 'b=2', 'host', `LOCALHOST:${port}`],
-  ]);
-  assert.equal(answer.status, 200);
-  const received = upstream.only();
-  assert.deepEqual(received.values('x-remote-user'), []);
-  assert.deepEqual(
-    received.names.filter((name) => name.includes('remote') || name.startsWith(':')),
-    [],
-  );
-  assert.deepEqual(received.values('x-forwarded-for'), ['127.0.0.1']);
-  assert.deepEqual(received.values('host'), [`localhost:${port}`]);
-  assert.deepEqual(received.values('cookie'), ['a=1; b=2']);
-  assert.deepEqual(received.values('transfer-encoding'), []);
+test('https: browsers are not told to stay where the configuration says so', async (t) => {
+  const { visitor } = await httpsSite(t, { server: { hsts: false } });
+  const browser = visitor();
+  assert.equal((await browser.open('/_gate/login')).headers['strict-transport-security'], undefined);
+  assert.equal((await browser.open('/public/x')).headers['strict-transport-security'], undefined);
 });
 
-const refused = {
-  'a host that is not the :authority': { ':authority': 'localhost', host: 'other.example.com', ':path': '/public/x' },
-  'a path with two readings': { ':authority': 'localhost', ':path': '/public/..%2fadmin' },
-  'a host with a user name': { ':authority': 'a@localhost', ':path': '/public/x' },
-  'an absolute path of another host': { ':authority': 'localhost', ':path': 'http://other.example.com/public/x' },
-  'a scheme of plain http': { ':authority': 'localhost', ':path': '/public/x', ':scheme': 'http' },
+test('https: a WebSocket opens over HTTP/1.1 beside HTTP/2, and the upstream sees who it is', async (t) => {
+  const { visitor, origin, port, ca, upstream } = await httpsSite(t);
+  const browser = visitor('h2');
+  await browser.mustSignIn('agent1', passwords.agent1);
+  const socket = new WebSocket(`wss://localhost:${port}/live`, {
+    ca,
+    headers: { cookie: browser.cookieHeader, origin },
+  });
+  t.after(() => socket.terminate());
+  await once(socket, 'open');
+  socket.send('hello');
+  const [message] = await once(socket, 'message');
+  assert.equal(String(message), 'hello');
+  assert.deepEqual(upstream.only().values('x-remote-user'), ['agent1']);
+  assert.deepEqual(upstream.only().values('x-forwarded-proto'), ['https']);
+});
+
+test('https: a reload puts other certificates in place, and refuses those that cannot serve', async (t) => {
+  const certificates = testCertificates();
+  const { tls, write, running, upstream, port, origin } = await httpsSite(t);
+  const configured = (pair: object) => ({
+    ...siteConfig(upstream.origin),
+    server: { listen: `https://127.0.0.1:${port}`, publicUrl: origin, tls: pair },
+  });
+  const shown = async (): Promise<string> => (await tls()).getPeerX509Certificate()?.subject ?? '';
+  assert.match(await shown(), /CN=good/);
+  await write(configured({ ...certificates.good, key: certificates.renewed.key }));
+  assert.equal(await running.reload(), false);
+  assert.match(await shown(), /CN=good/);
+  await write(configured(certificates.renewed));
+  assert.equal(await running.reload(), true);
+  assert.match(await shown(), /CN=renewed/);
+});
+
+test('https: the end of each certificate is a metric', async (t) => {
+  const certificates = testCertificates();
+  const { admin } = await httpsSite(t, { server: { tls: [certificates.good, certificates.wrongName] } });
+  const text = await (await fetch(new URL('/metrics', admin))).text();
+  const found = [...text.matchAll(/^gatehouse_certificate_expiry_seconds\{certificate="([^"]+)"\} (\S+)$/gm)];
+  assert.deepEqual(
+    found.map(([, name]) => name),
+    ['good.pem', 'wrong-name.pem'],
+  );
+  const days = (Number(found[0]?.[2]) * 1000 - Date.now()) / 86_400_000;
+  assert.ok(days > 300 && days < 400, `${days} days`);
+});
+
+const misconfigured = {
+  'an https address without tls': [{ listen: 'https://127.0.0.1:8443' }, 'server.listen'],
+  'tls without an https address': [{ tls: { certificate: 'a.crt', key: 'a.key' } }, 'server.tls'],
+  'a certificate without its key': [
+    { listen: 'https://127.0.0.1:8443', tls: { certificate: 'a.crt' } },
+    'server.tls.key',
+  ],
+  'a bundle beside a key': [
+    { listen: 'https://127.0.0.1:8443', tls: { pkcs12: 'a.p12', key: 'a.key' } },
+    'server.tls.pkcs12',
+  ],
+  'a redirect with nowhere to go': [{ redirectHttp: true }, 'server.redirectHttp'],
 } as const;
 
-for (const [name, headers] of Object.entries(refused))
-  test(`https over HTTP/2: ${name} is refused`, async (t) => {
-    const { http2, upstream } = await httpsSite(t);
-    const { status, code } = await ask(http2(), headers);
-    assert.ok(status === 400 || (status === 0 && code !== 0), `answered with ${status} (${code})`);
-    assert.equal(upstream.received.length, 0);
+for (const [name, [server, key]] of Object.entries(misconfigured))
+  test(`https: ${name} is an error at ${key}`, async (t) => {
+    const file = path.join(await temporaryFolder(t), 'gatehouse.yaml');
+    const base = { login: { chain: ['local'] }, providers: { local: { type: 'local', users: 'users.yaml' } } };
+    await writeFile(file, stringify({ ...base, ...siteConfig('http://127.0.0.1:1'), server }));
+    const { code, stderr } = await run(['check', '--config', file]);
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`:\\d+:\\d+ +${key.replaceAll('.', '\\.')}(?:\\[0\\])?: `));
+    assert.match(stderr, /\n1 error\n/);
   });
 
-test('https over HTTP/2: bodies with and without a length arrive whole, and a request without one has none', async (t) => {
-  const { http2, upstream } = await httpsSite(t);
-  const session = http2();
-  const body = randomBytes(3_000_000);
-  const digest = createHash('sha256').update(body).digest('hex');
-  assert.equal((await ask(session, { ':method': 'POST', ':path': '/public/a' }, body)).status, 200);
-  assert.equal(
-    (await ask(session, { ':method': 'POST', ':path': '/public/b', 'content-length': body.length }, body)).status,
-    200,
-  );
-  assert.equal((await ask(session, { ':path': '/public/c' })).status, 200);
-  const [chunked, measured, none] = upstream.received;
-  assert.equal(chunked?.body.sha256, digest);
-  assert.deepEqual(chunked?.values('transfer-encoding'), ['chunked']);
-  assert.equal(measured?.body.sha256, digest);
-  assert.deepEqual(measured?.values('content-length'), [String(body.length)]);
-  assert.deepEqual(none?.values('transfer-encoding'), []);
-  assert.equal(none?.body.bytes, 0);
-});
-
-test('https over HTTP/2: a big answer arrives whole while others are answered beside it', async (t) => {
-  const { http2 } = await httpsSite(t);
-  const session = http2();
-  const [big, ...small] = await Promise.all([
-    ask(session, { ':path': '/public/../public/bytes?n=0' }),
-    ...Array.from({ length: 50 }, (_, index) => ask(session, { ':path': `/public/${index}` })),
-  ]);
-  assert.equal(big?.status, 200);
-  assert.ok(small.every(({ status }) => status === 200));
-});
-
-test('https over HTTP/2: a client that leaves in the middle of its body leaves no complete request behind', async (t) => {
-  const { http2, upstream } = await httpsSite(t);
-  const session = http2();
-  const stream = session.request({ ':method': 'POST', ':path': '/public/cut' });
-  stream.on('error', () => undefined);
-  stream.write('only this');
-  await until('the upstream has a connection', () => upstream.connections.size > 0);
-  session.destroy();
-  const received = await until('the upstream has seen the end', () => upstream.received.at(0));
-  assert.equal(received.isComplete, false);
-});
-
-test('https over HTTP/2: an answer that comes before the body is through arrives whole, and the client may stop', async (t) => {
-  const { http2 } = await httpsSite(t, { config: { routes: [] } }).catch(() => httpsSite(t));
-  const session = http2();
-  const stream = session.request({ ':method': 'POST', ':path': '/_gate/nowhere' });
-  const [headers] = await once(stream, 'response');
-  assert.equal(headers[':status'], 404);
-  stream.resume();
-  await once(stream, 'close');
-  assert.equal(stream.rstCode, 0);
-});
-
-test('https over HTTP/2: Expect is answered here and goes no further', async (t) => {
-  const { http2, upstream } = await httpsSite(t);
-  const session = http2();
-  const answer = await ask(session, { ':method': 'POST', ':path': '/public/x', expect: '100-continue' }, 'body');
-  assert.equal(answer.status, 200);
-  assert.deepEqual(answer.informational, [100]);
-  assert.deepEqual(upstream.only().values('expect'), []);
-  assert.equal((await ask(session, { ':method': 'POST', ':path': '/public/x', expect: 'cake' }, 'body')).status, 417);
-});
-
-test('https over HTTP/2: HEAD has the headers and no body, and errors of ours are JSON to programs', async (t) => {
-  const { http2 } = await httpsSite(t);
-  const session = http2();
-  const head = await ask(session, { ':method': 'HEAD', ':path': '/public/x' });
-  assert.deepEqual([head.status, head.text], [200, '']);
-  assert.equal(head.headers['content-type'], 'application/json');
-  const nothing = await ask(session, { ':path': '/closed/', accept: 'application/json' });
-  assert.deepEqual([nothing.status, JSON.parse(nothing.text).error], [403, 'access-denied']);
-  assert.equal((await ask(session, { ':path': '/_gate/nowhere' })).status, 404);
-});
-
-test('https over HTTP/2: a drain lets requests under way finish and takes no new ones', async (t) => {
-  const { http2, running, stop, upstream } = await httpsSite(t);
-  const session = http2();
-  await once(session, 'remoteSettings');
-  const slow = ask(session, { ':path': '/public/slow' });
-  await until('the request is under way', () => upstream.connections.size > 0);
-  const stopped = stop();
-  assert.equal((await slow).status, 200);
-  await stopped;
-  assert.equal(running.addresses.length, 1);
-  assert.equal(session.closed, true);
+test('https: check names a certificate that cannot serve, and warns of one for another host', async (t) => {
+  const certificates = testCertificates();
+  const file = path.join(await temporaryFolder(t), 'gatehouse.yaml');
+  const base = { login: { chain: ['local'] }, providers: { local: { type: 'local', users: 'users.yaml' } } };
+  const checked = async (tls: object) => {
+    const server = { listen: 'https://127.0.0.1:8443', publicUrl: 'https://cc.example.com', tls };
+    await writeFile(file, stringify({ ...base, ...siteConfig('http://127.0.0.1:1'), server }));
+    return run(['check', '--config', file]);
+  };
+  const odd = await checked({ ...certificates.good, key: certificates.renewed.key });
+  assert.equal(odd.code, 1);
+  assert.match(odd.stderr, /server\.tls: the key in .*renewed\.key is not the key/);
+  const expired = await checked(certificates.expired);
+  assert.equal(expired.code, 1);
+  assert.match(expired.stderr, /server\.tls: .*expired on/);
+  const other = await checked(certificates.unchained);
+  assert.equal(other.code, 0);
+  assert.match(other.stderr, /no certificate is for cc\.example\.com/);
+  assert.match(other.stderr, /the chain is not complete: the certificate of "CN=intermediate/);
 });
