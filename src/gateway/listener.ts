@@ -12,6 +12,7 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { hangUp } from '../proxy/hang-up.ts';
 import type { Certificates } from '../tls/certificates.ts';
 import { tlsPolicy } from '../tls/server-certificate.ts';
 import { isForwardAuth } from './asked-request.ts';
@@ -150,7 +151,7 @@ function prepare(server: Server | HttpsServer, { limits, log, serve, upgrade }: 
   server.on('request', serve);
   server.on('upgrade', upgrade);
   server.on('connect', (_request, socket) =>
-    socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'),
+    hangUp(socket, 'HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'),
   );
   server.on('clientError', (error, socket) => refuse(log, error, socket));
 }

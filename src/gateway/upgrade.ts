@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { GatewayError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Verdict } from '../core/verdict.ts';
+import { hangUp } from '../proxy/hang-up.ts';
 import type { Tunnel } from '../proxy/upgrade.ts';
 import { errorBody } from './answers.ts';
 import type { Decided, Pipeline } from './pipeline.ts';
@@ -112,6 +113,6 @@ function refuse(socket: Duplex, decided: Decided, error: GatewayError, more: obj
     'Cache-Control: no-store',
     `X-Request-Id: ${decided.request.id}`,
   ];
-  if (socket.writable) socket.end(`${head.join('\r\n')}\r\n\r\n${text}`);
+  hangUp(socket, `${head.join('\r\n')}\r\n\r\n${text}`);
   return { status: error.status };
 }

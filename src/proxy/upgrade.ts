@@ -13,6 +13,7 @@ import type { Agents, UpstreamAgent } from './agents.ts';
 import type { Connections } from './connections.ts';
 import type { OwnCookie } from './cookies.ts';
 import { type Handshake, shakeHands } from './handshake.ts';
+import { hangUp } from './hang-up.ts';
 import { responseHeaders } from './response-headers.ts';
 import { OpenTunnel, type TunnelEnd } from './tunnel.ts';
 import { readFailure } from './upstream-errors.ts';
@@ -34,6 +35,9 @@ export type UpgradeResult =
   | { readonly kind: 'answered'; readonly status: number }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly reason: Reason; readonly error: Error }
   | { readonly kind: 'client-gone' };
+
+/** For a client to take the rest of an answer in place of a tunnel, where the route has no limit; in milliseconds. */
+const longestFarewell = 60_000;
 
 /** What a tunnel works with. */
 export interface TunnelOptions {
@@ -134,6 +138,7 @@ export class Tunnel {
     if (idle > 0) answer.setTimeout(idle, () => answer.destroy());
     socket.once('close', () => answer.destroy());
     answer.pipe(socket);
+    answer.once('end', () => hangUp(socket, undefined, idle > 0 ? idle : longestFarewell));
     socket.resume();
     return { kind: 'answered', status: answer.statusCode ?? 502 };
   }
