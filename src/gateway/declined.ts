@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../core/clock.ts';
+import type { Offer } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import type { CanonicalTarget, Verdict } from '../core/verdict.ts';
 import { isNavigation, permanently, type ReplyHeaders, redirect, sendJson } from './answers.ts';
@@ -69,8 +70,10 @@ export class Decliner {
     origin: string,
   ): Promise<RequestResult> {
     const { publicUrl, clock } = this.#parts;
-    const challenges = challengesOf(askOnce(verdict.offers, request.headers, publicUrl, clock.now()));
-    if (!isNavigation(request.headers)) {
+    const challenges = challengesOf(
+      askOnce([...bearerOffers(verdict, request), ...verdict.offers], request.headers, publicUrl, clock.now()),
+    );
+    if (showsBearer(request) || !isNavigation(request.headers)) {
       const login = loginAddress(returnFor(request, verdict.target));
       sendJson(request, response, 401, { error: 'login-required', login }, challenges);
       return { status: 401 };
@@ -179,6 +182,21 @@ function returnFor(request: IncomingMessage, target: CanonicalTarget): string {
   const page = referer !== undefined && URL.canParse(referer) ? new URL(referer) : undefined;
   if (page && page.host === host && !page.pathname.startsWith('/_gate')) return page.pathname + page.search;
   return target.path + target.query;
+}
+
+function showsBearer({ headers }: IncomingMessage): boolean {
+  return /^bearer\b/i.test(headers.authorization ?? '');
+}
+
+/** Where a location takes bearer tokens it says so, and what was wrong with one that was shown (RFC 6750 §3). */
+function bearerOffers(
+  { route, reason }: Extract<Verdict, { kind: 'authenticate' }>,
+  request: IncomingMessage,
+): Offer[] {
+  if (typeof route.access !== 'object' || route.access.bearer !== true) return [];
+  if (isNavigation(request.headers) && !showsBearer(request)) return [];
+  const isWrong = reason === 'token-rejected' || reason === 'claim-missing';
+  return [{ via: 'header', value: isWrong ? 'Bearer error="invalid_token"' : 'Bearer' }];
 }
 
 function challengesOf({ offers, cookie }: Question): ReplyHeaders {

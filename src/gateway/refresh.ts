@@ -47,6 +47,17 @@ export class Refresher {
     const lease = `refresh-lease:${session.id}`;
     if (!(await this.#store.replace(lease, undefined, 'held', now + leaseMilliseconds)))
       return { kind: 'live', session };
+    // What this request has read may be older than the last refresh: a refresh token used twice revokes the login.
+    const found = await this.#sessions.alive(session.id);
+    const latest = found.kind === 'live' ? found.session : undefined;
+    if (!latest || (latest.grant?.refreshAt ?? Number.POSITIVE_INFINITY) > now) {
+      await this.#store.delete(lease);
+      return found;
+    }
+    return this.#refreshNow(latest, link, lease, signal);
+  }
+
+  async #refreshNow(session: Session, link: ChainLink, lease: string, signal: AbortSignal): Promise<Refreshed> {
     const outcome = await refreshOne(link, session.assertion, session.grant?.state, signal, this.#log);
     switch (outcome.kind) {
       case 'authenticated': {
@@ -60,7 +71,7 @@ export class Refresher {
       case 'unavailable':
       case 'challenge':
       case 'continue':
-        await this.#store.put(lease, 'waiting', now + retryMilliseconds);
+        await this.#store.put(lease, 'waiting', this.#clock.now() + retryMilliseconds);
         return { kind: 'live', session };
       case 'unknown-user':
         await this.#sessions.revoke(session.id, 'unknown-user');

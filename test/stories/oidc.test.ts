@@ -362,13 +362,14 @@ story('API clients show a token where the location takes one, and nowhere else (
       headers: { authorization: `Bearer ${token}` },
     });
     await body.dump();
-    return { status: statusCode, cookie: headers['set-cookie'] };
+    return { status: statusCode, cookie: headers['set-cookie'], challenge: headers['www-authenticate'] };
   };
   const good = await at.idp.sign(claims, { typ: 'at+jwt' });
-  assert.deepEqual(await call('/api/x', good), { status: 200, cookie: undefined });
+  assert.deepEqual(await call('/api/x', good), { status: 200, cookie: undefined, challenge: undefined });
   assert.deepEqual(at.upstream.received.at(-1)?.values('x-remote-user'), ['alice']);
   assert.equal((await call('/app', good)).status, 401);
-  assert.equal((await call('/api/x', 'anything')).status, 401);
+  const wrong = await call('/api/x', 'anything');
+  assert.deepEqual(wrong, { status: 401, cookie: undefined, challenge: 'Bearer error="invalid_token"' });
   assert.equal((await call('/api/x', await at.idp.sign({ ...claims, aud: 'other' }, { typ: 'at+jwt' }))).status, 401);
   const stranger = await at.idp.sign({ ...claims, groups: [] }, { typ: 'at+jwt' });
   assert.equal((await call('/api/x', stranger)).status, 403);
