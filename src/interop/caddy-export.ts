@@ -98,17 +98,23 @@ function routeBlock(site: ExportSite, ranked: RankedRoute, number: number): stri
 /** Regular expressions throughout: Caddy's `path` compares without case. */
 function matcher({ route, except }: RankedRoute): string[] {
   return [
-    ...(route.host === undefined ? [] : [`host ${route.host}`]),
+    ...hostMatcher(route.host),
     `path_regexp ${quote(patternOf(route))}`,
     ...except.map((other) => `not path_regexp ${quote(patternOf(other))}`),
   ];
 }
 
+/** Caddy's wildcard is for one label; ours is for all below. */
+function hostMatcher(host: string | undefined): string[] {
+  if (host === undefined) return [];
+  if (!host.startsWith('*.')) return [`host ${host}`];
+  return [`header_regexp Host ${quote(`(?i)^[^:]+${literal(host.slice(1))}(:[0-9]+)?$`)}`];
+}
+
 function patternOf({ modifier, path }: Route): string {
   if (modifier === '~') return path;
   if (modifier === '~*') return `(?i)${path}`;
-  const literal = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return modifier === '=' ? `^${literal}$` : `^${literal}`;
+  return modifier === '=' ? `^${literal(path)}$` : `^${literal(path)}`;
 }
 
 function permitted({ upstream }: Route): string[] {

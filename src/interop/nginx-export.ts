@@ -237,6 +237,7 @@ function cached({ cache }: ExportSite): Line[] {
     'gatehouse_route',
   ];
   return [
+    'proxy_buffering on',
     'proxy_cache gatehouse',
     `proxy_cache_key "${key.map((name) => `$${name}`).join('|')}|$remote_addr"`,
     `proxy_cache_valid 200 ${time(cache)}`,

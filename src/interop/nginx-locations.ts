@@ -86,10 +86,13 @@ export function certificateNotes({ routes, publicUrl, certificate, key }: Export
   const own =
     publicUrl.protocol === 'https:' ? [`put the site's certificate and key at ${certificate} and ${key}`] : [];
   const upstreams = routes.flatMap((route) => {
-    const { tls: trust } = route.upstream;
-    if (trust === undefined || route.access === 'deny') return [];
+    const { tls: trust = {}, servers } = route.upstream;
+    const [first] = servers;
+    if (first?.url.protocol !== 'https:' || route.access === 'deny') return [];
     const files = filesOf(route);
+    const isUnnamed = isIP((trust.servername ?? first.url.hostname).replace(/^\[|\]$/g, '')) > 0;
     return [
+      ...(isUnnamed ? [`nginx knows certificates by names only: give ${route.name} an upstream.servername`] : []),
       ...(trust.ca === undefined ? [] : [`copy the authorities of ${route.name} to ${files.ca}`]),
       ...(trust.certificate === undefined
         ? []
