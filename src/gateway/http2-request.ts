@@ -47,7 +47,7 @@ export class Http2Request extends Readable {
     this.on('error', () => undefined);
     stream.once('close', () => this.complete || this.destroy());
     if (stream.endAfterHeaders) this.push(null);
-    else this.#listen();
+    else stream.on('data', this.#onData).on('end', this.#onEnd).pause();
   }
 
   /** As for HTTP/1.1, where it reaches the socket; nothing here waits longer than the body's own limits. */
@@ -60,24 +60,25 @@ export class Http2Request extends Readable {
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.#stream.removeAllListeners('data').removeAllListeners('end');
+    this.#stream.off('data', this.#onData).off('end', this.#onEnd);
     // What still comes is taken in and dropped, so that the connection's window does not fill with it.
     if (!this.#stream.destroyed) this.#stream.resume();
     callback(error);
   }
 
-  #listen(): void {
-    this.#stream.on('data', (chunk: Buffer) => {
-      if (!this.push(chunk)) this.#stream.pause();
-    });
-    this.#stream.on('end', () => {
-      // Node also ends a stream that the client has reset, and one whose connection broke: the body is then not whole.
-      if (this.#stream.aborted || this.#stream.rstCode !== constants.NGHTTP2_NO_ERROR) return void this.destroy();
-      this.complete = true;
-      this.push(null);
-    });
-    this.#stream.pause();
-  }
+  readonly #onData = (chunk: Buffer): void => {
+    if (!this.push(chunk)) this.#stream.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    // Node also ends a stream that the client has reset, and one whose connection broke: the body is then not whole.
+    if (this.#stream.aborted || this.#stream.rstCode !== constants.NGHTTP2_NO_ERROR) {
+      this.destroy();
+      return;
+    }
+    this.complete = true;
+    this.push(null);
+  };
 }
 
 /** The value of a pseudo-header, before a request is made of it. */

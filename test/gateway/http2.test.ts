@@ -330,3 +330,14 @@ test('http2: a stop ends connections that nothing ends', async (t) => {
   await stop();
   await until('the connection ends', () => session.destroyed);
 });
+
+test('http2: a body that nobody reads keeps no stream open', async (t) => {
+  const { http2, stop } = await httpsSite(t, { server: { drain: '20s' } });
+  const session = http2();
+  const nowhere = { ':method': 'POST', ':path': '/_gate/nowhere' };
+  assert.equal((await ask(session, nowhere, 'body')).status, 404);
+  assert.equal((await ask(session, nowhere, randomBytes(400_000))).status, 404);
+  const startedAt = performance.now();
+  await stop();
+  assert.ok(performance.now() - startedAt < 5000, 'the drain waits for a stream that is done');
+});
