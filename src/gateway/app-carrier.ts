@@ -10,7 +10,7 @@ import type { Principal } from '../core/principal.ts';
 import type { Forward, Verdict } from '../core/verdict.ts';
 import type { Connections } from '../proxy/connections.ts';
 import { closeFrame } from '../proxy/frames.ts';
-import { headersInApp, type MessageHeaders, replaceHeaders } from './app-headers.ts';
+import { addHeaders, headersInApp, type MessageHeaders, replaceHeaders } from './app-headers.ts';
 import type { Gateway } from './build.ts';
 import type { Declined } from './declined.ts';
 import type { Decided } from './pipeline.ts';
@@ -86,11 +86,16 @@ export class AppCarrier {
     const admission = admissions.get(request);
     if (!admission) throw new Error('a demand on a request that no gateway has let through');
     const { decided, original } = admission;
+    const { verdict: before, target } = decided;
     if (decided.principal && roles.some((role) => decided.principal?.roles.has(role))) return true;
     const anew = await this.#gateway.pipeline.decide({ ...decided.request, roles });
     admission.decided = { ...anew, startedAt: decided.startedAt };
-    if (anew.verdict.kind !== 'forward') replaceHeaders(request, original);
-    return this.#carryOut(admission, request, response);
+    if (anew.verdict.kind !== 'forward') {
+      // Declined as it came: the pages ask for the address, which a router has shortened, and for our cookies.
+      replaceHeaders(request, original);
+      if (target) request.url = target.path + target.query;
+    }
+    return this.#carryOut(admission, request, response, before);
   }
 
   /** Lets a WebSocket through, or answers on its socket and yields undefined. Never throws. */
@@ -126,7 +131,12 @@ export class AppCarrier {
     };
   }
 
-  async #carryOut(admission: Admission, request: AppRequest, response: ServerResponse): Promise<boolean> {
+  async #carryOut(
+    admission: Admission,
+    request: AppRequest,
+    response: ServerResponse,
+    before?: Verdict,
+  ): Promise<boolean> {
     const { verdict } = admission.decided;
     try {
       if (verdict.kind !== 'forward') {
@@ -135,7 +145,8 @@ export class AppCarrier {
         return false;
       }
       const { forward } = verdict;
-      this.#dress(request, forward, admission.original.rawHeaders);
+      if (before?.kind === 'forward') addIdentity(request, before.forward, forward);
+      else this.#dress(request, forward, admission.original.rawHeaders);
       for (const [name, value] of Object.entries(forward.reply)) reply(response, name, value);
       if (forward.session)
         void admission.closed.then(
@@ -204,6 +215,12 @@ export class AppCarrier {
     const status = response.writableFinished ? response.statusCode : 499;
     this.#gateway.pipeline.finish(decided, result ?? { status });
   }
+}
+
+/** What a demand has brought to light; whatever the application has changed since stays as it is. */
+function addIdentity(request: AppRequest, before: Forward, now: Forward): void {
+  addHeaders(request, new Map([...now.headers].filter(([name]) => !before.headers.has(name))));
+  if (now.principal) request.principal = now.principal;
 }
 
 /** Cookies and challenges add up; everything else is one. */

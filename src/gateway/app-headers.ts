@@ -48,6 +48,16 @@ export function replaceHeaders(
   request.headersDistinct = headersDistinct;
 }
 
+/** Adds headers that a request has not had. */
+export function addHeaders(request: IncomingMessage, added: ReadonlyMap<string, string | readonly string[]>): void {
+  for (const [name, value] of added) {
+    const values = typeof value === 'string' ? [value] : [...value];
+    request.rawHeaders = [...request.rawHeaders, ...values.flatMap((one) => [name, one])];
+    request.headers[name] = values.join(', ');
+    request.headersDistinct[name] = values;
+  }
+}
+
 function withoutPeer(name: string, value: string): [string, string][] {
   const chain = value.split(',').slice(0, -1);
   return chain.length === 0 ? [] : [[name, chain.join(',')]];

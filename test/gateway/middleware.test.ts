@@ -225,6 +225,34 @@ test('requireRole: on a public location it asks to sign in, and then knows who i
   assert.equal((await (await signedIn(app)).open('/public/report')).status, 403);
 });
 
+test('requireRole: within a router it leaves the address, and what the application has put into the headers, alone', async (t) => {
+  const app = await startApp(t, {
+    build: (handlers, guard) => {
+      const router = express.Router();
+      router.use(requireRole('supervisor'));
+      router.get('/report', (request, response) => void response.json({ ...seenBy(request), base: request.baseUrl }));
+      handlers.use(guard);
+      handlers.use('/public', (request, _response, next) => {
+        request.headers['x-seen'] = 'by the application';
+        next();
+      });
+      handlers.use('/public', router);
+    },
+  });
+  const supervisor = await signedIn(app, 'supervisor1');
+  const seen = JSON.parse((await supervisor.open('/public/report?day=1')).text);
+  assert.equal(seen.url, '/report?day=1');
+  assert.equal(seen.base, '/public');
+  assert.equal(seen.headers['x-seen'], 'by the application');
+  assert.equal(seen.headers['x-remote-user'], 'supervisor1');
+  assert.deepEqual(seen.headersDistinct['x-remote-user'], ['supervisor1']);
+  assert.ok(seen.rawHeaders.includes('x-gatehouse-assertion'));
+  assert.equal(seen.headers['x-forwarded-for'], undefined);
+  const page = await (await signedIn(app)).open('/public/report?day=1');
+  assert.equal(page.status, 403);
+  assert.match(page.text, /return=%2Fpublic%2Freport%3Fday%3D1/, 'it offers to come back as somebody else');
+});
+
 test('requireRole: a role that the configuration does not know lets nobody pass, nor does a missing gateway', async (t) => {
   const app = await startApp(t, { build: withRoles });
   const typo = await (await signedIn(app, 'supervisor1')).open('/typo');
