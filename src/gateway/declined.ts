@@ -194,9 +194,8 @@ function bearerOffers(
   request: IncomingMessage,
 ): Offer[] {
   if (typeof route.access !== 'object' || route.access.bearer !== true) return [];
-  if (isNavigation(request.headers) && !showsBearer(request)) return [];
-  const isWrong = reason === 'token-rejected' || reason === 'claim-missing';
-  return [{ via: 'header', value: isWrong ? 'Bearer error="invalid_token"' : 'Bearer' }];
+  if (showsBearer(request)) return [{ via: 'header', value: 'Bearer error="invalid_token"' }];
+  return isNavigation(request.headers) ? [] : [{ via: 'header', value: 'Bearer' }];
 }
 
 function challengesOf({ offers, cookie }: Question): ReplyHeaders {
