@@ -3,41 +3,28 @@
  * real OpenLDAP.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { testCertificates } from '../support/certificates.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { until } from '../support/poll.ts';
-import { freePort, needsSlapd, type Slapd, startSlapd } from '../support/slapd.ts';
-import { startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { Visitor } from '../support/visitor.ts';
+import { needsSlapd, type Slapd, startSlapd } from '../support/slapd.ts';
+import { serveSite, trustStoreOptions, type XivoSite, xivoSite } from '../support/xivo-site.ts';
 
-const program = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
 const people = [
   { uid: 'alice', password: 'right', name: 'Alice Adams', email: 'alice@example.com' },
   { uid: 'bob', password: 'in the directory' },
   { uid: 'xuc', password: 'right' },
 ];
 
-interface Site {
-  readonly env: Record<string, string>;
-  readonly folder: string;
-  readonly upstream: TestUpstream;
-  /** Runs another command in the same environment. */
-  command(words: readonly string[], input?: string): { status: number | null; stdout: string; stderr: string };
-}
-
-/** The settings of a site, as XiVO's manual has them. */
+/** A site whose `xuc.conf` names the directory, as XiVO's manual has it. */
 async function site(
   t: TestContext,
   slapd: Slapd,
   more: { url?: string; conf?: string; env?: Record<string, string> } = {},
-): Promise<Site> {
-  const folder = await temporaryFolder(t);
-  const upstream = await startUpstream(t);
+): Promise<XivoSite> {
+  const file = path.join(await temporaryFolder(t), 'xuc.conf');
   const conf = [
     'include "application.conf"',
     'authentication {',
@@ -51,65 +38,23 @@ async function site(
     more.conf ?? '',
     '}',
   ];
-  writeFileSync(path.join(folder, 'xuc.conf'), conf.join('\n'));
-  const port = await freePort();
-  const env = {
-    CONFIG_FILE: path.join(folder, 'xuc.conf'),
-    XUC_HOST: '127.0.0.1',
-    JAVA_OPTS: '-Xms512m -Xmx2048m',
-    LOGIN_TIMEOUT_MS: '7000',
-    GATEHOUSE_XUC_HOST: `127.0.0.1:${upstream.port}`,
-    GATEHOUSE_LISTEN: `http://127.0.0.1:${port}`,
-    GATEHOUSE_PUBLIC_URL: `http://127.0.0.1:${port}`,
-    GATEHOUSE_ADMIN_LISTEN: 'http://127.0.0.1:0',
-    GATEHOUSE_DATA: path.join(folder, 'data'),
-    ...more.env,
-  };
-  const command: Site['command'] = (words, input = '') =>
-    spawnSync(process.execPath, [program, ...words], { cwd: folder, env, input, encoding: 'utf8' });
-  return { env, folder, upstream, command };
-}
-
-interface Served {
-  readonly visitor: () => Visitor;
-  readonly child: ChildProcess;
-  readonly log: () => string;
-}
-
-/** Starts the gateway of a site; it ends with the test. */
-async function serve(t: TestContext, { env, folder }: Site): Promise<Served> {
-  const child = spawn(process.execPath, [program, 'serve'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended = once(child, 'exit');
-  t.after(async () => {
-    child.kill('SIGKILL');
-    await ended;
-  });
-  const lines: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => lines.push(String(text)));
-  await until(
-    'the gateway is ready',
-    () => {
-      if (child.exitCode !== null) throw new Error(`the gateway ended: ${lines.join('')}`);
-      return lines.some((line) => line.includes('the gateway is ready'));
-    },
-    20_000,
-  );
-  return { visitor: () => new Visitor(new URL(env.GATEHOUSE_LISTEN ?? '')), child, log: () => lines.join('') };
+  writeFileSync(file, conf.join('\n'));
+  return xivoSite(t, { CONFIG_FILE: file, JAVA_OPTS: '-Xms512m -Xmx2048m', ...more.env });
 }
 
 const story = (name: string, run: (t: TestContext) => Promise<void>) => test(`xivo: ${name}`, needsSlapd, run);
 
 story('a user of the directory signs in, and each application receives who it is', async (t) => {
   const slapd = await startSlapd(t, { people });
-  const { upstream, ...rest } = await site(t, slapd);
-  const { visitor } = await serve(t, { upstream, ...rest });
+  const settings = await site(t, slapd);
+  const { visitor } = await serveSite(t, settings);
   const alice = visitor();
   await alice.mustSignIn('alice', 'right', '/fingerboard/start');
   await alice.open('/fingerboard/start');
   await alice.open('/kibana/app');
   await alice.open('/any');
   assert.deepEqual(
-    upstream.received.map(({ url, values }) => [
+    settings.upstream.received.map(({ url, values }) => [
       url,
       values('x-remote-user'),
       values('x-remote-email'),
@@ -133,7 +78,7 @@ story('the local accounts are asked after any failure of LDAP, and xivo = "" swi
     const added = on.command(['users', 'add', name], 'a local password\n');
     assert.equal(added.status, 0, added.stderr);
   }
-  const { visitor } = await serve(t, on);
+  const { visitor } = await serveSite(t, on);
   await visitor().mustSignIn('bob', 'in the directory');
   await visitor().mustSignIn('bob', 'a local password');
   await visitor().mustSignIn('carol', 'a local password');
@@ -142,14 +87,14 @@ story('the local accounts are asked after any failure of LDAP, and xivo = "" swi
 
   await slapd.restart();
   const off = await site(t, slapd, { conf: 'xivo = ""' });
-  const closed = await serve(t, off);
+  const closed = await serveSite(t, off);
   assert.equal((await closed.visitor().signIn('bob', 'a local password')).status, 401);
   await closed.visitor().mustSignIn('bob', 'in the directory');
 });
 
 story('AUTH_PREVENT_XUC_LOGIN=false lets xuc in', async (t) => {
   const slapd = await startSlapd(t, { people });
-  const { visitor } = await serve(t, await site(t, slapd, { env: { AUTH_PREVENT_XUC_LOGIN: 'false' } }));
+  const { visitor } = await serveSite(t, await site(t, slapd, { env: { AUTH_PREVENT_XUC_LOGIN: 'false' } }));
   await visitor().mustSignIn('xuc', 'right');
 });
 
@@ -158,24 +103,11 @@ story(
   async (t) => {
     const slapd = await startSlapd(t, { people });
     const folder = await temporaryFolder(t);
-    const store = path.join(folder, 'ldapCertTrustStore');
-    const words = [
-      'pkcs12',
-      '-export',
-      '-nokeys',
-      '-in',
-      testCertificates().good.certificate,
-      '-out',
-      store,
-      '-passout',
-      'pass:changeit',
-    ];
-    execFileSync('openssl', words, { stdio: ['ignore', 'ignore', 'pipe'] });
-    const JAVA_OPTS = `-Xms512m -Xmx2048m -Djavax.net.ssl.trustStore=${store} -Djavax.net.ssl.trustStorePassword=changeit`;
+    const JAVA_OPTS = `-Xms512m -Xmx2048m ${trustStoreOptions(folder, testCertificates().good.certificate)}`;
     const trusting = await site(t, slapd, { url: slapd.ldapsUrl, env: { JAVA_OPTS } });
     const probe = trusting.command(['check', '--connect']);
     assert.equal(probe.status, 0, probe.stdout + probe.stderr);
-    const { visitor } = await serve(t, trusting);
+    const { visitor } = await serveSite(t, trusting);
     await visitor().mustSignIn('alice', 'right');
 
     const without = await site(t, slapd, { url: slapd.ldapsUrl });
@@ -208,7 +140,7 @@ story('check and explain work on the environment too, and say no password', asyn
 story('a reload reads xuc.conf again, and a broken one is reported and not taken', async (t) => {
   const slapd = await startSlapd(t, { people });
   const settings = await site(t, slapd);
-  const { visitor, child, log } = await serve(t, settings);
+  const { visitor, child, log } = await serveSite(t, settings);
   writeFileSync(settings.env.CONFIG_FILE ?? '', 'authentication { ldap { url = ldap://x } }');
   child.kill('SIGHUP');
   await until('the reload is refused', () => log().includes('was not reloaded') && log().includes('xuc.conf:1:'));
