@@ -107,7 +107,12 @@ export class Decliner {
     origin: string,
   ): Promise<RequestResult> {
     const { posts, pages } = this.#parts;
-    const kept = await posts.keep(request, verdict.route, verdict.target);
+    const kept = await posts.keep(
+      request,
+      verdict.route,
+      verdict.target,
+      decided.client?.address ?? decided.request.peer,
+    );
     if (kept.kind === 'kept') {
       const notice = noticeFor(verdict.reason);
       const cookie = kept.cookie && { 'set-cookie': kept.cookie };

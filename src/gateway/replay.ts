@@ -9,12 +9,19 @@ import type { Clock } from '../core/clock.ts';
 import type { Route } from '../core/route.ts';
 import type { Store } from '../core/store.ts';
 import type { CanonicalTarget } from '../core/verdict.ts';
+import { addressGroup } from '../users/address.ts';
 import { readBody } from './body.ts';
 import { type Browsers, isSameSite } from './browser.ts';
 
 const maxBytes = 64 * 1024;
 const keptMilliseconds = 10 * 60_000;
 const bodyDeadline = 10_000;
+
+/** What all forms that wait may take in the store, and those of one address, in bytes. */
+const mostBytes = 32 * 1024 * 1024;
+const mostBytesOfAddress = 1024 * 1024;
+/** What even a form without fields counts for. */
+const leastBytes = 1024;
 
 const keptSchema = z.strictObject({
   action: z.string(),
@@ -35,6 +42,7 @@ export class PostKeeper {
   readonly #clock: Clock;
   readonly #browsers: Browsers;
   readonly #publicUrl: URL;
+  readonly #allowance = new Allowance();
 
   constructor(parts: { store: Store; clock: Clock; browsers: Browsers; publicUrl: URL }) {
     this.#store = parts.store;
@@ -43,8 +51,8 @@ export class PostKeeper {
     this.#publicUrl = parts.publicUrl;
   }
 
-  /** Keeps a small form of our own origin, where the route allows it. */
-  async keep(request: IncomingMessage, route: Route, target: CanonicalTarget): Promise<KeptAnswer> {
+  /** Keeps a small form of our own origin, where the route allows it and there is room for one of this address. */
+  async keep(request: IncomingMessage, route: Route, target: CanonicalTarget, address: string): Promise<KeptAnswer> {
     const isForm = /^application\/x-www-form-urlencoded\b/i.test(request.headers['content-type'] ?? '');
     const isOurs = request.headers.origin !== undefined && isSameSite(request.headers, this.#publicUrl);
     if (request.method !== 'POST' || !route.replayPosts || !isForm || !isOurs)
@@ -54,7 +62,11 @@ export class PostKeeper {
     const { id: browser, cookie } = this.#browsers.recognise(request.headers);
     const id = randomBytes(16).toString('base64url');
     const kept: KeptPost = { action: target.path + target.query, fields: [...new URLSearchParams(body.text)] };
-    await this.#store.put(`kept-post:${browser}.${id}`, JSON.stringify(kept), this.#clock.now() + keptMilliseconds);
+    const value = JSON.stringify(kept);
+    const now = this.#clock.now();
+    if (!this.#allowance.take(addressGroup(address), Buffer.byteLength(value), now))
+      return { kind: 'lost', reason: 'not-kept' };
+    await this.#store.put(`kept-post:${browser}.${id}`, value, now + keptMilliseconds);
     return { kind: 'kept', returnTo: `/_gate/replay?id=${id}`, ...(cookie && { cookie }) };
   }
 
@@ -64,5 +76,36 @@ export class PostKeeper {
     if (browser === undefined || !/^[\w-]{22}$/.test(id)) return undefined;
     const text = await this.#store.take(`kept-post:${browser}.${id}`);
     return text === undefined ? undefined : keptSchema.safeParse(JSON.parse(text)).data;
+  }
+}
+
+/** How much is kept for whom. Whoever sends a form here is not signed in, and the store is everybody's. */
+class Allowance {
+  /** In the order in which they were taken. */
+  #takings: { readonly address: string; readonly bytes: number; readonly until: number }[] = [];
+  readonly #ofAddress = new Map<string, number>();
+  #total = 0;
+
+  /** Counts so many bytes until what is kept expires; false when there is no room for them. */
+  take(address: string, size: number, now: number): boolean {
+    this.#giveBack(now);
+    const bytes = Math.max(size, leastBytes);
+    const ofAddress = (this.#ofAddress.get(address) ?? 0) + bytes;
+    if (ofAddress > mostBytesOfAddress || this.#total + bytes > mostBytes) return false;
+    this.#ofAddress.set(address, ofAddress);
+    this.#total += bytes;
+    this.#takings.push({ address, bytes, until: now + keptMilliseconds });
+    return true;
+  }
+
+  #giveBack(now: number): void {
+    const lasting = this.#takings.findIndex(({ until }) => until > now);
+    const over = this.#takings.splice(0, lasting === -1 ? this.#takings.length : lasting);
+    for (const { address, bytes } of over) {
+      const left = (this.#ofAddress.get(address) ?? 0) - bytes;
+      if (left > 0) this.#ofAddress.set(address, left);
+      else this.#ofAddress.delete(address);
+      this.#total -= bytes;
+    }
   }
 }

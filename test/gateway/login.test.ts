@@ -1,6 +1,7 @@
 /** Signing in and out through a whole gateway, as a browser without a window does. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { manualClock } from '../support/manual-clock.ts';
 import { passwords, site } from '../support/site.ts';
 import { hiddenFields, Visitor } from '../support/visitor.ts';
 
@@ -229,6 +230,19 @@ test('forms: one from another site, one too large and one where the route says n
     assert.equal(answer.status, 401);
     assert.match(answer.text, /was not sent/);
   }
+});
+
+test('forms: those that wait have bounds, so that who is not signed in cannot fill the store', async (t) => {
+  const clock = manualClock();
+  const { visitor } = await site(t, { clock });
+  // Six bytes of JSON for three of the form.
+  const post = () => visitor().post('/desk', { a: '\0'.repeat(20_000) });
+  const statuses: number[] = [];
+  for (let index = 0; index < 12; index++) statuses.push((await post()).status);
+  assert.deepEqual(statuses, [...Array(8).fill(303), ...Array(4).fill(401)]);
+  assert.match((await post()).text, /was not sent/);
+  clock.advance(11 * 60_000);
+  assert.equal((await post()).status, 303);
 });
 
 test('cookies: two different ones of our name are none, and garbage is a login', async (t) => {
