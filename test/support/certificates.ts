@@ -53,9 +53,11 @@ export function issueCertificate(
   name: string,
   alternativeNames: string,
   extra: readonly string[] = [],
+  rsaBits?: number,
 ): CertificateFiles {
   const { folder, ca, caKey } = testCertificates();
-  return issue({ folder, name, names: alternativeNames, issuer: { certificate: ca, key: caKey }, extra });
+  const issuer = { certificate: ca, key: caKey };
+  return issue({ folder, name, names: alternativeNames, issuer, extra, ...(rsaBits !== undefined && { rsaBits }) });
 }
 
 function makeCertificates(): TestCertificates {
@@ -96,13 +98,15 @@ interface Issue {
   readonly issuer: CertificateFiles | undefined;
   readonly authority?: boolean;
   readonly extra?: readonly string[];
+  /** In place of an elliptic curve. */
+  readonly rsaBits?: number;
 }
 
 function makeAuthority(folder: string, name: string): CertificateFiles {
   return issue({ folder, name, issuer: undefined, authority: true });
 }
 
-function issue({ folder, name, names, issuer, authority = false, extra = [] }: Issue): CertificateFiles {
+function issue({ folder, name, names, issuer, authority = false, extra = [], rsaBits }: Issue): CertificateFiles {
   const files = { certificate: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) };
   const extensions = [
     `basicConstraints=critical,CA:${authority ? 'TRUE' : 'FALSE'}`,
@@ -111,10 +115,9 @@ function issue({ folder, name, names, issuer, authority = false, extra = [] }: I
   ];
   const dated = extra.includes('-not_after');
   const request = [
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
+    ...(rsaBits === undefined
+      ? ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256']
+      : ['-newkey', `rsa:${rsaBits}`]),
     '-nodes',
     '-keyout',
     files.key,
