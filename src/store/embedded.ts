@@ -5,17 +5,21 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Store, Stored, StoredEntry } from '../core/store.ts';
-import { failedUse, StoreError } from './errors.ts';
+import { failedUse, problemOf, StoreError } from './errors.ts';
 import { databaseFile, openDatabase } from './open-database.ts';
 
 const pruneEvery = 60_000;
 const pruneBatch = 500;
 const listPage = 200;
 const leaseKey = 'store-lease:prune';
+
+/** How long a statement is tried again while another process holds the file, in milliseconds; and how often, about. */
+const longestWait = 5000;
+const retryEvery = 20;
 
 // A version is random, lest a key that was deleted and written anew look unchanged to a compare-and-set.
 const newVersion = 'lower(hex(randomblob(8)))';
@@ -63,37 +67,38 @@ export class EmbeddedStore implements Store {
   }
 
   async get(key: string): Promise<Stored | undefined> {
-    const row = this.#run(({ get }) => get.get({ key, now: this.#clock.now() }));
+    const row = await this.#run(({ get }) => get.get({ key, now: this.#clock.now() }));
     return row && { value: String(row.value), version: String(row.version) };
   }
 
   async put(key: string, value: string, expiresAt?: number): Promise<void> {
-    this.#run(({ put }) => put.run({ key, value, exp: toColumn(expiresAt) }));
+    await this.#run(({ put }) => put.run({ key, value, exp: toColumn(expiresAt) }));
   }
 
   async replace(key: string, version: string | undefined, value: string, expiresAt?: number): Promise<boolean> {
     const row = { key, value, exp: toColumn(expiresAt), now: this.#clock.now() };
-    const result = this.#run(({ create, replace }) =>
+    const result = await this.#run(({ create, replace }) =>
       version === undefined ? create.run(row) : replace.run({ ...row, version }),
     );
     return result.changes > 0;
   }
 
   async take(key: string): Promise<string | undefined> {
-    const row = this.#run(({ take }) => take.get({ key }));
+    const row = await this.#run(({ take }) => take.get({ key }));
     if (!row || (row.exp !== null && Number(row.exp) <= this.#clock.now())) return undefined;
     return String(row.value);
   }
 
   async delete(key: string): Promise<boolean> {
-    return this.#run((statements) => statements.delete.run({ key, now: this.#clock.now() })).changes > 0;
+    const { changes } = await this.#run((statements) => statements.delete.run({ key, now: this.#clock.now() }));
+    return changes > 0;
   }
 
   /** Reads page by page and lets others have their turn in between; no transaction stays open. */
   async *list(prefix: string): AsyncGenerator<StoredEntry, void, undefined> {
     let from = prefix;
     for (;;) {
-      const rows = this.#run(({ list }) => list.all({ from, now: this.#clock.now() }));
+      const rows = await this.#run(({ list }) => list.all({ from, now: this.#clock.now() }));
       for (const row of rows) {
         const key = String(row.key);
         if (!key.startsWith(prefix)) return;
@@ -114,7 +119,7 @@ export class EmbeddedStore implements Store {
   async prune(): Promise<number> {
     let pruned = 0;
     while (this.#database.isOpen) {
-      const { changes } = this.#run(({ prune }) => prune.run({ now: this.#clock.now() }));
+      const { changes } = await this.#run(({ prune }) => prune.run({ now: this.#clock.now() }));
       pruned += Number(changes);
       if (changes < pruneBatch) break;
       await nextTurn();
@@ -139,12 +144,17 @@ export class EmbeddedStore implements Store {
     }
   }
 
-  #run<T>(work: (statements: ReturnType<typeof prepare>) => T): T {
-    if (!this.#database.isOpen) throw new StoreError('closed', `store ${this.#path}: it is closed`);
-    try {
-      return work(this.#statements);
-    } catch (error) {
-      throw failedUse(this.#path, error);
+  /** SQLite's own wait would stop every request of this process with it: here the others go on. */
+  async #run<T>(work: (statements: ReturnType<typeof prepare>) => T): Promise<T> {
+    const end = performance.now() + longestWait;
+    for (;;) {
+      if (!this.#database.isOpen) throw new StoreError('closed', `store ${this.#path}: it is closed`);
+      try {
+        return work(this.#statements);
+      } catch (error) {
+        if (problemOf(error) !== 'busy' || performance.now() > end) throw failedUse(this.#path, error);
+      }
+      await delay(retryEvery * (0.5 + Math.random()));
     }
   }
 }

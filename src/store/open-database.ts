@@ -10,7 +10,9 @@ import { migrate } from './schema.ts';
 /** The file inside the configured folder. */
 export const databaseFile = 'gatehouse.db';
 
+/** For the opening, in milliseconds; afterwards the store waits by itself, without stopping the process. */
 const busyTimeout = 5000;
+const busyTimeoutInUse = 10;
 const ownerOnly = 0o600;
 
 /** An open database in `folder`, its tables up to date. Throws an OperatorError. */
@@ -24,6 +26,7 @@ export function openDatabase(folder: string, { log, now }: { log: Log; now: numb
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF');
     assertSound(database, path);
     migrate(database, path, now);
+    database.exec(`PRAGMA busy_timeout = ${busyTimeoutInUse}`);
     return database;
   } catch (error) {
     if (database?.isOpen) database.close();

@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../src/core/clock.ts';
 import { OperatorError } from '../../src/core/errors.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
@@ -127,6 +128,30 @@ test('embedded: processes that open an empty folder at once all succeed', async 
     return Promise.all([once(child, 'exit'), text(child.stderr!)]);
   });
   for (const [[code], errors] of await Promise.all(ends)) assert.equal(code, 0, errors);
+});
+
+test('embedded: while another process holds the file, a write waits and everything else goes on', async (t) => {
+  const folder = await temporaryFolder(t);
+  const store = open(t, folder);
+  await store.put('test:before', 'there');
+  const other = new DatabaseSync(join(folder, 'gatehouse.db'));
+  t.after(() => other.isOpen && other.close());
+  other.exec('BEGIN IMMEDIATE');
+  let isWritten = false;
+  const writing = store.put('test:after', 'there').then(() => {
+    isWritten = true;
+  });
+  const startedAt = performance.now();
+  for (let turn = 0; turn < 5; turn++) {
+    await delay(20);
+    assert.equal((await store.get('test:before'))?.value, 'there');
+  }
+  const took = performance.now() - startedAt;
+  assert.ok(took < 2000, `the process stood still: ${Math.round(took)} ms`);
+  assert.equal(isWritten, false);
+  other.exec('ROLLBACK');
+  await writing;
+  assert.equal((await store.get('test:after'))?.value, 'there');
 });
 
 test('embedded: expired entries leave the file, in batches, by one holder', async (t) => {
