@@ -144,6 +144,8 @@ export class UpstreamAgent {
     this.#settings = settings;
     const servername = tls?.servername ?? (isIP(bare(server.url)) === 0 ? server.url.hostname : undefined);
     const secure = {
+      // Set outright: an environment with NODE_TLS_REJECT_UNAUTHORIZED=0 does not weaken it.
+      rejectUnauthorized: true,
       ...(tls?.ca !== undefined && { ca: tls.ca }),
       ...(tls?.certificate !== undefined && { cert: tls.certificate }),
       ...(tls?.key !== undefined && { key: tls.key }),

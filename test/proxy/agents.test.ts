@@ -1,7 +1,9 @@
 /** Balanced upstreams with passive health, and TLS towards upstreams. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import WebSocket from 'ws';
 import { systemClock } from '../../src/core/clock.ts';
 import { Agents } from '../../src/proxy/agents.ts';
 import { issueCertificate, testCertificates } from '../support/certificates.ts';
@@ -157,6 +159,19 @@ for (const name of ['wrongName', 'expired', 'selfSigned', 'unchained'] as const)
     );
     assert.equal(upstream.received.length, 0);
   });
+
+test('agents: an environment that turns checks off does not weaken them, for requests and for WebSockets', async (t) => {
+  process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+  t.after(() => delete process.env.NODE_TLS_REJECT_UNAUTHORIZED);
+  const upstream = await startUpstream(t, { tls: server('selfSigned') });
+  const route = testRoute([upstream.origin], { websocket: true });
+  const plane = await startDataPlane(t, { route });
+  assert.equal((await ask(plane.port, '/')).headers['x-code'], 'UPSTREAM_UNREACHABLE');
+  const socket = new WebSocket(`ws://127.0.0.1:${plane.port}/ws`);
+  const [error] = await once(socket, 'error');
+  assert.match(String(error), /response: 500/);
+  assert.equal(upstream.received.length, 0);
+});
 
 test('agents: without an authority of its own an upstream is checked against those of the system', async (t) => {
   const upstream = await startUpstream(t, { tls: server('good') });
