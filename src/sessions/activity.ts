@@ -11,11 +11,14 @@ import type { SessionRecords } from './records.ts';
 interface Seen {
   seenAt: number;
   writtenAt: number;
+  /** After a write that failed. */
+  retryAt?: number;
   writing?: Promise<void>;
 }
 
 const longestInterval = 30_000;
 const sweepEvery = 5000;
+const retryAfter = 5000;
 const writeTries = 5;
 const writesPerTurn = 50;
 
@@ -27,6 +30,7 @@ export class Activity {
   readonly #interval: number;
   readonly #seen = new Map<string, Seen>();
   readonly #sweeping: NodeJS.Timeout;
+  #isFailing = false;
 
   constructor({ records, clock, log, idle }: { records: SessionRecords; clock: Clock; log: Log; idle: number }) {
     this.#records = records;
@@ -71,8 +75,10 @@ export class Activity {
     await this.flush();
   }
 
-  #isDue({ seenAt, writtenAt, writing }: Seen): boolean {
-    return !writing && seenAt > writtenAt && this.#clock.now() - writtenAt >= this.#interval;
+  /** A store that refuses is left alone for a while: a busy session would try it with each of its requests. */
+  #isDue({ seenAt, writtenAt, retryAt = 0, writing }: Seen): boolean {
+    const now = this.#clock.now();
+    return !writing && seenAt > writtenAt && now - writtenAt >= this.#interval && now >= retryAt;
   }
 
   async #sweep(): Promise<void> {
@@ -93,9 +99,15 @@ export class Activity {
 
   #write(id: string, seen: Seen): Promise<void> {
     seen.writing = this.#tryWrite(id, seen)
-      .catch((error: unknown) =>
-        this.#log.warn({ session: id, error }, 'activity could not be stored; it is tried again'),
-      )
+      .then(() => {
+        if (this.#isFailing) this.#log.info({}, 'the activity of sessions is stored again');
+        this.#isFailing = false;
+      })
+      .catch((error: unknown) => {
+        seen.retryAt = this.#clock.now() + Math.min(retryAfter, this.#interval);
+        if (!this.#isFailing) this.#log.warn({ session: id, error }, 'activity could not be stored; it is tried again');
+        this.#isFailing = true;
+      })
       .finally(() => {
         delete seen.writing;
       });

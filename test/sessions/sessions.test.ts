@@ -432,6 +432,35 @@ test('activity that could not be stored is stored later', async (t) => {
   assert.ok(loaded.kind === 'live' && loaded.session.lastSeenAt === clock.now());
 });
 
+test('a store that refuses activity is not asked again by each request, and said once', async (t) => {
+  const { store } = world(t);
+  let isDown = false;
+  let refusals = 0;
+  const failing = storeWith(store, {
+    replace: (...call) => {
+      if (!isDown) return store.replace(...call);
+      refusals += 1;
+      return Promise.reject(new StoreError('full', 'no room'));
+    },
+  });
+  const { sessions, clock, log } = world(t, { store: failing });
+  const { session } = await sessions.create(start('alice'));
+  isDown = true;
+  clock.advance(minute);
+  for (let request = 0; request < 50; request++) {
+    sessions.touch(session);
+    await new Promise(setImmediate);
+  }
+  assert.equal(refusals, 1);
+  clock.advance(minute);
+  sessions.touch(session);
+  await until('it is tried again', () => refusals === 2);
+  assert.equal(log.lines.filter(({ level }) => level === 'warn').length, 1);
+  isDown = false;
+  await sessions.flush();
+  assert.ok(log.lines.some(({ level, message }) => level === 'info' && message.includes('stored again')));
+});
+
 test('nothing stays in the store when all is over', async (t) => {
   const { sessions, store, clock } = world(t);
   const { session } = await sessions.create(start('alice', { grant: { handles: ['a'] } }));
