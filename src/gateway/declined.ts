@@ -194,10 +194,7 @@ function showsBearer({ headers }: IncomingMessage): boolean {
 }
 
 /** Where a location takes bearer tokens it says so, and what was wrong with one that was shown (RFC 6750 §3). */
-function bearerOffers(
-  { route, reason }: Extract<Verdict, { kind: 'authenticate' }>,
-  request: IncomingMessage,
-): Offer[] {
+function bearerOffers({ route }: Extract<Verdict, { kind: 'authenticate' }>, request: IncomingMessage): Offer[] {
   if (typeof route.access !== 'object' || route.access.bearer !== true) return [];
   if (showsBearer(request)) return [{ via: 'header', value: 'Bearer error="invalid_token"' }];
   return isNavigation(request.headers) ? [] : [{ via: 'header', value: 'Bearer' }];

@@ -28,6 +28,9 @@ export interface ProviderDefinition<Options extends z.ZodObject = z.ZodObject> {
   create(options: z.output<Options>, context: ProviderContext): Provider;
 }
 
+/** The deadline of a provider that is made without one, in milliseconds; the gateway always names one. */
+export const usualTimeout = 5000;
+
 /** Declares a kind of provider. The name under which it is exported from `index.ts` is its `type:` in the configuration. */
 export function defineProvider<Options extends z.ZodObject>(
   definition: ProviderDefinition<Options>,

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { Offer, Outcome } from '../../core/outcome.ts';
 import { type Assertion, canonicalUsername } from '../../core/principal.ts';
 import type { Attempt, LogoutNotice, LogoutRequest, ProbeStep, Provider } from '../../core/provider.ts';
-import { defineProvider, type ProviderContext } from '../define.ts';
+import { defineProvider, type ProviderContext, usualTimeout } from '../define.ts';
 import type { TicketAnswer } from './answer.ts';
 import { CasClient } from './client.ts';
 import { casError } from './failure.ts';
@@ -17,8 +17,9 @@ import { XmlError } from './xml.ts';
 export const cas = defineProvider({
   options: casOptions,
   create: (options, context) => {
-    checkTogether(context.name, options);
-    return new CasProvider(options, context);
+    const settled = { ...options, timeout: options.timeout ?? usualTimeout };
+    checkTogether(context.name, settled);
+    return new CasProvider(settled, context);
   },
 });
 

@@ -48,11 +48,11 @@ export const casOptions = z.strictObject({
     })
     .optional()
     .describe('takes proxy tickets; every service of the chain must be listed. Without it they are refused'),
-  timeout: duration().prefault('5s').describe('for the validation of a ticket'),
+  timeout: duration().optional().describe('for the validation of a ticket; login.timeout when absent'),
 });
 
 /** The options after they have been read. */
-export type CasOptions = z.output<typeof casOptions>;
+export type CasOptions = z.output<typeof casOptions> & { readonly timeout: number };
 
 /** Checks what takes more than one option, and throws an OperatorError that names them. */
 export function checkTogether(name: string, { url, ca, renew, gateway }: CasOptions): void {

@@ -1,7 +1,7 @@
 /** LDAP and Active Directory: search for the user, bind as the user. */
 import type { Outcome } from '../../core/outcome.ts';
 import type { Attempt, ProbeStep, Provider } from '../../core/provider.ts';
-import { defineProvider, type ProviderContext } from '../define.ts';
+import { defineProvider, type ProviderContext, usualTimeout } from '../define.ts';
 import { type Deadline, withDeadline } from './deadline.ts';
 import { Directory } from './directory.ts';
 import { directoryError } from './failure.ts';
@@ -34,7 +34,8 @@ class LdapProvider implements Provider {
   readonly #plan: ProbePlan;
 
   constructor(options: LdapOptions, { name, log, clock }: ProviderContext) {
-    const { url: servers, managerDn, managerPassword, searchBase, timeout, poolSize, flavor } = options;
+    const { url: servers, managerDn, managerPassword, searchBase, poolSize, flavor } = options;
+    const timeout = options.timeout ?? usualTimeout;
     const manager =
       managerDn !== undefined && managerPassword ? { dn: managerDn, password: managerPassword } : undefined;
     const security = securityOf(options);

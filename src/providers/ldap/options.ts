@@ -101,7 +101,9 @@ export const ldapOptions = z.strictObject({
     .enum(['auto', 'activeDirectory', 'openldap'])
     .default('auto')
     .describe('decides how nested groups are read and passwords changed, and the defaults above; auto asks the server'),
-  timeout: duration().prefault('3s').describe('for a whole login: connecting, binding and searching together'),
+  timeout: duration()
+    .optional()
+    .describe('for a whole login: connecting, binding and searching together; login.timeout when absent'),
   poolSize: z.int().min(1).max(64).default(4).describe('connections kept for searches, to each server'),
 });
 

@@ -2,7 +2,7 @@
 import type { Outcome } from '../../core/outcome.ts';
 import type { Assertion } from '../../core/principal.ts';
 import type { Attempt, LogoutNotice, LogoutRequest, ProbeStep, Provider } from '../../core/provider.ts';
-import { defineProvider, type ProviderContext } from '../define.ts';
+import { defineProvider, type ProviderContext, usualTimeout } from '../define.ts';
 import { Bearer, bearerTokenIn } from './bearer.ts';
 import { Relying } from './exchange.ts';
 import { oidcError, rejection } from './failure.ts';
@@ -24,8 +24,6 @@ export const oidc = defineProvider({
     return new OidcProvider(options, context);
   },
 });
-
-const usualTimeout = 5000;
 
 class OidcProvider implements Provider {
   readonly #context: ProviderContext;
