@@ -6,7 +6,7 @@ import type { BreakerSnapshot } from '../providers/breaker.ts';
 export interface HealthSource {
   /** True from SIGTERM on. */
   readonly isDraining: () => boolean;
-  readonly store: Pick<Store, 'get'>;
+  readonly store: Pick<Store, 'get' | 'put'>;
   /** Those of the chain, in the configuration of the moment. */
   readonly providers: () => readonly { readonly provider: string; readonly snapshot: BreakerSnapshot }[];
 }
@@ -19,20 +19,26 @@ export interface ProviderHealth {
   readonly retryAt?: string;
 }
 
+/** `read-only` when it takes nothing, as on a full disk: who is signed in goes on, nobody else can sign in, or out. */
+export type StoreHealth = 'ok' | 'read-only' | 'down';
+
 /** The answer of `/health/ready`. */
 export interface Readiness {
   /** Only `unavailable` is a reason to send requests elsewhere: with a provider down, all who are signed in still work. */
   readonly status: 'ready' | 'degraded' | 'unavailable';
   readonly draining: boolean;
-  readonly store: 'ok' | 'down';
+  readonly store: StoreHealth;
   readonly providers: Readonly<Record<string, ProviderHealth>>;
 }
 
 const storeTimeout = 2000;
+const probeKey = 'health:probe';
+/** How long the probe's own entry stays, in milliseconds. */
+const probeKept = 60_000;
 
 /** Makes the function behind `/health/ready`; questions asked at once share one look at the store. */
 export function createReadiness(source: HealthSource): () => Promise<Readiness> {
-  let looking: Promise<'ok' | 'down'> | undefined;
+  let looking: Promise<StoreHealth> | undefined;
   return async () => {
     looking ??= lookAtStore(source).finally(() => {
       looking = undefined;
@@ -42,7 +48,7 @@ export function createReadiness(source: HealthSource): () => Promise<Readiness> 
       source.providers().map(({ provider, snapshot }) => [provider, healthOf(snapshot)]),
     );
     const draining = source.isDraining();
-    const isWell = Object.values(providers).every(({ state }) => state === 'ok');
+    const isWell = store === 'ok' && Object.values(providers).every(({ state }) => state === 'ok');
     const status = draining || store === 'down' ? 'unavailable' : isWell ? 'ready' : 'degraded';
     return { status, draining, store, providers };
   };
@@ -57,15 +63,19 @@ function healthOf({ state, failures, reason, retryAt }: BreakerSnapshot): Provid
   };
 }
 
-function lookAtStore(source: HealthSource): Promise<'ok' | 'down'> {
+async function lookAtStore({ store }: HealthSource): Promise<StoreHealth> {
+  if (!(await worksInTime(() => store.get(probeKey)))) return 'down';
+  const now = Date.now();
+  return (await worksInTime(() => store.put(probeKey, String(now), now + probeKept))) ? 'ok' : 'read-only';
+}
+
+function worksInTime(work: () => Promise<unknown>): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve('down'), storeTimeout);
-    const settle = (state: 'ok' | 'down') => () => {
+    const timer = setTimeout(() => resolve(false), storeTimeout);
+    const settle = (works: boolean) => () => {
       clearTimeout(timer);
-      resolve(state);
+      resolve(works);
     };
-    Promise.resolve()
-      .then(() => source.store.get('health:probe'))
-      .then(settle('ok'), settle('down'));
+    Promise.resolve().then(work).then(settle(true), settle(false));
   });
 }

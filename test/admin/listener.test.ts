@@ -30,14 +30,22 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
   const kept = collectLog();
   const store = new MemoryStore(clock);
   const sessions = new Sessions({ store, clock, log: kept.log, idle: 60_000, lifetime: 600_000 });
-  const state = { draining: false, get: (key: string) => store.get(key), breaker: new Breaker({ clock }) };
+  const state = {
+    draining: false,
+    get: (key: string) => store.get(key),
+    put: (...entry: Parameters<MemoryStore['put']>) => store.put(...entry),
+    breaker: new Breaker({ clock }),
+  };
   const metrics = createMetrics({ processMetrics: false });
   const audited: AuditRecord[] = [];
   const parts = {
     log: kept.log,
     metrics,
     audit: { record: (record: AuditRecord) => void audited.push(record) },
-    store: { get: (key: string) => state.get(key) },
+    store: {
+      get: (key: string) => state.get(key),
+      put: (...entry: Parameters<MemoryStore['put']>) => state.put(...entry),
+    },
     sessions: () => sessions,
     providers: () => [
       { provider: 'directory', snapshot: state.breaker.snapshot() },
@@ -109,6 +117,14 @@ test('ready names each provider; one that is down degrades and does not take the
     status: 'degraded',
     providers: { directory: { state: 'down', retryAt: '2026-01-05T08:00:10.000Z' }, local: ok },
   });
+});
+
+test('a store that takes nothing degrades: who is signed in goes on', async (t) => {
+  const { ask, state } = await adminUnderTest(t);
+  state.put = () => Promise.reject(new Error('the disk is full'));
+  const { status, body } = await ask('GET', '/health/ready');
+  assert.equal(status, 200);
+  assert.partialDeepStrictEqual(body, { status: 'degraded', store: 'read-only' });
 });
 
 test('a store that is broken, or a drain, makes it not ready', async (t) => {
