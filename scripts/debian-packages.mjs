@@ -4,7 +4,19 @@ import { spawnSync } from 'node:child_process';
 /** Debian packages of the whole test run: servers that the stories talk to, a browser, and what builds the Kerberos addon. */
 export const testPackages = [
   ...['slapd', 'ldap-utils', 'krb5-kdc', 'krb5-admin-server', 'krb5-user', 'python3-django-cas-server', 'gunicorn'],
-  ...['nginx-light', 'redis-server', 'chromium', 'libkrb5-dev', 'python3', 'make', 'g++', 'openssl'],
+  ...[
+    'nginx-light',
+    'haproxy',
+    'caddy',
+    'curl',
+    'redis-server',
+    'chromium',
+    'libkrb5-dev',
+    'python3',
+    'make',
+    'g++',
+    'openssl',
+  ],
   ...['python3-jwt', 'python3-cryptography'],
 ];
 

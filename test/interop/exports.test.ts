@@ -1,6 +1,6 @@
 /** The exports as text: those whose program is not at hand, the order of routes, and what the command refuses. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parse, stringify } from 'yaml';
@@ -207,4 +207,10 @@ test('exports: what cannot be meant is an error', async (t) => {
     assert.equal(stdout, '');
     assert.match(stderr, /^gatehouse: .+\n {2}.+\n$/);
   }
+});
+
+test('exports: the example for nginx is what the command writes', async () => {
+  const folder = path.resolve(import.meta.dirname, '../../config/examples/nginx');
+  const { stdout } = await run(['export', 'nginx', '--config', path.join(folder, 'gatehouse.yaml')]);
+  assert.equal(stdout, readFileSync(path.join(folder, 'gatehouse.conf'), 'utf8'));
 });

@@ -23,7 +23,7 @@ import { startUpstream, type TestUpstream } from '../support/upstream.ts';
 import { hiddenFields, Visitor } from '../support/visitor.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
-const configurations = globSync(['config/gatehouse.yaml', 'config/examples/*.yaml'], { cwd: root }).sort();
+const configurations = globSync(['config/gatehouse.yaml', 'config/examples/**/*.yaml'], { cwd: root }).sort();
 const { certificate, key } = testCertificates().good;
 
 /** The export of a configuration of the repository; hosts that only its site has become this one. */
@@ -150,6 +150,24 @@ for (const { kind, needs } of proxies) {
     assert.deepEqual(seen(upstream), ['/a%20b/c', '/n/12.x', '/n/123.%22y%22', '/p/q.png', '/caf%C3%A9/x']);
     for (const target of ['/', '/n/1.x', '/n/1234.x', '/elsewhere'])
       assert.equal((await ask(front, 'x.test', target)).status, 404, target);
+    assert.deepEqual(seen(upstream), []);
+  });
+
+  test(`export ${kind}: escaped slashes and parameters come through where a location takes them`, needs, async (t) => {
+    const upstream = await startUpstream(t);
+    const own = { upstream: upstream.origin, access: 'public' };
+    const front = await proxied(t, kind, {
+      routes: [
+        { ...own, location: '/files/', encodedSlashes: 'allow' },
+        { ...own, location: '/java/', pathParameters: 'allow' },
+        { ...own, location: '/' },
+      ],
+    });
+    for (const target of ['/files/a%2Fb', '/java/x;jsessionid=1?y=2'])
+      assert.equal((await ask(front, 'x.test', target)).status, 200, target);
+    assert.deepEqual(seen(upstream), ['/files/a%2Fb', '/java/x;jsessionid=1?y=2']);
+    for (const target of ['/a%2Fb', '/x;y=1', '/files/..%2Fjava/', '/files/a%2F..%2F..%2Fx'])
+      assert.equal((await ask(front, 'x.test', target)).status, 400, target);
     assert.deepEqual(seen(upstream), []);
   });
 
