@@ -4,6 +4,7 @@ import { formatIssues } from '../config/report.ts';
 import { OperatorError } from '../core/errors.ts';
 import { buildGateway, type Gateway } from '../gateway/build.ts';
 import type { Document } from '../gateway/document.ts';
+import { routeName } from '../gateway/routes.ts';
 import { PublicServers } from '../gateway/servers.ts';
 import { closeServices, openServices, type ServiceOptions, type Services } from '../gateway/services.ts';
 import { Certificates, prepareCertificates } from '../tls/certificates.ts';
@@ -22,6 +23,8 @@ export class Running {
   readonly #servers: PublicServers;
   readonly #read: () => Reading;
   readonly #certificates: Certificates | undefined;
+  /** What the listeners were opened with. */
+  readonly #started: Document;
   #admin: Admin | undefined;
   #gateway: Gateway;
   #reload: Promise<boolean> = Promise.resolve(true);
@@ -37,6 +40,7 @@ export class Running {
   ) {
     this.#services = services;
     this.#gateway = gateway;
+    this.#started = gateway.document;
     this.#servers = servers;
     this.#certificates = certificates;
     this.#read = read;
@@ -122,10 +126,12 @@ export class Running {
       this.#retire(previous);
       audit.record({ event: 'reload', outcome: 'succeeded' });
       log.info({}, 'the configuration was reloaded');
+      const late = changedFor(nextStart, this.#started, next.document);
+      if (late.length > 0) log.warn({ keys: late }, 'some of what changed counts from the next start of the gateway');
       return true;
     } catch (error) {
       metrics.retain({
-        routes: this.#gateway.document.routes.map(({ name, location }) => name ?? location.text),
+        routes: this.#gateway.document.routes.map(routeName),
         providers: Object.keys(this.#gateway.document.providers),
       });
       const detail = error instanceof Error ? error.message : String(error);
@@ -189,17 +195,37 @@ async function openCertificates({ server }: Document, services: Services): Promi
   return certificates;
 }
 
-/** What is opened once cannot change under a running process. */
+type Readers = Readonly<Record<string, (document: Document) => unknown>>;
+
+/** What is opened once and cannot change under a running process. */
+const fixed: Readers = {
+  'server.listen': ({ server }) => server.listen.map(({ href }) => href),
+  'admin.listen': ({ admin }) => admin.listen.href,
+  'session.store': ({ session }) => session.store,
+  'audit.to': ({ audit }) => audit.to,
+};
+
+/** What may change, and is read once, too. */
+const nextStart: Readers = {
+  'server.maxHeaderSize': ({ server }) => server.maxHeaderSize,
+  'server.maxConnections': ({ server }) => server.maxConnections,
+  'server.headTimeout': ({ server }) => server.headTimeout,
+  'server.keepAlive': ({ server }) => server.keepAlive,
+  // Compared, and kept nowhere.
+  'admin.token': ({ admin }) => admin.token?.reveal(),
+  'admin.hosts': ({ admin }) => admin.hosts,
+  'audit.requests': ({ audit }) => audit.requests,
+  'log.format': ({ log }) => log.format,
+};
+
 function refuseRestart(before: Document, after: Document): void {
-  const fixed = {
-    'server.listen': ({ server }: Document) => server.listen.map(({ href }) => href),
-    'admin.listen': ({ admin }: Document) => admin.listen.href,
-    'session.store': ({ session }: Document) => session.store,
-    'audit.to': ({ audit }: Document) => audit.to,
-  };
-  const changed = Object.entries(fixed).flatMap(([key, read]) =>
-    JSON.stringify(read(before)) === JSON.stringify(read(after)) ? [] : [key],
-  );
+  const changed = changedFor(fixed, before, after);
   if (changed.length > 0)
     throw new OperatorError(`${changed.join(', ')} changed, which a reload cannot do`, 'restart the gateway for that');
+}
+
+function changedFor(readers: Readers, before: Document, after: Document): string[] {
+  return Object.entries(readers).flatMap(([key, read]) =>
+    JSON.stringify(read(before)) === JSON.stringify(read(after)) ? [] : [key],
+  );
 }

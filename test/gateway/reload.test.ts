@@ -51,6 +51,20 @@ test('reload: a change that needs a restart is refused and named', async (t) => 
   assert.ok(started.lines.some((line) => line.includes('server.listen')));
 });
 
+test('reload: what counts from the next start only is named, and a token is not shown', async (t) => {
+  const started = await site(t);
+  const config = siteConfig(started.upstream.origin);
+  await started.write({ ...config, admin: { token: 'a-token-of-the-operator' }, server: { keepAlive: '7s' } });
+  assert.equal(await started.running.reload(), true);
+  const line = started.lines.find((one) => one.includes('next start')) ?? '';
+  assert.match(line, /"admin\.token"/);
+  assert.match(line, /"server\.keepAlive"/);
+  assert.ok(!started.lines.some((one) => one.includes('a-token-of-the-operator')));
+  await started.write(config);
+  assert.equal(await started.running.reload(), true);
+  assert.equal(started.lines.filter((one) => one.includes('next start')).length, 1, 'back to what it was started with');
+});
+
 test('reload: requests before, during and after many reloads are all answered', async (t) => {
   const started = await site(t);
   const reader = started.visitor();
