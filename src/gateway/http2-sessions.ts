@@ -80,7 +80,7 @@ export class Http2Sessions {
 
   #serve(stream: ServerHttp2Stream, rawHeaders: readonly string[], socket: TLSSocket): void {
     stream.on('error', () => undefined);
-    const fault = faultOf(rawHeaders);
+    const fault = faultOf(rawHeaders, this.#parts.maxHeaderSize);
     if (fault !== undefined) {
       this.#parts.log.info({ address: socket.remoteAddress, status: fault }, 'a client sent what is no valid request');
       stream.respond([':status', String(fault), 'content-length', '0'], { endStream: true });
@@ -96,8 +96,11 @@ export class Http2Sessions {
   }
 }
 
-/** The status for what nobody further in could answer: a tunnel, or a request that claims to be on plain HTTP. */
-function faultOf(rawHeaders: readonly string[]): number | undefined {
+/** The status for what nobody further in could answer: a tunnel, a head that is too large, a claim to be on plain HTTP. */
+function faultOf(rawHeaders: readonly string[], maxHeaderSize: number): number | undefined {
+  // nghttp2 holds a client to the limit only once it has acknowledged it, so its first requests are measured here.
+  const size = rawHeaders.reduce((sum, text) => sum + text.length, 16 * rawHeaders.length);
+  if (size > maxHeaderSize) return constants.HTTP_STATUS_REQUEST_HEADER_FIELDS_TOO_LARGE;
   if (pseudoHeader(rawHeaders, ':method') === 'CONNECT') return constants.HTTP_STATUS_METHOD_NOT_ALLOWED;
   if (pseudoHeader(rawHeaders, ':scheme')?.toLowerCase() !== 'https') return constants.HTTP_STATUS_BAD_REQUEST;
   return undefined;

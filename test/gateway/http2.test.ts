@@ -301,6 +301,13 @@ test('http2: a head larger than allowed is refused, one of a Kerberos ticket is 
   assert.equal(upstream.received.length, 0);
 });
 
+test('http2: a smaller limit for the head counts as well', async (t) => {
+  const { http2, upstream } = await httpsSite(t, { server: { maxHeaderSize: '8kb' } });
+  assert.equal((await ask(http2(), { ':path': '/public/x', 'x-big': 'a'.repeat(7_000) })).status, 200);
+  assert.equal((await ask(http2(), { ':path': '/public/x', 'x-big': 'a'.repeat(9_000) })).status, 431);
+  assert.equal(upstream.received.length, 1);
+});
+
 test('http2: a connection without requests ends after keepAlive, one with a request does not', async (t) => {
   const { http2, cookie } = await signedIn(t, { keepAlive: '300ms' });
   const [idle, busy] = [http2(), http2()];
