@@ -41,6 +41,9 @@ export interface LoginContext {
   readonly requestId: string;
 }
 
+/** How often a session may have gone on under another id while its user typed. */
+const mostRotations = 20;
+
 /** What the ways of signing in share. */
 export class SignIn {
   readonly #parts: SignInParts;
@@ -126,13 +129,9 @@ export class SignIn {
     provider: string,
     context: LoginContext & { chain?: ChainResult },
   ): Promise<{ session: Session; token: string } | undefined> {
-    const { assertion, grant } = outcome;
-    const found = await this.#parts.sessions.alive(session);
-    if (found.kind !== 'live') return undefined;
-    const before = found.session.assertion;
-    if (before.subject !== assertion.subject || before.realm !== assertion.realm) return undefined;
-    const proved = await this.#parts.sessions.prove(found.session, { assertion, provider, ...(grant && { grant }) });
-    if (proved.kind !== 'live' || proved.token === undefined) return undefined;
+    const { assertion } = outcome;
+    const proved = await this.#prove(session, outcome, provider);
+    if (proved === undefined) return undefined;
     const { client, requestId } = context;
     const who = { user: assertion.subject, provider, session: proved.session.id, client, requestId };
     this.#parts.recorder.account({
@@ -141,7 +140,35 @@ export class SignIn {
       ...who,
       ...(context.chain && { steps: context.chain.steps }),
     });
-    return { session: proved.session, token: proved.token };
+    return proved;
+  }
+
+  /**
+   * Proves a session, wherever its rotations have taken it meanwhile: of a form that was sent twice the browser takes the
+   * last answer, which must not say that the password was wrong.
+   */
+  async #prove(
+    session: string,
+    { assertion, grant }: Authenticated,
+    provider: string,
+  ): Promise<{ session: Session; token: string } | undefined> {
+    let id = session;
+    for (let turn = 0; turn < mostRotations; turn++) {
+      const found = await this.#parts.sessions.alive(id);
+      if (found.kind === 'live') {
+        const before = found.session.assertion;
+        if (before.subject !== assertion.subject || before.realm !== assertion.realm) return undefined;
+        const proved = await this.#parts.sessions.prove(found.session, {
+          assertion,
+          provider,
+          ...(grant && { grant }),
+        });
+        if (proved.kind === 'live')
+          return proved.token === undefined ? undefined : { session: proved.session, token: proved.token };
+      } else if (found.kind === 'ended' && found.next !== undefined) id = found.next;
+      else return undefined;
+    }
+    return undefined;
   }
 
   /** Ends a session at its user's wish. */

@@ -191,6 +191,22 @@ test('live: a location with maxAge asks for the password again, goes on under a 
   await within(limit, 'the WebSocket after the step-up', once(socket, 'close'));
 });
 
+test('live: a confirmation that is sent twice is right both times, and the last answer is good', async (t) => {
+  const started = await site(t);
+  const browser = started.visitor();
+  await browser.mustSignIn('agent1', passwords.agent1);
+  const page = await browser.open('/_gate/login?confirm=1&return=/fresh/x');
+  const form = { ...hiddenFields(page.text), username: 'agent1', password: passwords.agent1 };
+  const answers = await Promise.all([1, 2, 3].map(() => browser.post('/_gate/login', form)));
+  assert.deepEqual(
+    answers.map(({ status, headers }) => [status, headers.location]),
+    Array(3).fill([303, '/fresh/x']),
+  );
+  assert.equal((await browser.fetch('/fresh/x')).status, 200);
+  const { sessions } = (await (await fetch(new URL('/sessions', started.admin))).json()) as { sessions: object[] };
+  assert.equal(sessions.length, 1);
+});
+
 test('live: frames keep a session alive where the route’s requests count', async (t) => {
   const clock = manualClock(Date.now());
   const started = await site(t, { clock, config: { session: { idle: '10m', store: { type: 'memory' } } } });
