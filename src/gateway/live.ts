@@ -2,12 +2,15 @@
  * Logout is real: cuts the live connections of sessions that have ended. What this process ends is cut at once; what another
  * worker or node ends, and what time ends, shows by asking the store about every session that has a connection open.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Log } from '../core/log.ts';
 import type { Connections } from '../proxy/connections.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Recorder } from './record.ts';
 
 const interval = 1000;
+/** Sessions that are asked about before others have their turn: a store in a file answers without letting go. */
+const askedPerTurn = 100;
 
 /** Watches the sessions that have live connections. */
 export class LiveSessions {
@@ -40,7 +43,8 @@ export class LiveSessions {
     if (this.#isSweeping) return;
     this.#isSweeping = true;
     try {
-      for (const id of this.#connections.sessions()) {
+      for (const [index, id] of this.#connections.sessions().entries()) {
+        if (index % askedPerTurn === askedPerTurn - 1) await nextTurn();
         const found = await this.#sessions.alive(id);
         if (found.kind === 'live') continue;
         if (found.kind === 'ended' && found.next !== undefined) this.#connections.move(id, found.next);
