@@ -171,6 +171,10 @@ export class AppCarrier {
     response: ServerResponse,
   ): Promise<RequestResult> {
     const { portal, decliner } = this.#gateway;
+    if (verdict.kind === 'authenticate' && request.readableDidRead) {
+      const route = { ...verdict.route, replayPosts: false };
+      return decliner.answer(decided, { ...verdict, route }, request, response);
+    }
     if (verdict.kind !== 'portal') return decliner.answer(decided, verdict, request, response);
     if (request.method === 'POST' && request.readableDidRead)
       throw new Error(
