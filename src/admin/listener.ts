@@ -9,11 +9,12 @@ import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { admit, refusedToken } from './guard.ts';
 import { createReadiness, type HealthSource } from './health.ts';
+import { type LockoutRouteParts, lockoutRoutes } from './lockout-routes.ts';
 import { type AdminOptions, isLoopback } from './options.ts';
 import { type SessionRouteParts, sessionRoutes } from './session-routes.ts';
 
 /** What the listener works with. */
-export interface AdminParts extends HealthSource, SessionRouteParts {
+export interface AdminParts extends HealthSource, SessionRouteParts, LockoutRouteParts {
   readonly log: Log;
   readonly metrics: { readonly contentType: string; render(): Promise<string> };
 }
@@ -66,6 +67,7 @@ function createApp(options: AdminOptions, parts: AdminParts): Express {
     response.type(metrics.contentType).send(await metrics.render());
   });
   app.use('/sessions', onlyKnown, sessionRoutes(parts));
+  app.use('/lockouts', onlyKnown, lockoutRoutes(parts));
 
   const allowed = {
     '/health/live': 'GET, HEAD',
@@ -73,6 +75,7 @@ function createApp(options: AdminOptions, parts: AdminParts): Express {
     '/metrics': 'GET, HEAD',
     '/sessions': 'GET, HEAD, DELETE',
     '/sessions/:id': 'DELETE',
+    '/lockouts': 'DELETE',
   };
   for (const [path, methods] of Object.entries(allowed))
     app.all(path, (_request, response) => {

@@ -68,6 +68,7 @@ async function runExplain(invocation: Invocation): Promise<number> {
 function describe({ route, user, decision, headers }: Explanation): string[] {
   const lines: string[] = [];
   if (route.kind === 'refused') lines.push(`route      refused with ${route.error.status}: ${route.error.message}`);
+  else if (route.kind === 'answered') lines.push(`route      none: ${route.how}`);
   else {
     const { match, target, upstreamPath } = route;
     lines.push(`path       ${target.path}${target.query}  (host ${target.host})`);
@@ -88,7 +89,8 @@ function describeUser({ steps, outcome, principal, roles }: UserExplanation): st
     ({ provider, outcome: said, reason, milliseconds }) =>
       `login      ${provider}: ${said}${reason ? ` (${reason})` : ''} in ${milliseconds} ms`,
   );
-  if (!principal) return [...asked, `user       nobody: ${outcome.kind}`];
+  const why = 'reason' in outcome ? ` (${outcome.reason})` : '';
+  if (!principal) return [...asked, `user       nobody: ${outcome.kind}${why}`];
   const attributes = Object.entries(principal.attributes).map(
     ([name, values]) => `             ${name}: ${values.join(', ')}`,
   );
@@ -98,6 +100,7 @@ function describeUser({ steps, outcome, principal, roles }: UserExplanation): st
 
 function describeDecision({ route, user, decision }: Explanation): string {
   if (route.kind === 'refused') return `refused with ${route.error.status}`;
+  if (route.kind === 'answered') return 'answered by the gateway';
   if (!decision) return user.outcome.kind === 'unavailable' ? '503: nobody could be asked' : '401: nobody is signed in';
   const words = { permit: 'permit', deny: '403', 'step-up': 'a fresh login is asked for' }[decision.kind];
   return 'reason' in decision ? `${words}: ${decision.reason}` : words;

@@ -176,6 +176,7 @@ export class Running {
       store,
       sessions: () => this.#gateway.sessions,
       providers: () => this.#gateway.providers.status(),
+      unlock: (username: string) => this.#gateway.unlock(username),
       liveConnections: (session) => connections.count(session),
       isDraining: () => this.#servers.isDraining,
     };

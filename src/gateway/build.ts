@@ -48,6 +48,8 @@ export interface Gateway extends Carrier {
   readonly identification: Identification;
   readonly portal: Portal;
   readonly decliner: Decliner;
+  /** Forgets the failures that have locked a user's name. */
+  unlock(username: string): Promise<void>;
   /** Ends what only this configuration needed: pools, directory connections, timers. Requests under way finish first. */
   close(): Promise<void>;
 }
@@ -103,7 +105,8 @@ export async function buildGateway(
   const linkOf = (name: string) => providers.chain.find((link) => link.name === name);
   const refresher = new Refresher({ store, clock, sessions, log, linkOf });
   const identification = new Identification(signIn, sessions, publicUrl, refresher);
-  const passwordLogin = new PasswordLogin(signIn, new Lockout({ store, clock, options: login.lockout }));
+  const lockout = new Lockout({ store, clock, options: login.lockout });
+  const passwordLogin = new PasswordLogin(signIn, lockout);
   const posts = new PostKeeper({ store, clock, browsers, publicUrl });
   const pipeline = new Pipeline({
     clock,
@@ -165,6 +168,7 @@ export async function buildGateway(
     identification,
     portal,
     decliner,
+    unlock: (username) => lockout.clear(username),
     http: (request: IncomingMessage, response: ServerResponse) =>
       track((isForwardAuth(request.url) ? forwardAuth : http).carry(request, response)),
     upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => track(upgrade.carry(request, socket, head)),

@@ -4,7 +4,7 @@
  */
 import { GatewayError } from '../core/errors.ts';
 import type { Outcome } from '../core/outcome.ts';
-import type { Assertion, Principal } from '../core/principal.ts';
+import { type Assertion, canonicalUsername, type Principal } from '../core/principal.ts';
 import type { Attempt } from '../core/provider.ts';
 import type { Secret } from '../core/secret.ts';
 import type { CanonicalTarget, Decision } from '../core/verdict.ts';
@@ -15,7 +15,9 @@ import type { HeaderComposer } from '../proxy/headers.ts';
 import { compileLocations, type LocationMatch, upstreamTarget } from '../routing/locations.ts';
 import { admits, canonicalTarget } from '../routing/target.ts';
 import type { Document } from './document.ts';
+import { isPortal } from './pipeline.ts';
 import type { Providers } from './providers.ts';
+import { refusalOf } from './sign-in.ts';
 
 /** A request to explain. */
 export interface Question {
@@ -35,7 +37,9 @@ export type RouteExplanation =
       readonly match: LocationMatch;
       readonly upstreamPath: string;
     }
-  | { readonly kind: 'refused'; readonly error: GatewayError };
+  | { readonly kind: 'refused'; readonly error: GatewayError }
+  /** By the gateway itself, without any upstream. */
+  | { readonly kind: 'answered'; readonly how: string };
 
 /** Who the user would be. */
 export interface UserExplanation {
@@ -70,7 +74,7 @@ export async function explainRequest(
 ): Promise<Explanation> {
   const route = explainRoute(question, document, routes);
   const user = await explainUser(question, document, providers);
-  if (route.kind === 'refused') return { route, user };
+  if (route.kind !== 'matched') return { route, user };
   const { access } = route.match.route;
   if (access === 'deny') return { route, user, decision: { kind: 'deny', reason: 'location-closed' } };
   const { principal } = user;
@@ -82,7 +86,7 @@ export async function explainRequest(
   if (decision.kind !== 'permit') return { route, user, decision };
   const headers = composer.compose(route.match.route, {
     rawHeaders: ['Host', document.server.publicUrl.host],
-    client: { address: '127.0.0.1', scheme: 'http' },
+    client: { address: '127.0.0.1', scheme: document.server.publicUrl.protocol === 'https:' ? 'https' : 'http' },
     peer: '127.0.0.1',
     requestId: 'explain',
     upgrade: false,
@@ -100,14 +104,18 @@ function explainRoute(
     kind: 'refused',
     error: new GatewayError(code, detail),
   });
-  const [, host = server.publicUrl.host, path = url] = /^https?:\/\/([^/]+)(\/.*)?$/i.exec(url) ?? [];
+  const address = /^https?:\/\/(?<host>[^/]+)(?<path>\/.*)?$/i.exec(url)?.groups;
   const reading = canonicalTarget({
-    target: path === url && !url.startsWith('/') ? '/' : path,
-    rawHeaders: ['Host', host],
+    target: address ? (address.path ?? '/') : url,
+    rawHeaders: ['Host', address?.host ?? server.publicUrl.host],
   });
   if (reading.kind === 'refused') return refused('BAD_REQUEST', reading.detail);
   const { target } = reading;
-  const match = compileLocations(routes).match(target.host, target.path);
+  if (isPortal(target)) return { kind: 'answered', how: "one of the gateway's own addresses" };
+  const locations = compileLocations(routes);
+  const slash = locations.closingSlash(target.host, target.path);
+  if (slash !== undefined) return { kind: 'answered', how: `sent on to ${slash}${target.query}, as nginx does` };
+  const match = locations.match(target.host, target.path);
   if (!match) return refused('NOT_FOUND', 'no location matches');
   const admitted = admits(match.route, target);
   if (admitted) return refused('BAD_REQUEST', admitted.detail);
@@ -125,6 +133,12 @@ async function explainUser(question: Question, document: Document, providers: Pr
   const { outcome, provider, steps } = result;
   if (outcome.kind !== 'authenticated' || !provider) return { steps, outcome, roles: [] };
   const { assertion } = outcome;
+  const reserved = document.login.reservedUsers.map(canonicalUsername);
+  const refused = await refusalOf(assertion.subject, AbortSignal.timeout(document.login.total), {
+    isReserved: reserved.includes(canonicalUsername(assertion.subject)),
+    directory: providers.directoryOf(provider),
+  });
+  if (refused) return { steps, outcome: refused, roles: [] };
   return {
     steps,
     outcome,

@@ -129,11 +129,12 @@ async function start(document: AppDocument, output: GatehouseOptions['output']):
   }
 }
 
-function adminParts({ sessions, providers }: Gateway, services: Services): AdminParts {
+function adminParts({ sessions, providers, unlock }: Gateway, services: Services): AdminParts {
   return {
     ...services,
     sessions: () => sessions,
     providers: () => providers.status(),
+    unlock,
     liveConnections: (session) => services.connections.count(session),
     isDraining: () => false,
   };

@@ -21,8 +21,10 @@ import type { Identification } from './identify.ts';
 import type { Recorder, RequestResult } from './record.ts';
 import { askingFor } from './routes.ts';
 
-/** The gateway's own addresses begin so; no route can take them. */
-export const portalPrefix = '/_gate/';
+/** Whether a target is one of the gateway's own addresses; no route can take them. */
+export function isPortal({ path }: Pick<CanonicalTarget, 'path'>): boolean {
+  return path === '/_gate' || path.startsWith('/_gate/');
+}
 
 /** What the pipeline works with; made by `build.ts`. */
 export interface PipelineParts {
@@ -95,7 +97,7 @@ export class Pipeline {
           'the proxy in front would send the path with its dot segments or doubled slashes',
         ),
       };
-    if (target.path.startsWith(portalPrefix) || target.path === '/_gate') {
+    if (isPortal(target)) {
       const odd = admits({ encodedSlashes: false, pathParameters: false }, target);
       if (odd) return { client, target, verdict: refuse('BAD_REQUEST', odd.reason, odd.detail) };
       return { client, target, verdict: { kind: 'portal', target, client } };

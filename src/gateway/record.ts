@@ -55,7 +55,7 @@ export class Recorder {
       status: result.status,
       method: request.method,
       route: name,
-      path: target?.path ?? '',
+      path: target?.path ?? unreadPath(request.target),
       request: request.id,
       seconds,
       address: client?.address ?? request.peer,
@@ -81,4 +81,9 @@ export class Recorder {
       ...(requestId && { request: requestId }),
     });
   }
+}
+
+/** What a refused target said, for whoever looks for the cause: without its query, and no longer than a path that is read. */
+function unreadPath(target: string): string {
+  return (target.split('?', 1)[0] ?? '').slice(0, 512);
 }

@@ -92,10 +92,10 @@ export class SignIn {
    * A directory that cannot be asked is no leave: the answer is then `unavailable`.
    */
   async refuse({ assertion }: Authenticated, provider: string, signal: AbortSignal): Promise<Refusal | undefined> {
-    if (this.isReserved(assertion.subject)) return { kind: 'rejected', reason: 'user-reserved' };
-    const found = await this.#parts.directoryOf(provider)?.(assertion.subject, signal);
-    if (found === undefined || found.kind === 'authenticated') return undefined;
-    return found.kind === 'unavailable' ? found : { kind: 'rejected', reason: 'not-in-directory' };
+    return refusalOf(assertion.subject, signal, {
+      isReserved: this.isReserved(assertion.subject),
+      directory: this.#parts.directoryOf(provider),
+    });
   }
 
   /** Adds what policy knows to what a provider vouched for. */
@@ -199,6 +199,21 @@ export class SignIn {
       ...(chain && { steps: chain.steps }),
     });
   }
+}
+
+/** Why a user whom a provider vouched for may not come in all the same. */
+export async function refusalOf(
+  subject: string,
+  signal: AbortSignal,
+  rules: {
+    readonly isReserved: boolean;
+    readonly directory: ((username: string, signal: AbortSignal) => Promise<Outcome>) | undefined;
+  },
+): Promise<Refusal | undefined> {
+  if (rules.isReserved) return { kind: 'rejected', reason: 'user-reserved' };
+  const found = await rules.directory?.(subject, signal);
+  if (found === undefined || found.kind === 'authenticated') return undefined;
+  return found.kind === 'unavailable' ? found : { kind: 'rejected', reason: 'not-in-directory' };
 }
 
 function headersOf(rawHeaders: readonly string[]): Record<string, string> {

@@ -74,7 +74,8 @@ export class Ways {
       chain.splice(at === -1 ? chain.length : at, 0, wanted.name);
       origins.push(wanted.origin);
     }
-    if (origins.length === 0 && chain.length > 0) return;
+    // A file that lacks its chain is told so by the schema, with its line.
+    if (origins.length === 0 && (chain.length > 0 || this.#draft.existing)) return;
     const origin = [...new Set(origins)].join(', ') || 'environment';
     if (chain.length === 0)
       this.#draft.problem(

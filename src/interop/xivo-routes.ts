@@ -55,6 +55,7 @@ export function draftRoutes(draft: Draft, settings: Settings): void {
   const xuc = hostOf(draft, settings, 'XUC_HOST');
   draftPublicUrl(draft, xuc);
   if (draft.at('routes') !== undefined) return;
+  if (draft.existing && !settings.has('XUC_HOST')) return;
   if (!settings.has('XUC_HOST')) {
     draft.problem('environment', 'XUC_HOST is not set', 'set it to the name that browsers use for the contact center');
     return;

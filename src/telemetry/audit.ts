@@ -50,7 +50,7 @@ export interface AccountRecord extends AuditSubject {
 
 /** Something an operator or the program itself did: a start, a reload, a session ended by hand. */
 export interface OperationRecord extends AuditSubject {
-  readonly event: 'start' | 'stop' | 'reload' | 'revoke';
+  readonly event: 'start' | 'stop' | 'reload' | 'revoke' | 'unlock';
   readonly outcome: 'succeeded' | 'failed';
   readonly detail?: string;
 }

@@ -51,6 +51,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
       { provider: 'directory', snapshot: state.breaker.snapshot() },
       { provider: 'local', snapshot: { state: 'closed' as const, failures: 0 } },
     ],
+    unlock: async () => undefined,
     liveConnections: (id: string) => id.length % 2,
     isDraining: () => state.draining,
   };

@@ -66,13 +66,17 @@ test('login: an empty field is asked for before anybody is', async (t) => {
 });
 
 test('login: failures lock a user whatever the spelling, with a time to wait, also for the right password', async (t) => {
-  const { visitor } = await site(t, { config: { login: { chain: ['local'], lockout: { user: 2 } } } });
+  const { visitor, admin, audit } = await site(t, { config: { login: { chain: ['local'], lockout: { user: 2 } } } });
   assert.equal((await visitor().signIn('agent1', 'wrong')).status, 401);
   assert.equal((await visitor().signIn('AGENT1', 'wrong')).status, 401);
   const locked = await visitor().signIn(' Agent1 ', passwords.agent1);
   assert.equal(locked.status, 429);
   assert.ok(Number(locked.headers['retry-after']) > 0);
   assert.equal((await visitor().signIn('supervisor1', passwords.supervisor1)).status, 303);
+  assert.equal((await fetch(new URL('/lockouts', admin), { method: 'DELETE' })).status, 400);
+  assert.equal((await fetch(new URL('/lockouts?user=AGENT1', admin), { method: 'DELETE' })).status, 200);
+  assert.equal((await visitor().signIn('agent1', passwords.agent1)).status, 303);
+  assert.equal(audit('unlock')[0]?.user, 'agent1');
 });
 
 test('login: a session gets a new id, and the one that the browser came with is dead (fixation)', async (t) => {
