@@ -123,6 +123,22 @@ test('explain: a route, the user’s entry, roles, the decision and the headers'
   assert.match(stdout, /header {5}x-remote-user: agent1/i);
 });
 
+test('explain: what the gateway refuses or answers by itself is told as it would be', async (t) => {
+  const { file } = await withUsers(t, { login: { chain: ['local'], reservedUsers: ['Agent1'] } });
+  const explain = (url: string) => run(['explain', '--user', 'agent1', '--url', url, '--config', file]);
+  const reserved = await explain('/desk');
+  assert.equal(reserved.code, 1);
+  assert.match(reserved.stdout, /user +nobody: rejected \(user-reserved\)/);
+  const own = await explain('/_gate/login');
+  assert.equal(own.code, 1);
+  assert.match(own.stdout, /route +none: one of the gateway's own addresses/);
+  assert.match((await explain('/fresh?a=1')).stdout, /route +none: sent on to \/fresh\/\?a=1/);
+  const odd = await explain('desk');
+  assert.equal(odd.code, 1);
+  assert.match(odd.stdout, /refused with 400: the target is neither a path nor an http or https address/);
+  assert.match((await explain('http://127.0.0.1')).stdout, /path +\/ /);
+});
+
 test('explain: a refusal exits with 1 and says why', async (t) => {
   const { file } = await withUsers(t);
   const denied = await run(['explain', '--user', 'agent1', '--url', '/public/../admin', '--config', file]);
