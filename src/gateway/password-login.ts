@@ -97,8 +97,9 @@ export class PasswordLogin {
         if (!provider) return this.#fail(form, username, 'PROVIDER_UNAVAILABLE', 'provider-broke', { chain });
         return this.#accept(form, username, outcome, provider, chain);
       case 'unavailable':
-        // A wrong guess counts also while some other provider is out of reach, or an outage would be the time to guess.
-        if (chain.rejection) await this.#lockout.fail(username, address);
+        // A wrong guess counts also while some other provider is out of reach, or an outage would be the time to guess. So does
+        // one whose sender has hung up: the directory may have counted it, and would lock its user at a stranger's wish.
+        if (chain.rejection || outcome.reason === 'client-gone') await this.#lockout.fail(username, address);
         else await this.#lockout.release(username, address);
         return this.#fail(form, username, 'PROVIDER_UNAVAILABLE', outcome.reason, {
           chain,

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { manualClock } from '../support/manual-clock.ts';
+import { until } from '../support/poll.ts';
+import { requestOf, sendRaw } from '../support/raw-http.ts';
 import { passwords, site } from '../support/site.ts';
 import { hiddenFields, Visitor } from '../support/visitor.ts';
 
@@ -77,6 +79,20 @@ test('login: failures lock a user whatever the spelling, with a time to wait, al
   assert.equal((await fetch(new URL('/lockouts?user=AGENT1', admin), { method: 'DELETE' })).status, 200);
   assert.equal((await visitor().signIn('agent1', passwords.agent1)).status, 303);
   assert.equal(audit('unlock')[0]?.user, 'agent1');
+});
+
+test('login: guesses whose sender hangs up count like any other', async (t) => {
+  const { url, visitor, audit } = await site(t);
+  const browser = visitor();
+  const fields = hiddenFields((await browser.open('/_gate/login')).text);
+  for (let guess = 1; guess <= 5; guess++) {
+    const body = new URLSearchParams({ ...fields, username: 'agent1', password: `wrong ${guess}` }).toString();
+    const form = ['Content-Type: application/x-www-form-urlencoded', `Content-Length: ${body.length}`];
+    const head = ['POST /_gate/login HTTP/1.1', `Host: ${url.host}`, `Cookie: ${browser.cookieHeader}`, ...form];
+    await sendRaw(url, requestOf(head, body), { most: 10 });
+    await until('the attempt is on record', () => audit('login').length === guess);
+  }
+  assert.equal((await browser.signIn('agent1', passwords.agent1)).status, 429);
 });
 
 test('login: a session gets a new id, and the one that the browser came with is dead (fixation)', async (t) => {
