@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { networks } from '../config/values.ts';
+import type { Reason } from '../core/reason.ts';
 import type { Route } from '../core/route.ts';
 import { createPages } from '../pages/pages.ts';
 import { compileRoles } from '../policy/roles.ts';
@@ -82,8 +83,8 @@ export async function buildGateway(
   const pages = new PageSender(
     createPages(document.pages),
     publicUrl,
-    (route) => ({
-      openTo: labelsOf(document, route.access),
+    (route, reason) => ({
+      openTo: labelsOf(document, route.access, reason),
     }),
     hstsSeconds(server),
   );
@@ -194,9 +195,9 @@ function askedSetting(routes: readonly Route[], publicUrl: URL): AskedSetting {
   };
 }
 
-/** Who may pass a route, in words that its visitors know. */
-function labelsOf({ roles, providers }: Document, access: Route['access']): readonly string[] {
+/** What would have let a visitor pass, in words that visitors know. */
+function labelsOf({ roles, providers }: Document, access: Route['access'], reason: Reason): readonly string[] {
   if (typeof access === 'string') return [];
-  if (access.roles.length > 0) return access.roles.map((role) => roles[role]?.label ?? role);
-  return access.providers.map((name) => providers[name]?.label ?? name);
+  if (reason === 'provider-not-admitted') return access.providers.map((name) => providers[name]?.label ?? name);
+  return access.roles.map((role) => roles[role]?.label ?? role);
 }

@@ -18,8 +18,8 @@ export interface ErrorAnswer {
   readonly retryAfter?: number;
 }
 
-/** Who may pass a route, in words for its visitors. */
-export type RouteWords = (route: Route) => { readonly openTo: readonly string[] };
+/** Who may pass a route, in words for a visitor who was refused for this reason. */
+export type RouteWords = (route: Route, reason: Reason) => { readonly openTo: readonly string[] };
 
 /** Renders and sends our own pages. */
 export class PageSender {
@@ -72,7 +72,7 @@ export class PageSender {
         reason,
         requestId,
         username: principal?.subject,
-        openTo: route ? this.#words(route).openTo : undefined,
+        openTo: route ? this.#words(route, reason).openTo : undefined,
         contact: route?.contact,
         switchHref: principal && `/_gate/login?${new URLSearchParams({ switch: '1', return: here })}`,
       };

@@ -1,10 +1,7 @@
-/** Which roles an assertion gives, by the configuration; and for the refusal page, which ones would have let it pass. */
+/** Which roles an assertion gives, by the configuration, and why. */
 import * as z from 'zod';
-import type { Assertion, Principal } from '../core/principal.ts';
+import type { Assertion } from '../core/principal.ts';
 import { canonicalUsername } from '../core/principal.ts';
-import type { Reason } from '../core/reason.ts';
-import type { Route } from '../core/route.ts';
-import { decide } from './decide.ts';
 import { foldName, readDn } from './dn.ts';
 
 const texts = () => z.array(z.string().regex(/\S/, 'must not be empty')).default([]);
@@ -48,16 +45,6 @@ export interface RoleExplanation {
   readonly why: string;
 }
 
-/** What a refused user may be told: in the operator's words, and nothing else. */
-export interface Missing {
-  readonly reason: Reason;
-  /** Labels; any one of them would do. */
-  readonly roles: readonly string[];
-  /** True when another way of signing in is needed. */
-  readonly otherLogin: boolean;
-  readonly contact?: string;
-}
-
 /** An assertion, with its groups read once for all roles. */
 interface Candidate {
   readonly assertion: Assertion;
@@ -94,23 +81,6 @@ export function explainRoles(options: RoleOptions, assertion: Assertion, provide
     const why = closed ? `only for users of ${role.only.join(', ')}, not of ${provider}` : `none of: ${role.wanted}`;
     return { role: role.name, given: false, why };
   });
-}
-
-/** What the principal lacks for a route, in words for a user; undefined when policy does not deny. */
-export function missing(
-  principal: Principal,
-  route: Pick<Route, 'access' | 'contact'>,
-  options: RoleOptions,
-): Missing | undefined {
-  const decision = decide(principal, route, undefined, 0);
-  if (decision.kind !== 'deny') return undefined;
-  const wanted = decision.reason === 'role-missing' && typeof route.access === 'object' ? route.access.roles : [];
-  return {
-    reason: decision.reason,
-    roles: wanted.map((name) => options[name]?.label ?? name),
-    otherLogin: decision.reason === 'provider-not-admitted',
-    ...(route.contact !== undefined && { contact: route.contact }),
-  };
 }
 
 function candidateOf(assertion: Assertion, provider: string): Candidate {

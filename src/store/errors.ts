@@ -25,11 +25,6 @@ const hints: Readonly<Record<StoreProblem, string>> = {
   closed: 'this is a fault of the program: the store was used after its end',
 };
 
-/** What an operator does about a problem. */
-export function storeHint(problem: StoreProblem): string {
-  return hints[problem];
-}
-
 const problemsByCode: Readonly<Record<number, StoreProblem>> = {
   3: 'read-only', // SQLITE_PERM
   5: 'busy',

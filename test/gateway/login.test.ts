@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { manualClock } from '../support/manual-clock.ts';
 import { until } from '../support/poll.ts';
 import { requestOf, sendRaw } from '../support/raw-http.ts';
-import { passwords, site } from '../support/site.ts';
+import { passwords, site, siteConfig } from '../support/site.ts';
 import { hiddenFields, Visitor } from '../support/visitor.ts';
 
 test('login: a page without a session leads to the login page and back, and the upstream learns who it is', async (t) => {
@@ -219,6 +219,31 @@ test('policy: a role that is missing is 403 with words for the user and nothing 
   assert.equal((await supervisor.open('/admin/users')).status, 200);
   assert.deepEqual(upstream.only().values('x-remote-name'), ['Zo%C3%AB M%C3%BCller']);
   assert.equal((await supervisor.open('/closed/x')).status, 403);
+});
+
+test('policy: who signed in another way than a location admits is told the ways, not the roles', async (t) => {
+  const { visitor, running, write, upstream, file } = await site(t);
+  const config = siteConfig(upstream.origin);
+  const vault = {
+    location: '/vault/',
+    upstream: upstream.origin,
+    access: { roles: ['supervisor'], providers: ['second'] },
+  };
+  await write({
+    ...config,
+    login: { chain: ['local', 'second'] },
+    providers: {
+      second: { type: 'local', users: file.replace('gatehouse.yaml', 'others.yaml'), label: 'The key card' },
+    },
+    routes: [...(config.routes as object[]), vault],
+  });
+  assert.equal(await running.reload(), true);
+  const browser = visitor();
+  await browser.mustSignIn('supervisor1', passwords.supervisor1);
+  const { status, text } = await browser.open('/vault/x');
+  assert.equal(status, 403);
+  assert.match(text, /The key card/);
+  assert.doesNotMatch(text, /Supervisors/);
 });
 
 test('forms: a small one that meets an ended session is kept, and sent on by its user after the login', async (t) => {

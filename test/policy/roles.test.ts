@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Assertion, Principal } from '../../src/core/principal.ts';
+import type { Assertion } from '../../src/core/principal.ts';
 import { readDn } from '../../src/policy/dn.ts';
-import { compileRoles, explainRoles, missing, roleOptions } from '../../src/policy/roles.ts';
+import { compileRoles, explainRoles, roleOptions } from '../../src/policy/roles.ts';
 
 const assertion = (attributes: Assertion['attributes'] = {}, subject = 'alice'): Assertion => ({
   realm: 'r',
@@ -93,27 +93,6 @@ test('explain: it says what gave a role, or what would have', () => {
     { role: 'lead', given: false, why: 'none of: user bob, provider sso' },
     { role: 'desk', given: false, why: 'only for users of sso, not of directory' },
   ]);
-});
-
-test('missing: the refusal page gets labels and the contact, and nothing of the principal', () => {
-  const options = roleOptions.parse({
-    lead: { label: 'Team lead', groups: ['internal-group'] },
-    agent: { users: ['x'] },
-  });
-  const principal: Principal = { ...assertion(), provider: 'directory', tenant: 'default', roles: new Set() };
-  const route = { access: { roles: ['lead', 'agent'], providers: [] }, contact: 'the help desk, 4711' };
-  assert.deepEqual(missing(principal, route, options), {
-    reason: 'role-missing',
-    roles: ['Team lead', 'agent'],
-    otherLogin: false,
-    contact: 'the help desk, 4711',
-  });
-  assert.deepEqual(missing(principal, { access: { roles: [], providers: ['sso'] } }, options), {
-    reason: 'provider-not-admitted',
-    roles: [],
-    otherLogin: true,
-  });
-  assert.equal(missing({ ...principal, roles: new Set(['agent']) }, route, options), undefined);
 });
 
 test('dn: what is none is none', () => {
