@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
@@ -11,6 +10,7 @@ import { systemClock } from '../src/core/clock.ts';
 import type { Log } from '../src/core/log.ts';
 import { Sessions } from '../src/sessions/sessions.ts';
 import { EmbeddedStore } from '../src/store/embedded.ts';
+import { freePort } from '../test/support/free-port.ts';
 
 /** One of those that are compared. */
 export interface Contender {
@@ -37,7 +37,13 @@ export async function startContenders(
     }
   };
   try {
-    const [upstream, plain, peer, gateway, admin] = await freePorts(5);
+    const [upstream, plain, peer, gateway, admin] = [
+      await freePort(),
+      await freePort(),
+      await freePort(),
+      await freePort(),
+      await freePort(),
+    ];
     children.push(startNginx(folder, 'upstream', upstreamServer(upstream)));
     const cookies = await signIn(path.join(folder, 'data'), users);
     const nginx = startNginx(folder, 'proxy', proxyServer(plain, upstream));
@@ -150,20 +156,4 @@ async function answers(url: string): Promise<void> {
 function residentBytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? '0') * 1024;
-}
-
-async function freePorts(count: number): Promise<[number, number, number, number, number]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  });
-  for (const server of servers) server.close();
-  return ports as [number, number, number, number, number];
 }

@@ -2,6 +2,7 @@
  * `npm run soak [minutes]`: what an hour in a contact center does to the gateway: logins, wrong passwords, pages, scripts,
  * WebSockets, event streams, aborted downloads and logouts. Prints memory and open handles as they develop.
  */
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -13,7 +14,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { stringify } from 'yaml';
 import { Secret } from '../src/core/secret.ts';
 import { UsersFile } from '../src/users/users-file.ts';
-import { freePort } from '../test/support/gateway.ts';
+import { freePort } from '../test/support/free-port.ts';
 import { hiddenFields, Visitor } from '../test/support/visitor.ts';
 
 const minutes = Number(process.argv[2] ?? '10');

@@ -1,4 +1,5 @@
 /** `gatehouse cert check`: what it says of files and of servers, and with which exit code. */
+
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
@@ -11,7 +12,7 @@ import { createServer, type TlsOptions } from 'node:tls';
 import { issueCertificate, testCertificates } from '../support/certificates.ts';
 import { run } from '../support/command.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { unusedPort } from '../support/upstream.ts';
+import { freePort } from '../support/free-port.ts';
 
 const text = (...files: readonly string[]): string => files.map((file) => readFileSync(file, 'utf8')).join('');
 
@@ -178,7 +179,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const)
   });
 
 test('cert check: a server that is not there, or speaks no TLS, is said so', async (t) => {
-  const gone = await check(`localhost:${await unusedPort()}`);
+  const gone = await check(`localhost:${await freePort()}`);
   assert.equal(gone.code, 1);
   assert.match(gone.stderr, /showed no certificate: .*ECONNREFUSED/);
   const { createServer: createPlain } = await import('node:net');

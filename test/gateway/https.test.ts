@@ -1,4 +1,5 @@
 /** The gateway over https: logins and headers over HTTP/1.1 and HTTP/2, server names, the redirect from http, the checks. */
+
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -11,7 +12,7 @@ import { stringify } from 'yaml';
 import { issueCertificate, testCertificates } from '../support/certificates.ts';
 import { run } from '../support/command.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { freePort } from '../support/gateway.ts';
+import { freePort } from '../support/free-port.ts';
 import { httpsSite } from '../support/https-site.ts';
 import { passwords, siteConfig } from '../support/site.ts';
 

@@ -1,4 +1,5 @@
 /** Reloads, drains, restarts: nothing is dropped and nothing is lost. */
+
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -8,7 +9,7 @@ import { test } from 'node:test';
 import { stringify } from 'yaml';
 import { run, start } from '../support/command.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { freePort } from '../support/gateway.ts';
+import { freePort } from '../support/free-port.ts';
 import { until } from '../support/poll.ts';
 import { passwords, site, siteConfig } from '../support/site.ts';
 import { startUpstream } from '../support/upstream.ts';

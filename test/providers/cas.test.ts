@@ -1,4 +1,5 @@
 /** CAS against servers at the wire: what is asked, what is believed, and what becomes of every way to misbehave. */
+
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
@@ -21,7 +22,7 @@ import {
   signInWith,
   success,
 } from '../support/cas-provider.ts';
-import { freePort } from '../support/gateway.ts';
+import { freePort } from '../support/free-port.ts';
 import { keptLog } from '../support/log-lines.ts';
 import { manualClock } from '../support/manual-clock.ts';
 import { until } from '../support/poll.ts';

@@ -1,4 +1,5 @@
 /** Balanced upstreams with passive health, and TLS towards upstreams. */
+
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -8,8 +9,9 @@ import { systemClock } from '../../src/core/clock.ts';
 import { Agents } from '../../src/proxy/agents.ts';
 import { issueCertificate, testCertificates } from '../support/certificates.ts';
 import { ask, rawClient, startDataPlane, testRoute } from '../support/data-plane.ts';
+import { freePort } from '../support/free-port.ts';
 import { collectLog } from '../support/log.ts';
-import { startRawUpstream, startUpstream, unusedPort } from '../support/upstream.ts';
+import { startRawUpstream, startUpstream } from '../support/upstream.ts';
 
 test('agents: requests go to the servers of a list in turn', async (t) => {
   const upstreams = await Promise.all([startUpstream(t), startUpstream(t), startUpstream(t)]);
@@ -36,7 +38,7 @@ test('agents: with least-pending the busy server is passed over', async (t) => {
 test('agents: a server that is down costs no request, not even one with a body, and is left alone for a while', async (t) => {
   const clock = { now: () => now };
   let now = 0;
-  const port = await unusedPort();
+  const port = await freePort();
   const alive = await startUpstream(t);
   const plane = await startDataPlane(t, {
     route: testRoute([`http://127.0.0.1:${port}`, alive.origin]),
@@ -64,7 +66,7 @@ test('agents: a server that is down costs no request, not even one with a body, 
 });
 
 test('agents: with every server down each is tried once, and the answer is unreachable', async (t) => {
-  const origins = [`http://127.0.0.1:${await unusedPort()}`, `http://127.0.0.1:${await unusedPort()}`];
+  const origins = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
   const plane = await startDataPlane(t, { route: testRoute(origins) });
   for (let index = 0; index < 2; index += 1)
     assert.equal((await ask(plane.port, '/')).headers['x-code'], 'UPSTREAM_UNREACHABLE');
@@ -86,7 +88,7 @@ test('agents: a request that has left for one server is not sent to another', as
 });
 
 test('agents: a single server is never left alone', async (t) => {
-  const port = await unusedPort();
+  const port = await freePort();
   const plane = await startDataPlane(t, { route: testRoute([`http://127.0.0.1:${port}`]) });
   for (let index = 0; index < 3; index += 1) await ask(plane.port, '/');
   await startUpstream(t, { port });

@@ -1,4 +1,5 @@
 /** The data plane over HTTP: what the upstream received, what the client got, and how every failure ends. */
+
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent, createServer, request as httpRequest, type IncomingMessage } from 'node:http';
@@ -6,7 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { discardRest } from '../../src/proxy/request-body.ts';
 import { ask, eventually, rawClient, startDataPlane, testRoute } from '../support/data-plane.ts';
-import { startRawUpstream, startUpstream, unusedPort } from '../support/upstream.ts';
+import { freePort } from '../support/free-port.ts';
+import { startRawUpstream, startUpstream } from '../support/upstream.ts';
 
 const failed = (result: { kind: string }) => {
   assert.equal(result.kind, 'failed');
@@ -315,7 +317,7 @@ test('forward: bytes after an answer never become the answer to the next request
 });
 
 test('forward: nobody at the port is unreachable, with the status of a bad gateway', async (t) => {
-  const plane = await startDataPlane(t, { route: testRoute([`http://127.0.0.1:${await unusedPort()}`]) });
+  const plane = await startDataPlane(t, { route: testRoute([`http://127.0.0.1:${await freePort()}`]) });
   assert.equal((await ask(plane.port, '/')).headers['x-code'], 'UPSTREAM_UNREACHABLE');
   assert.deepEqual(failed(await plane.result()), {
     code: 'UPSTREAM_UNREACHABLE',
@@ -456,7 +458,7 @@ test('forward: a client that goes on with a body nobody wants is cut', async (t)
 });
 
 test('forward: the body is asked for only when an upstream is there to take it', async (t) => {
-  const plane = await startDataPlane(t, { route: testRoute([`http://127.0.0.1:${await unusedPort()}`]) });
+  const plane = await startDataPlane(t, { route: testRoute([`http://127.0.0.1:${await freePort()}`]) });
   const client = await rawClient(
     t,
     plane.port,

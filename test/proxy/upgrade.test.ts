@@ -1,4 +1,5 @@
 /** WebSockets through the data plane: what the upstream received, no tunnel without a true 101, and a proper end. */
+
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -11,7 +12,8 @@ import { closeFrame } from '../../src/proxy/frames.ts';
 import { OpenTunnel } from '../../src/proxy/tunnel.ts';
 import { testCertificates } from '../support/certificates.ts';
 import { type DataPlane, eventually, rawClient, startDataPlane, testRoute } from '../support/data-plane.ts';
-import { startRawUpstream, startUpstream, unusedPort } from '../support/upstream.ts';
+import { freePort } from '../support/free-port.ts';
+import { startRawUpstream, startUpstream } from '../support/upstream.ts';
 
 const key = 'dGhlIHNhbXBsZSBub25jZQ==';
 const accept = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
@@ -186,7 +188,7 @@ test('upgrade: h2c is an ordinary request without its upgrade', async (t) => {
 test('upgrade: an upstream that is not there, says nothing or hangs up is answered on the socket', async (t) => {
   const timeouts = { connect: 300, response: 300, idle: 5000 };
   const cases = [
-    [`http://127.0.0.1:${await unusedPort()}`, 'UPSTREAM_UNREACHABLE'],
+    [`http://127.0.0.1:${await freePort()}`, 'UPSTREAM_UNREACHABLE'],
     [(await startRawUpstream(t, () => undefined)).origin, 'UPSTREAM_TIMEOUT'],
     [(await startRawUpstream(t, (socket) => socket.destroy())).origin, 'UPSTREAM_BROKE'],
     [(await startRawUpstream(t, (socket) => socket.write('garbage\r\n\r\n'))).origin, 'UPSTREAM_BROKE'],
@@ -201,7 +203,7 @@ test('upgrade: an upstream that is not there, says nothing or hangs up is answer
 test('upgrade: another server of the list is asked when the first is down', async (t) => {
   const upstream = await startUpstream(t);
   const plane = await startDataPlane(t, {
-    route: testRoute([upstream.origin, `http://127.0.0.1:${await unusedPort()}`]),
+    route: testRoute([upstream.origin, `http://127.0.0.1:${await freePort()}`]),
   });
   for (let index = 0; index < 3; index += 1) await open(t, plane);
   assert.equal(upstream.received.length, 3);

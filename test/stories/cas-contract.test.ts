@@ -1,4 +1,5 @@
 /** What holds for every provider holds for CAS against a real server; and what only a real server can show of TLS and proxies. */
+
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -11,7 +12,7 @@ import { type AttemptParts, attemptOf } from '../support/attempt.ts';
 import { backWith, callbackAttempt, casProvider, leave } from '../support/cas-provider.ts';
 import { type CasBrowser, needsCas, startCas } from '../support/cas-server.ts';
 import { testCertificates } from '../support/certificates.ts';
-import { freePort } from '../support/gateway.ts';
+import { freePort } from '../support/free-port.ts';
 
 const users = [
   { name: 'alice', password: 'alices-4c81', attributes: { displayName: 'Alice Adams', memberOf: ['agents', 'staff'] } },

@@ -2,6 +2,7 @@
  * The example with nginx in front (config/examples/compose): its parts agree with one another, and a real nginx with its
  * nginx.conf passes on what the gateway has to see.
  */
+
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,6 +15,7 @@ import { type TestContext, test } from 'node:test';
 import { parse } from 'yaml';
 import { testCertificates } from '../support/certificates.ts';
 import { temporaryFolder } from '../support/folder.ts';
+import { freePort } from '../support/free-port.ts';
 import { until } from '../support/poll.ts';
 
 const example = path.resolve(import.meta.dirname, '../../config/examples/compose');
@@ -38,15 +40,6 @@ async function showingUpstream(t: TestContext): Promise<number> {
     server.close();
   });
   return (server.address() as AddressInfo).port;
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function answers(port: number): Promise<boolean> {

@@ -2,6 +2,7 @@
  * What `gatehouse export` writes, read by the real nginx, Caddy and HAProxy; and what the suite of all placements leaves
  * out: several hosts, odd locations, https upstreams, kept verdicts, tickets, and a gateway that is away.
  */
+
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,7 +13,8 @@ import { testCertificates } from '../support/certificates.ts';
 import { run } from '../support/command.ts';
 import { settleExample } from '../support/example.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { freePort, gateway, type TestGateway, type Yaml } from '../support/gateway.ts';
+import { freePort } from '../support/free-port.ts';
+import { gateway, type TestGateway, type Yaml } from '../support/gateway.ts';
 import { needsHaproxy, testHaproxy } from '../support/haproxy.ts';
 import { needsKdc, startKdc } from '../support/kdc.ts';
 import { needsNginx, startNginx, testNginx } from '../support/nginx.ts';
@@ -30,6 +32,8 @@ const { certificate, key } = testCertificates().good;
 async function exportOf(t: TestContext, kind: string, file: string): Promise<string> {
   const { file: settled, env } = await settleExample(t, readFileSync(path.join(root, file), 'utf8'));
   const options = ['--listen', '127.0.0.1:18443', '--certificate', certificate, '--key', key];
+  // A proxy in front speaks plain HTTP to the gateway; a configuration that listens on https alone has to be told where.
+  if (file.endsWith('https.yaml')) options.push('--gateway', 'http://127.0.0.1:8080');
   const { code, stdout, stderr } = await run(['export', kind, '--config', settled, ...options], { env });
   assert.equal(code, 0, stderr);
   return stdout.replace(/(^ *server (?:\S+ )?)[a-z][\w.-]*(:\d+)/gim, '$1127.0.0.1$2');

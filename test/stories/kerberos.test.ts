@@ -1,4 +1,5 @@
 /** Kerberos through a whole gateway: curl and Chromium with real tickets, and those who have none. */
+
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
@@ -6,7 +7,8 @@ import { type TestContext, test } from 'node:test';
 import { Agent } from 'undici';
 import type { Clock } from '../../src/core/clock.ts';
 import { startChromiumProfile, withoutChromium } from '../support/chromium.ts';
-import { freePort, gateway, type TestGateway, type Yaml } from '../support/gateway.ts';
+import { freePort } from '../support/free-port.ts';
+import { gateway, type TestGateway, type Yaml } from '../support/gateway.ts';
 import { type Kdc, type KdcOptions, needsKdc, startKdc } from '../support/kdc.ts';
 import { manualClock } from '../support/manual-clock.ts';
 import { until } from '../support/poll.ts';

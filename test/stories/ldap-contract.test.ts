@@ -1,11 +1,13 @@
 /** What holds for every provider holds for LDAP against a real OpenLDAP. */
+
 import type { Log } from '../../src/core/log.ts';
 import { type ProviderUnderTest, providerContract } from '../contract/provider.ts';
 import { type AttemptParts, passwordParts } from '../support/attempt.ts';
 import { testCertificates } from '../support/certificates.ts';
 import { fakePeer } from '../support/fake-ldap.ts';
+import { freePort } from '../support/free-port.ts';
 import { ldapProvider, optionsFor } from '../support/ldap-provider.ts';
-import { freePort, needsSlapd, startSlapd } from '../support/slapd.ts';
+import { needsSlapd, startSlapd } from '../support/slapd.ts';
 
 const people = [
   { uid: 'alice', password: 'alices-4c81' },

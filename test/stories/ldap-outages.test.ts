@@ -1,4 +1,5 @@
 /** LDAP when servers fail: failover, hangs, restarts; and TLS with every kind of wrong certificate. */
+
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -8,11 +9,12 @@ import type { ProbeStep, Provider } from '../../src/core/provider.ts';
 import { spkiPin } from '../../src/tls/pins.ts';
 import { passwordAttempt } from '../support/attempt.ts';
 import { testCertificates } from '../support/certificates.ts';
+import { freePort } from '../support/free-port.ts';
 import { ldapProvider, optionsFor } from '../support/ldap-provider.ts';
 import { keptLog } from '../support/log-lines.ts';
 import { manualClock } from '../support/manual-clock.ts';
 import { until } from '../support/poll.ts';
-import { freePort, needsSlapd, type Slapd, startSlapd } from '../support/slapd.ts';
+import { needsSlapd, type Slapd, startSlapd } from '../support/slapd.ts';
 
 const story = (name: string, run: (t: TestContext) => Promise<void>) => test(`ldap: ${name}`, needsSlapd, run);
 

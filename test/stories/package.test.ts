@@ -2,6 +2,7 @@
  * The package as others install it: packed by npm, unpacked below `node_modules` of the example application, which is plain
  * JavaScript, and run. The packages it depends on are this repository's own, so that no registry is asked.
  */
+
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +12,7 @@ import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { temporaryFolder } from '../support/folder.ts';
-import { freePort } from '../support/gateway.ts';
+import { freePort } from '../support/free-port.ts';
 import { Visitor } from '../support/visitor.ts';
 
 const run = promisify(execFile);

@@ -1,4 +1,5 @@
 /** An Express application with the gateway inside it, for a test: a small contact center, and an end with the test. */
+
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { type AppConfig, type Gatehouse, gatehouse } from '../../src/gateway/mid
 import { createLog } from '../../src/telemetry/log.ts';
 import { UsersFile } from '../../src/users/users-file.ts';
 import { temporaryFolder } from './folder.ts';
-import { freePort } from './gateway.ts';
+import { freePort } from './free-port.ts';
 import { passwords } from './site.ts';
 import { Visitor } from './visitor.ts';
 

@@ -1,6 +1,6 @@
 /** A whole gateway for a test: a configuration in a folder of its own, free ports, and an end with the test. */
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -12,6 +12,7 @@ import type { Clock } from '../../src/core/clock.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { UsersFile } from '../../src/users/users-file.ts';
+import { freePort } from './free-port.ts';
 
 /** Plain data, as YAML holds it. */
 export type Yaml = { readonly [key: string]: unknown };
@@ -85,16 +86,6 @@ export async function gateway(t: TestContext, options: TestGatewayOptions): Prom
     write,
     stop: () => running.stop(),
   };
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 function defaults(port: number): Yaml {

@@ -1,4 +1,5 @@
 /** A site over https, and clients of HTTP/1.1 and HTTP/2 that trust its authority. */
+
 import { readFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import type { TestContext } from 'node:test';
@@ -6,7 +7,8 @@ import { connect, type TLSSocket } from 'node:tls';
 import { Agent } from 'undici';
 import type { Clock } from '../../src/core/clock.ts';
 import { testCertificates } from './certificates.ts';
-import { freePort, type Yaml } from './gateway.ts';
+import { freePort } from './free-port.ts';
+import type { Yaml } from './gateway.ts';
 import { type Site, site } from './site.ts';
 import { Visitor } from './visitor.ts';
 

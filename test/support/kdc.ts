@@ -2,6 +2,7 @@
  * A real MIT Kerberos KDC on a free port, with its own folder, realms and principals, ended with the test. `kerberos-client.ts`
  * beside it makes the tokens that a browser would send.
  */
+
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,8 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
+import { freePort } from './free-port.ts';
 import { until } from './poll.ts';
-import { freePort } from './slapd.ts';
 
 /** What is in the KDC. */
 export interface KdcOptions {

@@ -2,11 +2,13 @@
  * The same small contact center in each place that the gateway can have: alone, and with a real proxy before or beside it
  * that runs what `gatehouse export` writes.
  */
+
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { needsCaddy, startCaddy } from './caddy.ts';
 import { run } from './command.ts';
-import { freePort, gateway, type TestGateway, type Yaml } from './gateway.ts';
+import { freePort } from './free-port.ts';
+import { gateway, type TestGateway, type Yaml } from './gateway.ts';
 import { needsHaproxy, startHaproxy } from './haproxy.ts';
 import { needsNginx, startNginx } from './nginx.ts';
 import { passwords, siteConfig } from './site.ts';

@@ -1,12 +1,14 @@
 /** A real OpenLDAP server on free ports, with its own folder and its own process, ended with the test. */
+
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type CertificateFiles, testCertificates } from './certificates.ts';
+import { freePort } from './free-port.ts';
 import { until } from './poll.ts';
 
 /** A user of the directory; `attributes` adds to or replaces what a person has. */
@@ -138,17 +140,6 @@ export async function startSlapd(t: TestContext, options: SlapdOptions = {}): Pr
       child = await serve(folder, port, ldapsPort);
     },
   };
-}
-
-/** A port on which nobody listens. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 async function serve(folder: string, port: number, ldapsPort: number): Promise<ChildProcess> {

@@ -304,13 +304,3 @@ export async function startRawUpstream(
   const { port } = server.address() as AddressInfo;
   return { origin: `http://127.0.0.1:${port}`, port, requests, sockets };
 }
-
-/** A port of 127.0.0.1 on which nobody listens. */
-export async function unusedPort(): Promise<number> {
-  const server = createNetServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -1,11 +1,12 @@
 /** A site of XiVO's that has moved: the gateway as a process of its own, with nothing but XiVO's environment. */
+
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { temporaryFolder } from './folder.ts';
+import { freePort } from './free-port.ts';
 import { until } from './poll.ts';
-import { freePort } from './slapd.ts';
 import { startUpstream, type TestUpstream } from './upstream.ts';
 import { Visitor } from './visitor.ts';
 
