@@ -13,8 +13,6 @@ export const errorCodes = {
   METHOD_NOT_ALLOWED: { status: 405, message: 'This address does not take this kind of request.' },
   REQUEST_TIMEOUT: { status: 408, message: 'The request took too long to arrive.' },
   PAYLOAD_TOO_LARGE: { status: 413, message: 'The request is too large.' },
-  UPGRADE_REQUIRED: { status: 426, message: 'This address takes WebSocket connections only.' },
-  INTERNAL: { status: 500, message: 'Something went wrong on our side.' },
   UPSTREAM_UNREACHABLE: { status: 502, message: 'The application does not answer.' },
   UPSTREAM_BROKE: { status: 502, message: 'The application gave an answer that cannot be used.' },
   UNAVAILABLE: { status: 503, message: 'The service is not available at the moment.' },

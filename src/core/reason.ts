@@ -40,8 +40,6 @@ export const reasons = [
   'location-closed',
   'role-missing',
   'provider-not-admitted',
-  'tenant-mismatch',
-  'factor-missing',
   'too-old',
   'policy-broke',
   // The gateway refuses a request.

@@ -134,6 +134,7 @@ export async function buildGateway(
     flows: new Flows(store, clock),
     defaultMethod: login.default,
     signer,
+    cut: (sessionId) => void connections.end(sessionId, 'signed-out'),
     logoutAddress: (ended) => providers.logoutAddress(ended, publicUrl),
     label: providers.label,
   });
@@ -158,7 +159,7 @@ export async function buildGateway(
   const underWay = new Set<Promise<void>>();
   const track = (work: Promise<void>): void => {
     underWay.add(work);
-    void work.finally(() => underWay.delete(work));
+    void work.catch((error: unknown) => log.error({ error }, 'an answer broke')).finally(() => underWay.delete(work));
   };
   return {
     document,

@@ -154,6 +154,8 @@ function prepare(server: Server | HttpsServer, { limits, log, serve, upgrade }: 
     hangUp(socket, 'HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'),
   );
   server.on('clientError', (error, socket) => refuse(log, error, socket));
+  // One that cannot listen is reported by `listen`; one that fails later must not take the process with it.
+  server.on('error', (error) => log.error({ error }, 'a listener reported an error'));
 }
 
 /** What cannot be parsed is answered once and cut: nothing after it on that connection can be trusted. */

@@ -46,7 +46,19 @@ async function signOut(parts: PortalParts, visit: Visit): Promise<void> {
   const session = await parts.identification.visitor(request.headers.cookie);
   const headers = { 'set-cookie': [clearedCookie(parts.publicUrl), dontAsk(parts.publicUrl)] };
   if (session) {
-    await parts.signIn.signOut(session, { client: context.client, requestId: context.requestId });
+    try {
+      await parts.signIn.signOut(session, { client: context.client, requestId: context.requestId });
+    } catch (cause) {
+      // The store refuses: what this process can do is done, and nobody is told that it was all.
+      parts.log.error(
+        { request: context.requestId, session: session.id, error: cause },
+        'a logout could not be stored',
+      );
+      parts.cut(session.id);
+      const error = new GatewayError('UNAVAILABLE', 'a logout could not be stored', cause);
+      const answer = { error, reason: 'internal-error', requestId: context.requestId } as const;
+      return parts.pages.sendError(request, response, answer, headers);
+    }
     const elsewhere = await parts.logoutAddress(session);
     if (elsewhere) return redirect(request, response, elsewhere.href, headers);
   }

@@ -1,6 +1,8 @@
 /** Makes the configured providers and their chain, and knows how each of them stands. */
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { OperatorError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Provider } from '../core/provider.ts';
 import type { Session } from '../core/session.ts';
@@ -53,12 +55,31 @@ export function buildProviders(document: Document, services: ProviderServices): 
       const directory = links.get(document.providers[name]?.mustExistIn ?? '');
       return directory && ((username, signal) => lookUpOne(directory, username, signal, services.log));
     },
-    logoutAddress: async ({ assertion, provider, grant }, returnTo) =>
-      all.get(provider)?.logout?.(assertion, grant?.state, returnTo),
+    logoutAddress: (session, returnTo) => logoutAddress(links.get(session.provider), session, returnTo, services.log),
     close: async () => {
       await Promise.all([...all.values()].map((provider) => provider.close?.()));
     },
   };
+}
+
+/** The session is over whatever a provider says: one that fails or takes too long is no reason to keep the user waiting. */
+async function logoutAddress(
+  link: ChainLink | undefined,
+  { assertion, grant }: Session,
+  returnTo: URL,
+  log: Log,
+): Promise<URL | undefined> {
+  if (!link?.provider.logout) return undefined;
+  const deadline = new AbortController();
+  try {
+    const late = delay(link.timeout, undefined, { signal: deadline.signal });
+    return await Promise.race([link.provider.logout(assertion, grant?.state, returnTo), late]);
+  } catch (error) {
+    log.warn({ provider: link.name, error }, 'a provider could not say where its logout is');
+    return undefined;
+  } finally {
+    deadline.abort();
+  }
 }
 
 function linkOf(

@@ -38,6 +38,8 @@ export interface PortalParts {
   /** The provider that is followed at once, instead of showing the login page. */
   readonly defaultMethod?: string | undefined;
   readonly signer: AssertionSigner;
+  /** Ends what is live on a session in this process. */
+  readonly cut: (sessionId: string) => void;
   /** Where the browser goes to sign out of the identity provider too; undefined when nowhere. */
   readonly logoutAddress: (session: Session) => Promise<URL | undefined>;
   /** What the login page calls a provider. */

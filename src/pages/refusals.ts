@@ -46,7 +46,6 @@ export interface LoopView {
 const passing: ReadonlySet<ErrorCode> = new Set([
   'TOO_MANY_FAILURES',
   'PROVIDER_UNAVAILABLE',
-  'INTERNAL',
   'UPSTREAM_UNREACHABLE',
   'UPSTREAM_BROKE',
   'UNAVAILABLE',

@@ -46,6 +46,9 @@ export interface PassageParts {
   readonly isOwnCookie: OwnCookie;
 }
 
+/** Early hints of one request that are passed on: nothing slows down an upstream that never stops sending them. */
+const mostHints = 10;
+
 /** Sends the request once. The callbacks are undici's; they never throw into it. */
 export class Passage implements Dispatcher.DispatchHandler {
   readonly #parts: PassageParts;
@@ -60,6 +63,7 @@ export class Passage implements Dispatcher.DispatchHandler {
   #isComplete = false;
   #status = 0;
   #bytes = 0;
+  #hints = 0;
   #cut: Reason | undefined;
 
   constructor(parts: PassageParts) {
@@ -188,6 +192,8 @@ export class Passage implements Dispatcher.DispatchHandler {
   #sendHints(status: number, headers: Readonly<Record<string, string | string[]>>): void {
     const { link } = headers;
     if (status !== 103 || link === undefined || this.#parts.exchange.request.httpVersion === '1.0') return;
+    this.#hints += 1;
+    if (this.#hints > mostHints) return;
     try {
       this.#response.writeEarlyHints({ link });
     } catch {

@@ -48,7 +48,9 @@ export function isConnectFailure(error: Error): boolean {
   const code = errorCode(error);
   return (
     !(error instanceof BodyRefused) &&
-    !['UND_ERR_INVALID_ARG', 'UND_ERR_CLOSED', 'UND_ERR_DESTROYED', 'GATEHOUSE_QUEUE_TIMEOUT'].includes(code)
+    !['UND_ERR_INVALID_ARG', 'UND_ERR_CLOSED', 'UND_ERR_DESTROYED', 'GATEHOUSE_QUEUE_TIMEOUT'].includes(code) &&
+    // What this machine has run out of says nothing about the server.
+    !['EMFILE', 'ENFILE', 'EADDRNOTAVAIL'].includes(code)
   );
 }
 

@@ -188,11 +188,6 @@ export const en = {
       title: 'That is too large',
       body: 'What you sent is larger than this application accepts. Nothing was stored.',
     },
-    UPGRADE_REQUIRED: {
-      title: 'Not a page',
-      body: 'This address is for live connections only. Nothing is wrong; there is just nothing to see.',
-    },
-    INTERNAL: { title: 'Something went wrong on our side', body: 'You did nothing wrong.' },
     UPSTREAM_UNREACHABLE: {
       title: 'The application does not answer',
       body: 'You are signed in, but the application behind this page cannot be reached.',

@@ -192,11 +192,6 @@ export const fr: Texts = {
       title: 'C’est trop volumineux',
       body: 'Votre envoi dépasse ce que cette application accepte. Rien n’a été enregistré.',
     },
-    UPGRADE_REQUIRED: {
-      title: 'Ce n’est pas une page',
-      body: 'Cette adresse est réservée aux connexions en direct. Tout va bien\u202f; il n’y a simplement rien à voir.',
-    },
-    INTERNAL: { title: 'Un problème est survenu de notre côté', body: 'Vous n’y êtes pour rien.' },
     UPSTREAM_UNREACHABLE: {
       title: 'L’application ne répond pas',
       body: 'Vous êtes connecté, mais l’application derrière cette page est injoignable.',

@@ -1,0 +1,92 @@
+/** A working day in a real browser: signing in, a page, live data, a script whose session is over, signing out. */
+import assert from 'node:assert/strict';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { WebSocketServer } from 'ws';
+import { startChromium, withoutChromium } from '../support/chromium.ts';
+import { gateway } from '../support/gateway.ts';
+import { passwords } from '../support/site.ts';
+
+const page = `<!doctype html><title>Desk</title><h1>Desk</h1><script>
+  window.ends = {};
+  const socket = new WebSocket('ws://' + location.host + '/live');
+  socket.onmessage = ({ data }) => { window.heard = data; };
+  socket.onopen = () => socket.send('hello');
+  socket.onclose = ({ code }) => { window.ends.socket = { code, at: Date.now() }; };
+  const stream = new EventSource('/events');
+  stream.onmessage = ({ data }) => { window.tick = data; };
+  stream.onerror = () => { window.ends.stream ??= { at: Date.now() }; };
+</script>`;
+
+/** An application with a page, a WebSocket and an event stream. */
+async function startDesk(t: TestContext): Promise<string> {
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    if (request.url !== '/events') {
+      response
+        .writeHead(200, { 'content-type': 'text/html' })
+        .end(page.replace('<h1>Desk', `<h1>Desk of ${request.headers['x-remote-user']}`));
+      return;
+    }
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    const timer = setInterval(() => response.write('data: tick\n\n'), 50);
+    response.once('close', () => clearInterval(timer));
+  };
+  const server = createServer(answer).listen(0, '127.0.0.1');
+  const sockets = new WebSocketServer({ server });
+  sockets.on('connection', (socket) =>
+    socket.on('error', () => {}).on('message', (data) => socket.send(`heard ${data}`)),
+  );
+  await new Promise((resolve) => server.once('listening', resolve));
+  t.after(() => {
+    for (const socket of sockets.clients) socket.terminate();
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+test('browser: login, a page, a WebSocket and an event stream; a logout in another tab cuts both within 2 s', {
+  skip: withoutChromium,
+}, async (t) => {
+  const upstream = await startDesk(t);
+  const { url } = await gateway(t, {
+    users: [{ name: 'agent1', password: passwords.agent1, groups: ['agents'] }],
+    config: {
+      roles: { agent: { groups: ['agents'] } },
+      routes: [{ location: '/', upstream, websocket: true, access: { roles: ['agent'] } }],
+    },
+  });
+  const browser = await startChromium(t);
+  const context = await browser.newContext();
+  const desk = await context.newPage();
+  await desk.goto(`${url.origin}/desk`);
+  await desk.fill('input[name=username]', 'agent1');
+  await desk.fill('input[name=password]', 'wrong');
+  await desk.click('button[type=submit]');
+  await desk.waitForSelector('[role=alert]');
+  await desk.fill('input[name=password]', passwords.agent1);
+  await desk.click('button[type=submit]');
+  await desk.waitForSelector('text=Desk of agent1');
+  assert.equal(new URL(desk.url()).pathname, '/desk');
+  await desk.waitForFunction("window.heard === 'heard hello' && window.tick === 'tick'");
+
+  const other = await context.newPage();
+  await other.goto(`${url.origin}/_gate/logout`);
+  const signedOutAt = Date.now();
+  await other.click('button[type=submit]');
+  await desk.waitForFunction('window.ends.socket && window.ends.stream', undefined, { timeout: 5000 });
+  const ends = (await desk.evaluate('window.ends')) as { socket: { code: number; at: number }; stream: { at: number } };
+  assert.equal(ends.socket.code, 1008);
+  assert.ok(ends.socket.at - signedOutAt < 2000, 'the WebSocket outlived the logout');
+  assert.ok(ends.stream.at - signedOutAt < 2000, 'the event stream outlived the logout');
+
+  const script = (await desk.evaluate(
+    `fetch('/api/calls').then(async (answer) => [answer.status, await answer.json()])`,
+  )) as [number, { error: string; login: string }];
+  assert.equal(script[0], 401);
+  assert.equal(script[1].error, 'login-required');
+  assert.equal(script[1].login, '/_gate/login?return=%2Fdesk');
+  await desk.reload();
+  await desk.waitForSelector('input[name=password]');
+});
