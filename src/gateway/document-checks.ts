@@ -1,10 +1,14 @@
 /** What can only be checked with several rooms' options side by side: names that must exist, locations that clash. */
 import type { RefinementCtx } from 'zod';
+import type { ProviderDefinition } from '../providers/define.ts';
+import * as kinds from '../providers/index.ts';
 import { compileTemplates } from '../proxy/templates.ts';
 import { canonicalRouteHost } from '../routing/host.ts';
 import { locationProblems } from '../routing/location-problems.ts';
 import type { Document } from './document.ts';
 import { routeName, routesOf } from './routes.ts';
+
+const providerKinds: Readonly<Record<string, ProviderDefinition>> = kinds;
 
 type Report = (path: (string | number)[], message: string) => void;
 
@@ -27,6 +31,8 @@ function checkChain({ login, providers }: Document, report: Report): void {
   }
   if (login.default !== undefined && !login.chain.includes(login.default))
     report(['login', 'default'], `names no provider of the chain: ${listed(login.chain)}`);
+  else if (login.default !== undefined && !isOf(providers, login.default, 'isFederated'))
+    report(['login', 'default'], 'must name a provider that the browser is led to: one of type cas or oidc');
 }
 
 function checkNames({ providers, roles, routes }: Document, report: Report): void {
@@ -34,10 +40,13 @@ function checkNames({ providers, roles, routes }: Document, report: Report): voi
     if (!Object.hasOwn(known, name)) report(path, `names no ${what}; there are: ${listed(Object.keys(known))}`);
   };
   for (const [name, options] of Object.entries(providers))
-    if ('lookup' in options && typeof options.lookup === 'string')
-      exists(providers, options.lookup, ['providers', name, 'lookup'], 'provider');
-  for (const [name, { mustExistIn }] of Object.entries(providers))
-    if (mustExistIn !== undefined) exists(providers, mustExistIn, ['providers', name, 'mustExistIn'], 'provider');
+    for (const key of ['lookup', 'mustExistIn'] as const) {
+      const directory: unknown = options[key as keyof typeof options];
+      if (typeof directory !== 'string') continue;
+      exists(providers, directory, ['providers', name, key], 'provider');
+      if (Object.hasOwn(providers, directory) && !isOf(providers, directory, 'isDirectory'))
+        report(['providers', name, key], 'must name a provider that can look users up: one of type ldap or local');
+    }
   for (const [name, role] of Object.entries(roles))
     for (const [index, provider] of (role.providers ?? []).entries())
       exists(providers, provider, ['roles', name, 'providers', index], 'provider');
@@ -48,6 +57,12 @@ function checkNames({ providers, roles, routes }: Document, report: Report): voi
     for (const [at, provider] of access.providers.entries())
       exists(providers, provider, ['routes', index, 'access', 'providers', at], 'provider');
   }
+}
+
+/** Whether a provider is of a kind that has a property; true for one that is not there, which is another mistake. */
+function isOf(providers: Document['providers'], name: string, property: 'isFederated' | 'isDirectory'): boolean {
+  const type = providers[name]?.type;
+  return type === undefined || providerKinds[type]?.[property] === true;
 }
 
 function checkListeners({ server, admin }: Document, report: Report): void {

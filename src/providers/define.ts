@@ -24,6 +24,10 @@ export interface ProviderDefinition<Options extends z.ZodObject = z.ZodObject> {
   readonly options: Options;
   /** False for a provider that answers from this machine: it has no breaker, and is asked even after the total deadline. */
   readonly needsNetwork?: boolean;
+  /** True where the browser is led elsewhere to sign in; only such a provider can be followed at once. */
+  readonly isFederated?: boolean;
+  /** True where users can be looked up that somebody else has vouched for: it implements `lookUp`. */
+  readonly isDirectory?: boolean;
   /** May throw an OperatorError for what only shows when the parts are put together; must not wait for a network. */
   create(options: z.output<Options>, context: ProviderContext): Provider;
 }

@@ -16,6 +16,7 @@ import { XmlError } from './xml.ts';
 /** A server that speaks CAS. */
 export const cas = defineProvider({
   options: casOptions,
+  isFederated: true,
   create: (options, context) => {
     const settled = { ...options, timeout: options.timeout ?? usualTimeout };
     checkTogether(context.name, settled);

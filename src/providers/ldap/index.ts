@@ -20,6 +20,7 @@ import { type ProbePlan, probeDirectory } from './probe.ts';
 /** A directory that speaks LDAP. */
 export const ldap = defineProvider({
   options: ldapOptions,
+  isDirectory: true,
   create: (options, context) => {
     checkTogether(context.name, options);
     return new LdapProvider(options, context);

@@ -77,6 +77,7 @@ class LocalProvider implements Provider {
 export const local = defineProvider({
   options,
   needsNetwork: false,
+  isDirectory: true,
   create({ users: path }, { name, log }: ProviderContext): Provider {
     const users = new UsersFile(path, { log });
     users.open();

@@ -19,6 +19,7 @@ import { within } from './wait.ts';
 /** An OpenID Connect identity provider. */
 export const oidc = defineProvider({
   options: oidcOptions,
+  isFederated: true,
   create: (options, context) => {
     checkTogether(context.name, options);
     return new OidcProvider(options, context);
