@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Offer } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import type { CanonicalTarget, Verdict } from '../core/verdict.ts';
+import type { Notice } from '../pages/fields.ts';
 import { isNavigation, permanently, type ReplyHeaders, redirect, sendJson } from './answers.ts';
 import { askOnce, type Question } from './negotiation.ts';
 import type { PageSender } from './pages.ts';
@@ -167,9 +168,11 @@ function loginTarget(target: CanonicalTarget, returnTo: string, notice?: string)
   };
 }
 
-/** What the login page says of the session before; nothing where there was none. */
-function noticeFor(reason: Reason): 'session-idle' | 'session-ended' | undefined {
+/** What the login page says of the session before, or of who was not let in; nothing where there was neither. */
+function noticeFor(reason: Reason): Notice['code'] | undefined {
   if (reason === 'idle') return 'session-idle';
+  if (reason === 'not-in-directory' || reason === 'user-reserved') return 'not-admitted';
+  if (isOutage(reason)) return 'unavailable';
   const ended: readonly Reason[] = [
     'lifetime',
     'revoked',
@@ -179,6 +182,20 @@ function noticeFor(reason: Reason): 'session-idle' | 'session-ended' | undefined
     'signed-out',
   ];
   return ended.includes(reason) ? 'session-ended' : undefined;
+}
+
+function isOutage(reason: Reason): boolean {
+  const outages: readonly Reason[] = [
+    'timed-out',
+    'unreachable',
+    'tls-failed',
+    'breaker-open',
+    'misconfigured',
+    'protocol-error',
+    'provider-broke',
+    'overloaded',
+  ];
+  return outages.includes(reason);
 }
 
 /** Where to go after a login that a script's request asked for: the page it stands on, not what it fetched. */

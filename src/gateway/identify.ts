@@ -138,9 +138,10 @@ export class Identification {
     if (refused) {
       const { reason } = refused;
       this.#signIn.record('failed', context, { chain, user: assertion.subject, reason });
-      return refused.kind === 'unavailable'
-        ? { kind: 'unavailable', reason }
-        : { kind: 'nobody', offers: chain.offers, reason };
+      // While the directory is away another way in may work; a program's token has none, and is not wrong.
+      const isStuck = sessionless === true || this.#signIn.chain.length === 1;
+      if (refused.kind === 'unavailable' && isStuck) return { kind: 'unavailable', reason };
+      return { kind: 'nobody', offers: chain.offers, reason };
     }
     const principal = this.#signIn.principal(assertion, provider);
     if (sessionless) return { kind: 'somebody', principal, reply: headers };

@@ -26,14 +26,29 @@ export const federatedRoutes: PortalRoutes = (app, parts, on) => {
   );
 };
 
+/** What a login is for. */
+interface Aim {
+  readonly returnTo: string;
+  /** Somebody signed in proves who they are once more. */
+  readonly confirm: boolean;
+}
+
+const aimOf = ({ returnTo, confirming }: Flow): Aim => ({ returnTo, confirm: confirming !== undefined });
+
+/** Who they are is beyond doubt; another try brings the same. */
+const notAdmitted: ReadonlySet<Reason> = new Set<Reason>(['not-in-directory', 'unknown-user', 'user-reserved']);
+
 async function start(parts: PortalParts, link: ChainLink, visit: Visit): Promise<void> {
   const { request, response, context } = visit;
   const returnTo = safeReturnTo(queryValue(request, 'return'), parts.publicUrl);
   const browser = parts.browsers.recognise(request.headers);
-  if (await parts.flows.isLooping(browser.id)) return showLoop(parts, visit, returnTo);
+  const restarts = Number(/^[1-9]$/.exec(queryValue(request, 'again') ?? '')?.[0] ?? 0);
+  if (parts.flows.isCircle(restarts) || (await parts.flows.isLooping(browser.id)))
+    return showLoop(parts, visit, returnTo);
   const session =
     queryValue(request, 'confirm') === '1' ? await parts.identification.visitor(request.headers.cookie) : undefined;
-  const flow = parts.flows.newId();
+  const aim: Aim = { returnTo, confirm: session !== undefined };
+  const flow = parts.flows.newId(restarts);
   const attempt = parts.signIn.attempt(
     'start',
     { method: 'GET', rawHeaders: request.rawHeaders, signal: context.signal },
@@ -44,8 +59,7 @@ async function start(parts: PortalParts, link: ChainLink, visit: Visit): Promise
   const terms = { flow, chosen, ...(session && { fresh: true }) };
   const result = await attemptOne(link, { ...attempt, ...terms }, parts.log);
   const { outcome } = result;
-  if (outcome.kind !== 'continue' || outcome.offer.via !== 'redirect')
-    return fail(parts, link, visit, result, returnTo);
+  if (outcome.kind !== 'continue' || outcome.offer.via !== 'redirect') return fail(parts, link, visit, result, aim);
   const { state, offer } = outcome;
   await parts.flows.begin(browser.id, flow, {
     provider: link.name,
@@ -63,19 +77,21 @@ async function comeBack(parts: PortalParts, link: ChainLink, visit: Visit): Prom
   if (new Set(names).size !== names.length)
     return refuseVisit(parts, visit, 'BAD_REQUEST', 'ambiguous-target', 'a parameter of the callback stands twice');
   const browser = parts.browsers.find(request.headers);
-  const flow = await parts.flows.take(browser, query.get('state') ?? query.get('flow') ?? undefined);
+  const id = query.get('state') ?? query.get('flow') ?? undefined;
+  const flow = await parts.flows.take(browser, id);
   if (!flow || flow.provider !== link.name) {
     parts.signIn.record('failed', context, {
       provider: link.name,
       reason: browser === undefined ? 'flow-foreign' : 'flow-expired',
     });
-    return redirect(request, response, `/_gate/start/${encodeURIComponent(link.name)}`);
+    const again = parts.flows.restartsOf(id) + 1;
+    return redirect(request, response, `/_gate/start/${encodeURIComponent(link.name)}?again=${again}`);
   }
   const plain = { method: 'GET', rawHeaders: request.rawHeaders, signal: context.signal };
   const attempt = parts.signIn.attempt('callback', plain, context.client, context.target.path + context.target.query);
   const result = await attemptOne(link, { ...attempt, state: flow.state }, parts.log);
   const { outcome } = result;
-  if (outcome.kind !== 'authenticated') return fail(parts, link, visit, result, flow.returnTo);
+  if (outcome.kind !== 'authenticated') return fail(parts, link, visit, result, aimOf(flow));
   await finish(parts, link, visit, { outcome, result, flow, browser });
 }
 
@@ -93,7 +109,7 @@ async function finish(
   const { request, response, context } = visit;
   const { outcome, result, flow, browser } = done;
   const denied = await parts.signIn.refuse(outcome, link.name, context.signal);
-  if (denied) return fail(parts, link, visit, { ...result, outcome: denied }, flow.returnTo);
+  if (denied) return fail(parts, link, visit, { ...result, outcome: denied }, aimOf(flow));
   const token = parts.identification.tokenIn(request.headers.cookie);
   const begun = flow.confirming
     ? await parts.signIn.confirm(flow.confirming, outcome, link.name, { ...context, chain: result })
@@ -104,7 +120,7 @@ async function finish(
       });
   if (!begun) {
     const other: Outcome = { kind: 'rejected', reason: 'login-denied' };
-    return fail(parts, link, visit, { ...result, outcome: other }, flow.returnTo);
+    return fail(parts, link, visit, { ...result, outcome: other }, aimOf(flow));
   }
   if (browser !== undefined) await parts.flows.settle(browser);
   const cookies = [sessionCookie(parts.publicUrl, begun.token), lastMethodCookie(parts.publicUrl, link.name)];
@@ -112,12 +128,18 @@ async function finish(
 }
 
 /** Back to the login page, which says in the user's words what went wrong; the audit has the reason. */
-function fail(parts: PortalParts, link: ChainLink, visit: Visit, result: ChainResult, returnTo: string): void {
+function fail(
+  parts: PortalParts,
+  link: ChainLink,
+  visit: Visit,
+  result: ChainResult,
+  { returnTo, confirm }: Aim,
+): void {
   const { request, response, context } = visit;
   const { outcome } = result;
   const reason: Reason =
     'reason' in outcome ? outcome.reason : outcome.kind === 'unknown-user' ? 'unknown-user' : 'protocol-error';
-  const toForm = { method: 'form', return: returnTo };
+  const toForm = { method: 'form', return: returnTo, ...(confirm && { confirm: '1' }) };
   // A silent try at which the identity provider knew nobody: no failure, and nothing to tell the user.
   if (reason === 'login-required') {
     redirect(request, response, `/_gate/login?${new URLSearchParams(toForm)}`);
@@ -125,11 +147,7 @@ function fail(parts: PortalParts, link: ChainLink, visit: Visit, result: ChainRe
   }
   parts.signIn.record('failed', context, { chain: result, provider: link.name, reason });
   const notice =
-    outcome.kind === 'unavailable'
-      ? 'unavailable'
-      : reason === 'not-in-directory' || reason === 'unknown-user'
-        ? 'not-admitted'
-        : 'method-failed';
+    outcome.kind === 'unavailable' ? 'unavailable' : notAdmitted.has(reason) ? 'not-admitted' : 'method-failed';
   redirect(request, response, `/_gate/login?${new URLSearchParams({ ...toForm, notice })}`);
 }
 

@@ -48,7 +48,9 @@ async function showLogin(parts: PortalParts, visit: Visit): Promise<void> {
   const status = challenge ? 401 : 200;
   if (!challenge && !wish.notice && queryValue(request, 'method') !== 'form') {
     const way = await onlyWay(parts, visit);
-    if (way !== undefined) return redirect(request, response, startAddress(way, wish));
+    // Who is signed in is led on only to prove it where they did before; to be somebody else, they choose.
+    if (way !== undefined && (!session || (wish.confirm && way === session.provider)))
+      return redirect(request, response, startAddress(way, wish));
   }
   await renderLogin(parts, visit, wish, {
     status,

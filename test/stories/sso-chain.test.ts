@@ -40,7 +40,7 @@ interface World {
 /** The five servers and a gateway; alice is known to all but the local accounts, dora to these alone. */
 async function world(t: TestContext, kerberos: Yaml = {}): Promise<World> {
   const [kdc, slapd, cas, idp] = await Promise.all([
-    startKdc(t),
+    startKdc(t, { users: ['alice', 'nora'] }),
     startSlapd(t, { people: [{ uid: 'alice', password: passwords.alice }], groups: { agents: ['alice'] } }),
     startCas(t, { users: [{ name: 'alice', password: aliceAtCas }] }),
     startIdp(t, { people: { alice: { preferred_username: 'alice' } } }),
@@ -85,8 +85,11 @@ async function timed<T>(work: () => Promise<T>): Promise<{ value: T; took: numbe
   return { value, took: performance.now() - startedAt };
 }
 
-async function withTicket({ gate, kdc }: World): Promise<{ visitor: Visitor; answer: Answer; took: number }> {
-  const authorization = `Negotiate ${await kdc.token('alice')}`;
+async function withTicket(
+  { gate, kdc }: World,
+  user: 'alice' | 'nora' = 'alice',
+): Promise<{ visitor: Visitor; answer: Answer; took: number }> {
+  const authorization = `Negotiate ${await kdc.token(user)}`;
   const visitor = new Visitor(gate.url);
   const { value, took } = await timed(() => visitor.open('/app', { headers: { authorization } }));
   return { visitor, answer: value, took };
@@ -247,6 +250,31 @@ story('an issuer that is gone or hangs keeps nobody else waiting', async (t) => 
   const { took } = await timed(() => byForm(at, 'dora'));
   assert.ok(took < deadline, `${took} ms for a local user`);
   await assertTheyWork(at, ['kerberos', 'directory', 'campus', 'local']);
+});
+
+story(
+  'who has a ticket and stands in no directory is told so on the page, where another account may be used',
+  async (t) => {
+    const at = await world(t, { lookup: 'directory' });
+    const { answer, visitor } = await withTicket(at, 'nora');
+    assertBackAtTheForm(answer, 'not-admitted');
+    const page = await visitor.open(String(answer.headers.location));
+    assert.match(page.text, /it may not be used here/);
+    assert.match(page.text, /name="password"/);
+    assert.equal(page.headers['www-authenticate'], undefined);
+    assert.equal(at.gate.audit('login').at(-1)?.reason, 'not-in-directory');
+  },
+);
+
+story('a ticket whose user must stand in a directory that is away leads to the form, not to an error', async (t) => {
+  const at = await world(t, { mustExistIn: 'directory' });
+  await at.slapd.stop();
+  const { answer, visitor } = await withTicket(at);
+  assertBackAtTheForm(answer, 'unavailable');
+  assert.equal(visitor.cookies.has('gatehouse'), false);
+  const form = await visitor.open(String(answer.headers.location));
+  const fields = { ...hiddenFields(form.text), username: 'dora', password: passwords.dora };
+  assert.equal((await visitor.post('/_gate/login', fields)).status, 303);
 });
 
 story('a keytab that has gone closes the way of tickets alone, and the form is there at once', async (t) => {
