@@ -1,5 +1,6 @@
 /** `gatehouse import`: prints other programs' configurations as ours. What each of them says is `interop/`'s. */
 import type { Command, Invocation } from './command.ts';
+import { importNginxFiles } from './import-nginx.ts';
 import { importXivo } from './import-xivo.ts';
 
 /** One kind of configuration that can be imported. */
@@ -10,6 +11,7 @@ export interface Importer extends Pick<Command, 'help' | 'options' | 'run'> {
 
 const importers: Readonly<Record<string, Importer>> = {
   xivo: importXivo,
+  nginx: importNginxFiles,
 };
 
 /** The command; its options are those of all importers, and each takes its own only. */

@@ -1,0 +1,155 @@
+/**
+ * What becomes of every directive of nginx that the import knows: the table of docs/importing-nginx.md. Those that are
+ * translated are dealt with where their meaning is; what a translation could not say, it reports itself.
+ */
+
+/** What becomes of a directive. */
+export interface DirectiveFate {
+  /** Names, with `*` for any ending. */
+  readonly names: readonly string[];
+  readonly fate: 'translated' | 'ignored' | 'refused';
+  /** What it becomes, or why it is left out. */
+  readonly why: string;
+}
+
+const translated = (why: string, names: string): DirectiveFate => ({
+  names: names.split(' '),
+  fate: 'translated',
+  why,
+});
+const ignored = (why: string, names: string): DirectiveFate => ({ names: names.split(' '), fate: 'ignored', why });
+const refused = (why: string, names: string): DirectiveFate => ({ names: names.split(' '), fate: 'refused', why });
+
+/** The table, in the order in which the documentation shows it. Of two that fit a name, the first counts. */
+export const directiveFates: readonly DirectiveFate[] = [
+  translated('read in their place', 'include http'),
+  translated('routes, with a host where there are several servers', 'server server_name'),
+  translated('server.listen and server.publicUrl', 'listen'),
+  translated('server.tls, where both files can be read', 'ssl_certificate ssl_certificate_key'),
+  translated('a route each; nested ones are made flat, named ones are left out', 'location'),
+  translated('upstream, its path with it', 'proxy_pass'),
+  translated('the servers of upstream; weights, backups and ways to balance are left out', 'upstream'),
+  translated('preserveHost, websocket, headers; see the table of headers', 'proxy_set_header'),
+  translated('variables with a fixed value are put in place', 'set map'),
+  translated('a login; what the headers of its answer hold becomes a template', 'auth_request auth_request_set'),
+  translated('a login', 'auth_basic auth_jwt auth_digest auth_pam auth_ldap auth_gss ssl_verify_client'),
+  translated('a login; the code itself is not read', 'access_by_lua*'),
+  translated('access: deny, or a login; networks alone make a location closed', 'allow deny satisfy'),
+  translated('a closed location, where another would take its requests', 'internal limit_except'),
+  translated('nothing for a closing slash or https, which the gateway sees to; else a closed location', 'return'),
+  translated('the path of upstream, where it takes the prefix off; else nothing', 'rewrite'),
+  translated('a closed location where it keeps somebody out; else nothing', 'if'),
+  translated('timeout', 'proxy_read_timeout'),
+  translated('connectTimeout', 'proxy_connect_timeout'),
+  translated('maxBody', 'client_max_body_size'),
+  translated('nothing where it says what the gateway does by itself', 'proxy_redirect proxy_cookie_path'),
+  translated('upstream.ca, where the file can be read', 'proxy_ssl_trusted_certificate'),
+  translated('upstream.servername', 'proxy_ssl_name'),
+  translated(
+    'upstream.certificate and upstream.key, where both can be read',
+    'proxy_ssl_certificate proxy_ssl_certificate_key',
+  ),
+
+  ignored(
+    'the gateway runs as its own program',
+    'user worker_* pid events daemon master_process load_module env pcre_jit thread_pool error_log timer_resolution lock_file ssl_engine working_directory',
+  ),
+  ignored('it only ends the rules in front of it', 'break'),
+  ignored(
+    'the gateway keeps its own log and audit',
+    'access_log log_format log_not_found log_subrequest open_log_file_cache rewrite_log uninitialized_variable_warn',
+  ),
+  ignored('names of upstreams are looked up by the system, at every connection', 'resolver resolver_timeout'),
+  ignored(
+    'the gateway serves no files',
+    'types types_hash_* default_type charset charset_types index sendfile* aio* directio* output_buffers open_file_cache* etag if_modified_since expires max_ranges disable_symlinks source_charset override_charset',
+  ),
+  ignored(
+    'the gateway streams both ways and has its own sizes',
+    'proxy_buffering proxy_buffer* proxy_busy_buffers_size proxy_request_buffering proxy_max_temp_file_size proxy_temp_* client_body_* client_header_buffer_size large_client_header_buffers postpone_output connection_pool_size request_pool_size variables_hash_* server_names_hash_* map_hash_* proxy_headers_hash_* subrequest_output_buffer_size proxy_force_ranges proxy_limit_rate proxy_store*',
+  ),
+  ignored(
+    'the gateway keeps its own connections',
+    'keepalive_* tcp_* client_header_timeout send_timeout send_lowat lingering_* reset_timedout_connection proxy_http_version proxy_socket_keepalive proxy_ignore_client_abort proxy_send_lowat chunked_transfer_encoding http2* http3* quic* listen_*',
+  ),
+  ignored('timeout holds both ways', 'proxy_send_timeout'),
+  ignored(
+    'the gateway reads a path once, its own way, and refuses what has two readings',
+    'merge_slashes underscores_in_headers ignore_invalid_headers server_name_in_redirect port_in_redirect absolute_redirect msie_*',
+  ),
+  ignored('the gateway does not name its version', 'server_tokens more_clear_headers server_tag'),
+  ignored(
+    'the gateway speaks TLS 1.2 and later with safe ciphers',
+    'ssl_protocols ssl_ciphers ssl_prefer_server_ciphers ssl_session_* ssl_dhparam ssl_ecdh_curve ssl_buffer_size ssl_stapling* ssl_early_data ssl_conf_command ssl_certificate_cache ssl ssl_reject_handshake',
+  ),
+  ignored(
+    'the gateway checks certificates of upstreams by itself',
+    'proxy_ssl_verify proxy_ssl_verify_depth proxy_ssl_server_name proxy_ssl_protocols proxy_ssl_ciphers proxy_ssl_session_reuse proxy_ssl_conf_command',
+  ),
+  ignored('the gateway has pages of its own', 'error_page recursive_error_pages proxy_intercept_errors'),
+  ignored('the gateway asks an upstream once more only where nothing can happen twice', 'proxy_next_upstream*'),
+  ignored(
+    'it belongs to the login that the gateway takes over',
+    'auth_basic_user_file auth_jwt_* auth_ldap_* auth_pam_* auth_gss_* auth_digest_* auth_delay ssl_client_certificate ssl_verify_depth ssl_crl ssl_trusted_certificate ssl_ocsp*',
+  ),
+  ignored(
+    'it makes up what the gateway sends by itself',
+    'proxy_pass_request_body proxy_pass_request_headers proxy_method proxy_set_body',
+  ),
+  ignored(
+    'it is about proxies in front: server.trustedProxies has their addresses',
+    'set_real_ip_from real_ip_header real_ip_recursive',
+  ),
+
+  refused(
+    'headers of answers are the applications’ own; HSTS is server.hsts',
+    'add_header more_set_headers add_trailer',
+  ),
+  refused(
+    'the gateway serves no files: let a web server do it, and give its address as upstream',
+    'root alias try_files autoindex* random_index gzip_static empty_gif flv mp4* dav_*',
+  ),
+  refused('the gateway speaks HTTP to upstreams only', 'fastcgi_* uwsgi_* scgi_* grpc_* memcached_* js_*'),
+  refused('the gateway keeps no answers', 'proxy_cache* proxy_no_cache proxy_ignore_headers slice'),
+  refused('the gateway does not compress; applications may', 'gzip* brotli* zstd* gunzip*'),
+  refused(
+    'the gateway does not change bodies',
+    'sub_filter* addition_* add_before_body add_after_body ssi* image_filter* xslt* perl* substitutions',
+  ),
+  refused(
+    'the gateway limits failed logins (login.lockout) and connections (server.maxConnections) only',
+    'limit_req* limit_conn* limit_rate*',
+  ),
+  refused(
+    'cookies keep what applications give them, but for the path and the host',
+    'proxy_cookie_domain proxy_cookie_flags',
+  ),
+  refused('headers of answers are passed on, but for those of the connection', 'proxy_hide_header proxy_pass_header'),
+  refused('requests go to one upstream', 'mirror* post_action'),
+  refused(
+    'addresses and browsers do not decide who may pass',
+    'geo geoip* split_clients valid_referers secure_link* userid* browser ancient_browser modern_browser',
+  ),
+  refused('the gateway answers with its own pages', 'stub_status status api health_check*'),
+  refused(
+    'a connection of the upstream’s own is needed',
+    'proxy_bind proxy_ssl_crl proxy_ssl_password_file ssl_password_file',
+  ),
+  refused('code is not read', '*_by_lua* lua_* init_by_lua*'),
+  refused('it is not HTTP', 'stream mail'),
+];
+
+const exact = new Map<string, DirectiveFate>();
+const patterns: { readonly pattern: RegExp; readonly fate: DirectiveFate }[] = [];
+for (const fate of directiveFates)
+  for (const name of fate.names)
+    if (name.includes('*')) patterns.push({ pattern: new RegExp(`^${name.replaceAll('*', '.*')}$`), fate });
+    else if (!exact.has(name)) exact.set(name, fate);
+
+/** What becomes of a directive; of one that is not known, that it is not. */
+export function fateOf(name: string): Omit<DirectiveFate, 'names'> {
+  return (
+    exact.get(name) ??
+    patterns.find(({ pattern }) => pattern.test(name))?.fate ?? { fate: 'refused', why: 'the import does not know it' }
+  );
+}
