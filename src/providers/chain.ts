@@ -68,6 +68,10 @@ export interface ChainOptions {
  * 2. `unavailable`: who could not be asked might have vouched, so nobody is told that a password is wrong, not even by a
  *    provider that knows the user. Else an outage would tell its users from the rest by the status;
  * 3. `rejected`; 4. `unknown-user`; 5. `challenge` with all offers.
+ *
+ * A `rejected` that stops the chain is final before those behind it are asked: while one of them is away, a wrong password
+ * for a user of an earlier provider reads otherwise than an unknown name. That is the price of `stop`; a site that will not
+ * pay it puts the provider that can be away first.
  */
 export async function runChain(
   links: readonly ChainLink[],
