@@ -175,6 +175,30 @@ test('federated: tabs that open at the same moment have no more than five flows 
   assert.equal(ends.filter((end) => end === '/app').length, 5, ends.join('\n'));
 });
 
+test('federated: a logout ends what tabs that signed in together have begun, live connections too', async (t) => {
+  const at = await world(t);
+  const visitor = at.visitor();
+  const bystander = await mustSignIn(at);
+  const tabs: { tab: Visitor; back: URL }[] = [];
+  for (let count = 0; count < 2; count++)
+    tabs.push({ tab: at.visitor(), back: await at.idp.person().signIn(await leave(visitor), 'alice') });
+  // Both answers are under way before the browser has the cookie of either.
+  for (const { tab, back } of tabs) {
+    for (const [name, value] of visitor.cookies) tab.cookies.set(name, value);
+    assert.equal(locationOf(await tab.open(pathOf(back))), '/app');
+  }
+  const [first, last] = tabs.map(({ tab }) => tab);
+  assert.ok(first && last);
+  const cut = assertCut(await openSocket(t, at, first));
+  const page = await last.open('/_gate/logout');
+  assert.equal((await last.post('/_gate/logout', hiddenFields(page.text))).status, 200);
+  await cut;
+  assert.deepEqual(
+    [await isSignedIn(first), await isSignedIn(last), await isSignedIn(bystander)],
+    [false, false, true],
+  );
+});
+
 test('federated: a flow that is too old, unknown or of another browser makes no session and begins anew', async (t) => {
   const clock = manualClock(Date.now());
   const at = await world(t, { clock });
