@@ -3,7 +3,7 @@ import { type ConfigIssue, formatIssues } from '../config/report.ts';
 import { systemClock } from '../core/clock.ts';
 import type { ProbeStep } from '../core/provider.ts';
 import type { Document } from '../gateway/document.ts';
-import { buildProviders } from '../gateway/providers.ts';
+import { buildProviders } from '../gateway/login/providers.ts';
 import { routesOf } from '../gateway/routes.ts';
 import { locationWarnings } from '../routing/location-warnings.ts';
 import { MemoryStore } from '../store/memory.ts';

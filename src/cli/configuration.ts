@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { type ConfigIssue, type LoadResult, loadConfig, type Override } from '../config/load.ts';
 import { formatIssues } from '../config/report.ts';
 import { OperatorError } from '../core/errors.ts';
-import { readAppConfig } from '../gateway/app-document.ts';
+import { readAppConfig } from '../gateway/app/app-document.ts';
 import { type Document, documentSchema } from '../gateway/document.ts';
 import { type EnvironmentReading, readEnvironment } from '../gateway/environment.ts';
 import { isXivoEnvironment } from '../interop/xivo.ts';

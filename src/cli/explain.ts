@@ -4,7 +4,7 @@ import { OperatorError } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
 import { composerOf } from '../gateway/composer.ts';
 import { type Explanation, explainRequest, type UserExplanation } from '../gateway/explanation.ts';
-import { buildProviders } from '../gateway/providers.ts';
+import { buildProviders } from '../gateway/login/providers.ts';
 import { routesOf } from '../gateway/routes.ts';
 import { MemoryStore } from '../store/memory.ts';
 import { createLog } from '../telemetry/log.ts';

@@ -9,12 +9,12 @@ import type { Reason } from '../core/reason.ts';
 import type { CanonicalTarget, Verdict } from '../core/verdict.ts';
 import type { Notice } from '../pages/fields.ts';
 import { isNavigation, permanently, type ReplyHeaders, redirect, sendJson } from './answers.ts';
-import { askOnce, type Question } from './negotiation.ts';
-import type { PageSender } from './pages.ts';
 import type { Decided } from './pipeline.ts';
-import type { Portal } from './portal.ts';
+import { askOnce, type Question } from './portal/negotiation.ts';
+import type { PageSender } from './portal/pages.ts';
+import type { Portal } from './portal/portal.ts';
+import type { PostKeeper } from './portal/replay.ts';
 import type { RequestResult } from './record.ts';
-import type { PostKeeper } from './replay.ts';
 
 /** A verdict that forwards nothing. */
 export type Declined = Exclude<Verdict, { readonly kind: 'forward' | 'portal' }>;

@@ -15,9 +15,9 @@ import type { HeaderComposer } from '../proxy/headers.ts';
 import { compileLocations, type LocationMatch, upstreamTarget } from '../routing/locations.ts';
 import { admits, canonicalTarget } from '../routing/target.ts';
 import type { Document } from './document.ts';
+import type { Providers } from './login/providers.ts';
+import { refusalOf } from './login/sign-in.ts';
 import { isPortal } from './pipeline.ts';
-import type { Providers } from './providers.ts';
-import { refusalOf } from './sign-in.ts';
 
 /** A request to explain. */
 export interface Question {

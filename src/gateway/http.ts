@@ -6,7 +6,7 @@ import type { Verdict } from '../core/verdict.ts';
 import type { Forwarder } from '../proxy/forward.ts';
 import type { Decliner } from './declined.ts';
 import type { Decided, Pipeline } from './pipeline.ts';
-import type { Portal } from './portal.ts';
+import type { Portal } from './portal/portal.ts';
 import type { RequestResult } from './record.ts';
 import { readRequest } from './request.ts';
 

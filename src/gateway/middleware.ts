@@ -7,14 +7,14 @@ import type { Duplex } from 'node:stream';
 import { type Admin, type AdminParts, startAdmin } from '../admin/listener.ts';
 import { GatewayError, OperatorError } from '../core/errors.ts';
 import type { Principal } from '../core/principal.ts';
-import { type AdmittedUpgrade, AppCarrier, type AppRequest, carrierOf } from './app-carrier.ts';
-import { type AppConfig, type AppDocument, requireAppConfig } from './app-document.ts';
+import { type AdmittedUpgrade, AppCarrier, type AppRequest, carrierOf } from './app/app-carrier.ts';
+import { type AppConfig, type AppDocument, requireAppConfig } from './app/app-document.ts';
 import { buildGateway, type Gateway } from './build.ts';
 import { closeServices, openServices, type Services } from './services.ts';
 
 export type { Amr, Assertion, Principal } from '../core/principal.ts';
-export type { AdmittedUpgrade } from './app-carrier.ts';
-export type { AppConfig } from './app-document.ts';
+export type { AdmittedUpgrade } from './app/app-carrier.ts';
+export type { AppConfig } from './app/app-document.ts';
 
 declare global {
   namespace Express {

@@ -17,7 +17,7 @@ import type { Locations } from '../routing/locations.ts';
 import { upstreamTarget } from '../routing/locations.ts';
 import { admits, canonicalTarget } from '../routing/target.ts';
 import { headerValues, readClient } from './client.ts';
-import type { Identification } from './identify.ts';
+import type { Identification } from './login/identify.ts';
 import type { Recorder, RequestResult } from './record.ts';
 import { askingFor } from './routes.ts';
 

@@ -3,9 +3,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Log } from '../core/log.ts';
 import type { Certificates } from '../tls/certificates.ts';
-import { Listener, type ServerLimits } from './listener.ts';
+import { Listener, type ServerLimits } from './listeners/listener.ts';
 
-export type { ServerLimits } from './listener.ts';
+export type { ServerLimits } from './listeners/listener.ts';
 
 /** What listeners need of a gateway; a reload puts another in its place. */
 export interface Carrier {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Offer } from '../../src/core/outcome.ts';
-import { askOnce, forgetAsking } from '../../src/gateway/negotiation.ts';
+import { askOnce, forgetAsking } from '../../src/gateway/portal/negotiation.ts';
 
 const site = new URL('https://cc.example.com');
 const now = Date.UTC(2026, 0, 5, 8);

@@ -1,0 +1,246 @@
+/**
+ * Carries verdicts out inside an application: what would be forwarded goes on to the application's own handlers, dressed as
+ * an upstream would receive it. `middleware.ts` is what an application sees of it.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { GatewayError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import type { Principal } from '../../core/principal.ts';
+import type { Forward, Verdict } from '../../core/verdict.ts';
+import type { Connections } from '../../proxy/connections.ts';
+import { closeFrame } from '../../proxy/frames.ts';
+import type { Gateway } from '../build.ts';
+import type { Declined } from '../declined.ts';
+import type { Decided } from '../pipeline.ts';
+import type { RequestResult } from '../record.ts';
+import { readRequest } from '../request.ts';
+import { declineUpgrade } from '../upgrade.ts';
+import { addHeaders, headersInApp, type MessageHeaders, replaceHeaders } from './app-headers.ts';
+
+/** A request as an application knows it: Express keeps the address as written, too, and we add who it comes from. */
+export type AppRequest = IncomingMessage & { originalUrl?: string; principal?: Principal };
+
+/** A request that was let through: what was decided, and what it looked like before. */
+interface Admission {
+  decided: Decided;
+  result?: RequestResult;
+  readonly original: MessageHeaders;
+  /** Resolves when the answer is out, or the client has gone. */
+  readonly closed: Promise<void>;
+  readonly carrier: AppCarrier;
+}
+
+/** A WebSocket that may be opened. */
+export interface AdmittedUpgrade {
+  /** Absent where the location is public. */
+  readonly principal?: Principal;
+  /** Counts as activity of the user, where the location lets it: call it when a message arrives. */
+  touch(): void;
+}
+
+const closePatience = 1000;
+const policyViolation = 1008;
+const admissions = new WeakMap<IncomingMessage, Admission>();
+
+/** What an application's own demand works with; undefined when no gateway has let the request through. */
+export function carrierOf(request: IncomingMessage): AppCarrier | undefined {
+  return admissions.get(request)?.carrier;
+}
+
+/** Answers requests that an application must not see, and prepares those that it may. */
+export class AppCarrier {
+  readonly #gateway: Gateway;
+  readonly #connections: Connections;
+  readonly #log: Log;
+
+  constructor(gateway: Gateway, { connections, log }: { readonly connections: Connections; readonly log: Log }) {
+    this.#gateway = gateway;
+    this.#connections = connections;
+    this.#log = log;
+  }
+
+  /** The roles that the configuration knows. */
+  get roles(): readonly string[] {
+    return Object.keys(this.#gateway.document.roles);
+  }
+
+  /** True: the request goes on to the application. False: it has been answered. Never throws. */
+  async carry(request: AppRequest, response: ServerResponse): Promise<boolean> {
+    const gone = new AbortController();
+    const closed = new Promise<void>((resolve) => response.once('close', resolve));
+    void closed.then(() => gone.abort());
+    const decided = await this.#gateway.pipeline.decide(readRequest(request, gone.signal));
+    const { rawHeaders, headers, headersDistinct } = request;
+    const admission: Admission = { decided, original: { rawHeaders, headers, headersDistinct }, closed, carrier: this };
+    admissions.set(request, admission);
+    void closed.then(() => this.#finish(admission, response));
+    return this.#carryOut(admission, request, response);
+  }
+
+  /**
+   * Decides anew on a request that was let through, as if its location asked for one of these roles. True: it may go on.
+   * False: it has been answered, as a location would have answered it.
+   */
+  async demand(request: AppRequest, response: ServerResponse, roles: readonly string[]): Promise<boolean> {
+    const admission = admissions.get(request);
+    if (!admission) throw new Error('a demand on a request that no gateway has let through');
+    const { decided, original } = admission;
+    const { verdict: before, target } = decided;
+    if (decided.principal && roles.some((role) => decided.principal?.roles.has(role))) return true;
+    const anew = await this.#gateway.pipeline.decide({ ...decided.request, roles });
+    admission.decided = { ...anew, startedAt: decided.startedAt };
+    if (anew.verdict.kind !== 'forward') {
+      // Declined as it came: the pages ask for the address, which a router has shortened, and for our cookies.
+      replaceHeaders(request, original);
+      if (target) request.url = target.path + target.query;
+    }
+    return this.#carryOut(admission, request, response, before);
+  }
+
+  /** Lets a WebSocket through, or answers on its socket and yields undefined. Never throws. */
+  async upgrade(request: AppRequest, socket: Duplex): Promise<AdmittedUpgrade | undefined> {
+    const gone = new AbortController();
+    const closed = new Promise<void>((resolve) => socket.once('close', resolve));
+    void closed.then(() => gone.abort());
+    const answerErrors = (): void => void socket.destroy();
+    socket.on('error', answerErrors);
+    const decided = await this.#gateway.pipeline.decide(readRequest(request, gone.signal, true));
+    const { verdict } = decided;
+    if (verdict.kind !== 'forward') {
+      this.#gateway.pipeline.finish(decided, declineUpgrade(decided, verdict, socket));
+      return undefined;
+    }
+    socket.off('error', answerErrors);
+    if (socket.destroyed) {
+      this.#gateway.pipeline.finish(decided, { status: 499 });
+      return undefined;
+    }
+    const { principal, session, route } = verdict.forward;
+    this.#dress(request, verdict.forward, request.rawHeaders);
+    if (session) {
+      const end = closing(socket);
+      void closed.then(this.#connections.add(session.id, { kind: 'websocket', end }));
+    }
+    void closed.then(() => this.#gateway.pipeline.finish(decided, { status: 101 }));
+    return {
+      ...(principal && { principal }),
+      touch: () => {
+        if (session && route.idleActivity) this.#noteActivity(session.id);
+      },
+    };
+  }
+
+  async #carryOut(
+    admission: Admission,
+    request: AppRequest,
+    response: ServerResponse,
+    before?: Verdict,
+  ): Promise<boolean> {
+    const { verdict } = admission.decided;
+    try {
+      if (verdict.kind !== 'forward') {
+        response.removeHeader('x-powered-by');
+        admission.result = await this.#answer(admission.decided, verdict, request, response);
+        return false;
+      }
+      const { forward } = verdict;
+      if (before?.kind === 'forward') addIdentity(request, before.forward, forward);
+      else this.#dress(request, forward, admission.original.rawHeaders);
+      for (const [name, value] of Object.entries(forward.reply)) reply(response, name, value);
+      if (forward.session)
+        void admission.closed.then(
+          this.#connections.add(forward.session.id, { kind: 'request', end: () => void response.destroy() }),
+        );
+      else if (!forward.principal) await this.#greet(request, admission.original.headers.cookie);
+      return true;
+    } catch (cause) {
+      const { id } = admission.decided.request;
+      this.#log.error({ request: id, error: cause }, 'a verdict could not be carried out');
+      const error = new GatewayError('UNAVAILABLE', 'a verdict could not be carried out', cause);
+      const failed: Declined = { kind: 'refuse', error, reason: 'internal-error' };
+      admission.result = await this.#gateway.decliner.answer(admission.decided, failed, request, response);
+      return false;
+    }
+  }
+
+  async #answer(
+    decided: Decided,
+    verdict: Exclude<Verdict, { readonly kind: 'forward' }>,
+    request: AppRequest,
+    response: ServerResponse,
+  ): Promise<RequestResult> {
+    const { portal, decliner } = this.#gateway;
+    if (verdict.kind === 'authenticate' && request.readableDidRead) {
+      const route = { ...verdict.route, replayPosts: false };
+      return decliner.answer(decided, { ...verdict, route }, request, response);
+    }
+    if (verdict.kind !== 'portal') return decliner.answer(decided, verdict, request, response);
+    if (request.method === 'POST' && request.readableDidRead)
+      throw new Error(
+        'a form of the login pages was read by something else: app.use(gatehouse(…)) before body parsers',
+      );
+    return portal.answer(request, response, {
+      requestId: decided.request.id,
+      client: verdict.client,
+      target: verdict.target,
+      signal: decided.request.signal,
+    });
+  }
+
+  /** What the application sees of the request: one address, and headers of which ours are ours. */
+  #dress(request: AppRequest, forward: Forward, rawHeaders: readonly string[]): void {
+    replaceHeaders(request, headersInApp(rawHeaders, forward.headers));
+    request.url = forward.upstreamPath;
+    if (request.originalUrl !== undefined) request.originalUrl = forward.upstreamPath;
+    if (forward.principal) request.principal = forward.principal;
+    else delete request.principal;
+  }
+
+  /** Where anybody may pass, an application likes to know who is there all the same; a store out of reach does not matter. */
+  async #greet(request: AppRequest, cookies: string | undefined): Promise<void> {
+    if (cookies === undefined) return;
+    const { identification } = this.#gateway;
+    try {
+      const session = await identification.visitor(cookies);
+      if (session) request.principal = identification.principal(session);
+    } catch (error) {
+      this.#log.warn({ error }, 'the session of a visitor to a public location could not be read');
+    }
+  }
+
+  #noteActivity(session: string): void {
+    this.#gateway.identification.touchLive(session).catch((error: unknown) => {
+      this.#log.warn({ session, error }, 'the activity of a WebSocket could not be noted');
+    });
+  }
+
+  #finish({ decided, result }: Admission, response: ServerResponse): void {
+    const status = response.writableFinished ? response.statusCode : 499;
+    this.#gateway.pipeline.finish(decided, result ?? { status });
+  }
+}
+
+/** What a demand has brought to light; whatever the application has changed since stays as it is. */
+function addIdentity(request: AppRequest, before: Forward, now: Forward): void {
+  addHeaders(request, new Map([...now.headers].filter(([name]) => !before.headers.has(name))));
+  if (now.principal) request.principal = now.principal;
+}
+
+/** Cookies and challenges add up; everything else is one. */
+function reply(response: ServerResponse, name: string, value: string | readonly string[]): void {
+  const values = typeof value === 'string' ? [value] : [...value];
+  if (name === 'set-cookie' || name === 'www-authenticate') response.appendHeader(name, values);
+  else response.setHeader(name, values);
+}
+
+/** Ends a WebSocket of the application's with a Close frame, which may stand between any two writes of a frame; then cuts it. */
+function closing(socket: Duplex): () => void {
+  const written = (): number => ('bytesWritten' in socket ? Number(socket.bytesWritten) : 0);
+  const before = written();
+  return () => {
+    if (written() === before) return void socket.destroy();
+    socket.end(closeFrame(policyViolation, 'the session has ended'));
+    setTimeout(() => socket.destroy(), closePatience).unref();
+  };
+}

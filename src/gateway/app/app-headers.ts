@@ -1,0 +1,82 @@
+/**
+ * Headers of a request that stays in this process: what an application finds in `request.headers` is what an upstream would
+ * be sent, together with what belongs to this very connection and body. Pure, but for the last function.
+ */
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+
+/** Headers of a request as Node keeps them. */
+export interface MessageHeaders {
+  readonly rawHeaders: string[];
+  readonly headers: IncomingHttpHeaders;
+  readonly headersDistinct: NodeJS.Dict<string[]>;
+}
+
+/** What says where the body ends and how it travels: the application reads it from this connection. */
+const framing: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding', 'trailer', 'te']);
+
+/**
+ * The client's headers as an application may see them.
+ *
+ * `Connection` goes but for its own words: an application that proxies in its turn would otherwise drop the headers that a
+ * client names there, ours among them. No hop was added, so `X-Forwarded-For` ends with what the peer said, not with the peer.
+ */
+export function headersInApp(
+  rawHeaders: readonly string[],
+  composed: ReadonlyMap<string, string | readonly string[]>,
+): MessageHeaders {
+  const lines: [name: string, value: string][] = [];
+  for (const [name, value] of composed) {
+    if (name === 'x-forwarded-for') lines.push(...withoutPeer(name, String(value)));
+    else for (const one of typeof value === 'string' ? [value] : value) lines.push([name, one]);
+  }
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = (rawHeaders[index] ?? '').toLowerCase();
+    const value = rawHeaders[index + 1] ?? '';
+    if (framing.has(name)) lines.push([name, value]);
+    if (name === 'connection' && !composed.has(name) && saysClose(value)) lines.push([name, 'close']);
+  }
+  return { rawHeaders: lines.flat(), ...collected(lines) };
+}
+
+/** Puts other headers in the place of a request's own. */
+export function replaceHeaders(
+  request: IncomingMessage,
+  { rawHeaders, headers, headersDistinct }: MessageHeaders,
+): void {
+  request.rawHeaders = rawHeaders;
+  request.headers = headers;
+  request.headersDistinct = headersDistinct;
+}
+
+/** Adds headers that a request has not had. */
+export function addHeaders(request: IncomingMessage, added: ReadonlyMap<string, string | readonly string[]>): void {
+  for (const [name, value] of added) {
+    const values = typeof value === 'string' ? [value] : [...value];
+    request.rawHeaders = [...request.rawHeaders, ...values.flatMap((one) => [name, one])];
+    request.headers[name] = values.join(', ');
+    request.headersDistinct[name] = values;
+  }
+}
+
+function withoutPeer(name: string, value: string): [string, string][] {
+  const chain = value.split(',').slice(0, -1);
+  return chain.length === 0 ? [] : [[name, chain.join(',')]];
+}
+
+function saysClose(value: string): boolean {
+  return value.split(',').some((word) => word.trim().toLowerCase() === 'close');
+}
+
+/** As Node gathers lines: lists are joined, cookies by semicolons, and `Set-Cookie` stays a list. */
+function collected(lines: readonly (readonly [string, string])[]): Omit<MessageHeaders, 'rawHeaders'> {
+  const headersDistinct: NodeJS.Dict<string[]> = Object.create(null);
+  for (const [name, value] of lines) {
+    const before = headersDistinct[name];
+    if (before) before.push(value);
+    else headersDistinct[name] = [value];
+  }
+  const headers: IncomingHttpHeaders = {};
+  for (const [name, values = []] of Object.entries(headersDistinct))
+    headers[name] = name === 'set-cookie' ? values : values.join(name === 'cookie' ? '; ' : ', ');
+  return { headers, headersDistinct };
+}

@@ -1,0 +1,105 @@
+/**
+ * Logins under way at an identity provider: one browser's, one-time, few and for a short time. A callback that finds no flow
+ * of its browser makes no session, whatever it carries.
+ */
+import { randomBytes } from 'node:crypto';
+import * as z from 'zod';
+import type { Clock } from '../../core/clock.ts';
+import type { Store } from '../../core/store.ts';
+
+const flowMilliseconds = 10 * 60_000;
+const flowsPerBrowser = 5;
+const loopMilliseconds = 60_000;
+/** Far above what a browser that opens its tabs anew needs, far below what a circle makes. */
+const turnsInLoop = 20;
+/** Browsers give up after some twenty redirects, with a page of their own: a circle must end here before. */
+const mostRestarts = 3;
+
+const flowSchema = z.strictObject({
+  provider: z.string(),
+  returnTo: z.string(),
+  state: z.unknown(),
+  beganAt: z.number(),
+  /** The session whose user proves who they are once more. */
+  confirming: z.string().optional(),
+});
+
+const flowId = /^[\w-]{22}(\d)$/;
+
+/** A login under way. */
+export type Flow = z.output<typeof flowSchema>;
+
+/** Keeps flows. */
+export class Flows {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  #latest = 0;
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /**
+   * A name for a flow that is about to begin. It also says how often the trip had to begin anew: that comes back with the
+   * browser, even one that keeps no cookies. Whoever changes it only spoils their own trip.
+   */
+  newId(restarts = 0): string {
+    return `${randomBytes(16).toString('base64url')}${Math.min(restarts, 9)}`;
+  }
+
+  /** How often the trip of a flow has begun anew; 0 for what is no name of a flow. */
+  restartsOf(id: string | undefined): number {
+    return Number(flowId.exec(id ?? '')?.[1] ?? 0);
+  }
+
+  /** Whether a trip that has begun anew so often goes round in circles. */
+  isCircle(restarts: number): boolean {
+    return restarts > mostRestarts;
+  }
+
+  /** Remembers a flow; a browser with too many loses its oldest. */
+  async begin(browser: string, id: string, flow: Omit<Flow, 'beganAt'>): Promise<void> {
+    const now = this.#clock.now();
+    // Never the same twice, so that it is clear which of two is older.
+    this.#latest = Math.max(now, this.#latest + 0.001);
+    const value = JSON.stringify({ ...flow, beganAt: this.#latest });
+    await this.#store.put(`flow:${browser}.${id}`, value, now + flowMilliseconds);
+    // Counted afterwards: of tabs that begin at the same time, the last one sees them all.
+    const all: { key: string; beganAt: number }[] = [];
+    for await (const { key, value: text } of this.#store.list(`flow:${browser}.`))
+      all.push({ key, beganAt: flowSchema.safeParse(JSON.parse(text)).data?.beganAt ?? 0 });
+    all.sort((left, right) => right.beganAt - left.beganAt);
+    for (const { key } of all.slice(flowsPerBrowser)) await this.#store.delete(key);
+  }
+
+  /** Takes a flow out, once. Undefined when this browser has none of that id: too old, used, or begun elsewhere. */
+  async take(browser: string | undefined, id: string | undefined): Promise<Flow | undefined> {
+    if (browser === undefined || id === undefined || !flowId.test(id)) return undefined;
+    const text = await this.#store.take(`flow:${browser}.${id}`);
+    return text === undefined ? undefined : flowSchema.safeParse(JSON.parse(text)).data;
+  }
+
+  /**
+   * Counts a turn to an identity provider; true when this browser has made too many within a minute without having signed
+   * in: it is being sent round in circles.
+   */
+  async isLooping(browser: string): Promise<boolean> {
+    const key = `flow-turns:${browser}`;
+    const now = this.#clock.now();
+    for (;;) {
+      const stored = await this.#store.get(key);
+      const turns = (stored ? z.array(z.number()).catch([]).parse(JSON.parse(stored.value)) : []).filter(
+        (at) => now - at < loopMilliseconds,
+      );
+      const next = [...turns.slice(-turnsInLoop), now];
+      if (await this.#store.replace(key, stored?.version, JSON.stringify(next), now + loopMilliseconds))
+        return turns.length >= turnsInLoop;
+    }
+  }
+
+  /** Somebody has signed in: the turns were no loop. */
+  async settle(browser: string): Promise<void> {
+    await this.#store.delete(`flow-turns:${browser}`);
+  }
+}

@@ -1,0 +1,15 @@
+/** Remembers in a cookie which method a browser used last, so that the login page can say so. It decides nothing. */
+const name = 'gatehouse-last';
+const seconds = 180 * 24 * 3600;
+
+/** A `Set-Cookie` value that remembers a provider. */
+export function lastMethodCookie(publicUrl: URL, provider: string): string {
+  const secure = publicUrl.protocol === 'https:' ? '; Secure' : '';
+  return `${name}=${encodeURIComponent(provider)}; Path=/_gate/; Max-Age=${seconds}; HttpOnly; SameSite=Lax${secure}`;
+}
+
+/** The provider that a browser's cookies remember; only ever compared with configured names. */
+export function lastMethod(cookies: string | undefined): string | undefined {
+  const value = /(?:^|;\s*)gatehouse-last=([^;]*)/.exec(cookies ?? '')?.[1];
+  return value !== undefined && /^[a-zA-Z0-9-]{1,64}$/.test(value) ? value : undefined;
+}

@@ -1,0 +1,105 @@
+/**
+ * The gateway's own addresses under `/_gate/`, as an Express application: what they share, and where each is answered.
+ * Express sees the canonical target and a bounded body; the data plane never passes here.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import express, { type NextFunction, type Request, type Response } from 'express';
+import { GatewayError } from '../../core/errors.ts';
+import { assetPath } from '../../pages/assets.ts';
+import { sendJson } from '../answers.ts';
+import { isHttp2, overHttp2 } from '../listeners/http2-express.ts';
+import type { RequestResult } from '../record.ts';
+import { federatedRoutes } from './portal-federated.ts';
+import { loginRoutes } from './portal-login.ts';
+import { logoutRoutes } from './portal-logout.ts';
+import { noticeRoutes } from './portal-notices.ts';
+import { sessionRoutes } from './portal-session.ts';
+import type { PortalContext, PortalHandler, PortalParts } from './visit.ts';
+
+/** Answers the gateway's own addresses. */
+export class Portal {
+  readonly #app: express.Express;
+  readonly #appOverHttp2: express.Express;
+  readonly #contexts = new WeakMap<IncomingMessage, PortalContext>();
+
+  constructor(parts: PortalParts) {
+    this.#app = this.#application(parts);
+    this.#appOverHttp2 = overHttp2(this.#application(parts));
+  }
+
+  /** Answers one request; resolves when the answer is out or the client has gone. */
+  answer(request: IncomingMessage, response: ServerResponse, context: PortalContext): Promise<RequestResult> {
+    this.#contexts.set(request, context);
+    request.url = context.target.path + context.target.query;
+    return new Promise((resolve) => {
+      const settle = (): void => resolve({ status: response.statusCode });
+      if (response.destroyed) return settle();
+      response.once('finish', settle);
+      response.once('close', settle);
+      (isHttp2(request) ? this.#appOverHttp2 : this.#app)(request, response);
+    });
+  }
+
+  #application(parts: PortalParts): express.Express {
+    const app = express();
+    app.disable('x-powered-by');
+    app.set('etag', false);
+    app.set('case sensitive routing', true);
+    app.set('strict routing', true);
+    const on = (handler: PortalHandler) => async (request: Request, response: Response) => {
+      const context = this.#contexts.get(request);
+      if (!context) throw new Error('a portal request without its context');
+      await handler({ request, response, context });
+    };
+    loginRoutes(app, parts, on);
+    logoutRoutes(app, parts, on);
+    sessionRoutes(app, parts, on);
+    federatedRoutes(app, parts, on);
+    noticeRoutes(app, parts, on);
+    app.get(
+      '/_gate/jwks.json',
+      on(async ({ request, response }) => {
+        sendJson(request, response, 200, await parts.signer.jwks(), { 'cache-control': 'public, max-age=300' });
+      }),
+    );
+    app.get(
+      `${assetPath}:name`,
+      on(({ request, response }) => sendAsset(parts, request, response)),
+    );
+    app.use(
+      on(({ request, response, context: { requestId } }) => {
+        parts.pages.sendError(request, response, {
+          error: new GatewayError('NOT_FOUND', 'no such address of the gateway'),
+          reason: 'no-route',
+          requestId,
+        });
+      }),
+    );
+    app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
+      const requestId = this.#contexts.get(request)?.requestId ?? '';
+      parts.log.error({ request: requestId, error }, 'an address of the gateway broke');
+      parts.pages.sendError(request, response, {
+        error: new GatewayError('UNAVAILABLE', 'the portal broke', error),
+        reason: 'internal-error',
+        requestId,
+      });
+    });
+    return app;
+  }
+}
+
+function sendAsset(parts: PortalParts, request: Request, response: Response): void {
+  const asset = parts.pages.assets.get(String(request.params.name));
+  if (!asset) {
+    response.status(404).end();
+    return;
+  }
+  response.setHeader('content-type', asset.contentType);
+  response.setHeader('etag', asset.etag);
+  response.setHeader('x-content-type-options', 'nosniff');
+  response.setHeader('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; sandbox");
+  const isCurrent = asset.href.endsWith(request.url);
+  response.setHeader('cache-control', isCurrent ? 'public, max-age=31536000, immutable' : 'public, max-age=60');
+  if (request.headers['if-none-match'] === asset.etag) response.status(304).end();
+  else response.end(asset.body);
+}
