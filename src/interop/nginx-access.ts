@@ -21,6 +21,9 @@ export interface ReadAccess {
   readonly notes: readonly string[];
 }
 
+/** Marks a route that nginx asks for no login; what it means stands above the routes. */
+export const openNote = 'Open in nginx.';
+
 const loginDirectives = ['auth_request', 'auth_basic', 'auth_jwt', 'auth_digest', 'auth_pam', 'auth_ldap', 'auth_gss'];
 const codeDirective = /^access_by_lua/;
 /** What a client says of itself, or how it came: conditions on these keep nobody out who is somebody else's. */
@@ -60,14 +63,16 @@ function deny(notes: readonly string[]): ReadAccess {
   return { access: 'deny', notes: notes.map((note) => `Closed: ${note}. Choose its access.`) };
 }
 
+/** Whether nginx lets nobody at all into a location. */
+export function isShut(scope: Scope): boolean {
+  return readNetworks(scope).kind === 'nobody' && scope.find('satisfy')?.args[0] !== 'any';
+}
+
 /** Nothing asks for a login here. */
 function open({ server, http, keepsPublic }: AccessSource): ReadAccess {
   const isGuarded = guards(http) || server.some(guardsWithin);
   if (keepsPublic && !isGuarded) return { access: 'public', notes: [] };
-  const note = isGuarded
-    ? 'nginx asks for no login here; this does. "access: public" would leave it open.'
-    : 'nginx asks for no login; this does. "access: public", or the import with --public, leaves it open.';
-  return { access: undefined, notes: [note] };
+  return { access: undefined, notes: [openNote] };
 }
 
 /** Whether the location asks who somebody is: by whatever means, the gateway's login takes its place. */
@@ -84,7 +89,7 @@ function guards(body: readonly Directive[]): boolean {
     ({ name, args }) =>
       (loginDirectives.includes(name) && args[0] !== 'off') ||
       (name === 'ssl_verify_client' && args[0] !== 'off') ||
-      name === 'deny' ||
+      (name === 'allow' && args[0] !== 'all') ||
       codeDirective.test(name),
   );
 }

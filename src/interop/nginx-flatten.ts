@@ -4,7 +4,7 @@
  * conditions in front of the expressions.
  */
 import type { Directive } from './nginx-parse.ts';
-import { escapePattern, hasOuterAlternatives, readPattern } from './nginx-pattern.ts';
+import { escapePattern, hasOuterAlternatives, type PatternReading, readPattern } from './nginx-pattern.ts';
 
 /** A location as it stands in nginx. */
 export interface NginxLocation {
@@ -51,31 +51,58 @@ interface Entry extends NginxLocation {
 
 interface Surroundings {
   readonly blocks: readonly (readonly Directive[])[];
-  /** The prefix locations around, outermost first. */
+  /** The prefix locations around, outermost first, up to the expression around. */
   readonly regions: readonly Region[];
-  /** Expressions around: all of them match. */
-  readonly patterns: readonly string[];
+  /** What holds within the expressions around, as what stands behind `^`. */
+  readonly conditions: readonly string[];
 }
 
 /** Flattens the locations of a server. */
 export function flattenLocations(server: readonly Directive[]): FlatLocations {
   const entries = entriesOf(server);
-  const isNested = entries.some(({ body }) => entriesOf(body).length > 0);
-  const flattening = new Flattening(isNested && hasPatterns(entries));
-  const { exact, patterns, prefixes } = flattening.level(entries, { blocks: [], regions: [], patterns: [] });
+  const needsGuards = hasPatterns(entries) && entries.some(isKnotted);
+  const flattening = new Flattening(needsGuards);
+  const { exact, patterns, prefixes } = flattening.level(entries, { blocks: [], regions: [], conditions: [] });
   const { dead, named } = flattening;
   // In file order wherever that is enough: only among regular expressions does the order count.
-  const all = [...exact, ...prefixes, ...patterns];
-  const order = new Map(all.map((location, index) => [location, index]));
+  const all = [...distinct(exact), ...distinct(prefixes.toReversed()).toReversed(), ...distinct(patterns)];
+  const places = new Map(inOrder(server).map((directive, index) => [directive, index]));
   const byPlace = (a: FlatLocation, b: FlatLocation): number =>
-    isNested ? 0 : server.indexOf(a.directive) - server.indexOf(b.directive);
-  return { locations: all.toSorted((a, b) => byPlace(a, b) || (order.get(a) ?? 0) - (order.get(b) ?? 0)), dead, named };
+    (places.get(a.directive) ?? 0) - (places.get(b.directive) ?? 0);
+  const lost = [...exact, ...prefixes, ...patterns].filter((location) => !all.includes(location));
+  return {
+    locations: needsGuards ? all : all.toSorted(byPlace),
+    dead: [...dead, ...lost.map(({ directive }) => directive)],
+    named,
+  };
+}
+
+/** Of those that take the same, the first. Of prefixes that is the innermost, being last in its list. */
+function distinct(locations: readonly FlatLocation[]): FlatLocation[] {
+  const seen = new Set<string>();
+  return locations.filter(({ modifier, path }) => {
+    const key = `${modifier.startsWith('~') ? modifier : ''} ${path}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+function inOrder(body: readonly Directive[]): Directive[] {
+  return entriesOf(body).flatMap(({ directive, body: own }) => [directive, ...inOrder(own)]);
 }
 
 function entriesOf(body: readonly Directive[]): Entry[] {
   return body
     .filter(({ name, body: own }) => name === 'location' && own)
     .map((directive) => ({ directive, body: directive.body ?? [], ...readLocation(directive) }));
+}
+
+/** Whether what stands within decides together with what stands around, and not by its own path alone. */
+function isKnotted({ modifier, body }: Entry): boolean {
+  const within = entriesOf(body);
+  if (within.length === 0) return false;
+  return (
+    modifier !== '' || within.some((entry) => entry.modifier !== '' && entry.modifier !== '=') || within.some(isKnotted)
+  );
 }
 
 function hasPatterns(entries: readonly Entry[]): boolean {
@@ -141,8 +168,8 @@ class Flattening {
 
   #fixed({ modifier, path, directive, body }: Entry, around: Surroundings): FlatLocation {
     const blocks = [...around.blocks, body];
-    if (around.patterns.length > 0) {
-      const conditions = around.patterns.map((source) => `(?=${source})`).join('');
+    if (around.conditions.length > 0) {
+      const conditions = around.conditions.join('');
       return {
         modifier: '~',
         path: `^${conditions}${escapePattern(path)}${modifier === '=' ? '$' : ''}`,
@@ -154,16 +181,27 @@ class Flattening {
     return { modifier: kept, path, directive, blocks };
   }
 
+  /** Several expressions in one would count each other's groups. */
+  #readable({ path }: Entry, { conditions }: Surroundings): PatternReading {
+    const reading = readPattern(path);
+    const refersBack = (source: string): boolean => /\\(?:k<|[1-9])/.test(source);
+    return reading.kind === 'ok' && conditions.length > 0 && [reading.source, ...conditions].some(refersBack)
+      ? { kind: 'unreadable', why: 'nested expressions cannot refer back to groups', begins: '' }
+      : reading;
+  }
+
   /** Its own expression comes after those within it. */
   #pattern(entry: Entry, around: Surroundings, firm: readonly string[]): FlatLocation[] {
-    const reading = readPattern(entry.path);
+    const reading = this.#readable(entry, around);
     const { directive, body } = entry;
     const blocks = [...around.blocks, body];
     const [region] = around.regions.slice(-1).map((last) => regionSource(last, around));
-    const conditions = [
+    const all = [
+      ...around.conditions,
       ...firm.map((source) => `(?!${source})`),
-      ...[...(region === undefined ? [] : [region]), ...around.patterns].map((source) => `(?=${source})`),
-    ].join('');
+      ...(region === undefined ? [] : [`(?=${region})`]),
+    ];
+    const conditions = all.join('');
     if (reading.kind === 'unreadable') {
       const begins = escapePattern(reading.begins === '' ? '/' : reading.begins);
       const path = `^${conditions}${entry.modifier === '~*' ? `(?i:${begins})` : begins}`;
@@ -172,7 +210,8 @@ class Flattening {
     const isInsensitive = reading.insensitive || entry.modifier === '~*';
     const bare = isInsensitive ? `(?i:${reading.source})` : reading.source;
     const anchored = isInsensitive || hasOuterAlternatives(reading.source) || !reading.source.startsWith('^');
-    const inner = this.#within(entry, around, { patterns: [...around.patterns, anchored ? `.*?(?:${bare})` : bare] });
+    const condition = withoutNames(anchored ? `.*?(?:${bare})` : bare);
+    const inner = this.#within(entry, around, { regions: [], conditions: [...all, `(?=${condition})`] });
     const own: FlatLocation =
       conditions === ''
         ? { modifier: isInsensitive ? '~*' : '~', path: reading.source, directive, blocks }
@@ -181,6 +220,11 @@ class Flattening {
     const last = inner.prefixes.toSorted((a, b) => b.path.length - a.path.length);
     return [...inner.exact, ...inner.patterns, ...last, own];
   }
+}
+
+/** Groups of a condition need no names, which the expression behind it may use itself. */
+function withoutNames(source: string): string {
+  return source.replace(/(?<!\\)\(\?<[A-Za-z_]\w*>/g, '(?:');
 }
 
 /** What a region takes, for use behind `^`: less what longer prefixes beside it, and beside those around it, take. */

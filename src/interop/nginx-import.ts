@@ -87,7 +87,7 @@ export function importNginx(sources: readonly NginxSource[], options: NginxOptio
   );
   for (const { server } of servers.sites) reportServer(server, findings);
   const { data, notes } = readListeners(servers, http, options, findings);
-  return { server: data, serverNotes: notes, routes: withNames(routes), findings: findings.all };
+  return { server: data, serverNotes: notes, routes: withNames(distinct(routes)), findings: findings.all };
 }
 
 /** The variables of a request that are the same for every request of a server and host. */
@@ -105,8 +105,8 @@ function requestValues({ names, listens }: ReadServer, host: string | undefined)
 
 interface Candidate extends ImportedRoute {
   readonly location: FlatLocation;
-  /** Why it is shut for want of a translation; undefined for a translated one. */
-  readonly closed?: string;
+  /** Why it is shut, and what for; undefined for one that leads to an upstream. */
+  readonly closed?: { readonly why: string; readonly as: 'unsaid' | 'missing' | 'forbidden' };
 }
 
 function readLocations(
@@ -118,10 +118,13 @@ function readLocations(
   const candidates = locations.flatMap((location): Candidate[] => {
     const { place, args } = location.directive;
     const written = `location ${args.join(' ')}`;
-    const shut = (why: string): Candidate[] => {
-      const data = closedRoute(location, source.host);
-      const fault = faultOf(data);
-      if (fault === undefined) return [{ location, data, place, written, notes: [], closed: why }];
+    const shut = (why: string, as: 'unsaid' | 'missing' | 'forbidden' = 'unsaid'): Candidate[] => {
+      const asWritten = closedRoute(location, source.host);
+      const fault = faultOf(asWritten);
+      // An expression that cannot be written takes, for want of a better one, every path that comes to its turn.
+      const isPattern = location.modifier.startsWith('~');
+      const data = fault !== undefined && isPattern ? { ...asWritten, location: '~ ^/' } : asWritten;
+      if (fault === undefined || isPattern) return [{ location, data, place, written, notes: [], closed: { why, as } }];
       findings.add('refused', place, written, `${why}; as a location it ${fault}`);
       return [];
     };
@@ -132,6 +135,8 @@ function readLocations(
         return [];
       case 'closed':
         return shut(read.why);
+      case 'shut':
+        return shut(read.why, read.isMissing ? 'missing' : 'forbidden');
       case 'route': {
         const fault = faultOf(read.data);
         return fault === undefined ? [{ location, data: read.data, place, written, notes: read.notes }] : shut(fault);
@@ -147,14 +152,17 @@ function readLocations(
 function settle(candidate: Candidate, all: readonly Candidate[], findings: Findings): ImportedRoute[] {
   const { closed, place, written } = candidate;
   if (closed === undefined) return [candidate];
+  const { why, as } = closed;
+  if (as === 'forbidden') return [{ ...candidate, notes: [`Closed in nginx, too: ${why}.`] }];
   const isTaken = all.some((other) => other.closed === undefined && takes(other.location, candidate.location));
-  if (!isTaken) {
-    findings.add('refused', place, written, `${closed}; nothing else takes its requests, so they get 404`);
-    return [];
-  }
-  findings.add('closed', place, written, `${closed}; another location would take its requests, so it is closed`);
-  const note = `Closed: ${closed}. Give it an upstream, or take it out to leave its requests to the other locations.`;
-  return [{ ...candidate, notes: [note] }];
+  const rest = isTaken
+    ? 'another location would take its requests, so it is closed'
+    : 'nothing else takes its requests';
+  if (as === 'missing') findings.add('note', place, written, `${why}; ${rest}`);
+  else findings.add(isTaken ? 'closed' : 'refused', place, written, `${why}; ${rest}`);
+  if (!isTaken) return [];
+  const choice = 'Give it an upstream, or take it out to leave its requests to the other locations.';
+  return [{ ...candidate, notes: [as === 'missing' ? `Closed in nginx, too: ${why}.` : `Closed: ${why}. ${choice}`] }];
 }
 
 /** Whether a location could take requests of another one that is not there. */
@@ -163,6 +171,15 @@ function takes(other: FlatLocation, { modifier, path }: FlatLocation): boolean {
   // A regular expression comes before a plain prefix anyway.
   if (other.modifier.startsWith('~')) return modifier !== '';
   return other.modifier !== '=' && path.startsWith(other.path);
+}
+
+/** Where two that cannot be read are closed alike, one is enough. */
+function distinct(routes: readonly ImportedRoute[]): ImportedRoute[] {
+  const seen = new Set<string>();
+  return routes.filter(({ data: { host, location } }) => {
+    const key = JSON.stringify([host, location]);
+    return !seen.has(key) && seen.add(key);
+  });
 }
 
 /** Names are one route's each; where the same came from several servers, the first keeps it. */

@@ -1,5 +1,5 @@
 /** One location of nginx as one route: what it sends where, and what keeps it from being sent. */
-import { readAccess } from './nginx-access.ts';
+import { isShut, readAccess } from './nginx-access.ts';
 import type { Findings } from './nginx-findings.ts';
 import type { FlatLocation } from './nginx-flatten.ts';
 import { readHeaders } from './nginx-headers.ts';
@@ -43,6 +43,8 @@ export interface RouteData {
 export type ReadRoute =
   | { readonly kind: 'route'; readonly data: RouteData; readonly notes: readonly string[] }
   | { readonly kind: 'closed'; readonly why: string }
+  /** nginx lets nobody in: into a location that answers 404 as into one that is not there. */
+  | { readonly kind: 'shut'; readonly why: string; readonly isMissing: boolean }
   /** The gateway does by itself what the location does. */
   | { readonly kind: 'own' };
 
@@ -58,8 +60,9 @@ export function readRoute(location: FlatLocation, source: RouteSource, findings:
     return { kind: 'closed', why: `its regular expression cannot be read: ${location.unreadable}` };
   const [answer] = scope.own('return');
   if (answer) return readReturn(location, answer, source);
-  if (scope.own('internal').length > 0) return { kind: 'closed', why: 'nginx uses it for itself only (internal)' };
+  if (scope.own('internal').length > 0) return { kind: 'shut', why: 'nginx alone uses it (internal)', isMissing: true };
   const [pass] = scope.own('proxy_pass');
+  if (!pass && isShut(scope)) return { kind: 'shut', why: 'deny all', isMissing: false };
   if (!pass) return { kind: 'closed', why: withoutProxy(own) };
   const fixed = scope.values();
   const upstream: UpstreamSource = {
@@ -131,7 +134,8 @@ function readReturn({ modifier, path }: FlatLocation, { args }: Directive, sourc
     .replace(/\$is_args\$args$|\?\$args$/, '');
   const isSlash = [`${path}/`, '$uri/', '$request_uri/', '$document_uri/'].includes(to);
   if (modifier === '=' && /^30[1278]$/.test(code) && isSlash && source.prefixes.has(`${path}/`)) return { kind: 'own' };
-  return { kind: 'closed', why: `nginx answers by itself (return ${code})` };
+  const why = `nginx answers by itself (return ${code})`;
+  return /^(?:4\d\d|503)$/.test(code) ? { kind: 'shut', why, isMissing: code !== '403' } : { kind: 'closed', why };
 }
 
 function limits(scope: Scope, websocket: boolean, findings: Findings): Partial<RouteData> {

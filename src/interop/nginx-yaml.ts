@@ -1,5 +1,6 @@
 /** Prints what was imported of nginx as `gatehouse.yaml`: each route with a comment that says where it came from. */
 import { Document, isMap, isScalar, isSeq, visit, type YAMLMap } from 'yaml';
+import { openNote } from './nginx-access.ts';
 import { oneLine } from './nginx-findings.ts';
 import type { NginxImport } from './nginx-import.ts';
 
@@ -10,6 +11,10 @@ const heading = [
 const login = [
   ' nginx does not say how users sign in. These are local accounts (gatehouse users add NAME): put the providers of the',
   ' site in their place, such as ldap, kerberos, cas or oidc.',
+].join('\n');
+const open = [
+  ' Routes without access: ask for a login. Those that are marked as open in nginx do so now, too: "access: public" would',
+  ' leave one open; the import with --public does where a server asks nobody for a login.',
 ].join('\n');
 
 /** Prints it. */
@@ -30,6 +35,7 @@ export function nginxYaml({ server, serverNotes, routes }: NginxImport): string 
   if (isMap(contents)) {
     commentKey(contents, 'server', serverNotes.map((note) => ` ${note}`).join('\n'));
     commentKey(contents, 'login', login);
+    if (routes.some(({ notes }) => notes.includes(openNote))) commentKey(contents, 'routes', open);
     for (const name of ['login', 'providers', 'routes']) spaceKey(contents, name);
   }
   const items = document.get('routes', true);
