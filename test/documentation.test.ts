@@ -3,55 +3,21 @@
  * real schema. A block of another program's YAML is marked `yml`.
  */
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { rootCertificates } from 'node:tls';
-import { parse, parseDocument, stringify, visit } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { generatedFiles } from '../scripts/docs.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { formatIssue } from '../src/config/report.ts';
 import { documentSchema } from '../src/gateway/document.ts';
-import { temporaryFolder } from './support/folder.ts';
+import { settleExample } from './support/example.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const glob = (...patterns: readonly string[]): string[] => globSync(patterns, { cwd: root }).sort();
 
-/** What a site has that the repository has not: certificates, keys, secrets. Keyed by the end of the file's name. */
-const siteFiles: readonly (readonly [RegExp, () => string])[] = [
-  [/\.(?:pem|crt)$/, () => rootCertificates[0] ?? ''],
-  [
-    /\.key$/,
-    () =>
-      generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-  ],
-  [/\.(?:keytab|txt|secret|password|env|conf)$/, () => 'example\n'],
-];
-
-/** Puts a configuration into a folder of its own, with the files and the environment that it asks for. */
-async function settle(t: TestContext, text: string) {
-  const file = path.join(await temporaryFolder(t), 'a', 'config', 'examples', 'gatehouse.yaml');
-  mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(file, text);
-  const env: Record<string, string> = {};
-  visit(parseDocument(text), {
-    Pair(_key, pair) {
-      if (String(pair.key) === 'env' && pair.value) env[String(pair.value)] = 'https://example.com';
-    },
-    Scalar(_key, { value }) {
-      const make = typeof value === 'string' ? siteFiles.find(([ending]) => ending.test(value))?.[1] : undefined;
-      if (!make || typeof value !== 'string' || path.isAbsolute(value)) return;
-      const wanted = path.resolve(path.dirname(file), value);
-      mkdirSync(path.dirname(wanted), { recursive: true });
-      if (!existsSync(wanted)) writeFileSync(wanted, make());
-    },
-  });
-  return { file, env };
-}
-
 async function assertLoads(t: TestContext, text: string): Promise<void> {
-  const result = loadConfig({ schema: documentSchema, ...(await settle(t, text)) });
+  const result = loadConfig({ schema: documentSchema, ...(await settleExample(t, text)) });
   const issues = result.kind === 'ok' ? [] : result.issues;
   assert.equal(result.kind, 'ok', `\n${issues.map((issue) => `  ${formatIssue(issue)}`).join('\n')}`);
 }

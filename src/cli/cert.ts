@@ -1,6 +1,8 @@
 /** `gatehouse cert check`: what a certificate is, whether its chain is complete, and how to mend it. */
+
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { unreadable } from '../config/values.ts';
 import { OperatorError } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
 import { parseAuthorities, readAuthorities, systemAnchors } from '../tls/authorities.ts';
@@ -141,14 +143,7 @@ function readBytes(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    const why =
-      code === 'ENOENT'
-        ? 'does not exist'
-        : code === 'EACCES'
-          ? 'may not be read by this user'
-          : `cannot be read (${code})`;
-    throw new OperatorError(`the file ${file} ${why}`, 'name a file, or a server as HOST:PORT', error);
+    throw new OperatorError(`the file ${file} ${unreadable(error)}`, 'name a file, or a server as HOST:PORT', error);
   }
 }
 

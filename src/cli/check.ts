@@ -1,18 +1,15 @@
 /** `gatehouse check`: is the configuration right, and, with `--connect`, do the providers answer? */
+
 import { type ConfigIssue, formatIssues } from '../config/report.ts';
-import { systemClock } from '../core/clock.ts';
 import type { ProbeStep } from '../core/provider.ts';
 import type { Document } from '../gateway/document.ts';
-import { buildProviders } from '../gateway/login/providers.ts';
 import { routesOf } from '../gateway/routes.ts';
 import { locationWarnings } from '../routing/location-warnings.ts';
-import { MemoryStore } from '../store/memory.ts';
-import { createLog } from '../telemetry/log.ts';
-import { createMetrics } from '../telemetry/metrics.ts';
 import { certificateIssues } from './check-certificates.ts';
 import type { Command, Invocation, Terminal } from './command.ts';
 import { appOption, configFile, configOption, type Reading, readConfigurationFor } from './configuration.ts';
 import { originTable } from './origin-table.ts';
+import { withProviders } from './providers.ts';
 
 /** The command. */
 export const check: Command = {
@@ -67,31 +64,21 @@ function routeWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): 
 }
 
 async function connect(document: Document, terminal: Terminal): Promise<number> {
-  const log = createLog({ level: 'error', destination: { write: () => true } });
-  const store = new MemoryStore(systemClock);
-  const providers = buildProviders(document, {
-    clock: systemClock,
-    log,
-    store,
-    metrics: createMetrics({ processMetrics: false }),
-  });
-  let isGood = true;
-  try {
-    for (const [name, provider] of providers.all) {
+  const isGood = await withProviders(document, async ({ all }) => {
+    let isWell = true;
+    for (const [name, provider] of all) {
       terminal.stdout.write(`\n${name} (${document.providers[name]?.type})\n`);
       if (!provider.probe) {
         terminal.stdout.write('  nothing to connect to\n');
         continue;
       }
       for await (const step of provider.probe(AbortSignal.timeout(probeTimeout))) {
-        if (step.result === 'failed') isGood = false;
+        if (step.result === 'failed') isWell = false;
         terminal.stdout.write(formatStep(step));
       }
     }
-  } finally {
-    await providers.close();
-    await store.close();
-  }
+    return isWell;
+  });
   terminal.stdout.write(
     isGood ? '\nevery provider answers\n' : '\nat least one provider does not answer as it should\n',
   );

@@ -1,17 +1,14 @@
 /** `gatehouse explain`: what would happen to a user's request, and why. */
-import { systemClock } from '../core/clock.ts';
+
 import { OperatorError } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
 import { composerOf } from '../gateway/composer.ts';
 import { type Explanation, explainRequest, type UserExplanation } from '../gateway/explanation.ts';
-import { buildProviders } from '../gateway/login/providers.ts';
 import { routesOf } from '../gateway/routes.ts';
-import { MemoryStore } from '../store/memory.ts';
-import { createLog } from '../telemetry/log.ts';
-import { createMetrics } from '../telemetry/metrics.ts';
 import { type Command, type Invocation, textOption } from './command.ts';
 import { configOption, requireConfiguration } from './configuration.ts';
 import { readPassword } from './password-prompt.ts';
+import { withProviders } from './providers.ts';
 
 /** The command. */
 export const explain: Command = {
@@ -40,29 +37,13 @@ async function runExplain(invocation: Invocation): Promise<number> {
   const { terminal, values } = invocation;
   const password =
     values.password === true ? new Secret(await readPassword(terminal, `Password of ${user}: `)) : undefined;
-  const log = createLog({ level: 'error', destination: { write: () => true } });
-  const store = new MemoryStore(systemClock);
-  const providers = buildProviders(document, {
-    clock: systemClock,
-    log,
-    store,
-    metrics: createMetrics({ processMetrics: false }),
-  });
-  try {
-    const routes = routesOf(document);
-    const question = { user, url, method: textOption(invocation, 'method') ?? 'GET', ...(password && { password }) };
-    const explanation = await explainRequest(question, {
-      document,
-      providers,
-      routes,
-      composer: composerOf(document, routes),
-    });
-    terminal.stdout.write(`${describe(explanation).join('\n')}\n`);
-    return explanation.decision?.kind === 'permit' ? 0 : 1;
-  } finally {
-    await providers.close();
-    await store.close();
-  }
+  const routes = routesOf(document);
+  const question = { user, url, method: textOption(invocation, 'method') ?? 'GET', ...(password && { password }) };
+  const explanation = await withProviders(document, (providers) =>
+    explainRequest(question, { document, providers, routes, composer: composerOf(document, routes) }),
+  );
+  terminal.stdout.write(`${describe(explanation).join('\n')}\n`);
+  return explanation.decision?.kind === 'permit' ? 0 : 1;
 }
 
 function describe({ route, user, decision, headers }: Explanation): string[] {

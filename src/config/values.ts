@@ -139,14 +139,14 @@ function readText(path: string, fail: (message: string) => unknown): string | un
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    const why =
-      code === 'ENOENT'
-        ? 'does not exist'
-        : code === 'EACCES'
-          ? 'may not be read by this user'
-          : `cannot be read (${code})`;
-    fail(`the file ${path} ${why}`);
+    fail(`the file ${path} ${unreadable(error)}`);
     return undefined;
   }
+}
+
+/** Why a file cannot be read, to stand behind its name. */
+export function unreadable(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  if (code === 'ENOENT') return 'does not exist';
+  return code === 'EACCES' ? 'may not be read by this user' : `cannot be read (${code})`;
 }
