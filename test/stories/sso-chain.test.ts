@@ -38,7 +38,7 @@ interface World {
 }
 
 /** The five servers and a gateway; alice is known to all but the local accounts, dora to these alone. */
-async function world(t: TestContext, kerberos: Yaml = {}): Promise<World> {
+async function world(t: TestContext, kerberos: Yaml = {}, directory: Yaml = {}): Promise<World> {
   const [kdc, slapd, cas, idp] = await Promise.all([
     startKdc(t, { users: ['alice', 'nora'] }),
     startSlapd(t, { people: [{ uid: 'alice', password: passwords.alice }], groups: { agents: ['alice'] } }),
@@ -66,7 +66,15 @@ async function world(t: TestContext, kerberos: Yaml = {}): Promise<World> {
           replayCache: join(kdc.folder, 'seen'),
           ...kerberos,
         },
-        directory: { type: 'ldap', url, managerDn, managerPassword, searchBase, groups: { searchBase: groupBase } },
+        directory: {
+          type: 'ldap',
+          url,
+          managerDn,
+          managerPassword,
+          searchBase,
+          groups: { searchBase: groupBase },
+          ...directory,
+        },
         campus: { type: 'cas', url: cas.url },
         sso: { type: 'oidc', ...idp.options },
       },
@@ -213,6 +221,24 @@ story('a ticket whose directory hangs leads to the form within a deadline, and a
   await assertTheyWork(at, ['campus', 'sso', 'local']);
   at.slapd.resume();
 });
+
+story(
+  'a directory that is given longer than the others is left alone by tickets too, once it has failed',
+  async (t) => {
+    const longer = 1500;
+    const at = await world(t, { lookup: 'directory' }, { timeout: `${longer}ms` });
+    at.slapd.pause();
+    const waits: number[] = [];
+    for (let ticket = 0; ticket <= failuresThatOpen; ticket++) {
+      const { answer, took } = await withTicket(at);
+      assert.equal(answer.status, 302);
+      waits.push(took);
+    }
+    const last = waits.pop() ?? Number.POSITIVE_INFINITY;
+    assert.ok(Math.max(...waits) < longer + slack, `${waits} ms`);
+    assert.ok(last < deadline / 2, `${last} ms with an open breaker`);
+  },
+);
 
 story('a CAS that hangs costs its own users one deadline, and nobody else anything', async (t) => {
   const at = await world(t, { lookup: 'directory' });

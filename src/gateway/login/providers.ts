@@ -85,7 +85,7 @@ async function logoutAddress(
 function linkOf(
   name: string,
   document: ProviderDocument,
-  { login, server }: Document,
+  { login, server, providers }: Document,
   services: ProviderServices,
   links: ReadonlyMap<string, ChainLink>,
 ): ChainLink {
@@ -93,7 +93,9 @@ function linkOf(
   if (!kind) throw new OperatorError(`providers.${name}: there is no type ${document.type}`);
   const { log, clock, store, metrics } = services;
   const { type: _type, on, label: _label, ...options } = document;
-  const timeout = document.timeout ?? login.timeout;
+  // One that looks its users up elsewhere waits as long as that may take, or the breaker there would never count a failure.
+  const lookup = 'lookup' in document ? providers[String(document.lookup)] : undefined;
+  const timeout = document.timeout ?? Math.max(login.timeout, lookup?.timeout ?? 0);
   const needsNetwork = kind.needsNetwork ?? true;
   const providerLog = log.child({ provider: name });
   const provider = kind.create(
