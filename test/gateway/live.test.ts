@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { WebSocket } from 'ws';
+import { temporaryFolder } from '../support/folder.ts';
 import { manualClock } from '../support/manual-clock.ts';
+import { until } from '../support/poll.ts';
 import { passwords, type Site, site } from '../support/site.ts';
 import { hiddenFields, type Visitor } from '../support/visitor.ts';
 
@@ -218,4 +220,24 @@ test('live: frames keep a session alive where the route’s requests count', asy
   await once(socket, 'message');
   clock.advance(6 * 60_000);
   assert.equal((await browser.fetch('/x')).status, 200);
+});
+
+test('live: a logout on one worker cuts what is live on another within 2 s, by the store that they share', async (t) => {
+  const store = { session: { store: { type: 'embedded', path: await temporaryFolder(t) } } };
+  const [here, there] = [await site(t, { config: store }), await site(t, { config: store })];
+  const browser = here.visitor();
+  await browser.mustSignIn('agent1', passwords.agent1);
+  const elsewhere = there.visitor();
+  elsewhere.cookies.set('gatehouse', browser.cookies.get('gatehouse') ?? '');
+  const socket = await openSocket(t, there, elsewhere);
+  const stream = await openStream(t, there, elsewhere);
+  // The registry looks after connections that have lasted for a moment.
+  await until('the other worker counts the socket', async () => (await elsewhere.fetch('/x')).status === 200);
+  const closed = once(socket, 'close');
+  const page = await browser.open('/_gate/logout');
+  await browser.post('/_gate/logout', hiddenFields(page.text));
+  await within(limit, 'the WebSocket on the other worker', closed);
+  assert.equal((await closed)[0], 1008);
+  await within(limit, 'the event stream on the other worker', stream.ended);
+  assert.equal((await elsewhere.fetch('/x')).status, 401);
 });

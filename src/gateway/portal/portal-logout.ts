@@ -64,6 +64,9 @@ async function signOut(parts: PortalParts, visit: Visit): Promise<void> {
       return parts.pages.sendError(request, response, answer, headers);
     }
     const elsewhere = await parts.logoutAddress(session);
+    // A script cannot follow to another site: it is told where a page would go.
+    if (elsewhere && !isNavigation(request.headers))
+      return sendJson(request, response, 200, { signedOut: true, location: elsewhere.href }, headers);
     if (elsewhere) return redirect(request, response, elsewhere.href, headers);
   }
   if (isNavigation(request.headers))
