@@ -154,6 +154,7 @@ export async function buildGateway(
   });
   const upgrade = new UpgradeCarrier({ log, pipeline, tunnel, touch: (session) => identification.touchLive(session) });
   metrics.countSessionsBy(() => sessions.count());
+  metrics.readUpstreamsBy(() => agents.health());
   metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });
 
   const underWay = new Set<Promise<void>>();

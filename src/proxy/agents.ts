@@ -67,6 +67,7 @@ export class Agents {
     return balancer;
   }
 
+  /** How each server stands that has been asked for something. */
   health(): readonly ServerHealth[] {
     return [...this.#agents.values()].map((agent) => agent.health);
   }

@@ -22,6 +22,12 @@ export interface LoginMeasure {
   readonly seconds: number;
 }
 
+/** How one server of an upstream stands. */
+export interface UpstreamMeasure {
+  readonly origin: string;
+  readonly isLive: boolean;
+}
+
 /** What can be live on a session. */
 export type ConnectionKind = 'websocket' | 'stream' | 'request';
 
@@ -67,8 +73,12 @@ export class Metrics {
     'When the first certificate of a chain ends, as Unix time',
     ['certificate'],
   );
+  readonly #upstreams = this.#gauge('upstream_up', '1 while a server is given requests, 0 while it is left alone', [
+    'server',
+  ]);
   readonly #auditLosses = this.#counter('audit_lost_records_total', 'Audit records that could not be written', []);
   #countSessions: (() => Promise<number>) | undefined;
+  #readUpstreams: (() => readonly UpstreamMeasure[]) | undefined;
 
   constructor(hasProcessMetrics: boolean) {
     if (hasProcessMetrics) collectDefaultMetrics({ register: this.#registry });
@@ -108,6 +118,11 @@ export class Metrics {
     this.#countSessions = count;
   }
 
+  /** Reads how the upstreams' servers stand each time the metrics are read. */
+  readUpstreamsBy(read: () => readonly UpstreamMeasure[]): void {
+    this.#readUpstreams = read;
+  }
+
   breaker(provider: string, state: keyof typeof breakerValues): void {
     this.#breakers.set({ provider: this.#bound('provider', provider) }, breakerValues[state]);
   }
@@ -132,6 +147,11 @@ export class Metrics {
   async render(): Promise<string> {
     const count = this.#countSessions;
     if (count) this.#sessions.set(await count().catch(() => Number.NaN));
+    this.#upstreams.reset();
+    const servers = this.#readUpstreams?.() ?? [];
+    for (const { origin } of servers) this.#upstreams.set({ server: origin }, 1);
+    // Routes that reach a server in different ways each have their own connections to it: one that fails shows.
+    for (const { origin, isLive } of servers) if (!isLive) this.#upstreams.set({ server: origin }, 0);
     return this.#registry.metrics();
   }
 

@@ -73,3 +73,15 @@ test('two in one process do not mix, and the figures of the process are there', 
   assert.match(await one.render(), /^process_resident_memory_bytes \d/m);
   assert.match(await two.render(), /^gatehouse_audit_lost_records_total 0$/m);
 });
+
+test('upstreams are shown as they stand when the metrics are read, a server with one bad way to it as down', async () => {
+  const metrics = createMetrics({ processMetrics: false });
+  let isLive = true;
+  metrics.readUpstreamsBy(() => [
+    { origin: 'http://xuc:8070', isLive: true },
+    { origin: 'http://xuc:8070', isLive },
+  ]);
+  assert.match(await metrics.render(), /gatehouse_upstream_up\{server="http:\/\/xuc:8070"\} 1/);
+  isLive = false;
+  assert.match(await metrics.render(), /gatehouse_upstream_up\{server="http:\/\/xuc:8070"\} 0/);
+});
