@@ -89,7 +89,7 @@ function guards(body: readonly Directive[]): boolean {
     ({ name, args }) =>
       (loginDirectives.includes(name) && args[0] !== 'off') ||
       (name === 'ssl_verify_client' && args[0] !== 'off') ||
-      (name === 'allow' && args[0] !== 'all') ||
+      ((name === 'allow' || name === 'deny') && args[0] !== 'all') ||
       codeDirective.test(name),
   );
 }

@@ -93,10 +93,6 @@ export const directiveFates: readonly DirectiveFate[] = [
     'auth_basic_user_file auth_jwt_* auth_ldap_* auth_pam_* auth_gss_* auth_digest_* auth_delay ssl_client_certificate ssl_verify_depth ssl_crl ssl_trusted_certificate ssl_ocsp*',
   ),
   ignored(
-    'it makes up what the gateway sends by itself',
-    'proxy_pass_request_body proxy_pass_request_headers proxy_method proxy_set_body',
-  ),
-  ignored(
     'it is about proxies in front: server.trustedProxies has their addresses',
     'set_real_ip_from real_ip_header real_ip_recursive',
   ),
@@ -125,6 +121,10 @@ export const directiveFates: readonly DirectiveFate[] = [
     'proxy_cookie_domain proxy_cookie_flags',
   ),
   refused('headers of answers are passed on, but for those of the connection', 'proxy_hide_header proxy_pass_header'),
+  refused(
+    'requests go on with their method, headers and body',
+    'proxy_pass_request_body proxy_pass_request_headers proxy_method proxy_set_body',
+  ),
   refused('requests go to one upstream', 'mirror* post_action'),
   refused(
     'addresses and browsers do not decide who may pass',

@@ -46,7 +46,9 @@ export class Findings {
 
   /** In the order of the files. */
   get all(): readonly Finding[] {
-    const files = new Map([...this.#found.values()].map(({ place }, index) => [place.file, index]));
+    const files = new Map(
+      [...this.#found.values()].map(({ place }, index) => [place.file, index] as const).toReversed(),
+    );
     return [...this.#found.values()].toSorted(
       ({ place: a }, { place: b }) =>
         (files.get(a.file) ?? 0) - (files.get(b.file) ?? 0) || a.line - b.line || a.column - b.column,

@@ -66,7 +66,7 @@ export function importNginx(sources: readonly NginxSource[], options: NginxOptio
     for (const { place, args } of named)
       findings.add('refused', place, `location ${args.join(' ')}`, 'nginx alone reaches a named location, from within');
     return hosts.flatMap((host) => {
-      const request = requestValues(server, host ?? options.host);
+      const request = requestValues(server, host);
       const source: RouteSource = {
         ...options,
         http,

@@ -91,7 +91,7 @@ function distinctPairs(pairs: readonly Pair[]): Pair[] {
 /** The address that browsers use: the first name of the server with TLS, else of the first one. */
 function publicUrl(main: ReadServer | undefined, given: string | undefined): { url: string; notes: string[] } {
   const listen = main?.listens.find(({ isTls }) => isTls) ?? main?.listens[0];
-  const name = given ?? main?.names.find((one) => !one.startsWith('*.'));
+  const name = main?.names.find((one) => !one.startsWith('*.')) ?? given;
   const scheme = listen?.isTls ? 'https' : 'http';
   const port = listen === undefined || listen.port === (listen.isTls ? '443' : '80') ? '' : `:${listen.port}`;
   const notes = name === undefined ? ['nginx names no host: write the one that browsers use.'] : [];

@@ -161,5 +161,5 @@ function sends({ name, args }: Directive): boolean {
 }
 
 function answers({ body }: ReadServer): boolean {
-  return body.some(({ name }) => name === 'return');
+  return body.some(({ name, args }) => name === 'return' || (name === 'ssl_reject_handshake' && args[0] === 'on'));
 }

@@ -109,11 +109,13 @@ export class Tokens {
   #bare(): string {
     const start = this.#at;
     let end = start;
-    for (; end < this.#text.length; end += 1) {
+    for (let isName = false; end < this.#text.length; end += 1) {
       const sign = this.#text[end] ?? '';
+      // The brace of a variable's name ends no word, unless its dollar was escaped.
+      if (sign === '{' && isName) continue;
+      if (sign === ';' || sign === '{' || blank.test(sign)) break;
       if (sign === '\\') end += 1;
-      else if (sign === '{' && this.#text[end - 1] === '$' && end > start) continue;
-      else if (sign === ';' || sign === '{' || blank.test(sign)) break;
+      isName = sign === '$';
     }
     this.#advanceTo(Math.min(end, this.#text.length));
     return this.#text.slice(start, this.#at);
