@@ -11,7 +11,7 @@ import { type Contender, startContenders } from './contenders.ts';
 import { type Load, runLoad } from './load.ts';
 
 const seconds = Number(process.argv[2] ?? '60');
-const rounds = 3;
+const rounds = 4;
 const connections = 64;
 const users = 2000;
 
@@ -21,13 +21,14 @@ try {
   for (const contender of contenders) await verify(contender, cookies);
   const results = new Map<Contender, Load[]>(contenders.map((contender) => [contender, []]));
   for (const contender of contenders) await runLoad(contender, { cookies, folder, connections, seconds: 3 });
-  const settled = new Map(contenders.map((contender) => [contender, contender.residentBytes()]));
+  const resident = new Map<Contender, number[]>(contenders.map((contender) => [contender, []]));
   for (let round = 0; round < rounds; round += 1)
-    for (const contender of contenders)
-      results
-        .get(contender)
-        ?.push(await runLoad(contender, { cookies, folder, connections, seconds: seconds / rounds }));
-  report(results, settled);
+    for (const contender of contenders) {
+      const load = { cookies, folder, connections, seconds: seconds / rounds };
+      results.get(contender)?.push(await runLoad(contender, load));
+      resident.get(contender)?.push(contender.residentBytes());
+    }
+  report(results, resident);
 } finally {
   await close();
   await rm(folder, { recursive: true, force: true });
@@ -43,14 +44,17 @@ async function verify({ name, url, heard }: Contender, users: readonly string[])
   }
 }
 
-function report(results: ReadonlyMap<Contender, readonly Load[]>, settled: ReadonlyMap<Contender, number>): void {
+function report(
+  results: ReadonlyMap<Contender, readonly Load[]>,
+  resident: ReadonlyMap<Contender, readonly number[]>,
+): void {
   const base = median(
     [...results].find(([{ name }]) => name.startsWith('nginx'))?.[1].map(({ perSecond }) => perSecond) ?? [],
   );
   console.log(
     `\n${users} users, ${connections} connections, ${rounds} rounds of ${seconds / rounds} s each, pages of 1 KiB, Node ${process.version}\n`,
   );
-  console.log(row(['', 'req/s', 'of nginx', 'p50 ms', 'p99 ms', 'errors', 'RSS MB', 'after']));
+  console.log(row(['', 'req/s', 'of nginx', 'p50 ms', 'p99 ms', 'errors', '  RSS MB, round by round']));
   for (const [contender, loads] of results) {
     const perSecond = median(loads.map((load) => load.perSecond));
     console.log(
@@ -61,8 +65,7 @@ function report(results: ReadonlyMap<Contender, readonly Load[]>, settled: Reado
         median(loads.map(({ p50 }) => p50)).toFixed(2),
         median(loads.map(({ p99 }) => p99)).toFixed(2),
         String(loads.reduce((sum, { errors }) => sum + errors, 0)),
-        megabytes(settled.get(contender) ?? 0),
-        megabytes(contender.residentBytes()),
+        `  ${(resident.get(contender) ?? []).map(megabytes).join(' ')}`,
       ]),
     );
   }
