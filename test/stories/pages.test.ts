@@ -71,8 +71,11 @@ test('pages: one signs in without scripts, by keyboard alone', options, async (t
   const browser = await startChromium(t);
   const page = await (await browser.newContext({ javaScriptEnabled: false })).newPage();
   await page.goto(site.address('login, the form alone'));
+  // The browser gives the first field the focus a moment after the page is there; a key before that goes nowhere.
+  await page.locator('input[name=username]:focus').waitFor();
   await page.keyboard.type('alice');
   await page.keyboard.press('Tab');
+  await page.locator('input[name=password]:focus').waitFor();
   await page.keyboard.type('pass & word');
   const sent = page.waitForResponse((response) => response.request().method() === 'POST');
   await page.keyboard.press('Enter');
