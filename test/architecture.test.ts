@@ -111,6 +111,12 @@ test(`architecture: no source file is longer than ${mostLines} lines`, () => {
   assertNone(offences, `a file has up to ${mostLines} lines`);
 });
 
+test('architecture: a test that draws at random draws from the seed of the run', () => {
+  const drawing = /fc\.(?:assert|check)\(/;
+  const offences = glob('test/**/*.ts').filter((file) => drawing.test(read(file)) && !read(file).includes('trials('));
+  assertNone(offences, 'properties are tried by trials() of test/support/properties.ts');
+});
+
 const providers = [
   ...read('src/providers/index.ts').matchAll(/^export \{ (\w+) \} from '\.\/(\w[\w-]*)\/index\.ts';$/gm),
 ];

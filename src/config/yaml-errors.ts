@@ -74,6 +74,8 @@ export function yamlFlaw(error: YAMLError, document: Document, source: Source): 
   return { ...text, span: source.span(from, to) };
 }
 
+const closers: Readonly<Record<string, string>> = { '{': '}', '[': ']' };
+
 /** The quote or bracket that was opened and never closed: the end of the file, where that shows, helps nobody. */
 function unclosed(document: Document, source: Source, before: number): Flaw | undefined {
   let found: { at: number; mark: string; isQuote: boolean } | undefined;
@@ -85,7 +87,8 @@ function unclosed(document: Document, source: Source, before: number): Flaw | un
       const last = source.text[end - 1];
       if (isScalar(node) && /^QUOTE/.test(node.type ?? '') && (last !== opens || end - start < 2))
         found = { at: start, mark: opens, isQuote: true };
-      else if (isCollection(node) && node.flow && last !== { '{': '}', '[': ']' }[opens])
+      // A pair without braces inside a list, `[a: b]`, is a mapping too, and opens with no mark.
+      else if (isCollection(node) && node.flow && opens in closers && last !== closers[opens])
         found = { at: start, mark: opens, isQuote: false };
     },
   });
@@ -94,6 +97,6 @@ function unclosed(document: Document, source: Source, before: number): Flaw | un
   const message = isQuote ? `the quote that opens here (${mark}) is never closed` : `the ${mark} here is never closed`;
   const hint = isQuote
     ? 'close it on the same line'
-    : `close it with ${mark === '{' ? '}' : ']'}; lines inside it must be indented`;
+    : `close it with ${closers[mark]}; lines inside it must be indented`;
   return { message, hint, span: source.span(at, at + 1) };
 }

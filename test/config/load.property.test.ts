@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type ConfigIssue, loadConfig } from '../../src/config/load.ts';
 import { formatIssues } from '../../src/config/report.ts';
+import { trials } from '../support/properties.ts';
 import { goodText, sampleSchema } from './sample.ts';
 
 const env = { LDAP_PASSWORD: 'x' };
@@ -106,7 +107,7 @@ const garbage = fc.string({ unit: 'binary', maxLength: 200 });
 const values = fc.json({ maxDepth: 5 });
 
 test('load: random text never throws, and its issues have places', () => {
-  fc.assert(fc.property(fc.oneof(yamlLike, garbage, values), assertRead), { numRuns: 600 });
+  fc.assert(fc.property(fc.oneof(yamlLike, garbage, values), assertRead), trials(600));
 });
 
 test('load: a good file with a piece cut out, doubled or replaced never throws', () => {
@@ -117,7 +118,7 @@ test('load: a good file with a piece cut out, doubled or replaced never throws',
       const kept = isDoubled ? goodText.slice(from, to) : '';
       assertRead(`${goodText.slice(0, from)}${kept}${word}${kept}${goodText.slice(to)}`);
     }),
-    { numRuns: 400 },
+    trials(400),
   );
 });
 
@@ -128,7 +129,7 @@ test('load: a good file with any value in place of one of its own never throws, 
       const line = lines[index] ?? '';
       assertRead(lines.with(index, line.replace(/:.*/, `: ${json}`)).join('\n'));
     }),
-    { numRuns: 300 },
+    trials(300),
   );
 });
 
@@ -145,7 +146,7 @@ test('load: whatever breaks the file, a secret in it is never shown', () => {
       const issues = result.kind === 'ok' ? result.warnings : result.issues;
       assert.ok(!JSON.stringify(issues).includes(secret), formatIssues(issues, { excerpts: true }));
     }),
-    { numRuns: 600 },
+    trials(600),
   );
 });
 

@@ -237,6 +237,8 @@ const broken: Readonly<Record<string, [text: string, want: Partial<ConfigIssue>]
   ],
   'a quote that is never closed': ['a: 1\nb: "x\nc: 2\n', { line: 2, column: 4, key: 'b' }],
   'a bracket that is never closed': ['a: 1\nb: [x\nc: 2\n', { line: 2, column: 4, key: 'b' }],
+  'a bracket that is never closed behind a pair': ['a: 1\nb: [x: y\nc: 2\n', { line: 2, column: 4, key: 'b' }],
+  'a bracket that is never closed behind a tab': ['a: 1\nb: [\t: ', { line: 2, column: 4, key: 'b' }],
   'an indentation that does not fit': ['a:\n   b: 1\n  c: 2\n', { line: 3 }],
   'a value with a colon': ['a: b: c\n', { line: 1, column: 4 }],
   'a missing space after the colon': ['a:1\nb: 2\n', { line: 1, column: 1 }],

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { nearest, slipsBetween } from '../../src/config/nearest.ts';
+import { trials } from '../support/properties.ts';
 
 const known = ['publicUrl', 'listen', 'timeout', 'trustedProxies', 'env', 'certificate', 'on', 'ca', 'key'];
 
@@ -44,5 +45,6 @@ test('nearest: the distance is the same both ways, and nothing only for equal wo
       assert.ok(slips <= Math.max(left.length, right.length));
       assert.ok(slips >= Math.abs(left.length - right.length));
     }),
+    trials(),
   );
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Store, StoredEntry } from '../../src/core/store.ts';
+import { trials } from '../support/properties.ts';
 
 /** A store to test, empty, ended by `t.after`. */
 export interface StoreUnderTest {
@@ -43,7 +44,7 @@ export function storeContract(name: string, setup: StoreSetup): void {
         assert.equal((await store.get(name))?.value, value);
         assert.equal(await store.take(name), value);
       }),
-      { numRuns: 200 },
+      trials(200),
     );
     const large = 'é'.repeat(500_000);
     await store.put('kind:large', large);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { hostileLines } from '../support/hostile-lines.ts';
+import { trials } from '../support/properties.ts';
 import { requestOf, sendRaw } from '../support/raw-http.ts';
 import { passwords, type Site, site } from '../support/site.ts';
 import type { Received } from '../support/upstream.ts';
@@ -232,6 +233,6 @@ test('hostile: whatever target and headers, the upstream gets what policy matche
         }
       }
     }),
-    { numRuns: 150 },
+    trials(150),
   );
 });

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { OperatorError } from '../../src/core/errors.ts';
 import { type HoconNode, readHocon } from '../../src/interop/hocon.ts';
+import { trials } from '../support/properties.ts';
 
 const files: Readonly<Record<string, string>> = {
   'inner.conf': 'a { fromInner = yes }\nb = inner',
@@ -186,7 +187,7 @@ test('hocon: any text is read or refused, and JSON is read as JSON reads it', ()
         assert.ok(error instanceof OperatorError, String(error));
       }
     }),
-    { numRuns: 2000 },
+    trials(2000),
   );
   const asText = (value: unknown): unknown =>
     JSON.parse(JSON.stringify(value), (_, part) =>
@@ -197,5 +198,8 @@ test('hocon: any text is read or refused, and JSON is read as JSON reads it', ()
   const { tree } = fc.letrec((tie) => ({
     tree: fc.dictionary(key, fc.oneof({ maxDepth: 4 }, scalar, fc.array(scalar), tie('tree')), { maxKeys: 4 }),
   }));
-  fc.assert(fc.property(tree, (value) => assert.deepEqual(read(JSON.stringify(value, undefined, 1)), asText(value))));
+  fc.assert(
+    fc.property(tree, (value) => assert.deepEqual(read(JSON.stringify(value, undefined, 1)), asText(value))),
+    trials(),
+  );
 });

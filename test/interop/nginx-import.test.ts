@@ -15,6 +15,7 @@ import { importNginx, type NginxOptions } from '../../src/interop/nginx-import.t
 import { parseNginx } from '../../src/interop/nginx-parse.ts';
 import type { RouteData } from '../../src/interop/nginx-route.ts';
 import { nginxYaml } from '../../src/interop/nginx-yaml.ts';
+import { trials } from '../support/properties.ts';
 
 const schema = documentSchema;
 const base = { login: { chain: ['local'] }, providers: { local: { type: 'local', users: 'users.yaml' } } };
@@ -417,7 +418,7 @@ test('nginx import: whatever stands in the file, the result loads or there is no
       const read = loadConfig({ schema, file: 'g.yaml', text: result.yaml, env: {} });
       assert.equal(read.kind, 'ok', `${result.yaml}\n${JSON.stringify(read.kind === 'invalid' ? read.issues : [])}`);
     }),
-    { numRuns: 400, seed: 20_261_125 },
+    trials(400),
   );
   assert.ok(loaded > 100, `${loaded} results were loaded`);
 });

@@ -7,6 +7,7 @@ import { type Directive, type Include, parseNginx } from '../../src/interop/ngin
 import { hasOuterAlternatives, readPattern } from '../../src/interop/nginx-pattern.ts';
 import { word } from '../../src/interop/nginx-text.ts';
 import { readSize, readTime } from '../../src/interop/nginx-units.ts';
+import { trials } from '../support/properties.ts';
 
 const nothing: Include = () => undefined;
 const read = (text: string, include: Include = nothing) => parseNginx({ file: 'nginx.conf', text }, include);
@@ -58,6 +59,7 @@ test('nginx parse: what our own exports write is read back word for word', () =>
       fc.pre(plain !== '');
       assert.deepEqual(read(`x ${word(plain)};`).directives[0]?.args, [plain]);
     }),
+    trials(),
   );
 });
 
@@ -184,7 +186,7 @@ test('nginx parse: any text is read or refused with an OperatorError, and never 
         assert.ok(error instanceof OperatorError, String(error));
       }
     }),
-    { numRuns: 2000 },
+    trials(2000),
   );
 });
 
@@ -254,7 +256,7 @@ test('nginx patterns: any text has a reading, and what is read compiles', () => 
         if (reading.kind === 'ok') assert.doesNotThrow(() => new RegExp(reading.source, 'u'));
       },
     ),
-    { numRuns: 2000 },
+    trials(2000),
   );
   assert.equal(hasOuterAlternatives('^/a|b'), true);
   assert.equal(hasOuterAlternatives('^/(a|b)[|]\\|'), false);

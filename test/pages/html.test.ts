@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { html, safeAddress } from '../../src/pages/html.ts';
+import { trials } from '../support/properties.ts';
 
 test('html: text is escaped, in tags and in attributes', () => {
   const evil = `"><script>alert('x')</script>&`;
@@ -21,6 +22,7 @@ test('html: whatever the value, it never opens a tag or leaves its attribute', (
       const markup = html`<p title="${value}">${value}</p>`.toString();
       assert.match(markup, /^<p title="[^<>"\0]*">[^<>"\0]*<\/p>$/);
     }),
+    trials(),
   );
 });
 

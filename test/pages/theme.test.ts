@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { contrast, themeCss } from '../../src/pages/theme.ts';
+import { trials } from '../support/properties.ts';
 
 const readColours = (block: string): Record<string, string> =>
   Object.fromEntries(
@@ -36,7 +37,7 @@ test('theme: for every accent, buttons, links and edges meet WCAG AA in light an
         assert.ok(contrast(ink!, theme.wash!) >= 4.5, `text on wash: ${accent}`);
       });
     }),
-    { numRuns: 300 },
+    trials(300),
   );
 });
 

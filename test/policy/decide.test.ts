@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { Principal } from '../../src/core/principal.ts';
 import type { Access } from '../../src/core/route.ts';
 import { decide } from '../../src/policy/decide.ts';
+import { trials } from '../support/properties.ts';
 
 const principal: Principal = {
   realm: 'r',
@@ -57,5 +58,6 @@ test('property: whatever it is given, it answers, and never permits what it cann
       assert.ok(['permit', 'deny', 'step-up'].includes(decision.kind));
       if (typeof access !== 'object' && access !== 'public') assert.equal(decision.kind, 'deny');
     }),
+    trials(),
   );
 });

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import type { Assertion } from '../../src/core/principal.ts';
 import { readDn } from '../../src/policy/dn.ts';
 import { compileRoles, explainRoles, roleOptions } from '../../src/policy/roles.ts';
+import { trials } from '../support/properties.ts';
 
 const assertion = (attributes: Assertion['attributes'] = {}, subject = 'alice'): Assertion => ({
   realm: 'r',
@@ -124,5 +125,6 @@ test('property: escaping a value in either way leads to the same name, and no ot
       assert.equal(one?.canonical === readDn(`cn=${escapeValue(b)},dc=x`)?.canonical, fold(a) === fold(b));
       assert.equal(one?.leaf, fold(a));
     }),
+    trials(),
   );
 });

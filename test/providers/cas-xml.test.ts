@@ -6,6 +6,7 @@ import { readTicketAnswer } from '../../src/providers/cas/answer.ts';
 import { readLogoutRequest } from '../../src/providers/cas/logout-request.ts';
 import { XmlError } from '../../src/providers/cas/xml.ts';
 import { failure, success, xmlns } from '../support/cas-provider.ts';
+import { trials } from '../support/properties.ts';
 
 const answer = (content: string, root = `cas:serviceResponse ${xmlns}`): string =>
   `<${root}>${content}</${root.split(' ')[0]}>`;
@@ -237,7 +238,7 @@ test('cas answers: whatever the document, it is an answer or an XmlError that re
         assert.ok(!error.message.includes(secret));
       }
     }),
-    { numRuns: 500 },
+    trials(500),
   );
 });
 

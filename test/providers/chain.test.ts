@@ -8,6 +8,7 @@ import { Breaker } from '../../src/providers/breaker.ts';
 import { attemptOne, type ChainLink, lookUpOne, onOptions, runChain } from '../../src/providers/chain.ts';
 import { collectLog } from '../support/log.ts';
 import { manualClock } from '../support/manual-clock.ts';
+import { trials } from '../support/properties.ts';
 import { ambient, deaf, form as formAttempt, type Script, scripted, vouched } from '../support/scripted-provider.ts';
 
 const unknown: Outcome = { kind: 'unknown-user' };
@@ -179,6 +180,7 @@ test('whatever they answer: authenticated comes only of a vouching provider, and
         assert.equal(result.outcome.kind === 'unavailable', kinds.includes('unavailable'));
       assert.equal(result.rejection !== undefined, kinds.includes('rejected'));
     }),
+    trials(),
   );
 });
 

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { BerReader, BerWriter, FilterParser } from 'ldapts';
 import { domainOf, firstRdn, isDn } from '../../src/providers/ldap/dn.ts';
 import { FilterTemplate } from '../../src/providers/ldap/filter.ts';
+import { trials } from '../support/properties.ts';
 
 const fill = (text: string, s = 'alice', d = 'uid=alice,dc=example') =>
   new FilterTemplate(text).fill({ s, d }).toString();
@@ -79,6 +80,7 @@ test('whatever a user types arrives as one assertion value, byte for byte', () =
         ],
       );
     }),
+    trials(),
   );
 });
 

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { assertionOf, type ClaimRules, hasPlausibleTimes, valuesOf } from '../../src/providers/oidc/claims.ts';
 import { OidcError } from '../../src/providers/oidc/failure.ts';
+import { trials } from '../support/properties.ts';
 
 const rules: ClaimRules = {
   realm: 'sso',
@@ -136,5 +137,6 @@ test('whatever the claims are, a user is canonical and attributes are texts', ()
       for (const values of Object.values(result.attributes))
         for (const value of values) assert.equal(typeof value, 'string');
     }),
+    trials(),
   );
 });

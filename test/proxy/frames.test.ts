@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { closeFrame, FrameReader } from '../../src/proxy/frames.ts';
+import { trials } from '../support/properties.ts';
 
 function frame(opcode: number, length: number, isMasked: boolean): Buffer {
   const mask = isMasked ? 0x80 : 0;
@@ -47,7 +48,7 @@ test('frames: a reader is between frames exactly where frames end, however the s
       }
       assert.equal(reader.dataFrames, parts.filter(([opcode]) => opcode < 8).length);
     }),
-    { numRuns: 300 },
+    trials(300),
   );
 });
 

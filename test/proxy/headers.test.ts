@@ -14,6 +14,7 @@ import {
   startDataPlane,
   testRoute,
 } from '../support/data-plane.ts';
+import { trials } from '../support/properties.ts';
 import { type Received, startUpstream } from '../support/upstream.ts';
 
 const ours = {
@@ -383,7 +384,7 @@ test('headers: of random header sets none of the client survives and ours always
       for (const [name, value] of pairs)
         if (name.startsWith('y-')) assert.ok([headers.get(name)].flat().includes(value));
     }),
-    { numRuns: 2000 },
+    trials(2000),
   );
 });
 
@@ -401,7 +402,7 @@ test('headers: the same on the wire, where Node and undici have had their say', 
       const received = upstream.only();
       checkReceived(received.values, received.rawHeaders);
     }),
-    { numRuns: 60 },
+    trials(60),
   );
 });
 

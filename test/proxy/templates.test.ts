@@ -12,6 +12,7 @@ import {
   renderTemplates,
 } from '../../src/proxy/templates.ts';
 import { alice, session } from '../support/data-plane.ts';
+import { trials } from '../support/properties.ts';
 
 const render = (template: string, more: object = {}, encoding?: 'percent' | 'rfc8187') =>
   renderTemplates(compileTemplates([{ name: 'X-Test', template, ...(encoding && { encoding }) }]), {
@@ -83,6 +84,7 @@ test('templates: encoded values are printable ASCII and decode to what they were
       assert.match(encoded, /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/);
       assert.equal(decodeURIComponent(encoded), value.toWellFormed());
     }),
+    trials(),
   );
 });
 

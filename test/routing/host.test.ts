@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { canonicalHost, canonicalRouteHost, readAuthority } from '../../src/routing/host.ts';
 import { canonicalTarget } from '../../src/routing/target.ts';
+import { trials } from '../support/properties.ts';
 
 const read = (...rawHeaders: string[]) => canonicalTarget({ target: '/', rawHeaders });
 const reasonOf = (reading: ReturnType<typeof read>) =>
@@ -77,7 +78,7 @@ test('property: a canonical host is its own canonical form', () => {
         assert.equal(readAuthority(`${host}:8080`)?.host, host);
       },
     ),
-    { numRuns: 3000 },
+    trials(3000),
   );
 });
 

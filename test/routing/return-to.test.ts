@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { safeReturnTo } from '../../src/routing/return-to.ts';
 import { hostileLines } from '../support/hostile-lines.ts';
+import { trials } from '../support/properties.ts';
 
 const site = new URL('https://gate.test/');
 
@@ -90,6 +91,6 @@ test('property: whatever the value, the browser stays on the site, and asking ag
         assert.equal(safeReturnTo(result, new URL(origin)), result);
       },
     ),
-    { numRuns: 20_000 },
+    trials(20_000),
   );
 });

@@ -6,6 +6,7 @@ import { compileLocations, upstreamTarget } from '../../src/routing/locations.ts
 import { longestPath, matchedText, readPath } from '../../src/routing/path.ts';
 import { admits, canonicalTarget, longestTarget } from '../../src/routing/target.ts';
 import { hostileLines } from '../support/hostile-lines.ts';
+import { trials } from '../support/properties.ts';
 import { routeAt } from '../support/routes.ts';
 
 const gate = ['Host', 'gate.test'];
@@ -206,7 +207,7 @@ test('property: what was read is its own reading, and holds nothing that another
       const url = new URL(`http://gate.test${path}`);
       assert.deepEqual([url.host, decodeURIComponent(url.pathname)], ['gate.test', decodeURIComponent(path)]);
     }),
-    { numRuns: 20_000 },
+    trials(20_000),
   );
 });
 
@@ -217,7 +218,7 @@ test('property: a target and the path it is read as decode to the same, but for 
       if (reading.kind === 'refused' || reading.rebuilt) return;
       assert.equal(decodeURIComponent(reading.path), decodeURIComponent(target.split('?', 1)[0] ?? ''));
     }),
-    { numRuns: 5_000 },
+    trials(5_000),
   );
 });
 
@@ -233,7 +234,7 @@ test('property: what was matched is what is sent', () => {
       const again = read(sent.kind === 'ok' ? sent.path : '');
       assert.equal(again.kind === 'ok' && locations.match('gate.test', again.target.path)?.route, match.route);
     }),
-    { numRuns: 5_000 },
+    trials(5_000),
   );
 });
 
@@ -251,7 +252,7 @@ test('property: an upstream that decodes once never sees /admin from another loc
       for (const seen of [path, late, new URL(`http://x${late}`).pathname])
         if (seen.startsWith('/admin')) assert.equal(fate(target), '/admin');
     }),
-    { numRuns: 20_000 },
+    trials(20_000),
   );
 });
 
