@@ -26,9 +26,9 @@ export class LiveSessions {
     this.#sessions = sessions;
     this.#connections = connections;
     this.#log = log;
-    this.#stop = sessions.onEnd((id, reason, next) => {
+    this.#stop = sessions.onEnd(({ id, reason, user, provider, next }) => {
       if (next !== undefined) return connections.move(id, next);
-      recorder.account({ event: 'session-end', outcome: 'succeeded', reason, session: id });
+      recorder.account({ event: 'session-end', outcome: 'succeeded', reason, user, provider, session: id });
       connections.end(id, reason);
     });
     this.#timer = setInterval(() => void this.#sweep(), interval).unref();

@@ -15,8 +15,19 @@ export type AbsentSession =
 /** What is behind a token or an id. */
 export type LoadedSession = { readonly kind: 'live'; readonly session: Session } | AbsentSession;
 
-/** Hears of an end; `next` is the id under which a rotated session goes on. */
-export type EndListener = (id: string, reason: Reason, next?: string) => void;
+/** A session that has ended, and whose it was. */
+export interface SessionEnd {
+  readonly id: string;
+  readonly reason: Reason;
+  /** The subject. */
+  readonly user: string;
+  readonly provider: string;
+  /** The id under which a rotated session goes on. */
+  readonly next?: string;
+}
+
+/** Hears of an end. */
+export type EndListener = (end: SessionEnd) => void;
 
 /** A live record and its version. */
 export interface StoredLive {
@@ -79,7 +90,8 @@ export class SessionEnds {
     const isEnded = await this.#records.write(id, version, { kind: 'ended', reason, ...(next && { next }) });
     if (!isEnded) return false;
     this.#activity.forget(id);
-    this.#tell(id, reason, next);
+    const { assertion, provider } = record;
+    this.#tell({ id, reason, user: assertion.subject, provider, ...(next && { next }) });
     await this.#records.unindex(id, record);
     return true;
   }
@@ -125,12 +137,12 @@ export class SessionEnds {
     return this.#records.write(id, undefined, { kind: 'ended', reason });
   }
 
-  #tell(id: string, reason: Reason, next?: string): void {
+  #tell(end: SessionEnd): void {
     for (const listener of this.#listeners) {
       try {
-        listener(id, reason, next);
+        listener(end);
       } catch (error) {
-        this.#log.error({ session: id, error }, 'a listener failed at the end of a session');
+        this.#log.error({ session: end.id, error }, 'a listener failed at the end of a session');
       }
     }
   }

@@ -448,7 +448,8 @@ test('federated: a notice of the issuer cuts the WebSocket of its session within
   await cut;
   assert.deepEqual([await isSignedIn(mine), await isSignedIn(other)], [false, true]);
   assert.equal(bystander.readyState, WebSocket.OPEN);
-  assert.equal(at.gate.audit('session-end').at(-1)?.reason, 'back-channel');
+  const { reason, user, provider } = at.gate.audit('session-end').at(-1) ?? {};
+  assert.deepEqual({ reason, user, provider }, { reason: 'back-channel', user: 'alice', provider: 'sso' });
 });
 
 test('federated: the end of its lifetime cuts a WebSocket within 2 s, however busy it is', async (t) => {

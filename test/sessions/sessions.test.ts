@@ -119,7 +119,7 @@ test('S1: a new proof goes on under a new token, and the old one is dead', async
   const { sessions, clock } = world(t);
   const { session, token } = await sessions.create(start('alice', { grant: { handles: ['old'] } }));
   const ends: unknown[] = [];
-  sessions.onEnd((...end) => void ends.push(end));
+  sessions.onEnd((end) => void ends.push(end));
   clock.advance(minute);
   const proved = await sessions.prove(session, { ...start('alice'), provider: 'sso', grant: { handles: ['new'] } });
   assert.ok(proved.kind === 'live' && proved.token);
@@ -131,7 +131,9 @@ test('S1: a new proof goes on under a new token, and the old one is dead', async
     expiresAt: session.expiresAt,
   });
   assert.deepEqual(await sessions.load(token), { kind: 'ended', reason: 'rotated', next: proved.session.id });
-  assert.deepEqual(ends, [[session.id, 'rotated', proved.session.id]]);
+  assert.deepEqual(ends, [
+    { id: session.id, reason: 'rotated', user: 'alice', provider: 'directory', next: proved.session.id },
+  ]);
   assert.equal(await sessions.revokeHandle('directory', 'old', 'back-channel'), 0);
   assert.equal(await sessions.revokeHandle('sso', 'new', 'back-channel'), 1);
 });
@@ -171,13 +173,13 @@ test('idle ends a session exactly, and says so', async (t) => {
   const { sessions, clock } = world(t);
   const { token, session } = await sessions.create(start('alice'));
   const ends: unknown[] = [];
-  sessions.onEnd((...end) => void ends.push(end));
+  sessions.onEnd((end) => void ends.push(end));
   clock.advance(30 * minute - 1);
   assert.equal((await sessions.load(token)).kind, 'live');
   clock.advance(1);
   assert.deepEqual(await sessions.load(token), { kind: 'ended', reason: 'idle' });
   assert.deepEqual(await sessions.alive(session.id), { kind: 'ended', reason: 'idle' });
-  assert.deepEqual(ends, [[session.id, 'idle', undefined]]);
+  assert.deepEqual(ends, [{ id: session.id, reason: 'idle', user: 'alice', provider: 'directory' }]);
   assert.equal(await sessions.count(), 0);
 });
 
@@ -298,7 +300,7 @@ test('S5: a revocation counts in every worker at once', async (t) => {
   const { token, session } = await one.create(start('alice'));
   assert.equal((await two.load(token)).kind, 'live');
   const ends: unknown[] = [];
-  one.onEnd((id, reason) => void ends.push([id, reason]));
+  one.onEnd(({ id, reason }) => void ends.push([id, reason]));
   assert.equal(await one.revoke(session.id, 'signed-out'), true);
   assert.deepEqual(ends, [[session.id, 'signed-out']]);
   assert.deepEqual(await two.load(token), { kind: 'ended', reason: 'signed-out' });
