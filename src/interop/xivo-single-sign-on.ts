@@ -125,7 +125,7 @@ export function draftOidc(desk: Desk): void {
 
 /**
  * XiVO lists the clients whose tokens it takes: the first is who we are. `OIDC_AUDIENCE` is what an access token must be meant
- * for, which is one of the clients when it is not set.
+ * for, which is one of the clients when it is not set. The user's name is read in that token, too.
  */
 function draftClient({ draft, ways, settings }: Desk, provider: string): void {
   const clients = settings.get('OIDC_CLIENT_ID');
@@ -142,6 +142,9 @@ function draftClient({ draft, ways, settings }: Desk, provider: string): void {
   if (audience) ways.set(provider, 'audience', listOf(audience), audience.origin);
   const field = settings.get('OIDC_USERNAME_FIELD');
   if (field) ways.set(provider, 'usernameClaim', field.value, field.origin);
+  const namedBy = field ?? (ways.has('oidc') ? undefined : clients);
+  if (namedBy && draft.at('providers', provider, 'usernameFrom') === undefined)
+    ways.set(provider, 'usernameFrom', 'access-token', namedBy.origin);
   const logout = settings.get('OIDC_LOGOUT_ENABLE');
   const isLoggedOut = draft.truth('OIDC_LOGOUT_ENABLE', logout);
   // What XiVO sends at logout is what Keycloak took before version 18.

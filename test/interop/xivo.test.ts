@@ -211,6 +211,7 @@ test('xivo: OpenID Connect takes a list of clients, an audience, a user name fie
     issuer: 'https://oidc-server.example.org/auth/realms/myrealm',
     clientId: ['myClientId', 'myClientId1', 'myClientId2'],
     audience: ['myClientId', 'myClientId1', 'myClientId2'],
+    usernameFrom: 'access-token',
   });
   assert.deepEqual(part(config, 'login'), { chain: ['oidc', 'local'], default: 'oidc' });
 
@@ -312,6 +313,22 @@ test('xivo over a file: a provider that is missing is added at its place in the 
   );
   assert.deepEqual(part(config, 'login', 'chain'), ['oidc', 'directory', 'local']);
   assert.equal(part(config, 'providers', 'oidc', 'issuer'), 'https://idp');
+});
+
+test('xivo over a file: OIDC_USERNAME_FIELD is read in the access token, unless the file says where', () => {
+  const over = (sso: Plain, env: Record<string, string>) =>
+    part(
+      translated(
+        { ENABLE_OIDC: 'true', ...env },
+        { existing: { ...file, providers: { ...(file.providers as Plain), sso: { type: 'oidc', ...sso } } } },
+      ).config,
+      'providers',
+      'sso',
+    );
+  const field = { OIDC_USERNAME_FIELD: 'upn' };
+  assert.deepEqual(over({}, field), { type: 'oidc', usernameClaim: 'upn', usernameFrom: 'access-token' });
+  assert.deepEqual(over({}, { OIDC_SERVER_URL: 'https://idp' }), { type: 'oidc', issuer: 'https://idp' });
+  assert.partialDeepStrictEqual(over({ usernameFrom: 'id-token' }, field), { usernameFrom: 'id-token' });
 });
 
 test('xivo over a file: what the environment switches off leaves the chain', () => {

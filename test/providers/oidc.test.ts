@@ -361,6 +361,33 @@ test('an audience that is asked for must stand in the access token', async (t) =
   );
 });
 
+test('a user name that is to be read in the access token is read nowhere else', async (t) => {
+  const usernameFrom = 'access-token';
+  const named: { value: Record<string, unknown> } = { value: { preferred_username: 'A.Miller' } };
+  const idp = await startIdp(t, { people, audience: 'gatehouse', tokenClaims: () => named.value });
+  const provider = await oidcProvider(t, { ...idp.options, usernameFrom });
+  const { assertion } = vouched(await signIn(provider, idp, 'alice'));
+  assert.deepEqual([assertion.subject, assertion.attributes.name], ['a.miller', ['Alice Agent']]);
+  const usual = await oidcProvider(t, idp.options);
+  assert.equal(vouched(await signIn(usual, idp, 'alice')).assertion.subject, 'alice', 'the ID token comes first');
+
+  named.value = {};
+  assert.deepEqual(await signIn(provider, idp, 'alice'), { kind: 'rejected', reason: 'claim-missing' });
+  idp.tamper = (path, body) =>
+    path === '/token' ? { ...body, access_token: forge(body.access_token, { preferred_username: 'root' }) } : body;
+  assert.deepEqual(await signIn(provider, idp, 'alice'), rejected, 'a forged one names nobody');
+  const opaque = await startIdp(t, { people });
+  assert.deepEqual(await signIn(await oidcProvider(t, { ...opaque.options, usernameFrom }), opaque, 'alice'), rejected);
+});
+
+test('an address that names the user must be verified where it was read', async (t) => {
+  const tokenClaims = (login: string) => ({ email: 'root@example.com', email_verified: login === 'bob' });
+  const idp = await startIdp(t, { people, audience: 'gatehouse', tokenClaims });
+  const provider = await oidcProvider(t, { ...idp.options, usernameClaim: 'email', usernameFrom: 'access-token' });
+  assert.deepEqual(await signIn(provider, idp, 'alice'), { kind: 'rejected', reason: 'login-denied' });
+  assert.equal(vouched(await signIn(provider, idp, 'bob')).assertion.subject, 'root@example.com');
+});
+
 test('a user without the claim that names users is refused, with a hint in the log', async (t) => {
   const log = keptLog();
   const idp = await startIdp(t, { people: { carol: { name: 'Carol' } } });

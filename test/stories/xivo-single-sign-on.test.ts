@@ -69,14 +69,15 @@ test(
 );
 
 test('xivo: ENABLE_OIDC leads the browser to the issuer at once; clients, audience and user name field are as XiVO has them', async (t) => {
-  const people = { alice: { preferred_username: 'wrong', name: 'alice' } };
-  const idp = await startIdp(t, { people, https: true, clientAuth: 'none', audience: 'xuc-api' });
+  const people = { alice: { preferred_username: 'wrong', upn: 'wrong too' } };
+  const tokenClaims = (login: string) => ({ preferred_username: `${login}-by-default`, upn: login });
+  const idp = await startIdp(t, { people, https: true, clientAuth: 'none', audience: 'xuc-api', tokenClaims });
   const env = {
     ENABLE_OIDC: 'true',
     OIDC_SERVER_URL: idp.issuer,
     OIDC_CLIENT_ID: `${idp.clientId},myClientId2`,
     OIDC_AUDIENCE: 'xuc-api',
-    OIDC_USERNAME_FIELD: 'name',
+    OIDC_USERNAME_FIELD: 'upn',
     JAVA_OPTS: await trusting(t),
   };
   const signIn = async (more: Record<string, string>) => {
@@ -95,6 +96,10 @@ test('xivo: ENABLE_OIDC leads the browser to the issuer at once; clients, audien
   assert.equal(answer.headers.location, '/app', log());
   await alice.open('/app');
   assert.deepEqual(site.upstream.received.at(-1)?.values('x-remote-user'), ['alice']);
+
+  const usual = await signIn({ OIDC_USERNAME_FIELD: '' });
+  await usual.alice.open('/app');
+  assert.deepEqual(usual.site.upstream.received.at(-1)?.values('x-remote-user'), ['alice-by-default']);
 
   const refused = await signIn({ OIDC_AUDIENCE: 'another-api' });
   assert.notEqual(refused.answer.headers.location, '/app');

@@ -25,20 +25,25 @@ const lastSecond = 253_402_300_799;
 
 /**
  * The assertion that claims make, or why they make none. `sources` in the order in which they count: the first that has a
- * claim is believed for it.
+ * claim is believed for it. Those in `naming` alone may name the user.
  */
-export function assertionOf(sources: readonly Claims[], rules: ClaimRules): Assertion | OidcError {
+export function assertionOf(
+  sources: readonly Claims[],
+  rules: ClaimRules,
+  naming: readonly Claims[] = sources,
+): Assertion | OidcError {
   for (const [claim, values] of rules.required) {
     if (!valuesOf(sources, claim).some((value) => values.includes(value)))
       return rejection('login-denied', `the claim ${claim} has none of the values that requireClaims asks for`);
   }
-  if (rules.needsVerifiedEmail && !isEmailVerified(sources, rules.emailClaim))
+  const addressed = rules.emailClaim === rules.username ? naming : sources;
+  if (rules.needsVerifiedEmail && !isEmailVerified(addressed, rules.emailClaim))
     return rejection(
       'login-denied',
       'the issuer has not verified the e-mail address',
       'verify it there, or see requireEmailVerified',
     );
-  const subject = subjectOf(sources, rules);
+  const subject = subjectOf(naming, rules);
   if (typeof subject !== 'string') return subject;
   const overage = rules.groups !== undefined && isElsewhere(sources, rules.groups);
   if (overage)
@@ -58,7 +63,7 @@ export function assertionOf(sources: readonly Claims[], rules: ClaimRules): Asse
 function subjectOf(sources: readonly Claims[], rules: ClaimRules): string | OidcError {
   const values = valuesOf(sources, rules.username);
   const [value] = values;
-  const hint = 'see usernameClaim; have the issuer send that claim (scope, mapper)';
+  const hint = 'see usernameClaim and usernameFrom; have the issuer send that claim (scope, mapper)';
   if (value === undefined) return rejection('claim-missing', `there is no claim ${rules.username}`, hint);
   if (values.length > 1) return rejection('claim-missing', `the claim ${rules.username} has more than one value`, hint);
   const username = canonicalUsername(value);

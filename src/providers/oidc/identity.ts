@@ -59,7 +59,8 @@ export class Identity {
     const userinfo = this.#options.userinfo ? await this.#userinfo(said) : undefined;
     const accessToken = await this.#accessToken(said, signal);
     const sources = [idToken, userinfo, accessToken, said.earlier].filter((claims) => claims !== undefined);
-    const assertion = assertionOf(sources, this.#rules);
+    const naming = this.#options.usernameFrom === 'access-token' ? [accessToken ?? {}] : sources;
+    const assertion = assertionOf(sources, this.#rules, naming);
     if (assertion instanceof OidcError) throw assertion;
     return assertion;
   }
@@ -72,16 +73,17 @@ export class Identity {
     }
   }
 
-  /** Its claims where it is a JWT of the issuer about the same user; a must when an audience is asked for. */
+  /** Its claims where it is a JWT of the issuer about the same user; a must when an audience or the user's name is asked of it. */
   async #accessToken({ found, accessToken, sub }: Said, signal: AbortSignal): Promise<Claims | undefined> {
-    const { audience } = this.#options;
+    const { audience, usernameFrom } = this.#options;
+    const isNeeded = audience !== undefined || usernameFrom === 'access-token';
     const { issuer } = found.metadata;
     if (!isJwtOf(accessToken, issuer)) {
-      if (audience)
+      if (isNeeded)
         throw rejection(
           'token-rejected',
-          'access token: it is no JWT of this issuer, so its audience cannot be checked',
-          'have the issuer send a JWT, or drop audience',
+          `access token: it is no JWT of this issuer, so its ${audience ? 'audience cannot be checked' : 'user name cannot be believed'}`,
+          'have the issuer send a JWT, or drop audience and usernameFrom',
         );
       return undefined;
     }
@@ -100,7 +102,7 @@ export class Identity {
       return payload;
     } catch (error) {
       const failure = oidcError(error, 'access token');
-      if (audience) throw failure;
+      if (isNeeded) throw failure;
       this.#log.debug({ detail: failure.message }, 'claims of an access token are left out, as it cannot be verified');
       return undefined;
     }

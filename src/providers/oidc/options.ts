@@ -92,6 +92,12 @@ export const oidcOptions = z.strictObject({
     .default(true)
     .describe('pushes the login request to the issuer first (RFC 9126), where that is offered'),
   usernameClaim: claim().default('preferred_username').describe('the claim that names the user'),
+  usernameFrom: z
+    .enum(['id-token', 'access-token'])
+    .default('id-token')
+    .describe(
+      'where that claim is read: in the ID token first, then userinfo, then the access token; or in the access token alone, which must be a JWT of the issuer',
+    ),
   stripDomains: z
     .array(z.string().regex(/^[^\s@]+$/, 'must be a domain such as example.com'))
     .default([])
