@@ -31,6 +31,7 @@ export const ownKeys: Readonly<Record<string, { readonly key: readonly string[];
   GATEHOUSE_TRUSTED_PROXIES: { key: ['server', 'trustedProxies'], isList: true },
   GATEHOUSE_TLS_CERTIFICATE: { key: ['server', 'tls', 'certificate'] },
   GATEHOUSE_TLS_KEY: { key: ['server', 'tls', 'key'] },
+  GATEHOUSE_TLS_CA: { key: ['server', 'tls', 'ca'] },
   GATEHOUSE_ADMIN_LISTEN: { key: ['admin', 'listen'] },
 };
 

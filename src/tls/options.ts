@@ -13,13 +13,18 @@ const certificate = z
       .optional()
       .describe('in place of both: a .p12 or .pfx file with certificate, intermediates and key'),
     password: secret().optional().describe('of the key or of the .p12 file, where it has one'),
+    ca: filePath()
+      .optional()
+      .describe(
+        'PEM: the root of your own authority, which visitors have; the chain is judged by it besides the usual ones',
+      ),
   })
-  .transform(({ certificate: pem, key, pkcs12, password }, context): CertificateSource => {
+  .transform(({ certificate: pem, key, pkcs12, password, ca }, context): CertificateSource => {
     const report = (path: string, message: string): typeof z.NEVER => {
       context.addIssue({ code: 'custom', path: [path], message });
       return z.NEVER;
     };
-    const own = password ? { password } : {};
+    const own = { ...(password && { password }), ...(ca !== undefined && { ca }) };
     if (pkcs12 === undefined) {
       if (pem === undefined) return report('certificate', 'must name a file, or pkcs12 must');
       return key === undefined ? report('key', 'must name the file of its key') : { certificate: pem, key, ...own };
@@ -34,7 +39,8 @@ export const tlsOptions = z
   .transform((value) => (Array.isArray(value) ? value : [value]));
 
 /** Where one certificate and its key are: two files in PEM, or one bundle. */
-export type CertificateSource = { readonly password?: Secret } & (
-  | { readonly certificate: string; readonly key: string }
-  | { readonly pkcs12: string }
-);
+export type CertificateSource = {
+  readonly password?: Secret;
+  /** Authorities that visitors trust besides the usual ones. They are never sent, and nobody signs in by them. */
+  readonly ca?: string;
+} & ({ readonly certificate: string; readonly key: string } | { readonly pkcs12: string });

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { OperatorError } from '../core/errors.ts';
 import type { Secret } from '../core/secret.ts';
-import { parseAuthorities, systemAnchors } from './authorities.ts';
+import { parseAuthorities, readAuthorities, systemAnchors } from './authorities.ts';
 import { type ChainReport, chainReport, namesOf, orderChain } from './chain-report.ts';
 import type { CertificateSource } from './options.ts';
 import { readPkcs12 } from './pkcs12.ts';
@@ -58,7 +58,8 @@ export async function readServerCertificate(source: CertificateSource): Promise<
       'put the two that belong together side by side; a certificate that was renewed may have come with a new key',
     );
   const chain = orderChain([own.leaf, ...certificates.filter((certificate) => certificate !== own.leaf)]);
-  const report = chainReport(chain, systemAnchors());
+  const anchors = source.ca === undefined ? [] : readAuthorities(source.ca).certificates;
+  const report = chainReport(chain, [...systemAnchors(), ...anchors]);
   const options: SecureContextOptions = {
     ...tlsPolicy,
     cert: chain.map(String).join(''),
@@ -170,7 +171,7 @@ function chainRemarks(
     remarks.push('the certificates stand in another order than the chain; they are sent in the right one');
   if (report.missing !== undefined && report.certificates.at(-1)?.selfSigned !== true)
     remarks.push(
-      `the chain is not complete: the certificate of "${report.missing}" is missing, unless that is an authority that visitors trust; append it to the file`,
+      `the chain is not complete: the certificate of "${report.missing}" is missing, unless that is an authority of your own that visitors trust; append it to the file, or name such a root under ca:`,
     );
   if (report.certificates[0]?.names.length === 0)
     remarks.push('it has no subjectAltName, and browsers refuse it; have it issued anew with one');

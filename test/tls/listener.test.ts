@@ -52,6 +52,18 @@ test('certificates: a missing intermediate is named', async () => {
   assert.match(remarks.join('\n'), /not complete: the certificate of "CN=intermediate, O=Gatehouse Test" is missing/);
 });
 
+test('certificates: a root of the site’s own completes a chain, and never takes the place of an intermediate', async (t) => {
+  const { chained, unchained, ca } = testCertificates();
+  const { report, remarks, options } = await readServerCertificate({ ...chained, ca });
+  assert.deepEqual([report.complete, remarks], [true, []]);
+  assert.deepEqual([report.certificates.length, 'ca' in options], [2, false], 'it is not sent, nor asked for');
+  const gap = await readServerCertificate({ ...unchained, ca });
+  assert.equal(gap.report.complete, false);
+  assert.match(gap.remarks.join('\n'), /"CN=intermediate, O=Gatehouse Test" is missing/);
+  const broken = await refusal({ ...chained, ca: await written(t, 'root.pem', 'no certificate') });
+  assert.match(broken.message, /root\.pem holds no certificate/);
+});
+
 test('certificates: root, intermediate and site in the order of the manual are sent in the order of the chain', async (t) => {
   const { ca, intermediate, unchained } = testCertificates();
   const bundle = [ca, intermediate, unchained.certificate].map((file) => readFileSync(file, 'utf8')).join('');
