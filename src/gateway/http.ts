@@ -5,6 +5,7 @@ import type { Log } from '../core/log.ts';
 import type { Verdict } from '../core/verdict.ts';
 import type { Forwarder } from '../proxy/forward.ts';
 import type { Decliner } from './declined.ts';
+import { awaitsContinue } from './listeners/expectation.ts';
 import type { Decided, Pipeline } from './pipeline.ts';
 import type { Portal } from './portal/portal.ts';
 import type { RequestResult } from './record.ts';
@@ -72,7 +73,8 @@ export class HttpCarrier {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<RequestResult> {
-    const sent = await this.#parts.forwarder.forward({ request, response, forward });
+    const exchange = { request, response, forward, awaitsContinue: awaitsContinue(request) };
+    const sent = await this.#parts.forwarder.forward(exchange);
     switch (sent.kind) {
       case 'sent':
         return { status: sent.status };

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import type { Log } from '../../core/log.ts';
+import { noteExpectation } from './expectation.ts';
 import { Http2Request, pseudoHeader } from './http2-request.ts';
 import { Http2Response } from './http2-response.ts';
 
@@ -86,13 +87,15 @@ export class Http2Sessions {
       stream.respond([':status', String(fault), 'content-length', '0'], { endStream: true });
       return;
     }
-    const request = new Http2Request(stream, rawHeaders, socket);
-    const response = new Http2Response(stream, request);
-    const { expect } = request.headers;
-    if (expect?.toLowerCase() === '100-continue') response.writeContinue();
-    else if (expect !== undefined) return void response.writeHead(constants.HTTP_STATUS_EXPECTATION_FAILED).end();
+    const ownRequest = new Http2Request(stream, rawHeaders, socket);
+    const ownResponse = new Http2Response(stream, ownRequest);
     // The one place that knows they are not Node's own: they have what the gateway, Express and helmet use of those.
-    this.#parts.serve(request as unknown as IncomingMessage, response as unknown as ServerResponse);
+    const request = ownRequest as unknown as IncomingMessage;
+    const response = ownResponse as unknown as ServerResponse;
+    const { expect } = request.headers;
+    if (expect?.toLowerCase() === '100-continue') noteExpectation(request, response);
+    else if (expect !== undefined) return void response.writeHead(constants.HTTP_STATUS_EXPECTATION_FAILED).end();
+    this.#parts.serve(request, response);
   }
 }
 

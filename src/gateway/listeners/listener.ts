@@ -16,6 +16,7 @@ import { hangUp } from '../../proxy/hang-up.ts';
 import type { Certificates } from '../../tls/certificates.ts';
 import { tlsPolicy } from '../../tls/server-certificate.ts';
 import { isForwardAuth } from '../asked-request.ts';
+import { noteExpectation } from './expectation.ts';
 import { Http2Sessions } from './http2-sessions.ts';
 
 /** The limits of the listeners; times in milliseconds, sizes in bytes. */
@@ -149,6 +150,11 @@ function prepare(server: Server | HttpsServer, { limits, log, serve, upgrade }: 
   server.maxHeadersCount = 0; // Node would drop what is past the count and go on; the size limit refuses instead.
   server.maxConnections = limits.maxConnections;
   server.on('request', serve);
+  // Node's own answer would ask for a body that nobody has judged yet.
+  server.on('checkContinue', (request, response) => {
+    noteExpectation(request, response);
+    serve(request, response);
+  });
   server.on('upgrade', upgrade);
   server.on('connect', (_request, socket) =>
     hangUp(socket, 'HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'),

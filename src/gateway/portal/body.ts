@@ -1,5 +1,6 @@
 /** Reads a small body whole, within a size and a time: only our own pages and kept forms do so, never the data plane. */
 import type { IncomingMessage } from 'node:http';
+import { askForBody } from '../listeners/expectation.ts';
 
 /** A body, or why there is none. */
 export type Body =
@@ -13,6 +14,7 @@ export async function readBody(
 ): Promise<Body> {
   const announced = Number(request.headers['content-length'] ?? '0');
   if (announced > limits.maxBytes) return { kind: 'too-large' };
+  askForBody(request);
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
