@@ -14,7 +14,23 @@ import { loginRoutes } from './portal-login.ts';
 import { logoutRoutes } from './portal-logout.ts';
 import { noticeRoutes } from './portal-notices.ts';
 import { sessionRoutes } from './portal-session.ts';
-import type { PortalContext, PortalHandler, PortalParts } from './visit.ts';
+import type { PortalContext, PortalHandler, PortalParts, Visit } from './visit.ts';
+
+const read = 'GET, HEAD';
+
+/** The methods of every address, for those who come with another. */
+const addresses: Readonly<Record<string, string>> = {
+  '/_gate/login': `${read}, POST`,
+  '/_gate/logout': `${read}, POST`,
+  '/_gate/session': `${read}, POST`,
+  '/_gate/replay': read,
+  '/_gate/start/:provider': read,
+  '/_gate/callback/:provider': `${read}, POST`,
+  '/_gate/backchannel/:provider': 'POST',
+  '/_gate/frontchannel/:provider': read,
+  '/_gate/jwks.json': read,
+  [`${assetPath}:name`]: read,
+};
 
 /** Answers the gateway's own addresses. */
 export class Portal {
@@ -66,6 +82,11 @@ export class Portal {
       `${assetPath}:name`,
       on(({ request, response }) => sendAsset(parts, request, response)),
     );
+    for (const [address, methods] of Object.entries(addresses))
+      app.all(
+        address,
+        on((visit) => refuseMethod(parts, visit, methods)),
+      );
     app.use(
       on(({ request, response, context: { requestId } }) => {
         parts.pages.sendError(request, response, {
@@ -86,6 +107,17 @@ export class Portal {
     });
     return app;
   }
+}
+
+/** Who only asks which methods there are is told so; another method is refused (RFC 9110 §15.5.6). */
+function refuseMethod(parts: PortalParts, { request, response, context }: Visit, allow: string): void {
+  if (request.method === 'OPTIONS') {
+    response.status(204).setHeader('allow', `${allow}, OPTIONS`).end();
+    return;
+  }
+  const error = new GatewayError('METHOD_NOT_ALLOWED', `${request.method} has no meaning at this address`);
+  const answer = { error, reason: 'method-not-allowed', requestId: context.requestId } as const;
+  parts.pages.sendError(request, response, answer, { allow: `${allow}, OPTIONS` });
 }
 
 function sendAsset(parts: PortalParts, request: Request, response: Response): void {
