@@ -42,6 +42,13 @@ test('without a valid caller a trace of our own begins', () => {
   assert.notEqual(one.traceId, two.traceId);
 });
 
+test('names of our own are whole, and none comes twice', () => {
+  const traces = Array.from({ length: 2000 }, () => continueTrace(undefined));
+  for (const trace of traces) assert.deepEqual(parseTraceparent(formatTraceparent(trace)), trace);
+  const names = traces.flatMap(({ traceId, spanId }) => [traceId.slice(0, 16), traceId.slice(16), spanId]);
+  assert.equal(new Set(names).size, names.length);
+});
+
 test('a request id comes from a trusted proxy only if it is well-formed', () => {
   assert.equal(createRequestId('req-0123456789'), 'req-0123456789');
   for (const bad of [
