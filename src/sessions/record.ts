@@ -1,5 +1,5 @@
 /** What the store holds of a session: the live record, or what is left of one that ended; and the keys of both. */
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import type { SessionGrant } from '../core/outcome.ts';
 import { type Amr, canonicalUsername } from '../core/principal.ts';
@@ -130,5 +130,5 @@ function deriveId(token: string): string {
 }
 
 function digest(text: string): string {
-  return createHash('sha256').update(text).digest('base64url');
+  return hash('sha256', text, 'base64url');
 }
