@@ -4,6 +4,7 @@ import { formatIssues } from '../config/report.ts';
 import { OperatorError } from '../core/errors.ts';
 import { buildGateway, type Gateway } from '../gateway/build.ts';
 import type { Document } from '../gateway/document.ts';
+import { lateChanges, refuseRestart } from '../gateway/reload.ts';
 import { routeName } from '../gateway/routes.ts';
 import { PublicServers } from '../gateway/servers.ts';
 import { closeServices, openServices, type ServiceOptions, type Services } from '../gateway/services.ts';
@@ -126,7 +127,7 @@ export class Running {
       this.#retire(previous);
       audit.record({ event: 'reload', outcome: 'succeeded' });
       log.info({}, 'the configuration was reloaded');
-      const late = changedFor(nextStart, this.#started, next.document);
+      const late = lateChanges(this.#started, next.document);
       if (late.length > 0) log.warn({ keys: late }, 'some of what changed counts from the next start of the gateway');
       return true;
     } catch (error) {
@@ -194,39 +195,4 @@ async function openCertificates({ server }: Document, services: Services): Promi
   show();
   certificates.onChange(show);
   return certificates;
-}
-
-type Readers = Readonly<Record<string, (document: Document) => unknown>>;
-
-/** What is opened once and cannot change under a running process. */
-const fixed: Readers = {
-  'server.listen': ({ server }) => server.listen.map(({ href }) => href),
-  'admin.listen': ({ admin }) => admin.listen.href,
-  'session.store': ({ session }) => session.store,
-  'audit.to': ({ audit }) => audit.to,
-};
-
-/** What may change, and is read once, too. */
-const nextStart: Readers = {
-  'server.maxHeaderSize': ({ server }) => server.maxHeaderSize,
-  'server.maxConnections': ({ server }) => server.maxConnections,
-  'server.headTimeout': ({ server }) => server.headTimeout,
-  'server.keepAlive': ({ server }) => server.keepAlive,
-  // Compared, and kept nowhere.
-  'admin.token': ({ admin }) => admin.token?.reveal(),
-  'admin.hosts': ({ admin }) => admin.hosts,
-  'audit.requests': ({ audit }) => audit.requests,
-  'log.format': ({ log }) => log.format,
-};
-
-function refuseRestart(before: Document, after: Document): void {
-  const changed = changedFor(fixed, before, after);
-  if (changed.length > 0)
-    throw new OperatorError(`${changed.join(', ')} changed, which a reload cannot do`, 'restart the gateway for that');
-}
-
-function changedFor(readers: Readers, before: Document, after: Document): string[] {
-  return Object.entries(readers).flatMap(([key, read]) =>
-    JSON.stringify(read(before)) === JSON.stringify(read(after)) ? [] : [key],
-  );
 }

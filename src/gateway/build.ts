@@ -51,6 +51,8 @@ export interface Gateway extends Carrier {
   readonly decliner: Decliner;
   /** Forgets the failures that have locked a user's name. */
   unlock(username: string): Promise<void>;
+  /** Lets `close` wait for work that something else carries. */
+  hold(work: Promise<void>): void;
   /** Ends what only this configuration needed: pools, directory connections, timers. Requests under way finish first. */
   close(): Promise<void>;
 }
@@ -177,6 +179,7 @@ export async function buildGateway(
     upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => track(upgrade.carry(request, socket, head)),
     ...(server.redirectHttp && { redirect: redirectToHttps({ pipeline, publicUrl, isTrusted }) }),
     hsts: hstsHeader(server),
+    hold: track,
     close: async () => {
       live.close();
       await Promise.all(underWay);

@@ -4,13 +4,11 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type Admin, type AdminParts, startAdmin } from '../admin/listener.ts';
 import { GatewayError, OperatorError } from '../core/errors.ts';
 import type { Principal } from '../core/principal.ts';
-import { type AdmittedUpgrade, AppCarrier, type AppRequest, carrierOf } from './app/app-carrier.ts';
-import { type AppConfig, type AppDocument, requireAppConfig } from './app/app-document.ts';
-import { buildGateway, type Gateway } from './build.ts';
-import { closeServices, openServices, type Services } from './services.ts';
+import { type AdmittedUpgrade, type AppRequest, carrierOf } from './app/app-carrier.ts';
+import { type AppConfig, requireAppConfig } from './app/app-document.ts';
+import { AppLife } from './app/app-life.ts';
 
 export type { Amr, Assertion, Principal } from '../core/principal.ts';
 export type { AdmittedUpgrade } from './app/app-carrier.ts';
@@ -48,6 +46,11 @@ export interface Gatehouse extends Handler {
    * undefined the socket has been answered.
    */
   upgrade(request: IncomingMessage, socket: Duplex): Promise<AdmittedUpgrade | undefined>;
+  /**
+   * Reads the configuration again, or takes another, and puts it in place without dropping a request. False when it cannot be
+   * used: the log says why, and the one before goes on. Rejects only where the gateway has not started.
+   */
+  reload(config?: GatehouseOptions['config']): Promise<boolean>;
   /** Ends what the gateway keeps open: store, directories, timers. Call it when the server has closed. */
   close(): Promise<void>;
 }
@@ -59,11 +62,12 @@ export interface Gatehouse extends Handler {
  * something has already rewritten is refused.
  */
 export function gatehouse({ config, output }: GatehouseOptions): Gatehouse {
-  const starting = start(requireAppConfig(config), output);
+  const starting = AppLife.start(requireAppConfig(config), output ? { output } : {});
   // Whoever asks, a request or `ready`, gets the error; nobody asking must not end the process.
   starting.catch(() => undefined);
+  let source = config;
   let closed: Promise<void> | undefined;
-  const running = async (): Promise<InApp> => {
+  const running = async (): Promise<AppLife> => {
     if (closed) throw new GatewayError('UNAVAILABLE', 'the gateway of this application has been closed');
     return starting;
   };
@@ -81,8 +85,16 @@ export function gatehouse({ config, output }: GatehouseOptions): Gatehouse {
   return Object.assign(handler, {
     ready: async () => void (await running()),
     upgrade: async (request: IncomingMessage, socket: Duplex) => (await running()).carrier.upgrade(request, socket),
+    reload: async (next = source) => {
+      const isReloaded = await (await running()).reload(() => requireAppConfig(next));
+      if (isReloaded) source = next;
+      return isReloaded;
+    },
     close: () => {
-      closed ??= starting.then(stop, () => undefined);
+      closed ??= starting.then(
+        (life) => life.stop(),
+        () => undefined,
+      );
       return closed;
     },
   });
@@ -105,48 +117,6 @@ export function requireRole(...roles: readonly [string, ...string[]]): Handler {
 }
 
 const mountFirst = 'Write app.use(gatehouse({ config })) before everything else, at the root of the application.';
-
-/** A gateway that has started. */
-interface InApp {
-  readonly carrier: AppCarrier;
-  readonly gateway: Gateway;
-  readonly services: Services;
-  readonly admin: Admin | undefined;
-}
-
-async function start(document: AppDocument, output: GatehouseOptions['output']): Promise<InApp> {
-  const services = await openServices(document, output && { output });
-  let gateway: Gateway | undefined;
-  try {
-    gateway = await buildGateway(document, services, { likeExpress: true });
-    const admin = document.hasAdmin ? await startAdmin(document.admin, adminParts(gateway, services)) : undefined;
-    services.audit.record({ event: 'start', outcome: 'succeeded' });
-    return { carrier: new AppCarrier(gateway, services), gateway, services, admin };
-  } catch (error) {
-    await gateway?.close();
-    await closeServices(services);
-    throw error;
-  }
-}
-
-function adminParts({ sessions, providers, unlock }: Gateway, services: Services): AdminParts {
-  return {
-    ...services,
-    sessions: () => sessions,
-    providers: () => providers.status(),
-    unlock,
-    liveConnections: (session) => services.connections.count(session),
-    isDraining: () => false,
-  };
-}
-
-async function stop({ admin, gateway, services }: InApp): Promise<void> {
-  services.connections.endAll('draining');
-  await admin?.close();
-  await gateway.close();
-  services.audit.record({ event: 'stop', outcome: 'succeeded' });
-  await closeServices(services);
-}
 
 /** Answered requests end here; others go on, and so do failures, to the application's error handler. */
 function passOn(deciding: Promise<boolean>, next: Next): void {

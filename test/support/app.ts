@@ -18,6 +18,8 @@ import { Visitor } from './visitor.ts';
 export interface TestApp {
   readonly url: URL;
   readonly guard: Gatehouse;
+  /** What it was made with. */
+  readonly config: AppConfig;
   readonly server: Server;
   /** Every line of the log and the audit so far. */
   readonly lines: readonly string[];
@@ -44,8 +46,9 @@ export async function startApp(
   await writeUsers(users);
   const url = new URL(`http://127.0.0.1:${await freePort()}`);
   const lines: string[] = [];
+  const whole = { ...siteOf(url, users), ...config };
   const guard = gatehouse({
-    config: { ...siteOf(url, users), ...config },
+    config: whole,
     output: { write: (line) => lines.push(line) },
   });
   const app = express();
@@ -61,6 +64,7 @@ export async function startApp(
   return {
     url,
     guard,
+    config: whole,
     server,
     lines,
     audit: (event) => lines.map((line) => JSON.parse(line)).filter((record) => record.event === event),

@@ -9,7 +9,6 @@ import type { Log } from '../../core/log.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { Forward, Verdict } from '../../core/verdict.ts';
 import type { Connections } from '../../proxy/connections.ts';
-import { closeFrame } from '../../proxy/frames.ts';
 import type { Gateway } from '../build.ts';
 import type { Declined } from '../declined.ts';
 import type { Decided } from '../pipeline.ts';
@@ -17,6 +16,7 @@ import type { RequestResult } from '../record.ts';
 import { readRequest } from '../request.ts';
 import { declineUpgrade } from '../upgrade.ts';
 import { addHeaders, headersInApp, type MessageHeaders, replaceHeaders } from './app-headers.ts';
+import { endWebSocket, UnderWay } from './under-way.ts';
 
 /** A request as an application knows it: Express keeps the address as written, too, and we add who it comes from. */
 export type AppRequest = IncomingMessage & { originalUrl?: string; principal?: Principal };
@@ -39,8 +39,6 @@ export interface AdmittedUpgrade {
   touch(): void;
 }
 
-const closePatience = 1000;
-const policyViolation = 1008;
 const admissions = new WeakMap<IncomingMessage, Admission>();
 
 /** What an application's own demand works with; undefined when no gateway has let the request through. */
@@ -53,6 +51,7 @@ export class AppCarrier {
   readonly #gateway: Gateway;
   readonly #connections: Connections;
   readonly #log: Log;
+  readonly #underWay = new UnderWay();
 
   constructor(gateway: Gateway, { connections, log }: { readonly connections: Connections; readonly log: Log }) {
     this.#gateway = gateway;
@@ -65,10 +64,15 @@ export class AppCarrier {
     return Object.keys(this.#gateway.document.roles);
   }
 
+  /** Resolves when every request and WebSocket that was carried has ended. */
+  idle(): Promise<void> {
+    return this.#underWay.idle();
+  }
+
   /** True: the request goes on to the application. False: it has been answered. Never throws. */
   async carry(request: AppRequest, response: ServerResponse): Promise<boolean> {
     const gone = new AbortController();
-    const closed = new Promise<void>((resolve) => response.once('close', resolve));
+    const closed = this.#underWay.end(response);
     void closed.then(() => gone.abort());
     const decided = await this.#gateway.pipeline.decide(readRequest(request, gone.signal));
     const { rawHeaders, headers, headersDistinct } = request;
@@ -101,7 +105,7 @@ export class AppCarrier {
   /** Lets a WebSocket through, or answers on its socket and yields undefined. Never throws. */
   async upgrade(request: AppRequest, socket: Duplex): Promise<AdmittedUpgrade | undefined> {
     const gone = new AbortController();
-    const closed = new Promise<void>((resolve) => socket.once('close', resolve));
+    const closed = this.#underWay.end(socket);
     void closed.then(() => gone.abort());
     const answerErrors = (): void => void socket.destroy();
     socket.on('error', answerErrors);
@@ -119,7 +123,7 @@ export class AppCarrier {
     const { principal, session, route } = verdict.forward;
     this.#dress(request, verdict.forward, request.rawHeaders);
     if (session) {
-      const end = closing(socket);
+      const end = endWebSocket(socket);
       void closed.then(this.#connections.add(session.id, { kind: 'websocket', end }));
     }
     void closed.then(() => this.#gateway.pipeline.finish(decided, { status: 101 }));
@@ -232,15 +236,4 @@ function reply(response: ServerResponse, name: string, value: string | readonly 
   const values = typeof value === 'string' ? [value] : [...value];
   if (name === 'set-cookie' || name === 'www-authenticate') response.appendHeader(name, values);
   else response.setHeader(name, values);
-}
-
-/** Ends a WebSocket of the application's with a Close frame, which may stand between any two writes of a frame; then cuts it. */
-function closing(socket: Duplex): () => void {
-  const written = (): number => ('bytesWritten' in socket ? Number(socket.bytesWritten) : 0);
-  const before = written();
-  return () => {
-    if (written() === before) return void socket.destroy();
-    socket.end(closeFrame(policyViolation, 'the session has ended'));
-    setTimeout(() => socket.destroy(), closePatience).unref();
-  };
 }

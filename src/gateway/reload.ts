@@ -1,0 +1,44 @@
+/** What of a configuration a running process cannot change, and what waits for its next start. */
+import { OperatorError } from '../core/errors.ts';
+import type { Document } from './document.ts';
+
+type Readers = Readonly<Record<string, (document: Document) => unknown>>;
+
+/** What is opened once and cannot change under a running process. */
+const fixed: Readers = {
+  'server.listen': ({ server }) => server.listen.map(({ href }) => href),
+  'admin.listen': ({ admin }) => admin.listen.href,
+  'session.store': ({ session }) => session.store,
+  'audit.to': ({ audit }) => audit.to,
+};
+
+/** What may change, and is read once, too. */
+const nextStart: Readers = {
+  'server.maxHeaderSize': ({ server }) => server.maxHeaderSize,
+  'server.maxConnections': ({ server }) => server.maxConnections,
+  'server.headTimeout': ({ server }) => server.headTimeout,
+  'server.keepAlive': ({ server }) => server.keepAlive,
+  // Compared, and kept nowhere.
+  'admin.token': ({ admin }) => admin.token?.reveal(),
+  'admin.hosts': ({ admin }) => admin.hosts,
+  'audit.requests': ({ audit }) => audit.requests,
+  'log.format': ({ log }) => log.format,
+};
+
+/** Throws an OperatorError that names what a reload cannot change; `more` are keys that have changed besides. */
+export function refuseRestart(before: Document, after: Document, more: readonly string[] = []): void {
+  const changed = [...changedFor(fixed, before, after), ...more];
+  if (changed.length > 0)
+    throw new OperatorError(`${changed.join(', ')} changed, which a reload cannot do`, 'restart the gateway for that');
+}
+
+/** The keys whose change counts from the next start; `started` is what the process began with. */
+export function lateChanges(started: Document, after: Document): readonly string[] {
+  return changedFor(nextStart, started, after);
+}
+
+function changedFor(readers: Readers, before: Document, after: Document): string[] {
+  return Object.entries(readers).flatMap(([key, read]) =>
+    JSON.stringify(read(before)) === JSON.stringify(read(after)) ? [] : [key],
+  );
+}
