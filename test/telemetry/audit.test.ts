@@ -3,13 +3,16 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { OperatorError } from '../../src/core/errors.ts';
 import { type AuditParts, type AuditRecord, createAudit } from '../../src/telemetry/audit.ts';
 import { LineFile } from '../../src/telemetry/line-file.ts';
 import { auditOptions } from '../../src/telemetry/options.ts';
+import { scrub } from '../../src/telemetry/scrub.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { collectLog } from '../support/log.ts';
 import { manualClock } from '../support/manual-clock.ts';
+import { trials } from '../support/properties.ts';
 
 const request: AuditRecord = {
   event: 'request',
@@ -60,6 +63,60 @@ test('a secret that got into a record does not get into the file', () => {
   const { audit, lines } = streamed();
   audit.record({ ...request, path: '/reset/token=s3cretvalue' });
   assert.ok(!lines.join('').includes('s3cretvalue'));
+});
+
+test('whatever stands in which field of a request, the line is that of the scrubbed record', () => {
+  const piece = fc.constantFrom(
+    ...[
+      'token=',
+      's3cret',
+      'Basic ',
+      'eyJhbGciOiJFZERTQSJ9',
+      '.',
+      ' ',
+      '"',
+      '\\',
+      '{SSHA}',
+      'ST-1-',
+      'gatehouse=',
+      '/',
+    ],
+    ...[
+      'password',
+      ':',
+      'alice',
+      '\n',
+      '$argon2id$',
+      'bob',
+      'ldap://a:b@c',
+      'Cookie',
+      'YIIGhgYJKoZIhvcSAQICAQBuggZ1MIIGcaADAgEF',
+    ],
+  );
+  const text = fc.oneof(
+    fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join('')),
+    fc.string({ unit: 'binary', maxLength: 20 }),
+    fc.constant('x'.repeat(9000)),
+  );
+  const texts = fc.record({
+    method: text,
+    route: text,
+    path: text,
+    request: text,
+    address: text,
+    user: text,
+    provider: text,
+  });
+  fc.assert(
+    fc.property(texts, (fields) => {
+      const { audit, lines } = streamed();
+      const record = { ...request, ...fields };
+      audit.record(record);
+      const want = Object.assign({ time: '1970-01-01T00:00:00.000Z' }, scrub(record));
+      assert.equal(lines[0], `${JSON.stringify(want)}\n`);
+    }),
+    trials(300),
+  );
 });
 
 test('requests: refused leaves out what went through, requests: none leaves out all, logins are always there', () => {
