@@ -2,13 +2,18 @@
  * The chain: asks the providers in their configured order and says what came of it. `ask.ts` keeps each to its deadline;
  * what the outcome means for the browser is the gateway's.
  */
+import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import type { Log } from '../core/log.ts';
-import type { Offer, Outcome, OutcomeKind } from '../core/outcome.ts';
+import type { Outcome } from '../core/outcome.ts';
 import type { Assertion } from '../core/principal.ts';
 import type { Attempt } from '../core/provider.ts';
 import type { Reason } from '../core/reason.ts';
+import { Secret } from '../core/secret.ts';
 import { type Answer, type Askable, ask } from './ask.ts';
+import { afterRightPassword, type ChainResult, Run } from './chain-result.ts';
+
+export type { ChainOffer, ChainResult, ChainStep } from './chain-result.ts';
 
 const consequence = z.enum(['next', 'stop']);
 
@@ -24,33 +29,6 @@ export interface ChainLink extends Askable {
   readonly on: z.output<typeof onOptions>;
   /** False for providers that answer from this machine: they are asked even after the total deadline. */
   readonly needsNetwork: boolean;
-}
-
-/** An offer, with the provider that made it. */
-export type ChainOffer = Offer & { readonly provider: string };
-
-/** What one provider said, for `explain`, the audit and the metrics. */
-export interface ChainStep {
-  readonly provider: string;
-  readonly outcome: OutcomeKind;
-  readonly reason?: Reason;
-  readonly milliseconds: number;
-}
-
-/** What came of an attempt. */
-export interface ChainResult {
-  readonly outcome: Outcome;
-  /** Whose outcome it is; absent when it is nobody's, as when all only made offers. */
-  readonly provider?: string;
-  /** All ways to present credentials, in the chain's order; none beside an `authenticated`. */
-  readonly offers: readonly ChainOffer[];
-  /** In the order asked. */
-  readonly steps: readonly ChainStep[];
-  /**
-   * The rejection of a provider that knows the user. It stands here even when the outcome is another: a failure must be
-   * counted also while some other provider is unavailable, or an outage would be the time to guess passwords.
-   */
-  readonly rejection?: { readonly provider: string; readonly reason: Reason };
 }
 
 /** Terms of a run. */
@@ -69,9 +47,8 @@ export interface ChainOptions {
  *    provider that knows the user. Else an outage would tell its users from the rest by the status;
  * 3. `rejected`; 4. `unknown-user`; 5. `challenge` with all offers.
  *
- * A `rejected` that stops the chain is final before those behind it are asked: while one of them is away, a wrong password
- * for a user of an earlier provider reads otherwise than an unknown name. That is the price of `stop`; a site that will not
- * pay it puts the provider that can be away first.
+ * A `rejected` that stops the chain keeps the password from those behind it, and still lets their outage count: they are
+ * asked about nobody.
  */
 export async function runChain(
   links: readonly ChainLink[],
@@ -81,11 +58,12 @@ export async function runChain(
   const endsAt = performance.now() + totalTimeout;
   const run = new Run();
   for (const [index, link] of links.entries()) {
-    const remaining = link.needsNetwork ? endsAt - performance.now() : Number.POSITIVE_INFINITY;
-    const { outcome } = run.add(link, await askWithin(link, attempt, remaining, log));
+    const { outcome } = run.add(link.name, await askWithin(link, attempt, remaining(link, endsAt), log));
     if (isLast(outcome, link)) {
-      if (attempt.stage === 'ambient' && outcome.kind === 'rejected')
-        await gatherOffers(run, links.slice(index + 1), attempt, endsAt);
+      const rest = links.slice(index + 1);
+      if (outcome.kind !== 'rejected') return run.result();
+      if (attempt.stage === 'ambient') await gatherOffers(run, rest, attempt, endsAt);
+      else if (isAsForUnknown(outcome.reason, link)) await askAboutNobody(run, rest, attempt, endsAt, log);
       return run.result();
     }
   }
@@ -95,7 +73,7 @@ export async function runChain(
 /** Asks one provider that the browser has chosen or is back from, under the same deadline and breaker. */
 export async function attemptOne(link: ChainLink, attempt: Attempt, log?: Log): Promise<ChainResult> {
   const run = new Run();
-  run.add(link, await askWithin(link, attempt, Number.POSITIVE_INFINITY, log));
+  run.add(link.name, await askWithin(link, attempt, Number.POSITIVE_INFINITY, log));
   return run.result();
 }
 
@@ -122,15 +100,15 @@ export async function lookUpOne(link: Askable, username: string, signal: AbortSi
   return (await ask(link, question, { signal, log })).outcome;
 }
 
-function askWithin(link: ChainLink, attempt: Attempt, remaining: number, log?: Log): Answer | Promise<Answer> {
-  if (remaining < 1) return { outcome: { kind: 'unavailable', reason: 'timed-out' }, milliseconds: 0 };
+function askWithin(link: ChainLink, attempt: Attempt, left: number, log?: Log): Answer | Promise<Answer> {
+  if (left < 1) return { outcome: { kind: 'unavailable', reason: 'timed-out' }, milliseconds: 0 };
   const { signal } = attempt;
   const callbackUrl = attempt.callbackUrl.pathname.endsWith('/')
     ? new URL(encodeURIComponent(link.name), attempt.callbackUrl)
     : attempt.callbackUrl;
   return ask(link, (provider, work) => provider.attempt({ ...attempt, callbackUrl, signal: work }), {
     signal,
-    remaining,
+    remaining: left,
     log,
   });
 }
@@ -160,70 +138,37 @@ function isLast(outcome: Outcome, { on }: ChainLink): boolean {
 async function gatherOffers(run: Run, links: readonly ChainLink[], attempt: Attempt, endsAt: number): Promise<void> {
   const { authorization: _authorization, cookie: _cookie, ...headers } = attempt.headers;
   for (const link of links) {
-    const remaining = link.needsNetwork ? endsAt - performance.now() : Number.POSITIVE_INFINITY;
-    const { outcome } = await askWithin(link, { ...attempt, headers }, remaining);
+    const { outcome } = await askWithin(link, { ...attempt, headers }, remaining(link, endsAt));
     if (outcome.kind === 'challenge') run.offer(link.name, outcome.offers);
   }
 }
 
-/** Rejections that only who gave the right password hears. */
-const afterRightPassword: ReadonlySet<Reason> = new Set<Reason>(['password-must-change', 'password-expired']);
-
-interface Candidate {
-  readonly provider: string;
-  readonly outcome: Outcome;
+/** Whether the same form with a name that this provider does not know would have gone on to those behind it. */
+function isAsForUnknown(reason: Reason, { on }: ChainLink): boolean {
+  return !afterRightPassword.has(reason) && on.unknownUser === 'next';
 }
 
-/** What the providers have said so far, and which of it counts. */
-class Run {
-  readonly #steps: ChainStep[] = [];
-  readonly #offers: ChainOffer[] = [];
-  #best: Candidate | undefined;
-  #rejection: ChainResult['rejection'];
-
-  add(link: ChainLink, answer: Answer): Answer {
-    const { outcome, milliseconds } = answer;
-    const provider = link.name;
-    this.#steps.push({
-      provider,
-      outcome: outcome.kind,
-      milliseconds,
-      ...('reason' in outcome && { reason: outcome.reason }),
-    });
-    if (outcome.kind === 'challenge') this.offer(provider, outcome.offers);
-    else if (!this.#best || rank(outcome) > rank(this.#best.outcome)) this.#best = { provider, outcome };
-    if (outcome.kind === 'rejected') this.#rejection ??= { provider, reason: outcome.reason };
-    return answer;
-  }
-
-  offer(provider: string, offers: readonly Offer[]): void {
-    this.#offers.push(...offers.map((offer) => ({ ...offer, provider })));
-  }
-
-  result(): ChainResult {
-    const steps = this.#steps;
-    const offers = this.#best?.outcome.kind === 'authenticated' ? [] : this.#offers;
-    if (!this.#best) return { outcome: { kind: 'challenge', offers }, offers, steps };
-    return { ...this.#best, offers, steps, ...(this.#rejection && { rejection: this.#rejection }) };
+/**
+ * After a password was refused those behind are asked as they would have been about an unknown name, so that their outage
+ * shows, and takes its time, for known and unknown users alike. They get neither the name nor the password, and nothing
+ * but an outage is kept of what they say.
+ */
+async function askAboutNobody(
+  run: Run,
+  links: readonly ChainLink[],
+  attempt: Attempt,
+  endsAt: number,
+  log: Log | undefined,
+): Promise<void> {
+  const nobody = { username: randomBytes(12).toString('hex'), password: new Secret(randomBytes(12).toString('hex')) };
+  for (const link of links) {
+    const answer = await askWithin(link, { ...attempt, credentials: nobody }, remaining(link, endsAt), log);
+    if (answer.outcome.kind === 'unavailable') run.add(link.name, answer);
+    if (isLast(answer.outcome, link)) return;
   }
 }
 
-/** The higher is what the user is told; of two equal ones the first. See `runChain`. */
-function rank(outcome: Outcome): number {
-  switch (outcome.kind) {
-    case 'authenticated':
-      return 6;
-    case 'continue':
-      return 5;
-    case 'rejected':
-      return afterRightPassword.has(outcome.reason) ? 4 : 2;
-    case 'unavailable':
-      return 3;
-    case 'unknown-user':
-      return 1;
-    case 'challenge':
-      return 0;
-    default:
-      return outcome satisfies never;
-  }
+/** Milliseconds left of the whole attempt; a provider on this machine is asked even after it. */
+function remaining({ needsNetwork }: ChainLink, endsAt: number): number {
+  return needsNetwork ? endsAt - performance.now() : Number.POSITIVE_INFINITY;
 }

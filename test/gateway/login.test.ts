@@ -1,6 +1,7 @@
 /** Signing in and out through a whole gateway, as a browser without a window does. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { freePort } from '../support/free-port.ts';
 import { manualClock } from '../support/manual-clock.ts';
 import { until } from '../support/poll.ts';
 import { requestOf, sendRaw } from '../support/raw-http.ts';
@@ -26,6 +27,37 @@ test('login: a page without a session leads to the login page and back, and the 
   assert.deepEqual(received.values('x-remote-roles'), ['agent']);
   assert.deepEqual(received.values('x-remote-provider'), ['local']);
   assert.deepEqual(received.values('cookie'), [], 'our cookies never go upstream');
+});
+
+test('login: while a directory behind the local accounts is away, a wrong password looks like an unknown name, and counts', async (t) => {
+  const directory = {
+    type: 'ldap',
+    url: `ldap://127.0.0.1:${await freePort()}`,
+    searchBase: 'dc=example,dc=com',
+    userSearchFilter: 'uid=%s',
+  };
+  const config = { login: { chain: ['local', 'directory'] }, providers: { directory } };
+  const { visitor, audit } = await site(t, { config: { ...siteConfig('http://127.0.0.1:1'), ...config } });
+  const pages = new Set<string>();
+  for (const name of ['agent1', 'nobody']) {
+    const { status, headers, text } = await visitor().signIn(name, 'wrong');
+    const page = text.replace(/value="[^"]*"/g, '').replace(/<code>[^<]*<\/code>/g, '');
+    pages.add(`${status} ${headers['retry-after']} ${page}`);
+  }
+  assert.deepEqual(
+    [...pages].map((page) => page.slice(0, 6)),
+    ['503 10'],
+  );
+  assert.deepEqual(
+    audit('login').map(({ user, reason }) => [user, reason]),
+    [
+      ['agent1', 'unreachable'],
+      ['nobody', 'unreachable'],
+    ],
+  );
+  for (let guess = 0; guess < 4; guess++) await visitor().signIn('agent1', 'wrong');
+  assert.equal((await visitor().signIn('agent1', 'wrong')).status, 429);
+  assert.equal((await visitor().signIn('supervisor1', passwords.supervisor1)).status, 303);
 });
 
 test('login: a script gets 401 with JSON that names the login page', async (t) => {

@@ -9,7 +9,15 @@ import { attemptOne, type ChainLink, lookUpOne, onOptions, runChain } from '../.
 import { collectLog } from '../support/log.ts';
 import { manualClock } from '../support/manual-clock.ts';
 import { trials } from '../support/properties.ts';
-import { ambient, deaf, form as formAttempt, type Script, scripted, vouched } from '../support/scripted-provider.ts';
+import {
+  ambient,
+  deaf,
+  form as formAttempt,
+  type Script,
+  type ScriptedLink,
+  scripted,
+  vouched,
+} from '../support/scripted-provider.ts';
 
 const unknown: Outcome = { kind: 'unknown-user' };
 const wrong: Outcome = { kind: 'rejected', reason: 'bad-password' };
@@ -97,8 +105,58 @@ for (const [name, { says, on = {}, want, by, asked }] of Object.entries(cases))
       result.steps.map(({ provider, outcome }) => `${provider} ${outcome}`),
       says.slice(0, asked).map((outcome, index) => `p${index} ${outcome.kind}`),
     );
-    assert.equal(links.filter(({ attempts }) => attempts.length > 0).length, asked);
+    assert.equal(links.filter((link) => link.attempts.some(isAlice)).length, asked);
   });
+
+/** Whether a provider was asked about the user who sent the form, or given anything of it. */
+function isAlice({ credentials }: Attempt): boolean {
+  return credentials?.username === 'alice' || credentials?.password.reveal() === 'right';
+}
+
+const known: Readonly<
+  Record<string, { on?: Partial<ChainLink['on']>; behind: readonly Outcome[]; want: Outcome['kind'] }>
+> = {
+  'nobody is away': { behind: [unknown, vouched('nobody')], want: 'rejected' },
+  'the next is away': { behind: [down], want: 'unavailable' },
+  'one further behind is away': { behind: [unknown, silent, down], want: 'unavailable' },
+  'one is away behind one that ends the chain for unknown users': {
+    on: { unknownUser: 'stop' },
+    behind: [down],
+    want: 'rejected',
+  },
+};
+for (const [name, { on = {}, behind, want }] of Object.entries(known))
+  test(`chain: after a refused password ${name}: as for an unknown name, and nobody else gets name or password`, async () => {
+    const links = (first: Outcome) => [
+      scripted('first', first, { on }),
+      ...behind.map((outcome, index) => scripted(`p${index}`, outcome)),
+    ];
+    const forKnown = links(wrong);
+    const forUnknown = links(unknown);
+    const result = await run(forKnown);
+    const other = await run(forUnknown);
+    assert.equal(result.outcome.kind, want);
+    assert.equal(other.outcome.kind === 'unavailable', want === 'unavailable');
+    assert.deepEqual(result.rejection, { provider: 'first', reason: 'bad-password' });
+    const [, ...rest] = forKnown;
+    assert.equal(
+      rest.some((link) => link.attempts.some(isAlice)),
+      false,
+    );
+    const asked = (of: readonly ScriptedLink[]) => of.map(({ attempts }) => attempts.length);
+    if (!behind.some(({ kind }) => kind === 'authenticated')) assert.deepEqual(asked(forKnown), asked(forUnknown));
+    assert.deepEqual(
+      result.steps.map(({ outcome }) => outcome),
+      ['rejected', ...(want === 'unavailable' ? ['unavailable'] : [])],
+    );
+  });
+
+test('chain: who gave the right password is told that it has expired, whoever is away', async () => {
+  const links = [scripted('first', { kind: 'rejected', reason: 'password-expired' }), scripted('second', down)];
+  const { outcome } = await run(links);
+  assert.deepEqual(outcome, { kind: 'rejected', reason: 'password-expired' });
+  assert.equal(links[1]?.attempts.length, 0);
+});
 
 test('a rejection hidden by an outage is still there to be counted', async () => {
   const { outcome, rejection } = await run([scripted('ldap', down), scripted('local', wrong)]);

@@ -64,7 +64,7 @@ export class PasswordLogin {
   async check(form: PasswordForm): Promise<LoginResult> {
     const startedAt = performance.now();
     const result = await this.#check(form, canonicalUsername(form.username));
-    if (result.kind === 'failed' && result.code === 'LOGIN_FAILED') await evenOut(startedAt, form.signal);
+    if (result.kind === 'failed' && result.code !== 'TOO_MANY_FAILURES') await evenOut(startedAt, form.signal);
     return result;
   }
 
