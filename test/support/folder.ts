@@ -1,12 +1,25 @@
 /** A folder of its own for a test. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-/** A new empty folder, removed with the test. */
+const folders: string[] = [];
+
+/**
+ * A new empty folder, named after the test's file and removed when its process ends: what a test registers with `after`
+ * runs in order, so a removal there would come before the end of the servers that write into the folder.
+ */
 export async function temporaryFolder(t: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'gatehouse-test-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  const file = basename(t.filePath ?? 'unknown', '.test.ts');
+  const folder = await mkdtemp(join(tmpdir(), `gatehouse-test-${file}-`));
+  if (folders.length === 0) process.once('exit', removeFolders);
+  folders.push(folder);
   return folder;
+}
+
+/** Tries again where a server that is being killed still writes. */
+function removeFolders(): void {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
 }

@@ -1,7 +1,6 @@
 /** A whole gateway for a test: a configuration in a folder of its own, free ports, and an end with the test. */
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { stringify } from 'yaml';
@@ -12,6 +11,7 @@ import type { Clock } from '../../src/core/clock.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { UsersFile } from '../../src/users/users-file.ts';
+import { temporaryFolder } from './folder.ts';
 import { freePort } from './free-port.ts';
 
 /** Plain data, as YAML holds it. */
@@ -53,7 +53,7 @@ export interface TestGateway {
 
 /** Starts a gateway that ends with the test. */
 export async function gateway(t: TestContext, options: TestGatewayOptions): Promise<TestGateway> {
-  const folder = await mkdtemp(join(tmpdir(), 'gatehouse-test-'));
+  const folder = await temporaryFolder(t);
   const port = await freePort();
   const file = join(folder, 'gatehouse.yaml');
   const write = (config: Yaml): Promise<void> => writeFile(file, stringify(merge(defaults(port), config)));
@@ -69,10 +69,7 @@ export async function gateway(t: TestContext, options: TestGatewayOptions): Prom
     output: { write: (line) => lines.push(line) },
     ...(options.clock && { clock: options.clock }),
   });
-  t.after(async () => {
-    await running.stop();
-    await rm(folder, { recursive: true, force: true });
-  });
+  t.after(() => running.stop());
   const [url] = running.addresses;
   if (!url) throw new Error('the gateway listens nowhere');
   return {
