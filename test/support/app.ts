@@ -32,6 +32,8 @@ export interface TestApp {
 export interface TestAppOptions {
   /** Over the configuration of a small contact center. */
   readonly config?: Partial<AppConfig>;
+  /** Makes the application; Express 5 when absent. */
+  readonly framework?: typeof express;
   /** The application behind the gateway; it answers with what it saw when absent. */
   readonly build?: (app: Express, guard: Gatehouse) => void;
 }
@@ -39,7 +41,7 @@ export interface TestAppOptions {
 /** Starts an application. `/admin` needs the role supervisor, `/public` is open, `/closed` is shut, the rest needs a login. */
 export async function startApp(
   t: TestContext,
-  { config = {}, build = echoing }: TestAppOptions = {},
+  { config = {}, framework = express, build = echoing }: TestAppOptions = {},
 ): Promise<TestApp> {
   const folder = await temporaryFolder(t);
   const users = join(folder, 'users.yaml');
@@ -51,7 +53,7 @@ export async function startApp(
     config: whole,
     output: { write: (line) => lines.push(line) },
   });
-  const app = express();
+  const app = framework();
   build(app, guard);
   const server = createServer(app);
   server.listen(Number(url.port), '127.0.0.1');
