@@ -109,7 +109,11 @@ export function renderTemplates(
  * the ends too, which HTTP would cut off. `decodeURIComponent` and its like give the value back.
  */
 export function encodeValue(value: string): string {
-  return value.toWellFormed().replace(/[^\x20-\x24\x26-\x7e]+|^ +| +$/g, percent);
+  const spelt = value.toWellFormed().replace(/[^\x20-\x24\x26-\x7e]+/g, percent);
+  // Not by ` +$`, which reads a run of spaces within the value once for each of them.
+  const rest = spelt.trimStart();
+  const bare = rest.trimEnd();
+  return '%20'.repeat(spelt.length - rest.length) + bare + '%20'.repeat(rest.length - bare.length);
 }
 
 /** Lists are joined by commas; a comma within one of their values is percent-encoded like the rest. */

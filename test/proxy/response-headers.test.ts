@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ownCookies } from '../../src/proxy/cookies.ts';
 import { type HeaderLines, responseHeaders } from '../../src/proxy/response-headers.ts';
+import { bounded } from '../support/bounded.ts';
 import { testRoute } from '../support/data-plane.ts';
 
 const isOwn = ownCookies(['__Host-gatehouse', 'gatehouse', 'gatehouse-flow-*']);
@@ -111,6 +112,15 @@ for (const [name, from, to, options] of cookies)
       to === undefined ? ['other=1'] : [to, 'other=1'],
     );
   });
+
+test('response headers: a cookie whose attributes are made of spaces takes no long time', () => {
+  const spaces = ' '.repeat(60_000);
+  for (const from of [`a=1; x${spaces}y`, `a=1; Path=/two${spaces}/x${spaces}`, `a=1;${spaces}Secure`])
+    assert.equal(
+      bounded(() => headersFor({ 'set-cookie': from })('set-cookie').length),
+      1,
+    );
+});
 
 test('response headers: what belongs to the connection, or Connection names, stays behind', () => {
   const headers = headersFor({

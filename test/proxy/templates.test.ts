@@ -11,6 +11,7 @@ import {
   maxIdentityLength,
   renderTemplates,
 } from '../../src/proxy/templates.ts';
+import { bounded } from '../support/bounded.ts';
 import { alice, session } from '../support/data-plane.ts';
 import { trials } from '../support/properties.ts';
 
@@ -85,6 +86,22 @@ test('templates: encoded values are printable ASCII and decode to what they were
       assert.equal(decodeURIComponent(encoded), value.toWellFormed());
     }),
     trials(),
+  );
+});
+
+test('templates: spaces within a value, however many, take no long time', () => {
+  const value = `a${' '.repeat(400_000)}b`;
+  assert.equal(
+    bounded(() => encodeValue(value)),
+    value,
+  );
+  assert.equal(
+    bounded(() => encodeValue(` ${value}  `)),
+    `%20${value}%20%20`,
+  );
+  assert.equal(
+    bounded(() => encodeValue('   ')),
+    '%20%20%20',
   );
 });
 
