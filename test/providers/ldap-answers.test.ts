@@ -148,3 +148,52 @@ test('ldap: without TLS, Active Directory is sent no new password', async (t) =>
   assert.deepEqual(outcome, { kind: 'rejected', reason: 'password-must-change' });
   assert.ok(!fake.requests.some(({ operation }) => operation === 'modify'));
 });
+
+const manyGroups = Array.from(
+  { length: 3600 },
+  (_, index) => `CN=Group ${String(index).padStart(4, '0')},DC=example,DC=com`,
+);
+
+/** An Active Directory that sends no more than 1,500 values at a time; `portion` may lie about one. */
+const withLongLists =
+  (
+    portion: (start: number, end: string, values: readonly string[]) => Readonly<Record<string, readonly string[]>>,
+  ): FakeAnswer =>
+  ({ id, operation, message }) => {
+    if (operation === 'bind') return result(id, 97, 0);
+    const start = Number(/memberOf;range=(\d+)-\*/.exec(message.toString('latin1'))?.[1] ?? 0);
+    const values = manyGroups.slice(start, start + 1500);
+    const end = start + 1500 < manyGroups.length ? String(start + 1499) : '*';
+    return Buffer.concat([
+      entry(id, aliceDn, { ...(start === 0 && { ...alice, memberOf: [] }), ...portion(start, end, values) }),
+      result(id, 101, 0),
+    ]);
+  };
+
+test('ldap: of more groups than Active Directory sends at a time the rest is asked for', async (t) => {
+  const fake = await fakeLdap(
+    t,
+    withLongLists((start, end, values) => ({ [`memberOf;range=${start}-${end}`]: values })),
+  );
+  const outcome = await ldapProvider(t, { url: fake.url, ...manager, groups: { memberOf: true } }).attempt(login());
+  assert.ok(outcome.kind === 'authenticated', inspect(outcome));
+  assert.deepEqual(
+    outcome.assertion.attributes.groups,
+    manyGroups.map((dn) => dn.slice(3, 13)),
+  );
+});
+
+const halfLists: Readonly<Record<string, Parameters<typeof withLongLists>[0]>> = {
+  'is refused': (start, end, values) => (start === 0 ? { [`memberOf;range=0-${end}`]: values } : {}),
+  'begins anew each time': (_start, _end, values) => ({ 'memberOf;range=0-1499': values }),
+  'never ends': (start, _end, values) => ({ [`memberOf;range=${start}-${start}`]: values.slice(0, 1) }),
+  'leaves values out': (start, end, values) => ({ [`memberOf;range=${start === 0 ? 0 : start + 100}-${end}`]: values }),
+};
+for (const [name, portion] of Object.entries(halfLists)) {
+  test(`ldap: nobody gets in with a part of their groups when the rest ${name}`, async (t) => {
+    const fake = await fakeLdap(t, withLongLists(portion));
+    const outcome = await ldapProvider(t, { url: fake.url, ...manager, groups: { memberOf: true } }).attempt(login());
+    assert.partialDeepStrictEqual(outcome, { kind: 'unavailable', reason: 'protocol-error' }, inspect(outcome));
+    assert.ok(fake.requests.length < 40, `${fake.requests.length} requests`);
+  });
+}

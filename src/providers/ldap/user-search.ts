@@ -1,5 +1,5 @@
 /** Finding the one entry that a user name means. */
-import type { SearchOptions } from 'ldapts';
+import type { Entry, SearchOptions } from 'ldapts';
 import { canonicalUsername } from '../../core/principal.ts';
 import type { Connection } from './connection.ts';
 import type { Deadline } from './deadline.ts';
@@ -7,6 +7,7 @@ import type { Directory } from './directory.ts';
 import { type DirectoryEntry, readEntry } from './entry.ts';
 import { directoryError } from './failure.ts';
 import type { FilterTemplate } from './filter.ts';
+import { withWholeLists } from './ranges.ts';
 import type { Server } from './transport.ts';
 
 /** Where and how users are looked for. */
@@ -53,10 +54,14 @@ export async function searchEntries(
   options: SearchOptions,
 ): Promise<readonly DirectoryEntry[]> {
   try {
-    const { searchEntries: entries } = await connection.run(signal, (client) =>
-      client.search(base, { scope: 'sub', ...options }),
-    );
-    return entries.map(readEntry);
+    const search = async (from: string, how: SearchOptions): Promise<readonly Entry[]> =>
+      (await connection.run(signal, (client) => client.search(from, how))).searchEntries;
+    const ask = async (dn: string, attribute: string): Promise<Entry | undefined> =>
+      (await search(dn, { scope: 'base', attributes: [attribute] }))[0];
+    const found: DirectoryEntry[] = [];
+    for (const entry of await search(base, { scope: 'sub', ...options }))
+      found.push(readEntry(await withWholeLists(entry, ask)));
+    return found;
   } catch (error) {
     throw directoryError(error, `${connection.server.label}: search below ${base === '' ? 'the root' : base}`);
   }
