@@ -24,6 +24,11 @@ export interface Principal extends Assertion {
   readonly roles: ReadonlySet<string>;
 }
 
+/** A copy to give away: what becomes of it changes nobody's rights. */
+export function copyPrincipal(principal: Principal): Principal {
+  return structuredClone(principal);
+}
+
 /**
  * The one spelling of a user name: what counters, bans, sessions and the audit compare.
  *

@@ -33,6 +33,14 @@ interface KeptToken {
   readonly token: Promise<string>;
 }
 
+interface LastToken {
+  readonly audience: string;
+  readonly session: string | undefined;
+  readonly provedAt: number | undefined;
+  readonly until: number;
+  readonly token: string;
+}
+
 /** Signs identities. One for the whole process. */
 export class AssertionSigner {
   readonly #ring: KeyRing;
@@ -40,6 +48,8 @@ export class AssertionSigner {
   readonly #issuer: string;
   readonly #algorithm: AssertionAlgorithm;
   readonly #tokens = new Map<string, KeptToken>();
+  /** What the last token of a principal was made for: spares the comparison of all that it says. */
+  readonly #last = new WeakMap<Principal, LastToken>();
 
   constructor({ store, clock, log, issuer, algorithm = 'EdDSA', rotate = 30 * 86_400_000 }: AssertionSignerOptions) {
     this.#ring = new KeyRing({ store, clock, log, algorithm, rotate, lifetime: lifetime * 1000 });
@@ -60,19 +70,38 @@ export class AssertionSigner {
    * it says is part of what is compared, so a changed role never meets an older token.
    */
   async sign(principal: Principal, session: Session | undefined, audience: string): Promise<string> {
-    const claims = claimsOf(principal, session);
-    const key = `${audience} ${JSON.stringify(claims)}`;
     const now = this.#clock.now();
-    const kept = this.#tokens.get(key);
-    if (kept && kept.until > now) return kept.token;
+    const last = this.#last.get(principal);
+    if (
+      last?.audience === audience &&
+      last.session === session?.id &&
+      last.provedAt === session?.provedAt &&
+      last.until > now
+    )
+      return last.token;
+    const kept = this.#keptToken(claimsOf(principal, session), audience, now);
+    const token = await kept.token;
+    this.#last.set(principal, {
+      audience,
+      session: session?.id,
+      provedAt: session?.provedAt,
+      until: kept.until,
+      token,
+    });
+    return token;
+  }
+
+  /** A token that says all this, made for this request or lately for another. */
+  #keptToken(claims: Record<string, unknown>, audience: string, now: number): KeptToken {
+    const key = `${audience} ${JSON.stringify(claims)}`;
+    const known = this.#tokens.get(key);
+    if (known && known.until > now) return known;
     const token = this.#make(claims, audience, now);
-    this.#keep(key, { token, until: now + reuse }, now);
-    try {
-      return await token;
-    } catch (error) {
-      this.#tokens.delete(key);
-      throw error;
-    }
+    // Whoever waits for it hears of the failure; it must not be given out again.
+    token.catch(() => this.#tokens.delete(key));
+    const kept = { token, until: now + reuse };
+    this.#keep(key, kept, now);
+    return kept;
   }
 
   /** The keys by which anybody can check a token. */

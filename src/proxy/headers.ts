@@ -16,6 +16,7 @@ import {
   type CompiledHeader,
   compileTemplates,
   defaultHeaderRules,
+  type RenderedHeaders,
   renderTemplates,
 } from './templates.ts';
 
@@ -58,6 +59,15 @@ export interface ComposedHeaders {
   readonly omitted: readonly string[];
 }
 
+/** All that the identity headers follow from, and what they are. */
+interface Rendering {
+  readonly rules: readonly CompiledHeader[];
+  /** The id: of a session, no template says anything else. */
+  readonly session: string | undefined;
+  readonly others: number;
+  readonly rendered: RenderedHeaders;
+}
+
 /**
  * Composes the headers for upstreams.
  *
@@ -69,6 +79,7 @@ export class HeaderComposer {
   readonly #isOwnCookie: OwnCookie;
   readonly #isTrusted: (address: string) => boolean;
   readonly #log: Log | undefined;
+  readonly #rendered = new WeakMap<Principal, Rendering>();
   #reportedAt = Number.NEGATIVE_INFINITY;
 
   constructor({ routes, closed = [], isOwnCookie, isTrusted, log }: HeaderComposerOptions) {
@@ -93,8 +104,7 @@ export class HeaderComposer {
     if (!route.preserveHost) headers.delete('host');
 
     const { principal, session, assertion } = input;
-    const identity = principal && { principal, ...(session && { session }) };
-    const rendered = renderTemplates(rules, identity, assertion === undefined ? 0 : assertion.length);
+    const rendered = this.#render(rules, principal, session, assertion === undefined ? 0 : assertion.length);
     this.#setForwarded(headers, input, typeof host === 'string' ? host : undefined);
     headers.set('x-request-id', input.requestId);
     if (!trace) headers.set('traceparent', formatTraceparent(continueTrace(undefined)));
@@ -106,6 +116,21 @@ export class HeaderComposer {
     }
     if (assertion !== undefined) headers.set(assertionHeader, assertion);
     return { headers, omitted: rendered.omitted };
+  }
+
+  /** The requests of a session follow one another: what the last one of the same principal was given is kept. */
+  #render(
+    rules: readonly CompiledHeader[],
+    principal: Principal | undefined,
+    session: Session | undefined,
+    others: number,
+  ): RenderedHeaders {
+    if (!principal) return renderTemplates(rules, undefined, others);
+    const last = this.#rendered.get(principal);
+    if (last?.rules === rules && last.session === session?.id && last.others === others) return last.rendered;
+    const rendered = renderTemplates(rules, { principal, ...(session && { session }) }, others);
+    this.#rendered.set(principal, { rules, session: session?.id, others, rendered });
+    return rendered;
   }
 
   /** Once a minute: the user it happens to makes every request with the same groups. */

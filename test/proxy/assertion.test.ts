@@ -67,7 +67,10 @@ test('assertion: a token is used again for some seconds, by the same identity at
   const first = await signer.sign(alice, session, audience);
   assert.equal(await signer.sign({ ...alice }, session, audience), first);
   assert.notEqual(await signer.sign(alice, session, 'http://other:1'), first);
+  assert.equal(await signer.sign(alice, session, audience), first);
   assert.notEqual(await signer.sign(alice, { ...session, id: 'session-2' }, audience), first);
+  assert.notEqual(await signer.sign(alice, { ...session, provedAt: session.provedAt + 1000 }, audience), first);
+  assert.notEqual(await signer.sign(alice, undefined, audience), first);
   assert.notEqual(await signer.sign({ ...alice, roles: new Set(['agent']) }, session, audience), first);
   clock.time += 20_000;
   const second = await signer.sign(alice, session, audience);
@@ -126,6 +129,24 @@ test('assertion: a new key is published before it signs, and the old one until i
     (await one.jwks()).keys.map(({ kid }) => kid === first),
     [false],
   );
+});
+
+test('assertion: a token that could not be made is not waited for again', async () => {
+  const { clock, store, make } = await signers();
+  let isDown = true;
+  const flaky = new Proxy(store, {
+    get: (target, name) => (isDown ? () => Promise.reject(new Error('down')) : Reflect.get(target, name).bind(target)),
+  });
+  const signer = make({ store: flaky });
+  const failed = await Promise.allSettled([1, 2].map(() => signer.sign(alice, session, audience)));
+  assert.deepEqual(
+    failed.map(({ status }) => status),
+    ['rejected', 'rejected'],
+  );
+  isDown = false;
+  const token = await signer.sign(alice, session, audience);
+  assert.equal(await signer.sign(alice, session, audience), token);
+  await check(token, signer, clock.time);
 });
 
 test('assertion: a store out of reach stops the start, and nothing that runs', async () => {

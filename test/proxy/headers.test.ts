@@ -360,6 +360,34 @@ function checkReceived(values: (name: string) => readonly string[], lines: reado
   assert.deepEqual(values('x-request-id'), ['request-1']);
 }
 
+test('headers: what one request of a user was given is not taken for another session, location or token', () => {
+  const route = testRoute(['http://127.0.0.1:1']);
+  const rules = [{ name: 'X-Session', template: '${session}' }];
+  const other = testRoute(['http://127.0.0.1:1'], { headers: rules });
+  const composer = new HeaderComposer({ routes: [route, other], isOwnCookie: () => false, isTrusted: () => false });
+  const groups = ['x'.repeat(8000)];
+  const principal = { ...alice, attributes: { ...alice.attributes, groups } };
+  const compose = (to: typeof route, id: string | undefined, assertion: string) =>
+    composer.explain(to, {
+      rawHeaders: [],
+      client: { address: '127.0.0.1', scheme: 'http' },
+      peer: '127.0.0.1',
+      requestId: 'request-1',
+      upgrade: false,
+      principal,
+      ...(id !== undefined && { session: { ...session, id } }),
+      assertion,
+    });
+  for (let turn = 0; turn < 2; turn += 1) {
+    assert.equal(compose(other, 'one', 'a').headers.get('x-session'), 'one');
+    assert.equal(compose(other, 'two', 'a').headers.get('x-session'), 'two');
+    assert.equal(compose(other, undefined, 'a').headers.get('x-session'), undefined);
+    assert.equal(compose(route, 'one', 'a').headers.get('x-session'), undefined);
+    assert.deepEqual(compose(route, 'one', 'a').omitted, []);
+    assert.deepEqual(compose(route, 'one', 'a'.repeat(5000)).omitted, ['x-remote-groups']);
+  }
+});
+
 test('headers: of random header sets none of the client survives and ours always arrive', () => {
   const route = testRoute(['http://127.0.0.1:1']);
   const other = testRoute(['http://127.0.0.1:1'], { headers: [...route.headers, ...custom] });

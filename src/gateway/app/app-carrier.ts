@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { GatewayError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import type { Principal } from '../../core/principal.ts';
+import { copyPrincipal, type Principal } from '../../core/principal.ts';
 import type { Forward, Verdict } from '../../core/verdict.ts';
 import type { Connections } from '../../proxy/connections.ts';
 import type { Gateway } from '../build.ts';
@@ -128,7 +128,7 @@ export class AppCarrier {
     }
     void closed.then(() => this.#gateway.pipeline.finish(decided, { status: 101 }));
     return {
-      ...(principal && { principal }),
+      ...(principal && { principal: copyPrincipal(principal) }),
       touch: () => {
         if (session && route.idleActivity) this.#noteActivity(session.id);
       },
@@ -197,7 +197,7 @@ export class AppCarrier {
     replaceHeaders(request, headersInApp(rawHeaders, forward.headers));
     request.url = forward.upstreamPath;
     if (request.originalUrl !== undefined) request.originalUrl = forward.upstreamPath;
-    if (forward.principal) request.principal = forward.principal;
+    if (forward.principal) request.principal = copyPrincipal(forward.principal);
     else delete request.principal;
   }
 
@@ -207,7 +207,7 @@ export class AppCarrier {
     const { identification } = this.#gateway;
     try {
       const session = await identification.visitor(cookies);
-      if (session) request.principal = identification.principal(session);
+      if (session) request.principal = copyPrincipal(identification.principal(session));
     } catch (error) {
       this.#log.warn({ error }, 'the session of a visitor to a public location could not be read');
     }
@@ -228,7 +228,7 @@ export class AppCarrier {
 /** What a demand has brought to light; whatever the application has changed since stays as it is. */
 function addIdentity(request: AppRequest, before: Forward, now: Forward): void {
   addHeaders(request, new Map([...now.headers].filter(([name]) => !before.headers.has(name))));
-  if (now.principal) request.principal = now.principal;
+  if (now.principal) request.principal = copyPrincipal(now.principal);
 }
 
 /** Cookies and challenges add up; everything else is one. */

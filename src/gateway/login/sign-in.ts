@@ -48,6 +48,7 @@ const mostRotations = 20;
 export class SignIn {
   readonly #parts: SignInParts;
   readonly #reserved: ReadonlySet<string>;
+  readonly #principals = new WeakMap<Assertion, Principal>();
 
   constructor(parts: SignInParts) {
     this.#parts = parts;
@@ -98,9 +99,16 @@ export class SignIn {
     });
   }
 
-  /** Adds what policy knows to what a provider vouched for. */
+  /**
+   * Adds what policy knows to what a provider vouched for. The same object while the assertion is the same one, so that
+   * whoever derives something from it can keep that with it.
+   */
   principal(assertion: Assertion, provider: string): Principal {
-    return { ...assertion, provider, tenant: 'default', roles: this.#parts.roles(assertion, provider) };
+    const known = this.#principals.get(assertion);
+    if (known?.provider === provider) return known;
+    const principal = { ...assertion, provider, tenant: 'default', roles: this.#parts.roles(assertion, provider) };
+    this.#principals.set(assertion, principal);
+    return principal;
   }
 
   /**
