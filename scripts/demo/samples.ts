@@ -25,8 +25,25 @@ function launcher(): Html {
   return html`<ul class="tiles">${apps.map(
     (app) =>
       html`<li class="app-${app.id}"><a href="${app.path || '/'}"><b>${app.name}</b><span>${app.purpose}</span></a></li>`,
-  )}</ul>`;
+  )}</ul>
+<section class="tour">
+<h2>In five minutes</h2>
+<ol>${tour.map(([href, place, what]) => html`<li><a href="${href}">${place}</a> ${what}</li>`)}</ol>
+</section>`;
 }
+
+const tour = [
+  ['/ccagent/', 'CC Agent', 'shows each header that it was sent about you, and verifies the signed assertion.'],
+  ['/ccmanager/', 'CC Manager', 'refuses an agent, and says who may pass and whom to ask; a supervisor is let in.'],
+  ['/ccagent/live', 'Live', 'has a WebSocket and an event stream: sign out in another tab, and both end.'],
+  ['/ccagent/form', 'Form', 'keeps what you typed: sign out in another tab, then save, and sign in again.'],
+  ['/ccagent/trouble', 'Trouble', 'leads to applications that break: see what their users are told.'],
+  [
+    '/_gate/session',
+    'Your sessions',
+    'lists where you are signed in: sign in from a second browser, and end it from here.',
+  ],
+] as const;
 
 function desktop({ name, user }: Identity): Html {
   return html`<p class="hello">Hello ${name ?? user ?? 'agent'}, you are <b class="state">ready</b> on line 2500.</p>
@@ -83,7 +100,7 @@ function chart(): Html {
 
 function calls(): Html {
   return table(
-    ['Recording', 'Agent', 'Caller', 'Queue', 'Length', ''],
+    ['Recording', 'Agent', 'Caller', 'Queue', 'Length', 'File'],
     recordings.map((call) => [
       `#${call.id}`,
       call.agent,

@@ -123,6 +123,8 @@ async function route(
       return page(200, 'Form', formPage(app, request.method === 'POST' ? await readForm(request) : undefined));
     case '/trouble':
       return page(200, 'Trouble', troublePage(app));
+    case '/slow':
+      return page(200, 'This application took its time', identityPanel(identity));
     case '/forbidden':
       return page(403, 'This application says no', identityPanel(identity));
     case '/broken':
@@ -165,7 +167,7 @@ async function streamNews(response: ServerResponse, signal: AbortSignal): Promis
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
   while (!signal.aborted) {
     const time = Date.now();
-    response.write(`id: ${time}\ndata: ${floorEvent(Math.floor(time / tick), time)}\n\n`);
+    response.write(`retry: ${tick}\nid: ${time}\ndata: ${floorEvent(Math.floor(time / tick), time)}\n\n`);
     await delay(tick, undefined, { signal });
   }
 }

@@ -21,7 +21,7 @@ export function frame(app: App, identity: Identity, title: string, body: Html): 
 <header>
 <a class="brand" href="${home}">${app.name}</a>
 <nav aria-label="${app.name}">${tabs(app).map(([href, text]) => html`<a href="${href}">${text}</a>`)}</nav>
-<p class="user">${identity.user === undefined ? html`<a href="${`/_gate/login?return=${encodeURIComponent(home)}`}">sign in</a>` : html`<b>${identity.name ?? identity.user}</b> <a href="/_gate/session">sessions</a> <a href="/_gate/logout">sign out</a>`}</p>
+<p class="user">${identity.user === undefined ? html`<a href="/_gate/login?return=/">sign in</a>` : html`<b>${identity.name ?? identity.user}</b> <a href="/_gate/session">sessions</a> <a href="/_gate/logout">sign out</a>`}</p>
 </header>
 <main>
 <h1>${title}</h1>
@@ -61,7 +61,7 @@ function assertionLine(check: AssertionCheck): Html {
   if (check.kind === 'verified')
     return html`<p class="verdict good">The signed assertion is verified (${check.algorithm}, against the gateway’s published keys).</p>`;
   if (check.kind === 'refused') return html`<p class="verdict bad">The signed assertion is refused. ${check.why}</p>`;
-  return html`<p class="verdict">No signed assertion came along.</p>`;
+  return html`<p class="verdict">No user and no assertion came along: the gateway adds neither where a location is open to all.</p>`;
 }
 
 function claimText(name: string, value: unknown): string {
@@ -72,7 +72,8 @@ function claimText(name: string, value: unknown): string {
 
 /** Queues over a WebSocket, news over an event stream. Both end with the session. */
 export function livePage(app: App): Html {
-  return html`<section>
+  return html`<p>Sign out in another tab: both of these end within two seconds, and neither comes back.</p>
+<section>
 <h2>Queues <small id="socket-state" role="status">WebSocket: connecting…</small></h2>
 <table><thead><tr><th scope="col">Queue</th><th scope="col">Waiting</th><th scope="col">Longest wait</th><th scope="col">Ready</th><th scope="col">Talking</th></tr></thead><tbody id="queues" data-socket="${app.path}/ws"></tbody></table>
 <form id="echo-form" class="row"><label for="echo">Say something over the socket</label><input id="echo" autocomplete="off"><button>Send</button></form>

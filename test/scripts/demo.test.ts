@@ -115,7 +115,7 @@ test('demo: the event stream brings news, and ends when the demo closes', async 
   const response = await fetch(`${url}/ccagent/stream`, { signal: t.signal });
   assert.equal(response.headers.get('content-type'), 'text/event-stream');
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-  assert.match((await reader.read()).value ?? '', /^id: \d+\ndata: \d\d:\d\d:\d\d .+\n\n$/);
+  assert.match((await reader.read()).value ?? '', /^retry: 1000\nid: \d+\ndata: \d\d:\d\d:\d\d .+\n\n$/);
   await close();
   await assert.rejects(async () => {
     while (!(await reader.read()).done);
