@@ -29,6 +29,7 @@ import { Refresher } from './login/refresh.ts';
 import { SignIn } from './login/sign-in.ts';
 import { Pipeline } from './pipeline.ts';
 import { Browsers } from './portal/browser.ts';
+import { FlowNames } from './portal/flow-names.ts';
 import { Flows } from './portal/flows.ts';
 import { PageSender } from './portal/pages.ts';
 import { Portal } from './portal/portal.ts';
@@ -134,6 +135,7 @@ export async function buildGateway(
     sessions,
     posts,
     flows: new Flows(store, clock),
+    flowNames: new FlowNames(browsers),
     defaultMethod: login.default,
     signer,
     cut: (sessionId) => void connections.end(sessionId, 'signed-out'),

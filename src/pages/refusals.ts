@@ -33,13 +33,15 @@ export interface DeniedView {
   readonly homeHref?: string | undefined;
 }
 
-/** Redirects to an identity provider came back unfinished too often. */
+/** The browser was sent to sign in too often in a row. */
 export interface LoopView {
   readonly kind: 'loop';
   readonly requestId: string;
   readonly retryHref: string;
   /** The form of user name and password, when there is one. */
   readonly formHref?: string | undefined;
+  /** The login itself works: who is signed in, and where somebody else may sign in instead. */
+  readonly signedIn?: { readonly username: string; readonly switchHref: string } | undefined;
 }
 
 /** Errors that pass by themselves. */
@@ -86,15 +88,17 @@ ${view.username !== undefined && html`<p class="who">${common.signedInAs(view.us
 }
 
 /** The page that ends a loop of redirects. */
-export function loopPage(frame: Frame, view: LoopView): Html {
+export function loopPage(frame: Frame, { requestId, retryHref, formHref, signedIn }: LoopView): Html {
   const { loop, common } = frame.texts;
+  const { body, tips } = signedIn ? loop.signedIn : loop;
   return layout(frame, {
     heading: loop.title,
     gate: 'shut',
-    requestId: view.requestId,
-    body: html`<p class="lead">${loop.body}</p>
-<ul class="tips">${loop.tips.map((tip) => html`<li>${tip}</li>`)}</ul>
-<div class="actions">${linkButton(view.retryHref, common.retry, 'primary')}${view.formHref !== undefined && linkButton(view.formHref, loop.otherWay)}</div>`,
+    requestId,
+    body: html`<p class="lead">${body}</p>
+<ul class="tips">${tips.map((tip) => html`<li>${tip}</li>`)}</ul>
+${signedIn && html`<p class="who">${common.signedInAs(signedIn.username)}</p>`}
+<div class="actions">${linkButton(retryHref, common.retry, 'primary')}${signedIn && linkButton(signedIn.switchHref, common.notYou)}${formHref !== undefined && linkButton(formHref, loop.otherWay)}</div>`,
   });
 }
 

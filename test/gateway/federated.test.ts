@@ -156,9 +156,12 @@ test('federated: of many tabs the oldest begins anew, and the last five sign in'
     backs.push(await at.idp.person().signIn(await leave(visitor, { return: `/tab${tab}` }), 'alice'));
   const ends: string[] = [];
   for (const back of backs) ends.push(locationOf(await visitor.open(pathOf(back))));
-  const anew = '/_gate/start/sso?again=1';
-  assert.deepEqual(ends, [anew, anew, anew, '/tab3', '/tab4', '/tab5', '/tab6', '/tab7']);
+  const anew = (tab: number) => `/_gate/start/sso?again=1&return=%2Ftab${tab}`;
+  assert.deepEqual(ends, [anew(0), anew(1), anew(2), '/tab3', '/tab4', '/tab5', '/tab6', '/tab7']);
   assert.equal(await isSignedIn(visitor), true);
+  const asked = at.idp.requests.length;
+  assert.equal(locationOf(await visitor.open(anew(0))), '/tab0', 'the others have signed in');
+  assert.equal(at.idp.requests.length, asked, 'nobody is asked again');
 });
 
 test('federated: tabs that open at the same moment have no more than five flows either', async (t) => {
@@ -199,26 +202,70 @@ test('federated: a logout ends what tabs that signed in together have begun, liv
   );
 });
 
-test('federated: a flow that is too old, unknown or of another browser makes no session and begins anew', async (t) => {
+test('federated: a flow that is too old begins anew, towards the page that it was for', async (t) => {
   const clock = manualClock(Date.now());
   const at = await world(t, { clock });
   const visitor = at.visitor();
-  const back = await at.idp.person().signIn(await leave(visitor), 'alice');
+  const back = await at.idp.person().signIn(await leave(visitor, { return: '/app?case=17&x=%2F' }), 'alice');
   clock.advance(11 * 60_000);
   const late = await visitor.open(pathOf(back));
-  assert.deepEqual([late.status, locationOf(late)], [302, '/_gate/start/sso?again=1']);
-  const fresh = await at.idp.person().signIn(await leave(visitor), 'alice');
-  const foreign = at.visitor();
-  assert.equal(locationOf(await foreign.open(pathOf(fresh))), '/_gate/start/sso?again=1');
-  await leave(foreign);
-  for (const query of [fresh.search, '', '?state=&code=x', `?state=${'a'.repeat(23)}`, '?state=../x&code=y']) {
-    const answer = await foreign.open(`/_gate/callback/sso${query}`);
-    assert.match(locationOf(answer), /^\/_gate\/start\/sso\?again=1$/, query);
-  }
-  assert.equal(foreign.cookies.has('gatehouse'), false);
+  assert.equal(late.status, 302);
+  assert.deepEqual(queryOf(late), { again: '1', return: '/app?case=17&x=%2F' });
+  assert.equal(visitor.cookies.has('gatehouse'), false);
+  const anew = await at.idp.person().signIn(locationOf(await visitor.open(locationOf(late))), 'alice');
+  assert.equal(locationOf(await visitor.open(pathOf(anew))), '/app?case=17&x=%2F');
+  assert.deepEqual(reasonsOf(at), ['flow-expired', 'succeeded']);
+});
+
+test('federated: what a state leads to is for its browser alone, and cannot be read or changed under way', async (t) => {
+  const at = await world(t, { sso: { par: false } });
+  const visitor = at.visitor();
+  const back = await at.idp.person().signIn(await leave(visitor, { return: '/secret-case' }), 'alice');
+  const state = back.searchParams.get('state') ?? '';
+  const [head = '', sealed = ''] = state.split('.');
+  assert.doesNotMatch(Buffer.from(sealed, 'base64url').toString('latin1'), /secret/);
+  assert.equal(locationOf(await at.visitor().open(pathOf(back))), '/_gate/start/sso?again=1');
+  const other = await leave(visitor, { return: '/elsewhere' });
+  const mixed = `${head}.${new URL(other).searchParams.get('state')?.split('.')[1]}`;
+  const answer = await visitor.open(`/_gate/callback/sso?code=x&state=${mixed}`);
+  assert.equal(locationOf(answer), '/_gate/start/sso?again=1');
+  assert.equal(locationOf(await visitor.open(pathOf(back))), '/secret-case', 'its own browser may still use it');
+});
+
+test('federated: the name of a flow stays short, whatever page the login is for', async (t) => {
+  const clock = manualClock(Date.now());
+  const at = await world(t, { clock, sso: { par: false } });
+  const visitor = at.visitor();
+  const away = new URL(await leave(visitor, { return: `/app?${'long-'.repeat(700)}` }));
+  const { length } = away.searchParams.get('state') ?? '';
+  assert.ok(length > 60 && length < 200, String(length));
+  const back = await at.idp.person().signIn(away.href, 'alice');
+  clock.advance(11 * 60_000);
+  assert.equal(locationOf(await visitor.open(pathOf(back))), '/_gate/start/sso?again=1');
+});
+
+test('federated: a callback without a login of this browser makes no session: planted 400, misshapen 400, else anew', async (t) => {
+  const at = await world(t);
+  const attacker = at.visitor();
+  const back = await at.idp.person().signIn(await leave(attacker), 'alice');
+  const victim = at.visitor();
+  const open = async (query: string) => {
+    const { status, headers } = await victim.open(`/_gate/callback/sso${query}`);
+    return headers.location ?? status;
+  };
+  const anew = '/_gate/start/sso?again=1';
+  assert.equal(await open(back.search), anew, 'this browser has never been here');
+  await leave(victim);
+  assert.equal(await open(back.search), 400, 'it has, and another browser began that login');
+  const unknown = `${'a'.repeat(22)}0.${'b'.repeat(60)}`;
+  assert.deepEqual([await open(''), await open('?code=x'), await open(`?code=x&state=${unknown}`)], [anew, anew, anew]);
+  for (const state of ['', 'a'.repeat(23), '../x', `${unknown}%00`, `${unknown}"><script>`, 'a'.repeat(5000)])
+    assert.equal(await open(`?code=x&state=${state}`), 400, state);
+  assert.equal(victim.cookies.has('gatehouse'), false);
   assert.equal(at.upstream.received.length, 0);
-  assert.deepEqual([...new Set(reasonsOf(at))], ['flow-expired', 'flow-foreign']);
-  assert.equal(locationOf(await visitor.open(pathOf(fresh))), '/app', 'its own browser may still use it');
+  assert.equal(at.idp.requests.includes('POST /token'), false, 'no code is tried');
+  assert.deepEqual([...new Set(reasonsOf(at))], ['flow-foreign', 'flow-expired']);
+  assert.equal(locationOf(await attacker.open(pathOf(back))), '/app', 'who began it may still end it');
 });
 
 test('federated: a browser that keeps no cookies is told so before it gives up by itself', async (t) => {

@@ -91,6 +91,15 @@ export function everyView(language: Language): readonly (readonly [name: string,
     ],
     ['closed', { kind: 'denied', reason: 'location-closed', requestId }],
     ['loop', { kind: 'loop', requestId, retryHref: '/', formHref: '/_gate/login?method=form' }],
+    [
+      'loop of somebody signed in',
+      {
+        kind: 'loop',
+        requestId,
+        retryHref: '/_gate/login?return=%2F',
+        signedIn: { username: hostile, switchHref: '/_gate/login?switch=1' },
+      },
+    ],
     ['not sent', { kind: 'not-sent', reason: 'not-kept', openHref: '/ccagent', signIn: true, requestId }],
     [
       'replay',

@@ -132,9 +132,9 @@ story('O1: a code makes no session in a browser that has not asked for it', asyn
   const victim = new Visitor(at.gate.url);
   assert.equal((await victim.open(pathOf(back))).headers.location, '/_gate/start/sso?again=1');
   await leave(victim);
-  assert.equal((await victim.open(pathOf(back))).headers.location, '/_gate/start/sso?again=1');
+  assert.equal((await victim.open(pathOf(back))).status, 400, 'a login is under way here, and it is not that one');
   assert.equal(await isSignedIn(victim), false);
-  assert.deepEqual(reasonsOf(at.gate), ['flow-foreign', 'flow-expired']);
+  assert.deepEqual(reasonsOf(at.gate), ['flow-foreign', 'flow-foreign']);
   assert.equal((await attacker.open(pathOf(back))).headers.location, '/app', 'it was not used up by that');
 });
 
@@ -143,7 +143,7 @@ story('a state counts once', async (t) => {
   const { visitor, back } = await signIn(at);
   const again = new Visitor(at.gate.url);
   for (const [name, value] of visitor.cookies) again.cookies.set(name, value);
-  assert.equal((await again.open(pathOf(back))).headers.location, '/_gate/start/sso?again=1');
+  assert.equal((await again.open(pathOf(back))).headers.location, '/_gate/start/sso?again=1&return=%2Fapp');
   assert.deepEqual(reasonsOf(at.gate), ['succeeded', 'flow-expired']);
   assert.equal(at.idp.requests.filter((line) => line === 'POST /token').length, 1);
 });
@@ -407,7 +407,7 @@ story('several issuers in one chain keep their users, their codes and their logo
   const visitor = new Visitor(gate.url);
   const back = await second.person().signIn(await leave(visitor, { return: '/app' }, 'partner'), 'alice');
   back.pathname = '/_gate/callback/sso';
-  assert.equal((await visitor.open(pathOf(back))).headers.location, '/_gate/start/sso?again=1');
+  assert.equal((await visitor.open(pathOf(back))).status, 400);
   assert.equal(await isSignedIn(visitor), false);
 
   // The word of one issuer ends no session of the other.

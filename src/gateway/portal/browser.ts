@@ -54,6 +54,11 @@ export class Browsers {
     return createHmac('sha256', this.#key).update(`${purpose}\n${browser}`).digest('base64url');
   }
 
+  /** 32 bytes for whatever else is sealed here; another `purpose` gives another key. */
+  deriveKey(purpose: string): Buffer {
+    return createHmac('sha256', this.#key).update(`key\n\n${purpose}`).digest();
+  }
+
   /** A name for one browser beside the sessions that begin in it, from which nobody can tell its cookie. */
   handle(browser: string): string {
     return `browser:${this.token(browser, 'sessions-of')}`;

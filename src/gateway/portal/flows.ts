@@ -2,10 +2,10 @@
  * Logins under way at an identity provider: one browser's, one-time, few and for a short time. A callback that finds no flow
  * of its browser makes no session, whatever it carries.
  */
-import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import type { Store } from '../../core/store.ts';
+import type { FlowName } from './flow-names.ts';
 
 const flowMilliseconds = 10 * 60_000;
 const flowsPerBrowser = 5;
@@ -24,8 +24,6 @@ const flowSchema = z.strictObject({
   confirming: z.string().optional(),
 });
 
-const flowId = /^[\w-]{22}(\d)$/;
-
 /** A login under way. */
 export type Flow = z.output<typeof flowSchema>;
 
@@ -38,19 +36,6 @@ export class Flows {
   constructor(store: Store, clock: Clock) {
     this.#store = store;
     this.#clock = clock;
-  }
-
-  /**
-   * A name for a flow that is about to begin. It also says how often the trip had to begin anew: that comes back with the
-   * browser, even one that keeps no cookies. Whoever changes it only spoils their own trip.
-   */
-  newId(restarts = 0): string {
-    return `${randomBytes(16).toString('base64url')}${Math.min(restarts, 9)}`;
-  }
-
-  /** How often the trip of a flow has begun anew; 0 for what is no name of a flow. */
-  restartsOf(id: string | undefined): number {
-    return Number(flowId.exec(id ?? '')?.[1] ?? 0);
   }
 
   /** Whether a trip that has begun anew so often goes round in circles. */
@@ -73,10 +58,10 @@ export class Flows {
     for (const { key } of all.slice(flowsPerBrowser)) await this.#store.delete(key);
   }
 
-  /** Takes a flow out, once. Undefined when this browser has none of that id: too old, used, or begun elsewhere. */
-  async take(browser: string | undefined, id: string | undefined): Promise<Flow | undefined> {
-    if (browser === undefined || id === undefined || !flowId.test(id)) return undefined;
-    const text = await this.#store.take(`flow:${browser}.${id}`);
+  /** Takes a flow out, once. Undefined when this browser has none of that name: too old, used, or begun elsewhere. */
+  async take(browser: string | undefined, name: FlowName): Promise<Flow | undefined> {
+    if (browser === undefined || name.kind !== 'ours') return undefined;
+    const text = await this.#store.take(`flow:${browser}.${name.id}`);
     return text === undefined ? undefined : flowSchema.safeParse(JSON.parse(text)).data;
   }
 

@@ -83,6 +83,12 @@ export async function onlyWay(parts: PortalParts, visit: Visit): Promise<string 
   return offers.length === 1 && only?.via === 'redirect' ? only.provider : undefined;
 }
 
+/** Whether the chain has somebody to ask about a user name and a password. */
+export async function offersForm(parts: PortalParts, visit: Visit): Promise<boolean> {
+  const { offers } = await askForOffers(parts, visit);
+  return offers.some(({ via }) => via === 'form');
+}
+
 /** Where the way to a provider begins. */
 export function startAddress(provider: string, { returnTo, confirm }: Wish, chosen = false): string {
   const query = new URLSearchParams({

@@ -5,6 +5,8 @@ import { attemptOne, type ChainLink, type ChainResult } from '../../providers/ch
 import { safeReturnTo } from '../../routing/return-to.ts';
 import { sessionCookie } from '../../sessions/cookie.ts';
 import { redirect } from '../answers.ts';
+import { countArrival, endCircle, showLoop } from './circles.ts';
+import type { FlowName } from './flow-names.ts';
 import type { Flow } from './flows.ts';
 import { lastMethodCookie } from './last-method.ts';
 import { findLink, type PortalParts, type PortalRoutes, queryValue, refuseVisit, type Visit } from './visit.ts';
@@ -45,23 +47,28 @@ async function start(parts: PortalParts, link: ChainLink, visit: Visit): Promise
   const restarts = Number(/^[1-9]$/.exec(queryValue(request, 'again') ?? '')?.[0] ?? 0);
   if (parts.flows.isCircle(restarts) || (await parts.flows.isLooping(browser.id)))
     return showLoop(parts, visit, returnTo);
-  const session =
-    queryValue(request, 'confirm') === '1' ? await parts.identification.visitor(request.headers.cookie) : undefined;
+  const visitor = await parts.identification.visitor(request.headers.cookie);
+  const session = queryValue(request, 'confirm') === '1' ? visitor : undefined;
+  const chosen = queryValue(request, 'chosen') === '1';
+  if (!session && !chosen) {
+    // Another tab has signed in meanwhile.
+    if (visitor && restarts > 0) return redirect(request, response, returnTo);
+    if (await endCircle(parts, visit, returnTo, visitor)) return;
+  }
   const aim: Aim = { returnTo, confirm: session !== undefined };
-  const flow = parts.flows.newId(restarts);
+  const { id, name } = parts.flowNames.make(browser.id, returnTo, restarts);
   const attempt = parts.signIn.attempt(
     'start',
     { method: 'GET', rawHeaders: request.rawHeaders, signal: context.signal },
     context.client,
     request.url,
   );
-  const chosen = queryValue(request, 'chosen') === '1';
-  const terms = { flow, chosen, ...(session && { fresh: true }) };
+  const terms = { flow: name, chosen, ...(session && { fresh: true }) };
   const result = await attemptOne(link, { ...attempt, ...terms }, parts.log);
   const { outcome } = result;
   if (outcome.kind !== 'continue' || outcome.offer.via !== 'redirect') return fail(parts, link, visit, result, aim);
   const { state, offer } = outcome;
-  await parts.flows.begin(browser.id, flow, {
+  await parts.flows.begin(browser.id, id, {
     provider: link.name,
     returnTo,
     state,
@@ -71,28 +78,53 @@ async function start(parts: PortalParts, link: ChainLink, visit: Visit): Promise
 }
 
 async function comeBack(parts: PortalParts, link: ChainLink, visit: Visit): Promise<void> {
-  const { request, response, context } = visit;
+  const { request, context } = visit;
   const query = new URL(request.url, parts.publicUrl).searchParams;
   const names = [...query.keys()];
   if (new Set(names).size !== names.length)
     return refuseVisit(parts, visit, 'BAD_REQUEST', 'ambiguous-target', 'a parameter of the callback stands twice');
   const browser = parts.browsers.find(request.headers);
-  const id = query.get('state') ?? query.get('flow') ?? undefined;
-  const flow = await parts.flows.take(browser, id);
-  if (!flow || flow.provider !== link.name) {
-    parts.signIn.record('failed', context, {
-      provider: link.name,
-      reason: browser === undefined ? 'flow-foreign' : 'flow-expired',
-    });
-    const again = parts.flows.restartsOf(id) + 1;
-    return redirect(request, response, `/_gate/start/${encodeURIComponent(link.name)}?again=${again}`);
-  }
+  const name = parts.flowNames.read(query.get('state') ?? query.get('flow') ?? undefined);
+  if (name.kind === 'malformed')
+    return refusePlanted(parts, link, visit, 'the callback names no login that could be ours');
+  const flow = await parts.flows.take(browser, name);
+  if (!flow) return beginAnew(parts, link, visit, name, browser);
+  // Mix-up (RFC 9207): one identity provider's answer at the address of another.
+  if (flow.provider !== link.name) return refusePlanted(parts, link, visit, 'the login was begun at another provider');
   const plain = { method: 'GET', rawHeaders: request.rawHeaders, signal: context.signal };
   const attempt = parts.signIn.attempt('callback', plain, context.client, context.target.path + context.target.query);
   const result = await attemptOne(link, { ...attempt, state: flow.state }, parts.log);
   const { outcome } = result;
   if (outcome.kind !== 'authenticated') return fail(parts, link, visit, result, aimOf(flow));
   await finish(parts, link, visit, { outcome, result, flow, browser });
+}
+
+/** Back without a login under way in this browser: no session, whatever the address carries, and at most a login from its start. */
+async function beginAnew(
+  parts: PortalParts,
+  link: ChainLink,
+  visit: Visit,
+  name: FlowName,
+  browser: string | undefined,
+): Promise<void> {
+  const { request, response, context } = visit;
+  const isOwn = name.kind === 'ours' && browser !== undefined && name.browser === parts.flowNames.markOf(browser);
+  const isPlanted = name.kind === 'ours' && browser !== undefined && !isOwn;
+  if (isPlanted) return refusePlanted(parts, link, visit, 'the login was begun by another browser');
+  const reason: Reason = browser === undefined ? 'flow-foreign' : 'flow-expired';
+  parts.signIn.record('failed', context, { provider: link.name, reason });
+  const returnTo = safeReturnTo(isOwn ? name.returnTo : undefined, parts.publicUrl);
+  const query = new URLSearchParams({
+    again: String(name.restarts + 1),
+    ...(returnTo !== '/' && { return: returnTo }),
+  });
+  redirect(request, response, `/_gate/start/${encodeURIComponent(link.name)}?${query}`);
+}
+
+/** Somebody else's callback: nobody here has asked for it. */
+function refusePlanted(parts: PortalParts, link: ChainLink, visit: Visit, detail: string): void {
+  parts.signIn.record('failed', visit.context, { provider: link.name, reason: 'flow-foreign' });
+  refuseVisit(parts, visit, 'BAD_REQUEST', 'flow-foreign', detail);
 }
 
 async function finish(
@@ -124,7 +156,11 @@ async function finish(
     return fail(parts, link, visit, { ...result, outcome: other }, aimOf(flow));
   }
   if (browser !== undefined) await parts.flows.settle(browser);
-  const cookies = [sessionCookie(parts.publicUrl, begun.token), lastMethodCookie(parts.publicUrl, link.name)];
+  const cookies = [
+    sessionCookie(parts.publicUrl, begun.token),
+    lastMethodCookie(parts.publicUrl, link.name),
+    countArrival(parts, visit),
+  ];
   redirect(request, response, flow.returnTo, { 'set-cookie': cookies });
 }
 
@@ -150,17 +186,4 @@ function fail(
   const notice =
     outcome.kind === 'unavailable' ? 'unavailable' : notAdmitted.has(reason) ? 'not-admitted' : 'method-failed';
   redirect(request, response, `/_gate/login?${new URLSearchParams({ ...toForm, notice })}`);
-}
-
-function showLoop(parts: PortalParts, visit: Visit, returnTo: string): void {
-  const { request, response, context } = visit;
-  parts.signIn.record('failed', context, { reason: 'flow-loop' });
-  const again = new URLSearchParams({ return: returnTo });
-  const view = {
-    kind: 'loop',
-    requestId: context.requestId,
-    retryHref: `/_gate/login?${again}`,
-    formHref: `/_gate/login?${new URLSearchParams({ method: 'form', return: returnTo })}`,
-  } as const;
-  parts.pages.send(request, response, 508, view);
 }

@@ -4,6 +4,7 @@ import { safeReturnTo } from '../../routing/return-to.ts';
 import { sessionCookie } from '../../sessions/cookie.ts';
 import { type ReplyHeaders, redirect } from '../answers.ts';
 import type { FailedLogin } from '../login/password-login.ts';
+import { sendBack } from './circles.ts';
 import { onlyWay, purpose, renderLogin, renderNewPassword, startAddress, type Wish } from './login-page.ts';
 import { type FormFields, type PortalParts, type PortalRoutes, queryValue, readForm, type Visit } from './visit.ts';
 
@@ -43,7 +44,7 @@ async function showLogin(parts: PortalParts, visit: Visit): Promise<void> {
   };
   const session = await parts.identification.visitor(request.headers.cookie);
   const wantsForm = queryValue(request, 'switch') === '1' || wish.confirm;
-  if (session && !wantsForm) return redirect(request, response, wish.returnTo);
+  if (session && !wantsForm) return sendBack(parts, visit, wish.returnTo, session);
   const { challenge } = context;
   const status = challenge ? 401 : 200;
   if (!challenge && !wish.notice && queryValue(request, 'method') !== 'form') {

@@ -18,6 +18,7 @@ import type { PasswordLogin } from '../login/password-login.ts';
 import type { SignIn } from '../login/sign-in.ts';
 import { readBody } from './body.ts';
 import type { Browsers } from './browser.ts';
+import type { FlowNames } from './flow-names.ts';
 import type { Flows } from './flows.ts';
 import type { PageSender } from './pages.ts';
 import type { PostKeeper } from './replay.ts';
@@ -35,6 +36,7 @@ export interface PortalParts {
   readonly sessions: Sessions;
   readonly posts: PostKeeper;
   readonly flows: Flows;
+  readonly flowNames: FlowNames;
   /** The provider that is followed at once, instead of showing the login page. */
   readonly defaultMethod?: string | undefined;
   readonly signer: AssertionSigner;

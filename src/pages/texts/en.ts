@@ -131,6 +131,14 @@ export const en = {
     body: 'You were sent to sign in several times in a row, without success. We stopped so that it does not go on for ever.',
     tips: ['Check that your browser accepts cookies from this site.', 'Close other tabs that are signing in.'],
     otherWay: 'Sign in with user name and password',
+    /** When the login itself works. */
+    signedIn: {
+      body: 'You are signed in, but the page that you opened sends you back to sign in each time. We stopped so that it does not go on for ever.',
+      tips: [
+        'The application may not know your account, or its own session may have ended: try again in a moment.',
+        'If it goes on, tell your administrator that the application does not accept who is signed in here.',
+      ],
+    },
   },
   notSent: {
     title: 'Your form was not sent',

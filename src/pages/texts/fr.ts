@@ -132,6 +132,13 @@ export const fr: Texts = {
       'Fermez les autres onglets en cours de connexion.',
     ],
     otherWay: 'Se connecter avec un nom d’utilisateur et un mot de passe',
+    signedIn: {
+      body: 'Vous êtes connecté, mais la page que vous avez ouverte vous renvoie chaque fois vers la connexion. Nous avons arrêté pour que cela ne dure pas indéfiniment.',
+      tips: [
+        'L’application ne connaît peut-être pas votre compte, ou sa propre session est terminée\u202f: réessayez dans un instant.',
+        'Si cela continue, dites à votre administrateur que l’application n’accepte pas l’utilisateur connecté ici.',
+      ],
+    },
   },
   notSent: {
     title: 'Votre formulaire n’a pas été envoyé',

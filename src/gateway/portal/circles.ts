@@ -1,0 +1,101 @@
+/**
+ * Ends circles of somebody who is signed in: an application that answers its own 401 by sending the browser to the login, or a
+ * session that is gone as soon as it has begun. The turns stand in a cookie, which tabs that open together read alike: what
+ * counts is one after another. Whoever changes it only spoils their own trip.
+ */
+import type { Session } from '../../core/session.ts';
+import { readCookie } from '../../sessions/cookie.ts';
+import { redirect } from '../answers.ts';
+import { offersForm } from './login-page.ts';
+import type { PortalParts, Visit } from './visit.ts';
+
+const name = 'gatehouse-turns';
+/** A turn that comes later than this after the one before begins a new count. */
+const turnSeconds = 15;
+/** Browsers give up after some twenty redirects, with a page of their own: a circle must end here before. */
+const mostReturns = 5;
+/** Turns by way of an identity provider are longer. */
+const mostArrivals = 3;
+const mostReturnsAfterThem = 2;
+
+/** How often in a row somebody signed in was sent back to a page, and how often somebody came from an identity provider. */
+interface Turns {
+  readonly returns: number;
+  readonly arrivals: number;
+}
+
+/** Sends somebody signed in on to where they wanted to go, unless they come from there again and again. */
+export async function sendBack(parts: PortalParts, visit: Visit, returnTo: string, session: Session): Promise<void> {
+  const turns = turnsOf(parts, visit);
+  if (turns.returns >= mostReturns) return showLoop(parts, visit, returnTo, session);
+  sendCounted(parts, visit, returnTo, turns);
+}
+
+/**
+ * Ends what leads to an identity provider unasked, just after logins there that all worked: who is signed in needs no other,
+ * who is not would get none that lasts. True when it has answered.
+ */
+export async function endCircle(
+  parts: PortalParts,
+  visit: Visit,
+  returnTo: string,
+  session: Session | undefined,
+): Promise<boolean> {
+  const turns = turnsOf(parts, visit);
+  if (turns.arrivals < mostArrivals) return false;
+  if (session && turns.returns < mostReturnsAfterThem) sendCounted(parts, visit, returnTo, turns);
+  else await showLoop(parts, visit, returnTo, session);
+  return true;
+}
+
+/** The `Set-Cookie` value that counts a login at an identity provider. */
+export function countArrival(parts: PortalParts, visit: Visit): string {
+  const turns = turnsOf(parts, visit);
+  return count(parts, { ...turns, arrivals: turns.arrivals + 1 });
+}
+
+/** The page that ends a circle, and lets the next try begin afresh. `session` is there when the login itself works. */
+export async function showLoop(parts: PortalParts, visit: Visit, returnTo: string, session?: Session): Promise<void> {
+  const { request, response, context } = visit;
+  const hasForm = session === undefined && (await offersForm(parts, visit));
+  parts.signIn.record('failed', context, {
+    reason: 'flow-loop',
+    ...(session && { provider: session.provider, user: session.assertion.subject, session: session.id }),
+  });
+  const login = (more: Readonly<Record<string, string>> = {}): string =>
+    `/_gate/login?${new URLSearchParams({ ...more, return: returnTo })}`;
+  const view = {
+    kind: 'loop',
+    requestId: context.requestId,
+    retryHref: login(),
+    ...(hasForm && { formHref: login({ method: 'form' }) }),
+    ...(session && { signedIn: { username: session.assertion.subject, switchHref: login({ switch: '1' }) } }),
+  } as const;
+  parts.pages.send(request, response, 508, view, { 'set-cookie': cookie(parts, '', 0) });
+}
+
+function sendCounted(parts: PortalParts, visit: Visit, returnTo: string, turns: Turns): void {
+  const counted = count(parts, { ...turns, returns: turns.returns + 1 });
+  redirect(visit.request, visit.response, returnTo, { 'set-cookie': counted });
+}
+
+function turnsOf(parts: PortalParts, { request }: Visit): Turns {
+  const text = readCookie(request.headers.cookie, name) ?? '';
+  const [returns = 0, arrivals = 0, second = 0] = /^\d{1,3}-\d{1,3}-\d{1,12}$/.test(text)
+    ? text.split('-').map(Number)
+    : [];
+  return secondOf(parts) - second <= turnSeconds ? { returns, arrivals } : { returns: 0, arrivals: 0 };
+}
+
+function count(parts: PortalParts, { returns, arrivals }: Turns): string {
+  return cookie(parts, `${returns}-${arrivals}-${secondOf(parts)}`, turnSeconds);
+}
+
+function secondOf({ clock }: PortalParts): number {
+  return Math.floor(clock.now() / 1000);
+}
+
+function cookie({ publicUrl }: PortalParts, value: string, seconds: number): string {
+  const secure = publicUrl.protocol === 'https:' ? '; Secure' : '';
+  return `${name}=${value}; Path=/_gate/; Max-Age=${seconds}; HttpOnly; SameSite=Lax${secure}`;
+}
