@@ -19,6 +19,8 @@ export class LiveSessions {
   readonly #log: Log;
   readonly #timer: NodeJS.Timeout;
   readonly #stop: () => void;
+  /** Sessions of which the store knew nothing at the last turn: one that goes on under another id is written a moment later. */
+  #missing: ReadonlySet<string> = new Set();
   #isSweeping = false;
 
   constructor(parts: { sessions: Sessions; connections: Connections; recorder: Recorder; log: Log }) {
@@ -42,14 +44,17 @@ export class LiveSessions {
   async #sweep(): Promise<void> {
     if (this.#isSweeping) return;
     this.#isSweeping = true;
+    const missing = new Set<string>();
     try {
       for (const [index, id] of this.#connections.sessions().entries()) {
         if (index % askedPerTurn === askedPerTurn - 1) await nextTurn();
         const found = await this.#sessions.alive(id);
         if (found.kind === 'live') continue;
         if (found.kind === 'ended' && found.next !== undefined) this.#connections.move(id, found.next);
+        else if (found.kind === 'none' && !this.#missing.has(id)) missing.add(id);
         else this.#connections.end(id, found.kind === 'ended' ? found.reason : 'revoked');
       }
+      this.#missing = missing;
     } catch (error) {
       this.#log.warn(
         { error },

@@ -1,6 +1,7 @@
 /** Whether a session is over, and every way in which one ends. */
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import type { Assertion } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Session } from '../core/session.ts';
 import type { Activity } from './activity.ts';
@@ -112,6 +113,20 @@ export class SessionEnds {
       } else return false;
     }
     return false;
+  }
+
+  /**
+   * Ends the session that a browser came with when it signs in. Where that was the same user's, it goes on as `next`, and what
+   * is live on it with it: a login in one tab is no end for the others. Another user inherits nothing.
+   */
+  async replace(id: string, { realm, subject }: Assertion, next: string): Promise<void> {
+    for (;;) {
+      const state = await this.find(id);
+      if (state.kind !== 'live') return;
+      const { assertion } = state.stored.record;
+      const isSame = assertion.realm === realm && assertion.subject === subject;
+      if (await this.end(id, state.stored, 'rotated', isSame ? next : undefined)) return;
+    }
   }
 
   /** Ends the sessions below an index prefix, those included that are just beginning; how many were live. */

@@ -69,13 +69,13 @@ export class Sessions {
     client,
     replaces,
   }: SessionStart): Promise<{ session: Session; token: string }> {
-    const replaced = replaces === undefined ? undefined : idOf(replaces);
-    if (replaced !== undefined) await this.#ends.revoke(replaced, 'rotated', { follows: false });
     const now = this.#clock.now();
     const times = { createdAt: now, lastSeenAt: now, provedAt: now, expiresAt: now + this.#lifetime };
     const record: LiveRecord = { kind: 'live', assertion, provider, ...times, client, ...(grant && { grant }) };
     const { token, id } = newIdentity();
     await this.#records.index(id, record);
+    const replaced = replaces === undefined ? undefined : idOf(replaces);
+    if (replaced !== undefined) await this.#ends.replace(replaced, assertion, id);
     if (!(await this.#records.write(id, undefined, record))) {
       throw new GatewayError('UNAVAILABLE', `session ${id}: its user's sessions were ended while it began`);
     }

@@ -107,6 +107,25 @@ test('S1: a login ends the session that the browser came with, before the new on
   assert.equal(created.session.assertion.subject, 'alice');
 });
 
+test('S1: only the same user’s login goes on with what the session before had, another realm’s namesake is another', async (t) => {
+  const { sessions } = world(t);
+  const old = await sessions.create(start('alice'));
+  const next = await sessions.create(start('bob', { replaces: old.token }));
+  assert.deepEqual(await sessions.load(old.token), { kind: 'ended', reason: 'rotated' });
+  const { assertion } = start('bob');
+  await sessions.create({ ...start('bob', { replaces: next.token }), assertion: { ...assertion, realm: 'elsewhere' } });
+  assert.deepEqual(await sessions.load(next.token), { kind: 'ended', reason: 'rotated' });
+});
+
+test('S1: a session that a login has replaced is followed by a revocation, as any that goes on', async (t) => {
+  const { sessions } = world(t);
+  const old = await sessions.create(start('alice'));
+  const { token, session } = await sessions.create(start('alice', { replaces: old.token }));
+  assert.deepEqual(await sessions.load(old.token), { kind: 'ended', reason: 'rotated', next: session.id });
+  assert.equal(await sessions.revoke(old.session.id, 'revoked'), true);
+  assert.deepEqual(await sessions.load(token), { kind: 'ended', reason: 'revoked' });
+});
+
 test('S1: a login with a made-up token gets another one', async (t) => {
   const { sessions } = world(t);
   const planted = 'A'.repeat(43);
