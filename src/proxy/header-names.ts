@@ -22,11 +22,25 @@ export const hopByHop: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What clients may never set, whatever the configuration says: names by which somebody vouches for a client, and `Proxy`,
- * which CGI turns into HTTP_PROXY (CVE-2016-5385).
+ * What clients may never set, whatever the configuration says: names by which somebody vouches for a client, `X-Rewrite-URL`,
+ * which some applications read in the place of the path that was decided on, and `Proxy`, which CGI turns into HTTP_PROXY
+ * (CVE-2016-5385).
  */
-const alwaysOurs = ['forwarded', 'x-real-ip', 'x-request-id', 'proxy'] as const;
+const alwaysOurs = ['forwarded', 'x-forwarded', 'x-real-ip', 'x-rewrite-url', 'x-request-id', 'proxy'] as const;
 const alwaysOurPrefixes = ['x-forwarded-', 'x-original-', 'x-gatehouse-', 'x-remote-'] as const;
+
+/**
+ * What other proxies tell applications: whose the client's address and certificate are (RFC 9440 §4), what scheme, host and
+ * mount point it saw, how the application sends files. Such a proxy in front of us may; nobody else.
+ */
+const ofProxies = [
+  ...['client-ip', 'x-client-ip', 'x-cluster-client-ip', 'true-client-ip', 'cf-connecting-ip', 'cf-connecting-ipv6'],
+  ...['fastly-client-ip', 'x-azure-clientip', 'x-envoy-external-address', 'x-envoy-internal'],
+  ...['client-cert', 'client-cert-chain', 'x-client-cert', 'x-arr-clientcert', 'x-amzn-mtls-clientcert'],
+  ...['x-scheme', 'x-url-scheme', 'front-end-https', 'x-host', 'x-http-host-override', 'x-script-name'],
+  ...['x-sendfile-type', 'x-accel-mapping'],
+] as const;
+const prefixesOfProxies = ['ssl-client-', 'x-ssl-'] as const;
 
 /** The spelling in which CGI, WSGI and PHP upstreams compare header names. */
 export function fold(name: string): string {
@@ -45,11 +59,12 @@ export interface Namespace {
  * Closes the namespace around these names and around what no client may ever set.
  *
  * Only letters, digits and hyphens pass: CGI upstreams fold `_`, and some every other character, to the same letter as
- * `-`, so that `X_Remote_User` or `X.Remote.User` would be ours to them.
+ * `-`, so that `X_Remote_User` or `X.Remote.User` would be ours to them. `toStrangers` closes what only proxies may tell, too.
  */
-export function compileNamespace(names: Iterable<string>): Namespace {
-  const closed = new Set<string>([...alwaysOurs, ...Array.from(names, fold)]);
-  const isOurs = (spelt: string) => closed.has(spelt) || alwaysOurPrefixes.some((prefix) => spelt.startsWith(prefix));
+export function compileNamespace(names: Iterable<string>, { toStrangers = false } = {}): Namespace {
+  const closed = new Set<string>([...alwaysOurs, ...(toStrangers ? ofProxies : []), ...Array.from(names, fold)]);
+  const prefixes = [...alwaysOurPrefixes, ...(toStrangers ? prefixesOfProxies : [])];
+  const isOurs = (spelt: string) => closed.has(spelt) || prefixes.some((prefix) => spelt.startsWith(prefix));
   const judge = (name: string): string | undefined => {
     const spelt = name.toLowerCase();
     return /^[a-z0-9-]+$/.test(spelt) && !isOurs(spelt) ? spelt : undefined;

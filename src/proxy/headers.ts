@@ -75,6 +75,7 @@ interface Rendering {
  */
 export class HeaderComposer {
   readonly #namespace: Namespace;
+  readonly #namespaceOfStrangers: Namespace;
   readonly #rules: ReadonlyMap<object, readonly CompiledHeader[]>;
   readonly #isOwnCookie: OwnCookie;
   readonly #isTrusted: (address: string) => boolean;
@@ -84,7 +85,9 @@ export class HeaderComposer {
 
   constructor({ routes, closed = [], isOwnCookie, isTrusted, log }: HeaderComposerOptions) {
     const rules = [...defaultHeaderRules, ...routes.flatMap((route) => route.headers)];
-    this.#namespace = compileNamespace([...rules.map((rule) => rule.name), ...closed]);
+    const names = [...rules.map((rule) => rule.name), ...closed];
+    this.#namespace = compileNamespace(names);
+    this.#namespaceOfStrangers = compileNamespace(names, { toStrangers: true });
     this.#rules = new Map(routes.map((route) => [route, compileTemplates(route.headers)]));
     this.#isOwnCookie = isOwnCookie;
     this.#isTrusted = isTrusted;
@@ -99,13 +102,14 @@ export class HeaderComposer {
   /** The same, with the names of what was left out. */
   explain(route: Pick<Route, 'headers' | 'preserveHost'>, input: HeaderInput): ComposedHeaders {
     const rules = this.#rules.get(route) ?? compileTemplates(route.headers);
-    const { headers, trace } = this.#strip(input);
+    const fromProxy = this.#isTrusted(plainAddress(input.peer));
+    const { headers, trace } = this.#strip(input, fromProxy);
     const host = headers.get('host');
     if (!route.preserveHost) headers.delete('host');
 
     const { principal, session, assertion } = input;
     const rendered = this.#render(rules, principal, session, assertion === undefined ? 0 : assertion.length);
-    this.#setForwarded(headers, input, typeof host === 'string' ? host : undefined);
+    setForwarded(headers, input, { host: typeof host === 'string' ? host : undefined, fromProxy });
     headers.set('x-request-id', input.requestId);
     if (!trace) headers.set('traceparent', formatTraceparent(continueTrace(undefined)));
     if (input.upgrade) headers.set('connection', 'Upgrade').set('upgrade', 'websocket');
@@ -141,12 +145,13 @@ export class HeaderComposer {
     this.#log?.warn({ omitted, user }, 'identity headers are too long for upstreams and were left out');
   }
 
-  #strip(input: HeaderInput): { headers: Map<string, string | string[]>; trace: boolean } {
+  #strip(input: HeaderInput, fromProxy: boolean): { headers: Map<string, string | string[]>; trace: boolean } {
     const { rawHeaders } = input;
     const named = connectionNamed(linesOf(rawHeaders, 'connection', 'proxy-connection'));
+    const namespace = fromProxy ? this.#namespace : this.#namespaceOfStrangers;
     const headers = new Map<string, string | string[]>();
     for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-      const name = this.#namespace.open(rawHeaders[index] ?? '');
+      const name = namespace.open(rawHeaders[index] ?? '');
       if (name === undefined || hopByHop.has(name) || name === 'content-length' || named.has(name)) continue;
       add(headers, name, rawHeaders[index + 1] ?? '');
     }
@@ -157,20 +162,23 @@ export class HeaderComposer {
     if (isSpent(headers.get('authorization'), input)) headers.delete('authorization');
     return { headers, trace: keepTrace(headers) };
   }
+}
 
-  /**
-   * A trusted proxy's chain goes on with its own address at the end; from anybody else it begins with the peer. Elements
-   * that are no addresses end the chain: what stands before them could be anything.
-   */
-  #setForwarded(headers: Map<string, string | string[]>, input: HeaderInput, host: string | undefined): void {
-    const peer = plainAddress(input.peer);
-    const chain = this.#isTrusted(peer) ? addresses(linesOf(input.rawHeaders, 'x-forwarded-for').join(',')) : [];
-    headers.set('x-forwarded-for', [...chain, peer].filter((address) => address !== '').join(', '));
-    headers.set('x-forwarded-proto', input.client.scheme);
-    if (host === undefined) return;
-    headers.set('x-forwarded-host', host);
-    headers.set('x-forwarded-port', /:(\d{1,5})$/.exec(host)?.[1] ?? (input.client.scheme === 'https' ? '443' : '80'));
-  }
+/**
+ * A trusted proxy's chain goes on with its own address at the end; from anybody else it begins with the peer. Elements
+ * that are no addresses end the chain: what stands before them could be anything.
+ */
+function setForwarded(
+  headers: Map<string, string | string[]>,
+  input: HeaderInput,
+  { host, fromProxy }: { readonly host: string | undefined; readonly fromProxy: boolean },
+): void {
+  const chain = fromProxy ? addresses(linesOf(input.rawHeaders, 'x-forwarded-for').join(',')) : [];
+  headers.set('x-forwarded-for', [...chain, plainAddress(input.peer)].filter((address) => address !== '').join(', '));
+  headers.set('x-forwarded-proto', input.client.scheme);
+  if (host === undefined) return;
+  headers.set('x-forwarded-host', host);
+  headers.set('x-forwarded-port', /:(\d{1,5})$/.exec(host)?.[1] ?? (input.client.scheme === 'https' ? '443' : '80'));
 }
 
 /** Headers that count once: of two, upstreams would not agree which. The gateway reads the first, so the first goes on. */

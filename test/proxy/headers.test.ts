@@ -57,6 +57,12 @@ test('headers: the identity arrives as the design says', async (t) => {
   assert.match(received.values('traceparent')[0]!, /^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);
 });
 
+const toldByProxies = [
+  ...['Client-IP', 'X-Client-IP', 'X-Cluster-Client-IP', 'True-Client-IP', 'CF-Connecting-IP', 'X-Envoy-Internal'],
+  ...['Client-Cert', 'X-ARR-ClientCert', 'SSL-Client-Verify', 'X-SSL-Client-S-DN', 'X-Scheme', 'Front-End-Https'],
+  ...['X-Host', 'X-HTTP-Host-Override', 'X-Script-Name', 'X-Accel-Mapping', 'X-Sendfile-Type'],
+];
+
 const spoofs: Readonly<Record<string, readonly string[]>> = {
   'another case': ['X-REMOTE-USER', 'evil', 'x-remote-groups', 'evil'],
   'H1: an underscore for a hyphen': ['X_Remote_User', 'evil', 'X-Remote_User', 'evil', 'x_remote-groups', 'evil'],
@@ -119,6 +125,18 @@ const spoofs: Readonly<Record<string, readonly string[]>> = {
     'evil',
   ],
   'httpoxy (CVE-2016-5385)': ['Proxy', 'evil'],
+  'another address than the one decided on': [
+    'X-Rewrite-URL',
+    '/evil',
+    'X-Original-URL',
+    '/evil',
+    'X_Rewrite_Url',
+    '/evil',
+  ],
+  'what other proxies tell applications': [
+    ...toldByProxies.flatMap((header) => [header, 'evil']),
+    ...['X_Client_IP', 'evil', 'SSL_CLIENT_VERIFY', 'evil', 'X.Host', 'evil'],
+  ],
 };
 
 for (const [name, headers] of Object.entries(spoofs))
@@ -129,6 +147,16 @@ for (const [name, headers] of Object.entries(spoofs))
     assert.deepEqual(received.values('x-forwarded-for'), ['127.0.0.1']);
     assert.deepEqual(received.values('x-gatehouse-assertion'), ['signed.by.us']);
   });
+
+test('headers: a trusted proxy may tell of a client what no client may', async (t) => {
+  const headers = toldByProxies.flatMap((header) => [header, 'said']);
+  const received = await receivedFor(t, [...headers, 'X-Rewrite-URL', '/evil'], { isTrusted: () => true });
+  assert.deepEqual(
+    toldByProxies.filter((header) => received.values(header).join() !== 'said'),
+    [],
+  );
+  assert.deepEqual(received.values('x-rewrite-url'), []);
+});
 
 test('headers: H4 a header whose value is absent is absent, also when the client sends one', async (t) => {
   const received = await receivedFor(t, ['X-Auth-Email', 'boss@example.com', 'X-Auth_Email', 'boss@example.com'], {
