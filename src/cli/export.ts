@@ -24,7 +24,7 @@ const writers: Readonly<Record<string, (site: ExportSite) => Exported>> = {
 /** The command. `exportRoutes`, since `export` is a word of the language. */
 export const exportRoutes: Command = {
   usage:
-    'gatehouse export nginx|haproxy|traefik|caddy|envoy [--listen PORT] [--gateway URL] [--cache 5s] [--config FILE]',
+    'gatehouse export nginx|haproxy|traefik|caddy|envoy [--listen PORT] [--gateway URL] [--cache 5s] [--live] [--config FILE]',
   summary: 'write the routes as the configuration of a proxy in front',
   help: [
     'nginx, Traefik, Caddy and Envoy carry requests themselves and ask the gateway about each; HAProxy passes them to it.',
@@ -32,6 +32,7 @@ export const exportRoutes: Command = {
     '--gateway     where the proxy reaches the gateway; server.listen when absent',
     '--certificate --key   files of the proxy with the certificate of an https publicUrl',
     '--cache       nginx only: how long a permission is kept. For as long it still counts after a logout',
+    '--live        nginx and Caddy: WebSockets and event streams go through the gateway, which ends them at a logout',
     'The configuration goes to the standard output, what else has to be done to the standard error.',
   ].join('\n'),
   options: {
@@ -41,6 +42,7 @@ export const exportRoutes: Command = {
     certificate: { type: 'string' },
     key: { type: 'string' },
     cache: { type: 'string' },
+    live: { type: 'boolean' },
   },
   run: runExport,
 };
@@ -73,6 +75,7 @@ function siteOf(document: Document, invocation: Invocation, kind: string): Expor
     identityNames: identityNames(document, routes),
     maxHeaderSize: server.maxHeaderSize,
     verdictTimeout: login.total + 5000,
+    live: isLive(invocation, kind),
     ...(cache !== undefined && { cache }),
   };
 }
@@ -107,6 +110,13 @@ function cacheOf(given: string | undefined, kind: string): number | undefined {
       'an assertion lasts 60 s, and a permission counts as long after a logout',
     );
   return data;
+}
+
+function isLive({ values }: Invocation, kind: string): boolean {
+  if (values.live !== true) return false;
+  if (kind === 'nginx' || kind === 'caddy') return true;
+  const why = kind === 'haproxy' ? 'everything goes through the gateway anyway' : `${kind} is not known to do it`;
+  throw new OperatorError(`--live: ${why}`, 'leave --live out');
 }
 
 /** A path that every configuration language takes as one word. */

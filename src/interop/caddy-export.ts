@@ -44,6 +44,7 @@ export function exportCaddy(site: ExportSite): Exported {
       `handle @own {`,
       `  reverse_proxy ${hostAndPort(site.gateway)}`,
       '}',
+      ...live(site),
     ]),
     ...rankRoutes(site.routes).flatMap((ranked, index) => indent(2, routeBlock(site, ranked, index + 1))),
     ...indent(2, ['# Where there is nothing, the gateway says so.', ...ask(site, 'answer=page', [])]),
@@ -59,6 +60,18 @@ export function exportCaddy(site: ExportSite): Exported {
         ]
       : [],
   };
+}
+
+/** What stays open the gateway carries itself, and ends it with its session. EventSource always asks for `text/event-stream`. */
+function live({ live: isWanted, gateway }: ExportSite): string[] {
+  if (!isWanted) return [];
+  const through = [`  reverse_proxy ${hostAndPort(gateway)} {`, '    flush_interval -1', '  }', '}'];
+  return [
+    '# WebSockets and event streams: the gateway carries them, and a logout ends them.',
+    ...['handle @websocket {', ...through],
+    '@events header_regexp Accept (?i)text/event-stream',
+    ...['handle @events {', ...through],
+  ];
 }
 
 /** Over http any host is served, as the gateway does; over https those that the certificate is for. */

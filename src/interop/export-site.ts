@@ -24,6 +24,8 @@ export interface ExportSite {
   readonly verdictTimeout: number;
   /** How long a permission may be kept by the proxy, in milliseconds; undefined: not at all. */
   readonly cache?: number;
+  /** Whether the proxy passes WebSockets and event streams to the gateway, which ends them with their session. */
+  readonly live: boolean;
 }
 
 /** An exported configuration, and what its operator has to know beside it. */

@@ -12,6 +12,7 @@ import {
   replacedNames,
   sitesOf,
 } from './export-site.ts';
+import { forwardedLines, liveLocation, liveMaps } from './nginx-live.ts';
 import { appLocation, certificateNotes } from './nginx-locations.ts';
 import { block, type Line, time, writeLines } from './nginx-text.ts';
 
@@ -29,6 +30,7 @@ export function exportNginx(site: ExportSite): Exported {
     ...header,
     '',
     ...maps(),
+    ...liveMaps(site),
     '',
     ...cacheZone(site),
     block('upstream gatehouse', `server ${hostAndPort(site.gateway)}`, 'keepalive 64'),
@@ -112,7 +114,7 @@ function server(site: ExportSite, { host, routes }: HostSite, group: (route: Rou
     '',
     ownLocations(site),
     '',
-    routes.map((route) => appLocation({ route, group: group(route), hosts })),
+    routes.map((route) => appLocation({ site, route, group: group(route), hosts })),
     routes.some(({ modifier, path }) => path === '/' && !modifier.startsWith('~') && modifier !== '=')
       ? []
       : block('location /', 'error_page 404 = @gatehouse_page', 'return 404'),
@@ -149,20 +151,11 @@ function toUpstream({ identityNames }: ExportSite): Line[] {
     'proxy_set_header Host $gatehouse_host',
     'proxy_set_header Upgrade $gatehouse_websocket',
     'proxy_set_header Connection $gatehouse_connection',
-    ...forwarded(),
+    ...forwardedLines(),
     ...answered.map((name) => `proxy_set_header ${name} ${variable(name)}`),
     ...clearedNames.filter((name) => !answered.includes(name)).map((name) => `proxy_set_header ${name} ""`),
     'proxy_buffering off',
     'proxy_request_buffering off',
-  ];
-}
-
-function forwarded(): Line[] {
-  return [
-    'proxy_set_header X-Forwarded-For $remote_addr',
-    'proxy_set_header X-Forwarded-Proto $scheme',
-    'proxy_set_header X-Forwarded-Host $http_host',
-    'proxy_set_header X-Forwarded-Port $server_port',
   ];
 }
 
@@ -184,7 +177,7 @@ function ownLocations(site: ExportSite): Line[] {
     'proxy_set_header x-forwarded-method $request_method',
     'proxy_set_header x-forwarded-upgrade $http_upgrade',
   ];
-  const common = ['proxy_set_header Host $http_host', 'proxy_set_header Connection ""', ...forwarded()];
+  const common = ['proxy_set_header Host $http_host', 'proxy_set_header Connection ""', ...forwardedLines()];
   const answering = (query: string): Line[] => [
     `set $gatehouse_answer "/_gate/auth?path=canonical&${query}"`,
     'proxy_pass http://gatehouse$gatehouse_answer',
@@ -221,6 +214,7 @@ function ownLocations(site: ExportSite): Line[] {
     '# Nobody is signed in, or may not pass, or could be asked: the gateway says so to the client, as a page or as JSON.',
     block('location @gatehouse_answer', ...answering('answer=again&route=$gatehouse_route')),
     block('location @gatehouse_page', ...answering('answer=page')),
+    ...liveLocation(site),
   ];
 }
 

@@ -2,10 +2,12 @@
 import { isIP } from 'node:net';
 import type { Route } from '../core/route.ts';
 import { type ExportSite, redirectsOf } from './export-site.ts';
+import { liveTurn } from './nginx-live.ts';
 import { block, type Line, time, word } from './nginx-text.ts';
 
 /** A route and what of its surroundings its location names. */
 export interface AppLocation {
+  readonly site: ExportSite;
   readonly route: Route;
   /** The upstream block. */
   readonly group: string;
@@ -17,12 +19,13 @@ export interface AppLocation {
 const webSocketTimeout = 3_600_000;
 
 /** Writes the location. A closed one is answered by the gateway without being asked about first. */
-export function appLocation({ route, group, hosts }: AppLocation): Line {
+export function appLocation({ site, route, group, hosts }: AppLocation): Line {
   const head = `location ${route.modifier === '' ? '' : `${route.modifier} `}${word(route.path)}`;
   if (route.access === 'deny') return block(head, 'error_page 403 = @gatehouse_page', 'return 403');
   const scheme = route.upstream.servers[0]?.url.protocol ?? 'http:';
   return block(
     head,
+    liveTurn(site),
     `set $gatehouse_route "${encodeURIComponent(route.name)}"`,
     `set $gatehouse_host ${hostOf(route)}`,
     `set $gatehouse_websocket ${route.websocket ? '$gatehouse_upgrade' : '""'}`,

@@ -190,11 +190,24 @@ test('exports: nginx is told its files, and the operator what is missing', async
   assert.match(cached.stdout, /# A permission is kept for 5s: for that long after a logout/);
 });
 
+test('exports: with --live every open location of nginx has its turn to the gateway, and none of the gateway’s own', async (t) => {
+  const { stdout } = await exported(t, 'nginx', {}, '--live');
+  const bodies = stdout.split(/^ {2}(?=location )/m).slice(1);
+  const turned = bodies.filter((body) => body.includes('if ($gatehouse_live)'));
+  const asking = bodies.filter((body) => body.includes('auth_request /_gate/auth;'));
+  assert.equal(asking.length, 10);
+  assert.deepEqual(turned, asking);
+  assert.match(stdout, /location @gatehouse_live \{\n +proxy_pass http:\/\/gatehouse\$request_uri;/);
+  assert.doesNotMatch((await exported(t, 'nginx')).stdout, /gatehouse_live/);
+});
+
 test('exports: what cannot be meant is an error', async (t) => {
   const wrong: readonly (readonly [string, ...string[]])[] = [
     ['apache'],
     ['nginx', 'caddy'],
     ['caddy', '--cache', '5s'],
+    ['haproxy', '--live'],
+    ['envoy', '--live'],
     ['nginx', '--cache', '5m'],
     ['nginx', '--cache', 'long'],
     ['nginx', '--listen', 'somewhere'],

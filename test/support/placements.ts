@@ -32,6 +32,8 @@ export interface Placement {
   readonly options: { readonly skip: boolean | string };
   /** True: another program carries requests, and the gateway only decides. */
   readonly asks: boolean;
+  /** True: the gateway carries what stays open, and can end it. */
+  readonly cuts: boolean;
   /** True: that program brings the body of a form along when it fetches the answer to a refusal. */
   readonly keepsForms: boolean;
   start(t: TestContext): Promise<Place>;
@@ -67,7 +69,7 @@ function configOf(origin: string, front: number, isProxied: boolean): Yaml {
   };
 }
 
-async function place(t: TestContext, kind?: string, start?: StartProxy): Promise<Place> {
+async function place(t: TestContext, kind?: string, start?: StartProxy, ...options: readonly string[]): Promise<Place> {
   const [upstream, port] = [await startUpstream(t), await freePort()];
   const started = await gateway(t, {
     config:
@@ -90,7 +92,8 @@ async function place(t: TestContext, kind?: string, start?: StartProxy): Promise
       },
     ],
   });
-  if (kind !== undefined) await start?.(t, await exported(kind, started.file, '--listen', `127.0.0.1:${port}`), port);
+  if (kind !== undefined)
+    await start?.(t, await exported(kind, started.file, '--listen', `127.0.0.1:${port}`, ...options), port);
   const front = kind === undefined ? started.url : new URL(`http://127.0.0.1:${port}`);
   const visitor = () => new Visitor(front);
   return {
@@ -107,27 +110,56 @@ async function place(t: TestContext, kind?: string, start?: StartProxy): Promise
   };
 }
 
+const nginx = (t: TestContext, ...options: readonly string[]): Promise<Place> =>
+  place(t, 'nginx', (inner, text, port) => startNginx(inner, () => text, port), ...options);
+
 /** Every placement that can be run here. */
 export const placements: readonly Placement[] = [
-  { name: 'the built-in proxy', options: { skip: false }, asks: false, keepsForms: true, start: (t) => place(t) },
+  {
+    name: 'the built-in proxy',
+    options: { skip: false },
+    asks: false,
+    cuts: true,
+    keepsForms: true,
+    start: (t) => place(t),
+  },
   {
     name: 'nginx with auth_request',
     options: needsNginx,
     asks: true,
+    cuts: false,
     keepsForms: true,
-    start: (t) => place(t, 'nginx', (t, text, port) => startNginx(t, () => text, port)),
+    start: (t) => nginx(t),
+  },
+  {
+    name: 'nginx with auth_request and --live',
+    options: needsNginx,
+    asks: true,
+    cuts: true,
+    keepsForms: true,
+    start: (t) => nginx(t, '--live'),
   },
   {
     name: 'Caddy with forward_auth',
     options: needsCaddy,
     asks: true,
+    cuts: false,
     keepsForms: false,
     start: (t) => place(t, 'caddy', startCaddy),
+  },
+  {
+    name: 'Caddy with forward_auth and --live',
+    options: needsCaddy,
+    asks: true,
+    cuts: true,
+    keepsForms: false,
+    start: (t) => place(t, 'caddy', startCaddy, '--live'),
   },
   {
     name: 'HAProxy in front',
     options: needsHaproxy,
     asks: false,
+    cuts: true,
     keepsForms: true,
     start: (t) => place(t, 'haproxy', startHaproxy),
   },
