@@ -22,6 +22,7 @@ import { ForwardAuthCarrier } from './forward-auth.ts';
 import { HttpCarrier } from './http.ts';
 import { hstsHeader, hstsSeconds, redirectToHttps } from './listeners/transport-security.ts';
 import { LiveSessions } from './live.ts';
+import { Beginnings } from './login/beginnings.ts';
 import { Identification } from './login/identify.ts';
 import { PasswordLogin } from './login/password-login.ts';
 import { buildProviders, type Providers } from './login/providers.ts';
@@ -108,7 +109,8 @@ export async function buildGateway(
   });
   const linkOf = (name: string) => providers.chain.find((link) => link.name === name);
   const refresher = new Refresher({ store, clock, sessions, log, linkOf });
-  const identification = new Identification(signIn, sessions, publicUrl, refresher);
+  const beginnings = new Beginnings({ signIn, sessions, clock });
+  const identification = new Identification({ signIn, sessions, publicUrl, refresher, beginnings });
   const lockout = new Lockout({ store, clock, options: login.lockout });
   const passwordLogin = new PasswordLogin(signIn, lockout);
   const posts = new PostKeeper({ store, clock, browsers, publicUrl });

@@ -103,6 +103,44 @@ story('curl --negotiate gets through with a ticket, and once more with the sessi
   assert.partialDeepStrictEqual(site.audit('login')[0], { user: 'alice', provider: 'kerberos' });
 });
 
+story('the parts of a page that come together, each with a ticket of its own, share one session', async (t) => {
+  const clock = manualClock(Date.now());
+  const site = await desk(t, { clock });
+  const load = async (user: string, count: number, userAgent: string): Promise<string[]> => {
+    const tickets = await Promise.all(Array.from({ length: count }, () => site.kdc.token(user)));
+    return Promise.all(
+      tickets.map(async (token) => {
+        const part = site.visitor();
+        const headers = { authorization: `Negotiate ${token}`, 'user-agent': userAgent };
+        assert.equal((await part.fetch('/part', { headers })).status, 200);
+        return part.cookies.get('gatehouse') ?? '';
+      }),
+    );
+  };
+  const [alice, bob, elsewhere] = await Promise.all([
+    load('alice', 30, 'A'),
+    load('bob', 10, 'A'),
+    load('alice', 5, 'B'),
+  ]);
+  const apart = [alice, bob, elsewhere].map((tokens) => [...new Set(tokens)]);
+  assert.deepEqual(
+    apart.map(({ length }) => length),
+    [1, 1, 1],
+  );
+  assert.equal(new Set(apart.flat()).size, 3, 'nobody shares with another user or another browser');
+  assert.equal(site.upstream.received.filter((part) => part.values('x-remote-user').join() === 'alice').length, 35);
+  assert.deepEqual(reasons(site), ['succeeded', 'succeeded', 'succeeded']);
+  const [token = ''] = apart[0] ?? [];
+  assert.equal((await load('alice', 1, 'A'))[0], token);
+  const first = site.visitor();
+  first.cookies.set('gatehouse', token);
+  assert.equal((await first.fetch('/_gate/logout', { method: 'POST', headers: { origin: site.address } })).status, 200);
+  const [next] = await load('alice', 3, 'A');
+  assert.notEqual(next, token, 'one that has ended is not shared');
+  clock.advance(6000);
+  assert.notEqual((await load('alice', 1, 'A'))[0], next, 'nor is one that began some time ago');
+});
+
 story('a page without a ticket is a 401 that offers Negotiate, and its body is the form, which works', async (t) => {
   const site = await desk(t);
   const browser = site.visitor();

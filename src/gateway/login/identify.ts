@@ -10,6 +10,7 @@ import { cookieName, readCookie, sessionCookie } from '../../sessions/cookie.ts'
 import type { LoadedSession, Sessions } from '../../sessions/sessions.ts';
 import { headerValues } from '../client.ts';
 import { forgetAsking } from '../portal/negotiation.ts';
+import type { Beginnings } from './beginnings.ts';
 import type { Refreshed, Refresher } from './refresh.ts';
 import type { Authenticated, SignIn } from './sign-in.ts';
 
@@ -31,12 +32,21 @@ export class Identification {
   readonly #publicUrl: URL;
   readonly #cookie: string;
   readonly #refresher: Refresher;
+  readonly #beginnings: Beginnings;
 
-  constructor(signIn: SignIn, sessions: Sessions, publicUrl: URL, refresher: Refresher) {
-    this.#signIn = signIn;
-    this.#sessions = sessions;
+  constructor(parts: {
+    signIn: SignIn;
+    sessions: Sessions;
+    publicUrl: URL;
+    refresher: Refresher;
+    beginnings: Beginnings;
+  }) {
+    const { publicUrl } = parts;
+    this.#signIn = parts.signIn;
+    this.#sessions = parts.sessions;
     this.#publicUrl = publicUrl;
-    this.#refresher = refresher;
+    this.#refresher = parts.refresher;
+    this.#beginnings = parts.beginnings;
     this.#cookie = cookieName(publicUrl);
   }
 
@@ -145,7 +155,7 @@ export class Identification {
     }
     const principal = this.#signIn.principal(assertion, provider);
     if (sessionless) return { kind: 'somebody', principal, reply: headers };
-    const { session, token } = await this.#signIn.establish(outcome, provider, { ...context, chain });
+    const { session, token } = await this.#beginnings.begin(outcome, provider, { ...context, chain });
     const forgotten = forgetAsking(headerValues(request.rawHeaders, 'cookie').join('; '), this.#publicUrl);
     const reply = { ...headers, 'set-cookie': [sessionCookie(this.#publicUrl, token), ...forgotten] };
     return { kind: 'somebody', principal, session, reply };
