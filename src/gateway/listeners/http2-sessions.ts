@@ -28,6 +28,8 @@ const connectionWindow = 1024 * 1024;
 export class Http2Sessions {
   readonly #parts: Http2Parts;
   readonly #sessions = new Set<ServerHttp2Session>();
+  /** Those on which no request is under way. */
+  readonly #idle = new Set<ServerHttp2Session>();
 
   constructor(parts: Http2Parts) {
     this.#parts = parts;
@@ -48,14 +50,18 @@ export class Http2Sessions {
     });
     session.setLocalWindowSize(connectionWindow);
     this.#sessions.add(session);
+    this.#idle.add(session);
     let open = 0;
     let idle = setTimeout(() => session.close(), keepAlive);
     session.on('stream', (stream, _headers, _flags, rawHeaders) => {
       open += 1;
       clearTimeout(idle);
+      this.#idle.delete(session);
       stream.once('close', () => {
         open -= 1;
-        if (open === 0 && !session.destroyed) idle = setTimeout(() => session.close(), keepAlive);
+        if (open > 0 || session.destroyed) return;
+        idle = setTimeout(() => session.close(), keepAlive);
+        this.#idle.add(session);
       });
       this.#serve(stream, rawHeaders, socket);
     });
@@ -66,12 +72,18 @@ export class Http2Sessions {
     session.once('close', () => {
       clearTimeout(idle);
       this.#sessions.delete(session);
+      this.#idle.delete(session);
     });
   }
 
   /** Tells every client to send no more on its connection; requests under way go on. */
   close(): void {
     for (const session of this.#sessions) session.close();
+  }
+
+  /** As `close`, for the connections on which no request is under way. */
+  closeIdle(): void {
+    for (const session of this.#idle) session.close();
   }
 
   /** Ends every connection and what runs on it. */

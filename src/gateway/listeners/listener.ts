@@ -1,11 +1,5 @@
 /** One address that browsers connect to: the same limits and refusals over http and https, and the way to a drained end. */
-import {
-  createServer as createHttpServer,
-  type IncomingMessage,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from 'node:http';
+import { createServer as createHttpServer, type Server, type ServerOptions } from 'node:http';
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -16,8 +10,10 @@ import { hangUp } from '../../proxy/hang-up.ts';
 import type { Certificates } from '../../tls/certificates.ts';
 import { tlsPolicy } from '../../tls/server-certificate.ts';
 import { isForwardAuth } from '../asked-request.ts';
+import { Crowd } from './crowd.ts';
 import { noteExpectation } from './expectation.ts';
 import { Http2Sessions } from './http2-sessions.ts';
+import { guardConnections, type Serve, type Upgrade } from './one-connection.ts';
 
 /** The limits of the listeners; times in milliseconds, sizes in bytes. */
 export interface ServerLimits {
@@ -36,8 +32,8 @@ export interface ListenerParts {
   readonly certificates?: Certificates | undefined;
   /** False while a WebSocket gets the same answer as any request. */
   readonly takesUpgrades: () => boolean;
-  readonly serve: (request: IncomingMessage, response: ServerResponse) => void;
-  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  readonly serve: Serve;
+  readonly upgrade: Upgrade;
 }
 
 /** A listener that is open. */
@@ -46,39 +42,49 @@ export class Listener {
   readonly #scheme: string;
   readonly #http2: Http2Sessions | undefined;
   readonly #release: () => void;
-  /** Those whose handshake is not over and those that have become WebSockets too, which the server does not count. */
-  readonly #sockets = new Set<Socket>();
+  readonly #crowd: Crowd;
 
-  private constructor(server: Server | HttpsServer, scheme: string, http2?: Http2Sessions, release = () => {}) {
+  private constructor(
+    server: Server | HttpsServer,
+    crowd: Crowd,
+    { http2, release = () => undefined }: { http2?: Http2Sessions; release?: () => void } = {},
+  ) {
     this.#server = server;
-    this.#scheme = scheme;
+    this.#crowd = crowd;
+    this.#scheme = http2 ? 'https' : 'http';
     this.#http2 = http2;
     this.#release = release;
-    server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
   }
 
   /** Listens; throws an OperatorError that says what stands in the way. */
   static async open(parts: ListenerParts): Promise<Listener> {
-    const { address, certificates } = parts;
+    const { address, certificates, limits, log } = parts;
     if (address.protocol !== 'https:') {
       const server = createHttpServer(serverOptions(parts));
-      prepare(server, parts);
-      const listener = new Listener(server, 'http');
+      const crowd = watch(server, parts, () => server.closeIdleConnections());
+      prepare(server, parts, crowd);
       await listen(server, address, 80);
-      return listener;
+      return new Listener(server, crowd);
     }
     if (!certificates) throw new OperatorError(`${address.origin} has no certificate`, 'set server.tls');
-    const http2 = new Http2Sessions({ ...parts.limits, log: parts.log, serve: parts.serve });
+    const http2 = new Http2Sessions({
+      ...limits,
+      log,
+      serve: (request, response) => {
+        crowd.serve(request.socket);
+        parts.serve(request, response);
+      },
+    });
     const server = createTlsServer(parts, certificates, http2);
-    prepare(server, parts);
+    const crowd = watch(server, parts, () => {
+      server.closeIdleConnections();
+      http2.closeIdle();
+    });
+    prepare(server, parts, crowd);
     // A new context also ends the tickets of the one before, so that a visitor who comes back sees the new certificate.
     const release = certificates.onChange(() => server.setSecureContext(certificates.defaults));
-    const listener = new Listener(server, 'https', http2, release);
     await listen(server, address, 443);
-    return listener;
+    return new Listener(server, crowd, { http2, release });
   }
 
   /** Where it really listens: a configured port of 0 has become a free one. */
@@ -101,7 +107,7 @@ export class Listener {
   /** Ends what is left. */
   cut(): void {
     this.#http2?.cut();
-    for (const socket of this.#sockets) socket.destroy();
+    this.#crowd.cut();
   }
 }
 
@@ -146,16 +152,37 @@ function createTlsServer(parts: ListenerParts, certificates: Certificates, http2
   return server;
 }
 
-function prepare(server: Server | HttpsServer, { limits, log, serve, upgrade }: ListenerParts): void {
+/** Counts the connections of a listener, so that those that ask for nothing make way when they are too many. */
+function watch(server: Server | HttpsServer, { limits, log, address }: ListenerParts, closeIdle: () => void): Crowd {
+  const { maxConnections } = limits;
+  const onCrowded = (waiting: number): void =>
+    log.warn(
+      { listener: address.origin, maxConnections, waiting },
+      'a listener is nearly full: connections that ask for nothing make way for others',
+    );
+  const crowd = new Crowd({ maxConnections, closeIdle, onCrowded });
+  server.maxConnections = maxConnections;
+  server.on('connection', (socket: Socket) => crowd.enter(socket));
+  return crowd;
+}
+
+function prepare(server: Server | HttpsServer, { log, ...takers }: ListenerParts, crowd: Crowd): void {
+  const { serve, upgrade } = guardConnections(takers, log);
   server.maxHeadersCount = 0; // Node would drop what is past the count and go on; the size limit refuses instead.
-  server.maxConnections = limits.maxConnections;
-  server.on('request', serve);
+  server.on('request', (request, response) => {
+    crowd.serve(request.socket);
+    serve(request, response);
+  });
   // Node's own answer would ask for a body that nobody has judged yet.
   server.on('checkContinue', (request, response) => {
+    crowd.serve(request.socket);
     noteExpectation(request, response);
     serve(request, response);
   });
-  server.on('upgrade', upgrade);
+  server.on('upgrade', (request, socket, head) => {
+    crowd.serve(request.socket);
+    upgrade(request, socket, head);
+  });
   server.on('connect', (_request, socket) =>
     hangUp(socket, 'HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'),
   );

@@ -1,0 +1,81 @@
+/**
+ * Room on a crowded listener: connections that have asked for nothing make way for fresh ones, the longest-waiting first. Who
+ * opens thousands and says nothing, or a byte at a time, holds up nobody who has something to ask.
+ */
+import type { Socket } from 'node:net';
+
+/** How many connections a listener can have, and what it can close besides those that have never asked. */
+export interface CrowdParts {
+  readonly maxConnections: number;
+  /** Closes connections whose requests have all been answered. */
+  readonly closeIdle: () => void;
+  /** Told when it gets crowded, at most once a minute. */
+  readonly onCrowded: (waiting: number) => void;
+}
+
+const closingInterval = 1000;
+const tellingInterval = 60_000;
+
+/** Either side of TLS: the same connection has the same peer. */
+interface Peer {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}
+
+/** The connections of one listener. */
+export class Crowd {
+  readonly #parts: CrowdParts;
+  /** Above it there is no more patience; the rest is for those who come while others are being closed. */
+  readonly #mark: number;
+  readonly #all = new Set<Socket>();
+  /** Those that have asked for nothing yet, by their peer, in the order in which they came. */
+  readonly #waiting = new Map<string, Socket>();
+  #closedAt = Number.NEGATIVE_INFINITY;
+  #toldAt = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: CrowdParts) {
+    this.#parts = parts;
+    this.#mark = parts.maxConnections - Math.ceil(parts.maxConnections / 10);
+  }
+
+  /** Takes in a connection, before its handshake; those that become WebSockets stay counted. */
+  enter(socket: Socket): void {
+    if (this.#all.size >= this.#mark) this.#makeRoom();
+    const key = keyOf(socket);
+    this.#all.add(socket);
+    this.#waiting.set(key, socket);
+    socket.once('close', () => {
+      this.#all.delete(socket);
+      if (this.#waiting.get(key) === socket) this.#waiting.delete(key);
+    });
+  }
+
+  /** A request has come on the connection with this peer. */
+  serve(peer: Peer): void {
+    if (this.#waiting.size > 0) this.#waiting.delete(keyOf(peer));
+  }
+
+  /** Ends every connection. */
+  cut(): void {
+    for (const socket of this.#all) socket.destroy();
+  }
+
+  #makeRoom(): void {
+    const now = performance.now();
+    if (now - this.#toldAt >= tellingInterval) {
+      this.#toldAt = now;
+      this.#parts.onCrowded(this.#waiting.size);
+    }
+    const [longest] = this.#waiting.values();
+    if (longest) {
+      longest.destroy();
+    } else if (now - this.#closedAt >= closingInterval) {
+      this.#closedAt = now;
+      this.#parts.closeIdle();
+    }
+  }
+}
+
+function keyOf({ remoteAddress, remotePort }: Peer): string {
+  return `${remoteAddress} ${remotePort}`;
+}
