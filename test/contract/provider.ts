@@ -9,6 +9,7 @@ import type { Attempt, Provider } from '../../src/core/provider.ts';
 import { type AttemptParts, attemptOf, passwordParts } from '../support/attempt.ts';
 import { keptLog } from '../support/log-lines.ts';
 import { until } from '../support/poll.ts';
+import { endsWithin } from '../support/stopwatch.ts';
 
 /** A provider whose server does not answer, and the deadline that its options give it. */
 export interface Outage {
@@ -124,8 +125,8 @@ export function providerContract(name: string, setup: ProviderSetup): void {
   contract('a user can be looked up, and a stranger is unknown', async (t, at) => {
     if (!at.provider.lookUp) return t.skip('looks nobody up');
     const { known, unknown } = at.lookUp ?? { known: at.subjects[0], unknown: 'nobody-3b1d' };
-    assertVouchesFor(await at.provider.lookUp(known, AbortSignal.timeout(10_000)), at.subjects[0]);
-    assert.equal((await at.provider.lookUp(unknown, AbortSignal.timeout(10_000))).kind, 'unknown-user');
+    assertVouchesFor(await at.provider.lookUp(known, AbortSignal.timeout(60_000)), at.subjects[0]);
+    assert.equal((await at.provider.lookUp(unknown, AbortSignal.timeout(60_000))).kind, 'unknown-user');
   });
 
   contract('an unreachable server is unavailable within the timeout', async (t, at) => {
@@ -134,27 +135,23 @@ export function providerContract(name: string, setup: ProviderSetup): void {
       const outage = await makeOutage();
       t.after(() => outage.provider.close?.());
       const attempt = attemptOf(outage.attempt ?? (await at.good(0)));
-      const { outcome, milliseconds } = await timed(outage.provider, attempt);
+      const outcome = await endsWithin(outage.timeout + slack, what, outage.provider.attempt(attempt));
       assert.equal(outcome.kind, 'unavailable', `${what}: ${inspect(outcome)}`);
-      assert.ok(milliseconds < outage.timeout + slack, `${what}: ${milliseconds} ms of ${outage.timeout}`);
       assertHidden(outcome, at.secrets, what);
     }
   });
 
   contract('an aborted signal ends the attempt', async (t, at) => {
-    const early = await timed(at.provider, attemptOf({ ...(await at.good(0)), signal: AbortSignal.abort() }));
-    assert.equal(early.outcome.kind, 'unavailable', 'aborted before it began');
-    assert.ok(early.milliseconds < slack, `${early.milliseconds} ms`);
+    const aborted = attemptOf({ ...(await at.good(0)), signal: AbortSignal.abort() });
+    const early = await endsWithin(slack, 'aborted before it began', at.provider.attempt(aborted));
+    assert.equal(early.kind, 'unavailable', 'aborted before it began');
     for (const [what, makeOutage] of Object.entries(at.outages ?? {})) {
       const outage = await makeOutage();
       t.after(() => outage.provider.close?.());
       const parts = outage.attempt ?? (await at.good(0));
-      const { outcome, milliseconds } = await timed(
-        outage.provider,
-        attemptOf({ ...parts, signal: AbortSignal.timeout(100) }),
-      );
+      const attempt = attemptOf({ ...parts, signal: AbortSignal.timeout(100) });
+      const outcome = await endsWithin(100 + slack, `${what}, aborted after 100 ms`, outage.provider.attempt(attempt));
       assert.equal(outcome.kind, 'unavailable', what);
-      assert.ok(milliseconds < 100 + slack, `${what}: ended ${milliseconds} ms after the start, aborted after 100 ms`);
     }
   });
 
@@ -186,29 +183,29 @@ function assertHidden(outcome: Outcome, secrets: readonly string[], what: string
   for (const secret of secrets) assert.ok(!text.includes(secret), `${what}: the cause holds a secret`);
 }
 
-async function timed(provider: Provider, attempt: Attempt): Promise<{ outcome: Outcome; milliseconds: number }> {
-  const start = performance.now();
-  const outcome = await provider.attempt(attempt);
-  return { outcome, milliseconds: performance.now() - start };
-}
-
 /**
  * Medians of interleaved rounds within a factor of two, or within 3 ms, where a machine's noise is as large as the work.
- * A busy machine may spoil a series, so one good series of three is enough: a real difference spoils all of them.
+ * A busy machine may spoil a series, so one good series of ten is enough: a real difference spoils all of them.
  */
 async function assertAlike(provider: Provider, known: string, unknown: string): Promise<void> {
   const seen: string[] = [];
-  for (let series = 0; series < 3; series++) {
+  for (let series = 0; series < 10; series++) {
     const times: { known: number[]; unknown: number[] } = { known: [], unknown: [] };
     for (let round = 0; round < 15; round++) {
-      times.known.push((await timed(provider, attemptOf(passwordParts(known, wrongPassword)))).milliseconds);
-      times.unknown.push((await timed(provider, attemptOf(passwordParts(unknown, wrongPassword)))).milliseconds);
+      times.known.push(await wait(provider, attemptOf(passwordParts(known, wrongPassword))));
+      times.unknown.push(await wait(provider, attemptOf(passwordParts(unknown, wrongPassword))));
     }
     const [a, b] = [median(times.known), median(times.unknown)];
     if (Math.abs(a - b) < 3 || Math.max(a, b) < 2 * Math.min(a, b)) return;
     seen.push(`${a.toFixed(1)} and ${b.toFixed(1)} ms`);
   }
   assert.fail(`wrong password and unknown user take ${seen.join(', then ')}`);
+}
+
+async function wait(provider: Provider, attempt: Attempt): Promise<number> {
+  const start = performance.now();
+  await provider.attempt(attempt);
+  return performance.now() - start;
 }
 
 function median(values: readonly number[]): number {

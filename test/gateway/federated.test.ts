@@ -8,6 +8,7 @@ import { freePort } from '../support/free-port.ts';
 import { gateway, type TestGateway, type Yaml } from '../support/gateway.ts';
 import { type ManualClock, manualClock } from '../support/manual-clock.ts';
 import { type Idp, startIdp } from '../support/oidc-provider.ts';
+import { endsWithin } from '../support/stopwatch.ts';
 import { startUpstream, type TestUpstream } from '../support/upstream.ts';
 import { type Answer, hiddenFields, Visitor } from '../support/visitor.ts';
 
@@ -90,10 +91,8 @@ async function openSocket(t: TestContext, { gate }: World, visitor: Visitor): Pr
 }
 
 async function assertCut(socket: WebSocket): Promise<void> {
-  const startedAt = performance.now();
-  const [code] = await once(socket, 'close', { signal: AbortSignal.timeout(4000) });
+  const [code] = await endsWithin(2000, 'the cut', once(socket, 'close'));
   assert.equal(code, 1008);
-  assert.ok(performance.now() - startedAt < 2000);
 }
 
 test('federated: buttons and form stand in the order of the chain, under the names that the operator gave', async (t) => {
@@ -176,6 +175,22 @@ test('federated: tabs that open at the same moment have no more than five flows 
     ends.push(locationOf(await visitor.open(pathOf(back))));
   }
   assert.equal(ends.filter((end) => end === '/app').length, 5, ends.join('\n'));
+});
+
+test('federated: one address cannot fill the store with logins that it never ends', async (t) => {
+  const clock = manualClock();
+  const at = await world(t, { clock, config: { server: { trustedProxies: ['127.0.0.1/32'] } } });
+  const start = `/_gate/start/sso?${new URLSearchParams({ return: `/${'x'.repeat(4000)}` })}`;
+  const begin = async (address: string) =>
+    (await at.visitor().open(start, { headers: { 'x-forwarded-for': address } })).status;
+  let begun = 0;
+  while ((await begin('192.0.2.7')) === 302) begun += 1;
+  assert.ok(begun > 1000 && begun < 2000, `${begun} logins`);
+  assert.equal(await begin('192.0.2.7'), 503);
+  assert.equal(at.gate.audit('login').at(-1)?.reason, 'overloaded');
+  assert.equal(await begin('192.0.2.8'), 302, 'others sign in');
+  clock.advance(11 * 60_000);
+  assert.equal(await begin('192.0.2.7'), 302, 'and so does it once they are over');
 });
 
 test('federated: a logout ends what tabs that signed in together have begun, live connections too', async (t) => {

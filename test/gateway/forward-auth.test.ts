@@ -218,6 +218,17 @@ test('forward-auth: Envoy asks with the path behind the address, in the clientâ€
     (await ask('GET /_gate/auth/admin HTTP/1.1', `Cookie: ${cookie}`, 'X-Forwarded-Uri: /public')).status,
     400,
   );
+  const named = async (...names: string[]) =>
+    (
+      await ask(
+        'GET /_gate/auth/page HTTP/1.1',
+        `Cookie: ${cookie}`,
+        ...names.map((name) => `X-Original-Route: ${name}`),
+      )
+    ).status;
+  assert.equal(await named('home'), 200);
+  for (const names of [['admin'], ['home', 'home'], [''], ['%'], ['public']])
+    assert.equal(await named(...names), 400, `Envoy has matched ${names}`);
   const sent = await ask('GET /_gate/auth/page HTTP/1.1', 'Accept: text/html');
   assert.equal(sent.status, 302);
   assert.match(sent.text, new RegExp(`location: ${started.url.origin}/_gate/login\\?return=%2Fpage\\r\n`, 'i'));

@@ -9,6 +9,7 @@ import { gatehouse, requireRole } from '../../src/gateway/middleware.ts';
 import { echoing, seenBy, startApp, type TestApp } from '../support/app.ts';
 import { until } from '../support/poll.ts';
 import { passwords } from '../support/site.ts';
+import { endsWithin } from '../support/stopwatch.ts';
 import { hiddenFields, type Visitor } from '../support/visitor.ts';
 
 async function signedIn(app: TestApp, user: keyof typeof passwords = 'agent1'): Promise<Visitor> {

@@ -13,7 +13,7 @@ import { routeAt } from '../support/routes.ts';
 const routes = [
   { name: 'home', location: '/', upstream: 'http://app:8070', websocket: true },
   { name: 'open', location: '^~ /open/', upstream: 'http://app:8070', access: 'public' },
-  { name: 'inner', location: '/open/inner/', upstream: 'http://app:8070' },
+  { name: 'in ner', location: '/open/inner/', upstream: 'http://app:8070' },
   { name: 'closed', location: '= /closed', upstream: 'http://app:8070', access: 'deny' },
   { name: 'reports', location: '~ ^/reports/\\d+$', upstream: 'http://app:8070', access: { roles: ['agent'] } },
   {
@@ -155,10 +155,13 @@ test('exports: Envoy clears first, asks then, and refuses what it cannot ask abo
     match: object;
     route?: { cluster: string };
     direct_response?: { status: number };
-    typed_per_filter_config?: unknown;
+    typed_per_filter_config?: Record<string, { disabled?: boolean; mutations?: { request_mutations: object[] } }>;
   };
   for (const { routes: entries } of [kibana, every] as { routes: Entry[] }[]) {
-    const unasked = entries.filter(({ typed_per_filter_config }) => typed_per_filter_config !== undefined);
+    const unasked = entries.filter(
+      (entry) => entry.typed_per_filter_config?.['envoy.filters.http.ext_authz']?.disabled,
+    );
+    assert.equal(unasked.length, 2);
     assert.ok(
       unasked.every(({ route, direct_response }) => route?.cluster === 'gatehouse' || direct_response?.status === 404),
     );
@@ -166,6 +169,20 @@ test('exports: Envoy clears first, asks then, and refuses what it cannot ask abo
     for (const { route } of entries)
       assert.ok(!route || clusters.some(({ name }: { name: string }) => name === route.cluster));
   }
+  const named = (every.routes as Entry[]).map(
+    ({ typed_per_filter_config: own }) => own?.['envoy.filters.http.header_mutation']?.mutations?.request_mutations,
+  );
+  assert.deepEqual(
+    named.flatMap((mutations) => mutations ?? []),
+    ['closed', 'open', 'reports', 'in%%20ner', 'stripped', 'home'].map((value) => ({
+      append: { header: { key: 'x-original-route', value }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' },
+    })),
+    'a verdict about another route than the one that Envoy has matched is a refusal',
+  );
+  assert.deepEqual(manager.route_config.request_headers_to_remove, ['x-original-route']);
+  const silence = (every.routes as { route?: { idle_timeout?: string; timeout?: string } }[]).map(({ route }) => route);
+  assert.equal(silence.at(-2)?.idle_timeout, '3600s', 'a silent WebSocket stays');
+  assert.equal(silence.at(-1)?.timeout, '20s', 'a login may take its time');
   const secure = clusters.find((cluster: { transport_socket?: unknown }) => cluster.transport_socket);
   assert.equal(secure.transport_socket.typed_config.sni, 'kibana');
   assert.match(stderr, /look at the order of open/);

@@ -26,6 +26,7 @@ import { freePort } from '../support/free-port.ts';
 import { keptLog } from '../support/log-lines.ts';
 import { manualClock } from '../support/manual-clock.ts';
 import { until } from '../support/poll.ts';
+import { endsWithin } from '../support/stopwatch.ts';
 
 const alice = success(
   'Alice',
@@ -398,7 +399,7 @@ test('cas: a logout request ends the session of its ticket, and nothing else is 
     provider.readLogout?.({
       channel,
       url: new URL(callback),
-      signal: AbortSignal.timeout(1000),
+      signal: AbortSignal.timeout(60_000),
       ...(form && { form }),
     });
   const posted = (value: string) => new URLSearchParams({ logoutRequest: value });
@@ -458,7 +459,7 @@ test('cas: answers that cross the network unprotected are worth a warning', (t) 
 
 const steps = async (provider: Provider): Promise<[string, string][]> => {
   const found: ProbeStep[] = [];
-  for await (const step of provider.probe?.(AbortSignal.timeout(5000)) ?? []) found.push(step);
+  for await (const step of provider.probe?.(AbortSignal.timeout(60_000)) ?? []) found.push(step);
   return found.map(({ step, result }) => [step, result]);
 };
 
@@ -572,9 +573,8 @@ test('cas: an answer without an end is given up when it is too large, long befor
     pour();
     return undefined;
   });
-  const startedAt = performance.now();
-  const outcome = await signInWith(casProvider(t, { url: server.url, timeout: '20s' }), 'ST-1');
+  const login = signInWith(casProvider(t, { url: server.url, timeout: '20s' }), 'ST-1');
+  const outcome = await endsWithin(5000, 'the login', login);
   assert.partialDeepStrictEqual(outcome, { kind: 'unavailable', reason: 'protocol-error' });
-  assert.ok(performance.now() - startedAt < 5000);
   await until('the connection is closed', () => server.sockets.size === 0);
 });

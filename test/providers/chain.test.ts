@@ -18,6 +18,7 @@ import {
   scripted,
   vouched,
 } from '../support/scripted-provider.ts';
+import { endsWithin } from '../support/stopwatch.ts';
 
 const unknown: Outcome = { kind: 'unknown-user' };
 const wrong: Outcome = { kind: 'rejected', reason: 'bad-password' };
@@ -246,7 +247,8 @@ test('whatever they answer: authenticated comes only of a vouching provider, and
 
 test('a provider that pays no heed to its signal is left at its deadline, and the next is asked', async () => {
   const hung = scripted('ldap', deaf, { timeout: 60 });
-  const { outcome, steps } = await run([hung, scripted('local', vouched('alice'))]);
+  const links = [hung, scripted('local', vouched('alice'))];
+  const { outcome, steps } = await endsWithin(1000, 'the chain', run(links));
   assert.equal(outcome.kind, 'authenticated');
   assert.deepEqual(steps[0] && { ...steps[0], milliseconds: 0 }, {
     provider: 'ldap',
@@ -254,10 +256,7 @@ test('a provider that pays no heed to its signal is left at its deadline, and th
     reason: 'timed-out',
     milliseconds: 0,
   });
-  assert.ok(
-    (steps[0]?.milliseconds ?? 0) >= 55 && (steps[0]?.milliseconds ?? 0) < 1000,
-    `took ${steps[0]?.milliseconds} ms`,
-  );
+  assert.ok((steps[0]?.milliseconds ?? 0) >= 55, `took ${steps[0]?.milliseconds} ms`);
   assert.equal(hung.attempts[0]?.signal.aborted, true);
 });
 
@@ -380,9 +379,7 @@ test('a hung directory costs three users a deadline, the fourth nothing', async 
   const hung = scripted('ldap', deaf, { timeout: 150, breaker: new Breaker({ clock }) });
   const links = [hung, scripted('local', vouched('alice'))];
   await Promise.all([run(links), run(links), run(links)]);
-  const startedAt = performance.now();
-  const { outcome, steps } = await run(links);
-  assert.ok(performance.now() - startedAt < 120, 'the fourth waited');
+  const { outcome, steps } = await endsWithin(120, 'the fourth', run(links));
   assert.equal(outcome.kind, 'authenticated');
   assert.partialDeepStrictEqual(steps[0], { reason: 'breaker-open', milliseconds: 0 });
   assert.equal(hung.attempts.length, 3);

@@ -20,6 +20,7 @@ import { type KerberosSetting, kerberosProvider } from '../support/kerberos-prov
 import { type KeytabKey, keytabBytes } from '../support/keytab.ts';
 import { keptLog } from '../support/log-lines.ts';
 import { trials } from '../support/properties.ts';
+import { cpuTime } from '../support/stopwatch.ts';
 
 const spn = 'HTTP/cc.example.com@EXAMPLE.COM';
 const key = () => randomBytes(32);
@@ -72,10 +73,11 @@ test('kerberos: whatever the header, reading it takes no time and never throws',
     fc.property(fc.string({ maxLength: 2000 }), (text) => void readNegotiate(`Negotiate ${text}`)),
     trials(),
   );
-  const start = performance.now();
-  for (const text of [' '.repeat(200_000), 'A'.repeat(200_000), `${'A='.repeat(100_000)}!`])
-    readNegotiate(`Negotiate ${text}`);
-  assert.ok(performance.now() - start < 200);
+  const spent = cpuTime(() => {
+    for (const text of [' '.repeat(200_000), 'A'.repeat(200_000), `${'A='.repeat(100_000)}!`])
+      readNegotiate(`Negotiate ${text}`);
+  });
+  assert.ok(spent < 200, `${spent} ms`);
 });
 
 const mapped: readonly (readonly [realms: RealmsOption, principal: string, want: string])[] = [
@@ -376,7 +378,7 @@ test('kerberos: two providers share a keytab or are refused, and the environment
 });
 
 async function stepsOf(provider: Provider): Promise<ProbeStep[]> {
-  return Array.fromAsync(provider.probe?.(AbortSignal.timeout(5000)) ?? []);
+  return Array.fromAsync(provider.probe?.(AbortSignal.timeout(60_000)) ?? []);
 }
 
 const probes: Readonly<

@@ -8,6 +8,7 @@ import { entry, type FakeAnswer, fakeLdap, fakePeer, reference, result } from '.
 import { ldapProvider } from '../support/ldap-provider.ts';
 import { keptLog } from '../support/log-lines.ts';
 import { until } from '../support/poll.ts';
+import { endsWithin } from '../support/stopwatch.ts';
 
 const managerDn = 'cn=reader,dc=example,dc=com';
 const manager = { managerDn, managerPassword: 'reads' };
@@ -28,11 +29,6 @@ const directoryWith =
 const slack = 1000;
 
 const login = passwordAttempt.bind(undefined, 'alice', 'right');
-
-async function timed<T>(work: Promise<T>): Promise<{ value: T; milliseconds: number }> {
-  const start = performance.now();
-  return { value: await work, milliseconds: performance.now() - start };
-}
 
 const broken: Readonly<
   Record<string, { reason: string; peer: (t: TestContext) => Promise<{ url: string; sockets: ReadonlySet<object> }> }>
@@ -82,10 +78,11 @@ const broken: Readonly<
 for (const [name, { reason, peer }] of Object.entries(broken)) {
   test(`ldap: a peer that ${name} is unavailable: ${reason}, and its sockets are closed`, async (t) => {
     const { url, sockets } = await peer(t);
-    const provider = ldapProvider(t, { url, ...manager, timeout: '400ms' });
-    const { value, milliseconds } = await timed(provider.attempt(login()));
+    // What shows by itself must not need the deadline, which a busy machine may miss.
+    const timeout = reason === 'timed-out' ? 400 : 60_000;
+    const provider = ldapProvider(t, { url, ...manager, timeout: `${timeout}ms` });
+    const value = await endsWithin(400 + slack, name, provider.attempt(login()));
     assert.partialDeepStrictEqual(value, { kind: 'unavailable', reason }, inspect(value));
-    assert.ok(milliseconds < 400 + slack, `${milliseconds} ms`);
     await provider.close?.();
     await until('all sockets are closed', () => sockets.size === 0);
   });
@@ -94,11 +91,9 @@ for (const [name, { reason, peer }] of Object.entries(broken)) {
 test('ldap: an abort ends the attempt and its sockets at once', async (t) => {
   const fake = await fakePeer(t, (socket) => void socket.resume());
   const provider = ldapProvider(t, { url: fake.url, ...manager, timeout: '10s' });
-  const { value, milliseconds } = await timed(
-    provider.attempt(passwordAttempt('alice', 'right', AbortSignal.timeout(100))),
-  );
+  const attempt = passwordAttempt('alice', 'right', AbortSignal.timeout(100));
+  const value = await endsWithin(100 + slack, 'the attempt', provider.attempt(attempt));
   assert.partialDeepStrictEqual(value, { kind: 'unavailable', reason: 'timed-out' });
-  assert.ok(milliseconds < 100 + slack, `${milliseconds} ms`);
   await until('all sockets are closed', () => fake.sockets.size === 0);
 });
 
@@ -189,7 +184,7 @@ test('ldap: bytes that follow the answer to StartTLS in plain text end the conne
     ...manager,
     startTls: true,
     ca: testCertificates().ca,
-    timeout: '2s',
+    timeout: '60s',
   });
   assert.partialDeepStrictEqual(await provider.attempt(login()), { kind: 'unavailable', reason: 'protocol-error' });
 });
@@ -211,9 +206,8 @@ test('ldap: a hang during the TLS handshake ends in time', async (t) => {
     ca: testCertificates().ca,
     timeout: '300ms',
   });
-  const { value, milliseconds } = await timed(provider.attempt(login()));
+  const value = await endsWithin(300 + slack, 'the attempt', provider.attempt(login()));
   assert.partialDeepStrictEqual(value, { kind: 'unavailable', reason: 'timed-out' });
-  assert.ok(milliseconds < 300 + slack, `${milliseconds} ms`);
   await until('all sockets are closed', () => fake.sockets.size === 0);
 });
 

@@ -10,6 +10,7 @@ import { keptLog } from '../support/log-lines.ts';
 import { manualClock } from '../support/manual-clock.ts';
 import { oidcProvider, signIn } from '../support/oidc-login.ts';
 import { type Idp, type IdpOptions, startIdp } from '../support/oidc-provider.ts';
+import { endsWithin } from '../support/stopwatch.ts';
 
 const people = { alice: { preferred_username: 'alice' } };
 const audience = 'gatehouse-api';
@@ -158,7 +159,7 @@ test('without an audience of its own, tokens must be for the client id', async (
 });
 
 test('O12: tokens with unknown keys do not make a request each, up or down', async (t) => {
-  const { idp, provider } = await listening(t, {}, {}, { timeout: '300ms' });
+  const { idp, provider } = await listening(t);
   assert.equal((await call(provider, await accessToken(idp))).kind, 'authenticated');
   const strange = await accessToken(idp, {}, { typ: 'at+jwt', kid: 'strange' });
   const asked = () => idp.requests.filter((request) => request === 'GET /jwks').length;
@@ -169,12 +170,11 @@ test('O12: tokens with unknown keys do not make a request each, up or down', asy
   other.idp.silent = (path) => path === '/jwks';
   const token = await accessToken(other.idp);
   const silentlyAsked = () => other.idp.requests.filter((request) => request === 'GET /jwks').length;
-  const startedAt = performance.now();
   for (const _round of [1, 2]) {
-    const outcomes = await Promise.all(Array.from({ length: 100 }, () => call(other.provider, token)));
+    const calls = Array.from({ length: 100 }, () => call(other.provider, token));
+    const outcomes = await endsWithin(1000, 'the calls', Promise.all(calls));
     assert.ok(outcomes.every(({ kind }) => kind === 'unavailable'));
   }
-  assert.ok(performance.now() - startedAt < 2000);
   assert.ok(silentlyAsked() <= 2, `${silentlyAsked()} requests`);
 });
 
@@ -229,8 +229,8 @@ test('what the introspection says is judged like a token', async (t) => {
 test('an introspection that cannot be asked is an outage, and no token is logged', async (t) => {
   const log = keptLog();
   const idp = await startIdp(t, { people });
-  const options = { ...idp.options, bearer: { introspection: true }, timeout: '300ms' };
-  const provider = await oidcProvider(t, options, { log });
+  const options = { ...idp.options, bearer: { introspection: true } };
+  const provider = await oidcProvider(t, { ...options, timeout: '300ms' }, { log });
   idp.silent = (path) => path === '/token/introspection';
   assert.partialDeepStrictEqual(await call(provider, 'opaque-secret-1'), { kind: 'unavailable', reason: 'timed-out' });
   idp.silent = () => false;

@@ -1,9 +1,9 @@
 /** The registry of live connections. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as later } from 'node:timers/promises';
 import { Connections } from '../../src/proxy/connections.ts';
 import { collectLog } from '../support/log.ts';
+import { until } from '../support/poll.ts';
 
 test('connections: the end of a session reaches each of its connections once, and nobody else', () => {
   const connections = new Connections();
@@ -35,23 +35,23 @@ test('connections: what has ended by itself is forgotten, and counted', () => {
 });
 
 test('connections: a request that has only begun is cut when its grace is over, unless it has finished', async () => {
-  const connections = new Connections({ grace: 50 });
+  const connections = new Connections({ grace: 500 });
   const ended: string[] = [];
   connections.add('a', { kind: 'request', end: () => ended.push('long') });
   const release = connections.add('a', { kind: 'request', end: () => ended.push('short') });
   connections.end('a', 'signed-out');
   assert.deepEqual(ended, []);
   release();
-  await later(100);
+  await until('the grace is over', () => ended.length > 0);
   assert.deepEqual(ended, ['long']);
 });
 
 test('connections: only sessions with something lasting are to be looked after', async () => {
-  const connections = new Connections({ grace: 30 });
+  const connections = new Connections({ grace: 500 });
   connections.add('request', { kind: 'request', end: () => undefined });
   connections.add('stream', { kind: 'stream', end: () => undefined });
   assert.deepEqual(connections.sessions(), ['stream']);
-  await later(50);
+  await until('the grace is over', () => connections.sessions().length > 1);
   assert.deepEqual(connections.sessions(), ['request', 'stream']);
 });
 

@@ -173,7 +173,7 @@ test(
     const steps = async (options: object): Promise<ProbeStep[]> => {
       const found: ProbeStep[] = [];
       const provider = casProvider(t, { url: server.url, ...options });
-      for await (const step of provider.probe?.(AbortSignal.timeout(10_000)) ?? []) found.push(step);
+      for await (const step of provider.probe?.(AbortSignal.timeout(60_000)) ?? []) found.push(step);
       return found;
     };
     const well = await steps({ ca });

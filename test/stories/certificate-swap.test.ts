@@ -12,6 +12,7 @@ import { temporaryFolder } from '../support/folder.ts';
 import { ask, type HttpsSite, httpsSite } from '../support/https-site.ts';
 import { until } from '../support/poll.ts';
 import { passwords } from '../support/site.ts';
+import { endsWithin } from '../support/stopwatch.ts';
 
 const seenWithin = 2000;
 
@@ -53,8 +54,15 @@ function shownTo(port: number, session?: Buffer): Promise<{ name: string; resume
   });
 }
 
-/** Requests one after another until told to stop; everything that was not a 200. */
+/** Waits until new visitors are shown a certificate, which must be soon. */
+async function seen(port: number, name: string): Promise<void> {
+  const shown = until(`${name} is shown`, async () => (await shownTo(port)).name === name);
+  await endsWithin(seenWithin, `until ${name} is shown`, shown);
+}
+
+/** Requests one after another until told to stop, or the test ends; everything that was not a 200. */
 function load(
+  t: TestContext,
   run: () => Promise<number>,
   workers: number,
 ): { stop(): Promise<{ requests: number; failures: string[] }> } {
@@ -68,13 +76,13 @@ function load(
       if (status !== 200) failures.push(String(status));
     }
   });
-  return {
-    stop: async () => {
-      isOver = true;
-      await Promise.all(work);
-      return { requests, failures };
-    },
+  const stop = async () => {
+    isOver = true;
+    await Promise.all(work);
+    return { requests, failures };
   };
+  t.after(stop);
+  return { stop };
 }
 
 function get(port: number, ca: string, agent: https.Agent | false): Promise<number> {
@@ -98,9 +106,9 @@ test('certificate swap: under load no request fails, and new handshakes see the 
     session.destroy();
   });
   const loads = [
-    load(() => get(port, ca, false), 4),
-    load(() => get(port, ca, agent), 4),
-    load(async () => (await ask(session, { ':path': '/public/x' })).status, 8),
+    load(t, () => get(port, ca, false), 4),
+    load(t, () => get(port, ca, agent), 4),
+    load(t, async () => (await ask(session, { ':path': '/public/x' })).status, 8),
   ];
   const { good, renewed } = testCertificates();
   const times: number[] = [];
@@ -108,7 +116,7 @@ test('certificate swap: under load no request fails, and new handshakes see the 
     const name = index % 2 === 0 ? 'renewed' : 'good';
     const startedAt = performance.now();
     put(pair);
-    await until(`${name} is shown`, async () => (await shownTo(port)).name === name, seenWithin);
+    await seen(port, name);
     times.push(Math.round(performance.now() - startedAt));
     assert.equal((await shownTo(port)).name, name);
   }
@@ -131,21 +139,21 @@ test('certificate swap: a visitor who resumes a session gets a full handshake wi
   assert.ok(first.session, 'there is a ticket');
   assert.equal((await shownTo(port, first.session)).resumed, true);
   put(testCertificates().renewed);
-  await until('the new one is shown', async () => (await shownTo(port)).name === 'renewed', seenWithin);
+  await seen(port, 'renewed');
   const again = await shownTo(port, first.session);
   assert.deepEqual([again.resumed, again.name], [false, 'renewed']);
 });
 
 test('certificate swap: a broken replacement is refused, visitors keep the old one, and a good one is taken after it', async (t) => {
   const { port, ca, put, lines, files } = await swapSite(t);
-  const visitors = load(() => get(port, ca, false), 2);
+  const visitors = load(t, () => get(port, ca, false), 2);
   copyFileSync(testCertificates().renewed.certificate, files.certificate);
   await until('the refusal is logged', () =>
     lines.some((line) => line.includes('a replaced certificate cannot be used')),
   );
   assert.equal((await shownTo(port)).name, 'good');
   put(testCertificates().renewed);
-  await until('the new one is shown', async () => (await shownTo(port)).name === 'renewed', seenWithin);
+  await seen(port, 'renewed');
   assert.deepEqual((await visitors.stop()).failures, []);
 });
 
@@ -159,7 +167,7 @@ test('certificate swap: a reload takes the files as they are', async (t) => {
 test('certificate swap: a chain without its intermediate is named in the log, and by cert check over the wire', async (t) => {
   const { port, put, lines, ca } = await swapSite(t);
   put(testCertificates().unchained);
-  await until('it is in use', async () => (await shownTo(port)).name === 'unchained', seenWithin);
+  await seen(port, 'unchained');
   assert.ok(lines.some((line) => line.includes('the chain is not complete') && line.includes('CN=intermediate')));
   const { run } = await import('../support/command.ts');
   const file = path.join(await temporaryFolder(t), 'ca.pem');
@@ -202,6 +210,6 @@ test('certificate swap: a browser signs in over HTTP/2 and goes on over a swap',
   );
   assert.equal(echoed, 'over TLS');
   put(testCertificates().renewed);
-  await until('the new one is shown', async () => (await shownTo(port)).name === 'renewed', seenWithin);
+  await seen(port, 'renewed');
   assert.equal((await page.goto(`${origin}/desk?again`))?.status(), 200);
 });

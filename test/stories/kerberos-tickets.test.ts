@@ -298,7 +298,7 @@ story('what the directory says of a user counts, whatever the ticket', async (t)
 
 story('a probe reads the keytab of a real KDC', async (t) => {
   const { kdc, provider } = await setUp(t);
-  const steps = await Array.fromAsync(provider.probe?.(AbortSignal.timeout(5000)) ?? []);
+  const steps = await Array.fromAsync(provider.probe?.(AbortSignal.timeout(60_000)) ?? []);
   assert.deepEqual(
     steps.filter(({ result }) => result !== 'ok'),
     [],
@@ -311,7 +311,7 @@ story('a probe reads the keytab of a real KDC', async (t) => {
     t,
     await optionsOf(kdc, { keytab: await kdc.keytab(['HTTP/localhost'], 'arcfour-hmac:normal,aes256-cts:normal') }),
   );
-  const found = await Array.fromAsync(weak.probe?.(AbortSignal.timeout(5000)) ?? []);
+  const found = await Array.fromAsync(weak.probe?.(AbortSignal.timeout(60_000)) ?? []);
   assert.partialDeepStrictEqual(
     found.find(({ result }) => result !== 'ok'),
     { step: 'enctypes', result: 'warning' },

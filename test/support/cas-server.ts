@@ -194,7 +194,7 @@ async function listening(child: ChildProcess, isSecure: boolean): Promise<string
       if (child.exitCode !== null) throw new Error(`gunicorn ended with ${child.exitCode}: ${said}`);
       return /Booting worker/.test(said) && /Listening at: https?:\/\/127\.0\.0\.1:(\d+)/.exec(said)?.[1];
     },
-    20_000,
+    60_000,
   );
   return `${isSecure ? 'https' : 'http'}://127.0.0.1:${port}/cas`;
 }

@@ -1,5 +1,5 @@
 /** The data plane on a listener of its own, without the pipeline: what the tests of `src/proxy` send requests to. */
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
@@ -265,15 +265,28 @@ export interface RawClient {
   closed(): Promise<string>;
 }
 
-/** Connects and sends; closed with the test. */
+/** Connects and sends; closed with the test. A reset ends the connection as a close does: which comes is up to chance. */
 export async function rawClient(t: TestContext, port: number, bytes: string | Buffer): Promise<RawClient> {
   const socket = connect(port, '127.0.0.1');
-  socket.on('error', () => undefined);
   t.after(() => socket.destroy());
   await once(socket, 'connect');
   let text = '';
+  let isOver = false;
+  const news = new EventEmitter();
+  const over = (): void => {
+    isOver = true;
+    news.emit('any');
+  };
+  socket.on('error', () => undefined).on('end', over);
+  const closed = new Promise<string>((resolve) =>
+    socket.once('close', () => {
+      over();
+      resolve(text);
+    }),
+  );
   socket.on('data', (chunk) => {
     text += chunk.toString('latin1');
+    news.emit('any');
   });
   socket.write(bytes);
   return {
@@ -281,20 +294,17 @@ export async function rawClient(t: TestContext, port: number, bytes: string | Bu
     text: () => text,
     until: async (pattern) => {
       while (!pattern.test(text)) {
-        if (socket.destroyed || socket.readableEnded) throw new Error(`the connection ended with: ${text}`);
-        await Promise.race([once(socket, 'data'), once(socket, 'end'), once(socket, 'close')]);
+        if (isOver) throw new Error(`the connection ended with: ${text}`);
+        await once(news, 'any');
       }
       return text;
     },
-    closed: async () => {
-      if (!socket.destroyed) await once(socket, 'close');
-      return text;
-    },
+    closed: () => closed,
   };
 }
 
 /** Waits until something holds, looking at every turn of the clock. */
-export async function eventually(holds: () => boolean, what: string, milliseconds = 5000): Promise<void> {
+export async function eventually(holds: () => boolean, what: string, milliseconds = 30_000): Promise<void> {
   const deadline = performance.now() + milliseconds;
   while (!holds()) {
     if (performance.now() > deadline) throw new Error(`did not happen within ${milliseconds} ms: ${what}`);

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after } from 'node:test';
 
 const wholeFileMs = 10 * 60_000;
-const afterLastTestMs = 10_000;
+const afterLastTestMs = 30_000;
 
 function endIn(milliseconds: number, what: string): void {
   const end = () => {

@@ -36,7 +36,7 @@ export async function startFront(t: TestContext, front: FrontProgram): Promise<{
   const state = await until(
     `${program} listens`,
     async () => (child.exitCode !== null ? 'ended' : (await accepts(port)) && 'listens'),
-    15_000,
+    60_000,
   );
   if (state === 'ended') throw new Error(`${program} did not start:\n${output}`);
   return { output: () => output };

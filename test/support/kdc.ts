@@ -200,7 +200,7 @@ async function serve(
       if (child.exitCode !== null) throw new Error(`krb5kdc ended with ${child.exitCode}: ${said}`);
       return accepts(port);
     },
-    15_000,
+    60_000,
   );
   return child;
 }

@@ -97,7 +97,7 @@ async function listens(child: ChildProcess, port: number): Promise<boolean> {
   const state = await until(
     'nginx accepts connections',
     async () => (child.exitCode !== null ? 'ended' : (await answers(port)) && 'listens'),
-    15_000,
+    60_000,
   );
   return state === 'listens' && child.exitCode === null;
 }

@@ -7,11 +7,16 @@ export interface RawAnswer {
   readonly text: string;
 }
 
-/** Sends bytes and reads until the other side closes, or until a whole answer has come and `milliseconds` of silence. */
-export function sendRaw(url: URL, bytes: string | Buffer, { silence = 300, most = 10_000 } = {}): Promise<RawAnswer> {
+/**
+ * Sends bytes and reads until the other side closes, until `silence` milliseconds have passed since the last that came, or
+ * until `most` have passed since all was sent.
+ */
+export function sendRaw(url: URL, bytes: string | Buffer, { silence = 300, most = 60_000 } = {}): Promise<RawAnswer> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     const socket = connect(Number(url.port), url.hostname);
+    let end: NodeJS.Timeout | undefined;
+    let quiet: NodeJS.Timeout | undefined;
     const settle = (): void => {
       clearTimeout(end);
       clearTimeout(quiet);
@@ -19,15 +24,20 @@ export function sendRaw(url: URL, bytes: string | Buffer, { silence = 300, most 
       const text = Buffer.concat(chunks).toString('latin1');
       resolve({ status: Number(/^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1] ?? 0), text });
     };
-    const end = setTimeout(settle, most);
-    let quiet: NodeJS.Timeout | undefined;
+    /** What lies ready is read before silence is believed: this process may have stood still itself. */
+    const listen = (): void => {
+      const heard = chunks.length;
+      setImmediate(() => chunks.length === heard && settle());
+    };
     socket.on('data', (chunk) => {
       chunks.push(chunk);
       clearTimeout(quiet);
-      quiet = setTimeout(settle, silence);
+      quiet = setTimeout(listen, silence);
     });
     socket.on('error', settle).on('close', settle);
-    socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
+    socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes, (error) => {
+      if (!error) end = setTimeout(settle, most);
+    });
   });
 }
 

@@ -157,7 +157,7 @@ async function serve(folder: string, port: number, ldapsPort: number): Promise<C
       if (child.exitCode !== null) throw new Error(`slapd ended with ${child.exitCode}: ${said}`);
       return answers(ldapsPort);
     },
-    15_000,
+    60_000,
   );
   return child;
 }

@@ -152,8 +152,8 @@ function receivedOf(request: IncomingMessage, connection: number, bytes: number,
 }
 
 /**
- * What an upstream does at its paths: `/echo` (and any other) says what it received, `/status/N`, `/bytes?n=`, `/sse`,
- * `/slow?ms=`, `/stall` (a head, then silence), `/chunked?n=`, `/sink` (reads, then the hash), `/early` (answers without
+ * What an upstream does at its paths: `/echo` (and any other) says what it received, `/status/N`, `/bytes?n=`,
+ * `/sse?every=&count=` (`then=silence` keeps it open behind the last event), `/slow?ms=`, `/stall` (a head, then silence), `/chunked?n=`, `/sink` (reads, then the hash), `/early` (answers without
  * reading), `/headers?name=value`, `/hints`, `/trailers`, `/truncate` (dies in the middle of a body), `/die`.
  */
 async function answer(
@@ -174,7 +174,12 @@ async function answer(
     case 'bytes':
       return sendBytes(response, number('n', 1024));
     case 'sse':
-      return sendEvents(response, number('every', 20), number('count', Number.POSITIVE_INFINITY));
+      return sendEvents(
+        response,
+        number('every', 20),
+        number('count', Number.POSITIVE_INFINITY),
+        url.searchParams.get('then') === 'silence',
+      );
     case 'slow':
       return void delay(response, number('ms', 1000), () => response.end('slow'));
     case 'stall':
@@ -228,13 +233,15 @@ function delay(response: ServerResponse, milliseconds: number, then: () => void)
   response.once('close', () => clearTimeout(timer));
 }
 
-function sendEvents(response: ServerResponse, every: number, count: number): void {
+function sendEvents(response: ServerResponse, every: number, count: number, isSilentThen: boolean): void {
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' }).flushHeaders();
   let sent = 0;
   const timer = setInterval(() => {
     sent += 1;
     response.write(`data: ${sent} ${Date.now()}\n\n`);
-    if (sent >= count) response.end();
+    if (sent < count) return;
+    clearInterval(timer);
+    if (!isSilentThen) response.end();
   }, every);
   response.once('close', () => clearInterval(timer));
 }

@@ -67,7 +67,7 @@ export async function serveSite(t: TestContext, { env, folder, url }: XivoSite):
       if (child.exitCode !== null) throw new Error(`the gateway ended: ${lines.join('')}`);
       return lines.some((line) => line.includes('the gateway is ready'));
     },
-    20_000,
+    60_000,
   );
   return { child, visitor: () => new Visitor(url), log: () => lines.join('') };
 }

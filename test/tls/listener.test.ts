@@ -14,6 +14,7 @@ import { temporaryFolder } from '../support/folder.ts';
 import { type CollectedLog, collectLog } from '../support/log.ts';
 import { manualClock } from '../support/manual-clock.ts';
 import { until } from '../support/poll.ts';
+import { endsWithin } from '../support/stopwatch.ts';
 
 const openssl = (...words: readonly string[]): void =>
   void execFileSync('openssl', words, { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -211,14 +212,19 @@ function place(from: CertificateFiles, to: CertificateFiles): void {
 
 const subject = (certificates: Certificates): string => certificates.current[0]?.report.certificates[0]?.subject ?? '';
 const refused = 'a replaced certificate cannot be used; the one before goes on';
-const pickedUp = 2000;
+
+/** Waits until the first certificate is of this subject, which must be within two seconds. */
+async function inUseSoon(certificates: Certificates, start: string): Promise<void> {
+  const isThere = until(`${start} is in use`, () => subject(certificates).startsWith(start));
+  await endsWithin(2000, `until ${start} is in use`, isThere);
+}
 
 test('certificates: files that are copied over are picked up within two seconds', async (t) => {
   const { files, certificates, log } = await inUse(t, testCertificates().good);
   let changes = 0;
   certificates.onChange(() => (changes += 1));
   place(testCertificates().renewed, files);
-  await until('the new one is in use', () => subject(certificates).startsWith('CN=renewed'), pickedUp);
+  await inUseSoon(certificates, 'CN=renewed');
   assert.equal(changes, 1);
   assert.equal(log.find(refused).length, 0);
 });
@@ -230,12 +236,12 @@ test('certificates: files that are renamed into place are picked up, and links t
     copyFileSync(renewed[name], `${files[name]}.new`);
     renameSync(`${files[name]}.new`, files[name]);
   }
-  await until('the renamed one is in use', () => subject(certificates).startsWith('CN=renewed'), pickedUp);
+  await inUseSoon(certificates, 'CN=renewed');
   for (const name of ['certificate', 'key'] as const) {
     rmSync(files[name]);
     symlinkSync(good[name], files[name]);
   }
-  await until('the linked one is in use', () => subject(certificates).startsWith('CN=good'), pickedUp);
+  await inUseSoon(certificates, 'CN=good');
 });
 
 test('certificates: a copy under way is not taken, and nothing is complained about', async (t) => {
@@ -249,7 +255,7 @@ test('certificates: a copy under way is not taken, and nothing is complained abo
   }
   writeFileSync(files.certificate, text);
   copyFileSync(renewed.key, files.key);
-  await until('the whole one is in use', () => subject(certificates).startsWith('CN=renewed'), pickedUp);
+  await inUseSoon(certificates, 'CN=renewed');
   assert.equal(log.find(refused).length, 0);
 });
 
@@ -262,7 +268,7 @@ test('certificates: a broken replacement is refused and logged once, the old one
   assert.match(String(line?.detail), /is not the key of any certificate/);
   assert.match(subject(certificates), /^CN=good/);
   copyFileSync(renewed.key, files.key);
-  await until('the mended one is in use', () => subject(certificates).startsWith('CN=renewed'), pickedUp);
+  await inUseSoon(certificates, 'CN=renewed');
   assert.equal(log.find(refused).length, 1);
 });
 
@@ -285,7 +291,7 @@ test('certificates: an expired one serves when there is no other, and any that i
   const { files, certificates, log } = await inUse(t, testCertificates().expired);
   assert.equal(log.find('a certificate is not valid, and browsers refuse it').length, 1);
   place(testCertificates().good, files);
-  await until('the good one is in use', () => subject(certificates).startsWith('CN=good'), pickedUp);
+  await inUseSoon(certificates, 'CN=good');
 });
 
 test('certificates: the end of one is warned of thirty days ahead, once a day', async (t) => {
