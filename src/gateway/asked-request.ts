@@ -62,7 +62,9 @@ export function readAsked(call: GatewayRequest, setting: AskedSetting): AskedRea
   if (named === undefined) return refused('the original method is said in two ways');
   const method = named === '' ? call.method : named;
   if (!token.test(method)) return refused('the original method is malformed');
-  const { route, answer, sendsAsWritten } = options;
+  const { answer, sendsAsWritten } = options;
+  const route = options.path === undefined ? options.route : routeNamed(call);
+  if (route === false) return refused('the route is empty, malformed, or said twice');
   return {
     kind: 'ok',
     request: {
@@ -101,6 +103,18 @@ function readOptions(target: string): Options | undefined {
   if (answer !== null && answer !== 'later' && answer !== 'page' && answer !== 'again') return undefined;
   if (path !== null && path !== 'canonical') return undefined;
   return { sendsAsWritten: path === null, ...(route !== null && { route }), ...(answer !== null && { answer }) };
+}
+
+/** The route that Envoy has matched: its address has no room for it. Whoever else brings the header can only be refused for it. */
+function routeNamed({ rawHeaders }: GatewayRequest): string | undefined | false {
+  const [written, ...more] = headerValues(rawHeaders, 'x-original-route');
+  if (written === undefined) return undefined;
+  try {
+    const name = decodeURIComponent(written);
+    return more.length === 0 && name !== '' && name.length <= maxName && name;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -33,7 +33,7 @@ const replaced = ['cookie', 'authorization', 'x-request-id', 'traceparent'] as c
 
 /** Names of ours that proxies set or clear by themselves: that one arrives says nothing about what goes upstream. */
 const forwarding =
-  /^(?:x-forwarded-(?:for|proto|host|port|server|method|uri|prefix|scheme|ssl|by|upgrade|client-cert)|x-original-(?:uri|method|host|upgrade)|x-real-ip|x-request-id|forwarded)$/;
+  /^(?:x-forwarded-(?:for|proto|host|port|server|method|uri|prefix|scheme|ssl|by|upgrade|client-cert)|x-original-(?:uri|method|host|upgrade|route)|x-real-ip|x-request-id|forwarded)$/;
 
 /** Answers front proxies. */
 export class ForwardAuthCarrier {

@@ -4,6 +4,7 @@
  */
 import { stringify } from 'yaml';
 import type { Route } from '../core/route.ts';
+import { clusterName, clustersOf } from './envoy-clusters.ts';
 import {
   clearedNames,
   type Exported,
@@ -19,6 +20,9 @@ const header = `# Written by \`gatehouse export envoy\`: write it anew when the 
 
 const types = 'type.googleapis.com/envoy.extensions';
 
+/** By which the gateway is told the route that Envoy has matched: a verdict about another one is a refusal. */
+const routeHeader = 'x-original-route';
+
 /** Writes a static configuration. */
 export function exportEnvoy(site: ExportSite): Exported {
   const ranked = rankRoutes(site.routes);
@@ -28,10 +32,7 @@ export function exportEnvoy(site: ExportSite): Exported {
       {
         static_resources: {
           listeners: [listener(site, ranked)],
-          clusters: [
-            gatewayCluster(site),
-            ...ranked.flatMap(({ route }, index) => (route.access === 'deny' ? [] : [cluster(route, index)])),
-          ],
+          clusters: clustersOf(site, ranked),
         },
       },
       { lineWidth: 0, aliasDuplicateObjects: false },
@@ -70,7 +71,11 @@ function listener(site: ExportSite, ranked: readonly RankedRoute[]): object {
         asking(site),
         { name: 'envoy.filters.http.router', typed_config: { '@type': `${types}.filters.http.router.v3.Router` } },
       ],
-      route_config: { name: 'gatehouse', virtual_hosts: virtualHosts(ranked) },
+      route_config: {
+        name: 'gatehouse',
+        request_headers_to_remove: [routeHeader],
+        virtual_hosts: virtualHosts(site, ranked),
+      },
     },
   };
   return {
@@ -131,24 +136,22 @@ function asking({ identityNames, verdictTimeout, gateway }: ExportSite): object 
   };
 }
 
-function virtualHosts(ranked: readonly RankedRoute[]): object[] {
+function virtualHosts({ verdictTimeout }: ExportSite, ranked: readonly RankedRoute[]): object[] {
+  const own = { cluster: 'gatehouse', timeout: `${verdictTimeout / 1000}s` };
   const hosts = [...new Set(ranked.map(({ route }) => route.host))];
   return hosts.map((host) => ({
     name: host ?? 'every host',
-    domains:
-      host === undefined
-        ? ['*']
-        : [host, `${host}:*`].filter((domain) => !domain.startsWith('*.') || !domain.endsWith(':*')),
+    domains: host === undefined ? ['*'] : host.startsWith('*.') ? [host] : [host, `${host}:*`],
     routes: [
       {
         match: { path_separated_prefix: '/_gate/auth' },
         direct_response: { status: 404 },
         typed_per_filter_config: unasked,
       },
-      { match: { prefix: '/_gate/' }, route: { cluster: 'gatehouse' }, typed_per_filter_config: unasked },
+      { match: { prefix: '/_gate/' }, route: own, typed_per_filter_config: unasked },
       ...ranked.flatMap(({ route }, index) => (route.host === host ? [routeEntry(route, index)] : [])),
       // Whoever is told nothing else by the verdict meets the gateway's own answer.
-      { match: { prefix: '/' }, route: { cluster: 'gatehouse' } },
+      { match: { prefix: '/' }, route: own },
     ],
   }));
 }
@@ -157,18 +160,35 @@ const unasked = {
   'envoy.filters.http.ext_authz': { '@type': `${types}.filters.http.ext_authz.v3.ExtAuthzPerRoute`, disabled: true },
 };
 
+/** Envoy has one limit for silence, on a WebSocket as in an answer. */
+const webSocketTimeout = 3_600_000;
+
 function routeEntry(route: Route, index: number): object {
-  const { access, upstream, path, timeouts, preserveHost, modifier } = route;
-  if (access === 'deny') return { match: matchOf(route), direct_response: { status: 403 } };
+  const { access, upstream, path, timeouts, preserveHost, modifier, websocket } = route;
+  const typed_per_filter_config = naming(route);
+  if (access === 'deny') return { match: matchOf(route), direct_response: { status: 403 }, typed_per_filter_config };
   const isReplaced = upstream.path !== undefined && upstream.path !== path && !modifier.startsWith('~');
   return {
     match: matchOf(route),
     route: {
       cluster: clusterName(index),
       timeout: '0s',
-      idle_timeout: `${timeouts.idle / 1000}s`,
+      idle_timeout: `${Math.max(timeouts.idle, websocket && timeouts.idle > 0 ? webSocketTimeout : 0) / 1000}s`,
       ...(isReplaced && { prefix_rewrite: upstream.path }),
       ...(!preserveHost && { host_rewrite_literal: upstream.servers[0]?.url.host }),
+    },
+    typed_per_filter_config,
+  };
+}
+
+/** Before the question, like the clearing. Envoy fills in what stands between two signs of percent. */
+function naming({ name }: Route): object {
+  const header = { key: routeHeader, value: encodeURIComponent(name).replaceAll('%', '%%') };
+  const append = { header, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' };
+  return {
+    'envoy.filters.http.header_mutation': {
+      '@type': `${types}.filters.http.header_mutation.v3.HeaderMutationPerRoute`,
+      mutations: { request_mutations: [{ append }] },
     },
   };
 }
@@ -184,66 +204,4 @@ function matchOf({ modifier, path }: Route): object {
     default:
       return { prefix: path };
   }
-}
-
-function clusterName(index: number): string {
-  return `app_${index + 1}`;
-}
-
-function gatewayCluster({ gateway }: ExportSite): object {
-  return endpoints('gatehouse', [gateway], 2000);
-}
-
-function cluster({ upstream, timeouts }: Route, index: number): object {
-  const { servers, tls } = upstream;
-  const [first] = servers;
-  const name = tls?.servername ?? first?.url.hostname;
-  return {
-    ...endpoints(
-      clusterName(index),
-      servers.map(({ url }) => url),
-      timeouts.connect,
-    ),
-    ...(first?.url.protocol === 'https:' && {
-      transport_socket: {
-        name: 'envoy.transport_sockets.tls',
-        typed_config: {
-          '@type': `${types}.transport_sockets.tls.v3.UpstreamTlsContext`,
-          sni: name,
-          common_tls_context: {
-            validation_context: {
-              trusted_ca:
-                tls?.ca === undefined ? { filename: '/etc/ssl/certs/ca-certificates.crt' } : { inline_string: tls.ca },
-              match_typed_subject_alt_names: [{ san_type: 'DNS', matcher: { exact: name } }],
-            },
-          },
-        },
-      },
-    }),
-  };
-}
-
-function endpoints(name: string, urls: readonly URL[], connect: number): object {
-  return {
-    name,
-    type: 'STRICT_DNS',
-    connect_timeout: `${connect / 1000}s`,
-    load_assignment: {
-      cluster_name: name,
-      endpoints: [
-        {
-          lb_endpoints: urls.map(({ hostname, port, protocol }) => ({
-            endpoint: {
-              address: {
-                socket_address: {
-                  address: hostname.replace(/^\[(.*)\]$/, '$1'),
-                  port_value: Number(port || (protocol === 'https:' ? 443 : 80)),
-                },
-              },
-            },
-          })),
-        },
-      ],
-    },
-  };
 }

@@ -47,7 +47,7 @@ export const clearedNames: readonly string[] = [
     (name) => `x-forwarded-${name}`,
   ),
   ...['access-token', 'uri', 'method', 'upgrade'].map((name) => `x-forwarded-${name}`),
-  ...['url', 'uri', 'host', 'method', 'upgrade'].map((name) => `x-original-${name}`),
+  ...['url', 'uri', 'host', 'method', 'upgrade', 'route'].map((name) => `x-original-${name}`),
 ];
 
 /** A route with the routes that take some of its requests first, though it comes before them in the list. */

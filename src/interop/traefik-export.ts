@@ -78,7 +78,12 @@ export function exportTraefik(site: ExportSite): Exported {
     );
     serversTransports[id] = transport(route);
   }
-  const text = header + stringify({ http: { routers, middlewares, services, serversTransports } }, { lineWidth: 0 });
+  const text =
+    header +
+    stringify(
+      { http: { routers, middlewares, services, serversTransports } },
+      { lineWidth: 0, aliasDuplicateObjects: false },
+    );
   return { text, notes: notesOf(site) };
 }
 
