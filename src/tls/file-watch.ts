@@ -30,6 +30,7 @@ export class FileWatch {
   #groups: readonly Group[] = [];
   #watchers: readonly FSWatcher[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #dueAt = 0;
   #isLooking = false;
   #isClosed = false;
 
@@ -75,8 +76,11 @@ export class FileWatch {
   /** One timer: the earlier of two wishes wins, and notices that come in a row cause one look. */
   #schedule(milliseconds: number): void {
     if (this.#isClosed || this.#isLooking) return;
-    if (this.#timer && milliseconds >= lookEvery) return;
+    const dueAt = performance.now() + milliseconds;
+    // A folder in which something is written all the time must not put the look off for ever.
+    if (this.#timer && this.#dueAt <= dueAt) return;
     clearTimeout(this.#timer);
+    this.#dueAt = dueAt;
     this.#timer = setTimeout(() => void this.#look(), milliseconds);
     this.#timer.unref();
   }

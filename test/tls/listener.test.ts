@@ -229,6 +229,15 @@ test('certificates: files that are copied over are picked up within two seconds'
   assert.equal(log.find(refused).length, 0);
 });
 
+test('certificates: a folder in which something is written all the time does not put it off', async (t) => {
+  const { files, certificates } = await inUse(t, testCertificates().good);
+  const notes = path.join(path.dirname(files.certificate), 'access.log');
+  const busy = setInterval(() => writeFileSync(notes, 'a line\n', { flag: 'a' }), 10);
+  t.after(() => clearInterval(busy));
+  place(testCertificates().renewed, files);
+  await inUseSoon(certificates, 'CN=renewed');
+});
+
 test('certificates: files that are renamed into place are picked up, and links that are turned too', async (t) => {
   const { good, renewed } = testCertificates();
   const { files, certificates } = await inUse(t, good);
