@@ -6,6 +6,7 @@ import * as z from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import type { Store } from '../../core/store.ts';
 import type { FlowName } from './flow-names.ts';
+import { Shares } from './shares.ts';
 
 const flowMilliseconds = 10 * 60_000;
 const flowsPerBrowser = 5;
@@ -14,6 +15,10 @@ const loopMilliseconds = 60_000;
 const turnsInLoop = 20;
 /** Browsers give up after some twenty redirects, with a page of their own: a circle must end here before. */
 const mostRestarts = 3;
+
+/** Room for a site of thousands behind one address, each with its tabs, and for several such. */
+const flowLimits = { ofAddress: 16 * 1024 * 1024, ofAll: 64 * 1024 * 1024, least: 512 };
+const turnLimits = { ofAddress: 2 * 1024 * 1024, ofAll: 8 * 1024 * 1024, least: 128 };
 
 const flowSchema = z.strictObject({
   provider: z.string(),
@@ -31,6 +36,8 @@ export type Flow = z.output<typeof flowSchema>;
 export class Flows {
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #flowShares = new Shares(flowLimits);
+  readonly #turnShares = new Shares(turnLimits);
   #latest = 0;
 
   constructor(store: Store, clock: Clock) {
@@ -43,25 +50,33 @@ export class Flows {
     return restarts > mostRestarts;
   }
 
-  /** Remembers a flow; a browser with too many loses its oldest. */
-  async begin(browser: string, id: string, flow: Omit<Flow, 'beganAt'>): Promise<void> {
+  /** Remembers a flow; a browser with too many loses its oldest, and so does an address with very many. */
+  async begin(browser: string, id: string, flow: Omit<Flow, 'beganAt'>, address: string): Promise<void> {
     const now = this.#clock.now();
     // Never the same twice, so that it is clear which of two is older.
     this.#latest = Math.max(now, this.#latest + 0.001);
     const value = JSON.stringify({ ...flow, beganAt: this.#latest });
-    await this.#store.put(`flow:${browser}.${id}`, value, now + flowMilliseconds);
+    const key = `flow:${browser}.${id}`;
+    const until = now + flowMilliseconds;
+    await this.#store.put(key, value, until);
+    for (const over of this.#flowShares.enter(key, value, address, { now, until })) await this.#store.delete(over);
     // Counted afterwards: of tabs that begin at the same time, the last one sees them all.
     const all: { key: string; beganAt: number }[] = [];
-    for await (const { key, value: text } of this.#store.list(`flow:${browser}.`))
-      all.push({ key, beganAt: flowSchema.safeParse(JSON.parse(text)).data?.beganAt ?? 0 });
+    for await (const { key: one, value: text } of this.#store.list(`flow:${browser}.`))
+      all.push({ key: one, beganAt: flowSchema.safeParse(JSON.parse(text)).data?.beganAt ?? 0 });
     all.sort((left, right) => right.beganAt - left.beganAt);
-    for (const { key } of all.slice(flowsPerBrowser)) await this.#store.delete(key);
+    for (const { key: over } of all.slice(flowsPerBrowser)) {
+      this.#flowShares.forget(over);
+      await this.#store.delete(over);
+    }
   }
 
   /** Takes a flow out, once. Undefined when this browser has none of that name: too old, used, or begun elsewhere. */
   async take(browser: string | undefined, name: FlowName): Promise<Flow | undefined> {
     if (browser === undefined || name.kind !== 'ours') return undefined;
-    const text = await this.#store.take(`flow:${browser}.${name.id}`);
+    const key = `flow:${browser}.${name.id}`;
+    this.#flowShares.forget(key);
+    const text = await this.#store.take(key);
     return text === undefined ? undefined : flowSchema.safeParse(JSON.parse(text)).data;
   }
 
@@ -69,22 +84,26 @@ export class Flows {
    * Counts a turn to an identity provider; true when this browser has made too many within a minute without having signed
    * in: it is being sent round in circles.
    */
-  async isLooping(browser: string): Promise<boolean> {
+  async isLooping(browser: string, address: string): Promise<boolean> {
     const key = `flow-turns:${browser}`;
     const now = this.#clock.now();
+    const until = now + loopMilliseconds;
     for (;;) {
       const stored = await this.#store.get(key);
       const turns = (stored ? z.array(z.number()).catch([]).parse(JSON.parse(stored.value)) : []).filter(
         (at) => now - at < loopMilliseconds,
       );
-      const next = [...turns.slice(-turnsInLoop), now];
-      if (await this.#store.replace(key, stored?.version, JSON.stringify(next), now + loopMilliseconds))
-        return turns.length >= turnsInLoop;
+      const next = JSON.stringify([...turns.slice(-turnsInLoop), now]);
+      if (!(await this.#store.replace(key, stored?.version, next, until))) continue;
+      for (const over of this.#turnShares.enter(key, next, address, { now, until })) await this.#store.delete(over);
+      return turns.length >= turnsInLoop;
     }
   }
 
   /** Somebody has signed in: the turns were no loop. */
   async settle(browser: string): Promise<void> {
-    await this.#store.delete(`flow-turns:${browser}`);
+    const key = `flow-turns:${browser}`;
+    this.#turnShares.forget(key);
+    await this.#store.delete(key);
   }
 }

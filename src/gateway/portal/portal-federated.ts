@@ -45,7 +45,7 @@ async function start(parts: PortalParts, link: ChainLink, visit: Visit): Promise
   const returnTo = safeReturnTo(queryValue(request, 'return'), parts.publicUrl);
   const browser = parts.browsers.recognise(request.headers);
   const restarts = Number(/^[1-9]$/.exec(queryValue(request, 'again') ?? '')?.[0] ?? 0);
-  if (parts.flows.isCircle(restarts) || (await parts.flows.isLooping(browser.id)))
+  if (parts.flows.isCircle(restarts) || (await parts.flows.isLooping(browser.id, context.client.address)))
     return showLoop(parts, visit, returnTo);
   const visitor = await parts.identification.visitor(request.headers.cookie);
   const session = queryValue(request, 'confirm') === '1' ? visitor : undefined;
@@ -68,12 +68,8 @@ async function start(parts: PortalParts, link: ChainLink, visit: Visit): Promise
   const { outcome } = result;
   if (outcome.kind !== 'continue' || outcome.offer.via !== 'redirect') return fail(parts, link, visit, result, aim);
   const { state, offer } = outcome;
-  await parts.flows.begin(browser.id, id, {
-    provider: link.name,
-    returnTo,
-    state,
-    ...(session && { confirming: session.id }),
-  });
+  const flow = { provider: link.name, returnTo, state, ...(session && { confirming: session.id }) };
+  await parts.flows.begin(browser.id, id, flow, context.client.address);
   redirect(request, response, offer.url.href, browser.cookie ? { 'set-cookie': browser.cookie } : {});
 }
 
