@@ -81,7 +81,13 @@ export class Lockout {
    */
   async check(username: string, address: string, signal?: AbortSignal): Promise<LockoutPermit> {
     const entered: Scope[] = [];
-    for (const scope of this.#scopes(username, address)) {
+    const scopes = this.#scopes(username, address);
+    // A lock is seen before anything is written: floods against it cost the store no more than a look.
+    for (const scope of scopes) {
+      const permit = await this.#locked(scope);
+      if (permit) return permit;
+    }
+    for (const scope of scopes) {
       const permit = await this.#enter(scope, signal);
       if (permit.kind === 'locked') {
         for (const other of entered) await this.#settle(other, (counter) => counter);
@@ -132,6 +138,12 @@ export class Lockout {
       { kind: 'address', key: addressKey, limit, forgiveness: limit / Math.max(1, max) },
     ];
     return scopes.filter((scope) => scope.limit > 0);
+  }
+
+  async #locked(scope: Scope): Promise<LockoutPermit | undefined> {
+    const now = this.#clock.now();
+    const { lockedUntil } = readCounter((await this.#store.get(scope.key))?.value, scope, now);
+    return lockedUntil > now ? { kind: 'locked', retryAfter: lockedUntil - now } : undefined;
   }
 
   async #enter(scope: Scope, signal: AbortSignal | undefined): Promise<LockoutPermit> {
@@ -195,9 +207,11 @@ export class Lockout {
   }
 
   async #write(key: string, version: string | undefined, counter: Counter, now: number): Promise<boolean> {
-    if (counter.failures === 0 && counter.underWay.length === 0 && version === undefined) return true;
+    const isEmpty = counter.failures === 0 && counter.underWay.length === 0 && counter.lockedUntil <= now;
+    if (isEmpty && version === undefined) return true;
     const memory = Math.max(shortestMemory, 4 * this.#options.max);
-    const expiresAt = Math.max(now, counter.lockedUntil, ...counter.underWay) + memory;
+    // What counts nothing is not kept: else every name that is tried while the address is locked would leave a row behind.
+    const expiresAt = isEmpty ? now : Math.max(now, counter.lockedUntil, ...counter.underWay) + memory;
     return this.#store.replace(key, version, JSON.stringify({ ...counter, countedAt: now }), expiresAt);
   }
 }

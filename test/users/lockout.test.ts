@@ -205,6 +205,20 @@ test('a counter that cannot be read is written anew', async (t) => {
   assert.equal((await lockout.check('alice', '192.0.2.1')).kind, 'locked');
 });
 
+test('what counts nothing leaves nothing in the store: names tried at a locked address, and those who signed in', async (t) => {
+  const { lockout, store } = world(t, { address: 10 });
+  const rows = async () => (await Array.fromAsync(store.list('lockout-'))).length;
+  for (let i = 0; i < 10; i++) await failTimes(lockout, 1, `user${i}`);
+  const before = await rows();
+  for (let i = 0; i < 50; i++) assert.equal((await lockout.check(`other${i}`, '192.0.2.1')).kind, 'locked');
+  assert.equal(await rows(), before);
+  assert.equal((await lockout.check('alice', '192.0.2.2')).kind, 'open');
+  await lockout.succeed('alice', '192.0.2.2');
+  assert.equal((await lockout.check('bob', '192.0.2.3')).kind, 'open');
+  await lockout.release('bob', '192.0.2.3');
+  assert.equal(await rows(), before);
+});
+
 test('names and addresses do not stand in the store', async (t) => {
   const { lockout, store } = world(t);
   await failTimes(lockout, 1, 'alice:bob*', '2001:db8::1');
