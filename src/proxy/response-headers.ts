@@ -18,6 +18,10 @@ interface Rewriting {
 
 /** Of these ours stand beside the upstream's, not in their place. */
 const besides: ReadonlySet<string> = new Set(['set-cookie', 'www-authenticate']);
+/** What lets an answer be kept and given to others: not where it brings a session's cookie. */
+const caching: ReadonlySet<string> = new Set([
+  ...['cache-control', 'expires', 'pragma', 'surrogate-control', 'cdn-cache-control'],
+]);
 
 /**
  * Headers for the client's response, names and values in turn.
@@ -31,9 +35,12 @@ export function responseHeaders(upstream: HeaderLines, forward: Forward, isOwn: 
   const coding = [upstream['transfer-encoding'] ?? []].flat().join(',').trim().toLowerCase();
   if (coding !== '' && coding !== 'chunked') throw new Error(`the body has the transfer coding ${coding.slice(0, 40)}`);
   const replaced = new Set(Object.keys(forward.reply).map((name) => name.toLowerCase()));
+  const bringsCookie = replaced.has('set-cookie');
   const lines: string[] = [];
   for (const [name, value] of Object.entries(upstream)) {
     if (value === undefined || hopByHop.has(name) || named.has(name)) continue;
+    // Where else this origin is to be found is for the gateway to say: a browser would take its cookies there (RFC 7838 §2.4).
+    if (name === 'alt-svc' || (bringsCookie && caching.has(name))) continue;
     if (replaced.has(name) && !besides.has(name)) continue;
     if (name === 'content-length' && (status === 204 || coding !== '')) continue;
     for (const text of typeof value === 'string' ? [value] : value) {
@@ -43,6 +50,7 @@ export function responseHeaders(upstream: HeaderLines, forward: Forward, isOwn: 
       lines.push(name, rewritten);
     }
   }
+  if (bringsCookie && !replaced.has('cache-control')) lines.push('cache-control', 'no-store');
   for (const [name, value] of Object.entries(forward.reply))
     for (const text of typeof value === 'string' ? [value] : value) lines.push(name, text);
   return lines;
@@ -59,17 +67,35 @@ function rewrite(name: string, value: string, { scope, redirects }: Rewriting): 
         /^(\s*\d+(?:\.\d+)?\s*[;,]\s*url\s*=\s*['"]?)(.*)$/is,
         (_all, start: string, url: string) => start + redirect(url, redirects),
       );
+    case 'clear-site-data':
+      return withoutCookies(value);
     default:
       return value;
   }
 }
 
+/** The cookies of this origin are not one application's: clearing them would sign the user out of all. */
+function withoutCookies(value: string): string | undefined {
+  const kinds = value
+    .split(',')
+    .map((kind) => kind.trim())
+    .flatMap((kind) => (kind === '"*"' ? ['"cache"', '"clientHints"', '"executionContexts"', '"storage"'] : [kind]))
+    .filter((kind) => kind !== '' && kind.toLowerCase() !== '"cookies"');
+  return kinds.length === 0 ? undefined : kinds.join(', ');
+}
+
 function redirect(value: string, redirects: Rewriting['redirects']): string {
-  for (const { from, to } of redirects) if (startsWithOrigin(value, from)) return to + value.slice(from.length);
+  for (const { from, to } of redirects)
+    if (startsWithOrigin(value, from)) return onThisSite(to + value.slice(from.length));
   // Without its last slash an origin alone is the same address (RFC 3986 §6.2.3).
   for (const { from, to } of redirects)
     if (startsWithOrigin(`${value}/`, from) && value.length + 1 === from.length) return to;
   return value;
+}
+
+/** A path that begins with two slashes, or with what browsers take for them, would name another host. */
+function onThisSite(path: string): string {
+  return /^\/[\t\r\n]*[/\\]/.test(path) ? `/.${path}` : path;
 }
 
 /** Scheme and host compare without case; the path with it. */

@@ -65,6 +65,16 @@ const redirects: readonly (readonly [string, string, string, Case])[] = [
     { upstreamPath: '/two/' },
   ],
   ['the public host, nothing replaced', 'http://cc.example.com/x', '/x', {}],
+  ['a path that would be a host', 'http://up:8000//evil.example/x', '/.//evil.example/x', {}],
+  ['a path that browsers take for a host', 'http://up:8000/\\evil.example', '/./\\evil.example', {}],
+  ['a path with a tab that browsers drop', 'http://up:8000/\t/evil.example', '/./\t/evil.example', {}],
+  [
+    'a host below a prefix that a slash stands for',
+    'http://up:8000/two//evil.example',
+    '/.//evil.example',
+    { path: '/', upstreamPath: '/two/' },
+  ],
+  ['doubled slashes below a prefix', 'http://up:8000/two//x', '/one//x', { upstreamPath: '/two/' }],
   [
     'the public host below a replaced slash',
     'http://cc.example.com/other/x',
@@ -157,6 +167,31 @@ test("response headers: the verdict's own replace the upstream's, and stand besi
     [headers('set-cookie'), headers('www-authenticate'), headers('cache-control')],
     [['a=1', 'gatehouse=new'], ['Basic', 'Negotiate abc'], ['no-store']],
   );
+});
+
+test('response headers: no redirect that is rewritten leads a browser to another host', () => {
+  for (const [name, from, , options] of redirects) {
+    const [to = ''] = headersFor({ location: from }, options)('location');
+    const isRewritten = to.startsWith('/') && !from.startsWith('/');
+    if (isRewritten) assert.equal(new URL(to, 'https://cc.example.com').host, 'cc.example.com', name);
+  }
+});
+
+test('response headers: an answer that brings our cookie is kept by no cache, whatever the upstream says', () => {
+  const upstream = { 'cache-control': 'public, max-age=3600', expires: 'Thu, 01 Jan 2099 00:00:00 GMT', etag: '"a"' };
+  const headers = headersFor(upstream, { reply: { 'set-cookie': 'gatehouse=new' } });
+  assert.deepEqual([headers('cache-control'), headers('expires'), headers('etag')], [['no-store'], [], ['"a"']]);
+  assert.deepEqual(headersFor(upstream)('cache-control'), ['public, max-age=3600']);
+});
+
+test('response headers: an application neither moves this origin nor clears its cookies', () => {
+  const upstream = { 'alt-svc': 'h2="elsewhere.example:443"', 'clear-site-data': '"cache", "cookies"' };
+  assert.deepEqual(headersFor(upstream)('alt-svc'), []);
+  assert.deepEqual(headersFor(upstream)('clear-site-data'), ['"cache"']);
+  assert.deepEqual(headersFor({ 'clear-site-data': '"cookies"' })('clear-site-data'), []);
+  assert.deepEqual(headersFor({ 'clear-site-data': '"*"' })('clear-site-data'), [
+    '"cache", "clientHints", "executionContexts", "storage"',
+  ]);
 });
 
 test('response headers: lengths stay with the body they measure', () => {
