@@ -181,6 +181,16 @@ test('cas: a ticket counts once (C5), also when it arrives twice at the same tim
   for await (const { key } of store.list('')) assert.ok(!key.includes('ST-once'), 'the store does not hold the ticket');
 });
 
+test('cas: tickets that the server does not know leave nothing in the store, and are refused again', async (t) => {
+  const server = await fakeCas(t, () => ({ body: failure('INVALID_TICKET') }));
+  const store = new MemoryStore({ now: Date.now });
+  const provider = casProvider(t, { url: server.url }, { store });
+  for (const ticket of ['ST-1', 'ST-2', 'ST-1'])
+    assert.deepEqual(await signInWith(provider, ticket), { kind: 'rejected', reason: 'ticket-rejected' });
+  assert.equal(server.asked.length, 3);
+  assert.deepEqual(await Array.fromAsync(store.list('')), []);
+});
+
 test('cas: a store that is out of reach lets nobody in', async (t) => {
   const server = await fakeCas(t, () => ({ body: alice }));
   const store = new MemoryStore({ now: Date.now });

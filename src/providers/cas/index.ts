@@ -123,7 +123,9 @@ class CasProvider implements Provider {
       // The service is made of the configuration and of what we have kept, never of the request (CVE-2022-39369).
       const question = { ticket, service: serviceOf(callbackUrl, begun.flow), renew: begun.renew };
       const within = AbortSignal.any([signal, AbortSignal.timeout(this.#timeout)]);
-      return this.#judge(ticket, await this.#client.validate(question, within));
+      const answer = await this.#client.validate(question, within);
+      if (answer.kind === 'failure' && answer.code === 'INVALID_TICKET') await this.#tickets.forget(ticket);
+      return this.#judge(ticket, answer);
     } catch (error) {
       const cause = casError(error, this.#client.label);
       return { kind: 'unavailable', reason: cause.reason, cause };

@@ -33,12 +33,15 @@ export class Tickets {
    * once, one goes on.
    */
   take(ticket: string): Promise<boolean> {
-    const digest = createHash('sha256').update(ticket).digest('base64url');
-    return this.#store.replace(
-      `cas-ticket:${this.#name}.${digest}`,
-      undefined,
-      'taken',
-      this.#clock.now() + rememberedFor,
-    );
+    return this.#store.replace(this.#key(ticket), undefined, 'taken', this.#clock.now() + rememberedFor);
+  }
+
+  /** Forgets a ticket that the server has refused, as it always will: anybody can make up such, and without end. */
+  async forget(ticket: string): Promise<void> {
+    await this.#store.delete(this.#key(ticket));
+  }
+
+  #key(ticket: string): string {
+    return `cas-ticket:${this.#name}.${createHash('sha256').update(ticket).digest('base64url')}`;
   }
 }
