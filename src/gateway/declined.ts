@@ -115,9 +115,9 @@ export class Decliner {
       decided.client?.address ?? decided.request.peer,
     );
     if (kept.kind === 'kept') {
-      const notice = noticeFor(verdict.reason);
       const cookie = kept.cookie && { 'set-cookie': kept.cookie };
-      redirect(request, response, origin + loginAddress(kept.returnTo, notice ? { notice } : {}), cookie || {});
+      const notice = noticeForForm(verdict.reason);
+      redirect(request, response, origin + loginAddress(kept.returnTo, { notice }), cookie || {});
       return { status: response.statusCode };
     }
     const openHref = loginAddress(returnFor(request, verdict.target));
@@ -182,6 +182,12 @@ function noticeFor(reason: Reason): Notice['code'] | undefined {
     'signed-out',
   ];
   return ended.includes(reason) ? 'session-ended' : undefined;
+}
+
+/** What the login page says to whom a form is kept for: that it is, unless signing in will not help. */
+function noticeForForm(reason: Reason): Notice['code'] {
+  const notice = noticeFor(reason);
+  return notice === 'not-admitted' || notice === 'unavailable' ? notice : 'form-kept';
 }
 
 function isOutage(reason: Reason): boolean {

@@ -2,7 +2,7 @@
 import { readDevice } from './device.ts';
 import { type Hidden, hiddenFields, linkButton, messageBox, submitButton } from './fields.ts';
 import { type Html, html } from './html.ts';
-import { type Frame, layout } from './layout.ts';
+import { type Frame, layout, signedInAs } from './layout.ts';
 
 /** Shown once the session is gone. */
 export interface SignedOutView {
@@ -42,6 +42,7 @@ export interface SessionsView {
   readonly sessions: readonly SessionEntry[];
   readonly now: number;
   readonly backHref: string;
+  readonly logoutHref: string;
   /** How many were ended just before. */
   readonly ended?: number | undefined;
 }
@@ -59,11 +60,11 @@ export function signedOutPage(frame: Frame, view: SignedOutView): Html {
 
 /** The page that asks whether to sign out. */
 export function logoutPage(frame: Frame, view: LogoutView): Html {
-  const { logout, common } = frame.texts;
+  const { logout } = frame.texts;
   return layout(frame, {
     heading: logout.title,
     gate: 'ajar',
-    body: html`<p class="who">${common.signedInAs(view.username)}</p>
+    body: html`${signedInAs(frame, view.username)}
 <p class="lead">${logout.body}</p>
 <form class="actions" method="post" action="${view.action}">
 ${hiddenFields(view.hidden)}${submitButton(frame, logout.submit)}
@@ -84,13 +85,13 @@ ${hiddenFields({ ...view.hidden, end: 'others' })}${submitButton(frame, texts.en
   return layout(frame, {
     heading: texts.title,
     gate: 'open',
-    body: html`<p class="who">${frame.texts.common.signedInAs(view.username)}</p>
+    body: html`${signedInAs(frame, view.username)}
 <p class="lead">${texts.lead}</p>
 ${view.ended !== undefined && messageBox(texts.ended(view.ended), false)}
 <ul class="sessions">
 ${[...mine, ...others].map((entry) => sessionItem(frame, view, entry))}</ul>
 ${others.length > 0 ? endOthers : html`<p class="aside">${texts.onlyThis}</p>`}
-<p class="aside"><a href="${view.backHref}">${texts.back}</a></p>`,
+<p class="aside links"><a href="${view.backHref}">${texts.back}</a> <a href="${view.logoutHref}">${frame.texts.logout.submit}</a></p>`,
   });
 }
 

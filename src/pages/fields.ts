@@ -14,13 +14,7 @@ export interface Notice {
 }
 
 /** Notices that tell of no failure: they are read out politely, not as an alert. */
-const calm: ReadonlySet<Notice['code']> = new Set([
-  'password-changed',
-  'signed-out',
-  'session-idle',
-  'session-ended',
-  'form-kept',
-]);
+const calm: ReadonlySet<Notice['code']> = new Set(['session-idle', 'session-ended', 'form-kept']);
 
 /** Failures that pass by themselves. */
 const passing: ReadonlySet<Notice['code']> = new Set(['too-many-failures', 'unavailable']);
@@ -74,7 +68,7 @@ export interface Field {
 export function usernameField(field: Field): Html {
   return html`<div class="field">
 <label for="${field.name}">${field.label}</label>
-<input id="${field.name}" name="${field.name}" type="text" value="${field.value ?? ''}" maxlength="256" autocapitalize="none" autocorrect="off" spellcheck="false" ${attributes(field)}>
+<input id="${field.name}" name="${field.name}" type="text" value="${field.value ?? ''}" maxlength="256" dir="auto" autocapitalize="none" autocorrect="off" spellcheck="false" ${attributes(field)}>
 </div>`;
 }
 

@@ -25,8 +25,8 @@ export interface Content {
   /** For the operator; shown small, with the status when there is one. */
   readonly requestId?: string | undefined;
   readonly status?: number;
-  /** False hides help text and contact, where the body already names them. */
-  readonly help?: boolean;
+  /** Where one signs in, the operator's help text and contact; elsewhere the contact; nothing where the body names it. */
+  readonly help?: 'sign-in' | 'contact' | 'none';
 }
 
 /** A whole document. */
@@ -54,7 +54,7 @@ export function layout(frame: Frame, content: Content): Html {
 ${content.body}
 </main>
 <footer>
-${content.help !== false && help(frame)}
+${help(frame, content.help ?? 'contact')}
 ${content.requestId !== undefined && reference(frame, content.requestId, content.status)}
 </footer>
 </div>
@@ -89,13 +89,19 @@ export function contact(frame: Frame, nearer?: string): Html | undefined {
   return address ? html`<a href="${address}">${text}</a>` : html`${text}`;
 }
 
+/** Who is signed in; the name keeps to itself, whichever way it is written. */
+export function signedInAs({ texts }: Frame, username: string): Html {
+  return html`<p class="who">${texts.common.signedInAs} <bdi>${username}</bdi></p>`;
+}
+
 function siteMark(frame: Frame): Html {
   const { logo } = frame.options;
   return logo ? html`<img class="logo" src="${assetHref(frame, logoName(logo))}" alt="" height="40">` : mark;
 }
 
-function help(frame: Frame): Html | undefined {
-  const text = operatorText(frame, frame.options.helpText);
+function help(frame: Frame, kind: NonNullable<Content['help']>): Html | undefined {
+  if (kind === 'none') return undefined;
+  const text = kind === 'sign-in' ? operatorText(frame, frame.options.helpText) : undefined;
   const whom = contact(frame);
   if (!text && !whom) return undefined;
   return html`<p class="help">${text ?? frame.texts.common.help} ${whom}</p>`;

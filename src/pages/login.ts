@@ -12,7 +12,7 @@ import {
   usernameField,
 } from './fields.ts';
 import { type Html, html } from './html.ts';
-import { type Frame, layout } from './layout.ts';
+import { type Frame, layout, signedInAs } from './layout.ts';
 import type { Texts } from './texts/en.ts';
 
 /** One way to sign in: our form, or a link to an identity provider. */
@@ -81,6 +81,7 @@ ${submitButton(frame, texts.login.submit, formFirst ? 'primary' : 'quiet')}
     heading: texts.login.title,
     ...(failed && { titlePrefix: texts.common.errorPrefix, requestId: view.requestId }),
     gate: view.notice?.code === 'unavailable' ? 'shut' : 'open',
+    help: 'sign-in',
     body: html`<p class="lead">${texts.login.lead(options.siteName)}</p>
 ${noticeBox(frame, view.notice)}
 ${waysInOrder(frame, view.ways, form)}`,
@@ -90,15 +91,18 @@ ${waysInOrder(frame, view.ways, form)}`,
 /** The page that asks for the password again. */
 export function stepUpPage(frame: Frame, view: StepUpView): Html {
   const { texts } = frame;
-  const failed = isAlert(view.notice);
+  // Nobody types a user name here.
+  const notice =
+    view.notice?.code === 'login-failed' ? { ...view.notice, code: 'password-wrong' as const } : view.notice;
+  const failed = isAlert(notice);
   const hasForm = view.ways.some((way) => way.kind === 'form');
   const password = passwordField(frame, {
     name: 'password',
     label: texts.login.password,
     autocomplete: 'current-password',
     autofocus: view.ways[0]?.kind === 'form',
-    invalid: view.notice?.code === 'login-failed',
-    describedBy: view.notice && 'notice',
+    invalid: notice?.code === 'password-wrong',
+    describedBy: notice && 'notice',
   });
   const form = html`<form method="post" action="${view.action}">
 ${hiddenFields(view.hidden)}${fixedUsername(view.username)}${password}
@@ -108,9 +112,10 @@ ${submitButton(frame, texts.stepUp.submit)}
     heading: hasForm ? texts.stepUp.title : texts.stepUp.titleOther,
     ...(failed && { titlePrefix: texts.common.errorPrefix, requestId: view.requestId }),
     gate: 'ajar',
+    help: 'sign-in',
     body: html`<p class="lead">${texts.stepUp.lead}</p>
-<p class="who">${texts.common.signedInAs(view.username)}</p>
-${noticeBox(frame, view.notice)}
+${signedInAs(frame, view.username)}
+${noticeBox(frame, notice)}
 ${waysInOrder(frame, view.ways, form)}
 <p class="aside"><a href="${view.cancelHref}">${texts.common.cancel}</a></p>`,
   });
@@ -130,13 +135,13 @@ export function newPasswordPage(frame: Frame, view: NewPasswordView): Html {
     gate: 'ajar',
     body: html`<p class="lead">${view.reason === 'password-expired' ? texts.leadExpired : texts.leadMustChange}</p>
 ${problem && messageBox(texts.problems[problem], true)}
-<form method="post" action="${view.action}">
+<div class="ways"><form method="post" action="${view.action}">
 ${hiddenFields(view.hidden)}${fixedUsername(view.username)}
 ${passwordField(frame, { name: 'password', label: texts.current, autocomplete: 'current-password', autofocus: !aboutNew, invalid: problem === 'current-wrong', describedBy: about })}
 ${passwordField(frame, { ...next, name: 'newPassword', label: texts.next, autofocus: aboutNew, describedBy: about, hint })}
 ${passwordField(frame, { ...next, name: 'newPasswordAgain', label: texts.repeat, describedBy: about })}
 ${submitButton(frame, texts.submit)}
-</form>`,
+</form></div>`,
   });
 }
 

@@ -4,7 +4,7 @@ import { errorCodes } from '../core/errors.ts';
 import type { Reason } from '../core/reason.ts';
 import { linkButton, whenToRetry } from './fields.ts';
 import { type Html, html, type Part } from './html.ts';
-import { contact, type Frame, layout } from './layout.ts';
+import { contact, type Frame, layout, signedInAs } from './layout.ts';
 
 /** Any public error. */
 export interface ErrorView {
@@ -58,14 +58,15 @@ export function errorPage(frame: Frame, view: ErrorView): Html {
   const { common, errors } = frame.texts;
   const { title, body } = errors[view.code];
   const retry = whenToRetry(frame, view.retryAfterSeconds, passing.has(view.code));
-  const home = view.homeHref !== false && linkButton(view.homeHref ?? '/', common.home);
+  const again = view.retryHref !== undefined && linkButton(view.retryHref, common.retry, 'primary');
+  const home = view.homeHref !== false && linkButton(view.homeHref ?? '/', common.home, again ? 'quiet' : 'primary');
   return layout(frame, {
     heading: title,
     gate: 'shut',
     requestId: view.requestId,
     status: errorCodes[view.code].status,
     body: html`<p class="lead">${body}${retry}</p>
-<div class="actions">${view.retryHref !== undefined && linkButton(view.retryHref, common.retry, 'primary')}${home}</div>`,
+<div class="actions">${again}${home}</div>`,
   });
 }
 
@@ -73,17 +74,22 @@ export function errorPage(frame: Frame, view: ErrorView): Html {
 export function deniedPage(frame: Frame, view: DeniedView): Html {
   const { denied, common } = frame.texts;
   const [before, after] = denied.ask;
+  const helps = view.reason === 'provider-not-admitted' && view.switchHref !== undefined;
+  const home = linkButton(view.homeHref ?? '/', common.home, helps ? 'quiet' : 'primary');
+  const elsewise =
+    view.switchHref !== undefined &&
+    linkButton(view.switchHref, helps ? denied.otherWay : common.notYou, helps ? 'primary' : 'quiet');
   return layout(frame, {
     heading: denied.title,
     gate: 'shut',
     requestId: view.requestId,
     status: errorCodes.ACCESS_DENIED.status,
-    help: false,
+    help: 'none',
     body: html`<p class="lead">${why(frame, view.reason)}</p>
 ${openTo(frame, view)}
 ${view.reason !== 'location-closed' && html`<p>${before}${contact(frame, view.contact) ?? denied.defaultContact}${after}</p>`}
-${view.username !== undefined && html`<p class="who">${common.signedInAs(view.username)}</p>`}
-<div class="actions">${linkButton(view.homeHref ?? '/', common.home, 'primary')}${view.switchHref !== undefined && linkButton(view.switchHref, common.notYou)}</div>`,
+${view.username !== undefined && signedInAs(frame, view.username)}
+<div class="actions">${helps ? [elsewise, home] : [home, elsewise]}</div>`,
   });
 }
 
@@ -97,7 +103,7 @@ export function loopPage(frame: Frame, { requestId, retryHref, formHref, signedI
     requestId,
     body: html`<p class="lead">${body}</p>
 <ul class="tips">${tips.map((tip) => html`<li>${tip}</li>`)}</ul>
-${signedIn && html`<p class="who">${common.signedInAs(signedIn.username)}</p>`}
+${signedIn && signedInAs(frame, signedIn.username)}
 <div class="actions">${linkButton(retryHref, common.retry, 'primary')}${signedIn && linkButton(signedIn.switchHref, common.notYou)}${formHref !== undefined && linkButton(formHref, loop.otherWay)}</div>`,
   });
 }

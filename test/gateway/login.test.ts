@@ -284,6 +284,7 @@ test('forms: a small one that meets an ended session is kept, and sent on by its
   const lost = await browser.post('/desk/note', { text: 'call <back> & soon', tag: 'a' });
   assert.equal(lost.status, 303);
   assert.match(String(lost.headers.location), /^\/_gate\/login\?return=%2F_gate%2Freplay/);
+  assert.match((await browser.open(String(lost.headers.location))).text, /Your form is kept/);
   const returnTo = new URL(String(lost.headers.location), 'http://x').searchParams.get('return') ?? '';
   await browser.mustSignIn('agent1', passwords.agent1, returnTo);
   const page = await browser.open(returnTo);

@@ -58,7 +58,7 @@ for (const wrong of [
 test('options: help may be said in each language, and falls back to the site’s', () => {
   const options = pageOptions.parse({ helpText: { fr: 'Appelez le 12.' }, language: 'fr' });
   const pages = createPages(options);
-  assert.match(pages.render('en', { kind: 'signed-out', loginHref: '/' }), /Appelez le 12\./);
+  assert.match(pages.render('en', { kind: 'login', action: '/_gate/login', ways: [] }), /Appelez le 12\./);
   assert.equal(pages.language('de'), 'fr');
 });
 

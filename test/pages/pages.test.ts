@@ -174,6 +174,46 @@ test('pages: a contact becomes a link where it can be one', () => {
   assert.doesNotMatch(help('your team lead'), /href/);
 });
 
+test('pages: the help text stands where one signs in, the contact on the other pages too', () => {
+  const asked = createPages(
+    pageOptions.parse({ helpText: 'Use your Windows password.', helpContact: 'desk@example.com' }),
+  );
+  for (const [name, view] of everyView('en')) {
+    const markup = asked.render('en', view);
+    assert.equal(markup.includes('Use your Windows password.'), /^(?:login|step-up)/.test(name), name);
+    assert.ok(name === 'closed' || markup.includes('mailto:desk@example.com') || view.kind === 'denied', name);
+  }
+});
+
+test('pages: a name that is written from the right does not turn the sentence around it', () => {
+  const username = 'عبد الرحمن (2)';
+  const views: PageView[] = [
+    { kind: 'logout', action: '/_gate/logout', hidden: {}, stayHref: '/', username },
+    { kind: 'step-up', action: '/_gate/login', ways: [{ kind: 'form' }], cancelHref: '/', username },
+    { kind: 'denied', reason: 'role-missing', requestId: 'r-1', username },
+  ];
+  for (const view of views) assert.ok(render(view).includes(`Signed in as <bdi>${username}</bdi>`), view.kind);
+});
+
+test('pages: each page offers what helps most as its main button', () => {
+  const main = (view: PageView): string | undefined =>
+    /class="button primary" href="[^"]*">(?:<span>)?([^<]*)/.exec(render(view))?.[1];
+  const error = { kind: 'error', requestId: 'r-1' } as const;
+  assert.equal(main({ ...error, code: 'UPSTREAM_UNREACHABLE', retryHref: '/a' }), 'Try again');
+  assert.equal(main({ ...error, code: 'NOT_FOUND' }), 'Go to the start page');
+  const denied = { kind: 'denied', requestId: 'r-1', username: 'alice', switchHref: '/_gate/login?switch=1' } as const;
+  assert.equal(main({ ...denied, reason: 'role-missing' }), 'Go to the start page');
+  assert.equal(main({ ...denied, reason: 'provider-not-admitted' }), 'Sign in another way');
+});
+
+test('pages: a wrong password to confirm is not told as a wrong user name', () => {
+  const stepUp = { kind: 'step-up', action: '/_gate/login', ways: [{ kind: 'form' }], cancelHref: '/' } as const;
+  const markup = render({ ...stepUp, username: 'alice', notice: { code: 'login-failed' } });
+  const alert = /role="alert"><p>([^<]*)/.exec(markup)?.[1];
+  assert.equal(alert, 'The password is wrong.');
+  assert.equal(field(readDocument(markup), 'password')?.attributes.get('aria-invalid'), 'true');
+});
+
 test('pages: the policy allows no inline code, and other form targets only by name', () => {
   assert.doesNotMatch(contentSecurityPolicy(), /unsafe|\*/);
   assert.match(contentSecurityPolicy(['https://idp.example']), /form-action 'self' https:\/\/idp\.example;/);

@@ -12,6 +12,7 @@ import { type FormFields, type PortalParts, type PortalRoutes, queryValue, readF
 const calmNotices: ReadonlySet<string> = new Set([
   'session-idle',
   'session-ended',
+  'form-kept',
   'flow-expired',
   'method-failed',
   'not-admitted',
@@ -47,7 +48,9 @@ async function showLogin(parts: PortalParts, visit: Visit): Promise<void> {
   if (session && !wantsForm) return sendBack(parts, visit, wish.returnTo, session);
   const { challenge } = context;
   const status = challenge ? 401 : 200;
-  if (!challenge && !wish.notice && queryValue(request, 'method') !== 'form') {
+  // Of a form that is kept, the page after the login speaks too.
+  const isSilent = !wish.notice || wish.notice.code === 'form-kept';
+  if (!challenge && isSilent && queryValue(request, 'method') !== 'form') {
     const way = await onlyWay(parts, visit);
     // Who is signed in is led on only to prove it where they did before; to be somebody else, they choose.
     if (way !== undefined && (!session || (wish.confirm && way === session.provider)))

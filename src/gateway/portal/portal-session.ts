@@ -45,6 +45,7 @@ async function show(parts: PortalParts, visit: Visit): Promise<void> {
     })),
     now: parts.clock.now(),
     backHref: '/',
+    logoutHref: '/_gate/logout',
     ...(Number.isInteger(ended) && ended > 0 && ended < 1000 && { ended }),
   } as const;
   parts.pages.send(request, response, 200, view, {
