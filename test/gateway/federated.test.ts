@@ -438,6 +438,8 @@ const callbacks: Readonly<Record<string, readonly [path: string, body: string | 
   'a back-channel notice without a token': ['/_gate/backchannel/sso', 'x=y', 400],
   'a back-channel notice to no provider': ['/_gate/backchannel/nobody', 'logout_token=x', 404],
   'a front-channel notice that names nobody': ['/_gate/frontchannel/sso', undefined, 400],
+  'a front-channel notice with a parameter twice': ['/_gate/frontchannel/sso?iss=a&sid=b&sid=c', undefined, 400],
+  'a back-channel notice whose address has a parameter twice': ['/_gate/backchannel/sso?a=1&a=2', 'x=y', 400],
 };
 for (const [name, [path, body, status]] of Object.entries(callbacks))
   test(`federated: ${name} is ${status} and ends or makes no session`, async (t) => {

@@ -195,7 +195,11 @@ function logoutToken(
 test('a logout token ends its session, or all of its user’s when it names no session', async (t) => {
   const { idp, provider } = await begun(t);
   const read = async (token: Promise<string>) => provider.readLogout(notice({ logout_token: await token }));
-  assert.deepEqual(await read(logoutToken(idp)), { kind: 'end', handles: ['sid:one'], reason: 'back-channel' });
+  assert.deepEqual(await read(logoutToken(idp)), {
+    kind: 'end',
+    handles: ['sid:one', 'sub-without-sid:alice'],
+    reason: 'back-channel',
+  });
   assert.deepEqual(await read(logoutToken(idp, { sid: undefined })), {
     kind: 'end',
     handles: ['sub:alice'],
@@ -236,6 +240,16 @@ test('a logout token that is anything else than it must be ends nothing', async 
   assert.equal((await provider.readLogout(notice({}))).kind, 'rejected');
 });
 
+test('a session to which the issuer gave no name is ended by a logout that names one of its user’s', async (t) => {
+  const { idp, provider, assertion, state, grant } = await begun(t);
+  assert.deepEqual(grant.handles, [`sid:${state.sid}`, 'sub:alice'], 'one that has a name is ended by that');
+  const { sid: _, ...nameless } = state;
+  const { grant: without } = sessionOf(await provider.refresh(assertion, nameless, soon()));
+  assert.deepEqual(without.handles, ['sub-without-sid:alice', 'sub:alice']);
+  const answer = await provider.readLogout(notice({ logout_token: await logoutToken(idp, { sub: undefined }) }));
+  assert.deepEqual(answer, { kind: 'end', handles: ['sid:one'], reason: 'back-channel' });
+});
+
 test('a logout token counts once, on whichever worker it arrives', async (t) => {
   const log = keptLog();
   const clock = manualClock(Date.now());
@@ -266,7 +280,7 @@ test('the real provider’s own logout token is taken', async (t) => {
   const fields = Object.fromEntries(new URLSearchParams(bodies.join('')));
   assert.deepEqual(await provider.readLogout(notice(fields)), {
     kind: 'end',
-    handles: ['sid:its-session'],
+    handles: ['sid:its-session', 'sub-without-sid:alice'],
     reason: 'back-channel',
   });
 });

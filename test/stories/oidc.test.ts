@@ -45,7 +45,7 @@ async function world(
     users: [{ name: 'local1', password: 'right-horse-81' }],
     ...(clock && { clock }),
     config: {
-      login: { chain: ['sso', 'local'], timeout: '2s' },
+      login: { chain: ['sso', 'local'], timeout: '30s' },
       providers: { sso: { type: 'oidc', ...idp.options, groupsClaim: 'groups', ...sso } },
       roles: { agent: { groups: ['agents'] }, supervisor: { groups: ['supervisors'] } },
       routes: [
@@ -319,6 +319,8 @@ story('the front channel ends the session that it names', async (t) => {
     stranger.fetch(`/_gate/frontchannel/sso?${new URLSearchParams(query)}`);
   assert.equal((await end({ sid })).status, 400);
   assert.equal((await end({ iss: 'https://evil.example', sid })).status, 400);
+  const twice = new URLSearchParams([...Object.entries({ iss: at.idp.issuer, sid }), ['sid', 'another']]);
+  assert.equal((await stranger.fetch(`/_gate/frontchannel/sso?${twice}`)).status, 400);
   assert.equal(await isSignedIn(visitor), true);
   assert.equal((await end({ iss: at.idp.issuer, sid })).status, 200);
   assert.equal(await isSignedIn(visitor), false);
@@ -377,7 +379,7 @@ story('several issuers in one chain keep their users, their codes and their logo
     await startIdp(t, { people: { alice: { preferred_username: 'alice', groups: ['supervisors'] } } }),
   ];
   const config: Yaml = {
-    login: { chain: ['sso', 'partner', 'local'], timeout: '2s' },
+    login: { chain: ['sso', 'partner', 'local'], timeout: '30s' },
     providers: {
       sso: { type: 'oidc', ...first.options, groupsClaim: 'groups' },
       partner: { type: 'oidc', ...second.options, groupsClaim: 'groups' },

@@ -30,6 +30,9 @@ async function takeNotice(
   visit: Visit,
 ): Promise<void> {
   const { request, response, context } = visit;
+  const names = [...new URL(request.url, parts.publicUrl).searchParams.keys()];
+  if (new Set(names).size !== names.length)
+    return refuseVisit(parts, visit, 'BAD_REQUEST', 'ambiguous-target', 'a parameter of the notice stands twice');
   const form = request.method === 'POST' ? await readForm(parts, visit) : new Map<string, string>();
   if (!form) return;
   const notice = await readNotice(parts, link, channel, visit, form);

@@ -27,7 +27,7 @@ export function readGrant(state: unknown): GrantState | undefined {
 export function grantOf(state: GrantState, expiresIn: number | undefined, now: number): SessionGrant {
   const life = Math.min(mostLife, Math.max(leastLife, (expiresIn ?? 300) * 1000));
   return {
-    handles: [...(state.sid === undefined ? [] : [sidHandle(state.sid)]), subHandle(state.sub)],
+    handles: [state.sid === undefined ? unnamedHandle(state.sub) : sidHandle(state.sid), subHandle(state.sub)],
     state,
     ...(state.refreshToken !== undefined && { refreshAt: Math.round(now + share * life) }),
   };
@@ -41,4 +41,9 @@ export function sidHandle(sid: string): string {
 /** The handle of all sessions of a user of the issuer. */
 export function subHandle(sub: string): string {
   return `sub:${sub}`;
+}
+
+/** The handle of those sessions of a user to which the issuer gave no `sid`: a logout that names another may mean them. */
+export function unnamedHandle(sub: string): string {
+  return `sub-without-sid:${sub}`;
 }

@@ -8,7 +8,7 @@ import type { Store } from '../../core/store.ts';
 import { clockTolerance, hasPlausibleTimes } from './claims.ts';
 import type { Relying } from './exchange.ts';
 import { oidcError } from './failure.ts';
-import { readGrant, sidHandle, subHandle } from './grant.ts';
+import { readGrant, sidHandle, subHandle, unnamedHandle } from './grant.ts';
 import { algorithms } from './identity.ts';
 import type { Issuer, KnownIssuer } from './issuer.ts';
 import type { OidcOptions } from './options.ts';
@@ -98,9 +98,7 @@ export class Logout {
     const problem = problemOf(payload);
     if (problem !== undefined) return refused(problem);
     if (!(await this.#isFirst(String(payload.jti)))) return refused('the logout_token has been used before');
-    const { sid, sub } = payload;
-    // With both, it is this one session; with the user alone, all of them.
-    return { kind: 'end', handles: [isId(sid) ? sidHandle(sid) : subHandle(String(sub))], reason: 'back-channel' };
+    return { kind: 'end', handles: handlesOf(payload), reason: 'back-channel' };
   }
 
   async #verify(token: string, { metadata, keys }: KnownIssuer, signal: AbortSignal): Promise<JWTPayload> {
@@ -129,6 +127,15 @@ export class Logout {
     const digest = createHash('sha256').update(jti).digest('base64url');
     return store.replace(`oidc-logout:${name}.${digest}`, undefined, '', clock.now() + maxAge + 2 * clockTolerance);
   }
+}
+
+/**
+ * With a session and a user it is this one session, and those of the user to which the issuer gave no name, as some do until
+ * they are told to put `sid` into ID tokens; with the user alone, all of them.
+ */
+function handlesOf({ sid, sub }: JWTPayload): string[] {
+  if (!isId(sid)) return [subHandle(String(sub))];
+  return [sidHandle(sid), ...(isId(sub) ? [unnamedHandle(sub)] : [])];
 }
 
 function problemOf(payload: JWTPayload): string | undefined {
