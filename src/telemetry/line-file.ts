@@ -6,6 +6,8 @@ import { OperatorError } from '../core/errors.ts';
 /** Bytes that wait for a disk that takes nothing; what comes after is lost, and counted. */
 const mostWaiting = 8 * 1024 * 1024;
 const retryMilliseconds = 1000;
+/** How long lines are gathered before they are written together: each write is a trip to another thread and back. */
+const gatherMilliseconds = 10;
 
 /** Told when writing begins to fail, and when it works again with the number of lines that were lost meanwhile. */
 export interface LineFileEvents {
@@ -27,6 +29,7 @@ export class LineFile {
   #isClosed = false;
   #lost = 0;
   #retry: NodeJS.Timeout | undefined;
+  #gathering: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
   /** Descriptors of before a reopening; closed once no write is under way. */
   #stale: number[] = [];
@@ -46,13 +49,15 @@ export class LineFile {
     }
     this.#waiting.push(bytes);
     this.#waitingBytes += bytes.length;
-    if (!this.#isWriting && !this.#retry) this.#writeOn();
+    if (!this.#isWriting && !this.#retry) this.#gather();
   }
 
   /** Opens the path anew, after something has moved the file away; the old file stays in use when that fails. */
   reopen(): void {
     if (this.#isClosed) return;
     const descriptor = openForAppend(this.#path);
+    // What was said before belongs into the file of before.
+    if (this.#gathering) this.#writeOn();
     this.#stale.push(this.#descriptor);
     this.#descriptor = descriptor;
     if (!this.#isWriting) this.#closeStale();
@@ -62,7 +67,10 @@ export class LineFile {
   flush(): Promise<void> {
     const isStuck = this.#isFailing && !this.#isWriting;
     if (this.#waiting.length === 0 || isStuck || this.#isClosed) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+      if (!this.#isWriting) this.#writeOn();
+    });
   }
 
   /** Writes what waits and closes the file. */
@@ -71,12 +79,19 @@ export class LineFile {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#retry);
+    clearTimeout(this.#gathering);
     this.#writeLast();
     this.#stale.push(this.#descriptor);
     this.#closeStale();
   }
 
+  #gather(): void {
+    this.#gathering ??= setTimeout(() => this.#writeOn(), gatherMilliseconds);
+  }
+
   #writeOn(): void {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
     this.#isWriting = true;
     const batch = Buffer.concat(this.#waiting);
     this.#waiting = [batch];
@@ -98,8 +113,9 @@ export class LineFile {
     const remainder = batch?.subarray(bytes);
     this.#waiting = remainder && remainder.length > 0 ? [remainder, ...rest] : rest;
     this.#waitingBytes -= bytes;
-    if (this.#waiting.length > 0) this.#writeOn();
-    else this.#settle();
+    if (this.#waiting.length === 0) this.#settle();
+    else if (this.#idle.length > 0) this.#writeOn();
+    else this.#gather();
   }
 
   #fail(error: unknown): void {
