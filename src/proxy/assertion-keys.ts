@@ -2,7 +2,8 @@
  * The keys that sign the identity: kept in the store, shared by all workers, replaced in time. A key is published before
  * it signs, and stays published until nothing that it signed is valid any more.
  */
-import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Store } from '../core/store.ts';
@@ -13,7 +14,7 @@ export type AssertionAlgorithm = 'EdDSA' | 'ES256';
 /** A key that may sign now. */
 export interface SigningKey {
   readonly kid: string;
-  readonly key: CryptoKey;
+  readonly key: KeyObject;
 }
 
 /** What a ring is made of; times in milliseconds. */
@@ -48,7 +49,7 @@ const retryAfter = 5000;
 /** The published and the signing keys. */
 export class KeyRing {
   readonly #options: KeyRingOptions;
-  readonly #imported = new Map<string, Promise<CryptoKey>>();
+  readonly #imported = new Map<string, KeyObject>();
   #keys: readonly KeptKey[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
   #refresh: Promise<void> | undefined;
@@ -63,9 +64,9 @@ export class KeyRing {
     const kept = current(this.#keys, this.#options);
     if (!kept) throw new Error('the store holds no key that may sign the identity');
     const known = this.#imported.get(kept.kid);
-    const key = known ?? (importJWK(kept.private, kept.algorithm) as Promise<CryptoKey>);
+    const key = known ?? createPrivateKey({ key: kept.private, format: 'jwk' });
     if (!known) this.#imported.set(kept.kid, key);
-    return { kid: kept.kid, key: await key };
+    return { kid: kept.kid, key };
   }
 
   /** The public keys, as a JSON Web Key Set. */
