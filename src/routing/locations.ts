@@ -85,14 +85,7 @@ export class Locations {
     const text = this.#textOf(path);
     const found = find(site, text);
     if (!found) return undefined;
-    const why = site.label === '' ? found.why : `${site.label}: ${found.why}`;
-    return {
-      route: found.route,
-      why,
-      get considered() {
-        return consider(site, text, found.route);
-      },
-    };
+    return new Match(site, text, found);
   }
 
   /**
@@ -123,6 +116,25 @@ export class Locations {
       if (wildcard) return wildcard;
     }
     return this.#common;
+  }
+}
+
+/** A class, since an object that is made with a getter of its own costs as much as the rest of a match. */
+class Match implements LocationMatch {
+  readonly route: Route;
+  readonly why: string;
+  readonly #site: Site;
+  readonly #text: string;
+
+  constructor(site: Site, text: string, { route, why }: Pick<LocationMatch, 'route' | 'why'>) {
+    this.route = route;
+    this.why = site.label === '' ? why : `${site.label}: ${why}`;
+    this.#site = site;
+    this.#text = text;
+  }
+
+  get considered(): readonly Candidate[] {
+    return consider(this.#site, this.#text, this.route);
   }
 }
 
