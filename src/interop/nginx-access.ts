@@ -129,12 +129,17 @@ function conditionsThatClose({ scope, http, server, own }: AccessSource) {
     ...own.map((directive) => ({ directive, more: [] })),
   ];
   for (const { directive, more } of conditions) {
-    if (directive.name !== 'if' || !keepsOut(directive)) continue;
+    if (directive.name !== 'if' || !keepsOut(directive) || isLiveTurn(directive)) continue;
     const names = variablesIn(directive.args.join(' ')).map((name) => sourceOf(http, name, 0));
     if (names.length > 0 && names.every((name) => harmless.has(name) || more.includes(name))) continue;
     found.push({ directive, what: conditionText(directive) });
   }
   return found;
+}
+
+/** What `gatehouse export nginx --live` writes: it keeps nobody out, but sends WebSockets and event streams to the gateway. */
+export function isLiveTurn({ name, args }: Directive): boolean {
+  return name === 'if' && variablesIn(args.join(' ')).join() === 'gatehouse_live';
 }
 
 function keepsOut({ body = [] }: Directive): boolean {

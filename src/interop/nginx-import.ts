@@ -2,6 +2,7 @@
  * nginx's configuration, translated: servers, locations and upstreams become routes. What cannot be said in our words is
  * reported with its place, and closed where another location would take its requests: the import opens nothing.
  */
+import { isLiveTurn } from './nginx-access.ts';
 import { fateOf } from './nginx-directives.ts';
 import { conditionText, type Finding, Findings } from './nginx-findings.ts';
 import { type FlatLocation, flattenLocations } from './nginx-flatten.ts';
@@ -226,7 +227,11 @@ function reportServer({ body }: ReadServer, findings: Findings): void {
 }
 
 function reportConditions(body: readonly Directive[], findings: Findings): void {
-  for (const { name, args, place } of body)
-    if (name === 'if' && !findings.has(place))
-      findings.add('refused', place, conditionText({ args }), 'routes have no conditions');
+  for (const directive of body) {
+    const { name, args, place } = directive;
+    if (name !== 'if' || findings.has(place)) continue;
+    if (isLiveTurn(directive))
+      findings.add('ignored', place, conditionText({ args }), 'the gateway carries what stays open by itself');
+    else findings.add('refused', place, conditionText({ args }), 'routes have no conditions');
+  }
 }

@@ -181,6 +181,12 @@ test('import nginx: what export nginx writes comes back as the same routes', asy
   writeFileSync(at('again.yaml'), imported.stdout);
   assert.deepEqual(comparable(at('again.yaml')), comparable(at('gatehouse.yaml')));
   assert.equal(parse(imported.stdout).server.publicUrl, 'https://cc.example.com');
+
+  writeFileSync(at('nginx.conf'), (await run(['export', 'nginx', '--live', '--config', at('gatehouse.yaml')])).stdout);
+  const live = await run(['import', 'nginx', at('nginx.conf')]);
+  writeFileSync(at('live.yaml'), live.stdout);
+  assert.deepEqual(comparable(at('live.yaml')), comparable(at('gatehouse.yaml')));
+  assert.doesNotMatch(live.stderr, /closed until you decide/);
 });
 
 test('import nginx: an export with hosts and closed routes comes back with both', async (t) => {
