@@ -2,11 +2,13 @@
 
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { unreadable } from '../config/values.ts';
 import { OperatorError } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
 import { parseAuthorities, readAuthorities, systemAnchors } from '../tls/authorities.ts';
 import { adviseOnChain, type ChainAdvice, type Finding, issuerAddress, keyWords } from '../tls/chain-advice.ts';
+import { ownAmong } from '../tls/chain-report.ts';
 import { describeTlsError } from '../tls/describe-error.ts';
 import { readPkcs12 } from '../tls/pkcs12.ts';
 import { insecureReadSentChain } from '../tls/sent-chain.ts';
@@ -62,7 +64,7 @@ async function runCert(invocation: Invocation): Promise<number> {
 
 async function find(target: string, invocation: Invocation): Promise<Found> {
   const server = existsSync(target) ? undefined : serverOf(target);
-  const host = textOption(invocation, 'host');
+  const host = textOption(invocation, 'host')?.replace(/^\[|\]$/g, '');
   const keyFile = textOption(invocation, 'key');
   if (!server) return readFound(target, host, keyFile, invocation);
   if (keyFile !== undefined) throw new OperatorError('--key goes with a FILE', 'name the file of the certificate');
@@ -71,15 +73,18 @@ async function find(target: string, invocation: Invocation): Promise<Found> {
 
 /** A host name or address with or without a port; undefined for what looks like a path. */
 function serverOf(target: string): { host: string; port: number } | undefined {
+  if (isIP(target) === 6) return { host: target, port: 443 };
   const parts = /^(?:https:\/\/)?(\[[0-9a-f:]+\]|[A-Za-z0-9_.-]+)(?::(\d{1,5}))?\/?$/i.exec(target);
   const [, host = '', port] = parts ?? [];
+  if (Number(port) > 65_535)
+    throw new OperatorError(`${port} is no port: the highest is 65535`, 'name a file, or a server as HOST:PORT');
   const isFile = !parts || (port === undefined && /\.(?:pem|crt|cer|der|p12|pfx|key)$/i.test(host));
   return isFile ? undefined : { host: host.replace(/^\[|\]$/g, ''), port: Number(port ?? 443) };
 }
 
 async function askServer({ host, port }: { host: string; port: number }, name: string): Promise<Found> {
   const signal = AbortSignal.timeout(patience);
-  const source = `${host}:${port}`;
+  const source = `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
   try {
     const { certificates, protocol } = await insecureReadSentChain({ host, port, servername: name, signal });
     return { certificates, isOrdered: true, source: `${source} (${protocol})`, host: name, more: [] };
@@ -128,7 +133,7 @@ function keyFindings(
   file: string,
 ): Finding[] {
   if (!keys) return [];
-  if (keys.some((key) => certificates.some((certificate) => certificate.checkPrivateKey(key)))) return [];
+  if (keys.some((key) => ownAmong(certificates).some((certificate) => certificate.checkPrivateKey(key)))) return [];
   return [
     {
       kind: 'error',

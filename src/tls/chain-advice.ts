@@ -1,7 +1,7 @@
 /** What is wrong with a chain of certificates as it stands, in the words of whoever has to mend it. Pure. */
 import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { type ChainReport, chainReport, namesOf, orderChain } from './chain-report.ts';
+import { type ChainReport, chainReport, namesOf, orderChain, ownAmong } from './chain-report.ts';
 
 /** Something about a chain: an error keeps some visitors out, a warning does not yet. */
 export interface Finding {
@@ -31,7 +31,7 @@ const day = 86_400_000;
 
 /** Judges a chain in the order in which it stands. */
 export function adviseOnChain(found: readonly X509Certificate[], context: AdviceContext): ChainAdvice {
-  const leaf = found.find((certificate) => !certificate.ca) ?? found[0];
+  const [leaf] = ownAmong(found);
   const ordered = leaf ? orderChain([leaf, ...found.filter((certificate) => certificate !== leaf)]) : [];
   const report = chainReport(ordered, context.anchors);
   return {

@@ -96,6 +96,12 @@ export function issuersOf(leaf: X509Certificate | undefined): readonly X509Certi
   return chain;
 }
 
+/** The certificates that can be a server's own: no authority is, where there is any other. */
+export function ownAmong(found: readonly X509Certificate[]): readonly X509Certificate[] {
+  const own = found.filter(({ ca }) => !ca);
+  return own.length > 0 ? own : found;
+}
+
 /** The first, and after it whichever of the rest has issued the one before; strays are left out. */
 export function orderChain(chain: readonly X509Certificate[]): readonly X509Certificate[] {
   const [leaf, ...rest] = chain;

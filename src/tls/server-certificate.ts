@@ -9,7 +9,7 @@ import { createSecureContext, type SecureContext, type SecureContextOptions } fr
 import { OperatorError } from '../core/errors.ts';
 import type { Secret } from '../core/secret.ts';
 import { parseAuthorities, readAuthorities, systemAnchors } from './authorities.ts';
-import { type ChainReport, chainReport, namesOf, orderChain } from './chain-report.ts';
+import { type ChainReport, chainReport, namesOf, orderChain, ownAmong } from './chain-report.ts';
 import type { CertificateSource } from './options.ts';
 import { readPkcs12 } from './pkcs12.ts';
 
@@ -50,7 +50,7 @@ export function filesOf(source: CertificateSource): readonly string[] {
 export async function readServerCertificate(source: CertificateSource): Promise<ServerCertificate> {
   const { certificates, keys, keyFile, certificateFile } = await readParts(source);
   const own = keys.flatMap((key) =>
-    certificates.flatMap((leaf) => (leaf.checkPrivateKey(key) ? [{ leaf, key }] : [])),
+    ownAmong(certificates).flatMap((leaf) => (leaf.checkPrivateKey(key) ? [{ leaf, key }] : [])),
   )[0];
   if (!own)
     throw new OperatorError(

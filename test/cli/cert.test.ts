@@ -124,6 +124,24 @@ for (const [name, [words, want]] of Object.entries(faults))
     assert.ok(fix, 'each error is followed by what to do');
   });
 
+test('cert check: the key of an authority in the chain is not the key of the certificate', async () => {
+  const { folder, chained } = testCertificates();
+  const { code, stdout } = await check(chained.certificate, '--key', path.join(folder, 'intermediate.key'));
+  assert.equal(code, 1);
+  assert.match(stdout, /^error: the key in .* is not the key of this certificate$/m);
+});
+
+test('cert check: an address of IPv6 is taken with brackets and without', async () => {
+  const pair = issueCertificate('version-6', 'DNS:localhost,IP:::1');
+  for (const host of ['::1', '[::1]']) assert.equal((await check(pair.certificate, '--host', host)).code, 0, host);
+  const gone = await freePort();
+  assert.match(
+    (await check(`[::1]:${gone}`)).stderr,
+    new RegExp(`^gatehouse: \\[::1\\]:${gone} showed no certificate`),
+  );
+  assert.match((await check('localhost:65536')).stderr, /^gatehouse: 65536 is no port/);
+});
+
 test('cert check: a chain of the own authority needs that to be named', async () => {
   const { chained } = testCertificates();
   const { code, stdout } = await run(['cert', 'check', chained.certificate]);

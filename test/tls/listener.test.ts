@@ -183,6 +183,12 @@ for (const [name, [damage, want]] of Object.entries(damaged))
     assert.match((await refusal(await damage(testCertificates().good, t))).message, want);
   });
 
+test('certificates: the key of an authority in the chain is refused: nobody serves with an authority', async () => {
+  const { folder, chained } = testCertificates();
+  const source = { certificate: chained.certificate, key: path.join(folder, 'intermediate.key') };
+  assert.match((await refusal(source)).message, /is not the key of any certificate/);
+});
+
 test('certificates: dates are judged by the clock', async () => {
   const { good, expired, future } = testCertificates();
   const now = Date.now();
