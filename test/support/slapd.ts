@@ -152,21 +152,30 @@ async function serve(folder: string, port: number, ldapsPort: number): Promise<C
     said += text;
   });
   await until(
-    'slapd accepts connections',
+    'slapd answers',
     () => {
       if (child.exitCode !== null) throw new Error(`slapd ended with ${child.exitCode}: ${said}`);
-      return answers(ldapsPort);
+      return answers(port);
     },
     60_000,
   );
   return child;
 }
 
+// An anonymous BindRequest with message id 1, and the tag of the BindResponse (RFC 4511 §4.2).
+const anonymousBind = Buffer.from('300c020101600702010304008000', 'hex');
+const bindResponse = 0x61;
+
+/** Whether a directory answers there. It listens long before, while it reads its configuration and opens its database. */
 function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
+    const socket = connect(port, '127.0.0.1', () => socket.write(anonymousBind));
+    socket.setTimeout(5000, () => socket.destroy());
+    socket.once('error', () => resolve(false)).once('close', () => resolve(false));
+    socket.once('data', (answer) => {
+      resolve(answer[0] === 0x30 && answer[5] === bindResponse);
+      socket.destroy();
+    });
   });
 }
 

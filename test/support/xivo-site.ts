@@ -58,6 +58,7 @@ export async function serveSite(t: TestContext, { env, folder, url }: XivoSite):
   t.after(async () => {
     child.kill('SIGKILL');
     await ended;
+    if ('passed' in t && t.passed === false) t.diagnostic(`the gateway has said:\n${lines.join('')}`);
   });
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => lines.push(String(text)));
