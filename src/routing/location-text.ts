@@ -29,8 +29,23 @@ export function parseLocation(text: string): LocationReading {
 }
 
 /** Compiles the regular expression of a location; throws a SyntaxError where JavaScript does not read it. */
-export function compilePattern({ modifier, path }: Pick<Route, 'modifier' | 'path'>): RegExp {
-  return new RegExp(path, modifier === '~*' ? 'iu' : 'u');
+export function compilePattern({ modifier, path }: Pick<Route, 'modifier' | 'path'>): Pick<RegExp, 'test'> {
+  if (modifier !== '~*') return new RegExp(path, 'u');
+  const pattern = new RegExp(path, 'iu');
+  return { test: (text) => pattern.test(withoutLookAlikes(text)) };
+}
+
+/** A text as Express compares it: of all letters only those of ASCII have two cases, since it sees the others escaped. */
+export function foldCase(text: string): string {
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+}
+
+/**
+ * The Kelvin sign and the long s fold to ASCII letters in Unicode. For nginx, Express and applications they are none, so that
+ * a location of `/static` must not take what they know as another path.
+ */
+function withoutLookAlikes(text: string): string {
+  return text.replace(/[\u017f\u212a]/g, '\ufffd');
 }
 
 function readPrefix(modifier: '' | '=' | '^~', path: string): LocationReading {

@@ -7,7 +7,7 @@ import type { Route } from '../core/route.ts';
 import type { CanonicalTarget } from '../core/verdict.ts';
 import { canonicalRouteHost } from './host.ts';
 import { locationProblems } from './location-problems.ts';
-import { compilePattern } from './location-text.ts';
+import { compilePattern, foldCase } from './location-text.ts';
 import { hasParameters, matchedText, readPath } from './path.ts';
 
 /** A route that was looked at for a request, and what became of it. */
@@ -44,7 +44,7 @@ interface Site {
   readonly prefixes: ReadonlyMap<string, Route>;
   /** Of the prefixes, longest first, each once. */
   readonly lengths: readonly number[];
-  readonly patterns: readonly { readonly route: Route; readonly pattern: RegExp }[];
+  readonly patterns: readonly { readonly route: Route; readonly pattern: Pick<RegExp, 'test'> }[];
 }
 
 /**
@@ -71,7 +71,7 @@ export class Locations {
 
   constructor(routes: readonly Route[], { likeExpress = false }: LocationOptions = {}) {
     const common = routes.filter((route) => route.host === undefined);
-    this.#textOf = likeExpress ? (path) => matchedText(path).toLowerCase() : matchedText;
+    this.#textOf = likeExpress ? (path) => foldCase(matchedText(path)) : matchedText;
     this.#common = siteOf('', common, routes, likeExpress);
     for (const host of new Set(routes.flatMap(hostOf))) {
       const own = routes.filter((route) => hostOf(route)[0] === host);
@@ -140,7 +140,7 @@ class Match implements LocationMatch {
 
 /** As Express compares it; a regular expression is left as it is, since case means something in one. */
 function inLowerCase(route: Route): Route {
-  return route.modifier.startsWith('~') ? route : { ...route, path: route.path.toLowerCase() };
+  return route.modifier.startsWith('~') ? route : { ...route, path: foldCase(route.path) };
 }
 
 /** The path and query for the upstream, or why there is none. */
@@ -190,7 +190,7 @@ function siteOf(label: string, own: readonly Route[], order: readonly Route[], l
   const prefixes = new Map<string, Route>();
   for (const route of own) {
     const places = route.modifier === '=' ? exact : prefixes;
-    const path = likeExpress ? route.path.toLowerCase() : route.path;
+    const path = likeExpress ? foldCase(route.path) : route.path;
     if (!route.modifier.startsWith('~') && !places.has(path)) places.set(path, route);
   }
   const lengths = [...new Set([...prefixes.keys()].map((path) => path.length))].sort((a, b) => b - a);

@@ -265,3 +265,16 @@ test('like Express: case and a closing slash lead nobody past the location of a 
     name: 'OperatorError',
   });
 });
+
+test('like Express: letters that only Unicode takes for those of ASCII lead nobody to a location that is another', () => {
+  const routes = ['/', '/desk', '/info', '/été', '~ ^/static/', '~* ^/kiosk/'].map((text) => routeAt(text));
+  const lenient = compileLocations(routes, { likeExpress: true });
+  const strict = compileLocations(routes);
+  const chosen = (path: string) =>
+    [lenient, strict].map((locations) => locations.match('h', encodeURI(path))?.route.name);
+  for (const path of ['/des\u212a', '/\u0130nfo', '/\u017ftatic/x', '/\u212aiosk/x', '/ÉTÉ'])
+    assert.deepEqual(chosen(path), ['/', '/'], path);
+  assert.deepEqual(chosen('/STATIC/x'), ['~ ^/static/', '/']);
+  assert.deepEqual(chosen('/KIOSK/x'), ['~* ^/kiosk/', '~* ^/kiosk/']);
+  assert.deepEqual(chosen('/été'), ['/été', '/été']);
+});
