@@ -31,6 +31,7 @@ export const cert: Command = {
     'Shows names, dates, key and thumbprints of each certificate. Nothing is fetched: a missing intermediate is named with the',
     'address at which its issuer publishes it. Exits with 0 when visitors can connect, with 1 when some or all cannot.',
   ].join('\n'),
+  takesWords: true,
   options: { key: { type: 'string' }, host: { type: 'string' }, ca: { type: 'string' } },
   run: runCert,
 };

@@ -1,5 +1,6 @@
 /** What a command is: the words of its help, the options it takes, and what it does. */
 import type { ParseArgsConfig } from 'node:util';
+import { OperatorError } from '../core/errors.ts';
 
 /** Where a command reads and writes. */
 export interface Terminal {
@@ -22,9 +23,14 @@ export interface Command {
   readonly summary: string;
   readonly help: string;
   readonly options: NonNullable<ParseArgsConfig['options']>;
+  /** Whether there are words besides options; else one is a mistake, such as a file without `--config`. */
+  readonly takesWords?: true;
   /** Yields the exit code; throws an OperatorError for what the operator has to mend. */
   run(invocation: Invocation): Promise<number>;
 }
+
+/** A command line that lacks something, or says too much; the hint is the command's usage. */
+export class UsageError extends OperatorError {}
 
 /** An option that was given with a value. */
 export function textOption({ values }: Invocation, name: string): string | undefined {

@@ -1,11 +1,10 @@
 /** `gatehouse explain`: what would happen to a user's request, and why. */
 
-import { OperatorError } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
 import { composerOf } from '../gateway/composer.ts';
 import { type Explanation, explainRequest, type UserExplanation } from '../gateway/explanation.ts';
 import { routesOf } from '../gateway/routes.ts';
-import { type Command, type Invocation, textOption } from './command.ts';
+import { type Command, type Invocation, textOption, UsageError } from './command.ts';
 import { configOption, requireConfiguration } from './configuration.ts';
 import { readPassword } from './password-prompt.ts';
 import { withProviders } from './providers.ts';
@@ -32,7 +31,7 @@ export const explain: Command = {
 async function runExplain(invocation: Invocation): Promise<number> {
   const user = textOption(invocation, 'user');
   const url = textOption(invocation, 'url');
-  if (!user || !url) throw new OperatorError('--user and --url are needed', explain.usage);
+  if (!user || !url) throw new UsageError('--user and --url are needed', explain.usage);
   const { document } = requireConfiguration(invocation);
   const { terminal, values } = invocation;
   const password =

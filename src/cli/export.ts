@@ -10,7 +10,7 @@ import type { Exported, ExportSite } from '../interop/export-site.ts';
 import { exportHaproxy } from '../interop/haproxy-export.ts';
 import { exportNginx } from '../interop/nginx-export.ts';
 import { exportTraefik } from '../interop/traefik-export.ts';
-import { type Command, type Invocation, textOption } from './command.ts';
+import { type Command, type Invocation, textOption, UsageError } from './command.ts';
 import { configOption, requireConfiguration } from './configuration.ts';
 
 const writers: Readonly<Record<string, (site: ExportSite) => Exported>> = {
@@ -35,6 +35,7 @@ export const exportRoutes: Command = {
     '--live        nginx and Caddy: WebSockets and event streams go through the gateway, which ends them at a logout',
     'The configuration goes to the standard output, what else has to be done to the standard error.',
   ].join('\n'),
+  takesWords: true,
   options: {
     ...configOption,
     listen: { type: 'string' },
@@ -51,7 +52,7 @@ async function runExport(invocation: Invocation): Promise<number> {
   const { positionals, terminal } = invocation;
   const [kind = '', ...more] = positionals;
   const write = Object.hasOwn(writers, kind) ? writers[kind] : undefined;
-  if (!write || more.length > 0) throw new OperatorError('one kind of proxy is needed', exportRoutes.usage);
+  if (!write || more.length > 0) throw new UsageError('one kind of proxy is needed', exportRoutes.usage);
   const { document } = requireConfiguration(invocation);
   const site = siteOf(document, invocation, kind);
   const { text, notes } = write(site);

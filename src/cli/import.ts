@@ -23,6 +23,7 @@ export const importCommand: Command = {
   help: Object.values(importers)
     .map(({ help }) => help)
     .join('\n\n'),
+  takesWords: true,
   options: Object.assign({}, ...Object.values(importers).map(({ options }) => options)),
   run: runImport,
 };

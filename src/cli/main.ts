@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 /** The `gatehouse` command: reads which command is meant, runs it, and turns what went wrong into words and an exit code. */
 import { parseArgs } from 'node:util';
+import { nearest } from '../config/nearest.ts';
 import { OperatorError } from '../core/errors.ts';
 import { cert } from './cert.ts';
 import { check } from './check.ts';
-import type { Command, Terminal } from './command.ts';
+import { type Command, type Terminal, UsageError } from './command.ts';
 import { explain } from './explain.ts';
 import { exportRoutes } from './export.ts';
 import { importCommand } from './import.ts';
@@ -29,13 +30,13 @@ export async function main(argv: readonly string[], terminal: Terminal = process
   const [name = 'help', ...rest] = argv;
   if (name === 'help' || name === '--help' || name === '-h') return print(terminal, usage());
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (!command) return fail(terminal, exitCodes.usage, `unknown command: ${name}`, 'gatehouse help lists the commands');
+  if (!command) return fail(terminal, exitCodes.usage, ...unknownCommand(name));
   if (rest.includes('--help') || rest.includes('-h')) return print(terminal, `${command.usage}\n\n${command.help}`);
   try {
     const { values, positionals } = parseArgs({
       args: [...rest],
       options: command.options,
-      allowPositionals: true,
+      allowPositionals: command.takesWords === true,
       strict: true,
     });
     return await command.run({ values, positionals, terminal });
@@ -44,11 +45,30 @@ export async function main(argv: readonly string[], terminal: Terminal = process
   }
 }
 
+function unknownCommand(name: string): [message: string, hint: string] {
+  const meant = nearest(name, Object.keys(commands));
+  return [`unknown command: ${name}`, meant ? `did you mean ${meant}?` : 'gatehouse help lists the commands'];
+}
+
 function explainFailure(terminal: Terminal, command: Command, error: unknown): number {
+  if (error instanceof UsageError) return fail(terminal, exitCodes.usage, error.message, error.hint);
   if (error instanceof OperatorError) return fail(terminal, exitCodes.failed, error.message, error.hint);
   if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
-    return fail(terminal, exitCodes.usage, error.message, command.usage);
+    return fail(terminal, exitCodes.usage, parseProblem(command, error.message), command.usage);
   throw error;
+}
+
+/** What is wrong with a command line, shorter than Node says it and with the option that was meant. */
+function parseProblem({ options }: Command, message: string): string {
+  const unknown = /^Unknown option '-*([^']+)'/.exec(message)?.[1];
+  if (unknown !== undefined) {
+    const meant = nearest(unknown, Object.keys(options));
+    return `there is no option --${unknown}${meant ? `: did you mean --${meant}?` : ''}`;
+  }
+  const word = /^Unexpected argument '(.*?)'\. /s.exec(message)?.[1];
+  if (word !== undefined) return `${word} is one word too many`;
+  const incomplete = /^Option '(?:-\w, )?(--[\w-]+) <value>' argument missing/.exec(message)?.[1];
+  return incomplete === undefined ? message : `${incomplete} needs a value`;
 }
 
 function fail(terminal: Terminal, code: number, message: string, hint: string | undefined): number {

@@ -25,6 +25,7 @@ export const users: Command = {
     '--app: the configuration is that of an application with the gateway inside.',
     '--provider NAME says which one is meant when the configuration has several of type local.',
   ].join('\n'),
+  takesWords: true,
   options: {
     ...configOption,
     ...appOption,

@@ -1,10 +1,12 @@
 /** `gatehouse check`, `explain`, `users`: what they print and how they exit. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile, stat, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { stringify } from 'yaml';
-import { run } from '../support/command.ts';
+import { run, start } from '../support/command.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import type { Yaml } from '../support/gateway.ts';
 import { passwords, siteConfig } from '../support/site.ts';
@@ -186,7 +188,15 @@ const mistakes = {
   'no name': [['users', 'add'], 2, /usage/],
   'an unknown verb': [['users', 'frobnicate', 'x'], 2, /usage/],
   'an unknown command': [['frobnicate'], 2, /unknown command/],
-  'an unknown option': [['check', '--frobnicate'], 2, /frobnicate/],
+  'an unknown option': [['check', '--frobnicate'], 2, /there is no option --frobnicate\n {2}gatehouse check/],
+  'a slip in an option': [['check', '--conect'], 2, /did you mean --connect\?/],
+  'a file without its option': [
+    ['check', 'site.yaml'],
+    2,
+    /site\.yaml is one word too many\n {2}gatehouse check \[--config FILE\]/,
+  ],
+  'an explanation of nobody': [['explain', '--url', '/'], 2, /--user and --url are needed/],
+  'an export for no proxy': [['export'], 2, /one kind of proxy/],
 } as const;
 for (const [name, [argv, code, message]] of Object.entries(mistakes))
   test(`commands: ${name} is told, with exit code ${code}`, async (t) => {
@@ -197,6 +207,30 @@ for (const [name, [argv, code, message]] of Object.entries(mistakes))
     assert.equal(result.code, code);
     assert.match(result.stderr, message);
   });
+
+test('commands: a slip in a command and an option without its value are told in a line', async () => {
+  const slip = await run(['serv']);
+  assert.deepEqual([slip.code, slip.stderr], [2, 'gatehouse: unknown command: serv\n  did you mean serve?\n']);
+  const { code, stderr } = await run(['serve', '--config']);
+  assert.deepEqual([code, stderr.split('\n')[0]], [2, 'gatehouse: --config needs a value']);
+});
+
+test('commands: a port that another program has is told in words, and nothing else is said', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.after(() => taken.close());
+  const address = `http://127.0.0.1:${(taken.address() as AddressInfo).port}`;
+  const { file } = await configured(t, {
+    server: { listen: address, publicUrl: address },
+    admin: { listen: 'http://127.0.0.1:0' },
+    session: { store: { type: 'memory' } },
+  });
+  const { ended, lines } = start(t, ['serve', '--config', file]);
+  assert.equal(await ended, 1);
+  const said = lines.filter((line) => !line.includes('users file'));
+  assert.equal(said[0], `gatehouse: cannot listen on ${address}: the port is in use`);
+  assert.equal(said.length, 2, said.join('\n'));
+});
 
 test('commands: a configuration that is not there is named with what to do', async () => {
   const { code, stderr } = await run(['serve', '--config', '/nonexistent/gatehouse.yaml']);

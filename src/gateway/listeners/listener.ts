@@ -188,7 +188,9 @@ function prepare(server: Server | HttpsServer, { log, ...takers }: ListenerParts
   );
   server.on('clientError', (error, socket) => refuse(log, error, socket));
   // One that cannot listen is reported by `listen`; one that fails later must not take the process with it.
-  server.on('error', (error) => log.error({ error }, 'a listener reported an error'));
+  server.once('listening', () => {
+    server.on('error', (error) => log.error({ error }, 'a listener reported an error'));
+  });
 }
 
 /** What cannot be parsed is answered once and cut: nothing after it on that connection can be trusted. */
