@@ -8,6 +8,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { gatehouse, requireRole } from '../../src/gateway/middleware.ts';
 import { echoing, seenBy, startApp, type TestApp } from '../support/app.ts';
 import { until } from '../support/poll.ts';
+import { requestOf, sendRaw } from '../support/raw-http.ts';
 import { passwords } from '../support/site.ts';
 import { endsWithin } from '../support/stopwatch.ts';
 import { hiddenFields, type Visitor } from '../support/visitor.ts';
@@ -110,6 +111,30 @@ test('middleware: a header that a client names in Connection is not dropped by w
   });
   assert.equal(JSON.parse(raw).headers.connection, 'close');
   assert.equal(JSON.parse(raw).headers['x-remote-user'], 'agent1');
+});
+
+test('middleware: trailers of a body bring no header past it', async (t) => {
+  const app = await startApp(t, {
+    build: (handlers, guard) => {
+      handlers.use(guard);
+      handlers.post('/public', (request, response) => {
+        request.on('end', () => {
+          const { rawTrailers, trailers, trailersDistinct } = request;
+          response.json({ rawTrailers, trailers, trailersDistinct });
+        });
+        request.resume();
+      });
+    },
+  });
+  const answer = await sendRaw(
+    app.url,
+    requestOf(
+      ['POST /public HTTP/1.1', `Host: ${app.url.host}`, 'Transfer-Encoding: chunked', 'Connection: close'],
+      '5\r\nhello\r\n0\r\nX-Remote-User: admin\r\nX_Remote_Roles: supervisor\r\n\r\n',
+    ),
+  );
+  assert.equal(answer.status, 200);
+  assert.match(answer.text, /\{"rawTrailers":\[\],"trailers":\{\},"trailersDistinct":\{\}\}/);
 });
 
 test('middleware: a trusted proxy is believed, and no hop is added', async (t) => {

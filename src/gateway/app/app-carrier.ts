@@ -15,7 +15,7 @@ import type { Decided } from '../pipeline.ts';
 import type { RequestResult } from '../record.ts';
 import { readRequest } from '../request.ts';
 import { declineUpgrade } from '../upgrade.ts';
-import { addHeaders, headersInApp, type MessageHeaders, replaceHeaders } from './app-headers.ts';
+import { addHeaders, dropTrailers, headersInApp, type MessageHeaders, replaceHeaders } from './app-headers.ts';
 import { endWebSocket, UnderWay } from './under-way.ts';
 
 /** A request as an application knows it: Express keeps the address as written, too, and we add who it comes from. */
@@ -195,6 +195,7 @@ export class AppCarrier {
   /** What the application sees of the request: one address, and headers of which ours are ours. */
   #dress(request: AppRequest, forward: Forward, rawHeaders: readonly string[]): void {
     replaceHeaders(request, headersInApp(rawHeaders, forward.headers));
+    dropTrailers(request);
     request.url = forward.upstreamPath;
     if (request.originalUrl !== undefined) request.originalUrl = forward.upstreamPath;
     if (forward.principal) request.principal = copyPrincipal(forward.principal);

@@ -48,6 +48,16 @@ export function replaceHeaders(
   request.headersDistinct = headersDistinct;
 }
 
+/** Leaves a request without the trailers of its body: they come when all is decided, and could bear any of our names. */
+export function dropTrailers(request: IncomingMessage): void {
+  const empty = (value: () => object): PropertyDescriptor => ({ get: value, set: () => undefined, configurable: true });
+  Object.defineProperties(request, {
+    rawTrailers: empty(() => []),
+    trailers: empty(() => ({})),
+    trailersDistinct: empty(() => ({})),
+  });
+}
+
 /** Adds headers that a request has not had. */
 export function addHeaders(request: IncomingMessage, added: ReadonlyMap<string, string | readonly string[]>): void {
   for (const [name, value] of added) {
