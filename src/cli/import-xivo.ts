@@ -17,7 +17,7 @@ export const importXivo: Importer = {
     "  --env FILE      XiVO's custom.env; may be given several times, the last one counts",
     "  --compose FILE  XiVO's docker-xivocc.yml: environment and volumes of xuc and xucmgt",
     "  --conf FILE     XiVO's xuc.conf; without it, what CONFIG_FILE of the compose file names",
-    '  --krb5 FILE     the krb5.conf whose default_realm holds; without it, /etc/krb5.conf',
+    '  --krb5 FILE     the krb5.conf whose default_realm holds; without it, the one of the settings, or /etc/krb5.conf',
     '  --secrets       writes passwords into the YAML; without it, they are left to environment variables',
   ].join('\n'),
   options: {
@@ -49,7 +49,7 @@ async function runImportXivo(invocation: Invocation): Promise<number> {
     confFile === undefined
       ? undefined
       : readConf(confFile, Object.fromEntries([...settings].map(([name, { value }]) => [name, value])));
-  const defaultRealm = readDefaultRealm(settings, textOption(invocation, 'krb5'));
+  const defaultRealm = readDefaultRealm(settings, textOption(invocation, 'krb5'), hostPath);
   const translation = translateXivo({ settings, conf, defaultRealm, hostPath });
   const { text, variables } = xivoYaml(translation, values.secrets === true);
   terminal.stdout.write(text);

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { readSource } from '../config/source.ts';
 import { OperatorError } from '../core/errors.ts';
 import { type HoconFile, readHocon } from '../interop/hocon.ts';
-import { defaultRealmOf } from '../interop/xivo.ts';
+import { defaultRealmOf, machineKrb5 } from '../interop/xivo.ts';
 import { javaProperties, javaWords, type Setting, type Settings } from '../interop/xivo-settings.ts';
 
 /** Reads an `xuc.conf`; messages name it as it is given. Throws an OperatorError that names the place. */
@@ -20,14 +20,21 @@ function findIncluded(name: string, from: string): { file: string; text: string 
   return found === undefined ? undefined : { file: found, text: textOf(found) };
 }
 
-/** The realm that a principal without one has: `default_realm` of the file given, else of the one Java or the machine uses. */
-export function readDefaultRealm(settings: Settings, file?: string): Setting | undefined {
+/**
+ * The realm that a principal without one has: `default_realm` of the file given, else of the one Java or the machine uses.
+ * `hostPath` says where a file is that the settings name by its path in a container.
+ */
+export function readDefaultRealm(
+  settings: Settings,
+  file?: string,
+  hostPath = (path: string): string => path,
+): Setting | undefined {
   const options = settings.get('JAVA_OPTS');
   if (!options?.value.includes('krb5')) return undefined;
   const { properties } = javaProperties(javaWords(options), options.origin);
-  const named =
-    file ?? properties.get('java.security.krb5.conf')?.value ?? settings.get('KRB5_CONFIG')?.value.split(':')[0];
-  const path = named ?? '/etc/krb5.conf';
+  const inside = properties.get('java.security.krb5.conf')?.value ?? settings.get('KRB5_CONFIG')?.value.split(':')[0];
+  const named = file ?? (inside === undefined ? undefined : hostPath(inside));
+  const path = named ?? hostPath(machineKrb5);
   if (named === undefined && !existsSync(path)) return undefined;
   return defaultRealmOf(textOf(path), path);
 }

@@ -1,4 +1,5 @@
 /** The parts of a compose file (`docker-xivocc.yml`) that XiVO's settings stand in: environment and volumes of its services. */
+import { dirname, resolve } from 'node:path';
 import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import { OperatorError } from '../core/errors.ts';
 import type { Setting, Settings } from './xivo-settings.ts';
@@ -32,7 +33,7 @@ export function readCompose(text: string, file: string, variables: Settings): Co
       const filled = fill(value, variables);
       if (filled !== '' && !settings.has(name)) settings.set(name, { value: filled, origin: place(node) });
     }
-    for (const [outside, inside] of volumesOf(document.getIn([...at, 'volumes'], true)))
+    for (const [outside, inside] of volumesOf(document.getIn([...at, 'volumes'], true), dirname(file)))
       volumes.push([inside, outside]);
   }
   mergeClients(
@@ -73,11 +74,15 @@ function entriesOf(node: unknown): Entry[] {
   });
 }
 
-function volumesOf(node: unknown): (readonly [outside: string, inside: string])[] {
+/** Folders and files of the host, as `outside:inside` or as a mapping; relative ones begin where the compose file is. */
+function volumesOf(node: unknown, folder: string): (readonly [outside: string, inside: string])[] {
   if (!isSeq(node)) return [];
   return node.items.flatMap((item) => {
-    const [outside, inside] = isScalar(item) ? String(item.value).split(':') : [];
-    return outside?.startsWith('/') && inside?.startsWith('/') ? [[outside, inside] as const] : [];
+    const [outside = '', inside = ''] = isMap(item)
+      ? [item.get('source'), item.get('target')].map((value) => String(value ?? ''))
+      : String(isScalar(item) ? item.value : '').split(':');
+    if (!/^\.{0,2}\//.test(outside) || !inside.startsWith('/')) return [];
+    return [[outside.startsWith('/') ? outside : resolve(folder, outside), inside] as const];
   });
 }
 

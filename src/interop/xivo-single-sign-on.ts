@@ -13,6 +13,8 @@ export interface Desk {
   readonly java: Settings;
   /** `default_realm` of krb5.conf. */
   readonly defaultRealm: Setting | undefined;
+  /** The krb5.conf that a volume puts in the place of the machine's. */
+  readonly krb5Config: string | undefined;
 }
 
 /** `USE_SSO` with the principal and the keytab of `JAVA_OPTS`. */
@@ -43,10 +45,25 @@ export function draftKerberos(desk: Desk): void {
   if (name === undefined) return;
   if (keytab) ways.set(name, 'keytab', keytab.value, keytab.origin);
   if (config) ways.set(name, 'krb5Config', config.value, config.origin);
+  else if (desk.krb5Config !== undefined) ways.set(name, 'krb5Config', desk.krb5Config, principal?.origin ?? origin);
   if (!principal) return;
   ways.set(name, 'principal', principal.value, principal.origin);
+  cautionOfHost(desk, name, principal);
   if (!principal.value.includes('@') && draft.at('providers', name, 'realms') === undefined)
     draftRealm(desk, name, principal);
+}
+
+/** Browsers ask for a ticket of the name in their address bar, and the keytab has to know it. */
+function cautionOfHost({ draft, settings }: Desk, provider: string, principal: Setting): void {
+  const [, host = ''] = principal.value.split(/[/@]/);
+  const browsers = settings.get('XUC_HOST')?.value;
+  if (browsers === undefined || host === '' || host.toLowerCase() === browsers.toLowerCase()) return;
+  draft.caution({
+    key: ['providers', provider, 'principal'],
+    origin: principal.origin,
+    message: `browsers ask for a ticket of HTTP/${browsers}, after XUC_HOST, and this principal is for ${host}`,
+    hint: 'make a keytab for that name, or let XUC_HOST be this one',
+  });
 }
 
 function draftRealm({ draft, ways, defaultRealm }: Desk, provider: string, principal: Setting): void {

@@ -59,6 +59,9 @@ const ownVariables = [
   'AUTH_PREVENT_XUC_LOGIN',
 ];
 
+/** Where Kerberos finds its settings unless it is told otherwise. */
+export const machineKrb5 = '/etc/krb5.conf';
+
 /** Whether an environment is one of XiVO's. */
 export function isXivoEnvironment(env: Readonly<Record<string, string | undefined>>): boolean {
   return ownVariables.some((name) => env[name] !== undefined && env[name] !== '');
@@ -81,6 +84,7 @@ export function translateXivo({
     settings,
     java: readJavaOptions(draft, settings.get('JAVA_OPTS'), hostPath),
     defaultRealm,
+    krb5Config: hostPath(machineKrb5) === machineKrb5 ? undefined : hostPath(machineKrb5),
   };
   draftRoutes(draft, settings);
   draftKerberos(desk);

@@ -103,6 +103,22 @@ test('import xivo: the manual’s LDAP settings as they come out of a web page, 
   assert.equal(out, '');
 });
 
+test('import xivo: the realm is that of the krb5.conf that a volume puts in the place of the machine’s', async (t) => {
+  const folder = await temporaryFolder(t);
+  const at = (name: string, text: string): string => {
+    writeFileSync(path.join(folder, name), text);
+    return path.join(folder, name);
+  };
+  at('krb5.conf', '[libdefaults]\n  default_realm = OF.THE.VOLUME\n');
+  const env = at('custom.env', 'XUC_HOST=xuc.mydomain\nUSE_SSO=true\n');
+  const java = '-Dsecured.krb5.principal=HTTP/xuc.mydomain -Dsecured.krb5.keyTab=/k';
+  const xuc = { environment: [`JAVA_OPTS=${java}`], volumes: ['./krb5.conf:/etc/krb5.conf'] };
+  const compose = at('docker-xivocc.yml', JSON.stringify({ services: { xuc } }));
+  const { out, err } = await run(['import', 'xivo', '--env', env, '--compose', compose]);
+  assert.match(out, /realms: \[ OF\.THE\.VOLUME \]/, err);
+  assert.ok(out.includes(`krb5Config: ${path.join(folder, 'krb5.conf')}`));
+});
+
 test('import xivo: what is wrong with the command line is said, with the usage', async (t) => {
   const { env } = await site(t);
   for (const words of [

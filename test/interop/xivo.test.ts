@@ -171,6 +171,11 @@ test('xivo: Kerberos takes USE_SSO, the principal and the keytab; the password i
     realms: ['MYDOMAIN'],
   });
   assert.deepEqual(part(config, 'login', 'chain'), ['kerberos', 'local']);
+  const ticket = ({ cautions }: ReturnType<typeof translated>) =>
+    cautions.filter(({ key }) => key.join('.') === 'providers.kerberos.principal').map(({ message }) => message);
+  assert.deepEqual(ticket(translated({ ...xuc, JAVA_OPTS, USE_SSO: 'true' }, { defaultRealm })), []);
+  const elsewhere = translated({ XUC_HOST: 'cc.mydomain', JAVA_OPTS, USE_SSO: 'true' }, { defaultRealm });
+  assert.match(ticket(elsewhere).join(), /a ticket of HTTP\/cc\.mydomain, .* is for xuc\.mydomain/);
   assert.match(untranslated.find(({ what }) => what.includes('password'))?.why ?? '', /on purpose/);
   assert.equal(JSON.stringify(untranslated).includes('=xuc'), false, 'the password is not repeated');
 
@@ -417,4 +422,33 @@ test('xivo: a compose file’s variables are filled in, as a list or a mapping, 
     ],
   );
   refused(() => readCompose('a: [', 'docker-xivocc.yml', variables), /docker-xivocc\.yml:1/);
+});
+
+test('xivo: files of a container are where its volumes say, relative ones beside the compose file', () => {
+  const volumes = [
+    '/etc/docker/xuc:/conf:ro',
+    './kerberos:/etc/kerberos',
+    '../krb5.conf:/etc/krb5.conf',
+    'named:/data',
+    { type: 'bind', source: '/etc/docker/trust', target: '/trust' },
+  ];
+  const text = JSON.stringify({ services: { xuc: { volumes } } });
+  const { hostPath } = readCompose(text, '/etc/docker/compose/docker-xivocc.yml', new Map());
+  const paths = {
+    '/conf/xuc.conf': '/etc/docker/xuc/xuc.conf',
+    '/etc/kerberos/xuc.keytab': '/etc/docker/compose/kerberos/xuc.keytab',
+    '/etc/krb5.conf': '/etc/docker/krb5.conf',
+    '/data/x': '/data/x',
+    '/trust/store': '/etc/docker/trust/store',
+  };
+  for (const [inside, outside] of Object.entries(paths)) assert.equal(hostPath(inside), outside);
+  const env = {
+    ...xuc,
+    USE_SSO: 'true',
+    JAVA_OPTS: '-Dsecured.krb5.principal=HTTP/xuc.mydomain@R -Dsecured.krb5.keyTab=/etc/kerberos/xuc.keytab',
+  };
+  assert.partialDeepStrictEqual(part(translated(env, { hostPath }).config, 'providers', 'kerberos'), {
+    keytab: '/etc/docker/compose/kerberos/xuc.keytab',
+    krb5Config: '/etc/docker/krb5.conf',
+  });
 });
