@@ -248,6 +248,14 @@ story(
       assert.equal(answer.status, 302);
       waits.push(took);
     }
+    const failures = at.gate.lines
+      .map((line) => JSON.parse(line))
+      .filter(({ message, provider }) => message === 'a provider is unavailable' && provider === 'directory');
+    assert.deepEqual(
+      failures.map(({ reason }) => reason),
+      Array(failuresThatOpen).fill('timed-out'),
+      'it is its own deadline that ends the look-up, and counts',
+    );
     const last = waits.pop() ?? Number.POSITIVE_INFINITY;
     assert.ok(Math.max(...waits) < longer + slack, `${waits} ms`);
     assert.ok(last < deadline / 2, `${last} ms with an open breaker`);

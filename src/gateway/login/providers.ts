@@ -82,6 +82,9 @@ async function logoutAddress(
   }
 }
 
+/** What a provider needs for itself when it looks its users up elsewhere, in milliseconds. */
+const besideLookup = 500;
+
 function linkOf(
   name: string,
   document: ProviderDocument,
@@ -93,9 +96,10 @@ function linkOf(
   if (!kind) throw new OperatorError(`providers.${name}: there is no type ${document.type}`);
   const { log, clock, store, metrics } = services;
   const { type: _type, on, label: _label, ...options } = document;
-  // One that looks its users up elsewhere waits as long as that may take, or the breaker there would never count a failure.
+  // One that looks its users up elsewhere waits longer than that may take: the breaker there counts only its own deadline.
   const lookup = 'lookup' in document ? providers[String(document.lookup)] : undefined;
-  const timeout = document.timeout ?? Math.max(login.timeout, lookup?.timeout ?? 0);
+  const longest = lookup ? (lookup.timeout ?? login.timeout) + besideLookup : 0;
+  const timeout = document.timeout ?? Math.max(login.timeout, longest);
   const needsNetwork = kind.needsNetwork ?? true;
   const providerLog = log.child({ provider: name });
   const provider = kind.create(
