@@ -309,9 +309,9 @@ test('http2: a smaller limit for the head counts as well', async (t) => {
 });
 
 test('http2: a connection without requests ends after keepAlive, one with a request does not', async (t) => {
-  const { http2, cookie } = await signedIn(t, { keepAlive: '300ms' });
+  const { http2, cookie } = await signedIn(t, { keepAlive: '1s' });
   const [idle, busy] = [http2(), http2()];
-  const slow = ask(busy, { ':path': '/slow?ms=800', cookie });
+  const slow = ask(busy, { ':path': '/slow?ms=2000', cookie });
   await once(idle, 'close');
   assert.equal((await slow).text, 'slow');
 });

@@ -343,7 +343,7 @@ test('forward: a name that does not resolve is unreachable', async (t) => {
 test('forward: an upstream that says nothing times out at the configured time', async (t) => {
   const upstream = await startUpstream(t);
   const plane = await startDataPlane(t, {
-    route: testRoute([upstream.origin], { timeouts: { connect: 1000, response: 300, idle: 5000 } }),
+    route: testRoute([upstream.origin], { timeouts: { connect: 30_000, response: 300, idle: 60_000 } }),
   });
   const answer = await endsWithin(2500, 'the time-out', ask(plane.port, '/slow?ms=10000'));
   assert.equal(answer.headers['x-code'], 'UPSTREAM_TIMEOUT');
@@ -353,7 +353,7 @@ test('forward: an upstream that says nothing times out at the configured time', 
 test('forward: a body that stands still is cut at the configured time', async (t) => {
   const upstream = await startUpstream(t);
   const plane = await startDataPlane(t, {
-    route: testRoute([upstream.origin], { timeouts: { connect: 1000, response: 5000, idle: 300 } }),
+    route: testRoute([upstream.origin], { timeouts: { connect: 30_000, response: 60_000, idle: 300 } }),
   });
   await assert.rejects(ask(plane.port, '/stall'), { code: 'ECONNRESET' });
   assert.deepEqual(failed(await plane.result()), {
@@ -408,7 +408,7 @@ test('forward: a body that turns out too large is refused, and never complete up
 test('forward: a body that trickles to a stop is refused (slow loris)', async (t) => {
   const upstream = await startUpstream(t);
   const plane = await startDataPlane(t, {
-    route: testRoute([upstream.origin], { timeouts: { connect: 1000, response: 5000, idle: 200 } }),
+    route: testRoute([upstream.origin], { timeouts: { connect: 30_000, response: 60_000, idle: 200 } }),
   });
   const client = await rawClient(t, plane.port, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\na');
   await client.until(/x-code: REQUEST_TIMEOUT/);
@@ -584,7 +584,7 @@ test('forward: many requests on one kept client connection leave no listeners be
 test('forward: a client that stops reading is cut in the end', async (t) => {
   const upstream = await startUpstream(t);
   const plane = await startDataPlane(t, {
-    route: testRoute([upstream.origin], { timeouts: { connect: 1000, response: 5000, idle: 300 } }),
+    route: testRoute([upstream.origin], { timeouts: { connect: 30_000, response: 60_000, idle: 300 } }),
   });
   const request = httpRequest({ port: plane.port, host: '127.0.0.1', path: '/bytes?n=50000000' }).end();
   request.on('error', () => undefined);

@@ -116,7 +116,7 @@ test('streaming: a client that does not read slows the upstream down', async (t)
 test('streaming: an upstream that does not read slows the client down', async (t) => {
   const upstream = await startUpstream(t, { answer: (request) => void setImmediate(() => request.pause()) });
   const plane = await startDataPlane(t, {
-    route: testRoute([upstream.origin], { timeouts: { connect: 1000, response: 60_000, idle: 60_000 } }),
+    route: testRoute([upstream.origin], { timeouts: { connect: 30_000, response: 60_000, idle: 60_000 } }),
   });
   const request = httpRequest({ host: '127.0.0.1', port: plane.port, method: 'POST' });
   t.after(() => request.destroy());

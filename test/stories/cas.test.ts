@@ -43,8 +43,8 @@ async function world(t: TestContext, campus: Yaml = {}, config: Yaml = {}): Prom
   const gate = await gateway(t, {
     users: [{ name: 'local1', password: 'right-horse-81' }],
     config: {
-      login: { chain: ['campus', 'local'], timeout: '2s' },
-      providers: { campus: { type: 'cas', url: cas.url, attributes: { department: 'ou' }, timeout: '1s', ...campus } },
+      login: { chain: ['campus', 'local'], timeout: '30s' },
+      providers: { campus: { type: 'cas', url: cas.url, attributes: { department: 'ou' }, ...campus } },
       roles: { agent: { groups: ['agents'] }, supervisor: { groups: ['supervisors'] } },
       routes: [
         { location: '/', upstream: upstream.origin, websocket: true },
@@ -235,7 +235,7 @@ story('two callbacks at once with one ticket make one session', async (t) => {
 });
 
 story('a CAS that hangs costs one deadline, is named in the audit, and keeps no local user out', async (t) => {
-  const at = await world(t);
+  const at = await world(t, { timeout: '1s' });
   const { visitor, back } = await comeBack(at);
   at.cas.pause();
   const { value: answer, milliseconds, elapsed } = await timed(visitor.open(pathOf(back)));

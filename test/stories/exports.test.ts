@@ -269,7 +269,7 @@ function curl(
   env: Readonly<Record<string, string>>,
 ): Promise<{ head: string; body: string }> {
   return new Promise((resolve, reject) => {
-    const all = ['--silent', '--show-error', '--include', '--max-time', '20', ...parameters];
+    const all = ['--silent', '--show-error', '--include', '--max-time', '60', ...parameters];
     execFile('curl', all, { env: { ...process.env, ...env } }, (error, out) => {
       if (error) return reject(error);
       const parts = out.split('\r\n\r\n');

@@ -91,13 +91,13 @@ story('of many logins that find a server due for another try, one waits for it',
 story('a server that hangs ends the login within its deadline, and no socket is left', async (t) => {
   const slapd = await startSlapd(t, { people });
   const before = openSockets();
-  const provider = ldapProvider(t, { ...optionsFor(slapd), timeout: '500ms' });
+  const provider = ldapProvider(t, { ...optionsFor(slapd), timeout: '2s' });
   assert.equal((await login(provider)).said, 'authenticated');
   slapd.pause();
   const results = await Promise.all(Array.from({ length: 10 }, () => login(provider)));
   for (const { said, milliseconds } of results) {
     assert.equal(said, 'unavailable timed-out');
-    assert.ok(milliseconds < 1500, `${milliseconds} ms`);
+    assert.ok(milliseconds < 3000, `${milliseconds} ms`);
   }
   await until('all sockets are closed', () => openSockets() <= before);
   slapd.resume();

@@ -36,7 +36,7 @@ export function testRoute(
     headers: defaultHeaderRules,
     websocket: true,
     idleActivity: true,
-    timeouts: { connect: 1000, response: 5000, idle: 5000 },
+    timeouts: { connect: 30_000, response: 60_000, idle: 60_000 },
     encodedSlashes: false,
     pathParameters: false,
     replayPosts: false,
