@@ -32,12 +32,14 @@ async function runExplain(invocation: Invocation): Promise<number> {
   const user = textOption(invocation, 'user');
   const url = textOption(invocation, 'url');
   if (!user || !url) throw new UsageError('--user and --url are needed', explain.usage);
+  const method = textOption(invocation, 'method') ?? 'GET';
+  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(method)) throw new UsageError(`"${method}" is no method of HTTP`, explain.usage);
   const { document } = requireConfiguration(invocation);
   const { terminal, values } = invocation;
   const password =
     values.password === true ? new Secret(await readPassword(terminal, `Password of ${user}: `)) : undefined;
   const routes = routesOf(document);
-  const question = { user, url, method: textOption(invocation, 'method') ?? 'GET', ...(password && { password }) };
+  const question = { user, url, method, ...(password && { password }) };
   const explanation = await withProviders(document, (providers) =>
     explainRequest(question, { document, providers, routes, composer: composerOf(document, routes) }),
   );

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { OperatorError } from '../core/errors.ts';
+import { canonicalUsername } from '../core/principal.ts';
 import { Secret } from '../core/secret.ts';
 import type { Document } from '../gateway/document.ts';
 import { createLog } from '../telemetry/log.ts';
@@ -52,6 +53,8 @@ const actions: Readonly<Record<string, Action>> = {
         `${file.path} has a user ${name} already`,
         'choose another name, or change it with: gatehouse users passwd',
       );
+    if (email !== undefined && !/^[^\s@]+@[^\s@]+$/.test(email))
+      throw new OperatorError(`"${email}" is no e-mail address`, 'write it as name@example.com');
     const password = new Secret(await readNewPassword(invocation.terminal, name));
     makeFolder(dirname(file.path));
     await file.add({
@@ -97,7 +100,15 @@ async function runUsers(invocation: Invocation): Promise<number> {
   });
   file.open();
   terminal.stdout.write(action && name !== undefined ? `${await action(file, name, invocation)}\n` : table(file));
+  if (verb === 'add' && name !== undefined) warnOfReserved(name, document, terminal);
   return 0;
+}
+
+/** An account that works in the file and never at the login page would puzzle whoever has made it. */
+function warnOfReserved(name: string, { login }: Document, terminal: Invocation['terminal']): void {
+  const canonical = canonicalUsername(name);
+  if (login.reservedUsers.some((reserved) => canonicalUsername(reserved) === canonical))
+    terminal.stderr.write(`${name} stands in login.reservedUsers and cannot sign in\n`);
 }
 
 /** The folder of a users file that is still to be written. What stands in the way of it, the file's own error tells. */

@@ -71,7 +71,8 @@ export class UsersFile {
   /** Adds a user; the file is made when it is missing. */
   async add({ username, password, ...rest }: NewUser): Promise<void> {
     const problem = nameProblem(username);
-    if (problem) throw new OperatorError(`the user name ${JSON.stringify(username)} ${problem}`, 'choose another name');
+    const shown = username.length > 40 ? `${username.slice(0, 40)}…` : username;
+    if (problem) throw new OperatorError(`the user name ${JSON.stringify(shown)} ${problem}`, 'choose another name');
     const hash = password && (await hashNew(password));
     await this.#change(username, { ...rest, ...(hash !== undefined && { password: hash }) }, (twin) => {
       if (twin) throw new OperatorError(`${this.path} has a user ${twin.username} already`, 'choose another name');

@@ -152,6 +152,15 @@ test('explain: a refusal exits with 1 and says why', async (t) => {
   assert.match(odd.stdout, /refused with 400/);
 });
 
+test('users add: a reserved name is added, and said to be of no use at the login page', async (t) => {
+  const { file } = await configured(t, { login: { chain: ['local'], reservedUsers: ['XUC'] } });
+  const add = (name: string) => run(['users', 'add', name, '--config', file], { stdin: 'another-long-one-7\n' });
+  const reserved = await add('xuc');
+  assert.equal(reserved.code, 0);
+  assert.match(reserved.stderr, /xuc stands in login\.reservedUsers and cannot sign in/);
+  assert.equal((await add('carl')).stderr, '');
+});
+
 test('explain --password: runs the chain for real, and prints no password', async (t) => {
   const { file } = await withUsers(t);
   const ask = ['explain', '--user', 'agent1', '--url', '/desk', '--password', '--config', file];
@@ -185,6 +194,9 @@ test('users: added, listed, disabled, enabled and given a new password; the file
 const mistakes = {
   'a user who is there': [['users', 'add', 'AGENT1'], 1, /has a user/],
   'a user who is not': [['users', 'passwd', 'nobody'], 1, /has no user nobody/],
+  'an address with two @': [['users', 'add', 'carl', '--email', 'a@b.example@c.example'], 1, /is no e-mail address/],
+  'a name without end': [['users', 'add', 'x'.repeat(3000)], 1, /^.{0,120} is longer than 256 characters/],
+  'a method with a blank': [['explain', '--user', 'a', '--url', '/', '--method', 'GE T'], 2, /is no method/],
   'no name': [['users', 'add'], 2, /usage/],
   'an unknown verb': [['users', 'frobnicate', 'x'], 2, /usage/],
   'an unknown command': [['frobnicate'], 2, /unknown command/],
