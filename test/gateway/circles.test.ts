@@ -113,6 +113,21 @@ test('circles: tabs that open together, and visits with time between them, are n
   }
 });
 
+test('circles: a browser that opens its tabs anew comes to each page, while the issuer remembers who it is', async (t) => {
+  const at = await world(t, () => '/elsewhere', { chain: ['sso'] });
+  const visitor = new Visitor(at.gate.url);
+  const person = at.idp.person();
+  for (let tab = 0; tab < 12; tab++) {
+    // On its way to the issuer when the tab before has just come back.
+    const start = await visitor.open(`/_gate/start/sso?return=/tab${tab}`);
+    assert.equal(start.status, 302, start.text);
+    const to = new URL(String(start.headers.location), at.gate.url);
+    const back = to.origin === at.gate.url.origin ? to : await person.signIn(to, 'alice');
+    const end = to === back ? start : await visitor.open(back.pathname + back.search);
+    assert.equal(end.headers.location, `/tab${tab}`);
+  }
+});
+
 test('circles: what a cookie claims is read with care', async (t) => {
   const at = await world(t, () => '/elsewhere');
   const visitor = new Visitor(at.gate.url);

@@ -3,6 +3,7 @@
  * session that is gone as soon as it has begun. The turns stand in a cookie, which tabs that open together read alike: what
  * counts is one after another. Whoever changes it only spoils their own trip.
  */
+import { createHash } from 'node:crypto';
 import type { Session } from '../../core/session.ts';
 import { readCookie } from '../../sessions/cookie.ts';
 import { redirect } from '../answers.ts';
@@ -10,6 +11,8 @@ import { offersForm } from './login-page.ts';
 import type { PortalParts, Visit } from './visit.ts';
 
 const name = 'gatehouse-turns';
+const form = /^(\d{1,3})-(\d{1,3})-(\d{1,12})-([0-9a-f]{0,8})$/;
+const pageDigits = 8;
 /** A turn that comes later than this after the one before begins a new count. */
 const turnSeconds = 15;
 /** Browsers give up after some twenty redirects, with a page of their own: a circle must end here before. */
@@ -18,15 +21,17 @@ const mostReturns = 5;
 const mostArrivals = 3;
 const mostReturnsAfterThem = 2;
 
-/** How often in a row somebody signed in was sent back to a page, and how often somebody came from an identity provider. */
+/** How often in a row somebody signed in was sent back to one page, and how often somebody came from an identity provider. */
 interface Turns {
   readonly returns: number;
   readonly arrivals: number;
+  /** Which page that was: tabs with other pages go in no circle with it. */
+  readonly page: string;
 }
 
 /** Sends somebody signed in on to where they wanted to go, unless they come from there again and again. */
 export async function sendBack(parts: PortalParts, visit: Visit, returnTo: string, session: Session): Promise<void> {
-  const turns = turnsOf(parts, visit);
+  const turns = turnsTo(returnTo, parts, visit);
   if (turns.returns >= mostReturns) return showLoop(parts, visit, returnTo, session);
   sendCounted(parts, visit, returnTo, turns);
 }
@@ -41,7 +46,7 @@ export async function endCircle(
   returnTo: string,
   session: Session | undefined,
 ): Promise<boolean> {
-  const turns = turnsOf(parts, visit);
+  const turns = turnsTo(returnTo, parts, visit);
   if (turns.arrivals < mostArrivals) return false;
   if (session && turns.returns < mostReturnsAfterThem) sendCounted(parts, visit, returnTo, turns);
   else await showLoop(parts, visit, returnTo, session);
@@ -79,16 +84,23 @@ function sendCounted(parts: PortalParts, visit: Visit, returnTo: string, turns: 
   redirect(visit.request, visit.response, returnTo, { 'set-cookie': counted });
 }
 
-function turnsOf(parts: PortalParts, { request }: Visit): Turns {
-  const text = readCookie(request.headers.cookie, name) ?? '';
-  const [returns = 0, arrivals = 0, second = 0] = /^\d{1,3}-\d{1,3}-\d{1,12}$/.test(text)
-    ? text.split('-').map(Number)
-    : [];
-  return secondOf(parts) - second <= turnSeconds ? { returns, arrivals } : { returns: 0, arrivals: 0 };
+function turnsTo(returnTo: string, parts: PortalParts, visit: Visit): Turns {
+  const turns = turnsOf(parts, visit);
+  // Without the query, in which some applications put something new each time.
+  const page = createHash('sha256').update(returnTo.split('?', 1).join()).digest('hex').slice(0, pageDigits);
+  return { ...turns, returns: turns.page === page ? turns.returns : 0, page };
 }
 
-function count(parts: PortalParts, { returns, arrivals }: Turns): string {
-  return cookie(parts, `${returns}-${arrivals}-${secondOf(parts)}`, turnSeconds);
+function turnsOf(parts: PortalParts, { request }: Visit): Turns {
+  const [, returns, arrivals, second, page = ''] = form.exec(readCookie(request.headers.cookie, name) ?? '') ?? [];
+  const isRecent = secondOf(parts) - Number(second) <= turnSeconds;
+  return isRecent
+    ? { returns: Number(returns), arrivals: Number(arrivals), page }
+    : { returns: 0, arrivals: 0, page: '' };
+}
+
+function count(parts: PortalParts, { returns, arrivals, page }: Turns): string {
+  return cookie(parts, `${returns}-${arrivals}-${secondOf(parts)}-${page}`, turnSeconds);
 }
 
 function secondOf({ clock }: PortalParts): number {
