@@ -35,7 +35,8 @@ export function copyPrincipal(principal: Principal): Principal {
  * Unicode NFKC, lower case, without surrounding white space. Empty when nothing is left.
  */
 export function canonicalUsername(username: string): string {
-  return username.normalize('NFKC').trim().toLowerCase();
+  // Once more at the end: some capitals with accents get a small letter that NFKC writes in another way.
+  return username.normalize('NFKC').toLowerCase().normalize('NFKC').trim();
 }
 
 /** The first value of an attribute, or undefined when it has none. */

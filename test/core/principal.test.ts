@@ -1,0 +1,33 @@
+/** User names in their one spelling. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { canonicalUsername } from '../../src/core/principal.ts';
+import { trials } from '../support/properties.ts';
+
+const spellings: Readonly<Record<string, readonly string[]>> = {
+  alice: ['alice', 'ALICE', ' Alice ', '\u3000alice\u00a0', '\uff41\uff4c\uff49\uff43\uff45'],
+  'zo\u00eb': ['zo\u00eb', 'zoe\u0308', 'ZO\u00cb', 'ZOE\u0308'],
+  // Greek capitals with two accents: their small letters have one code point, which NFKC only makes of small ones.
+  '\u0390': ['\u0390', '\u03aa\u0301', '\u03ca\u0301', '\u0399\u0308\u0301'],
+  '': ['', '  ', '\u3000', '\t\n'],
+};
+for (const [canonical, written] of Object.entries(spellings))
+  test(`canonicalUsername: every spelling of ${JSON.stringify(canonical)} is one name`, () => {
+    for (const username of written) assert.equal(canonicalUsername(username), canonical, JSON.stringify(username));
+  });
+
+test('canonicalUsername: a canonical name is its own', () => {
+  const everyLetter = Array.from({ length: 0x2_0000 }, (_, point) => String.fromCodePoint(point));
+  const changed = everyLetter
+    .flatMap((letter) => [letter, `a${letter}`, `${letter}\u0301`, `${letter}\u0308\u0301`, `a${letter}\u0345`])
+    .filter((username) => canonicalUsername(canonicalUsername(username)) !== canonicalUsername(username));
+  assert.deepEqual(changed, []);
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (username) => {
+      const canonical = canonicalUsername(username);
+      assert.equal(canonicalUsername(canonical), canonical);
+    }),
+    trials(1000),
+  );
+});
