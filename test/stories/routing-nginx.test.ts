@@ -9,6 +9,7 @@ import { locationProblems } from '../../src/routing/location-problems.ts';
 import { compileLocations, upstreamTarget } from '../../src/routing/locations.ts';
 import { matchedText, readPath } from '../../src/routing/path.ts';
 import { canonicalTarget } from '../../src/routing/target.ts';
+import { freePort } from '../support/free-port.ts';
 import { needsNginx, startNginx, testNginx } from '../support/nginx.ts';
 import { routeAt, upstreamAt } from '../support/routes.ts';
 
@@ -245,7 +246,7 @@ test('nginx: the same server is chosen by the Host', needsNginx, async (t) => {
   }
 });
 
-test('nginx: what it refuses to load is a problem here too, and what it loads is none', needsNginx, () => {
+test('nginx: what it refuses to load is a problem here too, and what it loads is none', needsNginx, async () => {
   const sets: Route[][] = [
     [routeAt('/a'), routeAt('/a')],
     [routeAt('/a'), routeAt('^~ /a')],
@@ -256,9 +257,10 @@ test('nginx: what it refuses to load is a problem here too, and what it loads is
     [routeAt('= /a', { upstream: upstreamAt('/b') })],
     [routeAt('^~ /a', { upstream: upstreamAt('/b') })],
   ];
+  const port = await freePort();
   for (const routes of sets) {
     const { ok, output } = testNginx(
-      `server { listen 127.0.0.1:1; ${routes.map((route) => locationBlock(route, 1)).join('\n')} }`,
+      `server { listen 127.0.0.1:${port}; ${routes.map((route) => locationBlock(route, 1)).join('\n')} }`,
     );
     assert.equal(locationProblems(routes).length === 0, ok, `${routes.map(({ name }) => name).join(' | ')}: ${output}`);
   }
