@@ -27,7 +27,6 @@ export interface AdviceContext {
 }
 
 const soon = 30 * 86_400_000;
-const day = 86_400_000;
 
 /** Judges a chain in the order in which it stands. */
 export function adviseOnChain(found: readonly X509Certificate[], context: AdviceContext): ChainAdvice {
@@ -73,9 +72,8 @@ function datesOf({ certificates }: ChainReport, now: number): Finding[] {
           fix: 'use the one before until then, and check the clock',
         },
       ];
-    const days = Math.floor((validTo.getTime() - now) / day);
     if (validTo.getTime() - now > soon) return [];
-    return [{ kind: 'warning', text: `${what} expires in ${days} days`, fix: 'have it renewed' }];
+    return [{ kind: 'warning', text: `${what} expires soon, on ${date(validTo)}`, fix: 'have it renewed' }];
   });
 }
 

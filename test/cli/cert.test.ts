@@ -157,6 +157,14 @@ test('cert check: what does not belong to the chain is a warning alone', async (
   assert.match(stdout, /^warning: 1 certificate does not belong to the chain/m);
 });
 
+test('cert check: an end that is near is a warning with its date', async () => {
+  const { certificate } = issueCertificate('ends-soon', 'DNS:localhost', ['-days', '2']);
+  const ends = new Date(new X509Certificate(readFileSync(certificate)).validTo).toISOString().slice(0, 10);
+  const { code, stdout } = await check(certificate);
+  assert.equal(code, 0);
+  assert.match(stdout, new RegExp(`^warning: the certificate expires soon, on ${ends}$`, 'm'));
+});
+
 test('cert check: DER and PKCS#12 are read, the password from the input', async (t) => {
   const { good, chained } = testCertificates();
   const der = await file(t, 'site.cer', new X509Certificate(readFileSync(good.certificate)).raw);
