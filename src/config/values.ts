@@ -128,10 +128,23 @@ export function networks(
 ): (address: string) => boolean {
   const block = new BlockList();
   for (const { address, prefix, family } of list) block.addSubnet(address, prefix, family);
-  return (address) => {
+  const judge = (address: string): boolean => {
     const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
     const family = isIP(plain);
     return family !== 0 && block.check(plain, family === 6 ? 'ipv6' : 'ipv4');
+  };
+  return list.length === 0 ? () => false : remember(judge);
+}
+
+/** Peers come again and again: what was found of the first thousand is kept, and no more, for anybody can be a peer. */
+function remember(judge: (address: string) => boolean): (address: string) => boolean {
+  const known = new Map<string, boolean>();
+  return (address) => {
+    const kept = known.get(address);
+    if (kept !== undefined) return kept;
+    const verdict = judge(address);
+    if (known.size < 1024 && address.length < 64) known.set(address, verdict);
+    return verdict;
   };
 }
 

@@ -166,7 +166,13 @@ export async function buildGateway(
   const underWay = new Set<Promise<void>>();
   const track = (work: Promise<void>): void => {
     underWay.add(work);
-    void work.catch((error: unknown) => log.error({ error }, 'an answer broke')).finally(() => underWay.delete(work));
+    work.then(
+      () => underWay.delete(work),
+      (error: unknown) => {
+        underWay.delete(work);
+        log.error({ error }, 'an answer broke');
+      },
+    );
   };
   return {
     document,

@@ -40,8 +40,10 @@ export function readClient(request: GatewayRequest, isTrusted: (address: string)
 /** Every value of a header, in order; names compare without case. */
 export function headerValues(rawHeaders: readonly string[], name: string): string[] {
   const values: string[] = [];
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2)
-    if (rawHeaders[index]?.toLowerCase() === name) values.push(rawHeaders[index + 1] ?? '');
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const spelt = rawHeaders[index] ?? '';
+    if (spelt.length === name.length && spelt.toLowerCase() === name) values.push(rawHeaders[index + 1] ?? '');
+  }
   return values;
 }
 

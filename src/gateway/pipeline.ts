@@ -121,7 +121,8 @@ export class Pipeline {
     const admitted = admits(route, target);
     if (admitted)
       return { client, target, route, verdict: refuse('BAD_REQUEST', admitted.reason, admitted.detail, { route }) };
-    return { client, target, route, ...(await this.#admit({ ...request, rawHeaders }, client, target, route)) };
+    const read = rawHeaders === request.rawHeaders ? request : { ...request, rawHeaders };
+    return { client, target, route, ...(await this.#admit(read, client, target, route)) };
   }
 
   async #admit(

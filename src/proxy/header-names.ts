@@ -94,3 +94,14 @@ export function connectionNamed(lines: readonly string[]): ReadonlySet<string> {
     }
   return named;
 }
+
+/** The values of all headers of these names, in the order in which they came; the names are asked for in lower case. */
+export function linesOf(rawHeaders: readonly string[], ...names: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const spelt = rawHeaders[index] ?? '';
+    if (names.some((name) => spelt.length === name.length && spelt.toLowerCase() === name))
+      lines.push(rawHeaders[index + 1] ?? '');
+  }
+  return lines;
+}

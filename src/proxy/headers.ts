@@ -10,7 +10,7 @@ import type { Session } from '../core/session.ts';
 import type { Client } from '../core/verdict.ts';
 import { continueTrace, formatTraceparent, parseTraceparent } from '../telemetry/trace.ts';
 import { type OwnCookie, stripCookies } from './cookies.ts';
-import { compileNamespace, connectionNamed, hopByHop, type Namespace } from './header-names.ts';
+import { compileNamespace, connectionNamed, hopByHop, linesOf, type Namespace } from './header-names.ts';
 import {
   assertionHeader,
   type CompiledHeader,
@@ -228,13 +228,6 @@ function keepTrace(headers: Map<string, string | string[]>): boolean {
   headers.delete('traceparent');
   headers.delete('tracestate');
   return false;
-}
-
-function linesOf(rawHeaders: readonly string[], ...names: readonly string[]): string[] {
-  const lines: string[] = [];
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2)
-    if (names.includes((rawHeaders[index] ?? '').toLowerCase())) lines.push(rawHeaders[index + 1] ?? '');
-  return lines;
 }
 
 function addresses(list: string): string[] {

@@ -31,8 +31,8 @@ const caching: ReadonlySet<string> = new Set([
  */
 export function responseHeaders(upstream: HeaderLines, forward: Forward, isOwn: OwnCookie, status: number): string[] {
   const rewriting = rewritingOf(forward, isOwn);
-  const named = connectionNamed([upstream.connection ?? [], upstream['proxy-connection'] ?? []].flat());
-  const coding = [upstream['transfer-encoding'] ?? []].flat().join(',').trim().toLowerCase();
+  const named = connectionNamed([...linesOf(upstream.connection), ...linesOf(upstream['proxy-connection'])]);
+  const coding = linesOf(upstream['transfer-encoding']).join(',').trim().toLowerCase();
   if (coding !== '' && coding !== 'chunked') throw new Error(`the body has the transfer coding ${coding.slice(0, 40)}`);
   const replaced = new Set(Object.keys(forward.reply).map((name) => name.toLowerCase()));
   const bringsCookie = replaced.has('set-cookie');
@@ -43,7 +43,7 @@ export function responseHeaders(upstream: HeaderLines, forward: Forward, isOwn: 
     if (name === 'alt-svc' || (bringsCookie && caching.has(name))) continue;
     if (replaced.has(name) && !besides.has(name)) continue;
     if (name === 'content-length' && (status === 204 || coding !== '')) continue;
-    for (const text of typeof value === 'string' ? [value] : value) {
+    for (const text of linesOf(value)) {
       const rewritten = rewrite(name, text, rewriting);
       if (rewritten === undefined) continue;
       if (/[^\t\x20-\x7e\x80-\xff]/.test(rewritten)) throw new Error(`the header ${name} holds a control character`);
@@ -51,9 +51,12 @@ export function responseHeaders(upstream: HeaderLines, forward: Forward, isOwn: 
     }
   }
   if (bringsCookie && !replaced.has('cache-control')) lines.push('cache-control', 'no-store');
-  for (const [name, value] of Object.entries(forward.reply))
-    for (const text of typeof value === 'string' ? [value] : value) lines.push(name, text);
+  for (const [name, value] of Object.entries(forward.reply)) for (const text of linesOf(value)) lines.push(name, text);
   return lines;
+}
+
+function linesOf(value: string | readonly string[] | undefined): readonly string[] {
+  return typeof value === 'string' ? [value] : (value ?? []);
 }
 
 function rewrite(name: string, value: string, { scope, redirects }: Rewriting): string | undefined {

@@ -15,8 +15,19 @@ export interface Authority {
   readonly port: string | undefined;
 }
 
+const known = new Map<string, Authority>();
+
 /** Reads `host` or `host:port`; undefined for user names, spaces, empty labels and whatever else is no host. */
 export function readAuthority(text: string): Authority | undefined {
+  const kept = known.get(text);
+  if (kept) return kept;
+  const authority = parseAuthority(text);
+  // All requests of a site have the same few; what else clients write into Host must not grow the memory.
+  if (authority && known.size < 256) known.set(text, authority);
+  return authority;
+}
+
+function parseAuthority(text: string): Authority | undefined {
   const parts = /^(\[[0-9a-f:.]*\]|[^:[\]]*)(?::(\d{1,5}))?$/i.exec(text);
   if (!parts) return undefined;
   const [, name = '', port] = parts;

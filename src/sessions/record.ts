@@ -65,8 +65,10 @@ export function printRecord(record: SessionRecord): string {
 }
 
 /** The session of a record, with the last activity that is known. */
-export function toSession(id: string, { kind: _, ...rest }: LiveRecord, lastSeenAt: number): Session {
-  return { id, ...rest, lastSeenAt };
+export function toSession(id: string, record: LiveRecord, lastSeenAt: number): Session {
+  const { assertion, provider, createdAt, provedAt, expiresAt, grant, client } = record;
+  const session = { id, assertion, provider, createdAt, lastSeenAt, provedAt, expiresAt, client };
+  return grant ? { ...session, grant } : session;
 }
 
 /** Without keys whose value is undefined, which the type does not admit. */

@@ -5,7 +5,7 @@ import type { OutcomeKind } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import { LineFile } from './line-file.ts';
 import type { AuditOptions } from './options.ts';
-import { scrub } from './scrub.ts';
+import { scrubFields } from './scrub.ts';
 import { areHarmless } from './scrub-text.ts';
 import { standardOutput } from './standard-output.ts';
 
@@ -87,18 +87,29 @@ export function createAudit(parts: AuditParts): Audit {
       : to === 'off'
         ? noSink
         : fileSink(to, parts);
+  const timeOf = timeWriter();
   return {
     ...sink,
     record: (record) => {
       if (record.event === 'request' && !isWanted(record, requests)) return;
       try {
-        const fields = isHarmless(record) ? record : scrub(record);
-        sink.write(JSON.stringify(Object.assign({ time: new Date(clock.now()).toISOString() }, fields)));
+        const fields = JSON.stringify(isHarmless(record) ? record : scrubFields(record));
+        sink.write(`{"time":"${timeOf(clock.now())}",${fields.slice(1)}`);
       } catch (error) {
         parts.onLoss?.(1);
         log.error({ error, event: record.event }, 'an audit record could not be written');
       }
     },
+  };
+}
+
+/** Writes times; of one millisecond once. */
+function timeWriter(): (now: number) => string {
+  let [last, text] = [Number.NaN, ''];
+  return (now) => {
+    if (now !== last) text = new Date(now).toISOString();
+    last = now;
+    return text;
   };
 }
 
