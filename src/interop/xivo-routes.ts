@@ -61,7 +61,7 @@ export function draftRoutes(draft: Draft, settings: Settings): void {
     return;
   }
   const inner = settings.get('GATEHOUSE_XUC_HOST');
-  if (inner && !isHost(inner.value.replace(/:\d{1,5}$/, '')))
+  if (inner && !(isHost(inner.value.replace(/:\d{1,5}$/, '')) && URL.canParse(`http://${inner.value}`)))
     draft.problem(inner.origin, 'GATEHOUSE_XUC_HOST must be a host, or host:port', 'such as xuc or 10.0.0.5:8080');
   let index = 0;
   for (const { name, location, host: variable, upstream, websocket } of applications) {
@@ -73,7 +73,7 @@ export function draftRoutes(draft: Draft, settings: Settings): void {
         draft.leaveOut('the table of applications', `the route ${location}`, `${missing} is not set`);
       continue;
     }
-    if (name === 'recording' && port && !/^[1-9]\d{0,4}$/.test(port.value))
+    if (name === 'recording' && port && !isPort(port.value))
       draft.problem(port.origin, 'RECORDING_SERVER_PORT must be a port', 'such as 9400');
     draft.set(
       ['routes', index],
@@ -112,6 +112,10 @@ function hostOf(draft: Draft, settings: Settings, name: string): Setting | undef
 
 function isHost(text: string): boolean {
   return hostName.test(text) && URL.canParse(`http://${text}`);
+}
+
+function isPort(text: string): boolean {
+  return /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65_535;
 }
 
 function bare(host: string): string {

@@ -268,6 +268,15 @@ test('xivo: a login timeout that is longer than ours for a whole login is not cu
     refused(() => translated({ ...xuc, LOGIN_TIMEOUT_MS: wrong }), /LOGIN_TIMEOUT_MS must be/);
 });
 
+test('xivo: a port is none beyond the last', () => {
+  const recording = (port: string) => ({ ...xuc, RECORDING_SERVER_HOST: 'recording', RECORDING_SERVER_PORT: port });
+  assert.equal(translated(recording('65535')).left.includes('the route /recording'), false);
+  for (const wrong of ['65536', '0', '9400x', '-1'])
+    refused(() => translated(recording(wrong)), /RECORDING_SERVER_PORT must be a port/);
+  for (const wrong of ['xuc:65536', 'xuc:', 'http://xuc', 'x y'])
+    refused(() => translated({ ...xuc, GATEHOUSE_XUC_HOST: wrong }), /GATEHOUSE_XUC_HOST must be a host/);
+});
+
 test('xivo: every mistake is told at once, with its place', () => {
   const { settings } = readEnvFile('# c\nXUC_HOST="xuc.mydomain"\nUSE_SSO=maybe\nLOGIN_TIMEOUT_MS=long', 'custom.env');
   refused(
