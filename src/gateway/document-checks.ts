@@ -1,5 +1,6 @@
 /** What can only be checked with several rooms' options side by side: names that must exist, locations that clash. */
 import type { RefinementCtx } from 'zod';
+import { OperatorError } from '../core/errors.ts';
 import type { ProviderDefinition } from '../providers/define.ts';
 import * as kinds from '../providers/index.ts';
 import { compileTemplates } from '../proxy/templates.ts';
@@ -10,12 +11,14 @@ import { routeName, routesOf } from './routes.ts';
 
 const providerKinds: Readonly<Record<string, ProviderDefinition>> = kinds;
 
-type Report = (path: (string | number)[], message: string) => void;
+type Report = (path: (string | number)[], message: string, hint?: string) => void;
 
 /** Reports every contradiction between the parts of a configuration, each at the key that is wrong. */
 export function checkDocument(document: Document, context: RefinementCtx<Document>): void {
-  const report: Report = (path, message) => context.addIssue({ code: 'custom', path, message, input: document });
+  const report: Report = (path, message, hint) =>
+    context.addIssue({ code: 'custom', path, message, input: document, ...(hint && { params: { hint } }) });
   checkChain(document, report);
+  checkProviders(document, report);
   checkNames(document, report);
   checkListeners(document, report);
   checkRoutes(document, report);
@@ -33,6 +36,19 @@ function checkChain({ login, providers }: Document, report: Report): void {
     report(['login', 'default'], `names no provider of the chain: ${listed(login.chain)}`);
   else if (login.default !== undefined && !isOf(providers, login.default, 'isFederated'))
     report(['login', 'default'], 'must name a provider that the browser is led to: one of type cas or oidc');
+}
+
+/** What a kind of provider says of its own options, at the key that it names. */
+function checkProviders({ providers }: Document, report: Report): void {
+  for (const [name, options] of Object.entries(providers)) {
+    try {
+      providerKinds[options.type]?.check?.(name, options);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      const [, key, what = error.message] = /^providers\.[^:]+: (?:(\w+(?:\.\w+)*): )?(.*)$/.exec(error.message) ?? [];
+      report(['providers', name, ...(key?.split('.') ?? [])], what, error.hint);
+    }
+  }
 }
 
 function checkNames({ providers, roles, routes }: Document, report: Report): void {

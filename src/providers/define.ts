@@ -28,6 +28,8 @@ export interface ProviderDefinition<Options extends z.ZodObject = z.ZodObject> {
   readonly isFederated?: boolean;
   /** True where users can be looked up that somebody else has vouched for: it implements `lookUp`. */
   readonly isDirectory?: boolean;
+  /** Throws an OperatorError where options contradict one another; `create` does so too. Looks at nothing beside them. */
+  check?(name: string, options: z.output<Options>): void;
   /** May throw an OperatorError for what only shows when the parts are put together; must not wait for a network. */
   create(options: z.output<Options>, context: ProviderContext): Provider;
 }

@@ -250,3 +250,32 @@ test('commands: a configuration that is not there is named with what to do', asy
   assert.match(stderr, /\/nonexistent\/gatehouse\.yaml.*does not exist/s);
   assert.match(stderr, /--config FILE/);
 });
+
+test('check: options of a provider that contradict one another are errors, all at once and at their lines', async (t) => {
+  const ldap = { type: 'ldap', url: 'ldap://127.0.0.1', searchBase: 'dc=example,dc=com' };
+  const { file } = await configured(t, {
+    providers: {
+      local: { type: 'local', users: 'users.yaml' },
+      one: { ...ldap, userSearchFilter: 'uid=alice' },
+      two: { ...ldap, managerDn: 'cn=reader,dc=example,dc=com' },
+      three: { ...ldap, groups: { searchBase: 'dc=example,dc=com', filter: 'objectClass=groupOfNames' } },
+      four: { type: 'cas', url: 'https://cas.example.org/cas', renew: true, gateway: true },
+      five: { type: 'oidc', issuer: 'https://idp.example.com', clientId: 'gate', clientAuth: 'client_secret_basic' },
+    },
+  });
+  const { code, stderr } = await run(['check', '--config', file]);
+  assert.equal(code, 1);
+  const places = stderr.split('\n').map((line) => /:(\d+):\d+ +(providers\.[\w.]+): /.exec(line)?.slice(1) ?? []);
+  const text = (await readFile(file, 'utf8')).split('\n');
+  const found = places
+    .filter(([line]) => line !== undefined)
+    .map(([line, key]) => [key, text[Number(line) - 1]?.trim()]);
+  assert.deepEqual(found, [
+    ['providers.one.userSearchFilter', 'userSearchFilter: uid=alice'],
+    ['providers.two', 'two:'],
+    ['providers.three.groups.filter', 'filter: objectClass=groupOfNames'],
+    ['providers.four', 'four:'],
+    ['providers.five.clientSecret', 'five:'],
+  ]);
+  assert.match(stderr, /5 errors/);
+});

@@ -17,6 +17,7 @@ import { XmlError } from './xml.ts';
 export const cas = defineProvider({
   options: casOptions,
   isFederated: true,
+  check: checkTogether,
   create: (options, context) => {
     const settled = { ...options, timeout: options.timeout ?? usualTimeout };
     checkTogether(context.name, settled);

@@ -55,7 +55,7 @@ export const casOptions = z.strictObject({
 export type CasOptions = z.output<typeof casOptions> & { readonly timeout: number };
 
 /** Checks what takes more than one option, and throws an OperatorError that names them. */
-export function checkTogether(name: string, { url, ca, renew, gateway }: CasOptions): void {
+export function checkTogether(name: string, { url, ca, renew, gateway }: z.output<typeof casOptions>): void {
   const fail = (keys: string, what: string, hint: string): never => {
     throw new OperatorError(`providers.${name}: ${keys}: ${what}`, hint);
   };

@@ -21,6 +21,7 @@ import { type ProbePlan, probeDirectory } from './probe.ts';
 export const ldap = defineProvider({
   options: ldapOptions,
   isDirectory: true,
+  check: checkTogether,
   create: (options, context) => {
     checkTogether(context.name, options);
     return new LdapProvider(options, context);

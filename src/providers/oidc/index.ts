@@ -20,6 +20,7 @@ import { within } from './wait.ts';
 export const oidc = defineProvider({
   options: oidcOptions,
   isFederated: true,
+  check: checkTogether,
   create: (options, context) => {
     checkTogether(context.name, options);
     return new OidcProvider(options, context);
