@@ -1,6 +1,6 @@
 /**
  * The one decision point: a request as plain data goes in, a verdict comes out. Whatever carries requests (HTTP, upgrades,
- * later forward-auth and middleware) only carries verdicts out, and hands the result back to be recorded here.
+ * forward-auth, middleware) only carries verdicts out, and hands the result back to be recorded here.
  */
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
