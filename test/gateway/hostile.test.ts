@@ -58,6 +58,13 @@ const hosts: Readonly<Record<string, readonly string[]>> = {
   'a Host with a space': ['Host: 127.0.0.1 evil.example'],
   'an empty Host': ['Host: '],
   'a Host with a path': ['Host: 127.0.0.1/admin'],
+  'a Host with a backslash': ['Host: 127.0.0.1\\admin'],
+  'a Host with a comma': ['Host: 127.0.0.1,evil.example'],
+  'a Host with an escape': ['Host: 127.0.0.1%2eevil.example'],
+  'a Host with octets beyond ASCII': ['Host: \xe9vil.example'],
+  'a wildcard for a Host': ['Host: *.example.com'],
+  'a port beyond all': ['Host: 127.0.0.1:99999'],
+  'an IPv6 zone': ['Host: [fe80::1%25eth0]'],
 };
 for (const [name, lines] of Object.entries(hosts))
   test(`hostile: ${name} is 400 and reaches nobody`, async (t) => {
