@@ -101,6 +101,18 @@ test('circles: a session that never stays ends on the page, though every login w
   assert.equal(reasonsOf(at).at(-1), 'flow-loop');
 });
 
+test('circles: the pictures of a page that go round beside it do not hide its circle', async (t) => {
+  const at = await world(t, toLogin);
+  const visitor = new Visitor(at.gate.url);
+  await visitor.mustSignIn('dora', password, '/app');
+  const turns: number[] = [];
+  while (turns.at(-1) !== 508 && turns.length < mostRedirects / 2) {
+    await visitor.fetch(toLogin('/favicon.ico'), { headers: { 'sec-fetch-mode': 'no-cors' } });
+    turns.push((await visitor.open(toLogin('/app'))).status);
+  }
+  assert.equal(turns.at(-1), 508, turns.join());
+});
+
 test('circles: tabs that open together, and visits with time between them, are none', async (t) => {
   const at = await world(t, () => '/elsewhere');
   const visitor = new Visitor(at.gate.url);

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { Session } from '../../core/session.ts';
 import { readCookie } from '../../sessions/cookie.ts';
-import { redirect } from '../answers.ts';
+import { isNavigation, type ReplyHeaders, redirect } from '../answers.ts';
 import { offersForm } from './login-page.ts';
 import type { PortalParts, Visit } from './visit.ts';
 
@@ -21,17 +21,16 @@ const mostReturns = 5;
 const mostArrivals = 3;
 const mostReturnsAfterThem = 2;
 
-/** How often in a row somebody signed in was sent back to one page, and how often somebody came from an identity provider. */
+/** How often in a row somebody signed in was sent back, and to which page last; how often they came from an identity provider. */
 interface Turns {
   readonly returns: number;
   readonly arrivals: number;
-  /** Which page that was: tabs with other pages go in no circle with it. */
   readonly page: string;
 }
 
 /** Sends somebody signed in on to where they wanted to go, unless they come from there again and again. */
 export async function sendBack(parts: PortalParts, visit: Visit, returnTo: string, session: Session): Promise<void> {
-  const turns = turnsTo(returnTo, parts, visit);
+  const turns = turnsOf(parts, visit);
   if (turns.returns >= mostReturns) return showLoop(parts, visit, returnTo, session);
   sendCounted(parts, visit, returnTo, turns);
 }
@@ -46,9 +45,11 @@ export async function endCircle(
   returnTo: string,
   session: Session | undefined,
 ): Promise<boolean> {
-  const turns = turnsTo(returnTo, parts, visit);
+  const turns = turnsOf(parts, visit);
   if (turns.arrivals < mostArrivals) return false;
-  if (session && turns.returns < mostReturnsAfterThem) sendCounted(parts, visit, returnTo, turns);
+  // Tabs that open anew come here one after the other, but each for its own page.
+  const isCircle = turns.returns >= mostReturnsAfterThem && turns.page === markOf(returnTo);
+  if (session && !isCircle) sendCounted(parts, visit, returnTo, turns);
   else await showLoop(parts, visit, returnTo, session);
   return true;
 }
@@ -76,19 +77,22 @@ export async function showLoop(parts: PortalParts, visit: Visit, returnTo: strin
     ...(hasForm && { formHref: login({ method: 'form' }) }),
     ...(session && { signedIn: { username: session.assertion.subject, switchHref: login({ switch: '1' }) } }),
   } as const;
-  parts.pages.send(request, response, 508, view, { 'set-cookie': cookie(parts, '', 0) });
+  parts.pages.send(request, response, 508, view, cookieOfPage(visit, cookie(parts, '', 0)));
 }
 
 function sendCounted(parts: PortalParts, visit: Visit, returnTo: string, turns: Turns): void {
-  const counted = count(parts, { ...turns, returns: turns.returns + 1 });
-  redirect(visit.request, visit.response, returnTo, { 'set-cookie': counted });
+  const next = { ...turns, returns: turns.returns + 1, page: markOf(returnTo) };
+  redirect(visit.request, visit.response, returnTo, cookieOfPage(visit, count(parts, next)));
 }
 
-function turnsTo(returnTo: string, parts: PortalParts, visit: Visit): Turns {
-  const turns = turnsOf(parts, visit);
-  // Without the query, in which some applications put something new each time.
-  const page = createHash('sha256').update(returnTo.split('?', 1).join()).digest('hex').slice(0, pageDigits);
-  return { ...turns, returns: turns.page === page ? turns.returns : 0, page };
+/** Pages alone change the count: their pictures come from the same application, and go round beside them. */
+function cookieOfPage({ request }: Visit, value: string): ReplyHeaders {
+  return isNavigation(request.headers) ? { 'set-cookie': value } : {};
+}
+
+/** Without the query, in which some applications put something new each time. */
+function markOf(returnTo: string): string {
+  return createHash('sha256').update(returnTo.split('?', 1).join()).digest('hex').slice(0, pageDigits);
 }
 
 function turnsOf(parts: PortalParts, { request }: Visit): Turns {
