@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { OutcomeKind } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
+import { visibleJson } from './json-line.ts';
 import { LineFile } from './line-file.ts';
 import type { AuditOptions } from './options.ts';
 import { scrubFields } from './scrub.ts';
@@ -93,7 +94,7 @@ export function createAudit(parts: AuditParts): Audit {
     record: (record) => {
       if (record.event === 'request' && !isWanted(record, requests)) return;
       try {
-        const fields = JSON.stringify(isHarmless(record) ? record : scrubFields(record));
+        const fields = visibleJson(JSON.stringify(isHarmless(record) ? record : scrubFields(record)));
         sink.write(`{"time":"${timeOf(clock.now())}",${fields.slice(1)}`);
       } catch (error) {
         parts.onLoss?.(1);

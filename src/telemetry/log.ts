@@ -1,6 +1,7 @@
 /** The log: pino's JSON lines, every record scrubbed of secrets first. What to write is the other rooms' business. */
 import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 import type { Log } from '../core/log.ts';
+import { visibleJson } from './json-line.ts';
 import type { LogLevel } from './options.ts';
 import { prettyLines } from './pretty.ts';
 import { scrubFields } from './scrub.ts';
@@ -34,7 +35,7 @@ export function createLog(options: {
       serializers: { err: (value: unknown) => value },
       formatters: { level: (label) => ({ level: label }) },
     },
-    options.pretty ? prettyLines(target) : target,
+    options.pretty ? prettyLines(target) : { write: (line) => target.write(visibleLine(line)) },
   );
   return new ScrubbedLog(logger, {});
 }
@@ -87,6 +88,11 @@ class ScrubbedLog implements RootLog {
       merged[ownNames.has(name) ? `${name}_` : name] = value;
     return merged;
   }
+}
+
+/** Without its end, which is no part of the JSON. */
+function visibleLine(line: string): string {
+  return `${visibleJson(line.trimEnd())}\n`;
 }
 
 function asStream(destination: LogDestination): DestinationStream {

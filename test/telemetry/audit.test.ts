@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { OperatorError } from '../../src/core/errors.ts';
 import { type AuditParts, type AuditRecord, createAudit } from '../../src/telemetry/audit.ts';
+import { visibleJson } from '../../src/telemetry/json-line.ts';
 import { LineFile } from '../../src/telemetry/line-file.ts';
 import { auditOptions } from '../../src/telemetry/options.ts';
 import { scrub } from '../../src/telemetry/scrub.ts';
@@ -58,6 +59,16 @@ test('a record is one JSON line with its time first', () => {
   assert.equal(lines[0], `{"time":"1970-01-01T00:00:00.000Z",${JSON.stringify(request).slice(1)}\n`);
   assert.equal(lines[1]?.trimEnd().includes('\n'), false);
   assert.partialDeepStrictEqual(JSON.parse(lines[1] ?? ''), { ...login, time: '1970-01-01T00:00:00.000Z' });
+});
+
+test('a record shows what a terminal would act on, and reads as what it was', () => {
+  const { audit, lines } = streamed();
+  const path = '/\u009b31m';
+  const user = 'eve\u202etxt é';
+  audit.record({ ...request, path });
+  audit.record({ ...login, user });
+  assert.doesNotMatch(lines.join('').replaceAll('\n', ''), /[\x00-\x1f\x7f-\x9f\p{Cf}]/u);
+  assert.deepEqual([JSON.parse(lines[0] ?? '').path, JSON.parse(lines[1] ?? '').user], [path, user]);
 });
 
 test('a secret that got into a record does not get into the file', () => {
@@ -114,7 +125,7 @@ test('whatever stands in which field of a request, the line is that of the scrub
       const record = { ...request, ...fields };
       audit.record(record);
       const want = Object.assign({ time: '1970-01-01T00:00:00.000Z' }, scrub(record));
-      assert.equal(lines[0], `${JSON.stringify(want)}\n`);
+      assert.equal(lines[0], `${visibleJson(JSON.stringify(want))}\n`);
     }),
     trials(300),
   );

@@ -37,6 +37,15 @@ test('what a client sent cannot begin a new line or pass for the record itself',
   ]);
 });
 
+test('lines show what a terminal would act on, and read as what it was', () => {
+  const { log, lines, records } = collectLog();
+  const user = 'eve\u009b31m\u202etxt\u200b\u2028\u{e0001}\x7f é 😀';
+  log.warn({ user }, 'a login failed');
+  assert.doesNotMatch(lines.join('').trimEnd(), /[\x00-\x1f\x7f-\x9f\p{Cf}\u2028\u2029]/u);
+  assert.match(lines.join(''), /é 😀/);
+  assert.partialDeepStrictEqual(records(), [{ user }]);
+});
+
 test('secrets stay out of fields, children, messages, errors and their causes', () => {
   const { log, assertNoSecrets } = collectLog();
   const error = new Error('GET /?ticket=ST-1-s3cretvalue', { cause: new Error('password=s3cretvalue') });
