@@ -46,7 +46,13 @@ export function dottedKey(path: KeyPath): string {
 /** Text in quotes, on one line, cut when long, with everything invisible written out. */
 export function quoted(text: string, most = 60): string {
   const cut = text.length > most ? `${text.slice(0, most)}…` : text;
-  return JSON.stringify(cut).replace(invisible, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return legible(JSON.stringify(cut));
+}
+
+/** A sentence in which a text of the file may stand, on one line, with everything invisible written out. */
+export function legible(sentence: string): string {
+  const written = (mark: string): string => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return sentence.replace(/[\u0000-\u001f]/g, written).replace(invisible, written);
 }
 
 /** Control, formatting and direction marks: a terminal must not obey what stands in a file. */

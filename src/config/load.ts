@@ -7,7 +7,7 @@ import type * as z from 'zod';
 import { withReadContext } from './context.ts';
 import { excerptOf, type MaskedLines, maskedByLine } from './excerpt.ts';
 import { homesOf } from './homes.ts';
-import { type ConfigIssue, dottedKey, type KeyPath } from './issue.ts';
+import { type ConfigIssue, dottedKey, type KeyPath, legible } from './issue.ts';
 import { isSecretPath, maskedLines, maskedRanges } from './mask.ts';
 import { type Override, originBelow, originOf, withOverrides } from './overrides.ts';
 import { type Problem, problemsOf, Tickets } from './problems.ts';
@@ -132,8 +132,8 @@ class Report<T> {
   located(problems: readonly Problem[]): ConfigIssue[] {
     return problems.map((problem) => ({
       ...this.place(problem),
-      message: problem.message,
-      ...(problem.hint && { hint: problem.hint }),
+      message: legible(problem.message),
+      ...(problem.hint && { hint: legible(problem.hint) }),
     }));
   }
 

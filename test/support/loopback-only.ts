@@ -1,11 +1,14 @@
 /**
  * Loaded before each test file: a connection, datagram or name look-up that would leave the loopback range fails, and fails
  * the run even where the code under test handles the error. Names under `.invalid` fail to resolve, as they do everywhere.
+ * A proxy of this machine's environment, which curl would send even localhost through, is kept from programs that tests run.
  */
 import dgram from 'node:dgram';
 import dns from 'node:dns';
 import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
+
+for (const name of Object.keys(process.env)) if (/^(?:https?|all|no)_proxy$/i.test(name)) delete process.env[name];
 
 const loopback = new net.BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
