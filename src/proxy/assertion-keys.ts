@@ -2,8 +2,7 @@
  * The keys that sign the identity: kept in the store, shared by all workers, replaced in time. A key is published before
  * it signs, and stays published until nothing that it signed is valid any more.
  */
-import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
+import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Store } from '../core/store.ts';
@@ -14,7 +13,7 @@ export type AssertionAlgorithm = 'EdDSA' | 'ES256';
 /** A key that may sign now. */
 export interface SigningKey {
   readonly kid: string;
-  readonly key: KeyObject;
+  readonly key: CryptoKey;
 }
 
 /** What a ring is made of; times in milliseconds. */
@@ -49,7 +48,7 @@ const retryAfter = 5000;
 /** The published and the signing keys. */
 export class KeyRing {
   readonly #options: KeyRingOptions;
-  readonly #imported = new Map<string, KeyObject>();
+  readonly #imported = new Map<string, Promise<CryptoKey>>();
   #keys: readonly KeptKey[] = [];
   #readAt = Number.NEGATIVE_INFINITY;
   #refresh: Promise<void> | undefined;
@@ -64,9 +63,9 @@ export class KeyRing {
     const kept = current(this.#keys, this.#options);
     if (!kept) throw new Error('the store holds no key that may sign the identity');
     const known = this.#imported.get(kept.kid);
-    const key = known ?? createPrivateKey({ key: kept.private, format: 'jwk' });
+    const key = known ?? (importJWK(kept.private, kept.algorithm) as Promise<CryptoKey>);
     if (!known) this.#imported.set(kept.kid, key);
-    return { kid: kept.kid, key };
+    return { kid: kept.kid, key: await key };
   }
 
   /** The public keys, as a JSON Web Key Set. */

@@ -1,6 +1,6 @@
 /** The signed identity: a short-lived JWT for each upstream, so that an application need not trust a header's sender. */
-import { type KeyObject, randomUUID, sign } from 'node:crypto';
-import type { JWK } from 'jose';
+import { randomUUID } from 'node:crypto';
+import { type JWK, SignJWT } from 'jose';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { firstValue, type Principal } from '../core/principal.ts';
@@ -111,9 +111,15 @@ export class AssertionSigner {
 
   async #make(claims: Record<string, unknown>, audience: string, now: number): Promise<string> {
     const { kid, key } = await this.#ring.signing();
-    const iat = Math.floor(now / 1000);
-    const standard = { iss: this.#issuer, aud: audience, iat, exp: iat + lifetime, jti: randomUUID() };
-    return signCompact({ alg: this.#algorithm, kid, typ: 'JWT' }, { ...claims, ...standard }, key);
+    const issuedAt = Math.floor(now / 1000);
+    return new SignJWT(claims)
+      .setProtectedHeader({ alg: this.#algorithm, kid, typ: 'JWT' })
+      .setIssuer(this.#issuer)
+      .setAudience(audience)
+      .setIssuedAt(issuedAt)
+      .setExpirationTime(issuedAt + lifetime)
+      .setJti(randomUUID())
+      .sign(key);
   }
 
   /** Tokens stand in the order in which they were made, so the expired ones come first. */
@@ -125,26 +131,6 @@ export class AssertionSigner {
     this.#tokens.delete(key);
     this.#tokens.set(key, token);
   }
-}
-
-/**
- * A signed token in its compact form (RFC 7515 §7.1), made at once: with WebCrypto, the way through another thread and back
- * costs several times the signature.
- */
-function signCompact(
-  header: { alg: AssertionAlgorithm; kid: string; typ: string },
-  claims: object,
-  key: KeyObject,
-): string {
-  const text = `${encode(header)}.${encode(claims)}`;
-  // RFC 7518 §3.4 and RFC 8037 §3.1: the two halves of an ECDSA signature stand side by side; Ed25519 hashes by itself.
-  const hash = header.alg === 'ES256' ? 'sha256' : null;
-  const signature = sign(hash, Buffer.from(text), { key, dsaEncoding: 'ieee-p1363' });
-  return `${text}.${signature.toString('base64url')}`;
-}
-
-function encode(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
 /** `truncated` names the lists that had to be left out, so that nobody takes an absent list for an empty one. */
