@@ -8,6 +8,7 @@ import { temporaryFolder } from '../support/folder.ts';
 import { manualClock } from '../support/manual-clock.ts';
 import { until } from '../support/poll.ts';
 import { passwords, type Site, site } from '../support/site.ts';
+import { endsWithin } from '../support/stopwatch.ts';
 import { hiddenFields, type Visitor } from '../support/visitor.ts';
 
 const limit = 2000;
@@ -42,17 +43,6 @@ async function openStream(
   const ended = new Promise((resolve) => response.once('close', resolve).on('error', () => undefined));
   await once(response, 'data');
   return { ended };
-}
-
-async function within(milliseconds: number, what: string, work: Promise<unknown>): Promise<void> {
-  const startedAt = performance.now();
-  const timer = AbortSignal.timeout(milliseconds * 2);
-  await Promise.race([
-    work,
-    new Promise((_resolve, reject) => timer.addEventListener('abort', () => reject(new Error(`${what} goes on`)))),
-  ]);
-  const took = performance.now() - startedAt;
-  assert.ok(took < milliseconds, `${what} took ${Math.round(took)} ms`);
 }
 
 test('live: a WebSocket of a signed-in browser works both ways and the upstream sees who it is', async (t) => {
@@ -119,9 +109,9 @@ for (const [name, end] of Object.entries(ends))
     const bystander = await openSocket(t, started, other);
     const closed = once(socket, 'close');
     await end(started, browser);
-    await within(limit, 'the WebSocket', closed);
+    await endsWithin(limit, 'the WebSocket', closed);
     assert.equal((await closed)[0], 1008);
-    await within(limit, 'the event stream', stream.ended);
+    await endsWithin(limit, 'the event stream', stream.ended);
     assert.equal(bystander.readyState, WebSocket.OPEN, 'somebody else’s goes on');
   });
 
@@ -136,7 +126,7 @@ test('live: idle time ends a session and its WebSocket where the route’s reque
   socket.send('ping');
   clock.advance(5 * 60_000);
   const closed = once(socket, 'close');
-  await within(limit, 'the WebSocket', closed);
+  await endsWithin(limit, 'the WebSocket', closed);
   assert.equal((await closed)[0], 1008);
   assert.equal((await browser.fetch('/poll/state')).status, 401);
   const page = await browser.open('/x');
@@ -189,8 +179,45 @@ test('live: a location with maxAge asks for the password again, goes on under a 
   assert.notEqual(browser.cookies.get('gatehouse'), before);
   assert.equal((await browser.fetch('/fresh/x')).status, 200);
   assert.equal(socket.readyState, WebSocket.OPEN);
+  const closed = once(socket, 'close');
   await fetch(new URL('/sessions?user=agent1', started.admin), { method: 'DELETE' });
-  await within(limit, 'the WebSocket after the step-up', once(socket, 'close'));
+  await endsWithin(limit, 'the WebSocket after the step-up', closed);
+});
+
+test('live: who signs in once more in another tab keeps what is live in the first, under a new id', async (t) => {
+  const started = await site(t);
+  const browser = started.visitor();
+  const page = await browser.open('/_gate/login');
+  await browser.mustSignIn('agent1', passwords.agent1);
+  const old = browser.cookies.get('gatehouse') ?? '';
+  const socket = await openSocket(t, started, browser);
+  const again = { ...hiddenFields(page.text), username: 'AGENT1', password: passwords.agent1 };
+  assert.equal((await browser.post('/_gate/login', again)).status, 303);
+  assert.notEqual(browser.cookies.get('gatehouse'), old);
+  const before = started.visitor();
+  before.cookies.set('gatehouse', old);
+  assert.equal((await before.fetch('/app')).status, 401, 'the old id is dead');
+  socket.send('still here');
+  const [data] = await once(socket, 'message');
+  assert.equal(String(data), 'still here');
+  const closed = once(socket, 'close');
+  const leaving = await browser.open('/_gate/logout');
+  await browser.post('/_gate/logout', hiddenFields(leaving.text));
+  const [code] = await endsWithin(limit, 'the WebSocket of the first tab', closed);
+  assert.equal(code, 1008);
+});
+
+test('live: another user’s login in the same browser ends what the one before had live', async (t) => {
+  const started = await site(t);
+  const browser = started.visitor();
+  await browser.mustSignIn('agent1', passwords.agent1);
+  const socket = await openSocket(t, started, browser);
+  const closed = once(socket, 'close');
+  const page = await browser.open('/_gate/login?switch=1');
+  const other = { ...hiddenFields(page.text), username: 'supervisor1', password: passwords.supervisor1 };
+  assert.equal((await browser.post('/_gate/login', other)).status, 303);
+  const [code] = await endsWithin(limit, 'the WebSocket of the other user', closed);
+  assert.equal(code, 1008);
 });
 
 test('live: a confirmation that is sent twice is right both times, and the last answer is good', async (t) => {
@@ -236,8 +263,8 @@ test('live: a logout on one worker cuts what is live on another within 2 s, by t
   const closed = once(socket, 'close');
   const page = await browser.open('/_gate/logout');
   await browser.post('/_gate/logout', hiddenFields(page.text));
-  await within(limit, 'the WebSocket on the other worker', closed);
+  await endsWithin(limit, 'the WebSocket on the other worker', closed);
   assert.equal((await closed)[0], 1008);
-  await within(limit, 'the event stream on the other worker', stream.ended);
+  await endsWithin(limit, 'the event stream on the other worker', stream.ended);
   assert.equal((await elsewhere.fetch('/x')).status, 401);
 });
