@@ -37,7 +37,7 @@ for (const how of ['--config', 'GATEHOUSE_CONFIG'])
     await writeFile(file, config);
     const { child, said, ended } =
       how === '--config' ? start(t, ['--config', file]) : start(t, [], { GATEHOUSE_CONFIG: file });
-    await until('the gateway is ready', () => said.text.includes('the gateway is ready'), 20_000);
+    await until('the gateway is ready', () => said.text.includes('the gateway is ready'));
     child.kill('SIGTERM');
     assert.equal(await ended, 0);
     assert.doesNotMatch(said.text, /demo/);

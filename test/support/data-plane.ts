@@ -304,7 +304,7 @@ export async function rawClient(t: TestContext, port: number, bytes: string | Bu
 }
 
 /** Waits until something holds, looking at every turn of the clock. */
-export async function eventually(holds: () => boolean, what: string, milliseconds = 30_000): Promise<void> {
+export async function eventually(holds: () => boolean, what: string, milliseconds = 60_000): Promise<void> {
   const deadline = performance.now() + milliseconds;
   while (!holds()) {
     if (performance.now() > deadline) throw new Error(`did not happen within ${milliseconds} ms: ${what}`);

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export async function until<T>(
   what: string,
   ready: () => T | undefined | false | Promise<T | undefined | false>,
-  within = 30_000,
+  within = 60_000,
 ): Promise<T> {
   const end = performance.now() + within;
   for (;;) {
