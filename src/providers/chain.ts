@@ -10,7 +10,7 @@ import type { Assertion } from '../core/principal.ts';
 import type { Attempt } from '../core/provider.ts';
 import type { Reason } from '../core/reason.ts';
 import { Secret } from '../core/secret.ts';
-import { type Answer, type Askable, ask } from './ask.ts';
+import { type Answer, type Askable, type AskTerms, ask } from './ask.ts';
 import { afterRightPassword, type ChainResult, Run } from './chain-result.ts';
 
 export type { ChainOffer, ChainResult, ChainStep } from './chain-result.ts';
@@ -77,7 +77,7 @@ export async function attemptOne(link: ChainLink, attempt: Attempt, log?: Log): 
   return run.result();
 }
 
-/** A fresh assertion for a session from the provider that vouched, under its deadline and breaker. */
+/** A fresh assertion for a session from the provider that vouched, under its deadline and breaker; `unavailable` when it refreshes none. */
 export async function refreshOne(
   link: Askable,
   assertion: Assertion,
@@ -85,19 +85,24 @@ export async function refreshOne(
   signal: AbortSignal,
   log?: Log,
 ): Promise<Outcome> {
-  const unable: Outcome = { kind: 'unavailable', reason: 'misconfigured' };
-  const question = async (provider: Askable['provider'], work: AbortSignal): Promise<Outcome> =>
-    (await provider.refresh?.(assertion, state, work)) ?? unable;
-  return (await ask(link, question, { signal, log })).outcome;
+  const refresh = link.provider.refresh?.bind(link.provider);
+  return askWhoCan(link, refresh && ((work) => refresh(assertion, state, work)), { signal, log });
 }
 
 /** A directory entry from one provider, under its deadline and breaker; `unavailable` when it has no directory. */
 export async function lookUpOne(link: Askable, username: string, signal: AbortSignal, log?: Log): Promise<Outcome> {
-  const unable: Outcome = { kind: 'unavailable', reason: 'misconfigured' };
-  if (!link.provider.lookUp) return unable;
-  const question = async (provider: Askable['provider'], work: AbortSignal): Promise<Outcome> =>
-    (await provider.lookUp?.(username, work)) ?? unable;
-  return (await ask(link, question, { signal, log })).outcome;
+  const lookUp = link.provider.lookUp?.bind(link.provider);
+  return askWhoCan(link, lookUp && ((work) => lookUp(username, work)), { signal, log });
+}
+
+/** A question that only some providers can answer: from the others it is `unavailable`, and nothing counts against them. */
+async function askWhoCan(
+  link: Askable,
+  question: ((work: AbortSignal) => Promise<Outcome>) | undefined,
+  terms: AskTerms,
+): Promise<Outcome> {
+  if (!question) return { kind: 'unavailable', reason: 'misconfigured' };
+  return (await ask(link, (_provider, work) => question(work), terms)).outcome;
 }
 
 function askWithin(link: ChainLink, attempt: Attempt, left: number, log?: Log): Answer | Promise<Answer> {
