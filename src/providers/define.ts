@@ -37,6 +37,14 @@ export interface ProviderDefinition<Options extends z.ZodObject = z.ZodObject> {
 /** The deadline of a provider that is made without one, in milliseconds; the gateway always names one. */
 export const usualTimeout = 5000;
 
+/**
+ * How much of its deadline a provider takes for its work, in milliseconds: it ends before whoever asks gives up, so that its
+ * answer can say which server and which step it was.
+ */
+export function timeForWork(timeout: number): number {
+  return timeout - Math.min(100, timeout / 20);
+}
+
 /** Declares a kind of provider. The name under which it is exported from `index.ts` is its `type:` in the configuration. */
 export function defineProvider<Options extends z.ZodObject>(
   definition: ProviderDefinition<Options>,

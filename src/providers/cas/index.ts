@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { Offer, Outcome } from '../../core/outcome.ts';
 import { type Assertion, canonicalUsername } from '../../core/principal.ts';
 import type { Attempt, LogoutNotice, LogoutRequest, ProbeStep, Provider } from '../../core/provider.ts';
-import { defineProvider, type ProviderContext, usualTimeout } from '../define.ts';
+import { defineProvider, type ProviderContext, timeForWork, usualTimeout } from '../define.ts';
 import type { TicketAnswer } from './answer.ts';
 import { CasClient } from './client.ts';
 import { casError } from './failure.ts';
@@ -48,8 +48,7 @@ class CasProvider implements Provider {
     this.#context = context;
     this.#client = new CasClient(options, clock, log);
     this.#tickets = new Tickets(name, store, clock);
-    // Ends before whoever asks gives up, so that the answer can say which server it was.
-    this.#timeout = options.timeout - Math.min(100, options.timeout / 20);
+    this.#timeout = timeForWork(options.timeout);
     if (isUnprotected(options))
       log.warn(
         { server: this.#client.label },

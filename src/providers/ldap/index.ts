@@ -1,7 +1,7 @@
 /** LDAP and Active Directory: search for the user, bind as the user. */
 import type { Outcome } from '../../core/outcome.ts';
 import type { Attempt, ProbeStep, Provider } from '../../core/provider.ts';
-import { defineProvider, type ProviderContext, usualTimeout } from '../define.ts';
+import { defineProvider, type ProviderContext, timeForWork, usualTimeout } from '../define.ts';
 import { type Deadline, withDeadline } from './deadline.ts';
 import { Directory } from './directory.ts';
 import { directoryError } from './failure.ts';
@@ -47,8 +47,7 @@ class LdapProvider implements Provider {
     const listed = groups?.kind === 'listed' ? [groups.listedIn] : [];
     const search = { base: searchBase, filter: userFilterOf(options), attributes: [...wanted, ...listed] };
     this.#name = name;
-    // Ends before whoever asks gives up, so that the answer can say which server and which step it was.
-    this.#timeout = timeout - Math.min(100, timeout / 20);
+    this.#timeout = timeForWork(timeout);
     this.#directory = new Directory({ servers, security, manager, flavor, poolSize, clock, log });
     this.#login = new Login({ realm: name, directory: this.#directory, search, attributes, groups, log });
     this.#plan = { servers, security, manager, directory: this.#directory, search, attributes, groups, timeout, clock };

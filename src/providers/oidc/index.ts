@@ -2,7 +2,7 @@
 import type { Outcome } from '../../core/outcome.ts';
 import type { Assertion } from '../../core/principal.ts';
 import type { Attempt, LogoutNotice, LogoutRequest, ProbeStep, Provider } from '../../core/provider.ts';
-import { defineProvider, type ProviderContext, usualTimeout } from '../define.ts';
+import { defineProvider, type ProviderContext, timeForWork, usualTimeout } from '../define.ts';
 import { Bearer, bearerTokenIn } from './bearer.ts';
 import { Relying } from './exchange.ts';
 import { oidcError, rejection } from './failure.ts';
@@ -43,8 +43,7 @@ class OidcProvider implements Provider {
     const { name, publicUrl, clock, log, store } = context;
     const timeout = options.timeout ?? usualTimeout;
     this.#context = context;
-    // Ends before whoever asks gives up, so that the answer can say which step it was.
-    this.#timeout = timeout - Math.min(100, timeout / 20);
+    this.#timeout = timeForWork(timeout);
     this.#startUrl = new URL(`/_gate/start/${encodeURIComponent(name)}`, publicUrl);
     this.#transport = new Transport(options.ca, timeout);
     const { fetch } = this.#transport;
