@@ -198,7 +198,7 @@ test('live: who signs in once more in another tab keeps what is live in the firs
   before.cookies.set('gatehouse', old);
   assert.equal((await before.fetch('/app')).status, 401, 'the old id is dead');
   socket.send('still here');
-  const [data] = await once(socket, 'message');
+  const [data] = await once(socket, 'message', { signal: AbortSignal.timeout(10_000) });
   assert.equal(String(data), 'still here');
   const closed = once(socket, 'close');
   const leaving = await browser.open('/_gate/logout');
