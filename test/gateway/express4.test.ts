@@ -10,6 +10,7 @@ import { type Gatehouse, requireRole } from '../../src/gateway/middleware.ts';
 import { seenBy, startApp, type TestApp, type TestAppOptions } from '../support/app.ts';
 import { until } from '../support/poll.ts';
 import { passwords } from '../support/site.ts';
+import { endsWithin } from '../support/stopwatch.ts';
 import type { Visitor } from '../support/visitor.ts';
 
 const start = (t: TestContext, options: TestAppOptions = {}): Promise<TestApp> =>
@@ -110,5 +111,9 @@ test('Express 4: a logout ends an event stream within two seconds', async (t) =>
       isCut = true;
     });
   assert.ok((await visitor.post('/_gate/logout', {})).status < 400);
-  await until('the stream is cut', () => isCut, 2000);
+  await endsWithin(
+    2000,
+    'the cut',
+    until('the stream is cut', () => isCut),
+  );
 });

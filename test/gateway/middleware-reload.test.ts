@@ -13,6 +13,7 @@ import { startApp, type TestApp } from '../support/app.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { until } from '../support/poll.ts';
 import { passwords } from '../support/site.ts';
+import { endsWithin } from '../support/stopwatch.ts';
 import type { Visitor } from '../support/visitor.ts';
 
 async function signedIn(app: TestApp): Promise<Visitor> {
@@ -121,7 +122,11 @@ test('reload of a middleware: streams and WebSockets go on, and the logout after
   assert.equal(stream.isCut, false);
   const closed = once(socket, 'close');
   assert.ok((await visitor.post('/_gate/logout', {})).status < 400);
-  await until('the stream is cut', () => stream.isCut, 2000);
+  await endsWithin(
+    2000,
+    'the cut',
+    until('the stream is cut', () => stream.isCut),
+  );
   assert.equal((await closed)[0], 1008);
 });
 
@@ -151,7 +156,11 @@ test('reload of a middleware: closing waits for no stream that a reload has left
   const stream = await openStream(app, await signedIn(app));
   await app.guard.reload();
   await app.guard.close();
-  await until('the stream is cut', () => stream.isCut, 2000);
+  await endsWithin(
+    2000,
+    'the cut',
+    until('the stream is cut', () => stream.isCut),
+  );
   await assert.rejects(app.guard.reload(), { code: 'UNAVAILABLE' });
   assert.equal(app.audit('stop').length, 1);
 });
