@@ -18,8 +18,10 @@ export interface Contender {
   readonly url: string;
   /** True when the upstream must have heard the user's name. */
   readonly heard: boolean;
-  /** The memory that its processes hold. */
+  /** The memory that its process holds. */
   residentBytes(): number;
+  /** The time that its process has had a core for, all threads together. */
+  cpuSeconds(): number;
 }
 
 const quiet: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => quiet };
@@ -73,6 +75,7 @@ function contender(name: string, port: number, heard: boolean, { pid }: ChildPro
     url: `http://127.0.0.1:${port}`,
     heard,
     residentBytes: () => (pid === undefined ? 0 : residentBytes(pid)),
+    cpuSeconds: () => (pid === undefined ? 0 : cpuSeconds(pid)),
   };
 }
 
@@ -156,4 +159,14 @@ async function answers(url: string): Promise<void> {
 function residentBytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? '0') * 1024;
+}
+
+/** proc(5): `utime` and `stime` are the twelfth and thirteenth fields behind the name, in hundredths of a second. */
+function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13);
+  return (Number(user) + Number(system)) / 100;
 }

@@ -8,6 +8,7 @@ import type { Contender } from './contenders.ts';
 /** What one load showed; times in milliseconds. */
 export interface Load {
   readonly perSecond: number;
+  readonly answered: number;
   readonly p50: number;
   readonly p99: number;
   /** Answers other than 2xx and 3xx, and connections that broke. */
@@ -56,6 +57,7 @@ function parse(text: string): Load {
   const odd = /Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? '0';
   return {
     perSecond: number(/Requests\/sec:\s+([\d.]+)/),
+    answered: number(/(\d+) requests in /),
     p50: time('50%'),
     p99: time('99%'),
     errors: broken.reduce((sum, count) => sum + Number(count), Number(odd)),
