@@ -77,7 +77,7 @@ export async function attemptOne(link: ChainLink, attempt: Attempt, log?: Log): 
   return run.result();
 }
 
-/** A fresh assertion for a session from the provider that vouched, under its deadline and breaker; `unavailable` when it refreshes none. */
+/** A fresh assertion for a session from the provider that vouched, under its deadline and breaker; `unavailable` when it has none. */
 export async function refreshOne(
   link: Askable,
   assertion: Assertion,

@@ -5,7 +5,7 @@ import { defineProvider, type ProviderContext, timeForWork, usualTimeout } from 
 import { type Deadline, withDeadline } from './deadline.ts';
 import { Directory } from './directory.ts';
 import { directoryError } from './failure.ts';
-import { Login } from './login.ts';
+import { DirectoryLogin } from './login.ts';
 import {
   attributeMapOf,
   checkTogether,
@@ -32,7 +32,7 @@ class LdapProvider implements Provider {
   readonly #name: string;
   readonly #timeout: number;
   readonly #directory: Directory;
-  readonly #login: Login;
+  readonly #login: DirectoryLogin;
   readonly #plan: ProbePlan;
 
   constructor(options: LdapOptions, { name, log, clock }: ProviderContext) {
@@ -49,7 +49,7 @@ class LdapProvider implements Provider {
     this.#name = name;
     this.#timeout = timeForWork(timeout);
     this.#directory = new Directory({ servers, security, manager, flavor, poolSize, clock, log });
-    this.#login = new Login({ realm: name, directory: this.#directory, search, attributes, groups, log });
+    this.#login = new DirectoryLogin({ realm: name, directory: this.#directory, search, attributes, groups, log });
     this.#plan = { servers, security, manager, directory: this.#directory, search, attributes, groups, timeout, clock };
     warnOfPlainText(options, log);
   }

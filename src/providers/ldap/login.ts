@@ -30,7 +30,7 @@ export interface LoginOptions {
 const nobody = 'cn=gatehouse-nobody';
 
 /** Logs users in against one directory. */
-export class Login {
+export class DirectoryLogin {
   readonly #options: LoginOptions;
   readonly #decoy = new Decoy();
 

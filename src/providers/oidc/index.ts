@@ -4,15 +4,15 @@ import type { Assertion } from '../../core/principal.ts';
 import type { Attempt, LogoutNotice, LogoutRequest, ProbeStep, Provider } from '../../core/provider.ts';
 import { defineProvider, type ProviderContext, timeForWork, usualTimeout } from '../define.ts';
 import { Bearer, bearerTokenIn } from './bearer.ts';
+import { CodeFlow } from './code-flow.ts';
 import { Relying } from './exchange.ts';
 import { oidcError, rejection } from './failure.ts';
 import { Identity } from './identity.ts';
 import { Issuer } from './issuer.ts';
-import { Login } from './login.ts';
 import { Logout } from './logout.ts';
 import { checkTogether, type OidcOptions, oidcOptions } from './options.ts';
 import { type ProbePlan, probeIssuer } from './probe.ts';
-import { Refresher } from './refresh.ts';
+import { TokenRefresher } from './refresh.ts';
 import { Transport } from './transport.ts';
 import { within } from './wait.ts';
 
@@ -33,8 +33,8 @@ class OidcProvider implements Provider {
   readonly #startUrl: URL;
   readonly #transport: Transport;
   readonly #issuer: Issuer;
-  readonly #login: Login;
-  readonly #refresher: Refresher;
+  readonly #codeFlow: CodeFlow;
+  readonly #refresher: TokenRefresher;
   readonly #logout: Logout;
   readonly #bearer: Bearer | undefined;
   readonly #plan: ProbePlan;
@@ -52,8 +52,8 @@ class OidcProvider implements Provider {
     const issuer = new Issuer({ address: options.issuer, isInsecure, transport: this.#transport, timeout, clock, log });
     const identity = new Identity(options, { realm: name, clock, log });
     this.#issuer = issuer;
-    this.#login = new Login({ options, issuer, relying, identity, clock });
-    this.#refresher = new Refresher({ issuer, relying, identity, clock, timeout });
+    this.#codeFlow = new CodeFlow({ options, issuer, relying, identity, clock });
+    this.#refresher = new TokenRefresher({ issuer, relying, identity, clock, timeout });
     this.#logout = new Logout({ name, options, issuer, relying, store, clock });
     const { bearer } = options;
     this.#bearer = bearer && new Bearer({ options, bearer, rules: identity.rules, issuer, relying, clock });
@@ -68,9 +68,9 @@ class OidcProvider implements Provider {
       case 'credentials':
         return this.#offer();
       case 'start':
-        return this.#within(attempt.signal, 'login', (signal) => this.#login.start(attempt, signal));
+        return this.#within(attempt.signal, 'login', (signal) => this.#codeFlow.start(attempt, signal));
       case 'callback':
-        return this.#within(attempt.signal, 'login', (signal) => this.#login.finish(attempt, signal));
+        return this.#within(attempt.signal, 'login', (signal) => this.#codeFlow.finish(attempt, signal));
       default:
         return attempt.stage satisfies never;
     }

@@ -33,8 +33,8 @@ interface Call {
   forgottenAt: number;
 }
 
-/** Refreshes sessions. */
-export class Refresher {
+/** Refreshes the tokens of sessions at one issuer. */
+export class TokenRefresher {
   readonly #parts: RefreshParts;
   readonly #calls = new Map<string, Call>();
 

@@ -13,7 +13,7 @@ import type { Issuer } from './issuer.ts';
 import type { OidcOptions } from './options.ts';
 
 /** What signing in takes. */
-export interface LoginParts {
+export interface CodeFlowParts {
   readonly options: OidcOptions;
   readonly issuer: Issuer;
   readonly relying: Relying;
@@ -32,10 +32,10 @@ const flowState = z.strictObject({
 const mostCodeCharacters = 4096;
 
 /** The code flow with PKCE, state and nonce. */
-export class Login {
-  readonly #parts: LoginParts;
+export class CodeFlow {
+  readonly #parts: CodeFlowParts;
 
-  constructor(parts: LoginParts) {
+  constructor(parts: CodeFlowParts) {
     this.#parts = parts;
   }
 
