@@ -52,6 +52,12 @@ export interface Decided {
   readonly startedAt: number;
 }
 
+/** What is read of a request, as far as it could be read, and the verdict. */
+type Reading = Omit<Decided, 'request' | 'startedAt'>;
+
+/** What a location makes of a request, and who sends it where that was asked. */
+type Admission = Pick<Decided, 'verdict' | 'principal' | 'session'>;
+
 /** Turns requests into verdicts. It holds no state of its own and never throws. */
 export class Pipeline {
   readonly #parts: PipelineParts;
@@ -79,7 +85,8 @@ export class Pipeline {
     this.#parts.recorder.request(decided, result, Math.round(performance.now() - decided.startedAt) / 1000);
   }
 
-  async #read(request: GatewayRequest): Promise<Omit<Decided, 'request' | 'startedAt'>> {
+  /** Reads a request from the outside in: who sends it, what it is for, which location takes it, whether that admits it. */
+  async #read(request: GatewayRequest): Promise<Reading> {
     const reading = readClient(request, this.#parts.isTrusted);
     if (reading.kind === 'refused') return { verdict: refuse('BAD_REQUEST', 'ambiguous-header', reading.detail) };
     const { client, rawHeaders } = reading;
@@ -87,50 +94,39 @@ export class Pipeline {
     if (canonical.kind === 'refused')
       return { client, verdict: refuse('BAD_REQUEST', canonical.reason, canonical.detail) };
     const { target } = canonical;
-    if (canonical.rebuilt && request.asked?.sendsAsWritten)
-      return {
-        client,
-        target,
-        verdict: refuse(
-          'BAD_REQUEST',
-          'ambiguous-target',
-          'the proxy in front would send the path with its dot segments or doubled slashes',
-        ),
-      };
-    if (isPortal(target)) {
-      const odd = admits({ encodedSlashes: false, pathParameters: false }, target);
-      if (odd) return { client, target, verdict: refuse('BAD_REQUEST', odd.reason, odd.detail) };
-      return { client, target, verdict: { kind: 'portal', target, client } };
-    }
-    const slash = this.#parts.locations.closingSlash(target.host, target.path);
-    if (slash !== undefined)
-      return { client, target, verdict: { kind: 'redirect', target, location: `${target.path}/${target.query}` } };
+    const settled = this.#settleWithoutRoute(request, client, canonical);
+    if (settled) return { client, target, verdict: settled };
 
     const match = this.#parts.locations.match(target.host, target.path);
     if (!match) return { client, target, verdict: refuse('NOT_FOUND', 'no-route', 'no location matches') };
     const route = askingFor(request.roles, match.route);
-    if (request.asked?.route !== undefined && request.asked.route !== route.name)
-      return {
-        client,
-        target,
-        route,
-        verdict: refuse('BAD_REQUEST', 'ambiguous-target', 'the proxy in front has matched another location', {
-          route,
-        }),
-      };
-    const admitted = admits(route, target);
-    if (admitted)
-      return { client, target, route, verdict: refuse('BAD_REQUEST', admitted.reason, admitted.detail, { route }) };
+    const refused = refuseTarget(request, target, route);
+    if (refused) return { client, target, route, verdict: refused };
     const read = rawHeaders === request.rawHeaders ? request : { ...request, rawHeaders };
     return { client, target, route, ...(await this.#admit(read, client, target, route)) };
   }
 
-  async #admit(
+  /** The verdict where no location has a say: two readings of one path, our own addresses, a location without its slash. */
+  #settleWithoutRoute(
     request: GatewayRequest,
     client: Client,
-    target: CanonicalTarget,
-    route: Route,
-  ): Promise<{ verdict: Verdict; principal?: Principal; session?: Session }> {
+    { target, rebuilt }: { readonly target: CanonicalTarget; readonly rebuilt: boolean },
+  ): Verdict | undefined {
+    if (rebuilt && request.asked?.sendsAsWritten)
+      return refuse(
+        'BAD_REQUEST',
+        'ambiguous-target',
+        'the proxy in front would send the path with its dot segments or doubled slashes',
+      );
+    if (isPortal(target)) {
+      const odd = admits({ encodedSlashes: false, pathParameters: false }, target);
+      return odd ? refuse('BAD_REQUEST', odd.reason, odd.detail) : { kind: 'portal', target, client };
+    }
+    const slash = this.#parts.locations.closingSlash(target.host, target.path);
+    return slash === undefined ? undefined : { kind: 'redirect', target, location: `${target.path}/${target.query}` };
+  }
+
+  async #admit(request: GatewayRequest, client: Client, target: CanonicalTarget, route: Route): Promise<Admission> {
     const upgrade = this.#refuseUpgrade(request, route);
     if (upgrade) return { verdict: upgrade };
     if (route.access === 'deny')
@@ -147,28 +143,20 @@ export class Pipeline {
       return { verdict: { kind: 'authenticate', route, target, offers: identity.offers, reason: identity.reason } };
 
     const { principal, session, reply } = identity;
+    const who = { principal, ...(session && { session }) };
     const decision = decide(principal, route, session, clock.now());
     switch (decision.kind) {
-      case 'permit': {
+      case 'permit':
         if (session && route.idleActivity) identification.touch(session);
-        const verdict = await this.#forward(request, client, target, route, {
-          principal,
-          reply,
-          ...(session && { session }),
-        });
-        return { verdict, principal, ...(session && { session }) };
+        return { ...who, verdict: await this.#forward(request, client, target, route, { ...who, reply }) };
+      case 'step-up': {
+        const { reason } = decision;
+        if (session) return { ...who, verdict: { kind: 'step-up', route, target, session, reason } };
+        return { ...who, verdict: refuse('LOGIN_REQUIRED', reason, 'a fresh login is needed', { route, principal }) };
       }
-      case 'step-up':
-        if (!session)
-          return {
-            principal,
-            verdict: refuse('LOGIN_REQUIRED', decision.reason, 'a fresh login is needed', { route, principal }),
-          };
-        return { principal, session, verdict: { kind: 'step-up', route, target, session, reason: decision.reason } };
       case 'deny':
         return {
-          principal,
-          ...(session && { session }),
+          ...who,
           verdict: refuse('ACCESS_DENIED', decision.reason, 'policy says no', { route, principal }),
         };
       default:
@@ -225,6 +213,14 @@ export class Pipeline {
       },
     };
   }
+}
+
+/** Refuses what the proxy in front would send to another location, and what this one does not take in a path. */
+function refuseTarget({ asked }: GatewayRequest, target: CanonicalTarget, route: Route): Verdict | undefined {
+  if (asked?.route !== undefined && asked.route !== route.name)
+    return refuse('BAD_REQUEST', 'ambiguous-target', 'the proxy in front has matched another location', { route });
+  const odd = admits(route, target);
+  return odd && refuse('BAD_REQUEST', odd.reason, odd.detail, { route });
 }
 
 /** Balanced servers stand for one application: the first names it. */
