@@ -151,8 +151,8 @@ export class LineFile {
 
 function openForAppend(path: string): number {
   try {
-    mkdirSync(dirname(path), { recursive: true });
-    // The audit names users and addresses: for its owner and group only.
+    // The audit names users and addresses: for its owner and group only. A folder that is missing may become the store's, too.
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     return openSync(path, 'a', 0o640);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';

@@ -165,8 +165,9 @@ test('a stream that throws is logged once, counted each time, and harms nobody',
   assert.equal(find('the audit cannot be written').length, 1);
 });
 
-test('a file is appended to, in folders that are made, for owner and group only', async (t) => {
-  const path = join(await temporaryFolder(t), 'new', 'audit.jsonl');
+test('a file is appended to, for owner and group only, in folders that are made for the owner alone', async (t) => {
+  const folder = join(await temporaryFolder(t), 'data');
+  const path = join(folder, 'audit', 'audit.jsonl');
   for (let run = 0; run < 2; run += 1) {
     const audit = createAudit({ to: path, clock: manualClock(), log: collectLog().log });
     for (let index = 0; index < 1000; index += 1) audit.record({ ...request, request: `${run}-${index}` });
@@ -176,6 +177,7 @@ test('a file is appended to, in folders that are made, for owner and group only'
   assert.equal(records.length, 2000);
   assert.deepEqual([records[0].request, records[1999].request], ['0-0', '1-999']);
   assert.equal((await stat(path)).mode & 0o007, 0);
+  for (const made of [folder, join(folder, 'audit')]) assert.equal((await stat(made)).mode & 0o777, 0o700);
 });
 
 test('a line reaches the file though nobody asks for it, and one after it, too', async (t) => {
