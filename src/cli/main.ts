@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The `gatehouse` command: reads which command is meant, runs it, and turns what went wrong into words and an exit code. */
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.ts';
 import { OperatorError } from '../core/errors.ts';
@@ -29,6 +30,7 @@ export const exitCodes = { good: 0, failed: 1, usage: 2 } as const;
 export async function main(argv: readonly string[], terminal: Terminal = process): Promise<number> {
   const [name = 'help', ...rest] = argv;
   if (name === 'help' || name === '--help' || name === '-h') return print(terminal, usage());
+  if (name === '--version') return print(terminal, version());
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!command) return fail(terminal, exitCodes.usage, ...unknownCommand(name));
   if (rest.includes('--help') || rest.includes('-h')) return print(terminal, `${command.usage}\n\n${command.help}`);
@@ -89,8 +91,14 @@ function usage(): string {
     '',
     ...lines,
     '',
-    'gatehouse COMMAND --help says more.',
+    'gatehouse COMMAND --help says more; gatehouse --version prints the version.',
   ].join('\n');
+}
+
+/** The version of the package that this file is part of. */
+function version(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return String(version);
 }
 
 if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

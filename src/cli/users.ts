@@ -7,7 +7,7 @@ import { Secret } from '../core/secret.ts';
 import type { Document } from '../gateway/document.ts';
 import { createLog } from '../telemetry/log.ts';
 import { UsersFile } from '../users/users-file.ts';
-import { type Command, type Invocation, textOption } from './command.ts';
+import { type Command, type Invocation, type Terminal, textOption } from './command.ts';
 import { appOption, configOption, requireConfiguration } from './configuration.ts';
 import { readNewPassword } from './password-prompt.ts';
 
@@ -22,7 +22,8 @@ export const users: Command = {
     'enable NAME    lets it sign in again',
     'list           lists all accounts',
     '',
-    'A password comes from a prompt, or from the first line of the standard input. A running gateway sees changes at once.',
+    'A password comes from a prompt, or from the first line of the standard input; a short one is taken with a warning.',
+    'A running gateway sees changes at once.',
     '--app: the configuration is that of an application with the gateway inside.',
     '--provider NAME says which one is meant when the configuration has several of type local.',
   ].join('\n'),
@@ -37,6 +38,9 @@ export const users: Command = {
   },
   run: runUsers,
 };
+
+/** NIST SP 800-63B asks for no less of a password that somebody chooses. */
+const fewestCharacters = 8;
 
 type Action = (file: UsersFile, name: string, invocation: Invocation) => Promise<string>;
 
@@ -55,7 +59,7 @@ const actions: Readonly<Record<string, Action>> = {
       );
     if (email !== undefined && !/^[^\s@]+@[^\s@]+$/.test(email))
       throw new OperatorError(`"${email}" is no e-mail address`, 'write it as name@example.com');
-    const password = new Secret(await readNewPassword(invocation.terminal, name));
+    const password = await askForPassword(invocation.terminal, name);
     makeFolder(dirname(file.path));
     await file.add({
       username: name,
@@ -69,7 +73,7 @@ const actions: Readonly<Record<string, Action>> = {
   passwd: async (file, name, { terminal }) => {
     if (!file.find(name))
       throw new OperatorError(`${file.path} has no user ${name}`, 'see them all with: gatehouse users list');
-    await file.setPassword(name, new Secret(await readNewPassword(terminal, name)));
+    await file.setPassword(name, await askForPassword(terminal, name));
     return `${name} has a new password`;
   },
   disable: async (file, name) => {
@@ -104,8 +108,18 @@ async function runUsers(invocation: Invocation): Promise<number> {
   return 0;
 }
 
+/** A new password. How long it must be is for the operator to say, who is told of one that is soon guessed. */
+async function askForPassword(terminal: Terminal, name: string): Promise<Secret> {
+  const password = await readNewPassword(terminal, name);
+  if ([...password].length < fewestCharacters)
+    terminal.stderr.write(
+      `the password of ${name} has fewer than ${fewestCharacters} characters and is soon guessed\n`,
+    );
+  return new Secret(password);
+}
+
 /** An account that works in the file and never at the login page would puzzle whoever has made it. */
-function warnOfReserved(name: string, { login }: Document, terminal: Invocation['terminal']): void {
+function warnOfReserved(name: string, { login }: Document, terminal: Terminal): void {
   const canonical = canonicalUsername(name);
   if (login.reservedUsers.some((reserved) => canonicalUsername(reserved) === canonical))
     terminal.stderr.write(`${name} stands in login.reservedUsers and cannot sign in\n`);

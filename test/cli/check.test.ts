@@ -161,6 +161,18 @@ test('users add: a reserved name is added, and said to be of no use at the login
   assert.equal((await add('carl')).stderr, '');
 });
 
+test('users: a password of fewer than eight characters is taken, with a warning', async (t) => {
+  const { file } = await configured(t);
+  const users = (verb: string, name: string, password: string) =>
+    run(['users', verb, name, '--config', file], { stdin: `${password}\n` });
+  const short = /the password of carl has fewer than 8 characters/;
+  const added = await users('add', 'carl', 'sieben7');
+  assert.deepEqual([added.code, added.stdout.startsWith('carl is added')], [0, true]);
+  assert.match(added.stderr, short);
+  assert.match((await users('passwd', 'carl', '\u{1f511}'.repeat(7))).stderr, short);
+  assert.equal((await users('passwd', 'carl', 'eight-88')).stderr, '');
+});
+
 test('explain --password: runs the chain for real, and prints no password', async (t) => {
   const { file } = await withUsers(t);
   const ask = ['explain', '--user', 'agent1', '--url', '/desk', '--password', '--config', file];
@@ -219,6 +231,11 @@ for (const [name, [argv, code, message]] of Object.entries(mistakes))
     assert.equal(result.code, code);
     assert.match(result.stderr, message);
   });
+
+test('commands: --version prints the version of the package', async () => {
+  const { version } = JSON.parse(await readFile(path.join(import.meta.dirname, '../../package.json'), 'utf8'));
+  assert.deepEqual(await run(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' });
+});
 
 test('commands: a slip in a command and an option without its value are told in a line', async () => {
   const slip = await run(['serv']);
