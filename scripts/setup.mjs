@@ -7,6 +7,7 @@ import { accessSync, constants, existsSync, readFileSync, realpathSync, rmSync }
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installPackages, SetupError, testPackages } from './debian-packages.mjs';
+import { alone } from './setup-lock.mjs';
 
 const oldestNode = { major: 24, minor: 20 };
 const bringsNode = process.platform === 'linux' && process.arch === 'x64';
@@ -129,6 +130,23 @@ function buildAddon({ root, env, mode, say }) {
 }
 
 /**
+ * What another setup is doing, or has done while this one waited, is not done again. Where nothing is missing nothing is
+ * written, so that a tree that is only read can be used.
+ * @param {Options} options
+ */
+function setUpModules(options) {
+  const { root, mode, say } = options;
+  const file = path.join(root, '.setup.lock');
+  const work = () => {
+    installModules(options);
+    buildAddon(options);
+  };
+  const lacksAddon = mode === 'test' && !existsSync(path.join(root, 'node_modules', ...addon));
+  if (existsSync(file) || moduleDifference(root) !== undefined || lacksAddon) alone({ file, say }, work);
+  else work();
+}
+
+/**
  * Makes sure that `node` in an npm script is new enough: the one in node_modules where it runs, else the system's.
  * @param {Options} options
  */
@@ -183,8 +201,7 @@ export function setUp(options) {
   }
   if (!bringsNode) requireOwnNode();
   if (mode === 'test') installPackages({ packages: testPackages, env, uid, say });
-  installModules(options);
-  buildAddon(options);
+  setUpModules(options);
   settleNode(options);
   checkPath(options);
 }

@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { installPackages, missingPackages, SetupError } from '../../scripts/debian-packages.mjs';
-import { isNewEnough, misfits, moduleDifference, npmEnvironment } from '../../scripts/setup.mjs';
+import { isNewEnough, misfits, moduleDifference, npmEnvironment, setUp } from '../../scripts/setup.mjs';
 
 const packages = ['slapd', 'chromium', 'g++'];
 
@@ -172,4 +172,13 @@ test('setup: the npm that installs inherits nothing that leaves modules out, nor
 test('setup: Node is new enough from 24.20 on', () => {
   const answers = ['v20.20.2', 'v24.9.0', 'v24.20.0', 'v24.21.0', 'v26.0.0', ''].map(isNewEnough);
   assert.deepEqual(answers, [false, false, true, true, true, false]);
+});
+
+test('setup: while npm works, a lock keeps another setup of the tree waiting; it is gone afterwards', (t) => {
+  const root = tree(t, { 'node_modules/a': { version: '1.0.0' } });
+  const lock = path.join(root, '.setup.lock');
+  const { bin, journal } = programs(t, { npm: `echo "held by $(cat .setup.lock)" >> "$(dirname "$0")/journal"` });
+  setUp({ mode: 'start', root, env: { PATH: `${bin}:/bin:/usr/bin` }, uid: 0, say: () => {} });
+  assert.match(journal(), new RegExp(`^npm ci .*\\nheld by ${process.pid}\\n$`));
+  assert.equal(existsSync(lock), false);
 });
