@@ -90,3 +90,17 @@ test('crowd: over TLS, before and after the handshake, silent connections make w
   for (let index = 0; index < 20; index++) await tls();
   assert.equal((await ask(session, { ':path': '/public' })).status, 200, 'a connection that has asked stays');
 });
+
+test('crowd: where most have something under way, those who come together do not push one another out', async (t) => {
+  const { url } = await site(t, { config: { server: { ...server, maxConnections: 40, drain: '1s' } } });
+  const port = Number(url.port);
+  const upload = `POST /public HTTP/1.1\r\nHost: ${url.host}\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n`;
+  for (let index = 0; index < 36; index++) await (await rawClient(t, port, upload)).until(/^HTTP\/1\.1 100 /);
+  const fresh = await openSilently(t, port, 3);
+  const closed = fresh.map((socket) => once(socket, 'close'));
+  const answers = fresh.map((socket) => once(socket, 'data'));
+  for (const socket of fresh) if (socket.writable) socket.write(`GET /public HTTP/1.1\r\nHost: ${url.host}\r\n\r\n`);
+  const first = await Promise.all(fresh.map((_, index) => Promise.race([answers[index], closed[index]])));
+  const texts = first.map((event) => String(event?.[0]).split('\r\n', 1).join());
+  assert.deepEqual(texts, Array(3).fill('HTTP/1.1 200 OK'));
+});

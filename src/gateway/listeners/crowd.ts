@@ -13,6 +13,8 @@ export interface CrowdParts {
   readonly onCrowded: (waiting: number) => void;
 }
 
+/** Of ten connections, how many are kept for those that come when it is crowded. */
+const reservedShare = 1 / 10;
 const closingInterval = 1000;
 const tellingInterval = 60_000;
 
@@ -25,8 +27,12 @@ interface Peer {
 /** The connections of one listener. */
 export class Crowd {
   readonly #parts: CrowdParts;
-  /** Above it there is no more patience; the rest is for those who come while others are being closed. */
+  /** Above it there is less patience: the rest is for those who come while others are being closed. */
   readonly #mark: number;
+  /** Above it there is none. */
+  readonly #brim: number;
+  /** So many may wait between the two: those who have just come need a moment to say what they want. */
+  readonly #patience: number;
   readonly #all = new Set<Socket>();
   /** Those that have asked for nothing yet, by their peer, in the order in which they came. */
   readonly #waiting = new Map<string, Socket>();
@@ -35,7 +41,10 @@ export class Crowd {
 
   constructor(parts: CrowdParts) {
     this.#parts = parts;
-    this.#mark = parts.maxConnections - Math.ceil(parts.maxConnections / 10);
+    const reserved = Math.ceil(parts.maxConnections * reservedShare);
+    this.#mark = parts.maxConnections - reserved;
+    this.#brim = parts.maxConnections - Math.ceil(reserved / 4);
+    this.#patience = reserved / 2;
   }
 
   /** Takes in a connection, before its handshake; those that become WebSockets stay counted. */
@@ -67,7 +76,7 @@ export class Crowd {
       this.#parts.onCrowded(this.#waiting.size);
     }
     const [longest] = this.#waiting.values();
-    if (longest) {
+    if (longest && (this.#waiting.size > this.#patience || this.#all.size >= this.#brim)) {
       longest.destroy();
     } else if (now - this.#closedAt >= closingInterval) {
       this.#closedAt = now;

@@ -28,7 +28,7 @@ const connectionWindow = 1024 * 1024;
 export class Http2Sessions {
   readonly #parts: Http2Parts;
   readonly #sessions = new Set<ServerHttp2Session>();
-  /** Those on which no request is under way. */
+  /** Those whose requests have all been answered. */
   readonly #idle = new Set<ServerHttp2Session>();
 
   constructor(parts: Http2Parts) {
@@ -50,7 +50,6 @@ export class Http2Sessions {
     });
     session.setLocalWindowSize(connectionWindow);
     this.#sessions.add(session);
-    this.#idle.add(session);
     let open = 0;
     let idle = setTimeout(() => session.close(), keepAlive);
     session.on('stream', (stream, _headers, _flags, rawHeaders) => {
@@ -81,7 +80,7 @@ export class Http2Sessions {
     for (const session of this.#sessions) session.close();
   }
 
-  /** As `close`, for the connections on which no request is under way. */
+  /** As `close`, for the connections whose requests have all been answered. */
   closeIdle(): void {
     for (const session of this.#idle) session.close();
   }
