@@ -140,6 +140,14 @@ test('circles: a browser that opens its tabs anew comes to each page, while the 
   }
 });
 
+test('circles: somebody signed in who comes to each of many tabs in turn is in none', async (t) => {
+  const at = await world(t, () => '/elsewhere');
+  const visitor = new Visitor(at.gate.url);
+  await visitor.mustSignIn('dora', password, '/app');
+  for (let tab = 0; tab < 12; tab++)
+    assert.equal((await visitor.open(toLogin(`/tab${tab}`))).headers.location, `/tab${tab}`);
+});
+
 test('circles: what a cookie claims is read with care', async (t) => {
   const at = await world(t, () => '/elsewhere');
   const visitor = new Visitor(at.gate.url);

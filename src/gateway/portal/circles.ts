@@ -21,7 +21,7 @@ const mostReturns = 5;
 const mostArrivals = 3;
 const mostReturnsAfterThem = 2;
 
-/** How often in a row somebody signed in was sent back, and to which page last; how often they came from an identity provider. */
+/** How often in a row somebody signed in was sent back to a page, and to which; how often they came from an identity provider. */
 interface Turns {
   readonly returns: number;
   readonly arrivals: number;
@@ -31,7 +31,7 @@ interface Turns {
 /** Sends somebody signed in on to where they wanted to go, unless they come from there again and again. */
 export async function sendBack(parts: PortalParts, visit: Visit, returnTo: string, session: Session): Promise<void> {
   const turns = turnsOf(parts, visit);
-  if (turns.returns >= mostReturns) return showLoop(parts, visit, returnTo, session);
+  if (turns.returns >= mostReturns && turns.page === markOf(returnTo)) return showLoop(parts, visit, returnTo, session);
   sendCounted(parts, visit, returnTo, turns);
 }
 
@@ -81,7 +81,8 @@ export async function showLoop(parts: PortalParts, visit: Visit, returnTo: strin
 }
 
 function sendCounted(parts: PortalParts, visit: Visit, returnTo: string, turns: Turns): void {
-  const next = { ...turns, returns: turns.returns + 1, page: markOf(returnTo) };
+  const page = markOf(returnTo);
+  const next = { ...turns, returns: page === turns.page ? turns.returns + 1 : 1, page };
   redirect(visit.request, visit.response, returnTo, cookieOfPage(visit, count(parts, next)));
 }
 
