@@ -12,8 +12,9 @@ import {
   replacedNames,
   sitesOf,
 } from './export-site.ts';
-import { forwardedLines, liveLocation, liveMaps } from './nginx-live.ts';
+import { forwardedLines, liveMaps } from './nginx-live.ts';
 import { appLocation, certificateNotes } from './nginx-locations.ts';
+import { ownLocations } from './nginx-own-locations.ts';
 import { block, type Line, time, writeLines } from './nginx-text.ts';
 
 const header = [
@@ -156,87 +157,5 @@ function toUpstream({ identityNames }: ExportSite): Line[] {
     ...clearedNames.filter((name) => !answered.includes(name)).map((name) => `proxy_set_header ${name} ""`),
     'proxy_buffering off',
     'proxy_request_buffering off',
-  ];
-}
-
-/** The gateway's pages, its verdicts, and its answers to whom a verdict keeps out. */
-function ownLocations(site: ExportSite): Line[] {
-  const timeout = ['proxy_connect_timeout 2s', `proxy_read_timeout ${time(site.verdictTimeout)}`];
-  // The gateway would believe these of nginx.
-  const claims = clearedNames.filter((name) => /^x-(?:original|forwarded)-(?:uri|method|host|upgrade)$/.test(name));
-  const clear = (names: readonly string[], set: readonly string[] = []): Line[] =>
-    names.filter((name) => !set.includes(name)).map((name) => `proxy_set_header ${name} ""`);
-  const question = [
-    'proxy_set_header x-original-uri $request_uri',
-    'proxy_set_header x-original-method $request_method',
-    'proxy_set_header x-original-host $http_host',
-    'proxy_set_header x-original-upgrade $http_upgrade',
-  ];
-  const answer = [
-    'proxy_set_header x-forwarded-uri $request_uri',
-    'proxy_set_header x-forwarded-method $request_method',
-    'proxy_set_header x-forwarded-upgrade $http_upgrade',
-  ];
-  const common = ['proxy_set_header Host $http_host', 'proxy_set_header Connection ""', ...forwardedLines()];
-  const answering = (query: string): Line[] => [
-    `set $gatehouse_answer "/_gate/auth?path=canonical&${query}"`,
-    'proxy_pass http://gatehouse$gatehouse_answer',
-    ...['proxy_redirect off', ...timeout, ...common, ...answer],
-    ...clear(claims, ['x-forwarded-uri', 'x-forwarded-method', 'x-forwarded-upgrade']),
-  ];
-  return [
-    block(
-      'location ^~ /_gate/',
-      'proxy_pass http://gatehouse/_gate/',
-      'proxy_redirect off',
-      'client_max_body_size 1m',
-      ...timeout,
-      ...common,
-      ...clear(claims),
-    ),
-    '# Verdicts are for nginx alone.',
-    block('location ^~ /_gate/auth/', 'return 404'),
-    block(
-      'location = /_gate/auth',
-      'internal',
-      'proxy_pass http://gatehouse/_gate/auth?path=canonical&answer=later&route=$gatehouse_route',
-      'proxy_pass_request_body off',
-      'client_max_body_size 0',
-      'proxy_set_header Content-Length ""',
-      ...['proxy_buffer_size 64k', 'proxy_buffers 4 64k', 'proxy_busy_buffers_size 64k'],
-      ...[...timeout, ...common, ...question],
-      ...clear(
-        [...clearedNames, ...site.identityNames],
-        ['x-original-uri', 'x-original-method', 'x-original-host', 'x-original-upgrade'],
-      ),
-      ...cached(site),
-    ),
-    '# Nobody is signed in, or may not pass, or could be asked: the gateway says so to the client, as a page or as JSON.',
-    block('location @gatehouse_answer', ...answering('answer=again&route=$gatehouse_route')),
-    block('location @gatehouse_page', ...answering('answer=page')),
-    ...liveLocation(site),
-  ];
-}
-
-/** Permissions alone are kept, and none that begins a session or rests on credentials in the request. */
-function cached({ cache }: ExportSite): Line[] {
-  if (cache === undefined) return [];
-  const key = [
-    'request_method',
-    'http_host',
-    'request_uri',
-    'http_cookie',
-    'http_upgrade',
-    'http_origin',
-    'gatehouse_route',
-  ];
-  return [
-    'proxy_buffering on',
-    'proxy_cache gatehouse',
-    `proxy_cache_key "${key.map((name) => `$${name}`).join('|')}|$remote_addr"`,
-    `proxy_cache_valid 200 ${time(cache)}`,
-    'proxy_ignore_headers Cache-Control Expires',
-    'proxy_no_cache $http_authorization',
-    'proxy_cache_bypass $http_authorization',
   ];
 }
