@@ -23,68 +23,78 @@ const header = `# Written by \`gatehouse export traefik\`: write it anew when th
 const portalPriority = 1_000_000;
 const lastPriority = 1;
 
+/** Parts of Traefik's dynamic configuration, each by its name. */
+interface Parts {
+  readonly routers: Readonly<Record<string, object>>;
+  readonly middlewares: Readonly<Record<string, object>>;
+  readonly services: Readonly<Record<string, object>>;
+  readonly serversTransports: Readonly<Record<string, object>>;
+}
+
 /** Writes the file. */
 export function exportTraefik(site: ExportSite): Exported {
-  const ranked = rankRoutes(site.routes);
-  const entryPoint = site.publicUrl.protocol === 'https:' ? 'websecure' : 'web';
-  const common = { entryPoints: [entryPoint], ...(entryPoint === 'websecure' && { tls: {} }) };
-  const routers: Record<string, object> = {
-    'gatehouse-verdicts': {
-      ...common,
-      rule: 'PathPrefix(`/_gate/auth`)',
-      priority: portalPriority + 1,
-      middlewares: ['gatehouse-page'],
-      service: 'gatehouse',
-    },
-    'gatehouse-portal': {
-      ...common,
-      rule: 'PathPrefix(`/_gate/`)',
-      priority: portalPriority,
-      middlewares: ['gatehouse-clear'],
-      service: 'gatehouse',
-    },
-    'gatehouse-nothing': {
-      ...common,
-      rule: 'PathPrefix(`/`)',
-      priority: lastPriority,
-      middlewares: ['gatehouse-page'],
-      service: 'gatehouse',
-    },
+  const entry = entryOf(site);
+  const parts = [ownParts(site, entry), ...rankRoutes(site.routes).map((one, at) => routeParts(site, entry, one, at))];
+  const all = <Kind extends keyof Parts>(kind: Kind) => Object.assign({}, ...parts.map((part) => part[kind]));
+  const http: Parts = {
+    routers: all('routers'),
+    middlewares: all('middlewares'),
+    services: all('services'),
+    serversTransports: all('serversTransports'),
   };
-  const middlewares: Record<string, object> = {
-    'gatehouse-clear': { headers: { customRequestHeaders: emptied(clearedNames) } },
-    'gatehouse-page': forwardAuth(site, 'answer=page'),
-  };
-  const services: Record<string, object> = { gatehouse: service([`http://${hostAndPort(site.gateway)}`]) };
-  const serversTransports: Record<string, object> = {};
-  for (const [index, one] of ranked.entries()) {
-    const id = `gatehouse-${index + 1}`;
-    const { route } = one;
-    const isClosed = route.access === 'deny';
-    middlewares[id] = forwardAuth(site, isClosed ? 'answer=page' : `route=${encodeURIComponent(route.name)}`);
-    const replace = isClosed ? undefined : replacing(route);
-    if (replace) middlewares[`${id}-path`] = replace;
-    routers[id] = {
-      ...common,
-      rule: ruleOf(one),
-      priority: portalPriority - 10 - index,
-      middlewares: ['gatehouse-clear', id, ...(replace ? [`${id}-path`] : [])],
-      service: isClosed ? 'gatehouse' : id,
-    };
-    if (isClosed) continue;
-    services[id] = service(
-      route.upstream.servers.map(({ origin }) => origin),
-      { passHostHeader: route.preserveHost, serversTransport: id },
-    );
-    serversTransports[id] = transport(route);
-  }
-  const text =
-    header +
-    stringify(
-      { http: { routers, middlewares, services, serversTransports } },
-      { lineWidth: 0, aliasDuplicateObjects: false },
-    );
+  const text = header + stringify({ http }, { lineWidth: 0, aliasDuplicateObjects: false });
   return { text, notes: notesOf(site) };
+}
+
+/** Where requests come in, for every router. */
+function entryOf({ publicUrl }: ExportSite): object {
+  return publicUrl.protocol === 'https:' ? { entryPoints: ['websecure'], tls: {} } : { entryPoints: ['web'] };
+}
+
+/** The gateway's own addresses, verdicts kept from clients, and what no route takes. */
+function ownParts(site: ExportSite, entry: object): Parts {
+  const router = (prefix: string, priority: number, middleware: string): object => ({
+    ...entry,
+    rule: `PathPrefix(\`${prefix}\`)`,
+    priority,
+    middlewares: [middleware],
+    service: 'gatehouse',
+  });
+  return {
+    routers: {
+      'gatehouse-verdicts': router('/_gate/auth', portalPriority + 1, 'gatehouse-page'),
+      'gatehouse-portal': router('/_gate/', portalPriority, 'gatehouse-clear'),
+      'gatehouse-nothing': router('/', lastPriority, 'gatehouse-page'),
+    },
+    middlewares: {
+      'gatehouse-clear': { headers: { customRequestHeaders: emptied(clearedNames) } },
+      'gatehouse-page': forwardAuth(site, 'answer=page'),
+    },
+    services: { gatehouse: service([`http://${hostAndPort(site.gateway)}`]) },
+    serversTransports: {},
+  };
+}
+
+/** One route. A closed one is answered by the gateway, and leads nowhere else. */
+function routeParts(site: ExportSite, entry: object, one: RankedRoute, index: number): Parts {
+  const id = `gatehouse-${index + 1}`;
+  const { route } = one;
+  const isClosed = route.access === 'deny';
+  const replace = isClosed ? undefined : replacing(route);
+  const router = {
+    ...entry,
+    rule: ruleOf(one),
+    priority: portalPriority - 10 - index,
+    middlewares: ['gatehouse-clear', id, ...(replace ? [`${id}-path`] : [])],
+    service: isClosed ? 'gatehouse' : id,
+  };
+  const verdict = forwardAuth(site, isClosed ? 'answer=page' : `route=${encodeURIComponent(route.name)}`);
+  return {
+    routers: { [id]: router },
+    middlewares: { [id]: verdict, ...(replace && { [`${id}-path`]: replace }) },
+    services: isClosed ? {} : { [id]: application(route, id) },
+    serversTransports: isClosed ? {} : { [id]: transport(route) },
+  };
 }
 
 function notesOf({ routes }: ExportSite): string[] {
@@ -156,6 +166,13 @@ function replacing({ upstream, path }: Route): object | undefined {
 
 function service(servers: readonly string[], more: object = {}): object {
   return { loadBalancer: { servers: servers.map((url) => ({ url })), ...more } };
+}
+
+function application({ upstream, preserveHost }: Route, transportId: string): object {
+  return service(
+    upstream.servers.map(({ origin }) => origin),
+    { passHostHeader: preserveHost, serversTransport: transportId },
+  );
 }
 
 function transport({ timeouts, upstream }: Route): object {
