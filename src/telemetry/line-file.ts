@@ -17,6 +17,13 @@ export interface LineFileEvents {
   readonly onLoss: (lines: number) => void;
 }
 
+/** What files that are open still have to write when the process ends, whatever ends it. */
+const lastWrites = new Set<() => void>();
+
+function writeAllLast(): void {
+  for (const write of lastWrites) write();
+}
+
 /** An append-only file. `append` never throws; only opening does, as an OperatorError. */
 export class LineFile {
   readonly #path: string;
@@ -38,6 +45,8 @@ export class LineFile {
     this.#path = path;
     this.#events = events;
     this.#descriptor = openForAppend(path);
+    if (lastWrites.size === 0) process.on('exit', writeAllLast);
+    lastWrites.add(this.#writeLast);
   }
 
   append(line: string): void {
@@ -81,6 +90,8 @@ export class LineFile {
     clearTimeout(this.#retry);
     clearTimeout(this.#gathering);
     this.#writeLast();
+    lastWrites.delete(this.#writeLast);
+    if (lastWrites.size === 0) process.off('exit', writeAllLast);
     this.#stale.push(this.#descriptor);
     this.#closeStale();
   }
@@ -128,14 +139,14 @@ export class LineFile {
     }, retryMilliseconds).unref();
   }
 
-  /** At the end there is no next event to wait for. */
-  #writeLast(): void {
+  /** At the end there is no next event to wait for. What another thread is writing it writes to its end. */
+  readonly #writeLast = (): void => {
     try {
-      for (const bytes of this.#waiting) writeSync(this.#descriptor, bytes);
+      for (const bytes of this.#waiting.slice(this.#isWriting ? 1 : 0)) writeSync(this.#descriptor, bytes);
     } catch (error) {
       if (!this.#isFailing) this.#events.onFailure(error);
     }
-  }
+  };
 
   #settle(): void {
     const waiters = this.#idle;

@@ -1,5 +1,6 @@
 /** The audit: a line for each record, kept through rotation and a full disk, and never in a request's way. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -271,4 +272,33 @@ test('when the disk takes lines again, those that waited are written', async (t)
   assert.equal(await recovered.promise, 0);
   await file.close();
   assert.equal(await readFile(path, 'utf8'), 'kept\n');
+});
+
+for (const [name, end] of Object.entries({ 'a crash': "throw new Error('crash')", 'an exit': 'process.exit(1)' }))
+  test(`the lines of a process that ends by ${name} are in the file, each once`, async (t) => {
+    const path = join(await temporaryFolder(t), 'audit.jsonl');
+    const module = new URL('../../src/telemetry/line-file.ts', import.meta.url).href;
+    const program = `
+      import { LineFile } from ${JSON.stringify(module)};
+      const nothing = () => undefined;
+      const events = { onFailure: nothing, onRecovery: nothing, onLoss: nothing };
+      const file = new LineFile(${JSON.stringify(path)}, events);
+      file.append('under way');
+      void file.flush();
+      file.append('gathered');
+      ${end};`;
+    const { status } = spawnSync(process.execPath, ['--input-type=module', '--eval', program]);
+    assert.equal(status, 1);
+    assert.deepEqual((await readFile(path, 'utf8')).split('\n').sort(), ['', 'gathered', 'under way']);
+  });
+
+test('files that are closed leave nothing to do at the end of the process', async (t) => {
+  const before = process.listenerCount('exit');
+  const folder = await temporaryFolder(t);
+  const nothing = () => undefined;
+  const events = { onFailure: nothing, onRecovery: nothing, onLoss: nothing };
+  const files = ['one', 'two'].map((name) => new LineFile(join(folder, name), events));
+  assert.equal(process.listenerCount('exit'), before + 1);
+  for (const file of files) await file.close();
+  assert.equal(process.listenerCount('exit'), before);
 });
