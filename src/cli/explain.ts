@@ -4,6 +4,7 @@ import { Secret } from '../core/secret.ts';
 import { composerOf } from '../gateway/composer.ts';
 import { type Explanation, explainRequest, type UserExplanation } from '../gateway/explanation.ts';
 import { routesOf } from '../gateway/routes.ts';
+import { assertionHeader } from '../proxy/templates.ts';
 import { type Command, type Invocation, textOption, UsageError } from './command.ts';
 import { configOption, requireConfiguration } from './configuration.ts';
 import { readPassword } from './password-prompt.ts';
@@ -47,7 +48,7 @@ async function runExplain(invocation: Invocation): Promise<number> {
   return explanation.decision?.kind === 'permit' ? 0 : 1;
 }
 
-function describe({ route, user, decision, headers }: Explanation): string[] {
+function describe({ route, user, decision, headers, audience }: Explanation): string[] {
   const lines: string[] = [];
   if (route.kind === 'refused') lines.push(`route      refused with ${route.error.status}: ${route.error.message}`);
   else if (route.kind === 'answered') lines.push(`route      none: ${route.how}`);
@@ -63,6 +64,8 @@ function describe({ route, user, decision, headers }: Explanation): string[] {
   lines.push(`decision   ${describeDecision({ route, user, ...(decision && { decision }) })}`);
   for (const [name, value] of headers ?? [])
     lines.push(`header     ${name}: ${typeof value === 'string' ? value : value.join(', ')}`);
+  if (audience !== undefined)
+    lines.push(`header     ${assertionHeader}: a token for ${audience}, signed as a request goes`);
   return lines;
 }
 

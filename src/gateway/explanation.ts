@@ -17,7 +17,7 @@ import { admits, canonicalTarget } from '../routing/target.ts';
 import type { Document } from './document.ts';
 import type { Providers } from './login/providers.ts';
 import { refusalOf } from './login/sign-in.ts';
-import { isPortal } from './pipeline.ts';
+import { audienceOf, isPortal } from './pipeline.ts';
 
 /** A request to explain. */
 export interface Question {
@@ -55,6 +55,8 @@ export interface Explanation {
   readonly user: UserExplanation;
   readonly decision?: Decision;
   readonly headers?: ReadonlyMap<string, string | readonly string[]>;
+  /** Whom the assertion beside the headers would be for; it is signed only when a request goes. */
+  readonly audience?: string;
 }
 
 /** Works out what would happen. */
@@ -84,15 +86,16 @@ export async function explainRequest(
       ? { kind: 'permit' }
       : decide(principal, route.match.route, undefined, Date.now());
   if (decision.kind !== 'permit') return { route, user, decision };
+  const known = access === 'public' ? undefined : principal;
   const headers = composer.compose(route.match.route, {
     rawHeaders: ['Host', document.server.publicUrl.host],
     client: { address: '127.0.0.1', scheme: document.server.publicUrl.protocol === 'https:' ? 'https' : 'http' },
     peer: '127.0.0.1',
     requestId: 'explain',
     upgrade: false,
-    ...(access !== 'public' && principal && { principal }),
+    ...(known && { principal: known }),
   });
-  return { route, user, decision, headers };
+  return { route, user, decision, headers, ...(known && { audience: audienceOf(route.match.route) }) };
 }
 
 function explainRoute(

@@ -223,8 +223,8 @@ function refuseTarget({ asked }: GatewayRequest, target: CanonicalTarget, route:
   return odd && refuse('BAD_REQUEST', odd.reason, odd.detail, { route });
 }
 
-/** Balanced servers stand for one application: the first names it. */
-function audienceOf(route: Route): string {
+/** Whom the assertion for a route is meant for. Balanced servers stand for one application: the first names it. */
+export function audienceOf(route: Route): string {
   return route.upstream.servers[0]?.origin ?? '';
 }
 

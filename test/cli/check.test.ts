@@ -123,6 +123,7 @@ test('explain: a route, the user’s entry, roles, the decision and the headers'
   assert.match(stdout, /role {7}- supervisor: /);
   assert.match(stdout, /decision {3}permit/);
   assert.match(stdout, /header {5}x-remote-user: agent1/i);
+  assert.match(stdout, /header {5}x-gatehouse-assertion: a token for http:\/\/127\.0\.0\.1:1,/i);
 });
 
 test('explain: what the gateway refuses or answers by itself is told as it would be', async (t) => {
