@@ -24,7 +24,7 @@ const identity: readonly (readonly [template: string, pattern: RegExp])[] = [
   ['provider', /^provider$/],
 ];
 const answer =
-  /^upstream_http_(?:x_)?(?:(?:remote|auth_request|auth|authentik|forwarded|webauth|vouch|vouch_idp_claims)_)?(\w+)$/;
+  /^upstream_http_(?:x_)?(?:(?:remote|auth_request|auth|authentik|forwarded|webauth|vouch_idp_claims|vouch)_)?(\w+)$/;
 /** What the gateway tells every upstream without being told to. */
 const defaults = new Map(
   [['user', 'subject'], ...['name', 'email', 'groups', 'roles', 'provider'].map((name) => [name, name] as const)].map(

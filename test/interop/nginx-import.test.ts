@@ -195,6 +195,7 @@ test('nginx import: headers become preserveHost, websocket and templates; the ga
   );
   const { headers } = route(`
     auth_request_set $who $upstream_http_x_auth_request_user; auth_request_set $g $upstream_http_remote_groups;
+    auth_request_set $claim $upstream_http_x_vouch_idp_claims_name; proxy_set_header X-Claim $claim;
     auth_request_set $mail $upstream_http_x_email; auth_request_set $etag $upstream_http_etag;
     proxy_set_header X-Mail $mail; proxy_set_header X-Etag $etag;
     proxy_set_header X-User $remote_user; proxy_set_header X-Who $who; proxy_set_header X-Groups "g:\${g}";
@@ -202,6 +203,7 @@ test('nginx import: headers become preserveHost, websocket and templates; the ga
     proxy_set_header X-Up $upstream_addr; proxy_set_header Accept-Encoding ""; proxy_set_header X_Odd a;
     proxy_set_header Authorization "Basic c2VjcmV0"; proxy_set_header X-Pay '\${attribute:x}';`);
   assert.deepEqual(headers, {
+    'X-Claim': '${name}',
     'X-Mail': '${email}',
     'X-User': '${subject}',
     'X-Who': '${subject}',
