@@ -55,7 +55,7 @@ export function draftKerberos(desk: Desk): void {
 
 /** Browsers ask for a ticket of the name in their address bar, and the keytab has to know it. */
 function cautionOfHost({ draft, settings }: Desk, provider: string, principal: Setting): void {
-  const [, host = ''] = principal.value.split(/[/@]/);
+  const host = /^[^/@]+\/([^/@]+)/.exec(principal.value)?.[1] ?? '';
   const browsers = settings.get('XUC_HOST')?.value;
   if (browsers === undefined || host === '' || host.toLowerCase() === browsers.toLowerCase()) return;
   draft.caution({

@@ -176,6 +176,8 @@ test('xivo: Kerberos takes USE_SSO, the principal and the keytab; the password i
   assert.deepEqual(ticket(translated({ ...xuc, JAVA_OPTS, USE_SSO: 'true' }, { defaultRealm })), []);
   const elsewhere = translated({ XUC_HOST: 'cc.mydomain', JAVA_OPTS, USE_SSO: 'true' }, { defaultRealm });
   assert.match(ticket(elsewhere).join(), /a ticket of HTTP\/cc\.mydomain, .* is for xuc\.mydomain/);
+  const nobody = JAVA_OPTS.replace('HTTP/xuc.mydomain', 'xuc@MYDOMAIN');
+  assert.deepEqual(ticket(translated({ ...xuc, JAVA_OPTS: nobody, USE_SSO: 'true' })), [], 'it is for no host');
   assert.match(untranslated.find(({ what }) => what.includes('password'))?.why ?? '', /on purpose/);
   assert.equal(JSON.stringify(untranslated).includes('=xuc'), false, 'the password is not repeated');
 
