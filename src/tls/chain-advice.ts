@@ -137,7 +137,7 @@ function completeness(ordered: readonly X509Certificate[], report: ChainReport):
       text: `the chain is incomplete: the certificate of the intermediate authority "${report.missing}" is missing`,
       fix:
         `${where}${address ? ' (in DER: openssl x509 -inform der -in FILE -out intermediate.crt)' : ''}; ` +
-        'append it: cat site.crt intermediate.crt > xivoxc.crt. if it is the root of your own authority, name it with --ca FILE instead',
+        'append it (cat site.crt intermediate.crt > xivoxc.crt); or, if it is the root of your own authority, name it with --ca FILE',
     },
   ];
 }
