@@ -58,10 +58,8 @@ export interface Field {
   readonly value?: string | undefined;
   readonly autofocus?: boolean | undefined;
   readonly invalid?: boolean | undefined;
-  /** Ids of what explains the field, besides its own hint. */
+  /** Ids of what explains the field. */
   readonly describedBy?: string | undefined;
-  readonly hint?: string | undefined;
-  readonly minLength?: number | undefined;
 }
 
 /** A user name: one word as typed, never corrected by a phone's keyboard. */
@@ -81,7 +79,6 @@ export function passwordField({ texts }: Frame, field: Field): Html {
 <input id="${field.name}" name="${field.name}" type="password" maxlength="1024" autocapitalize="none" spellcheck="false" ${attributes(field)}>
 <button type="button" hidden data-reveal="${field.name}" data-show="${showPassword}" data-hide="${hidePassword}" aria-label="${showPassword}" aria-pressed="false">${eye}</button>
 </div>
-${field.hint !== undefined && html`<p class="hint" id="${field.name}-hint">${field.hint}</p>`}
 <p class="hint caps-lock" data-caps-lock="${field.name}" role="status" hidden>${capsLock}</p>
 </div>`;
 }
@@ -99,10 +96,8 @@ export function linkButton(href: string, label: Part, kind: 'primary' | 'quiet' 
 const eye = html`<svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true" focusable="false"><path d="M2.5 12s3.5-6.5 9.5-6.5 9.5 6.5 9.5 6.5-3.5 6.5-9.5 6.5S2.5 12 2.5 12z"/><circle cx="12" cy="12" r="2.8"/><path class="strike" d="M4.5 19.5l15-15"/></svg>`;
 
 function attributes(field: Field): Html {
-  const ids = [field.describedBy, field.hint !== undefined && `${field.name}-hint`].filter(Boolean).join(' ');
-  return html`autocomplete="${field.autocomplete}" required${
-    field.minLength !== undefined && html` minlength="${field.minLength}"`
-  }${ids !== '' && html` aria-describedby="${ids}"`}${field.invalid === true && html` aria-invalid="true"`}${
-    field.autofocus === true && html` autofocus`
-  }`;
+  const { autocomplete, describedBy } = field;
+  return html`autocomplete="${autocomplete}" required${
+    describedBy !== undefined && html` aria-describedby="${describedBy}"`
+  }${field.invalid === true && html` aria-invalid="true"`}${field.autofocus === true && html` autofocus`}`;
 }

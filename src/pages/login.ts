@@ -64,7 +64,6 @@ export interface NewPasswordView {
   readonly username: string;
   readonly reason: 'password-expired' | 'password-must-change';
   readonly problem?: keyof Texts['newPassword']['problems'] | undefined;
-  readonly minLength?: number | undefined;
   readonly requestId?: string | undefined;
 }
 
@@ -125,10 +124,9 @@ ${waysInOrder(frame, view.ways, form)}
 export function newPasswordPage(frame: Frame, view: NewPasswordView): Html {
   const texts = frame.texts.newPassword;
   const { problem } = view;
-  const about = problem && 'notice';
-  const aboutNew = problem !== undefined && problem !== 'current-wrong' && problem !== 'unavailable';
-  const next = { autocomplete: 'new-password', invalid: aboutNew, minLength: view.minLength } as const;
-  const hint = view.minLength === undefined ? undefined : texts.atLeast(view.minLength);
+  const failed = problem !== undefined;
+  const describedBy = problem && 'notice';
+  const next = { autocomplete: 'new-password', invalid: failed, describedBy } as const;
   return layout(frame, {
     heading: texts.title,
     ...(problem && { titlePrefix: frame.texts.common.errorPrefix, requestId: view.requestId }),
@@ -137,9 +135,9 @@ export function newPasswordPage(frame: Frame, view: NewPasswordView): Html {
 ${problem && messageBox(texts.problems[problem], true)}
 <div class="ways"><form method="post" action="${view.action}">
 ${hiddenFields(view.hidden)}${fixedUsername(view.username)}
-${passwordField(frame, { name: 'password', label: texts.current, autocomplete: 'current-password', autofocus: !aboutNew, invalid: problem === 'current-wrong', describedBy: about })}
-${passwordField(frame, { ...next, name: 'newPassword', label: texts.next, autofocus: aboutNew, describedBy: about, hint })}
-${passwordField(frame, { ...next, name: 'newPasswordAgain', label: texts.repeat, describedBy: about })}
+${passwordField(frame, { name: 'password', label: texts.current, autocomplete: 'current-password', autofocus: !failed, describedBy })}
+${passwordField(frame, { ...next, name: 'newPassword', label: texts.next, autofocus: failed })}
+${passwordField(frame, { ...next, name: 'newPasswordAgain', label: texts.repeat })}
 ${submitButton(frame, texts.submit)}
 </form></div>`,
   });

@@ -54,7 +54,7 @@ export function everyView(language: Language): readonly (readonly [name: string,
         username: hostile,
         reason: 'password-expired',
       } as const;
-      return [`new password, ${problem}`, { ...view, hidden, problem, minLength: 12, requestId }] as const;
+      return [`new password, ${problem}`, { ...view, hidden, problem, requestId }] as const;
     }),
     ['signed out', { kind: 'signed-out', loginHref: '/_gate/login', stillElsewhere: true }],
     ['logout', { kind: 'logout', action: '/_gate/logout', hidden, stayHref: '/', username: hostile }],

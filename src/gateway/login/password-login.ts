@@ -26,12 +26,18 @@ export interface PasswordForm {
   readonly confirming?: Session;
 }
 
+/** Why a password that is right does not do. */
+export type NewPasswordReason = Extract<Reason, 'password-must-change' | 'password-expired'>;
+
+/** What a user may know of a failure. */
+type FailureCode = Extract<ErrorCode, 'LOGIN_FAILED' | 'TOO_MANY_FAILURES' | 'PROVIDER_UNAVAILABLE'>;
+
 /** How a form login went. */
 export type LoginResult =
   | { readonly kind: 'signed-in'; readonly session: Session; readonly token: string }
   | {
       readonly kind: 'new-password';
-      readonly reason: 'password-must-change' | 'password-expired';
+      readonly reason: NewPasswordReason;
       readonly isRefused: boolean;
     }
   | FailedLogin;
@@ -39,7 +45,7 @@ export type LoginResult =
 /** Nobody was signed in; `code` is what the user may know, `reason` what the audit does. */
 export interface FailedLogin {
   readonly kind: 'failed';
-  readonly code: ErrorCode;
+  readonly code: FailureCode;
   readonly reason: Reason;
   /** Seconds. */
   readonly retryAfter?: number;
@@ -149,7 +155,7 @@ export class PasswordLogin {
   #fail(
     form: PasswordForm,
     user: string,
-    code: ErrorCode,
+    code: FailureCode,
     reason: Reason,
     more: { chain?: ChainResult; retryAfter?: number } = {},
   ): FailedLogin {

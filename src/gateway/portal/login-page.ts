@@ -5,6 +5,7 @@ import type { Notice } from '../../pages/fields.ts';
 import type { Way } from '../../pages/login.ts';
 import type { ChainOffer, ChainResult } from '../../providers/chain.ts';
 import type { ReplyHeaders } from '../answers.ts';
+import type { NewPasswordReason } from '../login/password-login.ts';
 import { lastMethod } from './last-method.ts';
 import type { PortalParts, Visit } from './visit.ts';
 
@@ -52,20 +53,24 @@ export async function renderLogin(
   }
 }
 
+/** What is wrong with a new password; `refused` by the directory. */
+export type NewPasswordProblem = 'mismatch' | 'same' | 'refused';
+
 /** Shows the page that asks for a new password. */
 export async function renderNewPassword(
   parts: PortalParts,
   visit: Visit,
   wish: Wish,
-  reason: 'password-expired' | 'password-must-change',
-  problem?: 'mismatch' | 'same' | 'too-short' | 'current-wrong' | 'refused' | 'unavailable',
+  reason: NewPasswordReason,
+  problem?: NewPasswordProblem,
 ): Promise<void> {
   const { request, response, context } = visit;
   const { hidden, cookie } = guard(parts, request, wish);
   const view = {
     kind: 'new-password',
     action: '/_gate/login',
-    hidden,
+    // The form brings it back, so that the page says the same after a slip.
+    hidden: { ...hidden, reason },
     username: wish.username ?? '',
     reason,
     problem,

@@ -1,11 +1,20 @@
 /** The addresses of the login: the page, its form, and the way back to a form that was kept. How they look is `login-page.ts`'s. */
+import type { Session } from '../../core/session.ts';
 import type { Notice } from '../../pages/fields.ts';
 import { safeReturnTo } from '../../routing/return-to.ts';
 import { sessionCookie } from '../../sessions/cookie.ts';
 import { type ReplyHeaders, redirect } from '../answers.ts';
-import type { FailedLogin } from '../login/password-login.ts';
+import type { FailedLogin, NewPasswordReason } from '../login/password-login.ts';
 import { sendBack } from './circles.ts';
-import { onlyWay, purpose, renderLogin, renderNewPassword, startAddress, type Wish } from './login-page.ts';
+import {
+  type NewPasswordProblem,
+  onlyWay,
+  purpose,
+  renderLogin,
+  renderNewPassword,
+  startAddress,
+  type Wish,
+} from './login-page.ts';
 import { type FormFields, type PortalParts, type PortalRoutes, queryValue, readForm, type Visit } from './visit.ts';
 
 /** What the page may be told by its address: what happened before, never what a link from elsewhere wants it to say. */
@@ -63,54 +72,118 @@ async function showLogin(parts: PortalParts, visit: Visit): Promise<void> {
   });
 }
 
+/** What a login form holds, before anybody is asked about it. */
+type SentForm =
+  | { readonly kind: 'foreign' | 'incomplete' }
+  | { readonly kind: 'unusable'; readonly reason: NewPasswordReason; readonly problem: NewPasswordProblem }
+  | { readonly kind: 'credentials'; readonly password: string; readonly newPassword?: string };
+
+/** What the user wants, and the session that the browser has. */
+interface Login {
+  readonly wish: Wish;
+  readonly session: Session | undefined;
+}
+
 async function takeForm(parts: PortalParts, visit: Visit): Promise<void> {
-  const { request, response, context } = visit;
+  const { request } = visit;
   const form = await readForm(parts, visit);
   if (!form) return;
-  const username = form.get('username') ?? '';
   const session = await parts.identification.visitor(request.headers.cookie);
   const wish: Wish = {
     returnTo: safeReturnTo(form.get('return'), parts.publicUrl),
     confirm: form.get('confirm') === '1' && session !== undefined,
-    username,
+    username: form.get('username') ?? '',
   };
-  const again = (status: number, notice: Notice, headers?: ReplyHeaders): Promise<void> =>
-    renderLogin(
-      parts,
-      visit,
-      { ...wish, notice },
-      { status, ...(session && { session }), ...(headers && { headers }) },
-    );
+  const login: Login = { wish, session };
+  const sent = readSent(form, parts.browsers.isOurForm(request.headers, purpose, form.get('form')));
+  switch (sent.kind) {
+    case 'foreign':
+      return renderAgain(parts, visit, login, 400, { code: 'flow-expired' });
+    case 'incomplete':
+      return renderAgain(parts, visit, login, 400, { code: 'incomplete' });
+    case 'unusable':
+      return renderNewPassword(parts, visit, wish, sent.reason, sent.problem);
+    case 'credentials':
+      return logIn(parts, visit, login, sent);
+    default:
+      return sent satisfies never;
+  }
+}
 
-  if (!parts.browsers.isOurForm(request.headers, purpose, form.get('form')))
-    return again(400, { code: 'flow-expired' });
+function readSent(form: FormFields, isOurs: boolean): SentForm {
+  if (!isOurs) return { kind: 'foreign' };
   const password = form.get('password') ?? '';
-  if (username.trim() === '' || password === '') return again(400, { code: 'incomplete' });
-  const problem = newPasswordProblem(form);
-  if (problem) return renderNewPassword(parts, visit, wish, 'password-must-change', problem);
+  if ((form.get('username') ?? '').trim() === '' || password === '') return { kind: 'incomplete' };
+  const next = form.get('newPassword');
+  if (next === undefined) return { kind: 'credentials', password };
+  const reason = form.get('reason') === 'password-expired' ? 'password-expired' : 'password-must-change';
+  if (next === '' || next !== form.get('newPasswordAgain')) return { kind: 'unusable', reason, problem: 'mismatch' };
+  return next === password
+    ? { kind: 'unusable', reason, problem: 'same' }
+    : { kind: 'credentials', password, newPassword: next };
+}
 
+async function logIn(
+  parts: PortalParts,
+  visit: Visit,
+  login: Login,
+  { password, newPassword }: Extract<SentForm, { kind: 'credentials' }>,
+): Promise<void> {
+  const { request, response, context } = visit;
+  const { wish, session } = login;
   const token = parts.identification.tokenIn(request.headers.cookie);
-  const newPassword = form.get('newPassword');
+  const confirming = wish.confirm ? session : undefined;
   const result = await parts.passwordLogin.check({
-    username: wish.confirm && session ? session.assertion.subject : username,
+    username: confirming?.assertion.subject ?? wish.username ?? '',
     password,
     client: context.client,
     requestId: context.requestId,
     signal: context.signal,
-    ...(newPassword && { newPassword }),
+    ...(newPassword !== undefined && { newPassword }),
     ...(token && { token }),
-    ...(wish.confirm && session && { confirming: session }),
+    ...(confirming && { confirming }),
   });
   switch (result.kind) {
     case 'signed-in':
       return redirect(request, response, wish.returnTo, { 'set-cookie': sessionCookie(parts.publicUrl, result.token) });
     case 'new-password':
       return renderNewPassword(parts, visit, wish, result.reason, result.isRefused ? 'refused' : undefined);
-    case 'failed':
-      return again(statusOf(result), noticeOf(result), retryHeaders(result));
+    case 'failed': {
+      const { status, notice } = answerTo(result);
+      return renderAgain(parts, visit, login, status, notice, retryHeaders(result));
+    }
     default:
       return result satisfies never;
   }
+}
+
+function renderAgain(
+  parts: PortalParts,
+  visit: Visit,
+  { wish, session }: Login,
+  status: number,
+  notice: Notice,
+  headers: ReplyHeaders = {},
+): Promise<void> {
+  return renderLogin(parts, visit, { ...wish, notice }, { status, headers, ...(session && { session }) });
+}
+
+/** The status of a failure, and what the page says. */
+function answerTo({ code, retryAfter }: FailedLogin): { status: number; notice: Notice } {
+  switch (code) {
+    case 'LOGIN_FAILED':
+      return { status: 401, notice: { code: 'login-failed' } };
+    case 'TOO_MANY_FAILURES':
+      return { status: 429, notice: { code: 'too-many-failures', retryAfterSeconds: retryAfter } };
+    case 'PROVIDER_UNAVAILABLE':
+      return { status: 503, notice: { code: 'unavailable' } };
+    default:
+      return code satisfies never;
+  }
+}
+
+function retryHeaders({ retryAfter }: FailedLogin): ReplyHeaders {
+  return retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) };
 }
 
 /** The page between a login and a form that was kept: the user sends it on, or not. */
@@ -135,24 +208,4 @@ async function showReplay(parts: PortalParts, visit: Visit): Promise<void> {
     fields: kept.fields,
     discardHref: '/',
   });
-}
-
-function newPasswordProblem(form: FormFields): 'mismatch' | 'same' | undefined {
-  const next = form.get('newPassword');
-  if (next === undefined) return undefined;
-  if (next === '' || next !== form.get('newPasswordAgain')) return 'mismatch';
-  return next === form.get('password') ? 'same' : undefined;
-}
-
-function statusOf({ code }: FailedLogin): number {
-  return { TOO_MANY_FAILURES: 429, PROVIDER_UNAVAILABLE: 503 }[code as string] ?? 401;
-}
-
-function noticeOf({ code, retryAfter }: FailedLogin): Notice {
-  if (code === 'TOO_MANY_FAILURES') return { code: 'too-many-failures', retryAfterSeconds: retryAfter };
-  return { code: code === 'PROVIDER_UNAVAILABLE' ? 'unavailable' : 'login-failed' };
-}
-
-function retryHeaders({ retryAfter }: FailedLogin): ReplyHeaders {
-  return retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) };
 }

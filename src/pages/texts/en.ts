@@ -71,15 +71,11 @@ export const en = {
     current: 'Current password',
     next: 'New password',
     repeat: 'New password again',
-    atLeast: (length: number): string => `At least ${length} characters. A few words in a row are easy to remember.`,
     submit: 'Change password',
     problems: {
       mismatch: 'The two new passwords are not the same.',
-      'too-short': 'The new password is too short.',
       same: 'The new password must differ from the current one.',
-      'current-wrong': 'The current password is wrong.',
       refused: 'The new password was not accepted. Choose one that is longer, or that you have not used before.',
-      unavailable: 'The password cannot be changed at the moment. Nothing was changed; try again in a moment.',
     },
   },
   signedOut: {

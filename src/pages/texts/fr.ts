@@ -66,16 +66,11 @@ export const fr: Texts = {
     current: 'Mot de passe actuel',
     next: 'Nouveau mot de passe',
     repeat: 'Nouveau mot de passe, encore une fois',
-    atLeast: (length) => `Au moins ${length} caractères. Quelques mots à la suite se retiennent facilement.`,
     submit: 'Modifier le mot de passe',
     problems: {
       mismatch: 'Les deux nouveaux mots de passe sont différents.',
-      'too-short': 'Le nouveau mot de passe est trop court.',
       same: 'Le nouveau mot de passe doit être différent de l’actuel.',
-      'current-wrong': 'Le mot de passe actuel est incorrect.',
       refused: 'Le nouveau mot de passe a été refusé. Choisissez-en un plus long, ou que vous n’avez jamais utilisé.',
-      unavailable:
-        'Le mot de passe ne peut pas être modifié pour le moment. Rien n’a changé\u202f; réessayez dans un instant.',
     },
   },
   signedOut: {
