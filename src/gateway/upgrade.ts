@@ -62,7 +62,7 @@ export class UpgradeCarrier {
           socket,
           head,
           forward,
-          ...(session && route.idleActivity && { onActivity: () => this.#noteActivity(session.id) }),
+          ...(session && route.idleActivity && { onActivity: (id) => this.#noteActivity(id) }),
         });
         if (opened.kind !== 'failed') return { status: opened.kind === 'client-gone' ? 499 : opened.status };
         this.#parts.log.warn(

@@ -10,6 +10,8 @@ export interface LiveConnection {
   readonly kind: ConnectionKind;
   /** Ends it now; called once. */
   end(reason: Reason): void;
+  /** Told under which id its session goes on. */
+  moved?(sessionId: string): void;
 }
 
 interface Entry extends LiveConnection {
@@ -42,8 +44,9 @@ export class Connections {
   }
 
   /** Registers a connection; call what it returns when the connection has ended by itself. */
-  add(sessionId: string, { kind, end }: LiveConnection): () => void {
-    const entry: Entry = { kind, end, sessionId, startedAt: performance.now(), isEnding: false };
+  add(sessionId: string, connection: LiveConnection): () => void {
+    const { kind } = connection;
+    const entry: Entry = { ...connection, sessionId, startedAt: performance.now(), isEnding: false };
     const entries = this.#sessions.get(sessionId);
     if (entries) entries.add(entry);
     else this.#sessions.set(sessionId, new Set([entry]));
@@ -77,6 +80,7 @@ export class Connections {
     for (const entry of entries) {
       entry.sessionId = next;
       others.add(entry);
+      entry.moved?.(next);
     }
     this.#sessions.set(next, others);
   }

@@ -25,8 +25,8 @@ export interface UpgradeExchange {
   /** What came after the request's head. */
   readonly head: Buffer;
   readonly forward: Forward;
-  /** Called when the client sends data, at most twice a minute. */
-  readonly onActivity?: () => void;
+  /** Called when the client sends data on a session, with the id that this has by then, at most twice a minute. */
+  readonly onActivity?: (sessionId: string) => void;
 }
 
 /** How an upgrade went. After `failed` the socket is untouched: the caller answers on it. */
@@ -121,11 +121,19 @@ export class Tunnel {
     // Bytes that came with the heads go back to the front of their streams, so that they are read like the rest.
     if (exchange.head.length > 0) client.unshift(exchange.head);
     if (head.length > 0) upstream.unshift(head);
-    const tunnel = new OpenTunnel({ client, upstream, ...(onActivity && { onActivity }) });
-    const release =
-      forward.session &&
-      this.#options.connections.add(forward.session.id, { kind: 'websocket', end: (reason) => tunnel.end(reason) });
-    if (release) void tunnel.closed.then(release);
+    let session = forward.session?.id;
+    const report = onActivity && (() => session !== undefined && onActivity(session));
+    const tunnel = new OpenTunnel({ client, upstream, ...(report && { onActivity: report }) });
+    if (session !== undefined) {
+      const release = this.#options.connections.add(session, {
+        kind: 'websocket',
+        end: (reason) => tunnel.end(reason),
+        moved: (next) => {
+          session = next;
+        },
+      });
+      void tunnel.closed.then(release);
+    }
     return { kind: 'open', status: 101, closed: tunnel.closed };
   }
 

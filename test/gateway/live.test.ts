@@ -249,6 +249,22 @@ test('live: frames keep a session alive where the route’s requests count', asy
   assert.equal((await browser.fetch('/x')).status, 200);
 });
 
+test('live: frames keep a session alive long after it has gone on under a new id', async (t) => {
+  const clock = manualClock(Date.now());
+  const started = await site(t, { clock, config: { session: { idle: '30m', store: { type: 'memory' } } } });
+  const browser = started.visitor();
+  await browser.mustSignIn('agent1', passwords.agent1);
+  const socket = await openSocket(t, started, browser);
+  const page = await browser.open('/_gate/login?switch=1');
+  await browser.post('/_gate/login', { ...hiddenFields(page.text), username: 'agent1', password: passwords.agent1 });
+  // What is left of a session that ended is forgotten by then.
+  clock.advance(20 * 60_000);
+  socket.send('still here');
+  await once(socket, 'message');
+  clock.advance(20 * 60_000);
+  assert.equal((await browser.fetch('/_gate/session')).status, 200);
+});
+
 test('live: a logout on one worker cuts what is live on another within 2 s, by the store that they share', async (t) => {
   const store = { session: { store: { type: 'embedded', path: await temporaryFolder(t) } } };
   const [here, there] = [await site(t, { config: store }), await site(t, { config: store })];

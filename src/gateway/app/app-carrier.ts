@@ -122,15 +122,18 @@ export class AppCarrier {
     }
     const { principal, session, route } = verdict.forward;
     this.#dress(request, verdict.forward, request.rawHeaders);
-    if (session) {
-      const end = endWebSocket(socket);
-      void closed.then(this.#connections.add(session.id, { kind: 'websocket', end }));
+    let id = session?.id;
+    if (id !== undefined) {
+      const moved = (next: string): void => {
+        id = next;
+      };
+      void closed.then(this.#connections.add(id, { kind: 'websocket', end: endWebSocket(socket), moved }));
     }
     void closed.then(() => this.#gateway.pipeline.finish(decided, { status: 101 }));
     return {
       ...(principal && { principal: copyPrincipal(principal) }),
       touch: () => {
-        if (session && route.idleActivity) this.#noteActivity(session.id);
+        if (id !== undefined && route.idleActivity) this.#noteActivity(id);
       },
     };
   }
