@@ -21,6 +21,9 @@ const mostReturns = 5;
 const mostArrivals = 3;
 const mostReturnsAfterThem = 2;
 
+/** What ending a circle takes. */
+export type CircleParts = Pick<PortalParts, 'clock' | 'publicUrl' | 'pages' | 'signIn'>;
+
 /** How often in a row somebody signed in was sent back to a page, and to which; how often they came from an identity provider. */
 interface Turns {
   readonly returns: number;
@@ -29,7 +32,7 @@ interface Turns {
 }
 
 /** Sends somebody signed in on to where they wanted to go, unless they come from there again and again. */
-export async function sendBack(parts: PortalParts, visit: Visit, returnTo: string, session: Session): Promise<void> {
+export async function sendBack(parts: CircleParts, visit: Visit, returnTo: string, session: Session): Promise<void> {
   const turns = turnsOf(parts, visit);
   if (turns.returns >= mostReturns && turns.page === markOf(returnTo)) return showLoop(parts, visit, returnTo, session);
   sendCounted(parts, visit, returnTo, turns);
@@ -40,7 +43,7 @@ export async function sendBack(parts: PortalParts, visit: Visit, returnTo: strin
  * who is not would get none that lasts. True when it has answered.
  */
 export async function endCircle(
-  parts: PortalParts,
+  parts: CircleParts,
   visit: Visit,
   returnTo: string,
   session: Session | undefined,
@@ -55,13 +58,13 @@ export async function endCircle(
 }
 
 /** The `Set-Cookie` value that counts a login at an identity provider. */
-export function countArrival(parts: PortalParts, visit: Visit): string {
+export function countArrival(parts: CircleParts, visit: Visit): string {
   const turns = turnsOf(parts, visit);
   return count(parts, { ...turns, arrivals: turns.arrivals + 1 });
 }
 
 /** The page that ends a circle, and lets the next try begin afresh. `session` is there when the login itself works. */
-export async function showLoop(parts: PortalParts, visit: Visit, returnTo: string, session?: Session): Promise<void> {
+export async function showLoop(parts: CircleParts, visit: Visit, returnTo: string, session?: Session): Promise<void> {
   const { request, response, context } = visit;
   const hasForm = session === undefined && (await offersForm(parts, visit));
   parts.signIn.record('failed', context, {
@@ -80,7 +83,7 @@ export async function showLoop(parts: PortalParts, visit: Visit, returnTo: strin
   parts.pages.send(request, response, 508, view, cookieOfPage(visit, cookie(parts, '', 0)));
 }
 
-function sendCounted(parts: PortalParts, visit: Visit, returnTo: string, turns: Turns): void {
+function sendCounted(parts: CircleParts, visit: Visit, returnTo: string, turns: Turns): void {
   const page = markOf(returnTo);
   const next = { ...turns, returns: page === turns.page ? turns.returns + 1 : 1, page };
   redirect(visit.request, visit.response, returnTo, cookieOfPage(visit, count(parts, next)));
@@ -96,7 +99,7 @@ function markOf(returnTo: string): string {
   return createHash('sha256').update(returnTo.split('?', 1).join()).digest('hex').slice(0, pageDigits);
 }
 
-function turnsOf(parts: PortalParts, { request }: Visit): Turns {
+function turnsOf(parts: CircleParts, { request }: Visit): Turns {
   const [, returns, arrivals, second, page = ''] = form.exec(readCookie(request.headers.cookie, name) ?? '') ?? [];
   const isRecent = secondOf(parts) - Number(second) <= turnSeconds;
   return isRecent
@@ -104,15 +107,15 @@ function turnsOf(parts: PortalParts, { request }: Visit): Turns {
     : { returns: 0, arrivals: 0, page: '' };
 }
 
-function count(parts: PortalParts, { returns, arrivals, page }: Turns): string {
+function count(parts: CircleParts, { returns, arrivals, page }: Turns): string {
   return cookie(parts, `${returns}-${arrivals}-${secondOf(parts)}-${page}`, turnSeconds);
 }
 
-function secondOf({ clock }: PortalParts): number {
+function secondOf({ clock }: CircleParts): number {
   return Math.floor(clock.now() / 1000);
 }
 
-function cookie({ publicUrl }: PortalParts, value: string, seconds: number): string {
+function cookie({ publicUrl }: CircleParts, value: string, seconds: number): string {
   const secure = publicUrl.protocol === 'https:' ? '; Secure' : '';
   return `${name}=${value}; Path=/_gate/; Max-Age=${seconds}; HttpOnly; SameSite=Lax${secure}`;
 }

@@ -12,6 +12,9 @@ import type { PortalParts, Visit } from './visit.ts';
 /** What the tokens of the login form are for. */
 export const purpose = 'login';
 
+/** What the page is made from. */
+export type LoginPageParts = Pick<PortalParts, 'pages' | 'browsers' | 'signIn' | 'label' | 'defaultMethod'>;
+
 /** What the login page is asked to be: where it leads, for whom, in which manner. */
 export interface Wish {
   readonly returnTo: string;
@@ -22,7 +25,7 @@ export interface Wish {
 
 /** Shows the login page, or the one that asks somebody signed in to confirm. */
 export async function renderLogin(
-  parts: PortalParts,
+  parts: LoginPageParts,
   visit: Visit,
   wish: Wish,
   answer: { status: number; session?: Session; headers?: ReplyHeaders },
@@ -58,7 +61,7 @@ export type NewPasswordProblem = 'mismatch' | 'same' | 'refused';
 
 /** Shows the page that asks for a new password. */
 export async function renderNewPassword(
-  parts: PortalParts,
+  parts: LoginPageParts,
   visit: Visit,
   wish: Wish,
   reason: NewPasswordReason,
@@ -80,7 +83,7 @@ export async function renderNewPassword(
 }
 
 /** The provider that is followed at once: the configured one, else a federated one that is the only way in. */
-export async function onlyWay(parts: PortalParts, visit: Visit): Promise<string | undefined> {
+export async function onlyWay(parts: LoginPageParts, visit: Visit): Promise<string | undefined> {
   if (parts.defaultMethod !== undefined) return parts.defaultMethod;
   const { offers: all } = await askForOffers(parts, visit);
   const offers = all.filter(({ via }) => via !== 'header');
@@ -89,7 +92,7 @@ export async function onlyWay(parts: PortalParts, visit: Visit): Promise<string 
 }
 
 /** Whether the chain has somebody to ask about a user name and a password. */
-export async function offersForm(parts: PortalParts, visit: Visit): Promise<boolean> {
+export async function offersForm(parts: Pick<PortalParts, 'signIn'>, visit: Visit): Promise<boolean> {
   const { offers } = await askForOffers(parts, visit);
   return offers.some(({ via }) => via === 'form');
 }
@@ -104,7 +107,7 @@ export function startAddress(provider: string, { returnTo, confirm }: Wish, chos
   return `/_gate/start/${encodeURIComponent(provider)}?${query}`;
 }
 
-function askForOffers(parts: PortalParts, { request, context }: Visit): Promise<ChainResult> {
+function askForOffers(parts: Pick<PortalParts, 'signIn'>, { request, context }: Visit): Promise<ChainResult> {
   const plain = { method: request.method, rawHeaders: request.rawHeaders, signal: context.signal };
   const attempt = parts.signIn.attempt('ambient', plain, context.client, '/_gate/login');
   // The page only asks what there is: a ticket that came along is judged where it was asked for, and once.
@@ -113,7 +116,11 @@ function askForOffers(parts: PortalParts, { request, context }: Visit): Promise<
 }
 
 /** What ties a form to this browser, and the cookie that does so when it is new here. */
-function guard(parts: PortalParts, request: Request, wish: Wish): { hidden: Record<string, string>; cookie?: string } {
+function guard(
+  parts: LoginPageParts,
+  request: Request,
+  wish: Wish,
+): { hidden: Record<string, string>; cookie?: string } {
   const browser = parts.browsers.recognise(request.headers);
   const hidden = {
     form: parts.browsers.token(browser.id, purpose),
@@ -124,7 +131,7 @@ function guard(parts: PortalParts, request: Request, wish: Wish): { hidden: Reco
 }
 
 /** The ways to sign in, in the chain's order, each once. */
-function waysOf(parts: PortalParts, { offers }: ChainResult, wish: Wish, last: string | undefined): Way[] {
+function waysOf(parts: LoginPageParts, { offers }: ChainResult, wish: Wish, last: string | undefined): Way[] {
   const ways: Way[] = [];
   for (const offer of offers) {
     if (offer.via === 'form' && !ways.some(({ kind }) => kind === 'form')) ways.push({ kind: 'form' });
@@ -133,7 +140,7 @@ function waysOf(parts: PortalParts, { offers }: ChainResult, wish: Wish, last: s
   return ways;
 }
 
-function linkTo(parts: PortalParts, { provider }: ChainOffer, wish: Wish, last: string | undefined): Way {
+function linkTo(parts: LoginPageParts, { provider }: ChainOffer, wish: Wish, last: string | undefined): Way {
   return {
     kind: 'link',
     href: startAddress(provider, wish, true),

@@ -1,18 +1,25 @@
 /** The ways to an identity provider and back. */
+import type { Request } from 'express';
 import type { Outcome } from '../../core/outcome.ts';
 import type { Reason } from '../../core/reason.ts';
+import type { Session } from '../../core/session.ts';
 import { attemptOne, type ChainLink, type ChainResult } from '../../providers/chain.ts';
 import { safeReturnTo } from '../../routing/return-to.ts';
 import { sessionCookie } from '../../sessions/cookie.ts';
 import { redirect } from '../answers.ts';
-import { countArrival, endCircle, showLoop } from './circles.ts';
+import type { Browsers } from './browser.ts';
+import { type CircleParts, countArrival, endCircle, showLoop } from './circles.ts';
 import type { FlowName } from './flow-names.ts';
 import type { Flow } from './flows.ts';
 import { lastMethodCookie } from './last-method.ts';
 import { findLink, type PortalParts, type PortalRoutes, queryValue, refuseVisit, type Visit } from './visit.ts';
 
+/** What these addresses work with. */
+export type FederatedParts = CircleParts &
+  Pick<PortalParts, 'log' | 'browsers' | 'flows' | 'flowNames' | 'identification'>;
+
 /** Adds the addresses of federated providers. */
-export const federatedRoutes: PortalRoutes = (app, parts, on) => {
+export const federatedRoutes: PortalRoutes<FederatedParts> = (app, parts, on) => {
   const named = (handler: (link: ChainLink, visit: Visit) => Promise<void>) =>
     on(async (visit) => {
       const link = findLink(parts, visit);
@@ -40,40 +47,72 @@ const aimOf = ({ returnTo, confirming }: Flow): Aim => ({ returnTo, confirm: con
 /** Who they are is beyond doubt; another try brings the same. */
 const notAdmitted: ReadonlySet<Reason> = new Set<Reason>(['not-in-directory', 'unknown-user', 'user-reserved']);
 
-async function start(parts: PortalParts, link: ChainLink, visit: Visit): Promise<void> {
+/** What the address of a start asks for. */
+interface StartWish extends Aim {
+  /** The user has clicked on this provider; else they were led here. */
+  readonly chosen: boolean;
+  /** How often a login that had been forgotten has begun anew. */
+  readonly restarts: number;
+}
+
+/** Who leaves for an identity provider, and what for. */
+interface Departure {
+  readonly wish: StartWish;
+  /** The session whose user proves who they are once more. */
+  readonly confirming: Session | undefined;
+  readonly browser: ReturnType<Browsers['recognise']>;
+}
+
+function startWish(request: Request, publicUrl: URL): StartWish {
+  return {
+    returnTo: safeReturnTo(queryValue(request, 'return'), publicUrl),
+    confirm: queryValue(request, 'confirm') === '1',
+    chosen: queryValue(request, 'chosen') === '1',
+    restarts: Number(/^[1-9]$/.exec(queryValue(request, 'again') ?? '')?.[0] ?? 0),
+  };
+}
+
+async function start(parts: FederatedParts, link: ChainLink, visit: Visit): Promise<void> {
   const { request, response, context } = visit;
-  const returnTo = safeReturnTo(queryValue(request, 'return'), parts.publicUrl);
+  const wish = startWish(request, parts.publicUrl);
   const browser = parts.browsers.recognise(request.headers);
-  const restarts = Number(/^[1-9]$/.exec(queryValue(request, 'again') ?? '')?.[0] ?? 0);
-  if (parts.flows.isCircle(restarts) || (await parts.flows.isLooping(browser.id, context.client.address)))
-    return showLoop(parts, visit, returnTo);
+  const { address } = context.client;
+  if (parts.flows.isCircle(wish.restarts) || (await parts.flows.isLooping(browser.id, address)))
+    return showLoop(parts, visit, wish.returnTo);
   const visitor = await parts.identification.visitor(request.headers.cookie);
-  const session = queryValue(request, 'confirm') === '1' ? visitor : undefined;
-  const chosen = queryValue(request, 'chosen') === '1';
-  if (!session && !chosen) {
+  const confirming = wish.confirm ? visitor : undefined;
+  if (!confirming && !wish.chosen) {
     // Another tab has signed in meanwhile.
-    if (visitor && restarts > 0) return redirect(request, response, returnTo);
-    if (await endCircle(parts, visit, returnTo, visitor)) return;
+    if (visitor && wish.restarts > 0) return redirect(request, response, wish.returnTo);
+    if (await endCircle(parts, visit, wish.returnTo, visitor)) return;
   }
-  const aim: Aim = { returnTo, confirm: session !== undefined };
+  await leave(parts, link, visit, { wish, confirming, browser });
+}
+
+/** Sends the browser to the identity provider. */
+async function leave(
+  parts: FederatedParts,
+  link: ChainLink,
+  visit: Visit,
+  { wish, confirming, browser }: Departure,
+): Promise<void> {
+  const { request, response, context } = visit;
+  const { returnTo, chosen, restarts } = wish;
   const { id, name } = parts.flowNames.make(browser.id, returnTo, restarts);
-  const attempt = parts.signIn.attempt(
-    'start',
-    { method: 'GET', rawHeaders: request.rawHeaders, signal: context.signal },
-    context.client,
-    request.url,
-  );
-  const terms = { flow: name, chosen, ...(session && { fresh: true }) };
+  const plain = { method: 'GET', rawHeaders: request.rawHeaders, signal: context.signal };
+  const attempt = parts.signIn.attempt('start', plain, context.client, request.url);
+  const terms = { flow: name, chosen, ...(confirming && { fresh: true }) };
   const result = await attemptOne(link, { ...attempt, ...terms }, parts.log);
   const { outcome } = result;
-  if (outcome.kind !== 'continue' || outcome.offer.via !== 'redirect') return fail(parts, link, visit, result, aim);
+  if (outcome.kind !== 'continue' || outcome.offer.via !== 'redirect')
+    return fail(parts, link, visit, result, { returnTo, confirm: confirming !== undefined });
   const { state, offer } = outcome;
-  const flow = { provider: link.name, returnTo, state, ...(session && { confirming: session.id }) };
+  const flow = { provider: link.name, returnTo, state, ...(confirming && { confirming: confirming.id }) };
   await parts.flows.begin(browser.id, id, flow, context.client.address);
   redirect(request, response, offer.url.href, browser.cookie ? { 'set-cookie': browser.cookie } : {});
 }
 
-async function comeBack(parts: PortalParts, link: ChainLink, visit: Visit): Promise<void> {
+async function comeBack(parts: FederatedParts, link: ChainLink, visit: Visit): Promise<void> {
   const { request, context } = visit;
   const query = new URL(request.url, parts.publicUrl).searchParams;
   const names = [...query.keys()];
@@ -97,7 +136,7 @@ async function comeBack(parts: PortalParts, link: ChainLink, visit: Visit): Prom
 
 /** Back without a login under way in this browser: no session, whatever the address carries, and at most a login from its start. */
 async function beginAnew(
-  parts: PortalParts,
+  parts: FederatedParts,
   link: ChainLink,
   visit: Visit,
   name: FlowName,
@@ -118,13 +157,13 @@ async function beginAnew(
 }
 
 /** Somebody else's callback: nobody here has asked for it. */
-function refusePlanted(parts: PortalParts, link: ChainLink, visit: Visit, detail: string): void {
+function refusePlanted(parts: FederatedParts, link: ChainLink, visit: Visit, detail: string): void {
   parts.signIn.record('failed', visit.context, { provider: link.name, reason: 'flow-foreign' });
   refuseVisit(parts, visit, 'BAD_REQUEST', 'flow-foreign', detail);
 }
 
 async function finish(
-  parts: PortalParts,
+  parts: FederatedParts,
   link: ChainLink,
   visit: Visit,
   done: {
@@ -162,7 +201,7 @@ async function finish(
 
 /** Back to the login page, which says in the user's words what went wrong; the audit has the reason. */
 function fail(
-  parts: PortalParts,
+  parts: FederatedParts,
   link: ChainLink,
   visit: Visit,
   result: ChainResult,

@@ -5,8 +5,9 @@ import { safeReturnTo } from '../../routing/return-to.ts';
 import { sessionCookie } from '../../sessions/cookie.ts';
 import { type ReplyHeaders, redirect } from '../answers.ts';
 import type { FailedLogin, NewPasswordReason } from '../login/password-login.ts';
-import { sendBack } from './circles.ts';
+import { type CircleParts, sendBack } from './circles.ts';
 import {
+  type LoginPageParts,
   type NewPasswordProblem,
   onlyWay,
   purpose,
@@ -28,8 +29,11 @@ const calmNotices: ReadonlySet<string> = new Set([
   'unavailable',
 ] satisfies Notice['code'][]);
 
+/** What these addresses work with. */
+export type LoginParts = LoginPageParts & CircleParts & Pick<PortalParts, 'identification' | 'passwordLogin' | 'posts'>;
+
 /** Adds the addresses of the login. */
-export const loginRoutes: PortalRoutes = (app, parts, on) => {
+export const loginRoutes: PortalRoutes<LoginParts> = (app, parts, on) => {
   app.get(
     '/_gate/login',
     on((visit) => showLogin(parts, visit)),
@@ -44,7 +48,7 @@ export const loginRoutes: PortalRoutes = (app, parts, on) => {
   );
 };
 
-async function showLogin(parts: PortalParts, visit: Visit): Promise<void> {
+async function showLogin(parts: LoginParts, visit: Visit): Promise<void> {
   const { request, response, context } = visit;
   const notice = queryValue(request, 'notice');
   const wish: Wish = {
@@ -84,7 +88,7 @@ interface Login {
   readonly session: Session | undefined;
 }
 
-async function takeForm(parts: PortalParts, visit: Visit): Promise<void> {
+async function takeForm(parts: LoginParts, visit: Visit): Promise<void> {
   const { request } = visit;
   const form = await readForm(parts, visit);
   if (!form) return;
@@ -124,7 +128,7 @@ function readSent(form: FormFields, isOurs: boolean): SentForm {
 }
 
 async function logIn(
-  parts: PortalParts,
+  parts: LoginParts,
   visit: Visit,
   login: Login,
   { password, newPassword }: Extract<SentForm, { kind: 'credentials' }>,
@@ -158,7 +162,7 @@ async function logIn(
 }
 
 function renderAgain(
-  parts: PortalParts,
+  parts: LoginParts,
   visit: Visit,
   { wish, session }: Login,
   status: number,
@@ -187,7 +191,7 @@ function retryHeaders({ retryAfter }: FailedLogin): ReplyHeaders {
 }
 
 /** The page between a login and a form that was kept: the user sends it on, or not. */
-async function showReplay(parts: PortalParts, visit: Visit): Promise<void> {
+async function showReplay(parts: LoginParts, visit: Visit): Promise<void> {
   const { request, response, context } = visit;
   const id = queryValue(request, 'id') ?? '';
   const session = await parts.identification.visitor(request.headers.cookie);

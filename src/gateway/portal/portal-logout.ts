@@ -11,8 +11,14 @@ import { type FormFields, type PortalParts, type PortalRoutes, readForm, type Vi
 
 const purpose = 'logout';
 
+/** What signing out works with. */
+export type LogoutParts = Pick<
+  PortalParts,
+  'log' | 'publicUrl' | 'pages' | 'browsers' | 'signIn' | 'identification' | 'sessions' | 'cut' | 'logoutAddress'
+>;
+
 /** Adds the addresses of the logout. */
-export const logoutRoutes: PortalRoutes = (app, parts, on) => {
+export const logoutRoutes: PortalRoutes<LogoutParts> = (app, parts, on) => {
   app.get(
     '/_gate/logout',
     on((visit) => askFirst(parts, visit)),
@@ -23,7 +29,7 @@ export const logoutRoutes: PortalRoutes = (app, parts, on) => {
   );
 };
 
-async function askFirst(parts: PortalParts, { request, response }: Visit): Promise<void> {
+async function askFirst(parts: LogoutParts, { request, response }: Visit): Promise<void> {
   const session = await parts.identification.visitor(request.headers.cookie);
   if (!session) return parts.pages.send(request, response, 200, { kind: 'signed-out', loginHref: '/_gate/login' });
   const browser = parts.browsers.recognise(request.headers);
@@ -37,7 +43,7 @@ async function askFirst(parts: PortalParts, { request, response }: Visit): Promi
   parts.pages.send(request, response, 200, view, browser.cookie ? { 'set-cookie': browser.cookie } : {});
 }
 
-async function signOut(parts: PortalParts, visit: Visit): Promise<void> {
+async function signOut(parts: LogoutParts, visit: Visit): Promise<void> {
   const { request, response, context } = visit;
   const form = hasBody(request) ? await readForm(parts, visit) : new Map<string, string>();
   if (!form) return;
@@ -75,7 +81,7 @@ async function signOut(parts: PortalParts, visit: Visit): Promise<void> {
 }
 
 /** The user's other sessions of this very browser: tabs that sign in at the same moment begin one each. */
-async function twinsOf(parts: PortalParts, request: Request, session: Session): Promise<Session[]> {
+async function twinsOf(parts: LogoutParts, request: Request, session: Session): Promise<Session[]> {
   const browser = parts.browsers.find(request.headers);
   if (browser === undefined) return [];
   const handle = parts.browsers.handle(browser);
@@ -84,7 +90,7 @@ async function twinsOf(parts: PortalParts, request: Request, session: Session): 
 }
 
 /** Our own page sends a token; an application's logout button is known by the browser's word that it is of this origin. */
-function isWanted(parts: PortalParts, request: Request, form: FormFields): boolean {
+function isWanted(parts: LogoutParts, request: Request, form: FormFields): boolean {
   if (parts.browsers.isOurForm(request.headers, purpose, form.get('form'))) return true;
   const isSaid = request.headers.origin !== undefined || request.headers['sec-fetch-site'] === 'same-origin';
   return isSaid && isSameSite(request.headers, parts.publicUrl);

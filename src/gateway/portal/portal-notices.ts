@@ -11,8 +11,11 @@ import {
   type Visit,
 } from './visit.ts';
 
+/** What notices take. */
+export type NoticeParts = Pick<PortalParts, 'log' | 'publicUrl' | 'pages' | 'signIn' | 'sessions'>;
+
 /** Adds the addresses of logout notices. */
-export const noticeRoutes: PortalRoutes = (app, parts, on) => {
+export const noticeRoutes: PortalRoutes<NoticeParts> = (app, parts, on) => {
   const take = (channel: LogoutRequest['channel']) =>
     on(async (visit) => {
       const link = findLink(parts, visit);
@@ -24,7 +27,7 @@ export const noticeRoutes: PortalRoutes = (app, parts, on) => {
 };
 
 async function takeNotice(
-  parts: PortalParts,
+  parts: NoticeParts,
   link: ChainLink,
   channel: LogoutRequest['channel'],
   visit: Visit,
@@ -55,7 +58,7 @@ async function takeNotice(
 }
 
 async function readNotice(
-  parts: PortalParts,
+  parts: NoticeParts,
   { provider }: ChainLink,
   channel: LogoutRequest['channel'],
   { request, context }: Visit,

@@ -9,8 +9,14 @@ import { type PortalParts, type PortalRoutes, queryValue, readForm, type Visit }
 const purpose = 'sessions';
 const here = '/_gate/session';
 
+/** What the address works with. */
+export type SessionParts = Pick<
+  PortalParts,
+  'clock' | 'pages' | 'browsers' | 'signIn' | 'identification' | 'sessions' | 'label'
+>;
+
 /** Adds the address of the user's sessions. */
-export const sessionRoutes: PortalRoutes = (app, parts, on) => {
+export const sessionRoutes: PortalRoutes<SessionParts> = (app, parts, on) => {
   app.get(
     here,
     on((visit) => show(parts, visit)),
@@ -21,7 +27,7 @@ export const sessionRoutes: PortalRoutes = (app, parts, on) => {
   );
 };
 
-async function show(parts: PortalParts, visit: Visit): Promise<void> {
+async function show(parts: SessionParts, visit: Visit): Promise<void> {
   const { request, response, context } = visit;
   const session = await parts.identification.visitor(request.headers.cookie);
   if (!session) return askToSignIn(request, response);
@@ -54,7 +60,7 @@ async function show(parts: PortalParts, visit: Visit): Promise<void> {
   });
 }
 
-async function end(parts: PortalParts, visit: Visit): Promise<void> {
+async function end(parts: SessionParts, visit: Visit): Promise<void> {
   const { request, response, context } = visit;
   const form = await readForm(parts, visit);
   if (!form) return;
@@ -74,7 +80,7 @@ async function end(parts: PortalParts, visit: Visit): Promise<void> {
 }
 
 /** All live sessions of a session's user. */
-export async function ownSessions(parts: PortalParts, session: Session): Promise<Session[]> {
+export async function ownSessions(parts: Pick<PortalParts, 'sessions'>, session: Session): Promise<Session[]> {
   const sessions: Session[] = [];
   const user = canonicalUsername(session.assertion.subject);
   for await (const one of parts.sessions.list({ user }))

@@ -110,18 +110,22 @@ export class Portal {
 }
 
 /** Who only asks which methods there are is told so; another method is refused (RFC 9110 §15.5.6). */
-function refuseMethod(parts: PortalParts, { request, response, context }: Visit, allow: string): void {
+function refuseMethod(
+  { pages }: Pick<PortalParts, 'pages'>,
+  { request, response, context }: Visit,
+  allow: string,
+): void {
   if (request.method === 'OPTIONS') {
     response.status(204).setHeader('allow', `${allow}, OPTIONS`).end();
     return;
   }
   const error = new GatewayError('METHOD_NOT_ALLOWED', `${request.method} has no meaning at this address`);
   const answer = { error, reason: 'method-not-allowed', requestId: context.requestId } as const;
-  parts.pages.sendError(request, response, answer, { allow: `${allow}, OPTIONS` });
+  pages.sendError(request, response, answer, { allow: `${allow}, OPTIONS` });
 }
 
-function sendAsset(parts: PortalParts, request: Request, response: Response): void {
-  const asset = parts.pages.assets.get(String(request.params.name));
+function sendAsset({ pages }: Pick<PortalParts, 'pages'>, request: Request, response: Response): void {
+  const asset = pages.assets.get(String(request.params.name));
   if (!asset) {
     response.status(404).end();
     return;

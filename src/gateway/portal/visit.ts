@@ -23,7 +23,7 @@ import type { Flows } from './flows.ts';
 import type { PageSender } from './pages.ts';
 import type { PostKeeper } from './replay.ts';
 
-/** What the portal works with; made by `build.ts`. */
+/** What the portal works with; made by `build.ts`. Each set of addresses is given what it uses of it. */
 export interface PortalParts {
   readonly log: Log;
   readonly clock: Clock;
@@ -75,14 +75,14 @@ const maxFormBytes = 64 * 1024;
 const formDeadline = 15_000;
 
 /** How a set of addresses joins the application. */
-export type PortalRoutes = (
+export type PortalRoutes<Parts> = (
   app: Express,
-  parts: PortalParts,
+  parts: Parts,
   on: (handler: PortalHandler) => (request: Request, response: Response) => Promise<void>,
 ) => void;
 
 /** The fields of a posted form, or undefined when it is not one that we take; the error is then sent. */
-export async function readForm(parts: PortalParts, visit: Visit): Promise<FormFields | undefined> {
+export async function readForm(parts: Pick<PortalParts, 'pages'>, visit: Visit): Promise<FormFields | undefined> {
   const { request } = visit;
   const refuse = (code: ErrorCode, detail: string): undefined => {
     const reasons: Partial<Record<ErrorCode, Reason>> = {
@@ -118,15 +118,21 @@ export function queryValue(request: Request, name: string): string | undefined {
 }
 
 /** The provider that an address names; undefined after the refusal has been sent when the chain has none of that name. */
-export function findLink(parts: PortalParts, visit: Visit): ChainLink | undefined {
+export function findLink(parts: Pick<PortalParts, 'pages' | 'signIn'>, visit: Visit): ChainLink | undefined {
   const link = parts.signIn.chain.find(({ name }) => name === visit.request.params.provider);
   if (!link) refuseVisit(parts, visit, 'NOT_FOUND', 'no-route', 'no provider of that name is in the chain');
   return link;
 }
 
 /** Answers with an error. */
-export function refuseVisit(parts: PortalParts, visit: Visit, code: ErrorCode, reason: Reason, detail: string): void {
+export function refuseVisit(
+  { pages }: Pick<PortalParts, 'pages'>,
+  visit: Visit,
+  code: ErrorCode,
+  reason: Reason,
+  detail: string,
+): void {
   const { request, response, context } = visit;
   const { requestId } = context;
-  parts.pages.sendError(request, response, { error: new GatewayError(code, detail), reason, requestId });
+  pages.sendError(request, response, { error: new GatewayError(code, detail), reason, requestId });
 }
