@@ -187,6 +187,7 @@ const halfLists: Readonly<Record<string, Parameters<typeof withLongLists>[0]>> =
   'is refused': (start, end, values) => (start === 0 ? { [`memberOf;range=0-${end}`]: values } : {}),
   'begins anew each time': (_start, _end, values) => ({ 'memberOf;range=0-1499': values }),
   'never ends': (start, _end, values) => ({ [`memberOf;range=${start}-${start}`]: values.slice(0, 1) }),
+  'comes, and the beginning does not': (start, end, values) => ({ [`memberOf;range=${start || 100}-${end}`]: values }),
   'leaves values out': (start, end, values) => ({ [`memberOf;range=${start === 0 ? 0 : start + 100}-${end}`]: values }),
 };
 for (const [name, portion] of Object.entries(halfLists)) {

@@ -30,10 +30,11 @@ export async function withWholeLists(entry: Entry, ask: AskForRange): Promise<En
 }
 
 async function collect(dn: string, first: Portion, ask: AskForRange): Promise<string[] | Buffer[]> {
+  const { attribute } = first;
   const values = [...first.values];
+  if (first.start !== 0) throw missing(dn, attribute, 0);
   let { next } = first;
   for (let count = 1; next !== undefined; count++) {
-    const { attribute } = first;
     const answer = count < mostPortions ? await ask(dn, `${attribute};range=${next}-*`) : undefined;
     const found = Object.entries(answer ?? {}).flatMap(([name, value]) => portionOf(name, value) ?? []);
     // ldapts puts an empty list where an attribute that was asked for did not come.
@@ -41,17 +42,17 @@ async function collect(dn: string, first: Portion, ask: AskForRange): Promise<st
       ({ attribute: name, values: some }) => name.toLowerCase() === attribute.toLowerCase() && some.length > 0,
     );
     if (!portion || portion.start !== next || (portion.next ?? Number.POSITIVE_INFINITY) <= next)
-      throw new DirectoryError(
-        'protocol-error',
-        `${dn}: the values of ${attribute} from ${next} on are not to be had`,
-        {
-          hint: 'the manager must be allowed to read them all; or read groups by a search (groups.searchBase)',
-        },
-      );
+      throw missing(dn, attribute, next);
     values.push(...portion.values);
     next = portion.next;
   }
   return values as string[] | Buffer[];
+}
+
+function missing(dn: string, attribute: string, from: number): DirectoryError {
+  return new DirectoryError('protocol-error', `${dn}: the values of ${attribute} from ${from} on are not to be had`, {
+    hint: 'the manager must be allowed to read them all; or read groups by a search (groups.searchBase)',
+  });
 }
 
 function portionOf(name: string, value: Entry[string]): Portion | undefined {
