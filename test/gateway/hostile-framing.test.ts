@@ -1,8 +1,9 @@
 /** Where requests end: what two servers could cut in different places, and what a client sends ahead of its answers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { rawClient } from '../support/data-plane.ts';
 import { requestOf, sendRaw } from '../support/raw-http.ts';
-import { site } from '../support/site.ts';
+import { passwords, site } from '../support/site.ts';
 
 const chunked = '5\r\nhello\r\n0\r\n\r\n';
 
@@ -92,4 +93,28 @@ test('hostile framing: a connection that sends thousands ahead is cut, and other
   assert.equal((await sendRaw(started.url, one)).status, 200);
   const few = await sendRaw(started.url, one.repeat(50), { silence: 1000 });
   assert.equal(few.text.match(/HTTP\/1\.1 200/g)?.length, 50);
+});
+
+test('hostile framing: an upgrade that does not wait for the answer before it opens nothing, and one that waits does', async (t) => {
+  const started = await site(t);
+  const browser = started.visitor();
+  await browser.mustSignIn('agent1', passwords.agent1);
+  const host = `Host: ${started.url.host}`;
+  const upgrade = requestOf([
+    'GET /live HTTP/1.1',
+    host,
+    `Cookie: ${browser.cookieHeader}`,
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  ]);
+  const upload = ['POST /public/x HTTP/1.1', host, 'Content-Length: 1'];
+  const port = Number(started.url.port);
+  const hasty = await rawClient(t, port, `${requestOf(upload)}1${upgrade}`);
+  assert.doesNotMatch(await hasty.closed(), /101/);
+  const patient = await rawClient(t, port, requestOf(['GET /_gate/jwks.json HTTP/1.1', host]));
+  await patient.until(/\]\}\n$/);
+  patient.socket.write(upgrade);
+  await patient.until(/^HTTP\/1\.1 101 /m);
 });

@@ -1,6 +1,6 @@
 /**
  * What the requests of one HTTP/1.1 connection may do to one another: none stands behind one whose end two servers could see
- * in different places, and none waits behind more than a browser ever sends ahead.
+ * in different places, none waits behind more than a browser ever sends ahead, and no upgrade overtakes an answer.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -22,6 +22,7 @@ export function guardConnections(
 ): { readonly serve: Serve; readonly upgrade: Upgrade } {
   const over = new WeakSet<Duplex>();
   const ahead = new WeakMap<Duplex, number>();
+  const latest = new WeakMap<Duplex, ServerResponse>();
   const isTooMany = (socket: Duplex, response: ServerResponse): boolean => {
     // Node gives a response its socket when it is the next to be sent: only what is sent ahead has none.
     if (response.socket !== null) return false;
@@ -35,6 +36,7 @@ export function guardConnections(
       const { socket } = request;
       // Node reads on in what has arrived, also when the connection is at its end.
       if (over.has(socket)) return;
+      latest.set(socket, response);
       const fault = framingFault(request);
       if (fault === undefined && !isTooMany(socket, response)) return serve(request, response);
       over.add(socket);
@@ -46,8 +48,15 @@ export function guardConnections(
       else response.writeHead(400, { connection: 'close', 'content-length': 0 }).end();
     },
     upgrade: (request, socket, head) => {
-      if (over.has(socket)) socket.destroy();
-      else upgrade(request, socket, head);
+      // Its answer is written to the socket itself, before any that is still to come: that one would follow among its frames.
+      const isAhead = latest.get(socket)?.writableFinished === false;
+      if (!over.has(socket) && !isAhead) return upgrade(request, socket, head);
+      if (isAhead)
+        log.info(
+          { address: request.socket.remoteAddress, detail: 'an upgrade does not wait for the answers before it' },
+          'a client sent what is no valid request',
+        );
+      socket.destroy();
     },
   };
 }
