@@ -136,14 +136,16 @@ export function networks(
   return list.length === 0 ? () => false : remember(judge);
 }
 
-/** Peers come again and again: what was found of the first thousand is kept, and no more, for anybody can be a peer. */
+const mostRemembered = 1024;
+
+/** Peers come again and again: what was found of the first ones is kept, and no more, for anybody can be a peer. */
 function remember(judge: (address: string) => boolean): (address: string) => boolean {
   const known = new Map<string, boolean>();
   return (address) => {
     const kept = known.get(address);
     if (kept !== undefined) return kept;
     const verdict = judge(address);
-    if (known.size < 1024 && address.length < 64) known.set(address, verdict);
+    if (known.size < mostRemembered && address.length < 64) known.set(address, verdict);
     return verdict;
   };
 }
