@@ -2,6 +2,7 @@
  * What a front proxy asks about: the request behind a call of `/_gate/auth`, put together from what nginx, Traefik, Caddy
  * or Envoy say of it. One that is not said in full, or said in two ways, is refused: no rule is not a reason to permit.
  */
+import type { Route } from '../core/route.ts';
 import type { Asked, GatewayRequest } from '../core/verdict.ts';
 import { readAuthority } from '../routing/host.ts';
 import { headerValues } from './client.ts';
@@ -42,6 +43,17 @@ export interface AskedSetting {
   readonly isKnownHost: (host: string) => boolean;
   /** True when some route is for one host only, so that a wrong host would find another rule. */
   readonly hasHosts: boolean;
+}
+
+/** Which hosts can be asked about; a wildcard stands for the hosts below it. */
+export function askedSetting(routes: readonly Route[], publicUrl: URL): AskedSetting {
+  const hosts = routes.flatMap(({ host }) => (host === undefined ? [] : [host]));
+  const isOf = (host: string, known: string) =>
+    known.startsWith('*.') ? host.endsWith(known.slice(1)) : host === known;
+  return {
+    hasHosts: hosts.length > 0,
+    isKnownHost: (host) => host === publicUrl.hostname || hosts.some((known) => isOf(host, known)),
+  };
 }
 
 const maxName = 256;

@@ -1,20 +1,16 @@
 /** The composition root: makes a gateway of a configuration, whole or not at all. Nothing else constructs the parts. */
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
 import { networks } from '../config/values.ts';
-import type { Reason } from '../core/reason.ts';
 import type { Route } from '../core/route.ts';
 import { createPages } from '../pages/pages.ts';
 import { compileRoles } from '../policy/roles.ts';
 import { Agents } from '../proxy/agents.ts';
 import { AssertionSigner } from '../proxy/assertion.ts';
 import { Forwarder } from '../proxy/forward.ts';
-import type { HeaderComposer } from '../proxy/headers.ts';
 import { Tunnel } from '../proxy/upgrade.ts';
 import { compileLocations, type LocationOptions } from '../routing/locations.ts';
 import { Sessions } from '../sessions/sessions.ts';
 import { Lockout } from '../users/lockout.ts';
-import { type AskedSetting, isForwardAuth } from './asked-request.ts';
+import { askedSetting, isForwardAuth } from './asked-request.ts';
 import { composerOf, identityNames, isOwnCookie } from './composer.ts';
 import { Decliner } from './declined.ts';
 import type { Document } from './document.ts';
@@ -26,19 +22,20 @@ import { Beginnings } from './login/beginnings.ts';
 import { Identification } from './login/identify.ts';
 import { PasswordLogin } from './login/password-login.ts';
 import { buildProviders, type Providers } from './login/providers.ts';
-import { Refresher } from './login/refresh.ts';
+import { SessionRefresher } from './login/refresh.ts';
 import { SignIn } from './login/sign-in.ts';
 import { Pipeline } from './pipeline.ts';
 import { Browsers } from './portal/browser.ts';
 import { FlowNames } from './portal/flow-names.ts';
 import { Flows } from './portal/flows.ts';
-import { PageSender } from './portal/pages.ts';
+import { PageSender, type RouteWords } from './portal/pages.ts';
 import { Portal } from './portal/portal.ts';
 import { PostKeeper } from './portal/replay.ts';
 import { Recorder } from './record.ts';
-import { routesOf } from './routes.ts';
+import { labelsOf, routesOf } from './routes.ts';
 import type { Carrier } from './servers.ts';
 import type { Services } from './services.ts';
+import { UnderWay } from './under-way.ts';
 import { UpgradeCarrier } from './upgrade.ts';
 
 /** A gateway of one configuration. A reload builds another over the same services. */
@@ -47,7 +44,6 @@ export interface Gateway extends Carrier {
   readonly providers: Providers;
   readonly sessions: Sessions;
   readonly pipeline: Pipeline;
-  readonly composer: HeaderComposer;
   readonly identification: Identification;
   readonly portal: Portal;
   readonly decliner: Decliner;
@@ -59,61 +55,49 @@ export interface Gateway extends Carrier {
   close(): Promise<void>;
 }
 
+/** What the rooms of one gateway share. */
+interface Ground {
+  readonly document: Document;
+  readonly services: Services;
+  readonly publicUrl: URL;
+  readonly routes: readonly Route[];
+  readonly isTrusted: (address: string) => boolean;
+  readonly recorder: Recorder;
+  readonly signer: AssertionSigner;
+  readonly browsers: Browsers;
+  readonly sessions: Sessions;
+  readonly providers: Providers;
+}
+
+/** The ways to be somebody: by a session, by the request's own proof, by a form. */
+interface Login {
+  readonly signIn: SignIn;
+  readonly identification: Identification;
+  readonly passwordLogin: PasswordLogin;
+  readonly lockout: Lockout;
+}
+
+/** The gateway's own pages, and the forms that wait behind them. */
+interface Front {
+  readonly portal: Portal;
+  readonly decliner: Decliner;
+}
+
 /** Builds a gateway. Throws an OperatorError for what only shows when the parts are put together. */
 export async function buildGateway(
   document: Document,
   services: Services,
   locationOptions: LocationOptions = {},
 ): Promise<Gateway> {
-  const { clock, log, store, metrics, audit, connections } = services;
-  const { server, login, session } = document;
-  const { publicUrl } = server;
   const routes = routesOf(document);
-  const isTrusted = networks(server.trustedProxies);
-  const recorder = new Recorder(metrics, audit);
-  const signer = new AssertionSigner({ store, clock, log, issuer: publicUrl, ...document.assertion });
-  await signer.prepare();
-  const browsers = await Browsers.open(store, publicUrl);
-  const sessions = new Sessions({
-    store,
-    clock,
-    log,
-    idle: session.idle,
-    lifetime: session.lifetime,
-    perUser: session.perUser,
-  });
   const locations = compileLocations(routes, locationOptions);
-  const composer = composerOf(document, routes, log);
-  const pages = new PageSender(
-    createPages(document.pages),
-    publicUrl,
-    (route, reason) => ({
-      openTo: labelsOf(document, route.access, reason),
-    }),
-    hstsSeconds(server),
-  );
-  const providers = buildProviders(document, services);
-  const agents = new Agents({ log, clock });
-
-  const signIn = new SignIn({
-    clock,
-    log,
-    chain: providers.chain,
-    totalTimeout: login.total,
-    sessions,
-    reservedUsers: login.reservedUsers,
-    publicUrl,
-    roles: compileRoles(document.roles),
-    directoryOf: providers.directoryOf,
-    recorder,
-  });
-  const linkOf = (name: string) => providers.chain.find((link) => link.name === name);
-  const refresher = new Refresher({ store, clock, sessions, log, linkOf });
-  const beginnings = new Beginnings({ signIn, sessions, clock });
-  const identification = new Identification({ signIn, sessions, publicUrl, refresher, beginnings });
-  const lockout = new Lockout({ store, clock, options: login.lockout });
-  const passwordLogin = new PasswordLogin(signIn, lockout);
-  const posts = new PostKeeper({ store, clock, browsers, publicUrl });
+  const headers = composerOf(document, routes, services.log);
+  const ground = await layGround(document, services, routes);
+  const login = buildLogin(ground);
+  const front = buildFront(ground, login);
+  const { clock, log } = services;
+  const { sessions, providers, publicUrl, isTrusted, signer, recorder } = ground;
+  const { identification, lockout } = login;
   const pipeline = new Pipeline({
     clock,
     log,
@@ -121,10 +105,97 @@ export async function buildGateway(
     locations,
     identification,
     publicUrl,
-    headers: composer,
+    headers,
     signer,
     recorder,
   });
+  const carriers = buildCarriers(ground, login, front, pipeline);
+  // Last, because a gateway that could not be built must leave no trace in what the one before it shows.
+  showInMetrics(ground, carriers.agents);
+  const underWay = new UnderWay(log);
+  return {
+    document,
+    providers,
+    sessions,
+    pipeline,
+    identification,
+    ...front,
+    unlock: (username) => lockout.clear(username),
+    http: (request, response) =>
+      underWay.add((isForwardAuth(request.url) ? carriers.forwardAuth : carriers.http).carry(request, response)),
+    upgrade: (request, socket, head) => underWay.add(carriers.upgrade.carry(request, socket, head)),
+    ...(document.server.redirectHttp && { redirect: redirectToHttps({ pipeline, publicUrl, isTrusted }) }),
+    hsts: hstsHeader(document.server),
+    hold: (work) => underWay.add(work),
+    close: async () => {
+      carriers.live.close();
+      await underWay.settle();
+      await sessions.close();
+      await Promise.all([carriers.agents.close(), providers.close()]);
+    },
+  };
+}
+
+async function layGround(document: Document, services: Services, routes: readonly Route[]): Promise<Ground> {
+  const { clock, log, store, metrics, audit } = services;
+  const { publicUrl, trustedProxies } = document.server;
+  const signer = new AssertionSigner({ store, clock, log, issuer: publicUrl, ...document.assertion });
+  await signer.prepare();
+  const browsers = await Browsers.open(store, publicUrl);
+  const { idle, lifetime, perUser } = document.session;
+  const sessions = new Sessions({ store, clock, log, idle, lifetime, perUser });
+  const providers = buildProviders(document, services);
+  return {
+    document,
+    services,
+    publicUrl,
+    routes,
+    isTrusted: networks(trustedProxies),
+    recorder: new Recorder(metrics, audit),
+    signer,
+    browsers,
+    sessions,
+    providers,
+  };
+}
+
+function buildLogin({ document, services, publicUrl, recorder, sessions, providers }: Ground): Login {
+  const { clock, log, store } = services;
+  const { login, roles } = document;
+  const { chain, directoryOf } = providers;
+  const signIn = new SignIn({
+    clock,
+    log,
+    chain,
+    totalTimeout: login.total,
+    sessions,
+    reservedUsers: login.reservedUsers,
+    publicUrl,
+    roles: compileRoles(roles),
+    directoryOf,
+    recorder,
+  });
+  const linkOf = (name: string) => chain.find((link) => link.name === name);
+  const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf });
+  const beginnings = new Beginnings({ signIn, sessions, clock });
+  const lockout = new Lockout({ store, clock, options: login.lockout });
+  return {
+    signIn,
+    identification: new Identification({ signIn, sessions, publicUrl, refresher, beginnings }),
+    passwordLogin: new PasswordLogin(signIn, lockout),
+    lockout,
+  };
+}
+
+function buildFront(
+  { document, services, publicUrl, signer, browsers, sessions, providers }: Ground,
+  login: Login,
+): Front {
+  const { clock, log, store, connections } = services;
+  const { signIn, identification, passwordLogin } = login;
+  const words: RouteWords = ({ access }, reason) => ({ openTo: labelsOf(document, access, reason) });
+  const pages = new PageSender(createPages(document.pages), publicUrl, words, hstsSeconds(document.server));
+  const posts = new PostKeeper({ store, clock, browsers, publicUrl });
   const portal = new Portal({
     log,
     clock,
@@ -138,81 +209,41 @@ export async function buildGateway(
     posts,
     flows: new Flows(store, clock),
     flowNames: new FlowNames(browsers),
-    defaultMethod: login.default,
+    defaultMethod: document.login.default,
     signer,
     cut: (sessionId) => void connections.end(sessionId, 'signed-out'),
     logoutAddress: (ended) => providers.logoutAddress(ended, publicUrl),
     label: providers.label,
   });
+  return { portal, decliner: new Decliner({ portal, posts, pages, publicUrl, clock }) };
+}
+
+/** What carries verdicts out, with the connections to the applications. */
+function buildCarriers(ground: Ground, { identification }: Login, { portal, decliner }: Front, pipeline: Pipeline) {
+  const { document, services, publicUrl, routes, isTrusted, recorder, sessions } = ground;
+  const { clock, log, connections } = services;
+  const agents = new Agents({ log, clock });
   const forwarder = new Forwarder({ agents, connections, log, isOwnCookie });
   const tunnel = new Tunnel({ agents, connections, log, isOwnCookie });
-  const live = new LiveSessions({ sessions, connections, recorder, log });
-  const decliner = new Decliner({ portal, posts, pages, publicUrl, clock });
-  const http = new HttpCarrier({ log, pipeline, portal, forwarder, decliner });
-  const forwardAuth = new ForwardAuthCarrier({
-    log,
-    pipeline,
-    decliner,
-    isTrusted,
-    publicUrl,
-    identityNames: identityNames(document, routes),
-    setting: askedSetting(routes, publicUrl),
-  });
-  const upgrade = new UpgradeCarrier({ log, pipeline, tunnel, touch: (session) => identification.touchLive(session) });
+  return {
+    agents,
+    live: new LiveSessions({ sessions, connections, recorder, log }),
+    http: new HttpCarrier({ log, pipeline, portal, forwarder, decliner }),
+    forwardAuth: new ForwardAuthCarrier({
+      log,
+      pipeline,
+      decliner,
+      isTrusted,
+      publicUrl,
+      identityNames: identityNames(document, routes),
+      setting: askedSetting(routes, publicUrl),
+    }),
+    upgrade: new UpgradeCarrier({ log, pipeline, tunnel, touch: (session) => identification.touchLive(session) }),
+  };
+}
+
+function showInMetrics({ document, services: { metrics }, routes, sessions }: Ground, agents: Agents): void {
   metrics.countSessionsBy(() => sessions.count());
   metrics.readUpstreamsBy(() => agents.health());
   metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });
-
-  const underWay = new Set<Promise<void>>();
-  const track = (work: Promise<void>): void => {
-    underWay.add(work);
-    work.then(
-      () => underWay.delete(work),
-      (error: unknown) => {
-        underWay.delete(work);
-        log.error({ error }, 'an answer broke');
-      },
-    );
-  };
-  return {
-    document,
-    providers,
-    sessions,
-    pipeline,
-    composer,
-    identification,
-    portal,
-    decliner,
-    unlock: (username) => lockout.clear(username),
-    http: (request: IncomingMessage, response: ServerResponse) =>
-      track((isForwardAuth(request.url) ? forwardAuth : http).carry(request, response)),
-    upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => track(upgrade.carry(request, socket, head)),
-    ...(server.redirectHttp && { redirect: redirectToHttps({ pipeline, publicUrl, isTrusted }) }),
-    hsts: hstsHeader(server),
-    hold: track,
-    close: async () => {
-      live.close();
-      await Promise.all(underWay);
-      await sessions.close();
-      await Promise.all([agents.close(), providers.close()]);
-    },
-  };
-}
-
-/** Which hosts can be asked about; a wildcard stands for the hosts below it. */
-function askedSetting(routes: readonly Route[], publicUrl: URL): AskedSetting {
-  const hosts = routes.flatMap(({ host }) => (host === undefined ? [] : [host]));
-  const isOf = (host: string, known: string) =>
-    known.startsWith('*.') ? host.endsWith(known.slice(1)) : host === known;
-  return {
-    hasHosts: hosts.length > 0,
-    isKnownHost: (host) => host === publicUrl.hostname || hosts.some((known) => isOf(host, known)),
-  };
-}
-
-/** What would have let a visitor pass, in words that visitors know. */
-function labelsOf({ roles, providers }: Document, access: Route['access'], reason: Reason): readonly string[] {
-  if (typeof access === 'string') return [];
-  if (reason === 'provider-not-admitted') return access.providers.map((name) => providers[name]?.label ?? name);
-  return access.roles.map((role) => roles[role]?.label ?? role);
 }

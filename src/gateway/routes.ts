@@ -1,4 +1,5 @@
 /** From the routes as configured to the routes that are matched: frozen objects with everything filled in. */
+import type { Reason } from '../core/reason.ts';
 import type { Access, HeaderRule, Route, Upstream, UpstreamTls } from '../core/route.ts';
 import { defaultHeaderRules } from '../proxy/templates.ts';
 import { canonicalRouteHost } from '../routing/host.ts';
@@ -20,6 +21,13 @@ export function askingFor(roles: readonly string[] | undefined, route: Route): R
   const access = route.access === 'public' ? { providers: [] } : route.access;
   // The body of the request may have been read by the time that an application asks.
   return { ...route, access: { ...access, roles }, replayPosts: false };
+}
+
+/** What would have let a visitor pass, in words that visitors know. */
+export function labelsOf({ roles, providers }: Document, access: Route['access'], reason: Reason): readonly string[] {
+  if (typeof access === 'string') return [];
+  if (reason === 'provider-not-admitted') return access.providers.map((name) => providers[name]?.label ?? name);
+  return access.roles.map((role) => roles[role]?.label ?? role);
 }
 
 function routeOf(route: RouteDocument, general: Document['headers']): Route {

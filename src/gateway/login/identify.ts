@@ -11,7 +11,7 @@ import type { LoadedSession, Sessions } from '../../sessions/sessions.ts';
 import { headerValues } from '../client.ts';
 import { forgetAsking } from '../portal/negotiation.ts';
 import type { Beginnings } from './beginnings.ts';
-import type { Refreshed, Refresher } from './refresh.ts';
+import type { Refreshed, SessionRefresher } from './refresh.ts';
 import type { Authenticated, SignIn } from './sign-in.ts';
 
 /** Who a request comes from. */
@@ -31,14 +31,14 @@ export class Identification {
   readonly #sessions: Sessions;
   readonly #publicUrl: URL;
   readonly #cookie: string;
-  readonly #refresher: Refresher;
+  readonly #refresher: SessionRefresher;
   readonly #beginnings: Beginnings;
 
   constructor(parts: {
     signIn: SignIn;
     sessions: Sessions;
     publicUrl: URL;
-    refresher: Refresher;
+    refresher: SessionRefresher;
     beginnings: Beginnings;
   }) {
     const { publicUrl } = parts;

@@ -17,7 +17,7 @@ const retryMilliseconds = 30_000;
 export type Refreshed = LoadedSession & { readonly token?: string };
 
 /** Refreshes sessions. */
-export class Refresher {
+export class SessionRefresher {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #sessions: Sessions;
