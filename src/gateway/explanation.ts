@@ -11,6 +11,7 @@ import type { CanonicalTarget, Decision } from '../core/verdict.ts';
 import { decide } from '../policy/decide.ts';
 import { compileRoles, explainRoles, type RoleExplanation } from '../policy/roles.ts';
 import { type ChainResult, type ChainStep, lookUpOne, runChain } from '../providers/chain.ts';
+import { isNeverForwarded } from '../proxy/forward.ts';
 import type { HeaderComposer } from '../proxy/headers.ts';
 import { compileLocations, type LocationMatch, upstreamTarget } from '../routing/locations.ts';
 import { admits, canonicalTarget } from '../routing/target.ts';
@@ -86,6 +87,10 @@ export async function explainRequest(
       ? { kind: 'permit' }
       : decide(principal, route.match.route, undefined, Date.now());
   if (decision.kind !== 'permit') return { route, user, decision };
+  if (isNeverForwarded(question.method)) {
+    const error = new GatewayError('METHOD_NOT_ALLOWED', `${question.method} is never forwarded`);
+    return { route: { kind: 'refused', error }, user };
+  }
   const known = access === 'public' ? undefined : principal;
   const headers = composer.compose(route.match.route, {
     rawHeaders: ['Host', document.server.publicUrl.host],

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GatewayError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Forward, GatewayRequest, Verdict } from '../core/verdict.ts';
+import { isNeverForwarded } from '../proxy/forward.ts';
 import { compileNamespace } from '../proxy/header-names.ts';
 import type { ReplyHeaders } from './answers.ts';
 import { type AnswerUse, type AskedReading, type AskedSetting, readAsked } from './asked-request.ts';
@@ -82,7 +83,7 @@ export class ForwardAuthCarrier {
     if (verdict.kind === 'portal')
       return refuse('NOT_FOUND', 'no-route', "the gateway's own addresses are its own to answer");
     if (verdict.kind !== 'forward') return decided;
-    if (request.method === 'TRACE' || request.method === 'CONNECT')
+    if (isNeverForwarded(request.method))
       return refuse('METHOD_NOT_ALLOWED', 'method-not-allowed', `${request.method} is never forwarded`);
     const left = this.#leftover(call.rawHeaders, verdict.forward);
     if (left !== undefined)

@@ -66,6 +66,11 @@ export class Forwarder {
   }
 }
 
+/** Whether a method reaches no upstream: one that echoes a TRACE would show the client the headers that we have set. */
+export function isNeverForwarded(method: string | undefined): boolean {
+  return method === 'TRACE' || method === 'CONNECT';
+}
+
 /** What can be refused before anybody is asked. */
 function refuse(request: IncomingMessage, forward: Forward): ForwardResult | undefined {
   const fail = (error: BodyRefused): ForwardResult => ({
@@ -75,8 +80,7 @@ function refuse(request: IncomingMessage, forward: Forward): ForwardResult | und
     error,
     headersSent: false,
   });
-  // An upstream that echoes a TRACE would show the client the headers that we have set.
-  if (request.method === 'TRACE' || request.method === 'CONNECT')
+  if (isNeverForwarded(request.method))
     return fail(new BodyRefused('METHOD_NOT_ALLOWED', 'method-not-allowed', `${request.method} is never forwarded`));
   const coding = request.headers['transfer-encoding'];
   if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')

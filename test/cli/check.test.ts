@@ -136,6 +136,8 @@ test('explain: what the gateway refuses or answers by itself is told as it would
   assert.equal(own.code, 1);
   assert.match(own.stdout, /route +none: one of the gateway's own addresses/);
   assert.match((await explain('/fresh?a=1')).stdout, /route +none: sent on to \/fresh\/\?a=1/);
+  const trace = await run(['explain', '--user', 'agent1', '--url', '/public', '--method', 'TRACE', '--config', file]);
+  assert.deepEqual([trace.code, /^decision .*/m.exec(trace.stdout)?.[0]], [1, 'decision   refused with 405']);
   const odd = await explain('desk');
   assert.equal(odd.code, 1);
   assert.match(odd.stdout, /refused with 400: the target is neither a path nor an http or https address/);
