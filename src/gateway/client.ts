@@ -1,5 +1,6 @@
 /** Who is at the other end: the socket's peer, or what a trusted proxy says of the client behind it. */
 import { isIP } from 'node:net';
+import { plainAddress } from '../core/address.ts';
 import type { Client, GatewayRequest } from '../core/verdict.ts';
 
 /** The client, with the headers as the gateway reads them: a trusted proxy's `X-Forwarded-Host` stands for `Host`. */
@@ -53,11 +54,6 @@ function listValues(rawHeaders: readonly string[], name: string): string[] {
     .split(',')
     .map((value) => value.trim())
     .filter((value) => value !== '');
-}
-
-/** An IPv4 address mapped into IPv6 is the IPv4 address; brackets and a zone are not part of one. */
-function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.\d)/i, '').replace(/^\[(.*)\]$/, '$1');
 }
 
 function withHost(rawHeaders: readonly string[], host: string): string[] {

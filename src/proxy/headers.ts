@@ -3,6 +3,7 @@
  * same for HTTP and WebSocket. The framing of the body is not here but where the body is sent.
  */
 import { isIP } from 'node:net';
+import { plainAddress } from '../core/address.ts';
 import type { Log } from '../core/log.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Route } from '../core/route.ts';
@@ -236,8 +237,4 @@ function addresses(list: string): string[] {
     .map((part) => plainAddress(part.trim()))
     .filter((part) => part !== '');
   return parts.slice(parts.findLastIndex((part) => isIP(part) === 0) + 1);
-}
-
-function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.\d)/i, '').replace(/^\[(.*)\]$/, '$1');
 }
