@@ -36,11 +36,6 @@ function parseAuthority(text: string): Authority | undefined {
   return host === undefined ? undefined : { host, port: port === undefined ? undefined : String(Number(port)) };
 }
 
-/** The host that routes are matched by: of `host` or `host:port`, canonical and without the port. */
-export function canonicalHost(host: string): string | undefined {
-  return readAuthority(host)?.host;
-}
-
 /** A route's host in its one spelling: a host without a port, or `*.` before one. Undefined when it is neither. */
 export function canonicalRouteHost(host: string): string | undefined {
   const wildcard = host.startsWith('*.');
