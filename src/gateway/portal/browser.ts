@@ -5,6 +5,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Store } from '../../core/store.ts';
+import { readCookie } from '../../sessions/cookie.ts';
 
 const keyName = 'form-key:1';
 
@@ -40,13 +41,8 @@ export class Browsers {
 
   /** The id of a browser that has been here; two different cookies of the name are none. */
   find(headers: Readonly<IncomingHttpHeaders>): string | undefined {
-    const values = (headers.cookie ?? '')
-      .split(';')
-      .map((pair) => pair.trim())
-      .filter((pair) => pair.startsWith(`${this.#cookie}=`))
-      .map((pair) => pair.slice(this.#cookie.length + 1));
-    const [id] = values;
-    return id !== undefined && values.every((value) => value === id) && /^[\w-]{22}$/.test(id) ? id : undefined;
+    const id = readCookie(headers.cookie, this.#cookie);
+    return id !== undefined && /^[\w-]{22}$/.test(id) ? id : undefined;
   }
 
   /** A token for the forms of one browser; `purpose` keeps a token of one form from serving another. */
