@@ -1,4 +1,5 @@
 /** Whether the gateway can serve, and how its providers stand; read by load balancers and people. */
+import type { Clock } from '../core/clock.ts';
 import type { Store } from '../core/store.ts';
 import type { BreakerSnapshot } from '../providers/breaker.ts';
 
@@ -6,6 +7,8 @@ import type { BreakerSnapshot } from '../providers/breaker.ts';
 export interface HealthSource {
   /** True from SIGTERM on. */
   readonly isDraining: () => boolean;
+  /** The store's own, by which what is put there expires. */
+  readonly clock: Clock;
   readonly store: Pick<Store, 'get' | 'put'>;
   /** Those of the chain, in the configuration of the moment. */
   readonly providers: () => readonly { readonly provider: string; readonly snapshot: BreakerSnapshot }[];
@@ -63,9 +66,9 @@ function healthOf({ state, failures, reason, retryAt }: BreakerSnapshot): Provid
   };
 }
 
-async function lookAtStore({ store }: HealthSource): Promise<StoreHealth> {
+async function lookAtStore({ clock, store }: HealthSource): Promise<StoreHealth> {
   if (!(await worksInTime(() => store.get(probeKey)))) return 'down';
-  const now = Date.now();
+  const now = clock.now();
   return (await worksInTime(() => store.put(probeKey, String(now), now + probeKept))) ? 'ok' : 'read-only';
 }
 

@@ -169,8 +169,9 @@ export class Running {
   }
 
   #adminParts(): AdminParts {
-    const { log, metrics, audit, store, connections } = this.#services;
+    const { clock, log, metrics, audit, store, connections } = this.#services;
     return {
+      clock,
       log,
       metrics,
       audit,

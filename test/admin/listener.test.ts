@@ -39,6 +39,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
   const metrics = createMetrics({ processMetrics: false });
   const audited: AuditRecord[] = [];
   const parts = {
+    clock,
     log: kept.log,
     metrics,
     audit: { record: (record: AuditRecord) => void audited.push(record) },
@@ -86,7 +87,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
       grant: { handles: ['ST-1-verysecrethandle'], state: { refresh: 'verysecretstate' } },
       client: { address: '192.0.2.7', userAgent: 'Browser/1' },
     });
-  return { admin, url, ask, signIn, sessions, state, metrics, kept, audited };
+  return { admin, url, ask, signIn, sessions, state, clock, metrics, kept, audited };
 }
 
 test('live says so, whatever else is wrong', async (t) => {
@@ -126,6 +127,18 @@ test('a store that takes nothing degrades: who is signed in goes on', async (t) 
   const { status, body } = await ask('GET', '/health/ready');
   assert.equal(status, 200);
   assert.partialDeepStrictEqual(body, { status: 'degraded', store: 'read-only' });
+});
+
+test('what the question leaves in the store expires by the store’s own clock', async (t) => {
+  const { ask, state, clock } = await adminUnderTest(t);
+  const put = state.put;
+  const expiries: unknown[] = [];
+  state.put = (...entry) => {
+    expiries.push(entry[2]);
+    return put(...entry);
+  };
+  await ask('GET', '/health/ready');
+  assert.deepEqual(expiries, [clock.now() + 60_000]);
 });
 
 test('a store that is broken, or a drain, makes it not ready', async (t) => {
