@@ -7,10 +7,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { request } from 'undici';
+import { amountGiven } from './amount.ts';
 import { type Contender, startContenders } from './contenders.ts';
 import { type Load, runLoad } from './load.ts';
 
-const seconds = Number(process.argv[2] ?? '60');
+const seconds = amountGiven('npm run bench [seconds]', 60);
 const rounds = 4;
 const connections = 64;
 const users = 2000;

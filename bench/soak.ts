@@ -16,8 +16,9 @@ import { Secret } from '../src/core/secret.ts';
 import { UsersFile } from '../src/users/users-file.ts';
 import { freePort } from '../test/support/free-port.ts';
 import { hiddenFields, Visitor } from '../test/support/visitor.ts';
+import { amountGiven } from './amount.ts';
 
-const minutes = Number(process.argv[2] ?? '10');
+const minutes = amountGiven('npm run soak [minutes]', 10);
 const agents = 16;
 const password = 'a-password-of-the-soak';
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => quiet };
