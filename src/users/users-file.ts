@@ -24,6 +24,7 @@ export interface NewUser {
   readonly password?: Secret;
 }
 
+const longestPassword = 1024;
 const none: ReadonlyMap<string, LocalUser> = new Map();
 
 /** The users of one file. It is read again when it has changed; while it is broken, what it said last stays in force. */
@@ -139,8 +140,16 @@ export class UsersFile {
 }
 
 async function hashNew(password: Secret): Promise<string> {
-  if (password.reveal().trim() === '') throw new OperatorError('the password is empty', 'type one');
+  const problem = passwordProblem(password.reveal());
+  if (problem) throw new OperatorError(`the password ${problem}`, 'choose one that the login page takes');
   return hashPassword(password);
+}
+
+/** Why the form of the login page refuses a password, so that nobody could sign in with it. */
+function passwordProblem(text: string): string | undefined {
+  if (text.trim() === '') return 'is empty';
+  if (text.length > longestPassword) return `is longer than ${longestPassword} characters`;
+  return text.includes('\0') ? 'has a NUL in it' : undefined;
 }
 
 /** Changes with every change of the file. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { freePort } from '../support/free-port.ts';
+import { gateway } from '../support/gateway.ts';
 import { manualClock } from '../support/manual-clock.ts';
 import { until } from '../support/poll.ts';
 import { requestOf, sendRaw } from '../support/raw-http.ts';
@@ -58,6 +59,15 @@ test('login: while a directory behind the local accounts is away, a wrong passwo
   for (let guess = 0; guess < 4; guess++) await visitor().signIn('agent1', 'wrong');
   assert.equal((await visitor().signIn('agent1', 'wrong')).status, 429);
   assert.equal((await visitor().signIn('supervisor1', passwords.supervisor1)).status, 303);
+});
+
+test('login: the longest password that an account may have signs in', async (t) => {
+  const password = 'p'.repeat(1024);
+  const { url } = await gateway(t, {
+    users: [{ name: 'dora', password }],
+    config: { routes: [{ location: '/', upstream: 'http://127.0.0.1:1' }] },
+  });
+  assert.equal((await new Visitor(url).signIn('dora', password)).status, 303);
 });
 
 test('login: a script gets 401 with JSON that names the login page', async (t) => {
