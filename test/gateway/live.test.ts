@@ -236,6 +236,27 @@ test('live: a confirmation that is sent twice is right both times, and the last 
   assert.equal(sessions.length, 1);
 });
 
+test('live: a login form that is sent twice leaves nothing live after the logout', async (t) => {
+  const started = await site(t);
+  const browser = started.visitor();
+  await browser.mustSignIn('agent1', passwords.agent1);
+  const socket = await openSocket(t, started, browser);
+  const page = await browser.open('/_gate/login?switch=1');
+  const form = { ...hiddenFields(page.text), username: 'agent1', password: passwords.agent1 };
+  const old = browser.cookies.get('gatehouse') ?? '';
+  for (let time = 0; time < 2; time++) {
+    browser.cookies.set('gatehouse', old);
+    assert.equal((await browser.post('/_gate/login', form)).status, 303);
+  }
+  const closed = once(socket, 'close');
+  const leaving = await browser.open('/_gate/logout');
+  await browser.post('/_gate/logout', hiddenFields(leaving.text));
+  const [code] = await endsWithin(limit, 'the WebSocket of before', closed);
+  assert.equal(code, 1008);
+  const { sessions } = (await (await fetch(new URL('/sessions', started.admin))).json()) as { sessions: object[] };
+  assert.deepEqual(sessions, []);
+});
+
 test('live: frames keep a session alive where the route’s requests count', async (t) => {
   const clock = manualClock(Date.now());
   const started = await site(t, { clock, config: { session: { idle: '10m', store: { type: 'memory' } } } });

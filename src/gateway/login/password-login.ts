@@ -22,6 +22,8 @@ export interface PasswordForm {
   readonly signal: AbortSignal;
   /** The cookie the browser came with: that session ends when the new one begins. */
   readonly token?: string;
+  /** A handle of the browser: a logout there ends what a form that was sent twice has begun as well. */
+  readonly browser?: string;
   /** For a step-up: only this session's own user will do. */
   readonly confirming?: Session;
 }
@@ -137,7 +139,7 @@ export class PasswordLogin {
     provider: string,
     chain: ChainResult,
   ): Promise<LoginResult> {
-    const { confirming, token, client, requestId, signal } = form;
+    const { confirming, token, browser, client, requestId, signal } = form;
     const refused = await this.#signIn.refuse(outcome, provider, signal);
     if (refused) {
       const code = refused.kind === 'unavailable' ? 'PROVIDER_UNAVAILABLE' : 'LOGIN_FAILED';
@@ -146,7 +148,11 @@ export class PasswordLogin {
     const context = { client, requestId, chain };
     const begun = confirming
       ? await this.#signIn.confirm(confirming.id, outcome, provider, context)
-      : await this.#signIn.establish(outcome, provider, { ...context, ...(token && { replaces: token }) });
+      : await this.#signIn.establish(outcome, provider, {
+          ...context,
+          ...(token && { replaces: token }),
+          ...(browser && { browser }),
+        });
     return begun
       ? { kind: 'signed-in', ...begun }
       : this.#fail(form, username, 'LOGIN_FAILED', 'login-denied', { chain });

@@ -136,6 +136,7 @@ async function logIn(
   const { request, response, context } = visit;
   const { wish, session } = login;
   const token = parts.identification.tokenIn(request.headers.cookie);
+  const browser = parts.browsers.find(request.headers);
   const confirming = wish.confirm ? session : undefined;
   const result = await parts.passwordLogin.check({
     username: confirming?.assertion.subject ?? wish.username ?? '',
@@ -145,6 +146,7 @@ async function logIn(
     signal: context.signal,
     ...(newPassword !== undefined && { newPassword }),
     ...(token && { token }),
+    ...(browser !== undefined && { browser: parts.browsers.handle(browser) }),
     ...(confirming && { confirming }),
   });
   switch (result.kind) {
