@@ -14,7 +14,14 @@ import { loginRoutes } from './portal-login.ts';
 import { logoutRoutes } from './portal-logout.ts';
 import { noticeRoutes } from './portal-notices.ts';
 import { sessionRoutes } from './portal-session.ts';
-import type { PortalContext, PortalHandler, PortalParts, Visit } from './visit.ts';
+import {
+  type PortalContext,
+  type PortalHandler,
+  type PortalParts,
+  type PortalRoutes,
+  refuseVisit,
+  type Visit,
+} from './visit.ts';
 
 const read = 'GET, HEAD';
 
@@ -72,30 +79,8 @@ export class Portal {
     sessionRoutes(app, parts, on);
     federatedRoutes(app, parts, on);
     noticeRoutes(app, parts, on);
-    app.get(
-      '/_gate/jwks.json',
-      on(async ({ request, response }) => {
-        sendJson(request, response, 200, await parts.signer.jwks(), { 'cache-control': 'public, max-age=300' });
-      }),
-    );
-    app.get(
-      `${assetPath}:name`,
-      on(({ request, response }) => sendAsset(parts, request, response)),
-    );
-    for (const [address, methods] of Object.entries(addresses))
-      app.all(
-        address,
-        on((visit) => refuseMethod(parts, visit, methods)),
-      );
-    app.use(
-      on(({ request, response, context: { requestId } }) => {
-        parts.pages.sendError(request, response, {
-          error: new GatewayError('NOT_FOUND', 'no such address of the gateway'),
-          reason: 'no-route',
-          requestId,
-        });
-      }),
-    );
+    fileRoutes(app, parts, on);
+    refuseTheRest(app, parts, on);
     app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
       const requestId = this.#contexts.get(request)?.requestId ?? '';
       parts.log.error({ request: requestId, error }, 'an address of the gateway broke');
@@ -108,6 +93,30 @@ export class Portal {
     return app;
   }
 }
+
+/** What is the same for everybody: the keys of the assertion, and what our pages are dressed with. */
+const fileRoutes: PortalRoutes<Pick<PortalParts, 'signer' | 'pages'>> = (app, parts, on) => {
+  app.get(
+    '/_gate/jwks.json',
+    on(async ({ request, response }) => {
+      sendJson(request, response, 200, await parts.signer.jwks(), { 'cache-control': 'public, max-age=300' });
+    }),
+  );
+  app.get(
+    `${assetPath}:name`,
+    on(({ request, response }) => sendAsset(parts, request, response)),
+  );
+};
+
+/** Other methods of the addresses that there are, then other addresses. */
+const refuseTheRest: PortalRoutes<Pick<PortalParts, 'pages'>> = (app, parts, on) => {
+  for (const [address, methods] of Object.entries(addresses))
+    app.all(
+      address,
+      on((visit) => refuseMethod(parts, visit, methods)),
+    );
+  app.use(on((visit) => refuseVisit(parts, visit, 'NOT_FOUND', 'no-route', 'no such address of the gateway')));
+};
 
 /** Who only asks which methods there are is told so; another method is refused (RFC 9110 §15.5.6). */
 function refuseMethod(
