@@ -1,30 +1,24 @@
 /** The page that asks for a new password: when it comes, what it says, and that a slip in it changes nothing but a sentence. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { entry, type FakeLdap, fakeLdap, result } from '../support/fake-ldap.ts';
+import { directoryWith, manager } from '../support/fake-directory.ts';
+import { type FakeLdap, fakeLdap, result } from '../support/fake-ldap.ts';
 import { site, siteConfig } from '../support/site.ts';
 import { type Answer, hiddenFields, type Visitor } from '../support/visitor.ts';
 
-const managerDn = 'cn=reader,dc=example,dc=com';
 const expired = 'Your password has expired.';
 const mustChange = 'Your password must be changed';
 
 /** A site over a directory that answers to the right password as Active Directory does, with one of its own codes. */
 async function siteOver(t: TestContext, code: string): Promise<{ browser: Visitor; directory: FakeLdap }> {
-  const directory = await fakeLdap(t, ({ id, operation, name, password }) => {
-    if (operation === 'search')
-      return Buffer.concat([entry(id, 'uid=alice,dc=example,dc=com', { uid: ['alice'] }), result(id, 101, 0)]);
-    if (name === managerDn) return result(id, 97, 0);
-    return result(id, 97, 49, `AcceptSecurityContext error, data ${password === 'right' ? code : '52e'}, v2580`);
-  });
-  const ad = {
-    type: 'ldap',
-    url: directory.url,
-    managerDn,
-    managerPassword: 'reads',
-    searchBase: 'dc=example,dc=com',
-    userSearchFilter: 'uid=%s',
-  };
+  const directory = await fakeLdap(
+    t,
+    directoryWith(({ id, password }) =>
+      result(id, 97, 49, `AcceptSecurityContext error, data ${password === 'right' ? code : '52e'}, v2580`),
+    ),
+  );
+  const options = { searchBase: 'dc=example,dc=com', userSearchFilter: 'uid=%s' };
+  const ad = { type: 'ldap', url: directory.url, ...manager, ...options };
   const { visitor } = await site(t, {
     config: { ...siteConfig('http://127.0.0.1:1'), login: { chain: ['ad'] }, providers: { ad } },
   });

@@ -5,24 +5,10 @@ import { inspect } from 'node:util';
 import { Secret } from '../../src/core/secret.ts';
 import { attemptOf, passwordAttempt, passwordParts } from '../support/attempt.ts';
 import { testCertificates } from '../support/certificates.ts';
+import { alice, aliceDn, directoryWith, manager } from '../support/fake-directory.ts';
 import { entry, type FakeAnswer, fakeLdap, result } from '../support/fake-ldap.ts';
 import { ldapProvider } from '../support/ldap-provider.ts';
 import { keptLog } from '../support/log-lines.ts';
-
-const managerDn = 'cn=reader,dc=example,dc=com';
-const manager = { managerDn, managerPassword: 'reads' };
-const aliceDn = 'uid=alice,dc=example,dc=com';
-const alice = { uid: ['alice'], cn: ['Alice'] };
-
-/** A directory with one user; `judge` answers to her bind. */
-const directoryWith =
-  (judge: FakeAnswer): FakeAnswer =>
-  (request) => {
-    const { id, operation, name } = request;
-    if (operation === 'search') return Buffer.concat([entry(id, aliceDn, alice), result(id, 101, 0)]);
-    if (operation === 'bind' && name === managerDn) return result(id, 97, 0);
-    return judge(request);
-  };
 
 const login = passwordAttempt.bind(undefined, 'alice', 'right');
 
@@ -82,7 +68,7 @@ const activeDirectory =
   (request) => {
     const { id, operation, name, message } = request;
     const done = result(id, 101, 0);
-    if (operation !== 'search') return name === managerDn ? result(id, 97, 0) : judge(request);
+    if (operation !== 'search') return name === manager.managerDn ? result(id, 97, 0) : judge(request);
     if (name === '') return Buffer.concat([entry(id, '', rootDse), done]);
     if (message.includes('1.2.840.113556.1.4.1941')) {
       return message.includes(aliceDn) ? Buffer.concat([entry(id, groupDn, { cn: ['Night Shift'] }), done]) : done;

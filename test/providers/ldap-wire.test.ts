@@ -4,26 +4,12 @@ import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
 import { passwordAttempt } from '../support/attempt.ts';
 import { testCertificates } from '../support/certificates.ts';
-import { entry, type FakeAnswer, fakeLdap, fakePeer, reference, result } from '../support/fake-ldap.ts';
+import { alice, aliceDn, directoryWith, manager } from '../support/fake-directory.ts';
+import { entry, fakeLdap, fakePeer, reference, result } from '../support/fake-ldap.ts';
 import { ldapProvider } from '../support/ldap-provider.ts';
 import { keptLog } from '../support/log-lines.ts';
 import { until } from '../support/poll.ts';
 import { endsWithin } from '../support/stopwatch.ts';
-
-const managerDn = 'cn=reader,dc=example,dc=com';
-const manager = { managerDn, managerPassword: 'reads' };
-const aliceDn = 'uid=alice,dc=example,dc=com';
-const alice = { uid: ['alice'], cn: ['Alice'] };
-
-/** A directory with one user; `judge` answers to her bind. */
-const directoryWith =
-  (judge: FakeAnswer): FakeAnswer =>
-  (request) => {
-    const { id, operation, name } = request;
-    if (operation === 'search') return Buffer.concat([entry(id, aliceDn, alice), result(id, 101, 0)]);
-    if (operation === 'bind' && name === managerDn) return result(id, 97, 0);
-    return judge(request);
-  };
 
 /** What a busy machine may add to a deadline, in milliseconds. */
 const slack = 1000;

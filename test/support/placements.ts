@@ -11,7 +11,7 @@ import { freePort } from './free-port.ts';
 import { gateway, type TestGateway, type Yaml } from './gateway.ts';
 import { needsHaproxy, startHaproxy } from './haproxy.ts';
 import { needsNginx, startNginx } from './nginx.ts';
-import { passwords, siteConfig } from './site.ts';
+import { passwords, siteConfig, staff } from './site.ts';
 import { startUpstream, type TestUpstream } from './upstream.ts';
 import { Visitor } from './visitor.ts';
 
@@ -76,21 +76,7 @@ async function place(t: TestContext, kind?: string, start?: StartProxy, ...optio
       kind === undefined
         ? { ...configOf(upstream.origin, port, false), server: {} }
         : configOf(upstream.origin, port, true),
-    users: [
-      {
-        name: 'agent1',
-        password: passwords.agent1,
-        fullName: 'Agent One',
-        email: 'agent1@example.com',
-        groups: ['agents'],
-      },
-      {
-        name: 'supervisor1',
-        password: passwords.supervisor1,
-        fullName: 'Zoë Müller',
-        groups: ['agents', 'supervisors'],
-      },
-    ],
+    users: staff,
   });
   if (kind !== undefined)
     await start?.(t, await exported(kind, started.file, '--listen', `127.0.0.1:${port}`, ...options), port);

@@ -1,12 +1,29 @@
 /** A small contact center for tests: one upstream, an agent, a supervisor, and routes that tell them apart. */
 import type { TestContext } from 'node:test';
 import type { Clock } from '../../src/core/clock.ts';
-import { gateway, type TestGateway, type Yaml } from './gateway.ts';
+import { gateway, type TestGateway, type TestUser, type Yaml } from './gateway.ts';
 import { startUpstream, type TestUpstream } from './upstream.ts';
 import { Visitor } from './visitor.ts';
 
 /** The passwords of the test's users. */
 export const passwords = { agent1: 'right-4417-horse', supervisor1: 'right-9920-battery' } as const;
+
+/** The people of the contact center. */
+export const staff: readonly TestUser[] = [
+  {
+    name: 'agent1',
+    password: passwords.agent1,
+    fullName: 'Agent One',
+    email: 'agent1@example.com',
+    groups: ['agents'],
+  },
+  {
+    name: 'supervisor1',
+    password: passwords.supervisor1,
+    fullName: 'Zoë Müller',
+    groups: ['agents', 'supervisors'],
+  },
+];
 
 /** A gateway, its upstream, and a way to visit it. */
 export interface Site extends TestGateway {
@@ -21,22 +38,7 @@ export async function site(
 ): Promise<Site> {
   const upstream = await startUpstream(t);
   const started = await gateway(t, {
-    users: [
-      {
-        name: 'agent1',
-        password: passwords.agent1,
-        fullName: 'Agent One',
-        email: 'agent1@example.com',
-        groups: ['agents'],
-      },
-      {
-        name: 'supervisor1',
-        password: passwords.supervisor1,
-        fullName: 'Zoë Müller',
-        groups: ['agents', 'supervisors'],
-      },
-      { name: 'xuc', password: 'right-xuc-internal' },
-    ],
+    users: [...staff, { name: 'xuc', password: 'right-xuc-internal' }],
     config: { ...siteConfig(upstream.origin), ...config },
     ...(clock && { clock }),
   });
