@@ -33,20 +33,25 @@ export function readCompose(text: string, file: string, variables: Settings): Co
       const filled = fill(value, variables);
       if (filled !== '' && !settings.has(name)) settings.set(name, { value: filled, origin: place(node) });
     }
-    for (const [outside, inside] of volumesOf(document.getIn([...at, 'volumes'], true), dirname(file)))
-      volumes.push([inside, outside]);
+    for (const written of writtenVolumes(document.getIn([...at, 'volumes'], true))) {
+      const [outside = '', inside = ''] = written.flatMap((part) => fill(part, variables).split(':'));
+      if (!/^\.{0,2}\//.test(outside) || !inside.startsWith('/')) continue;
+      volumes.push([inside, outside.startsWith('/') ? outside : resolve(dirname(file), outside)]);
+    }
   }
   mergeClients(
     settings,
     entriesOf(document.getIn(['services', 'xucmgt', 'environment'].slice(document.has('services') ? 0 : 1), true)),
+    variables,
   );
   const byLength = volumes.toSorted(([left], [right]) => right.length - left.length);
   return { settings, hostPath: (path) => hostPathOf(path, byLength) };
 }
 
 /** The client that browsers sign in with is xucmgt's; those whose tokens xuc takes are accepted beside it. */
-function mergeClients(settings: Map<string, Setting>, entries: readonly Entry[]): void {
-  const own = entries.find(({ name }) => name === 'OIDC_CLIENT_ID')?.value;
+function mergeClients(settings: Map<string, Setting>, entries: readonly Entry[], variables: Settings): void {
+  const written = entries.find(({ name }) => name === 'OIDC_CLIENT_ID')?.value;
+  const own = written && fill(written, variables);
   const all = settings.get('OIDC_CLIENT_ID');
   if (!own || !all) return;
   const others = all.value.split(',').filter((id) => id.trim() !== own);
@@ -74,16 +79,14 @@ function entriesOf(node: unknown): Entry[] {
   });
 }
 
-/** Folders and files of the host, as `outside:inside` or as a mapping; relative ones begin where the compose file is. */
-function volumesOf(node: unknown, folder: string): (readonly [outside: string, inside: string])[] {
+/** `volumes:` as `outside:inside`, which is one part, or as a mapping, which is two. */
+function writtenVolumes(node: unknown): string[][] {
   if (!isSeq(node)) return [];
-  return node.items.flatMap((item) => {
-    const [outside = '', inside = ''] = isMap(item)
+  return node.items.map((item) =>
+    isMap(item)
       ? [item.get('source'), item.get('target')].map((value) => String(value ?? ''))
-      : String(isScalar(item) ? item.value : '').split(':');
-    if (!/^\.{0,2}\//.test(outside) || !inside.startsWith('/')) return [];
-    return [[outside.startsWith('/') ? outside : resolve(folder, outside), inside] as const];
-  });
+      : [String(isScalar(item) ? item.value : '')],
+  );
 }
 
 function hostPathOf(path: string, volumes: readonly (readonly [inside: string, outside: string])[]): string {

@@ -435,6 +435,24 @@ test('xivo: a compose file’s variables are filled in, as a list or a mapping, 
   refused(() => readCompose('a: [', 'docker-xivocc.yml', variables), /docker-xivocc\.yml:1/);
 });
 
+test('xivo: variables are filled in where clients and volumes are named, too', () => {
+  const services = {
+    xucmgt: { environment: ['OIDC_CLIENT_ID=$OWN'] },
+    xuc: {
+      environment: { OIDC_CLIENT_ID: 'one,two' },
+      volumes: ['$FOLDER/xuc:/conf', { source: '$FOLDER', target: '/etc/kerberos' }, '$NOTHING:/data'],
+    },
+  };
+  const variables = settingsOf({ OWN: 'mgt', FOLDER: '/etc/docker' });
+  const { settings, hostPath } = readCompose(JSON.stringify({ services }), '/srv/docker-xivocc.yml', variables);
+  assert.equal(settings.get('OIDC_CLIENT_ID')?.value, 'mgt,one,two');
+  assert.deepEqual(['/conf/xuc.conf', '/etc/kerberos/k', '/data/x'].map(hostPath), [
+    '/etc/docker/xuc/xuc.conf',
+    '/etc/docker/k',
+    '/data/x',
+  ]);
+});
+
 test('xivo: files of a container are where its volumes say, relative ones beside the compose file', () => {
   const volumes = [
     '/etc/docker/xuc:/conf:ro',
