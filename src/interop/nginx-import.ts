@@ -10,7 +10,7 @@ import { readListeners } from './nginx-listeners.ts';
 import type { Directive, NginxSource } from './nginx-parse.ts';
 import { closedRoute, type RouteData, type RouteSource, readRoute } from './nginx-route.ts';
 import { constantMaps } from './nginx-scope.ts';
-import { type ReadServer, readServers } from './nginx-servers.ts';
+import { type ReadServer, type ReadServers, readServers } from './nginx-servers.ts';
 import type { Place } from './nginx-tokens.ts';
 import { readGroups } from './nginx-upstream.ts';
 
@@ -51,36 +51,8 @@ export function importNginx(sources: readonly NginxSource[], options: NginxOptio
     .flatMap(({ directives }) => directives)
     .flatMap((directive) => (directive.name === 'http' ? (directive.body ?? []) : [directive]));
   const servers = readServers(http, options.host, findings);
-  const groups = readGroups(http);
-  const routes = servers.sites.flatMap(({ server, hosts }) => {
-    const { locations, dead, named } = flattenLocations(server.body);
-    const prefixes = new Set(
-      locations.filter(({ modifier }) => !/[~=]/.test(modifier.charAt(0))).map(({ path }) => path),
-    );
-    for (const { place, args } of dead)
-      findings.add(
-        'ignored',
-        place,
-        `location ${args.join(' ')}`,
-        'no request reaches it: a location beside it takes them',
-      );
-    for (const { place, args } of named)
-      findings.add('refused', place, `location ${args.join(' ')}`, 'nginx alone reaches a named location, from within');
-    return hosts.flatMap((host) => {
-      const request = requestValues(server, host);
-      const source: RouteSource = {
-        ...options,
-        http,
-        server: server.body,
-        groups,
-        constants: constantMaps(http),
-        request,
-        host,
-        prefixes,
-      };
-      return readLocations(locations, source, options, findings);
-    });
-  });
+  const shared = { ...options, http, groups: readGroups(http), constants: constantMaps(http) };
+  const routes = servers.sites.flatMap((site) => siteRoutes(site, shared, options, findings));
   for (const { directives } of sources) reportRest(directives, findings);
   reportRest(
     http.filter(({ name }) => name !== 'http'),
@@ -89,6 +61,31 @@ export function importNginx(sources: readonly NginxSource[], options: NginxOptio
   for (const { server } of servers.sites) reportServer(server, findings);
   const { data, notes } = readListeners(servers, http, options, findings);
   return { server: data, serverNotes: notes, routes: withNames(distinct(routes)), findings: findings.all };
+}
+
+/** What the locations of one server become, for each of its hosts. */
+function siteRoutes(
+  { server, hosts }: ReadServers['sites'][number],
+  shared: Omit<RouteSource, 'server' | 'request' | 'host' | 'prefixes'>,
+  options: NginxOptions,
+  findings: Findings,
+): ImportedRoute[] {
+  const { locations, dead, named } = flattenLocations(server.body);
+  const plain = locations.filter(({ modifier }) => !/[~=]/.test(modifier.charAt(0)));
+  const prefixes = new Set(plain.map(({ path }) => path));
+  for (const { place, args } of dead)
+    findings.add(
+      'ignored',
+      place,
+      `location ${args.join(' ')}`,
+      'no request reaches it: a location beside it takes them',
+    );
+  for (const { place, args } of named)
+    findings.add('refused', place, `location ${args.join(' ')}`, 'nginx alone reaches a named location, from within');
+  return hosts.flatMap((host) => {
+    const source = { ...shared, server: server.body, request: requestValues(server, host), host, prefixes };
+    return readLocations(locations, source, options, findings);
+  });
 }
 
 /** The variables of a request that are the same for every request of a server and host. */
