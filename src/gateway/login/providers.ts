@@ -94,12 +94,9 @@ function linkOf(
 ): ChainLink {
   const kind = providerKind(document.type);
   if (!kind) throw new OperatorError(`providers.${name}: there is no type ${document.type}`);
-  const { log, clock, store, metrics } = services;
+  const { log, clock, store } = services;
   const { type: _type, on, label: _label, ...options } = document;
-  // One that looks its users up elsewhere waits longer than that may take: the breaker there counts only its own deadline.
-  const lookup = 'lookup' in document ? providers[String(document.lookup)] : undefined;
-  const longest = lookup ? (lookup.timeout ?? login.timeout) + besideLookup : 0;
-  const timeout = document.timeout ?? Math.max(login.timeout, longest);
+  const timeout = deadlineOf(document, login, providers);
   const needsNetwork = kind.needsNetwork ?? true;
   const providerLog = log.child({ provider: name });
   const provider = kind.create(
@@ -118,16 +115,35 @@ function linkOf(
       },
     },
   );
-  const breaker = needsNetwork
-    ? new Breaker({
-        ...login.breaker,
-        clock,
-        onChange: (state, reason) => {
-          metrics.breaker(name, state);
-          providerLog.warn({ state, reason }, 'the breaker of a provider changed');
-        },
-      })
-    : undefined;
-  if (breaker) metrics.breaker(name, 'closed');
+  const breaker = needsNetwork ? breakerOf(name, login.breaker, services, providerLog) : undefined;
   return { name, provider, breaker, timeout, on, needsNetwork };
+}
+
+/** One that looks its users up elsewhere waits longer than that may take: the breaker there counts only its own deadline. */
+function deadlineOf(
+  document: ProviderDocument,
+  login: Document['login'],
+  providers: Readonly<Record<string, ProviderDocument>>,
+): number {
+  const lookup = 'lookup' in document ? providers[String(document.lookup)] : undefined;
+  const longest = lookup ? (lookup.timeout ?? login.timeout) + besideLookup : 0;
+  return document.timeout ?? Math.max(login.timeout, longest);
+}
+
+/** A breaker that shows how it stands. */
+function breakerOf(
+  name: string,
+  options: Document['login']['breaker'],
+  { clock, metrics }: ProviderServices,
+  log: Log,
+): Breaker {
+  metrics.breaker(name, 'closed');
+  return new Breaker({
+    ...options,
+    clock,
+    onChange: (state, reason) => {
+      metrics.breaker(name, state);
+      log.warn({ state, reason }, 'the breaker of a provider changed');
+    },
+  });
 }
