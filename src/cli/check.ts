@@ -6,6 +6,7 @@ import type { Document } from '../gateway/document.ts';
 import { routesOf } from '../gateway/routes.ts';
 import { locationWarnings } from '../routing/location-warnings.ts';
 import { certificateIssues } from './check-certificates.ts';
+import { providerFileIssues } from './check-provider-files.ts';
 import type { Command, Invocation, Terminal } from './command.ts';
 import { appOption, configFile, configOption, type Reading, readConfigurationFor } from './configuration.ts';
 import { originTable } from './origin-table.ts';
@@ -18,6 +19,7 @@ export const check: Command = {
   help: [
     'Reports every error at once, each with file, line and column, and warns of what is allowed but seldom meant.',
     'Where the environment changes the configuration, or is all of it, it lists each value and where that came from.',
+    'Certificates, users files and keytabs are read, and what would stop a start is an error.',
     '--connect tries each provider step by step and names the step that failed, why, and its time.',
     '--app: the file is that of an application with the gateway inside, where routes have no upstream.',
     'Exits with 0 when all is good, 1 otherwise. Warnings alone are good.',
@@ -38,14 +40,16 @@ async function runCheck(invocation: Invocation): Promise<number> {
     return 1;
   }
   const certificates = await certificateIssues(reading);
-  const warnings = [...reading.warnings, ...routeWarnings(reading), ...certificates.warnings];
+  const files = providerFileIssues(reading);
+  const warnings = [...reading.warnings, ...routeWarnings(reading), ...certificates.warnings, ...files.warnings];
+  const errors = [...certificates.errors, ...files.errors];
   if (warnings.length > 0)
     terminal.stderr.write(
       `${formatIssues(warnings)}\n${warnings.length} ${warnings.length === 1 ? 'warning' : 'warnings'}\n`,
     );
-  if (certificates.errors.length > 0) {
-    const count = certificates.errors.length;
-    terminal.stderr.write(`${formatIssues(certificates.errors)}\n${count} ${count === 1 ? 'error' : 'errors'}\n`);
+  if (errors.length > 0) {
+    const count = errors.length;
+    terminal.stderr.write(`${formatIssues(errors)}\n${count} ${count === 1 ? 'error' : 'errors'}\n`);
     return 1;
   }
   if (reading.overrides.length > 0) terminal.stdout.write(`${originTable(reading.overrides)}\n`);

@@ -30,6 +30,11 @@ export interface ProviderDefinition<Options extends z.ZodObject = z.ZodObject> {
   readonly isDirectory?: boolean;
   /** Throws an OperatorError where options contradict one another; `create` does so too. Looks at nothing beside them. */
   check?(name: string, options: z.output<Options>): void;
+  /**
+   * Reads the files that options name, for `gatehouse check`: gives what is worth a warning, and throws an OperatorError where
+   * `create` would.
+   */
+  checkFiles?(name: string, options: z.output<Options>): readonly string[];
   /** May throw an OperatorError for what only shows when the parts are put together; must not wait for a network. */
   create(options: z.output<Options>, context: ProviderContext): Provider;
 }

@@ -129,14 +129,20 @@ export class UsersFile {
   }
 
   #read(): ReadonlyMap<string, LocalUser> {
-    const text = readText(this.path);
-    if (text !== undefined) return parseUsers(text, this.path).users;
+    const users = readUsers(this.path);
+    if (users) return users;
     this.#log.warn(
       { path: this.path },
       'the users file does not exist, so there are no local users; add one with: gatehouse users add NAME',
     );
     return none;
   }
+}
+
+/** The users of a file by their canonical names; undefined when it is missing, an OperatorError when it cannot be used. */
+export function readUsers(path: string): ReadonlyMap<string, LocalUser> | undefined {
+  const text = readText(path);
+  return text === undefined ? undefined : parseUsers(text, path).users;
 }
 
 async function hashNew(password: Secret): Promise<string> {

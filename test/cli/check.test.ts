@@ -83,6 +83,26 @@ test('check: names that lead nowhere are errors where they stand', async (t) => 
   assert.match(stderr, /routes\[7\]\.headers\.X-Who: /);
 });
 
+test('check: a users file or a keytab that would keep the gateway from starting is an error at its provider', async (t) => {
+  const keytab = { type: 'kerberos', principal: 'HTTP/cc.example.com@EXAMPLE.COM', keytab: 'cc.keytab' };
+  const { file, folder } = await configured(t, {
+    providers: { tickets: keytab, local: { type: 'local', users: 'users.yaml' } },
+    login: { chain: ['tickets', 'local'] },
+  });
+  const early = await run(['check', '--config', file]);
+  assert.equal(early.code, 0, early.stderr);
+  assert.match(early.stderr, /gatehouse\.yaml:\d+:\d+[^\n]*no users file/);
+  assert.match(early.stderr, /gatehouse\.yaml:\d+:\d+[^\n]*cc\.keytab is not here/);
+
+  await writeFile(path.join(folder, 'users.yaml'), 'users:\n  bob: { password: plain }\n');
+  await writeFile(path.join(folder, 'cc.keytab'), 'no keytab');
+  const late = await run(['check', '--config', file]);
+  assert.equal(late.code, 1);
+  assert.match(late.stderr, /gatehouse\.yaml:\d+:\d+[^\n]*users\.yaml:2/);
+  assert.match(late.stderr, /gatehouse\.yaml:\d+:\d+[^\n]*cc\.keytab/);
+  assert.ok(!late.stderr.includes('plain'));
+});
+
 test('check: a prefix that admits its siblings is a warning with the way out, and good', async (t) => {
   const { file } = await configured(t);
   const { code, stderr } = await run(['check', '--config', file]);

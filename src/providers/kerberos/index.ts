@@ -1,4 +1,5 @@
 /** Kerberos through SPNEGO: a browser with a ticket of the domain is signed in without a form. */
+import { existsSync } from 'node:fs';
 import { networks } from '../../config/values.ts';
 import type { Offer, Outcome } from '../../core/outcome.ts';
 import type { Attempt, ProbeStep, Provider } from '../../core/provider.ts';
@@ -16,6 +17,14 @@ import { RealmMap, realmFates, sharedNames } from './realms.ts';
 export const kerberos = defineProvider({
   options: kerberosOptions,
   needsNetwork: false,
+  checkFiles(name, options) {
+    // A configuration is often checked where its keys have no business to be.
+    if (!existsSync(options.keytab))
+      return [`the keytab ${options.keytab} is not here; the gateway does not start without it`];
+    const { realms, lacking } = checkFiles(name, options);
+    realmFates(name, options.realms, realms);
+    return lacking.map((spn) => `the keytab has no key of ${spnText(spn)}; tickets for it are refused`);
+  },
   create(options, context): Provider {
     const { realms: own, lacking } = checkFiles(context.name, options);
     const fates = realmFates(context.name, options.realms, own);

@@ -4,7 +4,7 @@ import { filePath } from '../../config/values.ts';
 import { OperatorError } from '../../core/errors.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { Attempt, ProbeStep, Provider } from '../../core/provider.ts';
-import { type LocalUser, UsersFile } from '../../users/users-file.ts';
+import { type LocalUser, readUsers, UsersFile } from '../../users/users-file.ts';
 import { defineProvider, type ProviderContext } from '../define.ts';
 
 const options = z.strictObject({
@@ -78,6 +78,10 @@ export const local = defineProvider({
   options,
   needsNetwork: false,
   isDirectory: true,
+  checkFiles: (_name, { users: path }) =>
+    readUsers(path)
+      ? []
+      : [`there is no users file ${path}, and so no local user; add one with: gatehouse users add NAME`],
   create({ users: path }, { name, log }: ProviderContext): Provider {
     const users = new UsersFile(path, { log });
     users.open();
