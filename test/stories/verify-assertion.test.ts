@@ -64,7 +64,9 @@ interface Setting {
 /** Runs a verifier over tokens; an answer each: the claims, or `refused: ` and why. */
 async function verify(command: readonly string[], { issuer, audience, keys }: Setting, tokens: readonly string[]) {
   const [program = '', ...parameters] = command;
-  const child = spawn(program, [...parameters, issuer, audience, keys], { stdio: ['pipe', 'pipe', 'inherit'] });
+  // Java writes what the locale's encoding has no letter for as a question mark.
+  const env = { ...process.env, LC_ALL: 'C.UTF-8' };
+  const child = spawn(program, [...parameters, issuer, audience, keys], { stdio: ['pipe', 'pipe', 'inherit'], env });
   child.stdin.on('error', () => undefined);
   child.stdin.end(tokens.map((token) => `${token}\n`).join(''));
   const [output] = await Promise.all([text(child.stdout), once(child, 'close')]);

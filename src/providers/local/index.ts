@@ -78,10 +78,10 @@ export const local = defineProvider({
   options,
   needsNetwork: false,
   isDirectory: true,
-  checkFiles: (_name, { users: path }) =>
-    readUsers(path)
-      ? []
-      : [`there is no users file ${path}, and so no local user; add one with: gatehouse users add NAME`],
+  checkFiles: (_name, { users: path }) => {
+    readUsers(path);
+    return [];
+  },
   create({ users: path }, { name, log }: ProviderContext): Provider {
     const users = new UsersFile(path, { log });
     users.open();
