@@ -4,8 +4,7 @@ import { formatIssues } from '../config/report.ts';
 import { OperatorError } from '../core/errors.ts';
 import { buildGateway, type Gateway } from '../gateway/build.ts';
 import type { Document } from '../gateway/document.ts';
-import { lateChanges, refuseRestart } from '../gateway/reload.ts';
-import { routeName } from '../gateway/routes.ts';
+import { refuseRestart, tellFailedReload, tellReload } from '../gateway/reload.ts';
 import { PublicServers } from '../gateway/servers.ts';
 import { closeServices, openServices, type ServiceOptions, type Services } from '../gateway/services.ts';
 import { Certificates, prepareCertificates } from '../tls/certificates.ts';
@@ -108,7 +107,7 @@ export class Running {
   }
 
   async #reloadOnce(): Promise<boolean> {
-    const { log, audit, metrics } = this.#services;
+    const { log, audit } = this.#services;
     if (this.#stopped) return false;
     try {
       const reading = this.#read();
@@ -125,19 +124,10 @@ export class Running {
       log.setLevel(reading.document.log.level);
       audit.reopen();
       this.#retire(previous);
-      audit.record({ event: 'reload', outcome: 'succeeded' });
-      log.info({}, 'the configuration was reloaded');
-      const late = lateChanges(this.#started, next.document);
-      if (late.length > 0) log.warn({ keys: late }, 'some of what changed counts from the next start of the gateway');
+      tellReload(this.#services, this.#started, next.document);
       return true;
     } catch (error) {
-      metrics.retain({
-        routes: this.#gateway.document.routes.map(routeName),
-        providers: Object.keys(this.#gateway.document.providers),
-      });
-      const detail = error instanceof Error ? error.message : String(error);
-      audit.record({ event: 'reload', outcome: 'failed', detail });
-      log.error({ error }, 'the configuration was not reloaded; the one before goes on');
+      tellFailedReload(this.#services, this.#gateway.document, error);
       return false;
     }
   }

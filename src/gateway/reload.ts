@@ -1,6 +1,8 @@
-/** What of a configuration a running process cannot change, and what waits for its next start. */
+/** What of a configuration a running process cannot change, what waits for its next start, and how a reload is told. */
 import { OperatorError } from '../core/errors.ts';
 import type { Document } from './document.ts';
+import { routeName } from './routes.ts';
+import type { Services } from './services.ts';
 
 type Readers = Readonly<Record<string, (document: Document) => unknown>>;
 
@@ -32,9 +34,20 @@ export function refuseRestart(before: Document, after: Document, more: readonly 
     throw new OperatorError(`${changed.join(', ')} changed, which a reload cannot do`, 'restart the gateway for that');
 }
 
-/** The keys whose change counts from the next start; `started` is what the process began with. */
-export function lateChanges(started: Document, after: Document): readonly string[] {
-  return changedFor(nextStart, started, after);
+/** Says that a configuration is in place, and what of it counts from the next start; `started` is what the process began with. */
+export function tellReload({ log, audit }: Services, started: Document, after: Document): void {
+  audit.record({ event: 'reload', outcome: 'succeeded' });
+  log.info({}, 'the configuration was reloaded');
+  const late = changedFor(nextStart, started, after);
+  if (late.length > 0) log.warn({ keys: late }, 'some of what changed counts from the next start of the gateway');
+}
+
+/** Says that a configuration is not in place, and takes what its building has shown in the metrics back. */
+export function tellFailedReload({ log, audit, metrics }: Services, inForce: Document, error: unknown): void {
+  metrics.retain({ routes: inForce.routes.map(routeName), providers: Object.keys(inForce.providers) });
+  const detail = error instanceof Error ? error.message : String(error);
+  audit.record({ event: 'reload', outcome: 'failed', detail });
+  log.error({ error }, 'the configuration was not reloaded; the one before goes on');
 }
 
 function changedFor(readers: Readers, before: Document, after: Document): string[] {

@@ -2,8 +2,7 @@
 import { type Admin, type AdminParts, startAdmin } from '../../admin/listener.ts';
 import { GatewayError } from '../../core/errors.ts';
 import { buildGateway, type Gateway } from '../build.ts';
-import { lateChanges, refuseRestart } from '../reload.ts';
-import { routeName } from '../routes.ts';
+import { refuseRestart, tellFailedReload, tellReload } from '../reload.ts';
 import { closeServices, openServices, type ServiceOptions, type Services } from '../services.ts';
 import { AppCarrier } from './app-carrier.ts';
 import type { AppDocument } from './app-document.ts';
@@ -71,7 +70,7 @@ export class AppLife {
   }
 
   async #reloadOnce(read: () => AppDocument): Promise<boolean> {
-    const { log, audit, metrics } = this.#services;
+    const { log, audit } = this.#services;
     if (this.#stopped) return false;
     const before = this.#present;
     try {
@@ -83,17 +82,10 @@ export class AppLife {
       log.setLevel(document.log.level);
       audit.reopen();
       this.#retire(before);
-      audit.record({ event: 'reload', outcome: 'succeeded' });
-      log.info({}, 'the configuration was reloaded');
-      const late = lateChanges(this.#started, document);
-      if (late.length > 0) log.warn({ keys: late }, 'some of what changed counts from the next start of the gateway');
+      tellReload(this.#services, this.#started, document);
       return true;
     } catch (error) {
-      const { routes, providers } = before.document;
-      metrics.retain({ routes: routes.map(routeName), providers: Object.keys(providers) });
-      const detail = error instanceof Error ? error.message : String(error);
-      audit.record({ event: 'reload', outcome: 'failed', detail });
-      log.error({ error }, 'the configuration was not reloaded; the one before goes on');
+      tellFailedReload(this.#services, before.document, error);
       return false;
     }
   }
