@@ -10,7 +10,7 @@ import { systemClock } from '../src/core/clock.ts';
 import type { Log } from '../src/core/log.ts';
 import { Sessions } from '../src/sessions/sessions.ts';
 import { EmbeddedStore } from '../src/store/embedded.ts';
-import { freePort } from '../test/support/free-port.ts';
+import { freePort } from '../test/support/tools/free-port.ts';
 
 /** One of those that are compared. */
 export interface Contender {

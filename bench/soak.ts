@@ -14,8 +14,8 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { stringify } from 'yaml';
 import { Secret } from '../src/core/secret.ts';
 import { UsersFile } from '../src/users/users-file.ts';
-import { freePort } from '../test/support/free-port.ts';
-import { hiddenFields, Visitor } from '../test/support/visitor.ts';
+import { hiddenFields, Visitor } from '../test/support/scenes/visitor.ts';
+import { freePort } from '../test/support/tools/free-port.ts';
 import { amountGiven } from './amount.ts';
 
 const minutes = amountGiven('npm run soak [minutes]', 10);

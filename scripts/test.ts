@@ -17,7 +17,7 @@ export type Scope = 'quick' | 'all';
 const root = path.resolve(import.meta.dirname, '..');
 const perTestMs = 5 * 60_000;
 const wholeRunMs = { quick: 15 * 60_000, all: 27 * 60_000 };
-const preloads = ['test/support/loopback-only.ts', 'test/support/ends-in-time.ts'];
+const preloads = ['test/support/tools/loopback-only.ts', 'test/support/tools/ends-in-time.ts'];
 
 /** Runs the checks of a scope, printing as they go; resolves to the exit code. */
 export async function verify(scope: Scope): Promise<number> {

@@ -11,7 +11,7 @@ import { generatedFiles } from '../scripts/docs.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { formatIssue } from '../src/config/report.ts';
 import { documentSchema } from '../src/gateway/document.ts';
-import { settleExample } from './support/example.ts';
+import { settleExample } from './support/scenes/example.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const glob = (...patterns: readonly string[]): string[] => globSync(patterns, { cwd: root }).sort();

@@ -4,7 +4,7 @@
 export interface QueueFigures {
   readonly queue: string;
   readonly waiting: number;
-  readonly longestWaitSeconds: number;
+  readonly maxWaitSeconds: number;
   readonly agentsReady: number;
   readonly agentsTalking: number;
   readonly answeredPercent: number;
@@ -20,7 +20,7 @@ export function queueFigures(time: number): QueueFigures[] {
     return {
       queue,
       waiting,
-      longestWaitSeconds: waiting === 0 ? 0 : 8 + Math.round(load * 140),
+      maxWaitSeconds: waiting === 0 ? 0 : 8 + Math.round(load * 140),
       agentsReady: 6 - Math.round(load * 5),
       agentsTalking: 3 + Math.round(load * 9),
       answeredPercent: 99 - Math.round(load * 14),

@@ -49,7 +49,7 @@ function desktop({ name, user }: Identity): Html {
   return html`<p class="hello">Hello ${name ?? user ?? 'agent'}, you are <b class="state">ready</b> on line 2500.</p>
 ${table(
   ['Queue', 'Waiting', 'Longest wait'],
-  queueFigures(Date.now()).map((queue) => [queue.queue, queue.waiting, `${queue.longestWaitSeconds} s`]),
+  queueFigures(Date.now()).map((queue) => [queue.queue, queue.waiting, `${queue.maxWaitSeconds} s`]),
 )}`;
 }
 

@@ -1,9 +1,9 @@
 /** Whether the gateway can serve, and how its providers stand; read by load balancers and people. */
 import type { Clock } from '../core/clock.ts';
 import type { Store } from '../core/store.ts';
-import type { BreakerSnapshot } from '../providers/breaker.ts';
+import type { BreakerSnapshot } from '../remote/circuit-breaker.ts';
 
-/** Where the health comes from; `cli/running.ts` has it all at hand. */
+/** Where the health comes from; `runtime/host.ts` has it all at hand. */
 export interface HealthSource {
   /** True from SIGTERM on. */
   readonly isDraining: () => boolean;

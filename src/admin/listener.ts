@@ -28,7 +28,7 @@ export interface Admin {
 }
 
 const timeouts = { headers: 5000, request: 10_000, keepAlive: 5000, lingering: 1000 } as const;
-const mostConnections = 200;
+const maxConnections = 200;
 
 /**
  * Starts the listener. An OperatorError when it cannot: without a token it refuses any address that other machines can
@@ -44,7 +44,7 @@ export async function startAdmin(options: AdminOptions, parts: AdminParts): Prom
   const app = createApp(options, parts);
   const server = createServer({ headersTimeout: timeouts.headers, requestTimeout: timeouts.request }, app);
   server.keepAliveTimeout = timeouts.keepAlive;
-  server.maxConnections = mostConnections;
+  server.maxConnections = maxConnections;
   return { address: await bind(server, listen), close: () => closeServer(server) };
 }
 

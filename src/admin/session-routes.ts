@@ -24,7 +24,7 @@ export interface SessionRouteParts {
 }
 
 const defaultLimit = 100;
-const mostListed = 1000;
+const maxListed = 1000;
 
 /** The routes under `/sessions`. */
 export function sessionRoutes({ sessions, liveConnections, audit, log }: SessionRouteParts): Router {
@@ -37,8 +37,8 @@ export function sessionRoutes({ sessions, liveConnections, audit, log }: Session
   router.get('/', async (request: Request, response: Response) => {
     const user = single(request.query.user);
     const limit = single(request.query.limit) ?? String(defaultLimit);
-    if (user === null || limit === null || !/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > mostListed)
-      return void refuse(response, `Give user once, and limit from 1 to ${mostListed}.`);
+    if (user === null || limit === null || !/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > maxListed)
+      return void refuse(response, `Give user once, and limit from 1 to ${maxListed}.`);
     const found: Session[] = [];
     let isMore = false;
     for await (const session of sessions().list(user === undefined ? {} : { user: canonicalUsername(user) })) {

@@ -1,14 +1,15 @@
 /** Reads the configuration that a command works on, and says what is wrong with it as compilers do. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type ConfigIssue, type LoadResult, loadConfig, type Override } from '../config/load.ts';
+import { loadConfig, type Override } from '../config/load.ts';
 import { formatIssues } from '../config/report.ts';
 import { OperatorError } from '../core/errors.ts';
-import { readAppConfig } from '../gateway/app/app-document.ts';
 import { type Document, documentSchema } from '../gateway/document.ts';
 import { type EnvironmentReading, readEnvironment } from '../gateway/environment.ts';
-import { isXivoEnvironment } from '../interop/xivo.ts';
-import { settingsOf } from '../interop/xivo-settings.ts';
+import { settingsOf } from '../interop/xivo/settings.ts';
+import { isXivoEnvironment } from '../interop/xivo/xivo.ts';
+import { readAppConfig } from '../middleware/document.ts';
+import type { Reading } from '../runtime/reading.ts';
 import { type Invocation, textOption } from './command.ts';
 import { readConf, readDefaultRealm } from './xivo-files.ts';
 
@@ -33,18 +34,6 @@ export function configFile(invocation: Invocation): string {
   const file = resolve(named ?? defaultFile);
   return named === undefined && !existsSync(file) && isXivoEnvironment(env) ? xivoEnvironment : file;
 }
-
-/** A configuration that was read, or everything that is wrong with it. */
-export type Reading =
-  | {
-      readonly kind: 'ok';
-      readonly document: Document;
-      readonly warnings: readonly ConfigIssue[];
-      readonly locate: Extract<LoadResult<Document>, { kind: 'ok' }>['locate'];
-      /** The values that came from the environment. */
-      readonly overrides: readonly Override[];
-    }
-  | { readonly kind: 'invalid'; readonly issues: readonly ConfigIssue[] };
 
 /** Reads and checks a file with the environment on top, or the environment alone. */
 export function readConfiguration(file: string, env: Readonly<Record<string, string | undefined>>): Reading {

@@ -4,12 +4,12 @@ import { OperatorError } from '../core/errors.ts';
 import { identityNames } from '../gateway/composer.ts';
 import type { Document } from '../gateway/document.ts';
 import { routesOf } from '../gateway/routes.ts';
-import { exportCaddy } from '../interop/caddy-export.ts';
-import { exportEnvoy } from '../interop/envoy-export.ts';
-import type { Exported, ExportSite } from '../interop/export-site.ts';
-import { exportHaproxy } from '../interop/haproxy-export.ts';
-import { exportNginx } from '../interop/nginx-export.ts';
-import { exportTraefik } from '../interop/traefik-export.ts';
+import { exportCaddy } from '../interop/front-proxies/caddy.ts';
+import { exportEnvoy } from '../interop/front-proxies/envoy.ts';
+import { exportHaproxy } from '../interop/front-proxies/haproxy.ts';
+import { exportNginx } from '../interop/front-proxies/nginx.ts';
+import type { Exported, ExportSite } from '../interop/front-proxies/site.ts';
+import { exportTraefik } from '../interop/front-proxies/traefik.ts';
 import { type Command, type Invocation, textOption, UsageError } from './command.ts';
 import { configOption, requireConfiguration } from './configuration.ts';
 

@@ -5,11 +5,11 @@ import { parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.ts';
 import { OperatorError } from '../core/errors.ts';
 import { cert } from './cert.ts';
-import { check } from './check.ts';
+import { check } from './check/check.ts';
 import { type Command, type Terminal, UsageError } from './command.ts';
 import { explain } from './explain.ts';
 import { exportRoutes } from './export.ts';
-import { importCommand } from './import.ts';
+import { importCommand } from './import/import.ts';
 import { serve } from './serve.ts';
 import { users } from './users.ts';
 

@@ -1,7 +1,7 @@
 /** The providers of a configuration for a command that asks them and ends: nothing is kept, logged or counted. */
 import { systemClock } from '../core/clock.ts';
 import type { Document } from '../gateway/document.ts';
-import { buildProviders, type Providers } from '../gateway/login/providers.ts';
+import { buildProviders, type Providers } from '../login/providers.ts';
 import { MemoryStore } from '../store/memory.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';

@@ -1,7 +1,8 @@
 /** `gatehouse serve`: runs the gateway until it is told to stop; SIGHUP reloads, SIGTERM and SIGINT drain. */
+
+import { Running } from '../runtime/host.ts';
 import type { Command, Invocation } from './command.ts';
 import { configOption, readConfiguration, requireConfiguration } from './configuration.ts';
-import { Running } from './running.ts';
 
 /** The command. */
 export const serve: Command = {

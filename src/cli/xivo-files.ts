@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { readSource } from '../config/source.ts';
 import { OperatorError } from '../core/errors.ts';
-import { type HoconFile, readHocon } from '../interop/hocon.ts';
-import { defaultRealmOf, machineKrb5 } from '../interop/xivo.ts';
-import { javaProperties, javaWords, type Setting, type Settings } from '../interop/xivo-settings.ts';
+import { type HoconFile, readHocon } from '../interop/hocon/hocon.ts';
+import { javaProperties, javaWords, type Setting, type Settings } from '../interop/xivo/settings.ts';
+import { defaultRealmOf, machineKrb5 } from '../interop/xivo/xivo.ts';
 
 /** Reads an `xuc.conf`; messages name it as it is given. Throws an OperatorError that names the place. */
 export function readConf(file: string, env: Readonly<Record<string, string | undefined>>): HoconFile {

@@ -16,7 +16,7 @@ export interface Flaw {
   readonly span?: Span;
 }
 
-const mostBytes = 4 * 1024 * 1024;
+const maxBytes = 4 * 1024 * 1024;
 
 /** The text of a file, or why there is none. */
 export function readSource(file: string): { text: string } | { flaw: Flaw } {
@@ -26,16 +26,16 @@ export function readSource(file: string): { text: string } | { flaw: Flaw } {
       return { flaw: { message: 'is a directory', hint: 'name the file in it, such as gatehouse.yaml' } };
     if (!about.isFile() && !about.isFIFO())
       return { flaw: { message: 'is not a file that can be read', hint: 'name a YAML file' } };
-    if (about.size > mostBytes) return { flaw: tooLarge };
+    if (about.size > maxBytes) return { flaw: tooLarge };
     const bytes = readFileSync(file);
-    return bytes.length > mostBytes ? { flaw: tooLarge } : decode(bytes);
+    return bytes.length > maxBytes ? { flaw: tooLarge } : decode(bytes);
   } catch (error) {
     return { flaw: unreadable(error) };
   }
 }
 
 const tooLarge: Flaw = {
-  message: `is larger than ${mostBytes / 1024 / 1024} MB`,
+  message: `is larger than ${maxBytes / 1024 / 1024} MB`,
   hint: 'a configuration is far smaller; is this the right file?',
 };
 

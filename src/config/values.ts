@@ -136,7 +136,7 @@ export function networks(
   return list.length === 0 ? () => false : remember(judge);
 }
 
-const mostRemembered = 1024;
+const maxRemembered = 1024;
 
 /** Peers come again and again: what was found of the first ones is kept, and no more, for anybody can be a peer. */
 function remember(judge: (address: string) => boolean): (address: string) => boolean {
@@ -145,7 +145,7 @@ function remember(judge: (address: string) => boolean): (address: string) => boo
     const kept = known.get(address);
     if (kept !== undefined) return kept;
     const verdict = judge(address);
-    if (known.size < mostRemembered && address.length < 64) known.set(address, verdict);
+    if (known.size < maxRemembered && address.length < 64) known.set(address, verdict);
     return verdict;
   };
 }

@@ -39,10 +39,10 @@ export interface YamlDocument {
 }
 
 /** How often the parts behind anchors may be repeated, all in all. */
-const mostAliases = 100;
+const maxAliases = 100;
 
 /** After one slip YAML often complains about each line that follows. */
-const mostFlaws = 20;
+const maxFlaws = 20;
 
 /** Flaws after which what was read is still what was meant. */
 const harmless = new Set(['DUPLICATE_KEY', 'TAG_RESOLVE_FAILED', 'BAD_DQ_ESCAPE', 'BAD_SCALAR_START']);
@@ -57,7 +57,7 @@ export function parseYaml(source: Source): YamlDocument {
   });
   const errors: readonly YAMLError[] = [...root.errors, ...root.warnings];
   const exhausted = errors.filter(({ code }) => code === 'RESOURCE_EXHAUSTION').slice(0, 1);
-  const told = exhausted.length > 0 ? exhausted : errors.slice(0, mostFlaws);
+  const told = exhausted.length > 0 ? exhausted : errors.slice(0, maxFlaws);
   const flaws: YamlFlaw[] = told.map((error) => {
     const { span, ...flaw } = yamlFlaw(error, root, source);
     const place = span ?? source.span(error.pos[0]);
@@ -75,7 +75,7 @@ export function parseYaml(source: Source): YamlDocument {
   if (flaws.every((flaw) => !flaw.isFatal)) flaws.push(...badReferences(root, source));
   let data: unknown;
   try {
-    if (flaws.every((flaw) => !flaw.isFatal)) data = root.toJS({ maxAliasCount: mostAliases });
+    if (flaws.every((flaw) => !flaw.isFatal)) data = root.toJS({ maxAliasCount: maxAliases });
   } catch {
     flaws.push({ ...tooManyAliases, path: [], span: firstAlias(root, source), isFatal: true, isMisread: true });
   }
@@ -101,7 +101,7 @@ function firstOfTwo(root: Document, source: Source, path: KeyPath, at: number): 
 }
 
 const tooManyAliases = {
-  message: `aliases (*name) repeat their anchors more than ${mostAliases} times`,
+  message: `aliases (*name) repeat their anchors more than ${maxAliases} times`,
   hint: 'write the values out, or repeat less',
 };
 

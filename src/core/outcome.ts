@@ -43,3 +43,11 @@ export type Outcome =
 
 /** The name of an outcome, as metrics and the audit write it. */
 export type OutcomeKind = Outcome['kind'];
+
+/** What one provider said, for `explain`, the audit and the metrics. */
+export interface ProviderStep {
+  readonly provider: string;
+  readonly outcome: OutcomeKind;
+  readonly reason?: Reason;
+  readonly milliseconds: number;
+}

@@ -1,42 +1,42 @@
 /** The composition root: makes a gateway of a configuration, whole or not at all. Nothing else constructs the parts. */
 import { networks } from '../config/values.ts';
 import type { Route } from '../core/route.ts';
+import { AmbientSessions } from '../login/ambient-sessions.ts';
+import { RequestAuthenticator } from '../login/authenticate-request.ts';
+import { Browsers } from '../login/browser.ts';
+import { FlowStates } from '../login/flow-state.ts';
+import { Flows } from '../login/flows.ts';
+import { PasswordLogin } from '../login/password-login.ts';
+import { buildProviders, type Providers } from '../login/providers.ts';
+import { SessionRefresher } from '../login/refresh.ts';
+import { SignIn } from '../login/sign-in.ts';
 import { createPages } from '../pages/pages.ts';
 import { compileRoles } from '../policy/roles.ts';
-import { Agents } from '../proxy/agents.ts';
+import { PageSender, type RouteWords } from '../portal/page-sender.ts';
+import { Portal } from '../portal/portal.ts';
+import { SavedPosts } from '../portal/post-replay.ts';
 import { AssertionSigner } from '../proxy/assertion.ts';
 import { Forwarder } from '../proxy/forward.ts';
-import { Tunnel } from '../proxy/upgrade.ts';
+import { UpstreamPools } from '../proxy/upstream-pool.ts';
+import { WebSocketOpener } from '../proxy/websocket/opener.ts';
 import { compileLocations, type LocationOptions } from '../routing/locations.ts';
 import { Sessions } from '../sessions/sessions.ts';
+import { Recorder } from '../telemetry/recorder.ts';
 import { Lockout } from '../users/lockout.ts';
-import { askedSetting, isForwardAuth } from './asked-request.ts';
+import { Decliner } from './answer.ts';
+import type { Carrier } from './carriers/carrier.ts';
+import { ForwardAuthCarrier } from './carriers/forward-auth.ts';
+import { askedSetting, isForwardAuth } from './carriers/forward-auth-request.ts';
+import { HttpCarrier } from './carriers/http.ts';
+import { UpgradeCarrier } from './carriers/websocket.ts';
 import { composerOf, identityNames, isOwnCookie } from './composer.ts';
-import { Decliner } from './declined.ts';
 import type { Document } from './document.ts';
-import { ForwardAuthCarrier } from './forward-auth.ts';
-import { HttpCarrier } from './http.ts';
-import { hstsHeader, hstsSeconds, redirectToHttps } from './listeners/transport-security.ts';
-import { LiveSessions } from './live.ts';
-import { Beginnings } from './login/beginnings.ts';
-import { Identification } from './login/identify.ts';
-import { PasswordLogin } from './login/password-login.ts';
-import { buildProviders, type Providers } from './login/providers.ts';
-import { SessionRefresher } from './login/refresh.ts';
-import { SignIn } from './login/sign-in.ts';
 import { Pipeline } from './pipeline.ts';
-import { Browsers } from './portal/browser.ts';
-import { FlowNames } from './portal/flow-names.ts';
-import { Flows } from './portal/flows.ts';
-import { PageSender, type RouteWords } from './portal/pages.ts';
-import { Portal } from './portal/portal.ts';
-import { PostKeeper } from './portal/replay.ts';
-import { Recorder } from './record.ts';
 import { labelsOf, routesOf } from './routes.ts';
-import type { Carrier } from './servers.ts';
 import type { Services } from './services.ts';
+import { SessionWatch } from './session-watch.ts';
+import { hstsHeader, hstsSeconds, redirectToHttps } from './transport-security.ts';
 import { UnderWay } from './under-way.ts';
-import { UpgradeCarrier } from './upgrade.ts';
 
 /** A gateway of one configuration. A reload builds another over the same services. */
 export interface Gateway extends Carrier {
@@ -44,7 +44,7 @@ export interface Gateway extends Carrier {
   readonly providers: Providers;
   readonly sessions: Sessions;
   readonly pipeline: Pipeline;
-  readonly identification: Identification;
+  readonly authenticator: RequestAuthenticator;
   readonly portal: Portal;
   readonly decliner: Decliner;
   /** Forgets the failures that have locked a user's name. */
@@ -72,7 +72,7 @@ interface Ground {
 /** The ways to be somebody: by a session, by the request's own proof, by a form. */
 interface Login {
   readonly signIn: SignIn;
-  readonly identification: Identification;
+  readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
   readonly lockout: Lockout;
 }
@@ -97,13 +97,13 @@ export async function buildGateway(
   const front = buildFront(ground, login);
   const { clock, log } = services;
   const { sessions, providers, publicUrl, isTrusted, signer, recorder } = ground;
-  const { identification, lockout } = login;
+  const { authenticator, lockout } = login;
   const pipeline = new Pipeline({
     clock,
     log,
     isTrusted,
     locations,
-    identification,
+    authenticator,
     publicUrl,
     headers,
     signer,
@@ -118,11 +118,12 @@ export async function buildGateway(
     providers,
     sessions,
     pipeline,
-    identification,
+    authenticator,
     ...front,
     unlock: (username) => lockout.clear(username),
     http: (request, response) =>
       underWay.add((isForwardAuth(request.url) ? carriers.forwardAuth : carriers.http).carry(request, response)),
+    takesUpgrade: (target) => !isForwardAuth(target),
     upgrade: (request, socket, head) => underWay.add(carriers.upgrade.carry(request, socket, head)),
     ...(document.server.redirectHttp && { redirect: redirectToHttps({ pipeline, publicUrl, isTrusted }) }),
     hsts: hstsHeader(document.server),
@@ -177,11 +178,11 @@ function buildLogin({ document, services, publicUrl, recorder, sessions, provide
   });
   const linkOf = (name: string) => chain.find((link) => link.name === name);
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf });
-  const beginnings = new Beginnings({ signIn, sessions, clock });
+  const beginnings = new AmbientSessions({ signIn, sessions, clock });
   const lockout = new Lockout({ store, clock, options: login.lockout });
   return {
     signIn,
-    identification: new Identification({ signIn, sessions, publicUrl, refresher, beginnings }),
+    authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, beginnings }),
     passwordLogin: new PasswordLogin(signIn, lockout),
     lockout,
   };
@@ -192,10 +193,10 @@ function buildFront(
   login: Login,
 ): Front {
   const { clock, log, store, connections } = services;
-  const { signIn, identification, passwordLogin } = login;
+  const { signIn, authenticator, passwordLogin } = login;
   const words: RouteWords = ({ access }, reason) => ({ openTo: labelsOf(document, access, reason) });
   const pages = new PageSender(createPages(document.pages), publicUrl, words, hstsSeconds(document.server));
-  const posts = new PostKeeper({ store, clock, browsers, publicUrl });
+  const posts = new SavedPosts({ store, clock, browsers, publicUrl });
   const portal = new Portal({
     log,
     clock,
@@ -203,12 +204,12 @@ function buildFront(
     pages,
     browsers,
     signIn,
-    identification,
+    authenticator,
     passwordLogin,
     sessions,
     posts,
     flows: new Flows(store, clock),
-    flowNames: new FlowNames(browsers),
+    flowStates: new FlowStates(browsers),
     defaultMethod: document.login.default,
     signer,
     cut: (sessionId) => void connections.end(sessionId, 'signed-out'),
@@ -219,15 +220,15 @@ function buildFront(
 }
 
 /** What carries verdicts out, with the connections to the applications. */
-function buildCarriers(ground: Ground, { identification }: Login, { portal, decliner }: Front, pipeline: Pipeline) {
+function buildCarriers(ground: Ground, { authenticator }: Login, { portal, decliner }: Front, pipeline: Pipeline) {
   const { document, services, publicUrl, routes, isTrusted, recorder, sessions } = ground;
   const { clock, log, connections } = services;
-  const agents = new Agents({ log, clock });
+  const agents = new UpstreamPools({ log, clock });
   const forwarder = new Forwarder({ agents, connections, log, isOwnCookie });
-  const tunnel = new Tunnel({ agents, connections, log, isOwnCookie });
+  const tunnel = new WebSocketOpener({ agents, connections, log, isOwnCookie });
   return {
     agents,
-    live: new LiveSessions({ sessions, connections, recorder, log }),
+    live: new SessionWatch({ sessions, connections, recorder, log }),
     http: new HttpCarrier({ log, pipeline, portal, forwarder, decliner }),
     forwardAuth: new ForwardAuthCarrier({
       log,
@@ -238,11 +239,11 @@ function buildCarriers(ground: Ground, { identification }: Login, { portal, decl
       identityNames: identityNames(document, routes),
       setting: askedSetting(routes, publicUrl),
     }),
-    upgrade: new UpgradeCarrier({ log, pipeline, tunnel, touch: (session) => identification.touchLive(session) }),
+    upgrade: new UpgradeCarrier({ log, pipeline, tunnel, touch: (session) => authenticator.touchLive(session) }),
   };
 }
 
-function showInMetrics({ document, services: { metrics }, routes, sessions }: Ground, agents: Agents): void {
+function showInMetrics({ document, services: { metrics }, routes, sessions }: Ground, agents: UpstreamPools): void {
   metrics.countSessionsBy(() => sessions.count());
   metrics.readUpstreamsBy(() => agents.health());
   metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });

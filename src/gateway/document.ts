@@ -5,19 +5,14 @@
 import * as z from 'zod';
 import { adminOptions } from '../admin/options.ts';
 import { byteSize, cidr, duration, fileText, httpUrl } from '../config/values.ts';
+import { loginOptions, providersOptions } from '../login/options.ts';
 import { pageOptions } from '../pages/options.ts';
 import { roleOptions } from '../policy/roles.ts';
-import { onOptions } from '../providers/chain.ts';
-import type { ProviderDefinition } from '../providers/define.ts';
-import * as kinds from '../providers/index.ts';
 import { parseLocation } from '../routing/location-text.ts';
 import { storeOptions } from '../store/index.ts';
 import { auditOptions, logOptions } from '../telemetry/options.ts';
 import { tlsOptions } from '../tls/options.ts';
-import { lockoutOptions } from '../users/lockout.ts';
 import { checkDocument } from './document-checks.ts';
-
-const providerKinds: Readonly<Record<string, ProviderDefinition>> = kinds;
 
 const listenAddress = () =>
   httpUrl().refine((url) => url.pathname === '/', 'must be an address and a port, such as http://127.0.0.1:8080');
@@ -52,41 +47,12 @@ const serverOptions = z.strictObject({
   drain: duration().prefault('20s').describe('after SIGTERM, how long requests under way may take'),
 });
 
-const loginOptions = z.strictObject({
-  chain: z.array(z.string()).min(1).describe('the providers, in the order in which they are asked'),
-  timeout: duration().prefault('5s').describe("each provider's deadline, unless it has its own"),
-  total: duration().prefault('15s').describe('the whole attempt; providers without a network are asked even after it'),
-  lockout: lockoutOptions.prefault({}),
-  default: z.string().optional().describe('a federated provider that is followed at once; ?method=form is the way out'),
-  reservedUsers: z.array(z.string()).default(['xuc']).describe('names that may not sign in'),
-  breaker: z
-    .strictObject({
-      failures: z.int().min(1).default(3).describe('failures in a row after which a provider is left alone'),
-      cooldown: duration().prefault('10s').describe('until it is tried again; doubles up to a minute'),
-    })
-    .prefault({}),
-});
-
 const sessionOptions = z.strictObject({
   idle: duration().prefault('30m').describe('without activity that counts'),
   lifetime: duration().prefault('12h').describe('whatever happens'),
   perUser: z.int().min(1).default(20).describe('sessions of one user at once; the oldest ends'),
   store: storeOptions.prefault({ type: 'embedded', path: '../data' }),
 });
-
-const common = z.strictObject({
-  timeout: duration().optional().describe("this provider's deadline; login.timeout when absent"),
-  on: onOptions.prefault({}).describe('what an outcome leads to'),
-  mustExistIn: z.string().optional().describe('a provider that must know the user too, or the login is refused'),
-  label: z.string().min(1).optional().describe('its name on the login page'),
-});
-
-const provider = z.discriminatedUnion(
-  'type',
-  Object.entries(providerKinds).map(([type, { options }]) =>
-    z.strictObject({ type: z.literal(type), ...common.shape, ...options.shape }),
-  ) as [z.ZodObject<{ type: z.ZodLiteral<string> } & typeof common.shape>],
-);
 
 const upstream = z.union([
   oneOrMore(upstreamUrl()).transform((servers) => ({ servers })),
@@ -172,12 +138,7 @@ export const documentSchema = z
     admin: adminOptions.prefault({}).describe("the operator's listener"),
     login: loginOptions.describe('how users sign in'),
     session: sessionOptions.prefault({}).describe('how long they stay'),
-    providers: z
-      .record(
-        z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a short name of lower-case letters, digits and hyphens'),
-        provider,
-      )
-      .describe('what proves who they are'),
+    providers: providersOptions.describe('what proves who they are'),
     roles: roleOptions.prefault({}).describe('what they may do'),
     headers: headerTemplates
       .default({})
@@ -198,11 +159,3 @@ export type Document = z.output<typeof documentSchema>;
 
 /** The parts that the checks across rooms look at. */
 export type RouteDocument = z.output<typeof route>;
-
-/** A provider as configured: its kind, the options common to all, and its own. */
-export type ProviderDocument = z.output<typeof provider>;
-
-/** The kinds of providers by the `type:` that names them. */
-export function providerKind(type: string): ProviderDefinition | undefined {
-  return providerKinds[type];
-}

@@ -4,10 +4,10 @@
  */
 import type { Override } from '../config/load.ts';
 import { OperatorError } from '../core/errors.ts';
-import type { HoconFile } from '../interop/hocon.ts';
-import { translateXivo } from '../interop/xivo.ts';
-import { type Caution, isPlain } from '../interop/xivo-draft.ts';
-import { type Setting, settingsOf } from '../interop/xivo-settings.ts';
+import type { HoconFile } from '../interop/hocon/hocon.ts';
+import { type Setting, settingsOf } from '../interop/xivo/settings.ts';
+import { type Caution, isPlain } from '../interop/xivo/translation.ts';
+import { translateXivo } from '../interop/xivo/xivo.ts';
 
 /** An environment, and the files that it names, read. */
 export interface Environment {

@@ -3,21 +3,21 @@
  * instead of a session. It changes nothing and asks no upstream.
  */
 import { GatewayError } from '../core/errors.ts';
-import type { Outcome } from '../core/outcome.ts';
+import type { Outcome, ProviderStep } from '../core/outcome.ts';
 import { type Assertion, canonicalUsername, type Principal } from '../core/principal.ts';
 import type { Attempt } from '../core/provider.ts';
 import type { Secret } from '../core/secret.ts';
 import type { CanonicalTarget, Decision } from '../core/verdict.ts';
+import type { Providers } from '../login/providers.ts';
+import { refusalOf } from '../login/sign-in.ts';
 import { decide } from '../policy/decide.ts';
 import { compileRoles, explainRoles, type RoleExplanation } from '../policy/roles.ts';
-import { type ChainResult, type ChainStep, lookUpOne, runChain } from '../providers/chain.ts';
+import { type ChainResult, lookUpOne, runChain } from '../providers/chain.ts';
 import { isNeverForwarded } from '../proxy/forward.ts';
 import type { HeaderComposer } from '../proxy/headers.ts';
 import { compileLocations, type LocationMatch, upstreamTarget } from '../routing/locations.ts';
 import { admits, canonicalTarget } from '../routing/target.ts';
 import type { Document } from './document.ts';
-import type { Providers } from './login/providers.ts';
-import { refusalOf } from './login/sign-in.ts';
 import { audienceOf, isPortal } from './pipeline.ts';
 
 /** A request to explain. */
@@ -44,7 +44,7 @@ export type RouteExplanation =
 
 /** Who the user would be. */
 export interface UserExplanation {
-  readonly steps: readonly ChainStep[];
+  readonly steps: readonly ProviderStep[];
   readonly outcome: Outcome;
   readonly principal?: Principal;
   readonly roles: readonly RoleExplanation[];
@@ -164,7 +164,7 @@ async function lookUpAlong(
   user: string,
   { chain }: Providers,
 ): Promise<Pick<ChainResult, 'outcome' | 'steps'> & { provider?: string }> {
-  const steps: ChainStep[] = [];
+  const steps: ProviderStep[] = [];
   let unsettled: Outcome = { kind: 'unknown-user' };
   for (const link of chain) {
     if (!link.provider.lookUp) continue;

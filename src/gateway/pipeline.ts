@@ -10,15 +10,15 @@ import type { Reason } from '../core/reason.ts';
 import type { Route } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
 import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/verdict.ts';
+import type { RequestAuthenticator } from '../login/authenticate-request.ts';
 import { decide } from '../policy/decide.ts';
 import type { AssertionSigner } from '../proxy/assertion.ts';
 import type { HeaderComposer } from '../proxy/headers.ts';
+import { headerValues, readClient } from '../routing/client-address.ts';
 import type { Locations } from '../routing/locations.ts';
 import { upstreamTarget } from '../routing/locations.ts';
 import { admits, canonicalTarget } from '../routing/target.ts';
-import { headerValues, readClient } from './client.ts';
-import type { Identification } from './login/identify.ts';
-import type { Recorder, RequestResult } from './record.ts';
+import type { Recorder, RequestResult } from '../telemetry/recorder.ts';
 import { askingFor } from './routes.ts';
 
 /** Whether a target is one of the gateway's own addresses; no route can take them. */
@@ -32,7 +32,7 @@ export interface PipelineParts {
   readonly log: Log;
   readonly isTrusted: (address: string) => boolean;
   readonly locations: Locations;
-  readonly identification: Identification;
+  readonly authenticator: RequestAuthenticator;
   readonly publicUrl: URL;
   readonly headers: HeaderComposer;
   readonly signer: AssertionSigner;
@@ -133,8 +133,8 @@ export class Pipeline {
       return { verdict: refuse('ACCESS_DENIED', 'location-closed', 'closed by configuration', { route }) };
     if (route.access === 'public') return { verdict: await this.#forward(request, client, target, route) };
 
-    const { identification, clock } = this.#parts;
-    const identity = await identification.identify(request, client, target, { bearer: route.access.bearer === true });
+    const { authenticator, clock } = this.#parts;
+    const identity = await authenticator.identify(request, client, target, { bearer: route.access.bearer === true });
     if (identity.kind === 'unavailable')
       return {
         verdict: refuse('PROVIDER_UNAVAILABLE', identity.reason, 'nobody could be asked', { route, retryAfter: 10 }),
@@ -147,7 +147,7 @@ export class Pipeline {
     const decision = decide(principal, route, session, clock.now());
     switch (decision.kind) {
       case 'permit':
-        if (session && route.idleActivity) identification.touch(session);
+        if (session && route.idleActivity) authenticator.touch(session);
         return { ...who, verdict: await this.#forward(request, client, target, route, { ...who, reply }) };
       case 'step-up': {
         const { reason } = decision;

@@ -1,18 +1,10 @@
 /** What came of asking the providers of a chain in turn: which of their outcomes counts, and what is told besides. */
-import type { Offer, Outcome, OutcomeKind } from '../core/outcome.ts';
+import type { Offer, Outcome, ProviderStep } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
-import type { Answer } from './ask.ts';
+import type { Answer } from './call-provider.ts';
 
 /** An offer, with the provider that made it. */
 export type ChainOffer = Offer & { readonly provider: string };
-
-/** What one provider said, for `explain`, the audit and the metrics. */
-export interface ChainStep {
-  readonly provider: string;
-  readonly outcome: OutcomeKind;
-  readonly reason?: Reason;
-  readonly milliseconds: number;
-}
 
 /** What came of an attempt. */
 export interface ChainResult {
@@ -22,7 +14,7 @@ export interface ChainResult {
   /** All ways to present credentials, in the chain's order; none beside an `authenticated`. */
   readonly offers: readonly ChainOffer[];
   /** In the order asked. */
-  readonly steps: readonly ChainStep[];
+  readonly steps: readonly ProviderStep[];
   /**
    * The rejection of a provider that knows the user. It stands here even when the outcome is another: a failure must be
    * counted also while some other provider is unavailable, or an outage would be the time to guess passwords.
@@ -39,8 +31,8 @@ interface Candidate {
 }
 
 /** What the providers have said so far, and which of it counts. */
-export class Run {
-  readonly #steps: ChainStep[] = [];
+export class ChainRun {
+  readonly #steps: ProviderStep[] = [];
   readonly #offers: ChainOffer[] = [];
   #best: Candidate | undefined;
   #rejection: ChainResult['rejection'];

@@ -1,5 +1,5 @@
 /**
- * The chain: asks the providers in their configured order and says what came of it. `ask.ts` keeps each to its deadline;
+ * The chain: asks the providers in their configured order and says what came of it. `call-provider.ts` keeps each to its deadline;
  * what the outcome means for the browser is the gateway's.
  */
 import { randomBytes } from 'node:crypto';
@@ -10,10 +10,10 @@ import type { Assertion } from '../core/principal.ts';
 import type { Attempt } from '../core/provider.ts';
 import type { Reason } from '../core/reason.ts';
 import { Secret } from '../core/secret.ts';
-import { type Answer, type Askable, type AskTerms, ask } from './ask.ts';
-import { afterRightPassword, type ChainResult, Run } from './chain-result.ts';
+import { type Answer, ask, type CallOptions, type ProviderHandle } from './call-provider.ts';
+import { afterRightPassword, type ChainResult, ChainRun } from './chain-result.ts';
 
-export type { ChainOffer, ChainResult, ChainStep } from './chain-result.ts';
+export type { ChainOffer, ChainResult } from './chain-result.ts';
 
 const consequence = z.enum(['next', 'stop']);
 
@@ -25,7 +25,7 @@ export const onOptions = z.strictObject({
 });
 
 /** One provider in the chain. */
-export interface ChainLink extends Askable {
+export interface ChainLink extends ProviderHandle {
   readonly on: z.output<typeof onOptions>;
   /** False for providers that answer from this machine: they are asked even after the total deadline. */
   readonly needsNetwork: boolean;
@@ -56,7 +56,7 @@ export async function runChain(
   { totalTimeout, log }: ChainOptions,
 ): Promise<ChainResult> {
   const endsAt = performance.now() + totalTimeout;
-  const run = new Run();
+  const run = new ChainRun();
   for (const [index, link] of links.entries()) {
     const { outcome } = run.add(link.name, await askWithin(link, attempt, remaining(link, endsAt), log));
     if (isLast(outcome, link)) {
@@ -72,14 +72,14 @@ export async function runChain(
 
 /** Asks one provider that the browser has chosen or is back from, under the same deadline and breaker. */
 export async function attemptOne(link: ChainLink, attempt: Attempt, log?: Log): Promise<ChainResult> {
-  const run = new Run();
+  const run = new ChainRun();
   run.add(link.name, await askWithin(link, attempt, Number.POSITIVE_INFINITY, log));
   return run.result();
 }
 
 /** A fresh assertion for a session from the provider that vouched, under its deadline and breaker; `unavailable` when it has none. */
 export async function refreshOne(
-  link: Askable,
+  link: ProviderHandle,
   assertion: Assertion,
   state: unknown,
   signal: AbortSignal,
@@ -90,16 +90,21 @@ export async function refreshOne(
 }
 
 /** A directory entry from one provider, under its deadline and breaker; `unavailable` when it has no directory. */
-export async function lookUpOne(link: Askable, username: string, signal: AbortSignal, log?: Log): Promise<Outcome> {
+export async function lookUpOne(
+  link: ProviderHandle,
+  username: string,
+  signal: AbortSignal,
+  log?: Log,
+): Promise<Outcome> {
   const lookUp = link.provider.lookUp?.bind(link.provider);
   return askWhoCan(link, lookUp && ((work) => lookUp(username, work)), { signal, log });
 }
 
 /** A question that only some providers can answer: from the others it is `unavailable`, and nothing counts against them. */
 async function askWhoCan(
-  link: Askable,
+  link: ProviderHandle,
   question: ((work: AbortSignal) => Promise<Outcome>) | undefined,
-  terms: AskTerms,
+  terms: CallOptions,
 ): Promise<Outcome> {
   if (!question) return { kind: 'unavailable', reason: 'misconfigured' };
   return (await ask(link, (_provider, work) => question(work), terms)).outcome;
@@ -140,7 +145,12 @@ function isLast(outcome: Outcome, { on }: ChainLink): boolean {
  * After a ticket or token was rejected the browser still needs the form: the providers that follow are asked for their
  * offers, without the headers that prove anything, so that none of them judges the same proof again.
  */
-async function gatherOffers(run: Run, links: readonly ChainLink[], attempt: Attempt, endsAt: number): Promise<void> {
+async function gatherOffers(
+  run: ChainRun,
+  links: readonly ChainLink[],
+  attempt: Attempt,
+  endsAt: number,
+): Promise<void> {
   const { authorization: _authorization, cookie: _cookie, ...headers } = attempt.headers;
   for (const link of links) {
     const { outcome } = await askWithin(link, { ...attempt, headers }, remaining(link, endsAt));
@@ -159,7 +169,7 @@ function isAsForUnknown(reason: Reason, { on }: ChainLink): boolean {
  * but an outage is kept of what they say.
  */
 async function askAboutNobody(
-  run: Run,
+  run: ChainRun,
   links: readonly ChainLink[],
   attempt: Attempt,
   endsAt: number,

@@ -2,18 +2,18 @@
 import type { IncomingMessage } from 'node:http';
 import type { Log } from '../core/log.ts';
 import type { Forward } from '../core/verdict.ts';
-import type { Agents, UpstreamAgent } from './agents.ts';
 import type { Connections } from './connections.ts';
 import type { OwnCookie } from './cookies.ts';
-import { type Exchange, type ForwardResult, Passage } from './passage.ts';
 import { BodyRefused, discardRest, RequestBody } from './request-body.ts';
+import { type Exchange, type ForwardResult, UpstreamAttempt } from './upstream-attempt.ts';
 import { readFailure } from './upstream-errors.ts';
+import type { UpstreamPools, UpstreamServerPool } from './upstream-pool.ts';
 
-export type { Exchange, ForwardResult } from './passage.ts';
+export type { Exchange, ForwardResult } from './upstream-attempt.ts';
 
 /** What a forwarder is made of. */
 export interface ForwarderOptions {
-  readonly agents: Agents;
+  readonly agents: UpstreamPools;
   readonly connections: Connections;
   readonly isOwnCookie: OwnCookie;
   readonly log: Log;
@@ -45,12 +45,12 @@ export class Forwarder {
     const body = bodyOf(request, forward);
     const headers = headerLines(request, forward, body !== undefined);
     const balancer = agents.of(forward.route);
-    const tried = new Set<UpstreamAgent>();
+    const tried = new Set<UpstreamServerPool>();
     let agent = balancer.pick(tried);
     let fresh = false;
     let failure: Error | undefined;
     while (agent) {
-      const result = await new Passage({ exchange, agent, body, fresh, connections, isOwnCookie }).run(headers);
+      const result = await new UpstreamAttempt({ exchange, agent, body, fresh, connections, isOwnCookie }).run(headers);
       if (result.kind !== 'again') return result;
       failure = result.error;
       log.debug({ upstream: agent.server.origin, error: failure }, 'a request is tried again');

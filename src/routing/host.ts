@@ -5,7 +5,7 @@
 import { isIPv6 } from 'node:net';
 import { domainToASCII, domainToUnicode } from 'node:url';
 
-const longestHost = 253;
+const maxHost = 253;
 const label = /^[a-z0-9_-]{1,63}$/;
 
 /** A host and, where it was written, its port. */
@@ -50,7 +50,7 @@ function canonicalName(name: string): string | undefined {
   const international = /[^\0-\x7f]|(?:^|\.)xn--/i.test(name);
   const spelt = (international ? domainToASCII(name) : name).toLowerCase();
   const bare = spelt.endsWith('.') ? spelt.slice(0, -1) : spelt;
-  if (bare.length > longestHost || !bare.split('.').every((part) => label.test(part))) return undefined;
+  if (bare.length > maxHost || !bare.split('.').every((part) => label.test(part))) return undefined;
   // A punycode label that decodes to another name, or to none, would be a second spelling of that name.
   if (international && domainToASCII(domainToUnicode(bare)).toLowerCase() !== bare) return undefined;
   return bare;

@@ -209,7 +209,7 @@ function find(site: Site, text: string): { route: Route; why: string } | undefin
   const texts = site.likeExpress ? [text, text.endsWith('/') ? text.slice(0, -1) : `${text}/`] : [text];
   const exact = texts.map((spelt) => site.exact.get(spelt)).find((route) => route !== undefined);
   if (exact) return { route: exact, why: `"${written(exact)}" is exactly the path` };
-  const prefix = longestPrefix(site, text);
+  const prefix = maxPrefix(site, text);
   if (prefix?.modifier === '^~')
     return { route: prefix, why: `"${written(prefix)}" is the longest prefix, and ^~ leaves regular expressions out` };
   const pattern = site.patterns.find((candidate) => texts.some((spelt) => candidate.pattern.test(spelt)));
@@ -220,7 +220,7 @@ function find(site: Site, text: string): { route: Route; why: string } | undefin
   return { route: prefix, why: `"${written(prefix)}" is the longest prefix${rivals}` };
 }
 
-function longestPrefix(site: Site, text: string): Route | undefined {
+function maxPrefix(site: Site, text: string): Route | undefined {
   for (const length of site.lengths) {
     const route = length <= text.length ? site.prefixes.get(text.slice(0, length)) : undefined;
     if (route) return route;

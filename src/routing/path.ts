@@ -15,9 +15,9 @@ export type PathReading =
   | { readonly kind: 'refused'; readonly detail: string };
 
 /** Octets a path may have. It also bounds the time that a location's regular expression can take. */
-export const longestPath = 4096;
+export const maxPath = 4096;
 
-const tooLong = `the path is longer than ${longestPath} octets`;
+const tooLong = `the path is longer than ${maxPath} octets`;
 const notSent = /[^\x21-\x7e]/;
 const badEscape = /%(?![0-9a-f]{2})/i;
 const unreserved = /[A-Za-z0-9._~-]/;
@@ -32,7 +32,7 @@ const plain = /^(?:\/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*)*\/?
 
 /** Reads a path without its query. */
 export function readPath(text: string): PathReading {
-  if (text !== '' && text.length <= longestPath && plain.test(text)) return { kind: 'ok', path: text, rebuilt: false };
+  if (text !== '' && text.length <= maxPath && plain.test(text)) return { kind: 'ok', path: text, rebuilt: false };
   const fault = findFault(text);
   if (fault) return { kind: 'refused', detail: fault };
   const spelt = text
@@ -41,7 +41,7 @@ export function readPath(text: string): PathReading {
       return unreserved.test(character) ? character : written.toUpperCase();
     })
     .replace(toEscape, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
-  if (spelt.length > longestPath) return { kind: 'refused', detail: tooLong };
+  if (spelt.length > maxPath) return { kind: 'refused', detail: tooLong };
   const ambiguity = findAmbiguity(spelt);
   if (ambiguity) return { kind: 'refused', detail: ambiguity };
   const path = resolveDots(spelt.replace(/\/{2,}/g, '/'));
@@ -73,7 +73,7 @@ export function decodeKeepingSlashes(path: string): string {
 
 function findFault(text: string): string | undefined {
   if (!text.startsWith('/')) return 'the path does not begin with a slash';
-  if (text.length > longestPath) return tooLong;
+  if (text.length > maxPath) return tooLong;
   if (notSent.test(text)) return 'a space, a control octet or an octet beyond ASCII stands in the path';
   if (text.includes('\\') || /%5c/i.test(text)) return 'a backslash stands in the path';
   if (/[?#]/.test(text)) return 'a question mark or a number sign stands in the path';

@@ -1,5 +1,5 @@
 /** Where a login may send the browser back to: a path on this site, and nothing else, whoever wrote the value. */
-import { longestPath, readPath } from './path.ts';
+import { maxPath, readPath } from './path.ts';
 
 /** The gateway's own pages: going back to them would sign in again, or out. A kept form and the sessions are pages to see. */
 const ownPages = /^\/_gate(?:\/(?!(?:replay|session)$)|$)/;
@@ -13,7 +13,7 @@ const ownPages = /^\/_gate(?:\/(?!(?:replay|session)$)|$)/;
 export function safeReturnTo(value: string | undefined, publicUrl: URL): string {
   const [target = ''] = (value ?? '').split('#', 1);
   // Nothing that browsers drop (tabs, line breaks) or turn (backslashes) may be in it, the query included.
-  if (!target.startsWith('/') || target.length > longestPath || /[^\x21-\x7e]|\\/.test(target)) return '/';
+  if (!target.startsWith('/') || target.length > maxPath || /[^\x21-\x7e]|\\/.test(target)) return '/';
   const mark = target.indexOf('?');
   const query = mark === -1 ? '' : target.slice(mark);
   const reading = readPath(mark === -1 ? target : target.slice(0, mark));

@@ -11,7 +11,7 @@ import { readAuthority } from './host.ts';
 import { hasParameters, readPath } from './path.ts';
 
 /** Octets a request target may have, query included. */
-export const longestTarget = 32_768;
+export const maxTarget = 32_768;
 
 /** Why a request has no single reading. */
 export interface TargetRefusal {
@@ -47,7 +47,7 @@ export function canonicalTarget(request: { target: string; rawHeaders: readonly 
   if (host.kind === 'refused') return host;
 
   const { target } = request;
-  if (target.length > longestTarget) return ambiguous(`the target is longer than ${longestTarget} octets`);
+  if (target.length > maxTarget) return ambiguous(`the target is longer than ${maxTarget} octets`);
   if (/[^\x21-\x7e]/.test(target))
     return ambiguous('a space, a control octet or an octet beyond ASCII stands in the target');
   if (target.includes('#')) return ambiguous('a number sign stands in the target');

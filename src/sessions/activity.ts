@@ -16,7 +16,7 @@ interface Seen {
   writing?: Promise<void>;
 }
 
-const longestInterval = 30_000;
+const maxInterval = 30_000;
 const sweepEvery = 5000;
 const retryAfter = 5000;
 const writeTries = 5;
@@ -37,7 +37,7 @@ export class Activity {
     this.#clock = clock;
     this.#log = log;
     // A quarter leaves time to write before the stored value runs out.
-    this.#interval = Math.min(longestInterval, idle / 4);
+    this.#interval = Math.min(maxInterval, idle / 4);
     this.#sweeping = setInterval(() => void this.#sweep(), Math.min(sweepEvery, this.#interval)).unref();
   }
 

@@ -11,11 +11,11 @@ import type { Reason } from '../core/reason.ts';
 import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import { Activity } from './activity.ts';
-import { type AbsentSession, type EndListener, type LoadedSession, SessionEnds } from './ends.ts';
 import { handlePrefix, idOf, type LiveRecord, newIdentity, toSession, userPrefix } from './record.ts';
 import { SessionRecords } from './records.ts';
+import { type AbsentSession, type EndListener, type LoadedSession, SessionEnds } from './revocation.ts';
 
-export type { AbsentSession, EndListener, LoadedSession } from './ends.ts';
+export type { AbsentSession, EndListener, LoadedSession } from './revocation.ts';
 
 /** A session that goes on under a new token, when there is one: the cookie must be set again. */
 export type RenewedSession =
@@ -156,13 +156,13 @@ export class Sessions {
   async *list({ user }: { user?: string } = {}): AsyncGenerator<Session, void, undefined> {
     if (user === undefined) {
       for await (const { id, ...stored } of this.#records.all()) {
-        const state = this.#ends.judge(id, stored);
+        const state = this.#ends.stateOf(id, stored);
         if (state.kind === 'live') yield state.session;
       }
       return;
     }
     for (const { id } of await this.#records.find(userPrefix(user))) {
-      const state = this.#ends.judge(id, await this.#records.read(id));
+      const state = this.#ends.stateOf(id, await this.#records.read(id));
       if (state.kind === 'live') yield state.session;
     }
   }

@@ -18,7 +18,7 @@ const listPage = 200;
 const leaseKey = 'store-lease:prune';
 
 /** How long a statement is tried again while another process holds the file, in milliseconds; and how often, about. */
-const longestWait = 5000;
+const maxWait = 5000;
 const retryEvery = 20;
 
 // A version is random, lest a key that was deleted and written anew look unchanged to a compare-and-set.
@@ -147,7 +147,7 @@ export class EmbeddedStore implements Store {
 
   /** SQLite's own wait would stop every request of this process with it: here the others go on. */
   async #run<T>(work: (statements: ReturnType<typeof prepare>) => T): Promise<T> {
-    const end = performance.now() + longestWait;
+    const end = performance.now() + maxWait;
     for (;;) {
       if (!this.#database.isOpen) throw new StoreError('closed', `store ${this.#path}: it is closed`);
       try {

@@ -1,4 +1,4 @@
-/** The audit: who did what and what came of it, as JSON lines of a fixed shape. When to write is `gateway/record.ts`'s. */
+/** The audit: who did what and what came of it, as JSON lines of a fixed shape. When to write is `telemetry/recorder.ts`'s. */
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { OutcomeKind } from '../core/outcome.ts';

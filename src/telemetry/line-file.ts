@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { OperatorError } from '../core/errors.ts';
 
 /** Bytes that wait for a disk that takes nothing; what comes after is lost, and counted. */
-const mostWaiting = 8 * 1024 * 1024;
+const maxWaiting = 8 * 1024 * 1024;
 const retryMilliseconds = 1000;
 /** How long lines are gathered before they are written together: each write is a trip to another thread and back. */
 const gatherMilliseconds = 10;
@@ -51,7 +51,7 @@ export class LineFile {
 
   append(line: string): void {
     const bytes = Buffer.from(`${line}\n`);
-    if (this.#isClosed || this.#waitingBytes + bytes.length > mostWaiting) {
+    if (this.#isClosed || this.#waitingBytes + bytes.length > maxWaiting) {
       this.#lost += 1;
       this.#events.onLoss(1);
       return;

@@ -1,4 +1,4 @@
-/** Counters and gauges for Prometheus, in a registry of their own. `gateway/record.ts` says what happened; this counts it. */
+/** Counters and gauges for Prometheus, in a registry of their own. `telemetry/recorder.ts` says what happened; this counts it. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { OutcomeKind } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
@@ -35,7 +35,7 @@ const requestBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 const loginBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15];
 const breakerValues = { closed: 0, 'half-open': 1, open: 2 } as const;
 /** Of one label; a mistake elsewhere must not fill the memory of this process and of Prometheus. */
-const mostLabelValues = 500;
+const maxLabelValues = 500;
 
 /** Makes the metrics of one process. `processMetrics: false` leaves out the figures of Node itself. */
 export function createMetrics(options: { readonly processMetrics?: boolean } = {}): Metrics {
@@ -165,7 +165,7 @@ export class Metrics {
   #bound(label: string, value: string): string {
     const known = this.#labels.get(label) ?? new Set();
     this.#labels.set(label, known);
-    if (!known.has(value) && known.size >= mostLabelValues) return '_other';
+    if (!known.has(value) && known.size >= maxLabelValues) return '_other';
     known.add(value);
     return value;
   }

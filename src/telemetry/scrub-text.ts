@@ -7,7 +7,7 @@
 export const redacted = '[redacted]';
 
 /** Texts are cut here: bounds both the line and the time spent on it. */
-const longestText = 8192;
+const maxText = 8192;
 
 const secretWord =
   'pass(?:word|wd|phrase)|pwd|secret|tokens?|ticket|pgtiou|pgtid|pgt|code[_-]?verifier|client[_-]?assertion|samlresponse|' +
@@ -64,13 +64,13 @@ const patterns: readonly (readonly [RegExp, string])[] = [
  */
 export function areHarmless(texts: readonly string[]): boolean {
   const together = texts.join(' ');
-  return together.length <= longestText && !suspicious.test(together);
+  return together.length <= maxText && !suspicious.test(together);
 }
 
 /** The text without anything that looks like a secret, and no longer than a log line should hold. */
 export function scrubText(text: string): string {
   const bounded =
-    text.length > longestText ? `${text.slice(0, longestText)}… (${text.length - longestText} more characters)` : text;
+    text.length > maxText ? `${text.slice(0, maxText)}… (${text.length - maxText} more characters)` : text;
   if (!suspicious.test(bounded)) return bounded;
   let clean = bounded.replace(bareField, scrubBareField);
   for (const [pattern, replacement] of patterns) clean = clean.replace(pattern, replacement);

@@ -2,8 +2,8 @@
 import { redacted, scrubText } from './scrub-text.ts';
 
 const deepest = 8;
-const mostEntries = 100;
-const mostValues = 2000;
+const maxEntries = 100;
+const maxValues = 2000;
 
 /** Field names, folded to lower case without `-` and `_`, whose value is never written. */
 const secretName =
@@ -30,7 +30,7 @@ export function scrubFields(fields: object): Record<string, unknown> {
 /** One walk through one value: its ancestors, for cycles, and a budget, for size. */
 class Walk {
   readonly #ancestors: object[] = [];
-  #left = mostValues;
+  #left = maxValues;
 
   visit(value: unknown, depth: number): unknown {
     this.#left -= 1;
@@ -78,21 +78,21 @@ class Walk {
 
   /** Names and values may stand in turn, as in `rawHeaders`, or in pairs: a secret's name hides the value after it. */
   #array(values: readonly unknown[], depth: number): unknown[] {
-    const clean = values.slice(0, mostEntries).map((value, index) => {
+    const clean = values.slice(0, maxEntries).map((value, index) => {
       const before = values[index - 1];
       const hidden = typeof value === 'string' && typeof before === 'string' && isSecretName(before);
       return hidden ? redacted : this.visit(value, depth);
     });
-    return values.length > mostEntries ? [...clean, `[${values.length - mostEntries} more]`] : clean;
+    return values.length > maxEntries ? [...clean, `[${values.length - maxEntries} more]`] : clean;
   }
 
   #entries(entries: readonly (readonly [unknown, unknown])[], depth: number): Record<string, unknown> {
     const clean: Record<string, unknown> = Object.create(null);
-    for (const [key, value] of entries.slice(0, mostEntries)) {
+    for (const [key, value] of entries.slice(0, maxEntries)) {
       const name = String(key);
       clean[scrubText(name)] = isHidden(name, value) ? redacted : this.visit(value, depth);
     }
-    if (entries.length > mostEntries) clean['…'] = `[${entries.length - mostEntries} more]`;
+    if (entries.length > maxEntries) clean['…'] = `[${entries.length - maxEntries} more]`;
     return clean;
   }
 

@@ -19,7 +19,7 @@ export interface AskedServer {
   readonly signal: AbortSignal;
 }
 
-const longestChain = 32;
+const maxChain = 32;
 
 /** Shakes hands without trusting anybody, keeps the chain and hangs up; sends nothing. Rejects with the handshake's error. */
 export function insecureReadSentChain({ host, port, servername = host, signal }: AskedServer): Promise<SentChain> {
@@ -53,6 +53,6 @@ export function insecureReadSentChain({ host, port, servername = host, signal }:
 /** Node strings a peer's certificates together as they were sent, whether or not each has issued the one before. */
 function sentWith(leaf: X509Certificate | undefined): X509Certificate[] {
   const chain: X509Certificate[] = [];
-  for (let next = leaf; next && chain.length < longestChain; next = next.issuerCertificate) chain.push(next);
+  for (let next = leaf; next && chain.length < maxChain; next = next.issuerCertificate) chain.push(next);
   return chain;
 }

@@ -53,9 +53,9 @@ interface Scope {
 }
 
 const attemptTime = 60_000;
-const longestWait = 3000;
+const maxWait = 3000;
 const pollEvery = 50;
-const mostWaiting = 200;
+const maxWaiting = 200;
 const busyRetry = 1000;
 const writeTries = 200;
 const shortestMemory = 60 * 60_000;
@@ -147,11 +147,11 @@ export class Lockout {
   }
 
   async #enter(scope: Scope, signal: AbortSignal | undefined): Promise<LockoutPermit> {
-    const end = performance.now() + longestWait;
+    const end = performance.now() + maxWait;
     for (;;) {
       const permit = await this.#tryEnter(scope);
       if (permit !== 'busy') return permit;
-      if (performance.now() > end || this.#waiting >= mostWaiting || signal?.aborted) break;
+      if (performance.now() > end || this.#waiting >= maxWaiting || signal?.aborted) break;
       this.#waiting += 1;
       await delay(pollEvery, undefined, { ...(signal && { signal }) }).catch(() => undefined);
       this.#waiting -= 1;

@@ -18,8 +18,8 @@ interface Hash {
 }
 
 const hashAtOnce = 3;
-const longestQueue = 200;
-const longestPassword = 4096;
+const maxQueue = 200;
+const maxPassword = 4096;
 const saltLength = 16;
 const tagLength = 32;
 
@@ -58,7 +58,7 @@ export async function checkPassword(
   if (turn !== 'go') return turn;
   try {
     const text = password.reveal();
-    const isTooLong = text.length > longestPassword;
+    const isTooLong = text.length > maxPassword;
     const expected = known ?? dummy;
     const tag = await derive(isTooLong ? '' : text, expected);
     return timingSafeEqual(tag, expected.tag) && known !== undefined && !isTooLong ? 'match' : 'mismatch';
@@ -101,7 +101,7 @@ async function takeTurn(signal: AbortSignal | undefined): Promise<'go' | 'overlo
     underWay += 1;
     return 'go';
   }
-  if (waiting.length >= longestQueue) return 'overloaded';
+  if (waiting.length >= maxQueue) return 'overloaded';
   return new Promise((resolve) => {
     const go = (): void => {
       signal?.removeEventListener('abort', leave);

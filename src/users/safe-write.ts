@@ -16,7 +16,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { OperatorError } from '../core/errors.ts';
 
-const longestWait = 10_000;
+const maxWait = 10_000;
 
 /**
  * Runs a change while no other process changes the file. The lock is SQLite's on an empty file beside it: the system lets
@@ -27,7 +27,7 @@ export function withFileLock<T>(path: string, change: () => T): T {
   let database: DatabaseSync | undefined;
   try {
     makeLockFile(lock);
-    database = new DatabaseSync(lock, { timeout: longestWait });
+    database = new DatabaseSync(lock, { timeout: maxWait });
     database.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     database?.close();

@@ -51,12 +51,12 @@ const userSchema = z.strictObject({
     }),
 });
 
-const longestName = 256;
+const maxName = 256;
 
 /** Why a name cannot be a local user's; undefined when it can. */
 export function nameProblem(username: string): string | undefined {
   if (canonicalUsername(username) === '') return 'is empty';
-  if (username.length > longestName) return `is longer than ${longestName} characters`;
+  if (username.length > maxName) return `is longer than ${maxName} characters`;
   if (username !== username.trim()) return 'begins or ends with a blank';
   return /[\p{Cc}\p{Cs}\u2028\u2029]/u.test(username) ? 'holds a control character' : undefined;
 }

@@ -24,7 +24,7 @@ export interface NewUser {
   readonly password?: Secret;
 }
 
-const longestPassword = 1024;
+const maxPassword = 1024;
 const none: ReadonlyMap<string, LocalUser> = new Map();
 
 /** The users of one file. It is read again when it has changed; while it is broken, what it said last stays in force. */
@@ -154,7 +154,7 @@ async function hashNew(password: Secret): Promise<string> {
 /** Why the form of the login page refuses a password, so that nobody could sign in with it. */
 function passwordProblem(text: string): string | undefined {
   if (text.trim() === '') return 'is empty';
-  if (text.length > longestPassword) return `is longer than ${longestPassword} characters`;
+  if (text.length > maxPassword) return `is longer than ${maxPassword} characters`;
   return text.includes('\0') ? 'has a NUL in it' : undefined;
 }
 

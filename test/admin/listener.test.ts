@@ -8,13 +8,13 @@ import { admit } from '../../src/admin/guard.ts';
 import { startAdmin } from '../../src/admin/listener.ts';
 import { adminOptions, isLoopback } from '../../src/admin/options.ts';
 import { OperatorError } from '../../src/core/errors.ts';
-import { Breaker } from '../../src/providers/breaker.ts';
+import { CircuitBreaker } from '../../src/remote/circuit-breaker.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import type { AuditRecord } from '../../src/telemetry/audit.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { collectLog } from '../support/log.ts';
-import { manualClock } from '../support/manual-clock.ts';
+import { collectLog } from '../support/tools/log.ts';
+import { manualClock } from '../support/tools/manual-clock.ts';
 
 const token = 'correct-horse-battery-staple';
 
@@ -34,7 +34,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
     draining: false,
     get: (key: string) => store.get(key),
     put: (...entry: Parameters<MemoryStore['put']>) => store.put(...entry),
-    breaker: new Breaker({ clock }),
+    breaker: new CircuitBreaker({ clock }),
   };
   const metrics = createMetrics({ processMetrics: false });
   const audited: AuditRecord[] = [];

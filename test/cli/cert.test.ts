@@ -9,10 +9,10 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createServer, type TlsOptions } from 'node:tls';
-import { issueCertificate, testCertificates } from '../support/certificates.ts';
-import { run } from '../support/command.ts';
-import { temporaryFolder } from '../support/folder.ts';
-import { freePort } from '../support/free-port.ts';
+import { issueCertificate, testCertificates } from '../support/tools/certificates.ts';
+import { run } from '../support/tools/command.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { freePort } from '../support/tools/free-port.ts';
 
 const text = (...files: readonly string[]): string => files.map((file) => readFileSync(file, 'utf8')).join('');
 

@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type ConfigIssue, loadConfig } from '../../src/config/load.ts';
 import { formatIssues } from '../../src/config/report.ts';
-import { trials } from '../support/properties.ts';
-import { cpuTime } from '../support/stopwatch.ts';
+import { trials } from '../support/tools/properties.ts';
+import { cpuTime } from '../support/tools/stopwatch.ts';
 import { goodText, sampleSchema } from './sample.ts';
 
 const env = { LDAP_PASSWORD: 'x' };

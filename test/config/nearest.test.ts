@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { nearest, slipsBetween } from '../../src/config/nearest.ts';
-import { trials } from '../support/properties.ts';
+import { trials } from '../support/tools/properties.ts';
 
 const known = ['publicUrl', 'listen', 'timeout', 'trustedProxies', 'env', 'certificate', 'on', 'ca', 'key'];
 

@@ -6,10 +6,10 @@ import type { Log } from '../../src/core/log.ts';
 import type { Outcome } from '../../src/core/outcome.ts';
 import { canonicalUsername } from '../../src/core/principal.ts';
 import type { Attempt, Provider } from '../../src/core/provider.ts';
-import { type AttemptParts, attemptOf, passwordParts } from '../support/attempt.ts';
-import { keptLog } from '../support/log-lines.ts';
-import { until } from '../support/poll.ts';
-import { endsWithin } from '../support/stopwatch.ts';
+import { type AttemptParts, attemptOf, passwordParts } from '../support/tools/attempt.ts';
+import { keptLog } from '../support/tools/log-lines.ts';
+import { until } from '../support/tools/poll.ts';
+import { endsWithin } from '../support/tools/stopwatch.ts';
 
 /** A provider whose server does not answer, and the deadline that its options give it. */
 export interface Outage {

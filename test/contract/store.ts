@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Store, StoredEntry } from '../../src/core/store.ts';
-import { trials } from '../support/properties.ts';
+import { trials } from '../support/tools/properties.ts';
 
 /** A store to test, empty, ended by `t.after`. */
 export interface StoreUnderTest {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { canonicalUsername } from '../../src/core/principal.ts';
-import { trials } from '../support/properties.ts';
+import { trials } from '../support/tools/properties.ts';
 
 const spellings: Readonly<Record<string, readonly string[]>> = {
   alice: ['alice', 'ALICE', ' Alice ', '\u3000alice\u00a0', '\uff41\uff4c\uff49\uff43\uff45'],

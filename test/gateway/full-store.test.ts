@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { passwords, site } from '../support/site.ts';
-import { hiddenFields } from '../support/visitor.ts';
+import { passwords, site } from '../support/scenes/site.ts';
+import { hiddenFields } from '../support/scenes/visitor.ts';
 
 test('full store: who is signed in goes on, a login and a logout are 503, the process lives, and all is well after', async (t) => {
   const started = await site(t, { config: { session: { store: { type: 'embedded', path: 'data' } } } });

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { hostileLines } from '../support/hostile-lines.ts';
-import { trials } from '../support/properties.ts';
-import { requestOf, sendRaw } from '../support/raw-http.ts';
-import { passwords, type Site, site } from '../support/site.ts';
-import type { Received } from '../support/upstream.ts';
+import { passwords, type Site, site } from '../support/scenes/site.ts';
+import type { Received } from '../support/servers/upstream.ts';
+import { hostileLines } from '../support/tools/hostile-lines.ts';
+import { trials } from '../support/tools/properties.ts';
+import { requestOf, sendRaw } from '../support/tools/raw-http.ts';
 
 /** The names that only the gateway may set, as an upstream that folds `_` to `-` sees them. */
 const ours = [

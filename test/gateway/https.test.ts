@@ -9,12 +9,12 @@ import { test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { stringify } from 'yaml';
-import { issueCertificate, testCertificates } from '../support/certificates.ts';
-import { run } from '../support/command.ts';
-import { temporaryFolder } from '../support/folder.ts';
-import { freePort } from '../support/free-port.ts';
-import { httpsSite } from '../support/https-site.ts';
-import { passwords, siteConfig } from '../support/site.ts';
+import { httpsSite } from '../support/scenes/https-site.ts';
+import { passwords, siteConfig } from '../support/scenes/site.ts';
+import { issueCertificate, testCertificates } from '../support/tools/certificates.ts';
+import { run } from '../support/tools/command.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { freePort } from '../support/tools/free-port.ts';
 
 for (const protocol of ['h1', 'h2'] as const) {
   test(`https: signing in over ${protocol} sets a __Host- cookie that is Secure, and the upstream learns who it is`, async (t) => {

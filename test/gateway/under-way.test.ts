@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UnderWay } from '../../src/gateway/under-way.ts';
-import { keptLog } from '../support/log-lines.ts';
+import { keptLog } from '../support/tools/log-lines.ts';
 
 test('under way: settling waits for all work, and work that breaks is logged and keeps nothing from being closed', async () => {
   const log = keptLog();

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { html, safeAddress } from '../../src/pages/html.ts';
-import { trials } from '../support/properties.ts';
+import { trials } from '../support/tools/properties.ts';
 
 test('html: text is escaped, in tags and in attributes', () => {
   const evil = `"><script>alert('x')</script>&`;

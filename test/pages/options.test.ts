@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { withReadContext } from '../../src/config/context.ts';
 import { pageOptions } from '../../src/pages/options.ts';
 import { createPages } from '../../src/pages/pages.ts';
-import { temporaryFolder } from '../support/folder.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
 
 const png = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), Buffer.alloc(20)]);
 

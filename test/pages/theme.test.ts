@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { contrast, themeCss } from '../../src/pages/theme.ts';
-import { trials } from '../support/properties.ts';
+import { trials } from '../support/tools/properties.ts';
 
 const readColours = (block: string): Record<string, string> =>
   Object.fromEntries(

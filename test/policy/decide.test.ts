@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import type { Principal } from '../../src/core/principal.ts';
 import type { Access } from '../../src/core/route.ts';
 import { decide } from '../../src/policy/decide.ts';
-import { trials } from '../support/properties.ts';
+import { trials } from '../support/tools/properties.ts';
 
 const principal: Principal = {
   realm: 'r',

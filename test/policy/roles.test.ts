@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import type { Assertion } from '../../src/core/principal.ts';
 import { readDn } from '../../src/policy/dn.ts';
 import { compileRoles, explainRoles, roleOptions } from '../../src/policy/roles.ts';
-import { trials } from '../support/properties.ts';
+import { trials } from '../support/tools/properties.ts';
 
 const assertion = (attributes: Assertion['attributes'] = {}, subject = 'alice'): Assertion => ({
   realm: 'r',
@@ -16,7 +16,7 @@ const assertion = (attributes: Assertion['attributes'] = {}, subject = 'alice'):
 const hasRole = (role: object, who: Assertion, provider = 'directory') =>
   compileRoles(roleOptions.parse({ role }))(who, provider).has('role');
 
-const dn = 'cn=Agents,ou=groups,dc=example,dc=com';
+const dn = 'cn=UpstreamPools,ou=groups,dc=example,dc=com';
 const groups: [configured: string, asserted: string, match: boolean][] = [
   ['agents', 'agents', true],
   ['Agents', 'AGENTS', true],

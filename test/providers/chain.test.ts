@@ -4,11 +4,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Outcome } from '../../src/core/outcome.ts';
 import type { Attempt } from '../../src/core/provider.ts';
-import { Breaker } from '../../src/providers/breaker.ts';
 import { attemptOne, type ChainLink, lookUpOne, onOptions, runChain } from '../../src/providers/chain.ts';
-import { collectLog } from '../support/log.ts';
-import { manualClock } from '../support/manual-clock.ts';
-import { trials } from '../support/properties.ts';
+import { CircuitBreaker } from '../../src/remote/circuit-breaker.ts';
 import {
   ambient,
   deaf,
@@ -17,8 +14,11 @@ import {
   type ScriptedLink,
   scripted,
   vouched,
-} from '../support/scripted-provider.ts';
-import { endsWithin } from '../support/stopwatch.ts';
+} from '../support/scenes/scripted-provider.ts';
+import { collectLog } from '../support/tools/log.ts';
+import { manualClock } from '../support/tools/manual-clock.ts';
+import { trials } from '../support/tools/properties.ts';
+import { endsWithin } from '../support/tools/stopwatch.ts';
 
 const unknown: Outcome = { kind: 'unknown-user' };
 const wrong: Outcome = { kind: 'rejected', reason: 'bad-password' };
@@ -305,14 +305,14 @@ test('after the total deadline only providers without a network are asked', asyn
 });
 
 test('a provider cut short by the total deadline has not failed for its breaker', async () => {
-  const breaker = new Breaker({ clock: manualClock(), failures: 1 });
+  const breaker = new CircuitBreaker({ clock: manualClock(), failures: 1 });
   await run([scripted('ldap', deaf, { timeout: 5000, breaker })], formAttempt(), 30);
   assert.deepEqual(breaker.snapshot(), { state: 'closed', failures: 0 });
 });
 
 test('when the client has gone nobody else is asked, and nobody is blamed', async () => {
   const client = new AbortController();
-  const breaker = new Breaker({ clock: manualClock(), failures: 1 });
+  const breaker = new CircuitBreaker({ clock: manualClock(), failures: 1 });
   const second = scripted('local', vouched('alice'));
   const leaving: Script = () => {
     client.abort();
@@ -376,7 +376,7 @@ test('the cause of a breakage is logged, the password in it is not', async () =>
 
 test('a hung directory costs three users a deadline, the fourth nothing', async () => {
   const clock = manualClock();
-  const hung = scripted('ldap', deaf, { timeout: 150, breaker: new Breaker({ clock }) });
+  const hung = scripted('ldap', deaf, { timeout: 150, breaker: new CircuitBreaker({ clock }) });
   const links = [hung, scripted('local', vouched('alice'))];
   await Promise.all([run(links), run(links), run(links)]);
   const { outcome, steps } = await endsWithin(120, 'the fourth', run(links));
@@ -390,7 +390,7 @@ test('of many users at once after the cooldown one tries the directory, and its 
   let says: Script = deaf;
   const link = scripted('ldap', (attempt) => (typeof says === 'function' ? says(attempt) : Promise.resolve(says)), {
     timeout: 20,
-    breaker: new Breaker({ clock }),
+    breaker: new CircuitBreaker({ clock }),
   });
   await Promise.all([run([link]), run([link]), run([link])]);
   clock.advance(10_000);
@@ -402,7 +402,7 @@ test('of many users at once after the cooldown one tries the directory, and its 
 });
 
 test('a bare offer says nothing about the directory behind it', async () => {
-  const breaker = new Breaker({ clock: manualClock() });
+  const breaker = new CircuitBreaker({ clock: manualClock() });
   let says: Outcome = down;
   const link = scripted('ldap', () => Promise.resolve(says), { breaker });
   for (const next of [down, form, down, form, down]) {
@@ -413,7 +413,7 @@ test('a bare offer says nothing about the directory behind it', async () => {
 });
 
 test('a wrong password proves that the directory is well', async () => {
-  const breaker = new Breaker({ clock: manualClock() });
+  const breaker = new CircuitBreaker({ clock: manualClock() });
   let says: Outcome = down;
   const link = scripted('ldap', () => Promise.resolve(says), { breaker });
   for (const next of [down, down, wrong, down, down]) {
@@ -426,7 +426,7 @@ test('a wrong password proves that the directory is well', async () => {
 // One provider alone.
 
 test('attemptOne keeps one provider to its deadline and its breaker', async () => {
-  const breaker = new Breaker({ clock: manualClock(), failures: 1 });
+  const breaker = new CircuitBreaker({ clock: manualClock(), failures: 1 });
   const link = scripted('sso', deaf, { timeout: 20, breaker });
   const attempt = formAttempt({ stage: 'callback' });
   assert.partialDeepStrictEqual(await attemptOne(link, attempt), {

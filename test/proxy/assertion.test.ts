@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
 import { AssertionSigner, type AssertionSignerOptions } from '../../src/proxy/assertion.ts';
 import { createStore } from '../../src/store/index.ts';
-import { alice, session } from '../support/data-plane.ts';
-import { collectLog } from '../support/log.ts';
+import { alice, session } from '../support/scenes/data-plane.ts';
+import { collectLog } from '../support/tools/log.ts';
 
 const minute = 60_000;
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Connections } from '../../src/proxy/connections.ts';
-import { collectLog } from '../support/log.ts';
-import { until } from '../support/poll.ts';
+import { collectLog } from '../support/tools/log.ts';
+import { until } from '../support/tools/poll.ts';
 
 test('connections: the end of a session reaches each of its connections once, and nobody else', () => {
   const connections = new Connections();

@@ -7,10 +7,10 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { Connections } from '../../src/proxy/connections.ts';
 import { discardRest } from '../../src/proxy/request-body.ts';
-import { ask, eventually, rawClient, startDataPlane, testRoute } from '../support/data-plane.ts';
-import { freePort } from '../support/free-port.ts';
-import { endsWithin } from '../support/stopwatch.ts';
-import { startRawUpstream, startUpstream } from '../support/upstream.ts';
+import { ask, eventually, rawClient, startDataPlane, testRoute } from '../support/scenes/data-plane.ts';
+import { startRawUpstream, startUpstream } from '../support/servers/upstream.ts';
+import { freePort } from '../support/tools/free-port.ts';
+import { endsWithin } from '../support/tools/stopwatch.ts';
 
 const failed = (result: { kind: string }) => {
   assert.equal(result.kind, 'failed');
@@ -240,12 +240,16 @@ test('forward: an upstream that dies in the middle of a body cuts the client, wh
 const lies: Readonly<
   Record<
     string,
-    { readonly bytes: string; readonly hangUp?: boolean; readonly want: 'reset' | { code: string } | { body: string } }
+    {
+      readonly bytes: string;
+      readonly closeSocket?: boolean;
+      readonly want: 'reset' | { code: string } | { body: string };
+    }
   >
 > = {
   'a length too long for its body': {
     bytes: 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc',
-    hangUp: true,
+    closeSocket: true,
     want: 'reset',
   },
   'a length too short for its body': {
@@ -254,25 +258,29 @@ const lies: Readonly<
   },
   'two lengths': {
     bytes: 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd',
-    hangUp: true,
+    closeSocket: true,
     want: { code: 'UPSTREAM_BROKE' },
   },
   'a length and chunks': {
     bytes: 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
-    hangUp: true,
+    closeSocket: true,
     want: { code: 'UPSTREAM_BROKE' },
   },
   'chunks that break off': {
     bytes: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc',
-    hangUp: true,
+    closeSocket: true,
     want: 'reset',
   },
   'a transfer coding of its own': {
     bytes: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
-    hangUp: true,
+    closeSocket: true,
     want: { code: 'UPSTREAM_BROKE' },
   },
-  'a body that ends with the connection': { bytes: 'HTTP/1.1 200 OK\r\n\r\nabc', hangUp: true, want: { body: 'abc' } },
+  'a body that ends with the connection': {
+    bytes: 'HTTP/1.1 200 OK\r\n\r\nabc',
+    closeSocket: true,
+    want: { body: 'abc' },
+  },
   'a head of 100 KB': {
     bytes: `HTTP/1.1 200 OK\r\nX-Big: ${'a'.repeat(100_000)}\r\n\r\n`,
     want: { code: 'UPSTREAM_BROKE' },
@@ -300,13 +308,13 @@ const lies: Readonly<
     want: { code: 'UPSTREAM_BROKE' },
   },
   'a status out of range': { bytes: 'HTTP/1.1 999 Odd\r\nContent-Length: 3\r\n\r\nabc', want: { body: 'abc' } },
-  'nothing, and hangs up': { bytes: '', hangUp: true, want: { code: 'UPSTREAM_BROKE' } },
+  'nothing, and hangs up': { bytes: '', closeSocket: true, want: { code: 'UPSTREAM_BROKE' } },
 };
-for (const [name, { bytes, hangUp, want }] of Object.entries(lies))
+for (const [name, { bytes, closeSocket, want }] of Object.entries(lies))
   test(`forward: an upstream that answers ${name} harms nobody`, async (t) => {
     const upstream = await startRawUpstream(t, (socket) => {
       socket.write(Buffer.from(bytes, 'latin1'));
-      if (hangUp) socket.end();
+      if (closeSocket) socket.end();
     });
     const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
     const answer = ask(plane.port, '/', { method: 'POST', body: 'x' });

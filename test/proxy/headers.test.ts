@@ -13,9 +13,9 @@ import {
   session,
   startDataPlane,
   testRoute,
-} from '../support/data-plane.ts';
-import { trials } from '../support/properties.ts';
-import { type Received, startUpstream } from '../support/upstream.ts';
+} from '../support/scenes/data-plane.ts';
+import { type Received, startUpstream } from '../support/servers/upstream.ts';
+import { trials } from '../support/tools/properties.ts';
 
 const ours = {
   'x-remote-user': 'alice',

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ownCookies } from '../../src/proxy/cookies.ts';
 import { type HeaderLines, responseHeaders } from '../../src/proxy/response-headers.ts';
-import { bounded } from '../support/bounded.ts';
-import { testRoute } from '../support/data-plane.ts';
+import { testRoute } from '../support/scenes/data-plane.ts';
+import { bounded } from '../support/tools/bounded.ts';
 
 const isOwn = ownCookies(['__Host-gatehouse', 'gatehouse', 'gatehouse-flow-*']);
 

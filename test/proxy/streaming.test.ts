@@ -6,8 +6,8 @@ import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { eventually, startDataPlane, testRoute } from '../support/data-plane.ts';
-import { startUpstream } from '../support/upstream.ts';
+import { eventually, startDataPlane, testRoute } from '../support/scenes/data-plane.ts';
+import { startUpstream } from '../support/servers/upstream.ts';
 
 const megabyte = 1024 * 1024;
 const size = 160 * megabyte;
@@ -18,7 +18,9 @@ const allowance = 64 * megabyte;
 
 /** The data plane in a process of its own, so that its memory can be told from the test's. */
 async function startChild(t: TestContext, origin: string): Promise<{ port: number; rss: () => Promise<number> }> {
-  const child = fork(new URL('../support/data-plane-process.ts', import.meta.url), [origin], { stdio: 'inherit' });
+  const child = fork(new URL('../support/scenes/data-plane-process.ts', import.meta.url), [origin], {
+    stdio: 'inherit',
+  });
   t.after(() => child.kill());
   const [{ port }] = (await once(child, 'message')) as [{ port: number }];
   const rss = async (): Promise<number> => {

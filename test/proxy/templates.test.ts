@@ -11,9 +11,9 @@ import {
   maxIdentityLength,
   renderTemplates,
 } from '../../src/proxy/templates.ts';
-import { bounded } from '../support/bounded.ts';
-import { alice, session } from '../support/data-plane.ts';
-import { trials } from '../support/properties.ts';
+import { alice, session } from '../support/scenes/data-plane.ts';
+import { bounded } from '../support/tools/bounded.ts';
+import { trials } from '../support/tools/properties.ts';
 
 const render = (template: string, more: object = {}, encoding?: 'percent' | 'rfc8187') =>
   renderTemplates(compileTemplates([{ name: 'X-Test', template, ...(encoding && { encoding }) }]), {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { canonicalRouteHost, readAuthority } from '../../src/routing/host.ts';
 import { canonicalTarget } from '../../src/routing/target.ts';
-import { trials } from '../support/properties.ts';
+import { trials } from '../support/tools/properties.ts';
 
 const read = (...rawHeaders: string[]) => canonicalTarget({ target: '/', rawHeaders });
 const reasonOf = (reading: ReturnType<typeof read>) =>

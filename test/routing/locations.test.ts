@@ -6,7 +6,7 @@ import { locationProblems } from '../../src/routing/location-problems.ts';
 import { parseLocation } from '../../src/routing/location-text.ts';
 import { locationWarnings, siblingsAdmitted } from '../../src/routing/location-warnings.ts';
 import { compileLocations, upstreamTarget } from '../../src/routing/locations.ts';
-import { routeAt, upstreamAt } from '../support/routes.ts';
+import { routeAt, upstreamAt } from '../support/scenes/routes.ts';
 
 const agents = { roles: ['agent'], providers: [] };
 const names = (routes: readonly Route[], host = 'gate.test') => {

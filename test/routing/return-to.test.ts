@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { safeReturnTo } from '../../src/routing/return-to.ts';
-import { hostileLines } from '../support/hostile-lines.ts';
-import { trials } from '../support/properties.ts';
+import { hostileLines } from '../support/tools/hostile-lines.ts';
+import { trials } from '../support/tools/properties.ts';
 
 const site = new URL('https://gate.test/');
 

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { compileLocations, upstreamTarget } from '../../src/routing/locations.ts';
-import { longestPath, matchedText, readPath } from '../../src/routing/path.ts';
-import { admits, canonicalTarget, longestTarget } from '../../src/routing/target.ts';
-import { hostileLines } from '../support/hostile-lines.ts';
-import { trials } from '../support/properties.ts';
-import { routeAt } from '../support/routes.ts';
+import { matchedText, maxPath, readPath } from '../../src/routing/path.ts';
+import { admits, canonicalTarget, maxTarget } from '../../src/routing/target.ts';
+import { routeAt } from '../support/scenes/routes.ts';
+import { hostileLines } from '../support/tools/hostile-lines.ts';
+import { trials } from '../support/tools/properties.ts';
 
 const gate = ['Host', 'gate.test'];
 const read = (target: string, rawHeaders: string[] = gate) => canonicalTarget({ target, rawHeaders });
@@ -82,8 +82,8 @@ const refusals: Record<string, string> = {
   'gate.test:443': 'ambiguous-target',
   'http://evil.test/': 'ambiguous-host',
   'http://a@gate.test/': 'ambiguous-host',
-  [`/${'a'.repeat(longestPath)}`]: 'ambiguous-target',
-  [`/?${'a'.repeat(longestTarget)}`]: 'ambiguous-target',
+  [`/${'a'.repeat(maxPath)}`]: 'ambiguous-target',
+  [`/?${'a'.repeat(maxTarget)}`]: 'ambiguous-target',
 };
 for (const [target, reason] of Object.entries(refusals))
   test(`target: ${target.slice(0, 40)} is refused as ${reason}`, () => {

@@ -6,8 +6,8 @@ import { type TestContext, test } from 'node:test';
 import { makeAccounts } from '../../scripts/demo/accounts.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { UsersFile } from '../../src/users/users-file.ts';
-import { temporaryFolder } from '../support/folder.ts';
-import { collectLog } from '../support/log.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { collectLog } from '../support/tools/log.ts';
 
 async function files(t: TestContext) {
   const folder = await temporaryFolder(t);

@@ -7,8 +7,8 @@ import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { SetupError } from '../../scripts/debian-packages.mjs';
 import { alone } from '../../scripts/setup-lock.mjs';
-import { temporaryFolder } from '../support/folder.ts';
-import { until } from '../support/poll.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { until } from '../support/tools/poll.ts';
 
 const say = (line: string) => assert.fail(`waits: ${line}`);
 

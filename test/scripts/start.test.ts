@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { temporaryFolder } from '../support/folder.ts';
-import { until } from '../support/poll.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { until } from '../support/tools/poll.ts';
 
 const script = path.resolve(import.meta.dirname, '../../scripts/start.ts');
 const config = `

@@ -6,9 +6,9 @@ import type { Store } from '../../src/core/store.ts';
 import { type SessionParts, type SessionStart, Sessions } from '../../src/sessions/sessions.ts';
 import { StoreError } from '../../src/store/errors.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
-import { keptLog } from '../support/log-lines.ts';
-import { manualClock } from '../support/manual-clock.ts';
-import { until } from '../support/poll.ts';
+import { keptLog } from '../support/tools/log-lines.ts';
+import { manualClock } from '../support/tools/manual-clock.ts';
+import { until } from '../support/tools/poll.ts';
 
 const minute = 60_000;
 

@@ -8,7 +8,7 @@ import { writeSync } from 'node:fs';
 import { systemClock } from '../../src/core/clock.ts';
 import { OperatorError } from '../../src/core/errors.ts';
 import { createStore } from '../../src/store/index.ts';
-import { keptLog } from '../support/log-lines.ts';
+import { keptLog } from '../support/tools/log-lines.ts';
 
 const [folder = '', task] = process.argv.slice(2);
 

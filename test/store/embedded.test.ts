@@ -23,10 +23,10 @@ import { OperatorError } from '../../src/core/errors.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
 import { StoreError } from '../../src/store/errors.ts';
 import { storeContract } from '../contract/store.ts';
-import { temporaryFolder } from '../support/folder.ts';
-import { keptLog } from '../support/log-lines.ts';
-import { manualClock } from '../support/manual-clock.ts';
-import { until } from '../support/poll.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { keptLog } from '../support/tools/log-lines.ts';
+import { manualClock } from '../support/tools/manual-clock.ts';
+import { until } from '../support/tools/poll.ts';
 
 const log = keptLog();
 const writer = new URL('embedded-writer.ts', import.meta.url).pathname;

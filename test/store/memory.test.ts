@@ -2,7 +2,7 @@
 
 import { MemoryStore } from '../../src/store/memory.ts';
 import { storeContract } from '../contract/store.ts';
-import { manualClock } from '../support/manual-clock.ts';
+import { manualClock } from '../support/tools/manual-clock.ts';
 
 storeContract('memory', async (t) => {
   const clock = manualClock();

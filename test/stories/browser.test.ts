@@ -4,11 +4,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { WebSocketServer } from 'ws';
-import { startChromium, withoutChromium } from '../support/chromium.ts';
-import { gateway } from '../support/gateway.ts';
-import { until } from '../support/poll.ts';
-import { passwords } from '../support/site.ts';
-import { endsWithin } from '../support/stopwatch.ts';
+import { gateway } from '../support/scenes/gateway.ts';
+import { passwords } from '../support/scenes/site.ts';
+import { startChromium, withoutChromium } from '../support/servers/chromium.ts';
+import { until } from '../support/tools/poll.ts';
+import { endsWithin } from '../support/tools/stopwatch.ts';
 
 const page = `<!doctype html><title>Desk</title><h1>Desk</h1><script>
   window.ends = {};

@@ -8,11 +8,11 @@ import { type TestContext, test } from 'node:test';
 import { request } from 'undici';
 import type { ProbeStep, Provider } from '../../src/core/provider.ts';
 import { type ProviderUnderTest, providerContract } from '../contract/provider.ts';
-import { type AttemptParts, attemptOf } from '../support/attempt.ts';
-import { backWith, callbackAttempt, casProvider, leave } from '../support/cas-provider.ts';
-import { type CasBrowser, needsCas, startCas } from '../support/cas-server.ts';
-import { testCertificates } from '../support/certificates.ts';
-import { freePort } from '../support/free-port.ts';
+import { backWith, callbackAttempt, casProvider, leave } from '../support/scenes/cas-provider.ts';
+import { type CasBrowser, needsCas, startCas } from '../support/servers/cas-server.ts';
+import { type AttemptParts, attemptOf } from '../support/tools/attempt.ts';
+import { testCertificates } from '../support/tools/certificates.ts';
+import { freePort } from '../support/tools/free-port.ts';
 
 const users = [
   { name: 'alice', password: 'alices-4c81', attributes: { displayName: 'Alice Adams', memberOf: ['agents', 'staff'] } },

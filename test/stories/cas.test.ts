@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { type CasServer, needsCas, startCas } from '../support/cas-server.ts';
-import { gateway, type TestGateway, type Yaml } from '../support/gateway.ts';
-import { assertNoSecrets } from '../support/log.ts';
-import { until } from '../support/poll.ts';
-import { endsWithin, timed } from '../support/stopwatch.ts';
-import { startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { type Answer, hiddenFields, Visitor } from '../support/visitor.ts';
+import { gateway, type TestGateway, type Yaml } from '../support/scenes/gateway.ts';
+import { type Answer, hiddenFields, Visitor } from '../support/scenes/visitor.ts';
+import { type CasServer, needsCas, startCas } from '../support/servers/cas-server.ts';
+import { startUpstream, type TestUpstream } from '../support/servers/upstream.ts';
+import { assertNoSecrets } from '../support/tools/log.ts';
+import { until } from '../support/tools/poll.ts';
+import { endsWithin, timed } from '../support/tools/stopwatch.ts';
 
 const story = (name: string, run: (t: TestContext) => Promise<void>) => test(`cas: ${name}`, needsCas, run);
 

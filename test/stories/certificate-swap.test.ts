@@ -6,13 +6,13 @@ import https from 'node:https';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect } from 'node:tls';
-import { type CertificateFiles, testCertificates } from '../support/certificates.ts';
-import { startChromium, withoutChromium } from '../support/chromium.ts';
-import { temporaryFolder } from '../support/folder.ts';
-import { ask, type HttpsSite, httpsSite } from '../support/https-site.ts';
-import { until } from '../support/poll.ts';
-import { passwords } from '../support/site.ts';
-import { endsWithin } from '../support/stopwatch.ts';
+import { ask, type HttpsSite, httpsSite } from '../support/scenes/https-site.ts';
+import { passwords } from '../support/scenes/site.ts';
+import { startChromium, withoutChromium } from '../support/servers/chromium.ts';
+import { type CertificateFiles, testCertificates } from '../support/tools/certificates.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { until } from '../support/tools/poll.ts';
+import { endsWithin } from '../support/tools/stopwatch.ts';
 
 const seenWithin = 2000;
 
@@ -169,7 +169,7 @@ test('certificate swap: a chain without its intermediate is named in the log, an
   put(testCertificates().unchained);
   await seen(port, 'unchained');
   assert.ok(lines.some((line) => line.includes('the chain is not complete') && line.includes('CN=intermediate')));
-  const { run } = await import('../support/command.ts');
+  const { run } = await import('../support/tools/command.ts');
   const file = path.join(await temporaryFolder(t), 'ca.pem');
   copyFileSync(testCertificates().ca, file);
   assert.equal(readFileSync(file, 'utf8'), ca);

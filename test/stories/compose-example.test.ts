@@ -13,10 +13,10 @@ import net, { type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parse } from 'yaml';
-import { testCertificates } from '../support/certificates.ts';
-import { temporaryFolder } from '../support/folder.ts';
-import { freePort } from '../support/free-port.ts';
-import { until } from '../support/poll.ts';
+import { testCertificates } from '../support/tools/certificates.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { freePort } from '../support/tools/free-port.ts';
+import { until } from '../support/tools/poll.ts';
 
 const example = path.resolve(import.meta.dirname, '../../config/examples/compose');
 const read = (file: string): string => readFileSync(path.join(example, file), 'utf8');

@@ -8,14 +8,14 @@ import type { Outcome } from '../../src/core/outcome.ts';
 import type { Provider } from '../../src/core/provider.ts';
 import type { ProviderContext } from '../../src/providers/define.ts';
 import { type ProviderUnderTest, providerContract } from '../contract/provider.ts';
-import { type AttemptParts, attemptOf } from '../support/attempt.ts';
-import { type Kdc, type KdcOptions, needsKdc, startKdc } from '../support/kdc.ts';
-import { type KerberosSetting, kerberosProvider } from '../support/kerberos-provider.ts';
-import { keytabBytes } from '../support/keytab.ts';
-import { ldapProvider, optionsFor } from '../support/ldap-provider.ts';
-import { keptLog } from '../support/log-lines.ts';
-import { until } from '../support/poll.ts';
-import { needsSlapd, startSlapd } from '../support/slapd.ts';
+import { type KerberosSetting, kerberosProvider } from '../support/scenes/kerberos-provider.ts';
+import { ldapProvider, optionsFor } from '../support/scenes/ldap-provider.ts';
+import { type Kdc, type KdcOptions, needsKdc, startKdc } from '../support/servers/kdc.ts';
+import { needsSlapd, startSlapd } from '../support/servers/slapd.ts';
+import { type AttemptParts, attemptOf } from '../support/tools/attempt.ts';
+import { keytabBytes } from '../support/tools/keytab.ts';
+import { keptLog } from '../support/tools/log-lines.ts';
+import { until } from '../support/tools/poll.ts';
 
 const story = (name: string, run: (t: TestContext) => Promise<void>) => test(`kerberos: ${name}`, needsKdc, run);
 

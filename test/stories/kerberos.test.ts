@@ -6,15 +6,15 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Agent } from 'undici';
 import type { Clock } from '../../src/core/clock.ts';
-import { startChromiumProfile, withoutChromium } from '../support/chromium.ts';
-import { freePort } from '../support/free-port.ts';
-import { gateway, type TestGateway, type Yaml } from '../support/gateway.ts';
-import { type Kdc, type KdcOptions, needsKdc, startKdc } from '../support/kdc.ts';
-import { manualClock } from '../support/manual-clock.ts';
-import { until } from '../support/poll.ts';
-import { needsSlapd, startSlapd } from '../support/slapd.ts';
-import { startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { type Answer, hiddenFields, Visitor } from '../support/visitor.ts';
+import { gateway, type TestGateway, type Yaml } from '../support/scenes/gateway.ts';
+import { type Answer, hiddenFields, Visitor } from '../support/scenes/visitor.ts';
+import { startChromiumProfile, withoutChromium } from '../support/servers/chromium.ts';
+import { type Kdc, type KdcOptions, needsKdc, startKdc } from '../support/servers/kdc.ts';
+import { needsSlapd, startSlapd } from '../support/servers/slapd.ts';
+import { startUpstream, type TestUpstream } from '../support/servers/upstream.ts';
+import { freePort } from '../support/tools/free-port.ts';
+import { manualClock } from '../support/tools/manual-clock.ts';
+import { until } from '../support/tools/poll.ts';
 
 const story = (name: string, run: (t: TestContext) => Promise<void>) => test(`kerberos: ${name}`, needsKdc, run);
 

@@ -2,12 +2,12 @@
 
 import type { Log } from '../../src/core/log.ts';
 import { type ProviderUnderTest, providerContract } from '../contract/provider.ts';
-import { type AttemptParts, passwordParts } from '../support/attempt.ts';
-import { testCertificates } from '../support/certificates.ts';
-import { fakePeer } from '../support/fake-ldap.ts';
-import { freePort } from '../support/free-port.ts';
-import { ldapProvider, optionsFor } from '../support/ldap-provider.ts';
-import { needsSlapd, startSlapd } from '../support/slapd.ts';
+import { ldapProvider, optionsFor } from '../support/scenes/ldap-provider.ts';
+import { fakePeer } from '../support/servers/fake-ldap.ts';
+import { needsSlapd, startSlapd } from '../support/servers/slapd.ts';
+import { type AttemptParts, passwordParts } from '../support/tools/attempt.ts';
+import { testCertificates } from '../support/tools/certificates.ts';
+import { freePort } from '../support/tools/free-port.ts';
 
 const people = [
   { uid: 'alice', password: 'alices-4c81' },

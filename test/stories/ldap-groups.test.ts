@@ -1,9 +1,9 @@
 /** The groups of a user in a real OpenLDAP: by search, by the entry's own list, and through groups in groups. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { passwordAttempt } from '../support/attempt.ts';
-import { ldapProvider, optionsFor } from '../support/ldap-provider.ts';
-import { needsSlapd, startSlapd, suffix } from '../support/slapd.ts';
+import { ldapProvider, optionsFor } from '../support/scenes/ldap-provider.ts';
+import { needsSlapd, startSlapd, suffix } from '../support/servers/slapd.ts';
+import { passwordAttempt } from '../support/tools/attempt.ts';
 
 const story = (name: string, run: (t: TestContext) => Promise<void>) => test(`ldap: ${name}`, needsSlapd, run);
 

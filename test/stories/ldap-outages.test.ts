@@ -7,16 +7,16 @@ import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
 import type { ProbeStep, Provider } from '../../src/core/provider.ts';
 import { spkiPin } from '../../src/tls/pins.ts';
-import { passwordAttempt } from '../support/attempt.ts';
-import { testCertificates } from '../support/certificates.ts';
-import { fakePeer } from '../support/fake-ldap.ts';
-import { freePort } from '../support/free-port.ts';
-import { ldapProvider, optionsFor } from '../support/ldap-provider.ts';
-import { keptLog } from '../support/log-lines.ts';
-import { manualClock } from '../support/manual-clock.ts';
-import { until } from '../support/poll.ts';
-import { needsSlapd, type Slapd, startSlapd } from '../support/slapd.ts';
-import { timed } from '../support/stopwatch.ts';
+import { ldapProvider, optionsFor } from '../support/scenes/ldap-provider.ts';
+import { fakePeer } from '../support/servers/fake-ldap.ts';
+import { needsSlapd, type Slapd, startSlapd } from '../support/servers/slapd.ts';
+import { passwordAttempt } from '../support/tools/attempt.ts';
+import { testCertificates } from '../support/tools/certificates.ts';
+import { freePort } from '../support/tools/free-port.ts';
+import { keptLog } from '../support/tools/log-lines.ts';
+import { manualClock } from '../support/tools/manual-clock.ts';
+import { until } from '../support/tools/poll.ts';
+import { timed } from '../support/tools/stopwatch.ts';
 
 const story = (name: string, run: (t: TestContext) => Promise<void>) => test(`ldap: ${name}`, needsSlapd, run);
 

@@ -4,9 +4,7 @@ import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { canonicalUsername } from '../../src/core/principal.ts';
 import { Secret } from '../../src/core/secret.ts';
-import { attemptOf, passwordAttempt, passwordParts } from '../support/attempt.ts';
-import { ldapProvider, optionsFor } from '../support/ldap-provider.ts';
-import { keptLog } from '../support/log-lines.ts';
+import { ldapProvider, optionsFor } from '../support/scenes/ldap-provider.ts';
 import {
   expiringPolicy,
   needsSlapd,
@@ -15,7 +13,9 @@ import {
   startSlapd,
   strictPolicy,
   suffix,
-} from '../support/slapd.ts';
+} from '../support/servers/slapd.ts';
+import { attemptOf, passwordAttempt, passwordParts } from '../support/tools/attempt.ts';
+import { keptLog } from '../support/tools/log-lines.ts';
 
 const story = (name: string, run: (t: TestContext) => Promise<void>) => test(`ldap: ${name}`, needsSlapd, run);
 

@@ -10,14 +10,14 @@ import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { parse } from 'yaml';
-import { flattenLocations } from '../../src/interop/nginx-flatten.ts';
-import { parseNginx } from '../../src/interop/nginx-parse.ts';
+import { flattenLocations } from '../../src/interop/nginx/flatten.ts';
+import { parseNginx } from '../../src/interop/nginx/parse.ts';
 import { compileLocations } from '../../src/routing/locations.ts';
-import { run } from '../support/command.ts';
-import { temporaryFolder } from '../support/folder.ts';
-import { gateway } from '../support/gateway.ts';
-import { needsNginx, startNginx } from '../support/nginx.ts';
-import { routeAt } from '../support/routes.ts';
+import { gateway } from '../support/scenes/gateway.ts';
+import { routeAt } from '../support/scenes/routes.ts';
+import { needsNginx, startNginx } from '../support/servers/nginx.ts';
+import { run } from '../support/tools/command.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
 
 const fixtures = path.join(import.meta.dirname, '../fixtures/nginx');
 

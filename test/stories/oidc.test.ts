@@ -6,15 +6,15 @@ import { type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { request } from 'undici';
 import { WebSocket } from 'ws';
-import { startChromium, withoutChromium } from '../support/chromium.ts';
-import { gateway, type TestGateway, type Yaml } from '../support/gateway.ts';
-import { assertNoSecrets } from '../support/log.ts';
-import { manualClock } from '../support/manual-clock.ts';
-import { type Idp, type IdpOptions, type Person, startIdp } from '../support/oidc-provider.ts';
-import { until } from '../support/poll.ts';
-import { endsWithin } from '../support/stopwatch.ts';
-import { startUpstream, type TestUpstream } from '../support/upstream.ts';
-import { type Answer, hiddenFields, Visitor } from '../support/visitor.ts';
+import { gateway, type TestGateway, type Yaml } from '../support/scenes/gateway.ts';
+import { type Answer, hiddenFields, Visitor } from '../support/scenes/visitor.ts';
+import { startChromium, withoutChromium } from '../support/servers/chromium.ts';
+import { type Idp, type IdpOptions, type Person, startIdp } from '../support/servers/oidc-provider.ts';
+import { startUpstream, type TestUpstream } from '../support/servers/upstream.ts';
+import { assertNoSecrets } from '../support/tools/log.ts';
+import { manualClock } from '../support/tools/manual-clock.ts';
+import { until } from '../support/tools/poll.ts';
+import { endsWithin } from '../support/tools/stopwatch.ts';
 
 const story = (name: string, run: (t: TestContext) => Promise<void>) => test(`oidc: ${name}`, run);
 

@@ -11,9 +11,9 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
-import { temporaryFolder } from '../support/folder.ts';
-import { freePort } from '../support/free-port.ts';
-import { Visitor } from '../support/visitor.ts';
+import { Visitor } from '../support/scenes/visitor.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { freePort } from '../support/tools/free-port.ts';
 
 const run = promisify(execFile);
 const root = path.resolve(import.meta.dirname, '../..');
@@ -28,8 +28,8 @@ test('package: installs in a plain JavaScript project, where the example applica
   await t.test('package: holds JavaScript, declarations and what the pages load, and no source', async () => {
     const files = (await run('tar', ['-tzf', path.join(folder, 'gatehouse.tgz')])).stdout.trim().split('\n');
     for (const file of [
-      'dist/gateway/middleware.js',
-      'dist/gateway/middleware.d.ts',
+      'dist/middleware/middleware.js',
+      'dist/middleware/middleware.d.ts',
       'dist/pages/assets/gatehouse.css',
     ])
       assert.ok(files.includes(`package/${file}`), file);

@@ -8,7 +8,7 @@ import type { Page } from 'playwright-core';
 import { assetPath } from '../../src/pages/assets.ts';
 import { contentSecurityPolicy, type Pages } from '../../src/pages/pages.ts';
 import { everyView, hostilePages } from '../pages/views.ts';
-import { startChromium, withoutChromium } from '../support/chromium.ts';
+import { startChromium, withoutChromium } from '../support/servers/chromium.ts';
 
 const options = { skip: withoutChromium };
 

@@ -9,13 +9,13 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import { WebSocket } from 'ws';
-import { hostileLines } from '../support/hostile-lines.ts';
-import { type Place, type Placement, placements } from '../support/placements.ts';
-import { requestOf, sendRaw } from '../support/raw-http.ts';
-import { passwords } from '../support/site.ts';
-import { endsWithin } from '../support/stopwatch.ts';
-import type { Received } from '../support/upstream.ts';
-import { hiddenFields, type Visitor } from '../support/visitor.ts';
+import { type Place, type Placement, placements } from '../support/scenes/placements.ts';
+import { passwords } from '../support/scenes/site.ts';
+import { hiddenFields, type Visitor } from '../support/scenes/visitor.ts';
+import type { Received } from '../support/servers/upstream.ts';
+import { hostileLines } from '../support/tools/hostile-lines.ts';
+import { requestOf, sendRaw } from '../support/tools/raw-http.ts';
+import { endsWithin } from '../support/tools/stopwatch.ts';
 
 /** The names that only the gateway may set, as an upstream that folds every sign to `-` sees them. */
 const identity = ['user', 'name', 'email', 'groups', 'roles', 'provider'].map((name) => `x-remote-${name}`);

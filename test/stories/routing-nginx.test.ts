@@ -9,9 +9,9 @@ import { locationProblems } from '../../src/routing/location-problems.ts';
 import { compileLocations, upstreamTarget } from '../../src/routing/locations.ts';
 import { matchedText, readPath } from '../../src/routing/path.ts';
 import { canonicalTarget } from '../../src/routing/target.ts';
-import { freePort } from '../support/free-port.ts';
-import { needsNginx, startNginx, testNginx } from '../support/nginx.ts';
-import { routeAt, upstreamAt } from '../support/routes.ts';
+import { routeAt, upstreamAt } from '../support/scenes/routes.ts';
+import { needsNginx, startNginx, testNginx } from '../support/servers/nginx.ts';
+import { freePort } from '../support/tools/free-port.ts';
 
 const seed = 20_261_122;
 

@@ -12,8 +12,8 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { exportJWK, type JWTPayload, SignJWT } from 'jose';
-import { temporaryFolder } from '../support/folder.ts';
-import { passwords, site } from '../support/site.ts';
+import { passwords, site } from '../support/scenes/site.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
 
 const folder = path.resolve(import.meta.dirname, '../../docs/examples/verify-assertion');
 const origin = 'https://cc.example.com';

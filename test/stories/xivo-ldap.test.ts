@@ -6,11 +6,11 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { testCertificates } from '../support/certificates.ts';
-import { temporaryFolder } from '../support/folder.ts';
-import { until } from '../support/poll.ts';
-import { needsSlapd, type Slapd, startSlapd } from '../support/slapd.ts';
-import { serveSite, trustStoreOptions, type XivoSite, xivoSite } from '../support/xivo-site.ts';
+import { serveSite, trustStoreOptions, type XivoSite, xivoSite } from '../support/scenes/xivo-site.ts';
+import { needsSlapd, type Slapd, startSlapd } from '../support/servers/slapd.ts';
+import { testCertificates } from '../support/tools/certificates.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { until } from '../support/tools/poll.ts';
 
 const people = [
   { uid: 'alice', password: 'right', name: 'Alice Adams', email: 'alice@example.com' },

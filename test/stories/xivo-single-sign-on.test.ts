@@ -4,12 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { needsCas, startCas } from '../support/cas-server.ts';
-import { testCertificates } from '../support/certificates.ts';
-import { temporaryFolder } from '../support/folder.ts';
-import { needsKdc, startKdc } from '../support/kdc.ts';
-import { startIdp } from '../support/oidc-provider.ts';
-import { serveSite, trustStoreOptions, xivoSite } from '../support/xivo-site.ts';
+import { serveSite, trustStoreOptions, xivoSite } from '../support/scenes/xivo-site.ts';
+import { needsCas, startCas } from '../support/servers/cas-server.ts';
+import { needsKdc, startKdc } from '../support/servers/kdc.ts';
+import { startIdp } from '../support/servers/oidc-provider.ts';
+import { testCertificates } from '../support/tools/certificates.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
 
 const pathOf = (url: URL): string => url.pathname + url.search;
 

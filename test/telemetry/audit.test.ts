@@ -11,11 +11,11 @@ import { visibleJson } from '../../src/telemetry/json-line.ts';
 import { LineFile } from '../../src/telemetry/line-file.ts';
 import { auditOptions } from '../../src/telemetry/options.ts';
 import { scrub } from '../../src/telemetry/scrub.ts';
-import { temporaryFolder } from '../support/folder.ts';
-import { collectLog } from '../support/log.ts';
-import { manualClock } from '../support/manual-clock.ts';
-import { until } from '../support/poll.ts';
-import { trials } from '../support/properties.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { collectLog } from '../support/tools/log.ts';
+import { manualClock } from '../support/tools/manual-clock.ts';
+import { until } from '../support/tools/poll.ts';
+import { trials } from '../support/tools/properties.ts';
 
 const request: AuditRecord = {
   event: 'request',

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { createLog } from '../../src/telemetry/log.ts';
 import { logOptions, wantsPretty } from '../../src/telemetry/options.ts';
 import { prettyLine } from '../../src/telemetry/pretty.ts';
-import { collectLog } from '../support/log.ts';
+import { collectLog } from '../support/tools/log.ts';
 
 test('a record is one JSON line with time, level, fields and message', () => {
   const { log, lines, records } = collectLog();

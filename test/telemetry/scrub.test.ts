@@ -6,8 +6,8 @@ import fc from 'fast-check';
 import { Secret } from '../../src/core/secret.ts';
 import { isSecretName, scrub } from '../../src/telemetry/scrub.ts';
 import { scrubText } from '../../src/telemetry/scrub-text.ts';
-import { trials } from '../support/properties.ts';
-import { cpuTime } from '../support/stopwatch.ts';
+import { trials } from '../support/tools/properties.ts';
+import { cpuTime } from '../support/tools/stopwatch.ts';
 
 const jwt = 'eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ';
 

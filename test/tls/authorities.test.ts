@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { OperatorError } from '../../src/core/errors.ts';
 import { readAuthorities, systemAuthorities } from '../../src/tls/authorities.ts';
-import { testCertificates } from '../support/certificates.ts';
+import { testCertificates } from '../support/tools/certificates.ts';
 
 function fileOf(t: TestContext, content: string | Buffer): string {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-authorities-'));

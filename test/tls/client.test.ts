@@ -11,7 +11,7 @@ import { chainReport, insecureReadChain, issuersOf } from '../../src/tls/chain-r
 import { type Trust, tlsClientOptions } from '../../src/tls/client.ts';
 import { describeTlsError } from '../../src/tls/describe-error.ts';
 import { spkiPin } from '../../src/tls/pins.ts';
-import { type CertificateFiles, testCertificates } from '../support/certificates.ts';
+import { type CertificateFiles, testCertificates } from '../support/tools/certificates.ts';
 
 const certificates = testCertificates();
 const ca = readAuthorities(certificates.ca);

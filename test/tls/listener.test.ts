@@ -9,12 +9,12 @@ import { Secret } from '../../src/core/secret.ts';
 import { Certificates, prepareCertificates } from '../../src/tls/certificates.ts';
 import type { CertificateSource } from '../../src/tls/options.ts';
 import { dateProblem, readServerCertificate } from '../../src/tls/server-certificate.ts';
-import { type CertificateFiles, issueCertificate, testCertificates } from '../support/certificates.ts';
-import { temporaryFolder } from '../support/folder.ts';
-import { type CollectedLog, collectLog } from '../support/log.ts';
-import { manualClock } from '../support/manual-clock.ts';
-import { until } from '../support/poll.ts';
-import { endsWithin } from '../support/stopwatch.ts';
+import { type CertificateFiles, issueCertificate, testCertificates } from '../support/tools/certificates.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { type CollectedLog, collectLog } from '../support/tools/log.ts';
+import { manualClock } from '../support/tools/manual-clock.ts';
+import { until } from '../support/tools/poll.ts';
+import { endsWithin } from '../support/tools/stopwatch.ts';
 
 const openssl = (...words: readonly string[]): void =>
   void execFileSync('openssl', words, { stdio: ['ignore', 'ignore', 'pipe'] });

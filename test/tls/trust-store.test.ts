@@ -14,8 +14,8 @@ import { Secret } from '../../src/core/secret.ts';
 import { readAuthorities } from '../../src/tls/authorities.ts';
 import { tlsClientOptions } from '../../src/tls/client.ts';
 import { trustStoreCertificates } from '../../src/tls/trust-store.ts';
-import { testCertificates } from '../support/certificates.ts';
-import { temporaryFolder } from '../support/folder.ts';
+import { testCertificates } from '../support/tools/certificates.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
 
 /** Written by keytool of Java 17: `keytool -import -file trusted.pem -alias ldapcert -keystore …`. */
 const fixture = (name: string): string => join(import.meta.dirname, '../fixtures/xivo', name);

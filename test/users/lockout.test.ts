@@ -7,9 +7,9 @@ import { EmbeddedStore } from '../../src/store/embedded.ts';
 import { StoreError } from '../../src/store/errors.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { Lockout, lockoutOptions } from '../../src/users/lockout.ts';
-import { temporaryFolder } from '../support/folder.ts';
-import { keptLog } from '../support/log-lines.ts';
-import { manualClock } from '../support/manual-clock.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { keptLog } from '../support/tools/log-lines.ts';
+import { manualClock } from '../support/tools/manual-clock.ts';
 
 const second = 1000;
 const minute = 60 * second;

@@ -19,8 +19,8 @@ import { OperatorError } from '../../src/core/errors.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { hashPassword } from '../../src/users/passwords.ts';
 import { UsersFile } from '../../src/users/users-file.ts';
-import { temporaryFolder } from '../support/folder.ts';
-import { keptLog } from '../support/log-lines.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { keptLog } from '../support/tools/log-lines.ts';
 
 const hash = await hashPassword(new Secret('right'));
 

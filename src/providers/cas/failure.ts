@@ -1,6 +1,6 @@
 /** Why a CAS server could not be asked: every error of sockets, TLS, HTTP and XML as one kind, with an operator's text. */
 import type { Reason } from '../../core/reason.ts';
-import { networkProblem } from '../network.ts';
+import { networkProblem } from '../../remote/network-error.ts';
 import { XmlError } from './xml.ts';
 
 /** A server that cannot be asked. The message names the server and never holds a ticket. */

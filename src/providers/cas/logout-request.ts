@@ -3,11 +3,11 @@ import { isTicket } from './tickets.ts';
 import { childrenOf, plainText, readXml, XmlError } from './xml.ts';
 
 const protocol = 'urn:oasis:names:tc:SAML:2.0:protocol';
-const mostCharacters = 16 * 1024;
+const maxCharacters = 16 * 1024;
 
 /** The ticket that a `samlp:LogoutRequest` names. Throws an XmlError for anything else. */
 export function readLogoutRequest(document: string): string {
-  if (document.length > mostCharacters) throw new XmlError('the document is too large');
+  if (document.length > maxCharacters) throw new XmlError('the document is too large');
   const root = readXml(document);
   if (root.namespace !== protocol || root.name !== 'LogoutRequest')
     throw new XmlError('the document is not a LogoutRequest of SAML 2.0');

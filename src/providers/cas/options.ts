@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { duration, httpUrl } from '../../config/values.ts';
 import { OperatorError } from '../../core/errors.ts';
-import { caBundle } from '../trust.ts';
+import { caBundle } from '../../remote/trust-options.ts';
 
 const attributeName = () =>
   z

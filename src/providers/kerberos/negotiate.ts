@@ -12,7 +12,7 @@ export type NegotiateReading =
   | { readonly kind: 'token'; readonly token: string };
 
 /** In characters of base64; the largest tickets of Active Directory are 48,000 bytes. */
-const longestToken = 64 * 1024;
+const maxToken = 64 * 1024;
 
 /** How the messages begin that Windows sends where it has no ticket, bare or wrapped in SPNEGO. */
 const signatures = [Buffer.from('NTLMSSP\0', 'latin1'), Buffer.from('NEGOEXTS', 'latin1')];
@@ -23,7 +23,7 @@ export function readNegotiate(authorization: string | undefined): NegotiateReadi
   if (rest === undefined) return { kind: 'none' };
   const text = rest.trim();
   if (text === '') return { kind: 'no-ticket' };
-  if (text.length > longestToken || text.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) {
+  if (text.length > maxToken || text.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) {
     return { kind: 'malformed' };
   }
   const bytes = Buffer.from(text, 'base64');

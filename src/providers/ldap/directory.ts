@@ -40,7 +40,7 @@ interface Member {
 }
 
 const firstPause = 5000;
-const longestPause = 60_000;
+const maxPause = 60_000;
 const activeDirectory = '1.2.840.113556.1.4.800';
 
 /** The servers of one directory. */
@@ -191,7 +191,7 @@ export class Directory {
 }
 
 function pauseAfter(failures: number): number {
-  return Math.min(longestPause, firstPause * 2 ** (failures - 1));
+  return Math.min(maxPause, firstPause * 2 ** (failures - 1));
 }
 
 /** A client that has gone away says nothing about the server. */

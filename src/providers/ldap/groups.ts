@@ -21,8 +21,8 @@ export type GroupSource =
     }
   | { readonly kind: 'listed'; readonly listedIn: string; readonly attribute: 'rdn' | 'dn'; readonly nested: boolean };
 
-const mostGroups = 1000;
-const mostLevels = 10;
+const maxGroups = 1000;
+const maxLevels = 10;
 const pageSize = 500;
 const inChain = new FilterTemplate('(member=%d)');
 
@@ -99,7 +99,7 @@ class GroupReader {
     const seen = new Map(start.map((group) => [group.dn.toLowerCase(), group]));
     let level = start;
     for (let depth = 0; level.length > 0; depth++) {
-      if (depth === mostLevels || seen.size > mostGroups) {
+      if (depth === maxLevels || seen.size > maxGroups) {
         this.#log.warn({ groups: seen.size, depth }, 'ldap groups in groups go too far; the rest is left out');
         break;
       }
@@ -143,7 +143,7 @@ class GroupReader {
         });
         for await (const { searchEntries: entries } of pages) {
           groups.push(...entries.map(readEntry));
-          if (groups.length > mostGroups) {
+          if (groups.length > maxGroups) {
             this.#log.warn({ groups: groups.length }, 'ldap user is in too many groups; the rest is left out');
             break;
           }

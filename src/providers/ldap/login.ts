@@ -7,12 +7,12 @@ import type { Secret } from '../../core/secret.ts';
 import { type BindVerdict, bindUser, isUsablePassword } from './bind.ts';
 import type { Connection } from './connection.ts';
 import type { Deadline } from './deadline.ts';
-import { Decoy } from './decoy.ts';
 import type { Directory } from './directory.ts';
 import { type DirectoryEntry, subjectOf } from './entry.ts';
 import { type GroupSource, readGroups } from './groups.ts';
 import type { AttributeMap } from './options.ts';
 import { changeActiveDirectoryPassword, changeOwnPassword, type PasswordChange } from './password-change.ts';
+import { Decoy } from './timing-decoy.ts';
 import type { Server } from './transport.ts';
 import { type FoundUser, findUser, type UserSearch } from './user-search.ts';
 

@@ -2,8 +2,8 @@
 import * as z from 'zod';
 import { duration, secret } from '../../config/values.ts';
 import { OperatorError } from '../../core/errors.ts';
+import { caBundle, pin } from '../../remote/trust-options.ts';
 import { tlsClientOptions } from '../../tls/client.ts';
-import { caBundle, pin } from '../trust.ts';
 import { isDn } from './dn.ts';
 import { FilterTemplate } from './filter.ts';
 import type { GroupSource } from './groups.ts';

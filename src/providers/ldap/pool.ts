@@ -4,7 +4,7 @@ import { directoryError } from './failure.ts';
 import { Semaphore } from './semaphore.ts';
 
 const idleLimit = 60_000;
-const longestQueue = 1000;
+const maxQueue = 1000;
 
 /** A bounded set of bound connections. */
 export class Pool {
@@ -16,7 +16,7 @@ export class Pool {
   /** `open` connects and binds; `size` is the most connections at once. */
   constructor(open: (signal: AbortSignal) => Promise<Connection>, size: number) {
     this.#open = open;
-    this.#turns = new Semaphore(size, longestQueue);
+    this.#turns = new Semaphore(size, maxQueue);
   }
 
   /**

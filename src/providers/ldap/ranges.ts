@@ -18,7 +18,7 @@ interface Portion {
   readonly next: number | undefined;
 }
 
-const mostPortions = 20;
+const maxPortions = 20;
 const rangeName = /^([\w.-]+);range=(\d{1,9})-(\d{1,9}|\*)$/i;
 
 /** The entry with every list whole. Throws a DirectoryError where one has no end: half the groups are not the user's groups. */
@@ -35,7 +35,7 @@ async function collect(dn: string, first: Portion, ask: AskForRange): Promise<st
   if (first.start !== 0) throw missing(dn, attribute, 0);
   let { next } = first;
   for (let count = 1; next !== undefined; count++) {
-    const answer = count < mostPortions ? await ask(dn, `${attribute};range=${next}-*`) : undefined;
+    const answer = count < maxPortions ? await ask(dn, `${attribute};range=${next}-*`) : undefined;
     const found = Object.entries(answer ?? {}).flatMap(([name, value]) => portionOf(name, value) ?? []);
     // ldapts puts an empty list where an attribute that was asked for did not come.
     const portion = found.find(

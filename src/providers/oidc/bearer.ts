@@ -7,12 +7,12 @@ import { decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose';
 import * as client from 'openid-client';
 import type { Clock } from '../../core/clock.ts';
 import type { Outcome } from '../../core/outcome.ts';
+import { algorithms, issuerIn } from './assertion-reader.ts';
 import { assertionOf, type ClaimRules, type Claims, hasPlausibleTimes, valuesOf } from './claims.ts';
-import type { Relying } from './exchange.ts';
 import { OidcError, oidcError, rejection } from './failure.ts';
-import { algorithms, issuerIn } from './identity.ts';
 import type { Issuer, KnownIssuer } from './issuer.ts';
 import type { BearerOptions, OidcOptions } from './options.ts';
+import type { RelyingParty } from './relying-party.ts';
 import { waitFor } from './wait.ts';
 
 /** What bearer tokens take. */
@@ -21,12 +21,12 @@ export interface BearerParts {
   readonly bearer: BearerOptions;
   readonly rules: ClaimRules;
   readonly issuer: Issuer;
-  readonly relying: Relying;
+  readonly relying: RelyingParty;
   readonly clock: Clock;
 }
 
-const mostCharacters = 16_384;
-const mostKept = 1000;
+const maxCharacters = 16_384;
+const maxKept = 1000;
 const tolerance = 5;
 
 /** The token of an `Authorization` header: undefined when there is none of this scheme, empty when it is none that could be. */
@@ -34,7 +34,7 @@ export function bearerTokenIn(authorization: string | undefined): string | undef
   const [, token] = /^bearer +(.*)$/is.exec(authorization ?? '') ?? [];
   if (token === undefined) return undefined;
   // RFC 6750 §2.1: b64token.
-  return token.length <= mostCharacters && /^[\w.~+/-]+=*$/.test(token) ? token : '';
+  return token.length <= maxCharacters && /^[\w.~+/-]+=*$/.test(token) ? token : '';
 }
 
 /** Judges bearer tokens. */
@@ -131,7 +131,7 @@ export class Bearer {
     this.#answers.delete(digest);
     this.#answers.set(digest, { claims, until });
     for (const [oldest] of this.#answers) {
-      if (this.#answers.size <= mostKept) return;
+      if (this.#answers.size <= maxKept) return;
       this.#answers.delete(oldest);
     }
   }

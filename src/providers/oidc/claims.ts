@@ -19,7 +19,7 @@ export interface ClaimRules {
   readonly required: readonly (readonly [claim: string, values: readonly string[]])[];
 }
 
-const mostNameCharacters = 256;
+const maxNameCharacters = 256;
 /** The last second of the year 9999: times beyond it are no times. */
 const lastSecond = 253_402_300_799;
 
@@ -67,7 +67,7 @@ function subjectOf(sources: readonly Claims[], rules: ClaimRules): string | Oidc
   if (value === undefined) return rejection('claim-missing', `there is no claim ${rules.username}`, hint);
   if (values.length > 1) return rejection('claim-missing', `the claim ${rules.username} has more than one value`, hint);
   const username = canonicalUsername(value);
-  if (username === '' || username.length > mostNameCharacters || /\p{Cc}|\p{Cs}/u.test(username))
+  if (username === '' || username.length > maxNameCharacters || /\p{Cc}|\p{Cs}/u.test(username))
     return rejection('claim-missing', `the claim ${rules.username} is no usable name`, hint);
   const parts = username.split('@');
   // `attacker@evil.com@company.com` ends in a good domain (GHSA-c5c4-8r6x-56w3).

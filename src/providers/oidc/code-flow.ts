@@ -4,20 +4,20 @@ import * as z from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { Attempt } from '../../core/provider.ts';
+import type { AssertionReader } from './assertion-reader.ts';
 import { clockTolerance } from './claims.ts';
-import type { Relying } from './exchange.ts';
 import { rejection } from './failure.ts';
 import { type GrantState, grantOf } from './grant.ts';
-import type { Identity } from './identity.ts';
 import type { Issuer } from './issuer.ts';
 import type { OidcOptions } from './options.ts';
+import type { RelyingParty } from './relying-party.ts';
 
 /** What signing in takes. */
 export interface CodeFlowParts {
   readonly options: OidcOptions;
   readonly issuer: Issuer;
-  readonly relying: Relying;
-  readonly identity: Identity;
+  readonly relying: RelyingParty;
+  readonly identity: AssertionReader;
   readonly clock: Clock;
 }
 
@@ -29,7 +29,7 @@ const flowState = z.strictObject({
   freshSince: z.number().optional(),
 });
 
-const mostCodeCharacters = 4096;
+const maxCodeCharacters = 4096;
 
 /** The code flow with PKCE, state and nonce. */
 export class CodeFlow {
@@ -70,7 +70,7 @@ export class CodeFlow {
     const { issuer, relying, identity, clock } = this.#parts;
     const flow = flowState.safeParse(state).data;
     if (!flow) throw rejection('flow-expired', 'the login under way is none that this provider has begun');
-    if ((url.searchParams.get('code') ?? '').length > mostCodeCharacters)
+    if ((url.searchParams.get('code') ?? '').length > maxCodeCharacters)
       throw rejection('token-rejected', 'the code is too long');
     const found = await issuer.find(signal);
     const configuration = relying.at(found, signal);

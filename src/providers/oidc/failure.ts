@@ -6,7 +6,7 @@ import { errors as jose } from 'jose';
 import * as client from 'openid-client';
 import type { Outcome } from '../../core/outcome.ts';
 import type { Reason } from '../../core/reason.ts';
-import { networkProblem } from '../network.ts';
+import { networkProblem } from '../../remote/network-error.ts';
 
 /** A failure in an operator's words. The message names the issuer or the step, and never holds a token, a code or a secret. */
 export class OidcError extends Error {

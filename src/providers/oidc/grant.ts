@@ -15,7 +15,7 @@ const grantState = z.object({
 export type GrantState = z.output<typeof grantState>;
 
 const leastLife = 10_000;
-const mostLife = 24 * 3_600_000;
+const maxLife = 24 * 3_600_000;
 const share = 0.8;
 
 /** The tokens that a session kept; undefined when it holds something else. */
@@ -25,7 +25,7 @@ export function readGrant(state: unknown): GrantState | undefined {
 
 /** The grant of a session; refreshed when most of the access token's life is over, if there is a way to. */
 export function grantOf(state: GrantState, expiresIn: number | undefined, now: number): SessionGrant {
-  const life = Math.min(mostLife, Math.max(leastLife, (expiresIn ?? 300) * 1000));
+  const life = Math.min(maxLife, Math.max(leastLife, (expiresIn ?? 300) * 1000));
   return {
     handles: [state.sid === undefined ? unnamedHandle(state.sub) : sidHandle(state.sid), subHandle(state.sub)],
     state,

@@ -5,13 +5,13 @@ import * as client from 'openid-client';
 import type { Clock } from '../../core/clock.ts';
 import type { LogoutNotice, LogoutRequest } from '../../core/provider.ts';
 import type { Store } from '../../core/store.ts';
+import { algorithms } from './assertion-reader.ts';
 import { clockTolerance, hasPlausibleTimes } from './claims.ts';
-import type { Relying } from './exchange.ts';
 import { oidcError } from './failure.ts';
 import { readGrant, sidHandle, subHandle, unnamedHandle } from './grant.ts';
-import { algorithms } from './identity.ts';
 import type { Issuer, KnownIssuer } from './issuer.ts';
 import type { OidcOptions } from './options.ts';
+import type { RelyingParty } from './relying-party.ts';
 import { waitFor } from './wait.ts';
 
 /** What logout takes. */
@@ -19,17 +19,17 @@ export interface LogoutParts {
   readonly name: string;
   readonly options: OidcOptions;
   readonly issuer: Issuer;
-  readonly relying: Relying;
+  readonly relying: RelyingParty;
   readonly store: Store;
   readonly clock: Clock;
 }
 
 const event = 'http://schemas.openid.net/event/backchannel-logout';
 const maxAge = 120_000;
-const mostCharacters = 16_384;
-const mostIdCharacters = 256;
+const maxCharacters = 16_384;
+const maxIdCharacters = 256;
 /** Servers refuse longer request lines; without the hint they ask the user whether to sign out. */
-const mostUrlCharacters = 6000;
+const maxUrlCharacters = 6000;
 
 /** Logout at the issuer, and by it. */
 export class Logout {
@@ -56,7 +56,7 @@ export class Logout {
       ...parameters,
       ...(hint !== undefined && { id_token_hint: hint }),
     });
-    return url.href.length <= mostUrlCharacters ? url : client.buildEndSessionUrl(configuration, parameters);
+    return url.href.length <= maxUrlCharacters ? url : client.buildEndSessionUrl(configuration, parameters);
   }
 
   /** Reads what came in by one of the two channels. */
@@ -87,7 +87,7 @@ export class Logout {
   /** OpenID Connect Back-Channel Logout §2.6. */
   async #readBack(form: URLSearchParams | undefined, signal: AbortSignal): Promise<LogoutNotice> {
     const token = form?.get('logout_token');
-    if (!token || token.length > mostCharacters) return refused('there is no logout_token');
+    if (!token || token.length > maxCharacters) return refused('there is no logout_token');
     let payload: JWTPayload;
     try {
       payload = await this.#verify(token, await this.#parts.issuer.find(signal), signal);
@@ -152,7 +152,7 @@ function problemOf(payload: JWTPayload): string | undefined {
 }
 
 function isId(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= mostIdCharacters;
+  return typeof value === 'string' && value !== '' && value.length <= maxIdCharacters;
 }
 
 function refused(detail: string): LogoutNotice {

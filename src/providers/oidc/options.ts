@@ -3,7 +3,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import * as z from 'zod';
 import { duration, fileText, httpUrl, secret } from '../../config/values.ts';
 import { OperatorError } from '../../core/errors.ts';
-import { caBundle } from '../trust.ts';
+import { caBundle } from '../../remote/trust-options.ts';
 
 const words = () => z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be a word of printable ASCII without spaces');
 

@@ -2,11 +2,11 @@
 import * as client from 'openid-client';
 import type { Clock } from '../../core/clock.ts';
 import type { ProbeStep } from '../../core/provider.ts';
-import type { Relying } from './exchange.ts';
 import { type OidcError, oidcError, outage } from './failure.ts';
 import type { Issuer, KnownIssuer } from './issuer.ts';
 import type { OidcOptions } from './options.ts';
 import { type Finding, reach, resolve, secure } from './probe-network.ts';
+import type { RelyingParty } from './relying-party.ts';
 import type { Fetch } from './transport.ts';
 import { within } from './wait.ts';
 
@@ -14,7 +14,7 @@ import { within } from './wait.ts';
 export interface ProbePlan {
   readonly options: OidcOptions;
   readonly issuer: Issuer;
-  readonly relying: Relying;
+  readonly relying: RelyingParty;
   readonly fetch: Fetch;
   /** The address that must be registered at the issuer. */
   readonly callbackUrl: URL;

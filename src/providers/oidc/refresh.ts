@@ -7,18 +7,18 @@ import * as client from 'openid-client';
 import type { Clock } from '../../core/clock.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { Assertion } from '../../core/principal.ts';
-import type { Relying } from './exchange.ts';
+import type { AssertionReader, TokenClaims } from './assertion-reader.ts';
 import { type OidcError, oidcError, outage, rejection } from './failure.ts';
 import { type GrantState, grantOf, readGrant } from './grant.ts';
-import type { Identity, Said } from './identity.ts';
 import type { Issuer } from './issuer.ts';
+import type { RelyingParty } from './relying-party.ts';
 import { waitFor, within } from './wait.ts';
 
 /** What refreshing takes. */
 export interface RefreshParts {
   readonly issuer: Issuer;
-  readonly relying: Relying;
-  readonly identity: Identity;
+  readonly relying: RelyingParty;
+  readonly identity: AssertionReader;
   readonly clock: Clock;
   /** For each of the two things that a refresh asks: new tokens, and what is known of the user. In milliseconds. */
   readonly timeout: number;
@@ -121,7 +121,7 @@ export class TokenRefresher {
   }
 
   /** What the issuer says of the user by now; undefined when it cannot be asked just then: the token that came is not lost for it. */
-  async #reread(said: Omit<Said, 'configuration'>): Promise<Assertion | undefined> {
+  async #reread(said: Omit<TokenClaims, 'configuration'>): Promise<Assertion | undefined> {
     const { relying, identity } = this.#parts;
     try {
       return await this.#bounded((signal) =>

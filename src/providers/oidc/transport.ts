@@ -3,7 +3,7 @@ import { Agent, fetch as undiciFetch } from 'undici';
 import type { Authorities } from '../../tls/authorities.ts';
 import { tlsClientOptions } from '../../tls/client.ts';
 
-const mostBytes = 1024 * 1024;
+const maxBytes = 1024 * 1024;
 const connections = 16;
 
 /** A fetch with the shape that openid-client and jose ask for. */
@@ -55,7 +55,7 @@ export class Transport {
     return new Agent({
       connect: { ...tlsClientOptions({ ca: this.#ca }), timeout: this.#timeout },
       connections,
-      maxResponseSize: mostBytes,
+      maxResponseSize: maxBytes,
       headersTimeout: this.#timeout,
       bodyTimeout: this.#timeout,
       keepAliveTimeout: 15_000,

@@ -1,0 +1,55 @@
+/** What `gatehouse check` says of the certificates of the https listeners, at the line that names them. */
+import type { ConfigIssue } from '../../config/report.ts';
+import { OperatorError } from '../../core/errors.ts';
+import type { Reading } from '../../runtime/reading.ts';
+import { warnAhead } from '../../tls/certificates.ts';
+import { dateProblem, readServerCertificate, type ServerCertificate } from '../../tls/server-certificate.ts';
+
+/** Errors keep the gateway from starting, or visitors from connecting; warnings do neither. */
+export interface CertificateIssues {
+  readonly errors: readonly ConfigIssue[];
+  readonly warnings: readonly ConfigIssue[];
+}
+
+/** Reads every certificate that the configuration names. */
+export async function certificateIssues({
+  document,
+  locate,
+}: Extract<Reading, { kind: 'ok' }>): Promise<CertificateIssues> {
+  const errors: ConfigIssue[] = [];
+  const warnings: ConfigIssue[] = [];
+  const { tls: sources = [], publicUrl } = document.server;
+  const names: string[] = [];
+  for (const [index, source] of sources.entries()) {
+    const place = locate(sources.length > 1 ? ['server', 'tls', index] : ['server', 'tls']);
+    try {
+      const certificate = await readServerCertificate(source);
+      names.push(...(certificate.report.certificates[0]?.names ?? []));
+      const problem = dateProblem(certificate, Date.now());
+      if (problem)
+        errors.push({ ...place, message: problem, hint: 'put a certificate that is valid now in its place' });
+      warnings.push(...warningsOf(certificate, !problem).map((message) => ({ ...place, message })));
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      errors.push({ ...place, message: error.message, ...(error.hint && { hint: error.hint }) });
+    }
+  }
+  if (errors.length === 0 && sources.length > 0 && !names.some((name) => isFor(name, publicUrl.hostname)))
+    warnings.push({
+      ...locate(['server', 'tls']),
+      message: `no certificate is for ${publicUrl.hostname}, the host of publicUrl; they are for ${names.join(', ') || 'nobody'}`,
+      hint: 'browsers refuse a certificate of another name; gatehouse cert check FILE shows its names',
+    });
+  return { errors, warnings };
+}
+
+function warningsOf({ label, remarks, report }: ServerCertificate, isValid: boolean): string[] {
+  const left = report.expires.getTime() - Date.now();
+  const end = isValid && left < warnAhead ? [`expires on ${report.expires.toISOString().slice(0, 10)}; renew it`] : [];
+  return [...remarks, ...end].map((remark) => `${label}: ${remark}`);
+}
+
+function isFor(name: string, host: string): boolean {
+  const spelt = name.toLowerCase();
+  return spelt === host || (spelt.startsWith('*.') && host.replace(/^[^.]+/, '*') === spelt);
+}

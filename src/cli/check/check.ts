@@ -1,0 +1,97 @@
+/** `gatehouse check`: is the configuration right, and, with `--connect`, do the providers answer? */
+
+import { type ConfigIssue, formatIssues } from '../../config/report.ts';
+import type { ProbeStep } from '../../core/provider.ts';
+import type { Document } from '../../gateway/document.ts';
+import { routesOf } from '../../gateway/routes.ts';
+import { locationWarnings } from '../../routing/location-warnings.ts';
+import type { Reading } from '../../runtime/reading.ts';
+import type { Command, Invocation, Terminal } from '../command.ts';
+import { appOption, configFile, configOption, readConfigurationFor } from '../configuration.ts';
+import { withProviders } from '../providers.ts';
+import { certificateIssues } from './certificates.ts';
+import { originTable } from './origin-table.ts';
+import { providerFileIssues } from './provider-files.ts';
+
+/** The command. */
+export const check: Command = {
+  usage: 'gatehouse check [--config FILE] [--app] [--connect]',
+  summary: 'say what is wrong with a configuration; with --connect also try each provider',
+  help: [
+    'Reports every error at once, each with file, line and column, and warns of what is allowed but seldom meant.',
+    'Where the environment changes the configuration, or is all of it, it lists each value and where that came from.',
+    'Certificates, users files and keytabs are read, and what would stop a start is an error.',
+    '--connect tries each provider step by step and names the step that failed, why, and its time.',
+    '--app: the file is that of an application with the gateway inside, where routes have no upstream.',
+    'Exits with 0 when all is good, 1 otherwise. Warnings alone are good.',
+  ].join('\n'),
+  options: { ...configOption, ...appOption, connect: { type: 'boolean' } },
+  run: runCheck,
+};
+
+const probeTimeout = 30_000;
+
+async function runCheck(invocation: Invocation): Promise<number> {
+  const { terminal } = invocation;
+  const file = configFile(invocation);
+  const reading = readConfigurationFor(invocation, file);
+  if (reading.kind === 'invalid') {
+    const count = reading.issues.length;
+    terminal.stderr.write(`${formatIssues(reading.issues)}\n${count} ${count === 1 ? 'error' : 'errors'}\n`);
+    return 1;
+  }
+  const certificates = await certificateIssues(reading);
+  const files = providerFileIssues(reading);
+  const warnings = [...reading.warnings, ...routeWarnings(reading), ...certificates.warnings, ...files.warnings];
+  const errors = [...certificates.errors, ...files.errors];
+  if (warnings.length > 0)
+    terminal.stderr.write(
+      `${formatIssues(warnings)}\n${warnings.length} ${warnings.length === 1 ? 'warning' : 'warnings'}\n`,
+    );
+  if (errors.length > 0) {
+    const count = errors.length;
+    terminal.stderr.write(`${formatIssues(errors)}\n${count} ${count === 1 ? 'error' : 'errors'}\n`);
+    return 1;
+  }
+  if (reading.overrides.length > 0) terminal.stdout.write(`${originTable(reading.overrides)}\n`);
+  terminal.stdout.write(`${file}: good\n`);
+  return invocation.values.connect === true ? connect(reading.document, terminal) : 0;
+}
+
+/** What is allowed but seldom meant, at the line where it stands. */
+function routeWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
+  const routes = routesOf(document);
+  return locationWarnings(routes).map(({ route, key, message, hint }) => ({
+    ...locate(['routes', routes.indexOf(route), key]),
+    message,
+    hint,
+  }));
+}
+
+async function connect(document: Document, terminal: Terminal): Promise<number> {
+  const isGood = await withProviders(document, async ({ all }) => {
+    let isWell = true;
+    for (const [name, provider] of all) {
+      terminal.stdout.write(`\n${name} (${document.providers[name]?.type})\n`);
+      if (!provider.probe) {
+        terminal.stdout.write('  nothing to connect to\n');
+        continue;
+      }
+      for await (const step of provider.probe(AbortSignal.timeout(probeTimeout))) {
+        if (step.result === 'failed') isWell = false;
+        terminal.stdout.write(formatStep(step));
+      }
+    }
+    return isWell;
+  });
+  terminal.stdout.write(
+    isGood ? '\nevery provider answers\n' : '\nat least one provider does not answer as it should\n',
+  );
+  return isGood ? 0 : 1;
+}
+
+function formatStep({ step, result, detail, hint, milliseconds }: ProbeStep): string {
+  const mark = { ok: 'ok     ', warning: 'warning', failed: 'FAILED ' }[result];
+  const line = `  ${mark}  ${step.padEnd(10)} ${`${Math.round(milliseconds)} ms`.padStart(8)}  ${detail}\n`;
+  return hint ? `${line}${' '.repeat(31)}${hint}\n` : line;
+}

@@ -1,0 +1,28 @@
+/** What `gatehouse check` says of the files that providers are given, at the provider: a start would end at the same. */
+import type { ConfigIssue } from '../../config/report.ts';
+import { OperatorError } from '../../core/errors.ts';
+import type { ProviderDefinition } from '../../providers/define.ts';
+import * as kinds from '../../providers/index.ts';
+import type { Reading } from '../../runtime/reading.ts';
+
+const providerKinds: Readonly<Record<string, ProviderDefinition>> = kinds;
+
+/** Reads the files of every provider. Errors keep the gateway from starting. */
+export function providerFileIssues({ document, locate }: Extract<Reading, { kind: 'ok' }>): {
+  readonly errors: readonly ConfigIssue[];
+  readonly warnings: readonly ConfigIssue[];
+} {
+  const errors: ConfigIssue[] = [];
+  const warnings: ConfigIssue[] = [];
+  for (const [name, options] of Object.entries(document.providers)) {
+    const place = locate(['providers', name]);
+    try {
+      const remarks = providerKinds[options.type]?.checkFiles?.(name, options) ?? [];
+      warnings.push(...remarks.map((message) => ({ ...place, message })));
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      errors.push({ ...place, message: error.message, ...(error.hint && { hint: error.hint }) });
+    }
+  }
+  return { errors, warnings };
+}

@@ -1,0 +1,99 @@
+/** `gatehouse import xivo`: XiVO's `custom.env`, `docker-xivocc.yml` and `xuc.conf`, printed as `gatehouse.yaml`. */
+import { existsSync } from 'node:fs';
+import { OperatorError } from '../../core/errors.ts';
+import { readCompose } from '../../interop/xivo/compose.ts';
+import { readEnvFile, type Setting, type Untranslated } from '../../interop/xivo/settings.ts';
+import { translateXivo, xivoVariables } from '../../interop/xivo/xivo.ts';
+import { xivoYaml } from '../../interop/xivo/yaml.ts';
+import { type Invocation, textOption } from '../command.ts';
+import { readConf, readDefaultRealm, textOf } from '../xivo-files.ts';
+import type { Importer } from './importer.ts';
+
+/** The importer. */
+export const importXivo: Importer = {
+  usage: 'xivo [--env custom.env] [--compose docker-xivocc.yml] [--conf xuc.conf] [--krb5 krb5.conf] [--secrets]',
+  help: [
+    'xivo prints the YAML on the standard output, and on the standard error what was not translated, with place and reason.',
+    "  --env FILE      XiVO's custom.env; may be given several times, the last one counts",
+    "  --compose FILE  XiVO's docker-xivocc.yml: environment and volumes of xuc and xucmgt",
+    "  --conf FILE     XiVO's xuc.conf; without it, what CONFIG_FILE of the compose file names",
+    '  --krb5 FILE     the krb5.conf whose default_realm holds; without it, the one of the settings, or /etc/krb5.conf',
+    '  --secrets       writes passwords into the YAML; without it, they are left to environment variables',
+  ].join('\n'),
+  options: {
+    env: { type: 'string', multiple: true },
+    compose: { type: 'string' },
+    conf: { type: 'string' },
+    krb5: { type: 'string' },
+    secrets: { type: 'boolean' },
+  },
+  run: runImportXivo,
+};
+
+async function runImportXivo(invocation: Invocation): Promise<number> {
+  const { terminal, positionals, values } = invocation;
+  const { settings, untranslated, hostPath } = readSettings(invocation);
+  const named = textOption(invocation, 'conf');
+  const inside = settings.get('CONFIG_FILE');
+  if (positionals.length > 0 || (settings.size === 0 && named === undefined)) {
+    terminal.stderr.write(`usage: gatehouse import ${importXivo.usage}\n`);
+    return 2;
+  }
+  const confFile = named ?? (inside && hostPath(inside.value));
+  if (confFile !== undefined && named === undefined && !existsSync(confFile))
+    throw new OperatorError(
+      `${inside?.origin}  CONFIG_FILE names ${confFile}, which is not here`,
+      'name xuc.conf with --conf FILE',
+    );
+  const conf =
+    confFile === undefined
+      ? undefined
+      : readConf(confFile, Object.fromEntries([...settings].map(([name, { value }]) => [name, value])));
+  const defaultRealm = readDefaultRealm(settings, textOption(invocation, 'krb5'), hostPath);
+  const translation = translateXivo({ settings, conf, defaultRealm, hostPath });
+  const { text, variables } = xivoYaml(translation, values.secrets === true);
+  terminal.stdout.write(text);
+  const report = [
+    ...section(
+      'left to the environment',
+      variables.map(({ name, key }) => `${name}: the value of ${key}; set it, or import with --secrets`),
+    ),
+    ...section(
+      'not translated',
+      [...untranslated, ...translation.untranslated].map(({ origin, what, why }) => `${origin}  ${what}: ${why}`),
+    ),
+    ...section(
+      'to know',
+      translation.cautions.map(({ origin, message, hint }) => `${origin}  ${message} — ${hint}`),
+    ),
+  ];
+  if (report.length > 0) terminal.stderr.write(`${report.join('\n')}\n`);
+  return 0;
+}
+
+/** All settings, those of the compose file over those of the env files, as compose itself has it. */
+function readSettings(invocation: Invocation) {
+  const settings = new Map<string, Setting>();
+  const untranslated: Untranslated[] = [];
+  const files = invocation.values.env;
+  for (const file of Array.isArray(files) ? files.map(String) : []) {
+    const read = readEnvFile(textOf(file), file);
+    for (const [name, setting] of read.settings) settings.set(name, setting);
+    untranslated.push(...read.untranslated);
+  }
+  const composeFile = textOption(invocation, 'compose');
+  const compose = composeFile === undefined ? undefined : readCompose(textOf(composeFile), composeFile, settings);
+  for (const [name, setting] of compose?.settings ?? []) settings.set(name, setting);
+  for (const [name, { origin }] of settings)
+    if (!xivoVariables.includes(name) && !name.startsWith('GATEHOUSE_'))
+      untranslated.push({
+        origin,
+        what: name,
+        why: 'ignored on purpose: it is not about signing in or routes, and XiVO goes on reading it itself',
+      });
+  return { settings, untranslated, hostPath: compose?.hostPath ?? ((path: string) => path) };
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length > 0 ? [`${title}:`, ...lines.map((line) => `  ${line}`)] : [];
+}

@@ -1,0 +1,248 @@
+/**
+ * Exports routes to Caddy: Caddy carries the requests and asks the gateway about each of them. It is `forward_auth` written
+ * out, since the short form leaves a client's header in place where the answer has none (CVE-2026-30851), and drops cookies.
+ */
+import type { Route } from '../../core/route.ts';
+import {
+  clearedNames,
+  type Exported,
+  type ExportSite,
+  hostAndPort,
+  type RankedRoute,
+  rankRoutes,
+  redirectsOf,
+  replacedNames,
+  serversOf,
+} from './site.ts';
+
+/** Writes the Caddyfile. */
+export function exportCaddy(site: ExportSite): Exported {
+  const { publicUrl, certificate, key } = site;
+  const isHttps = publicUrl.protocol === 'https:';
+  const text = [
+    '# Written by `gatehouse export caddy`: write it anew when the routes change. Caddy must be in server.trustedProxies of the',
+    '# gateway, and the applications must be out of reach but through Caddy. docs/forward-auth.md says what differs.',
+    ...permission(site),
+    `${addressesOf(site).join(', ')} {`,
+    ...(site.listen.includes(':') ? [`  bind ${site.listen.slice(0, site.listen.lastIndexOf(':'))}`] : []),
+    ...(isHttps ? [`  tls ${certificate} ${key}`] : []),
+    '  route {',
+    ...indent(2, [
+      '# Verdicts are for Caddy alone.',
+      '@verdicts path /_gate/auth /_gate/auth/*',
+      'respond @verdicts 404',
+      '# No name of ours, however spelt, is left of what a client sends.',
+      'request_header -*_*',
+      '# Caddy drops what Connection names after it has set what the answer says: a client could have ours dropped.',
+      '@websocket header_regexp Upgrade (?i)^websocket$',
+      '@plain not header_regexp Upgrade (?i)^websocket$',
+      'request_header @websocket Connection Upgrade',
+      'request_header @plain -Connection',
+      'request_header @plain -Upgrade',
+      ...[...cleared(site)].map((name) => `request_header -${name}`),
+      '@own path /_gate/*',
+      `handle @own {`,
+      `  reverse_proxy ${hostAndPort(site.gateway)}`,
+      '}',
+      ...live(site),
+    ]),
+    ...rankRoutes(site.routes).flatMap((ranked, index) => indent(2, routeBlock(site, ranked, index + 1))),
+    ...indent(2, ['# Where there is nothing, the gateway says so.', ...ask(site, 'answer=page', [])]),
+    '  }',
+    '}',
+    '',
+  ].join('\n');
+  return {
+    text,
+    notes: isHttps
+      ? [
+          `put the site's certificate and key at ${certificate} and ${key}, or take out "tls" where Caddy gets them itself`,
+        ]
+      : [],
+  };
+}
+
+/** What stays open the gateway carries itself, and ends it with its session. EventSource always asks for `text/event-stream`. */
+function live({ live: isWanted, gateway }: ExportSite): string[] {
+  if (!isWanted) return [];
+  const through = [`  reverse_proxy ${hostAndPort(gateway)} {`, '    flush_interval -1', '  }', '}'];
+  return [
+    '# WebSockets and event streams: the gateway carries them, and a logout ends them.',
+    ...['handle @websocket {', ...through],
+    '@events header_regexp Accept (?i)text/event-stream',
+    ...['handle @events {', ...through],
+  ];
+}
+
+/** Over http any host is served, as the gateway does; over https those that the certificate is for. */
+function addressesOf({ publicUrl, routes, listen }: ExportSite): string[] {
+  const port = listen.slice(listen.lastIndexOf(':') + 1);
+  if (publicUrl.protocol === 'http:') return [`http://:${port}`];
+  const hosts = [publicUrl.hostname, ...routes.flatMap(({ host }) => (host === undefined ? [] : [host]))];
+  return [...new Set(hosts)].map((host) => `https://${host}:${port}`);
+}
+
+/** Prefixes where a whole family is ours. What Caddy sets about itself (X-Forwarded-For and its like) it also cleans. */
+function cleared({ identityNames }: ExportSite): Set<string> {
+  const families = ['x-remote-', 'x-gatehouse-', 'x-original-', 'x-forwarded-'];
+  const names = [...identityNames, ...clearedNames].filter(
+    (name) => !families.some((family) => name.startsWith(family)),
+  );
+  return new Set([...families.map((family) => `${family}*`), ...names, 'x-request-id']);
+}
+
+function routeBlock(site: ExportSite, ranked: RankedRoute, number: number): string[] {
+  const { route } = ranked;
+  const name = encodeURIComponent(route.name);
+  const isReplaced = route.upstream.path !== undefined;
+  const query = route.access === 'deny' ? 'answer=page' : `route=${name}${isReplaced ? '&path=canonical' : ''}`;
+  return [
+    '',
+    `@route${number} {`,
+    ...indent(1, matcher(ranked)),
+    '}',
+    `handle @route${number} {`,
+    ...indent(1, ask(site, query, route.access === 'deny' ? [] : permitted(route))),
+    ...(route.access === 'deny' ? [] : indent(1, carry(site, route))),
+    '}',
+  ];
+}
+
+/** Regular expressions throughout: Caddy's `path` compares without case. */
+function matcher({ route, except }: RankedRoute): string[] {
+  return [
+    ...hostMatcher(route.host),
+    `path_regexp ${quote(patternOf(route))}`,
+    ...except.map((other) => `not path_regexp ${quote(patternOf(other))}`),
+  ];
+}
+
+/** Caddy's wildcard is for one label; ours is for all below. */
+function hostMatcher(host: string | undefined): string[] {
+  if (host === undefined) return [];
+  if (!host.startsWith('*.')) return [`host ${host}`];
+  return [`header_regexp Host ${quote(`(?i)^[^:]+${literal(host.slice(1))}(:[0-9]+)?$`)}`];
+}
+
+function patternOf({ modifier, path }: Route): string {
+  if (modifier === '~') return path;
+  if (modifier === '~*') return `(?i)${path}`;
+  return modifier === '=' ? `^${literal(path)}$` : `^${literal(path)}`;
+}
+
+function permitted({ upstream }: Route): string[] {
+  const path = upstream.path === undefined ? [] : [`rewrite * ${answer('x-gatehouse-path')}`];
+  return ['import gatehouse_permission', ...path];
+}
+
+/** The question to the gateway; what is no permission goes to the client as it is. */
+function ask({ gateway }: ExportSite, query: string, then: readonly string[]): string[] {
+  return [
+    `reverse_proxy ${hostAndPort(gateway)} {`,
+    ...indent(1, [
+      'method GET',
+      `rewrite /_gate/auth?${query}`,
+      'header_up X-Forwarded-Method {method}',
+      'header_up X-Forwarded-Uri {uri}',
+      ...(then.length === 0 ? [] : ['@permitted status 2xx', 'handle_response @permitted {', ...indent(1, then), '}']),
+    ]),
+    '}',
+  ];
+}
+
+/** What the answer says goes upstream in the place of what the client said; what it leaves out is cleared. */
+function permission({ identityNames }: ExportSite): string[] {
+  const names = [...identityNames, ...replacedNames.filter((name) => !identityNames.includes(name))];
+  const cookies = [1, 2, 3].map((at) => `x-gatehouse-set-cookie-${at}`);
+  return [
+    '(gatehouse_permission) {',
+    '  route {',
+    ...indent(2, [...names, ...cookies].flatMap(replace)),
+    ...indent(2, [
+      ...cookies.map((name, index) => `@cookie${index} header_regexp ${name} .`),
+      ...cookies.map((name, index) => `header @cookie${index} +Set-Cookie ${answer(name)}`),
+      ...cookies.map((name) => `request_header -${name}`),
+    ]),
+    '  }',
+    '}',
+  ];
+}
+
+function answer(name: string): string {
+  return `{http.reverse_proxy.header.${headerCase(name)}}`;
+}
+
+/**
+ * Puts a header of the answer in the place of the client's. One that the answer has not leaves the placeholder itself in
+ * Caddy 2.6, and nothing later: either is taken away again.
+ */
+function replace(name: string): string[] {
+  return [
+    `request_header ${name} ${answer(name)}`,
+    `@no-${name} header_regexp ${name} ${quote('^(\\{http\\.reverse_proxy\\.header\\.|$)')}`,
+    `request_header @no-${name} -${name}`,
+  ];
+}
+
+/** The way to the application. */
+function carry({ publicUrl }: ExportSite, route: Route): string[] {
+  const { upstream, timeouts, maxBody, preserveHost, path } = route;
+  const hosts = [route.host === undefined || route.host.startsWith('*.') ? publicUrl.host : route.host];
+  const seconds = (milliseconds: number) => `${milliseconds / 1000}s`;
+  return [
+    ...(maxBody > 0 ? ['request_body {', `  max_size ${maxBody}`, '}'] : []),
+    `reverse_proxy ${serversOf(route).join(' ')} {`,
+    ...indent(1, [
+      ...(upstream.servers.length > 1 ? ['lb_policy round_robin'] : []),
+      'flush_interval -1',
+      ...(preserveHost ? [] : ['header_up Host {upstream_hostport}']),
+      ...redirectsOf(route, hosts).map(
+        ({ from, to }) => `header_down Location ${quote(`^${literal(from)}`)} ${quote(to)}`,
+      ),
+      ...(upstream.path === undefined || upstream.path === path
+        ? []
+        : [`header_down Set-Cookie ${quote(`(?i)(; *path=)${literal(upstream.path)}`)} ${quote(`\${1}${path}`)}`]),
+      '# Nobody signs a browser in or out but the gateway.',
+      `header_down Set-Cookie ${quote('(?i)^=*(__Host-)?gatehouse.*$')} ${quote('gatehouse-refused=; Path=/; Max-Age=0')}`,
+      'transport http {',
+      '  compression off',
+      ...indent(1, [
+        ...(timeouts.connect > 0 ? [`dial_timeout ${seconds(timeouts.connect)}`] : []),
+        ...(timeouts.response > 0 ? [`response_header_timeout ${seconds(timeouts.response)}`] : []),
+        ...tls(route),
+      ]),
+      '}',
+    ]),
+    '}',
+  ];
+}
+
+function tls({ name, upstream }: Route): string[] {
+  const { servers, tls: trust } = upstream;
+  if (servers[0]?.url.protocol !== 'https:') return [];
+  const stem = `/etc/caddy/gatehouse/${name.replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, '') || 'route'}`;
+  return [
+    'tls',
+    ...(trust?.ca === undefined ? [] : [`tls_trusted_ca_certs ${stem}-ca.pem`]),
+    ...(trust?.servername === undefined ? [] : [`tls_server_name ${trust.servername}`]),
+    ...(trust?.certificate === undefined ? [] : [`tls_client_auth ${stem}.crt ${stem}.key`]),
+  ];
+}
+
+function literal(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}
+
+/** Caddy takes what stands in backquotes as it is. */
+function quote(text: string): string {
+  return `\`${text}\``;
+}
+
+/** As Go writes header names, by which Caddy's placeholders are looked up. */
+function headerCase(name: string): string {
+  return name.replace(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase());
+}
+
+function indent(depth: number, lines: readonly string[]): string[] {
+  return lines.map((line) => (line === '' ? line : '  '.repeat(depth) + line));
+}

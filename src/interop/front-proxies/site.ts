@@ -1,0 +1,132 @@
+/**
+ * What the exports for front proxies work with: the routes as plain data, where everything listens, and the header names
+ * that a proxy has to clear and to set so that its applications believe the same as behind the gateway itself.
+ */
+import type { Route } from '../../core/route.ts';
+
+/** A configuration as a proxy in front has to know it. */
+export interface ExportSite {
+  /** In file order. */
+  readonly routes: readonly Route[];
+  readonly publicUrl: URL;
+  /** Where the proxy reaches the gateway. */
+  readonly gateway: URL;
+  /** Where the proxy listens: a port, or an address and a port. */
+  readonly listen: string;
+  /** Files of the proxy's machine; used where the public address is https. */
+  readonly certificate: string;
+  readonly key: string;
+  /** The names by which upstreams are told who somebody is, in lower case. */
+  readonly identityNames: readonly string[];
+  /** Octets of the largest request head. */
+  readonly maxHeaderSize: number;
+  /** How long a verdict may take, in milliseconds: the whole of a login that needs no page. */
+  readonly verdictTimeout: number;
+  /** How long a permission may be kept by the proxy, in milliseconds; undefined: not at all. */
+  readonly cache?: number;
+  /** Whether the proxy passes WebSockets and event streams to the gateway, which ends them with their session. */
+  readonly live: boolean;
+}
+
+/** An exported configuration, and what its operator has to know beside it. */
+export interface Exported {
+  readonly text: string;
+  readonly notes: readonly string[];
+}
+
+/** What the answer brings beside the identity: all of them take the place of what the client sent. */
+export const replacedNames: readonly string[] = ['cookie', 'authorization', 'x-request-id', 'traceparent'];
+
+/**
+ * Names that applications believe of proxies, and that nobody sets here: a client's own are cleared. Those that no list can
+ * hold, being any that begin alike, the gateway refuses when it is asked.
+ */
+export const clearedNames: readonly string[] = [
+  ...['forwarded', 'proxy', 'x-real-ip', 'http2-settings', 'proxy-authorization', 'proxy-connection'],
+  ...['server', 'prefix', 'scheme', 'ssl', 'by', 'client-cert', 'user', 'email', 'groups', 'preferred-username'].map(
+    (name) => `x-forwarded-${name}`,
+  ),
+  ...['access-token', 'uri', 'method', 'upgrade'].map((name) => `x-forwarded-${name}`),
+  ...['url', 'uri', 'host', 'method', 'upgrade', 'route'].map((name) => `x-original-${name}`),
+];
+
+/** A route with the routes that take some of its requests first, though it comes before them in the list. */
+export interface RankedRoute {
+  readonly route: Route;
+  readonly except: readonly Route[];
+}
+
+/**
+ * Routes in the order in which nginx weighs them, for proxies that take the first that matches: exact ones, `^~` prefixes,
+ * regular expressions in file order, other prefixes; the longest prefix first. A `^~` prefix leaves out what a longer
+ * plain prefix takes. Routes for one host come before those for all.
+ */
+export function rankRoutes(routes: readonly Route[]): RankedRoute[] {
+  const byLength = (a: Route, b: Route): number => b.path.length - a.path.length;
+  const rank = (some: readonly Route[]): RankedRoute[] => {
+    const plain = some.filter(({ modifier }) => modifier === '').toSorted(byLength);
+    const firm = some.filter(({ modifier }) => modifier === '^~').toSorted(byLength);
+    return [
+      ...some.filter(({ modifier }) => modifier === '=').map((route) => ({ route, except: [] })),
+      ...firm.map((route) => ({ route, except: plain.filter((other) => isWithin(other, route)) })),
+      ...some.filter(({ modifier }) => modifier.startsWith('~')).map((route) => ({ route, except: [] })),
+      ...plain.map((route) => ({ route, except: [] })),
+    ];
+  };
+  return sitesOf(routes).flatMap(({ host, routes: some }) =>
+    rank(some.map((route) => (host === undefined ? route : { ...route, host }))),
+  );
+}
+
+/** The routes of one host: its own, and those for all hosts that it has not replaced; in file order. */
+export interface HostSite {
+  /** Undefined: every host that has no routes of its own. */
+  readonly host: string | undefined;
+  readonly routes: readonly Route[];
+}
+
+/** Routes by host: exact hosts, then wildcards, the longest first, then the rest. */
+export function sitesOf(routes: readonly Route[]): HostSite[] {
+  const hosts = [...new Set(routes.flatMap(({ host }) => (host === undefined ? [] : [host])))];
+  const isWild = (host: string) => Number(host.startsWith('*.'));
+  hosts.sort((a, b) => isWild(a) - isWild(b) || b.length - a.length);
+  const own = hosts.map((host) => ({ host, routes: routes.filter((route) => isOf(routes, route, host)) }));
+  return [...own, { host: undefined, routes: routes.filter(({ host }) => host === undefined) }];
+}
+
+/** Where a route and one for all hosts have the same location, the host's own counts. */
+function isOf(routes: readonly Route[], route: Route, host: string): boolean {
+  if (route.host !== undefined) return route.host === host;
+  if (route.modifier.startsWith('~')) return true;
+  return !routes.some((other) => other.host === host && place(other) === place(route));
+}
+
+/** nginx takes a plain prefix and a `^~` one of the same path for the same location. */
+function place({ modifier, path }: Route): string {
+  return modifier === '=' ? `= ${path}` : modifier.startsWith('~') ? `~ ${path}` : path;
+}
+
+function isWithin(other: Route, route: Route): boolean {
+  return other.path.length > route.path.length && other.path.startsWith(route.path);
+}
+
+/** Servers of an upstream as `host:port`, the scheme's own port where none is written. */
+export function serversOf(route: Route): string[] {
+  return route.upstream.servers.map(({ url }) => hostAndPort(url));
+}
+
+/** A URL's host with its port, written or not. */
+export function hostAndPort(url: URL): string {
+  return url.port === '' ? `${url.hostname}:${url.protocol === 'https:' ? '443' : '80'}` : url.host;
+}
+
+/** What stands before absolute addresses that an upstream writes, and what browsers must see there. */
+export function redirectsOf(route: Route, hosts: readonly string[]): { readonly from: string; readonly to: string }[] {
+  const { servers, path } = route.upstream;
+  const [from, to] = path === undefined ? ['/', '/'] : [path, route.path];
+  const redirects = servers.map(({ url }) => ({ from: `${url.protocol}//${url.host}${from}`, to }));
+  const scheme = servers[0]?.url.protocol;
+  if (route.preserveHost && scheme !== undefined && (from !== '/' || to === '/'))
+    for (const host of hosts) redirects.push({ from: `${scheme}//${host}${from}`, to });
+  return redirects;
+}

@@ -1,0 +1,183 @@
+/**
+ * Exports routes to Traefik 3's dynamic configuration: Traefik carries the requests, and asks the gateway about each of them
+ * (forwardAuth).
+ */
+import { stringify } from 'yaml';
+import type { Route } from '../../core/route.ts';
+import {
+  clearedNames,
+  type Exported,
+  type ExportSite,
+  hostAndPort,
+  type RankedRoute,
+  rankRoutes,
+  replacedNames,
+} from './site.ts';
+
+const header = `# Written by \`gatehouse export traefik\`: write it anew when the routes change. It is a file of Traefik's dynamic
+# configuration (providers.file). Traefik must be in server.trustedProxies of the gateway, and the applications must be out
+# of reach but through Traefik. docs/forward-auth.md says what differs.
+`;
+
+/** Routers of the gateway's own come before and after all others. */
+const portalPriority = 1_000_000;
+const lastPriority = 1;
+
+/** Parts of Traefik's dynamic configuration, each by its name. */
+interface Parts {
+  readonly routers: Readonly<Record<string, object>>;
+  readonly middlewares: Readonly<Record<string, object>>;
+  readonly services: Readonly<Record<string, object>>;
+  readonly serversTransports: Readonly<Record<string, object>>;
+}
+
+/** Writes the file. */
+export function exportTraefik(site: ExportSite): Exported {
+  const entry = entryOf(site);
+  const parts = [ownParts(site, entry), ...rankRoutes(site.routes).map((one, at) => routeParts(site, entry, one, at))];
+  const all = <Kind extends keyof Parts>(kind: Kind) => Object.assign({}, ...parts.map((part) => part[kind]));
+  const http: Parts = {
+    routers: all('routers'),
+    middlewares: all('middlewares'),
+    services: all('services'),
+    serversTransports: all('serversTransports'),
+  };
+  const text = header + stringify({ http }, { lineWidth: 0, aliasDuplicateObjects: false });
+  return { text, notes: notesOf(site) };
+}
+
+/** Where requests come in, for every router. */
+function entryOf({ publicUrl }: ExportSite): object {
+  return publicUrl.protocol === 'https:' ? { entryPoints: ['websecure'], tls: {} } : { entryPoints: ['web'] };
+}
+
+/** The gateway's own addresses, verdicts kept from clients, and what no route takes. */
+function ownParts(site: ExportSite, entry: object): Parts {
+  const router = (prefix: string, priority: number, middleware: string): object => ({
+    ...entry,
+    rule: `PathPrefix(\`${prefix}\`)`,
+    priority,
+    middlewares: [middleware],
+    service: 'gatehouse',
+  });
+  return {
+    routers: {
+      'gatehouse-verdicts': router('/_gate/auth', portalPriority + 1, 'gatehouse-page'),
+      'gatehouse-portal': router('/_gate/', portalPriority, 'gatehouse-clear'),
+      'gatehouse-nothing': router('/', lastPriority, 'gatehouse-page'),
+    },
+    middlewares: {
+      'gatehouse-clear': { headers: { customRequestHeaders: emptied(clearedNames) } },
+      'gatehouse-page': forwardAuth(site, 'answer=page'),
+    },
+    services: { gatehouse: service([`http://${hostAndPort(site.gateway)}`]) },
+    serversTransports: {},
+  };
+}
+
+/** One route. A closed one is answered by the gateway, and leads nowhere else. */
+function routeParts(site: ExportSite, entry: object, one: RankedRoute, index: number): Parts {
+  const id = `gatehouse-${index + 1}`;
+  const { route } = one;
+  const isClosed = route.access === 'deny';
+  const replace = isClosed ? undefined : replacing(route);
+  const router = {
+    ...entry,
+    rule: ruleOf(one),
+    priority: portalPriority - 10 - index,
+    middlewares: ['gatehouse-clear', id, ...(replace ? [`${id}-path`] : [])],
+    service: isClosed ? 'gatehouse' : id,
+  };
+  const verdict = forwardAuth(site, isClosed ? 'answer=page' : `route=${encodeURIComponent(route.name)}`);
+  return {
+    routers: { [id]: router },
+    middlewares: { [id]: verdict, ...(replace && { [`${id}-path`]: replace }) },
+    services: isClosed ? {} : { [id]: application(route, id) },
+    serversTransports: isClosed ? {} : { [id]: transport(route) },
+  };
+}
+
+function notesOf({ routes }: ExportSite): string[] {
+  return [
+    'untested: no Traefik was at hand; docs/forward-auth.md lists what to look at',
+    ...routes
+      .filter(({ upstream }) => upstream.tls?.ca !== undefined || upstream.tls?.certificate !== undefined)
+      .map(({ name }) => `add rootCAs and certificates of ${name} to its serversTransport`),
+  ];
+}
+
+/** The cookie that a login in passing sets; every other one is set by the gateway's own pages. */
+function forwardAuth({ gateway, identityNames, publicUrl, maxHeaderSize }: ExportSite, query: string): object {
+  const names = [...identityNames, ...replacedNames.filter((name) => !identityNames.includes(name))];
+  return {
+    forwardAuth: {
+      address: `http://${hostAndPort(gateway)}/_gate/auth?${query}`,
+      trustForwardHeader: false,
+      authResponseHeaders: names,
+      addAuthCookiesToResponse: [publicUrl.protocol === 'https:' ? '__Host-gatehouse' : 'gatehouse'],
+      maxResponseBodySize: maxHeaderSize * 16,
+    },
+  };
+}
+
+/** An empty value takes a header away. */
+function emptied(names: readonly string[]): Record<string, string> {
+  // Traefik sets these itself, after it has dropped what a client says.
+  const own = ['x-forwarded-server', 'x-real-ip'];
+  return Object.fromEntries(names.filter((name) => !own.includes(name)).map((name) => [name, '']));
+}
+
+function ruleOf({ route, except }: RankedRoute): string {
+  const host = hostRule(route.host);
+  return [...(host === undefined ? [] : [host]), pathRule(route), ...except.map((other) => `!${pathRule(other)}`)].join(
+    ' && ',
+  );
+}
+
+function hostRule(host: string | undefined): string | undefined {
+  if (host === undefined) return undefined;
+  if (!host.startsWith('*.')) return `Host(\`${host}\`)`;
+  return `HostRegexp(\`^.+${host.slice(1).replaceAll('..', '\\.')}$\`)`;
+}
+
+function pathRule({ modifier, path }: Route): string {
+  switch (modifier) {
+    case '=':
+      return `Path(\`${path}\`)`;
+    case '~':
+      return `PathRegexp(\`${path}\`)`;
+    case '~*':
+      return `PathRegexp(\`(?i)${path}\`)`;
+    default:
+      return `PathPrefix(\`${path}\`)`;
+  }
+}
+
+/** nginx's `proxy_pass` with a path. What is ambiguous after it the gateway has refused already. */
+function replacing({ upstream, path }: Route): object | undefined {
+  if (upstream.path === undefined || upstream.path === path) return undefined;
+  const literal = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  // A slash doubled where the two meet is sent once.
+  const joint = upstream.path.endsWith('/') && !path.endsWith('/') ? '/?' : '';
+  return {
+    replacePathRegex: { regex: `^${literal}${joint}(.*)$`, replacement: `${upstream.path.replaceAll('$', '$$$$')}$1` },
+  };
+}
+
+function service(servers: readonly string[], more: object = {}): object {
+  return { loadBalancer: { servers: servers.map((url) => ({ url })), ...more } };
+}
+
+function application({ upstream, preserveHost }: Route, transportId: string): object {
+  return service(
+    upstream.servers.map(({ origin }) => origin),
+    { passHostHeader: preserveHost, serversTransport: transportId },
+  );
+}
+
+function transport({ timeouts, upstream }: Route): object {
+  return {
+    ...(upstream.tls?.servername !== undefined && { serverName: upstream.tls.servername }),
+    forwardingTimeouts: { dialTimeout: `${timeouts.connect}ms`, responseHeaderTimeout: `${timeouts.response}ms` },
+  };
+}

@@ -1,0 +1,57 @@
+/** What the import of a configuration has to say beside its result, each with the place that it is about. */
+import { formatPlace, type Place } from './tokens.ts';
+
+/**
+ * What became of a directive.
+ *
+ * `closed`: it cannot be said in our words, and what it is about is shut until somebody decides. `refused`: not translated.
+ * `ignored`: left out on purpose. `note`: translated, with something to know.
+ */
+export type FindingKind = 'closed' | 'refused' | 'ignored' | 'note';
+
+/** One finding. */
+export interface Finding {
+  readonly kind: FindingKind;
+  readonly place: Place;
+  readonly what: string;
+  readonly why: string;
+}
+
+/** A condition by what it goes by: what it compares with may be a secret. */
+export function conditionText({ args }: { readonly args: readonly string[] }): string {
+  const names = args.join(' ').match(/\$\{?\w+\}?/g) ?? [];
+  return `if (${[...new Set(names)].join(', ')} …)`;
+}
+
+/** Text of a file on one line, without what a terminal or a comment would take for more than text. */
+export function oneLine(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]+/g, ' ').toWellFormed();
+}
+
+/** Collects findings; the same one twice, as for a server with two names, counts once. */
+export class Findings {
+  readonly #found = new Map<string, Finding>();
+  readonly #places = new Set<string>();
+
+  add(kind: FindingKind, place: Place, what: string, why: string): void {
+    const key = JSON.stringify([kind, formatPlace(place), what, why]);
+    this.#places.add(formatPlace(place));
+    if (!this.#found.has(key)) this.#found.set(key, { kind, place, what, why });
+  }
+
+  /** Whether something has been said about a place. */
+  has(place: Place): boolean {
+    return this.#places.has(formatPlace(place));
+  }
+
+  /** In the order of the files. */
+  get all(): readonly Finding[] {
+    const files = new Map(
+      [...this.#found.values()].map(({ place }, index) => [place.file, index] as const).toReversed(),
+    );
+    return [...this.#found.values()].toSorted(
+      ({ place: a }, { place: b }) =>
+        (files.get(a.file) ?? 0) - (files.get(b.file) ?? 0) || a.line - b.line || a.column - b.column,
+    );
+  }
+}

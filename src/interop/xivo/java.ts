@@ -1,0 +1,69 @@
+/** What of XUC's `JAVA_OPTS` concerns signing in: Kerberos and the trust store. */
+
+import { javaProperties, javaWords, type Setting, type Settings } from './settings.ts';
+import type { Draft } from './translation.ts';
+
+/** The properties that are translated. */
+const javaNames: ReadonlySet<string> = new Set([
+  'secured.krb5.principal',
+  'secured.krb5.keyTab',
+  'java.security.krb5.conf',
+  'javax.net.ssl.trustStore',
+  'javax.net.ssl.trustStorePassword',
+]);
+
+const fileNames: ReadonlySet<string> = new Set([
+  'secured.krb5.keyTab',
+  'java.security.krb5.conf',
+  'javax.net.ssl.trustStore',
+]);
+
+/** The properties that `JAVA_OPTS` sets; what is not for us is noted in the draft. */
+export function readJavaOptions(
+  draft: Draft,
+  options: Setting | undefined,
+  hostPath: (path: string) => string,
+): Settings {
+  if (!options) return new Map();
+  const { properties, others } = javaProperties(javaWords(options), options.origin);
+  for (const word of others)
+    draft.leaveOut(
+      options.origin,
+      `JAVA_OPTS ${word.replace(/=.*/s, '=…')}`,
+      'ignored on purpose: it sizes or tunes the Java machine',
+    );
+  for (const name of properties.keys()) {
+    if (name === 'secured.krb5.password')
+      draft.leaveOut(
+        options.origin,
+        `JAVA_OPTS -D${name}`,
+        'ignored on purpose: the keytab holds the key, a password is not needed',
+      );
+    else if (!javaNames.has(name))
+      draft.leaveOut(options.origin, `JAVA_OPTS -D${name}`, 'it is about something that Gatehouse does not do');
+  }
+  return new Map(
+    [...properties].map(([name, { value, origin }]) => [
+      name,
+      { value: fileNames.has(name) ? hostPath(value) : value, origin },
+    ]),
+  );
+}
+
+/** Java's trust store as the `ca` of a server; it stands for every TLS connection of XUC. Undefined without TLS or store. */
+export function trustFor(
+  draft: Draft,
+  java: Settings,
+  url: string,
+): (Setting & { readonly ca: { file: string; password: string } }) | undefined {
+  const store = java.get('javax.net.ssl.trustStore');
+  if (!store?.value || !/^(?:ldaps|https):/i.test(url)) return undefined;
+  const password = java.get('javax.net.ssl.trustStorePassword')?.value;
+  if (password) return { ...store, ca: { file: store.value, password } };
+  draft.problem(
+    store.origin,
+    'JAVA_OPTS names a trust store without its password',
+    'add -Djavax.net.ssl.trustStorePassword=…',
+  );
+  return undefined;
+}

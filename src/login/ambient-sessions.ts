@@ -1,0 +1,81 @@
+/**
+ * Sessions that begin without a login page. The parts of one page are asked for together, each with a ticket of its own before
+ * the first answer has brought a cookie: they share the session that the first of them begins.
+ */
+import type { Clock } from '../core/clock.ts';
+import type { Session } from '../core/session.ts';
+import type { ChainResult } from '../providers/chain.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { Authenticated, LoginContext, SignIn } from './sign-in.ts';
+
+/** A session that has begun, and the cookie's value. */
+interface AmbientSession {
+  readonly session: Session;
+  readonly token: string;
+}
+
+interface Shared {
+  readonly at: number;
+  readonly begun: Promise<AmbientSession>;
+}
+
+/** Longer than the parts of a page take to be asked for, too short to outlive a wish to sign out. */
+const sharedMilliseconds = 5000;
+
+/** Begins sessions for proofs that come with requests. */
+export class AmbientSessions {
+  readonly #signIn: SignIn;
+  readonly #sessions: Sessions;
+  readonly #clock: Clock;
+  /** In the order in which they began. */
+  readonly #shared = new Map<string, Shared>();
+
+  constructor(parts: { signIn: SignIn; sessions: Sessions; clock: Clock }) {
+    this.#signIn = parts.signIn;
+    this.#sessions = parts.sessions;
+    this.#clock = parts.clock;
+  }
+
+  /**
+   * The session of somebody admitted. Shared with requests of a moment ago that prove the same user in every respect, from the
+   * same address and browser, as long as it is live; what its provider keeps beside a session is never shared.
+   */
+  async begin(
+    outcome: Authenticated,
+    provider: string,
+    context: LoginContext & { chain: ChainResult },
+  ): Promise<AmbientSession> {
+    const begin = () => this.#signIn.establish(outcome, provider, context);
+    if (outcome.grant) return begin();
+    const { address, userAgent } = context.client;
+    const key = JSON.stringify([provider, outcome.assertion, address, userAgent]);
+    this.#forgetOld();
+    const known = this.#shared.get(key);
+    if (known) {
+      const begun = await known.begun;
+      if ((await this.#sessions.alive(begun.session.id)).kind === 'live') return begun;
+    }
+    // Of those that found the same one ended, the first to come here begins another, and the rest share that.
+    const latest = this.#shared.get(key);
+    if (latest && latest !== known) return latest.begun;
+    return this.#keep(key, begin());
+  }
+
+  #keep(key: string, begun: Promise<AmbientSession>): Promise<AmbientSession> {
+    const shared: Shared = { at: this.#clock.now(), begun };
+    this.#shared.delete(key);
+    this.#shared.set(key, shared);
+    begun.catch(() => {
+      if (this.#shared.get(key) === shared) this.#shared.delete(key);
+    });
+    return begun;
+  }
+
+  #forgetOld(): void {
+    const before = this.#clock.now() - sharedMilliseconds;
+    for (const [key, { at }] of this.#shared) {
+      if (at > before) return;
+      this.#shared.delete(key);
+    }
+  }
+}

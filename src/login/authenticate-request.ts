@@ -1,0 +1,168 @@
+/** Staying signed in: the principal behind a request, from its session or from a proof in its headers. */
+import type { Offer } from '../core/outcome.ts';
+import type { Principal } from '../core/principal.ts';
+import type { Attempt } from '../core/provider.ts';
+import type { Reason } from '../core/reason.ts';
+import type { Session } from '../core/session.ts';
+import type { CanonicalTarget, Client, GatewayRequest } from '../core/verdict.ts';
+import type { ChainResult } from '../providers/chain.ts';
+import { headerValues } from '../routing/client-address.ts';
+import { cookieName, readCookie, sessionCookie } from '../sessions/cookie.ts';
+import type { LoadedSession, Sessions } from '../sessions/sessions.ts';
+import type { AmbientSessions } from './ambient-sessions.ts';
+import { forgetAsking } from './negotiate-cookie.ts';
+import type { Refreshed, SessionRefresher } from './refresh.ts';
+import type { Authenticated, SignIn } from './sign-in.ts';
+
+/** Who a request comes from. */
+export type Identity =
+  | {
+      readonly kind: 'somebody';
+      readonly principal: Principal;
+      readonly session?: Session;
+      readonly reply: Readonly<Record<string, string | readonly string[]>>;
+    }
+  | { readonly kind: 'nobody'; readonly offers: readonly Offer[]; readonly reason: Reason }
+  | { readonly kind: 'unavailable'; readonly reason: Reason };
+
+/** Finds the principal behind a request. */
+export class RequestAuthenticator {
+  readonly #signIn: SignIn;
+  readonly #sessions: Sessions;
+  readonly #publicUrl: URL;
+  readonly #cookie: string;
+  readonly #refresher: SessionRefresher;
+  readonly #beginnings: AmbientSessions;
+
+  constructor(parts: {
+    signIn: SignIn;
+    sessions: Sessions;
+    publicUrl: URL;
+    refresher: SessionRefresher;
+    beginnings: AmbientSessions;
+  }) {
+    const { publicUrl } = parts;
+    this.#signIn = parts.signIn;
+    this.#sessions = parts.sessions;
+    this.#publicUrl = publicUrl;
+    this.#refresher = parts.refresher;
+    this.#beginnings = parts.beginnings;
+    this.#cookie = cookieName(publicUrl);
+  }
+
+  /**
+   * The principal behind a request: of its session, else of a proof in its headers. Bearer tokens count only where the
+   * location takes them.
+   */
+  async identify(
+    request: GatewayRequest,
+    client: Client,
+    target: CanonicalTarget,
+    { bearer }: { readonly bearer: boolean },
+  ): Promise<Identity> {
+    const cookies = headerValues(request.rawHeaders, 'cookie').join('; ');
+    const found = await this.#fresh(await this.session(this.tokenIn(cookies)), request.signal);
+    if (found.kind === 'live') {
+      const { session, token } = found;
+      return {
+        kind: 'somebody',
+        session,
+        principal: this.#signIn.principal(session.assertion, session.provider),
+        reply: token === undefined ? {} : { 'set-cookie': sessionCookie(this.#publicUrl, token) },
+      };
+    }
+    const reason = found.kind === 'ended' ? found.reason : 'login-required';
+    const attempt = this.#signIn.attempt('ambient', request, client, target.path + target.query);
+    const result = await this.#signIn.run(bearer ? attempt : withoutBearer(attempt));
+    const { outcome, provider, offers } = result;
+    switch (outcome.kind) {
+      case 'authenticated':
+        if (!provider) return { kind: 'unavailable', reason: 'provider-broke' };
+        return this.#accept(outcome, provider, result, request, client);
+      case 'continue':
+        return { kind: 'nobody', offers: [outcome.offer, ...offers], reason };
+      case 'rejected':
+        this.#signIn.record('failed', { client, requestId: request.id }, { chain: result, reason: outcome.reason });
+        return { kind: 'nobody', offers, reason: outcome.reason };
+      case 'unavailable':
+        return offers.length > 0 ? { kind: 'nobody', offers, reason } : { kind: 'unavailable', reason: outcome.reason };
+      case 'unknown-user':
+      case 'challenge':
+        return { kind: 'nobody', offers, reason };
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  /** The live session behind a cookie; one whose provider has left the configuration ends here. */
+  async session(token: string | undefined): Promise<LoadedSession> {
+    if (token === undefined) return { kind: 'none' };
+    const found = await this.#sessions.load(token);
+    if (found.kind !== 'live' || this.#signIn.chain.some(({ name }) => name === found.session.provider)) return found;
+    await this.#sessions.revoke(found.session.id, 'provider-gone');
+    return { kind: 'ended', reason: 'provider-gone' };
+  }
+
+  /** The token in a request's cookies; undefined when there is none, or two that differ. */
+  tokenIn(cookies: string | undefined): string | undefined {
+    return readCookie(cookies, this.#cookie);
+  }
+
+  /** The live session that a request's cookies name. */
+  async visitor(cookies: string | undefined): Promise<Session | undefined> {
+    const found = await this.session(this.tokenIn(cookies));
+    return found.kind === 'live' ? found.session : undefined;
+  }
+
+  /** Whom a session speaks for, by the roles of this moment. */
+  principal(session: Session): Principal {
+    return this.#signIn.principal(session.assertion, session.provider);
+  }
+
+  /** Counts as activity: the idle time begins anew. */
+  touch(session: Session): void {
+    this.#sessions.touch(session);
+  }
+
+  /** Counts a frame as activity of the session on which its connection was opened, wherever a step-up has taken that. */
+  async touchLive(id: string): Promise<void> {
+    const found = await this.#sessions.alive(id);
+    if (found.kind === 'live') this.touch(found.session);
+    else if (found.kind === 'ended' && found.next !== undefined) await this.touchLive(found.next);
+  }
+
+  async #fresh(found: LoadedSession, signal: AbortSignal): Promise<Refreshed> {
+    return found.kind === 'live' ? this.#refresher.refresh(found.session, signal) : found;
+  }
+
+  async #accept(
+    outcome: Authenticated,
+    provider: string,
+    chain: ChainResult,
+    request: GatewayRequest,
+    client: Client,
+  ): Promise<Identity> {
+    const { assertion, headers = {}, sessionless } = outcome;
+    const context = { client, requestId: request.id };
+    const refused = await this.#signIn.refuse(outcome, provider, request.signal);
+    if (refused) {
+      const { reason } = refused;
+      this.#signIn.record('failed', context, { chain, user: assertion.subject, reason });
+      // While the directory is away another way in may work; a program's token has none, and is not wrong.
+      const isStuck = sessionless === true || this.#signIn.chain.length === 1;
+      if (refused.kind === 'unavailable' && isStuck) return { kind: 'unavailable', reason };
+      return { kind: 'nobody', offers: chain.offers, reason };
+    }
+    const principal = this.#signIn.principal(assertion, provider);
+    if (sessionless) return { kind: 'somebody', principal, reply: headers };
+    const { session, token } = await this.#beginnings.begin(outcome, provider, { ...context, chain });
+    const forgotten = forgetAsking(headerValues(request.rawHeaders, 'cookie').join('; '), this.#publicUrl);
+    const reply = { ...headers, 'set-cookie': [sessionCookie(this.#publicUrl, token), ...forgotten] };
+    return { kind: 'somebody', principal, session, reply };
+  }
+}
+
+function withoutBearer(attempt: Attempt): Attempt {
+  const { authorization, ...headers } = attempt.headers;
+  return /^bearer\b/i.test(authorization ?? '') ? { ...attempt, headers } : attempt;
+}

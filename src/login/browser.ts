@@ -1,0 +1,81 @@
+/**
+ * Knows one browser again before anybody has signed in: a random cookie, and form tokens derived from it. Login forms,
+ * kept posts and the flows of identity providers are bound to it, so that none of them can be planted from elsewhere.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Store } from '../core/store.ts';
+import { readCookie } from '../sessions/cookie.ts';
+
+const keyName = 'form-key:1';
+
+/** Recognises browsers and guards forms. */
+export class Browsers {
+  readonly #key: Buffer;
+  readonly #publicUrl: URL;
+  readonly #cookie: string;
+
+  private constructor(key: Buffer, publicUrl: URL) {
+    this.#key = key;
+    this.#publicUrl = publicUrl;
+    this.#cookie = publicUrl.protocol === 'https:' ? '__Host-gatehouse-flow' : 'gatehouse-flow';
+  }
+
+  /** The key is made once and kept in the store, so that a form outlives a restart and works on every worker. */
+  static async open(store: Store, publicUrl: URL): Promise<Browsers> {
+    const fresh = randomBytes(32).toString('base64url');
+    await store.replace(keyName, undefined, fresh);
+    const stored = await store.get(keyName);
+    if (!stored) throw new Error('the form key could not be stored');
+    return new Browsers(Buffer.from(stored.value, 'base64url'), publicUrl);
+  }
+
+  /** The browser's id, and the cookie to set when it had none. */
+  recognise(headers: Readonly<IncomingHttpHeaders>): { readonly id: string; readonly cookie?: string } {
+    const known = this.find(headers);
+    if (known !== undefined) return { id: known };
+    const id = randomBytes(16).toString('base64url');
+    const secure = this.#publicUrl.protocol === 'https:' ? '; Secure' : '';
+    return { id, cookie: `${this.#cookie}=${id}; Path=/; HttpOnly; SameSite=Lax${secure}` };
+  }
+
+  /** The id of a browser that has been here; two different cookies of the name are none. */
+  find(headers: Readonly<IncomingHttpHeaders>): string | undefined {
+    const id = readCookie(headers.cookie, this.#cookie);
+    return id !== undefined && /^[\w-]{22}$/.test(id) ? id : undefined;
+  }
+
+  /** A token for the forms of one browser; `purpose` keeps a token of one form from serving another. */
+  token(browser: string, purpose: string): string {
+    return createHmac('sha256', this.#key).update(`${purpose}\n${browser}`).digest('base64url');
+  }
+
+  /** 32 bytes for whatever else is sealed here; another `purpose` gives another key. */
+  deriveKey(purpose: string): Buffer {
+    return createHmac('sha256', this.#key).update(`key\n\n${purpose}`).digest();
+  }
+
+  /** A name for one browser beside the sessions that begin in it, from which nobody can tell its cookie. */
+  handle(browser: string): string {
+    return `browser:${this.token(browser, 'sessions-of')}`;
+  }
+
+  /** Whether a form comes from a page of ours in this very browser. */
+  isOurForm(headers: Readonly<IncomingHttpHeaders>, purpose: string, token: unknown): boolean {
+    const browser = this.find(headers);
+    if (browser === undefined || typeof token !== 'string' || !isSameSite(headers, this.#publicUrl)) return false;
+    const expected = Buffer.from(this.token(browser, purpose));
+    const given = Buffer.from(token);
+    return expected.length === given.length && timingSafeEqual(expected, given);
+  }
+}
+
+/**
+ * Whether a browser says that a request comes from our own pages: fetch metadata first, then Origin. A request without
+ * either (no browser, or an old one) passes here and rests on the form token alone.
+ */
+export function isSameSite(headers: Readonly<IncomingHttpHeaders>, publicUrl: URL): boolean {
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') return false;
+  return headers.origin === undefined || headers.origin === publicUrl.origin;
+}

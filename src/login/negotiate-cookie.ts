@@ -1,0 +1,63 @@
+/**
+ * Asks a browser for a ticket once, not at every page: whether it was asked, and what came of it, stands in a cookie. One
+ * without a ticket then gets the form straight away, and a machine outside the domain shows no password dialogue again.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Offer } from '../core/outcome.ts';
+import { readNegotiate } from '../providers/kerberos/negotiate.ts';
+import { readCookie } from '../sessions/cookie.ts';
+
+const name = 'gatehouse-negotiate';
+/** A browser that has been asked is left alone for so long, … */
+const askedSeconds = 10 * 60;
+/** … but not at once: tabs that open together are all asked, and each answers for itself. */
+const graceSeconds = 5;
+/** One that answered with NTLM has no ticket and will get none soon. */
+const withoutTicketSeconds = 12 * 3600;
+const answered = 'off';
+
+/** What to offer a browser, and the cookie that remembers it. */
+export interface Question {
+  readonly offers: readonly Offer[];
+  readonly cookie?: string;
+}
+
+/** Leaves `Negotiate` out of the offers for a browser that has been asked; `now` is in milliseconds. */
+export function withoutRepeatedNegotiate(
+  offers: readonly Offer[],
+  headers: Readonly<IncomingHttpHeaders>,
+  publicUrl: URL,
+  now: number,
+): Question {
+  const others = offers.filter((offer) => !isNegotiate(offer));
+  const { kind } = readNegotiate(headers.authorization);
+  if (kind !== 'none') {
+    // It answered, and nobody came of it.
+    const seconds = kind === 'no-ticket' ? withoutTicketSeconds : askedSeconds;
+    return { offers: others, cookie: remember(answered, seconds, publicUrl) };
+  }
+  if (others.length === offers.length) return { offers };
+  const second = Math.floor(now / 1000);
+  const known = readCookie(headers.cookie, name);
+  if (known === undefined) return { offers, cookie: remember(String(second), askedSeconds, publicUrl) };
+  return { offers: second - Number(known) < graceSeconds ? offers : others };
+}
+
+/** The `Set-Cookie` values that forget, after a login; none where there is nothing to forget. */
+export function forgetAsking(cookies: string, publicUrl: URL): readonly string[] {
+  return readCookie(cookies, name) === undefined ? [] : [remember('', 0, publicUrl)];
+}
+
+/** The `Set-Cookie` value that keeps a browser from being asked for a while: a ticket would undo the logout at once. */
+export function negotiateDeclined(publicUrl: URL): string {
+  return remember(answered, askedSeconds, publicUrl);
+}
+
+function isNegotiate(offer: Offer): boolean {
+  return offer.via === 'header' && /^negotiate$/i.test(offer.value);
+}
+
+function remember(value: string, seconds: number, publicUrl: URL): string {
+  const secure = publicUrl.protocol === 'https:' ? '; Secure' : '';
+  return `${name}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Lax${secure}`;
+}

@@ -1,0 +1,56 @@
+/** How users sign in, as configured: the chain, its limits, and the providers with their own options. */
+import * as z from 'zod';
+import { duration } from '../config/values.ts';
+import { onOptions } from '../providers/chain.ts';
+import type { ProviderDefinition } from '../providers/define.ts';
+import * as kinds from '../providers/index.ts';
+import { lockoutOptions } from '../users/lockout.ts';
+
+const providerKinds: Readonly<Record<string, ProviderDefinition>> = kinds;
+
+/** The options under `login:`. */
+export const loginOptions = z.strictObject({
+  chain: z.array(z.string()).min(1).describe('the providers, in the order in which they are asked'),
+  timeout: duration().prefault('5s').describe("each provider's deadline, unless it has its own"),
+  total: duration().prefault('15s').describe('the whole attempt; providers without a network are asked even after it'),
+  lockout: lockoutOptions.prefault({}),
+  default: z.string().optional().describe('a federated provider that is followed at once; ?method=form is the way out'),
+  reservedUsers: z.array(z.string()).default(['xuc']).describe('names that may not sign in'),
+  breaker: z
+    .strictObject({
+      failures: z.int().min(1).default(3).describe('failures in a row after which a provider is left alone'),
+      cooldown: duration().prefault('10s').describe('until it is tried again; doubles up to a minute'),
+    })
+    .prefault({}),
+});
+
+const common = z.strictObject({
+  timeout: duration().optional().describe("this provider's deadline; login.timeout when absent"),
+  on: onOptions.prefault({}).describe('what an outcome leads to'),
+  mustExistIn: z.string().optional().describe('a provider that must know the user too, or the login is refused'),
+  label: z.string().min(1).optional().describe('its name on the login page'),
+});
+
+const provider = z.discriminatedUnion(
+  'type',
+  Object.entries(providerKinds).map(([type, { options }]) =>
+    z.strictObject({ type: z.literal(type), ...common.shape, ...options.shape }),
+  ) as [z.ZodObject<{ type: z.ZodLiteral<string> } & typeof common.shape>],
+);
+
+/** The providers by name. */
+export const providersOptions = z.record(
+  z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a short name of lower-case letters, digits and hyphens'),
+  provider,
+);
+
+/** The options under `login:`, read and checked. */
+export type LoginDocument = z.output<typeof loginOptions>;
+
+/** A provider as configured: its kind, the options common to all, and its own. */
+export type ProviderDocument = z.output<typeof provider>;
+
+/** The kinds of providers by the `type:` that names them. */
+export function providerKind(type: string): ProviderDefinition | undefined {
+  return providerKinds[type];
+}

@@ -1,0 +1,192 @@
+/**
+ * Signing in with a form: input limits, reserved names, the lock-out, the chain, and one answer for every kind of wrong.
+ * It says nothing that tells a known user from an unknown one, by text, status or time.
+ */
+import type { ErrorCode } from '../core/errors.ts';
+import { canonicalUsername } from '../core/principal.ts';
+import type { Reason } from '../core/reason.ts';
+import { Secret } from '../core/secret.ts';
+import type { Session } from '../core/session.ts';
+import type { Client } from '../core/verdict.ts';
+import type { ChainResult } from '../providers/chain.ts';
+import type { Lockout } from '../users/lockout.ts';
+import type { Authenticated, SignIn } from './sign-in.ts';
+
+/** A form that was sent. */
+export interface PasswordForm {
+  readonly username: string;
+  readonly password: string;
+  readonly newPassword?: string;
+  readonly client: Client;
+  readonly requestId: string;
+  readonly signal: AbortSignal;
+  /** The cookie the browser came with: that session ends when the new one begins. */
+  readonly token?: string;
+  /** A handle of the browser: a logout there ends what a form that was sent twice has begun as well. */
+  readonly browser?: string;
+  /** For a step-up: only this session's own user will do. */
+  readonly confirming?: Session;
+}
+
+/** Why a password that is right does not do. */
+export type NewPasswordReason = Extract<Reason, 'password-must-change' | 'password-expired'>;
+
+/** What a user may know of a failure. */
+type FailureCode = Extract<ErrorCode, 'LOGIN_FAILED' | 'TOO_MANY_FAILURES' | 'PROVIDER_UNAVAILABLE'>;
+
+/** How a form login went. */
+export type LoginResult =
+  | { readonly kind: 'signed-in'; readonly session: Session; readonly token: string }
+  | {
+      readonly kind: 'new-password';
+      readonly reason: NewPasswordReason;
+      readonly isRefused: boolean;
+    }
+  | FailedLogin;
+
+/** Nobody was signed in; `code` is what the user may know, `reason` what the audit does. */
+export interface FailedLogin {
+  readonly kind: 'failed';
+  readonly code: FailureCode;
+  readonly reason: Reason;
+  /** Seconds. */
+  readonly retryAfter?: number;
+}
+
+/** Failed logins are answered at multiples of this many milliseconds. */
+const failureStep = 500;
+const maxInput = 1024;
+const unavailableRetrySeconds = 10;
+
+/** Checks forms. */
+export class PasswordLogin {
+  readonly #signIn: SignIn;
+  readonly #lockout: Lockout;
+
+  constructor(signIn: SignIn, lockout: Lockout) {
+    this.#signIn = signIn;
+    this.#lockout = lockout;
+  }
+
+  /** Asks the chain about a form. Failures take a time that does not depend on who was named. */
+  async check(form: PasswordForm): Promise<LoginResult> {
+    const startedAt = performance.now();
+    const result = await this.#check(form, canonicalUsername(form.username));
+    if (result.kind === 'failed' && result.code !== 'TOO_MANY_FAILURES') await evenOut(startedAt, form.signal);
+    return result;
+  }
+
+  async #check(form: PasswordForm, username: string): Promise<LoginResult> {
+    const refused = refuseInput(form, username) ?? (this.#signIn.isReserved(username) ? 'user-reserved' : undefined);
+    if (refused) return this.#fail(form, username, 'LOGIN_FAILED', refused);
+    const permit = await this.#lockout.check(username, form.client.address, form.signal);
+    if (permit.kind === 'locked')
+      return this.#fail(form, username, 'TOO_MANY_FAILURES', 'too-many-failures', {
+        retryAfter: Math.ceil(permit.retryAfter / 1000),
+      });
+    const request = { method: 'POST', rawHeaders: [], signal: form.signal };
+    const chain = await this.#signIn.run({
+      ...this.#signIn.attempt('credentials', request, form.client, '/_gate/login'),
+      credentials: {
+        username: form.username,
+        password: new Secret(form.password),
+        ...(form.newPassword && { newPassword: new Secret(form.newPassword) }),
+      },
+    });
+    return this.#settle(form, username, chain);
+  }
+
+  async #settle(form: PasswordForm, username: string, chain: ChainResult): Promise<LoginResult> {
+    const { outcome, provider } = chain;
+    const address = form.client.address;
+    switch (outcome.kind) {
+      case 'authenticated':
+        await this.#lockout.succeed(username, address);
+        if (!provider) return this.#fail(form, username, 'PROVIDER_UNAVAILABLE', 'provider-broke', { chain });
+        return this.#accept(form, username, outcome, provider, chain);
+      case 'unavailable':
+        // A wrong guess counts also while some other provider is out of reach, or an outage would be the time to guess. So does
+        // one whose sender has hung up: the directory may have counted it, and would lock its user at a stranger's wish.
+        if (chain.rejection || outcome.reason === 'client-gone') await this.#lockout.fail(username, address);
+        else await this.#lockout.release(username, address);
+        return this.#fail(form, username, 'PROVIDER_UNAVAILABLE', outcome.reason, {
+          chain,
+          retryAfter: unavailableRetrySeconds,
+        });
+      case 'rejected':
+        if (outcome.reason === 'password-must-change' || outcome.reason === 'password-expired') {
+          await this.#lockout.release(username, address);
+          this.#fail(form, username, 'LOGIN_FAILED', outcome.reason, { chain });
+          // The old password was right: that it is asked for once more means that the new one was not taken.
+          return { kind: 'new-password', reason: outcome.reason, isRefused: form.newPassword !== undefined };
+        }
+        await this.#lockout.fail(username, address);
+        return this.#fail(form, username, 'LOGIN_FAILED', outcome.reason, { chain });
+      case 'unknown-user':
+      case 'challenge':
+      case 'continue':
+        await this.#lockout.fail(username, address);
+        return this.#fail(form, username, 'LOGIN_FAILED', 'unknown-user', { chain });
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  async #accept(
+    form: PasswordForm,
+    username: string,
+    outcome: Authenticated,
+    provider: string,
+    chain: ChainResult,
+  ): Promise<LoginResult> {
+    const { confirming, token, browser, client, requestId, signal } = form;
+    const refused = await this.#signIn.refuse(outcome, provider, signal);
+    if (refused) {
+      const code = refused.kind === 'unavailable' ? 'PROVIDER_UNAVAILABLE' : 'LOGIN_FAILED';
+      return this.#fail(form, username, code, refused.reason, { chain });
+    }
+    const context = { client, requestId, chain };
+    const begun = confirming
+      ? await this.#signIn.confirm(confirming.id, outcome, provider, context)
+      : await this.#signIn.establish(outcome, provider, {
+          ...context,
+          ...(token && { replaces: token }),
+          ...(browser && { browser }),
+        });
+    return begun
+      ? { kind: 'signed-in', ...begun }
+      : this.#fail(form, username, 'LOGIN_FAILED', 'login-denied', { chain });
+  }
+
+  #fail(
+    form: PasswordForm,
+    user: string,
+    code: FailureCode,
+    reason: Reason,
+    more: { chain?: ChainResult; retryAfter?: number } = {},
+  ): FailedLogin {
+    const { chain, retryAfter } = more;
+    this.#signIn.record('failed', form, { user, reason, chain });
+    return { kind: 'failed', code, reason, ...(retryAfter && { retryAfter }) };
+  }
+}
+
+/** Refused before anybody is asked: an empty password binds as nobody and succeeds (RFC 4513 §5.1.2); NUL ends a string for some. */
+function refuseInput({ username, password, newPassword = '' }: PasswordForm, canonical: string): Reason | undefined {
+  if (canonical === '' || /[\0-\x1f\x7f]/.test(username) || username.length > maxInput) return 'unknown-user';
+  const isEmpty = password.trim() === '' || password.includes('\0') || newPassword.includes('\0');
+  return isEmpty || Math.max(password.length, newPassword.length) > maxInput ? 'bad-password' : undefined;
+}
+
+async function evenOut(startedAt: number, signal: AbortSignal): Promise<void> {
+  const elapsed = performance.now() - startedAt;
+  const wait = Math.ceil(elapsed / failureStep) * failureStep - elapsed;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, wait);
+    const stop = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    signal.addEventListener('abort', stop, { once: true });
+  });
+}

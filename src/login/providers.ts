@@ -1,0 +1,163 @@
+/** Makes the configured providers and their chain, and knows how each of them stands. */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../core/clock.ts';
+import { OperatorError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Outcome } from '../core/outcome.ts';
+import type { Provider } from '../core/provider.ts';
+import type { Session } from '../core/session.ts';
+import type { Store } from '../core/store.ts';
+import { type ChainLink, lookUpOne } from '../providers/chain.ts';
+import { type BreakerSnapshot, CircuitBreaker } from '../remote/circuit-breaker.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { type LoginDocument, type ProviderDocument, providerKind } from './options.ts';
+
+/** The providers of one configuration. */
+export interface Providers {
+  readonly chain: readonly ChainLink[];
+  /** Every configured one, also those that only look users up. */
+  readonly all: ReadonlyMap<string, Provider>;
+  /** What users call one. */
+  readonly label: (name: string) => string;
+  /** How each of the chain stands; one without a breaker is well. */
+  status(): readonly { readonly provider: string; readonly snapshot: BreakerSnapshot }[];
+  /** The directory in which a provider's users must exist; undefined where none is named. */
+  directoryOf(provider: string): ((username: string, signal: AbortSignal) => Promise<Outcome>) | undefined;
+  /** Where the browser goes to sign out of the identity provider too. */
+  logoutAddress(session: Session, returnTo: URL): Promise<URL | undefined>;
+  close(): Promise<void>;
+}
+
+/** What of a configuration concerns providers. */
+export interface ProvidersDocument {
+  readonly login: LoginDocument;
+  readonly providers: Readonly<Record<string, ProviderDocument>>;
+  readonly server: { readonly publicUrl: URL };
+}
+
+/** What providers need of the process. */
+export interface ProviderServices {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly metrics: Metrics;
+}
+
+/** Makes all of them, or throws and leaves none open. */
+export function buildProviders(document: ProvidersDocument, services: ProviderServices): Providers {
+  const links = new Map<string, ChainLink>();
+  try {
+    for (const [name, options] of Object.entries(document.providers))
+      links.set(name, linkOf(name, options, document, services, links));
+  } catch (error) {
+    for (const { provider } of links.values()) void provider.close?.();
+    throw error;
+  }
+  const all = new Map([...links].map(([name, { provider }]) => [name, provider]));
+  const chain = document.login.chain.flatMap((name) => links.get(name) ?? []);
+  return {
+    chain,
+    all,
+    label: (name) => document.providers[name]?.label ?? name,
+    status: () =>
+      chain.map(({ name, breaker }) => ({
+        provider: name,
+        snapshot: breaker?.snapshot() ?? { state: 'closed', failures: 0 },
+      })),
+    directoryOf: (name) => {
+      const directory = links.get(document.providers[name]?.mustExistIn ?? '');
+      return directory && ((username, signal) => lookUpOne(directory, username, signal, services.log));
+    },
+    logoutAddress: (session, returnTo) => logoutAddress(links.get(session.provider), session, returnTo, services.log),
+    close: async () => {
+      await Promise.all([...all.values()].map((provider) => provider.close?.()));
+    },
+  };
+}
+
+/** The session is over whatever a provider says: one that fails or takes too long is no reason to keep the user waiting. */
+async function logoutAddress(
+  link: ChainLink | undefined,
+  { assertion, grant }: Session,
+  returnTo: URL,
+  log: Log,
+): Promise<URL | undefined> {
+  if (!link?.provider.logout) return undefined;
+  const deadline = new AbortController();
+  try {
+    const late = delay(link.timeout, undefined, { signal: deadline.signal });
+    return await Promise.race([link.provider.logout(assertion, grant?.state, returnTo), late]);
+  } catch (error) {
+    log.warn({ provider: link.name, error }, 'a provider could not say where its logout is');
+    return undefined;
+  } finally {
+    deadline.abort();
+  }
+}
+
+/** What a provider needs for itself when it looks its users up elsewhere, in milliseconds. */
+const besideLookup = 500;
+
+function linkOf(
+  name: string,
+  document: ProviderDocument,
+  { login, server, providers }: ProvidersDocument,
+  services: ProviderServices,
+  links: ReadonlyMap<string, ChainLink>,
+): ChainLink {
+  const kind = providerKind(document.type);
+  if (!kind) throw new OperatorError(`providers.${name}: there is no type ${document.type}`);
+  const { log, clock, store } = services;
+  const { type: _type, on, label: _label, ...options } = document;
+  const timeout = deadlineOf(document, login, providers);
+  const needsNetwork = kind.needsNetwork ?? true;
+  const providerLog = log.child({ provider: name });
+  const provider = kind.create(
+    { ...options, timeout },
+    {
+      name,
+      publicUrl: server.publicUrl,
+      log: providerLog,
+      clock,
+      store,
+      lookUp: (other, username, signal) => {
+        const link = links.get(other);
+        return link
+          ? lookUpOne(link, username, signal, providerLog)
+          : Promise.resolve({ kind: 'unavailable', reason: 'misconfigured' });
+      },
+    },
+  );
+  const breaker = needsNetwork ? breakerOf(name, login.breaker, services, providerLog) : undefined;
+  return { name, provider, breaker, timeout, on, needsNetwork };
+}
+
+/** One that looks its users up elsewhere waits longer than that may take: the breaker there counts only its own deadline. */
+function deadlineOf(
+  document: ProviderDocument,
+  login: LoginDocument,
+  providers: Readonly<Record<string, ProviderDocument>>,
+): number {
+  const lookup = 'lookup' in document ? providers[String(document.lookup)] : undefined;
+  const longest = lookup ? (lookup.timeout ?? login.timeout) + besideLookup : 0;
+  return document.timeout ?? Math.max(login.timeout, longest);
+}
+
+/** A breaker that shows how it stands. */
+function breakerOf(
+  name: string,
+  options: LoginDocument['breaker'],
+  { clock, metrics }: ProviderServices,
+  log: Log,
+): CircuitBreaker {
+  metrics.breaker(name, 'closed');
+  return new CircuitBreaker({
+    ...options,
+    clock,
+    onChange: (state, reason) => {
+      metrics.breaker(name, state);
+      log.warn({ state, reason }, 'the breaker of a provider changed');
+    },
+  });
+}

@@ -1,0 +1,83 @@
+/**
+ * Asks a provider anew about a session whose time for that has come: tokens are refreshed, and roles follow what the provider
+ * says. One worker at a time does it for a session; requests beside it go on with what is known.
+ */
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { Session } from '../core/session.ts';
+import type { Store } from '../core/store.ts';
+import { type ChainLink, refreshOne } from '../providers/chain.ts';
+import type { LoadedSession, Sessions } from '../sessions/sessions.ts';
+
+const leaseMilliseconds = 30_000;
+/** After a provider did not answer; the session goes on meanwhile, or every outage would sign everybody out. */
+const retryMilliseconds = 30_000;
+
+/** A session after a refresh; `token` when it goes on under another. */
+export type Refreshed = LoadedSession & { readonly token?: string };
+
+/** Refreshes sessions. */
+export class SessionRefresher {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #sessions: Sessions;
+  readonly #log: Log;
+  readonly #linkOf: (provider: string) => ChainLink | undefined;
+
+  constructor(parts: {
+    store: Store;
+    clock: Clock;
+    sessions: Sessions;
+    log: Log;
+    linkOf: (provider: string) => ChainLink | undefined;
+  }) {
+    this.#store = parts.store;
+    this.#clock = parts.clock;
+    this.#sessions = parts.sessions;
+    this.#log = parts.log;
+    this.#linkOf = parts.linkOf;
+  }
+
+  /** The session as it is to be used: itself unless its time has come and this call got the lease. */
+  async refresh(session: Session, signal: AbortSignal): Promise<Refreshed> {
+    const { refreshAt } = session.grant ?? {};
+    const now = this.#clock.now();
+    const link = this.#linkOf(session.provider);
+    if (refreshAt === undefined || refreshAt > now || !link?.provider.refresh) return { kind: 'live', session };
+    const lease = `refresh-lease:${session.id}`;
+    if (!(await this.#store.replace(lease, undefined, 'held', now + leaseMilliseconds)))
+      return { kind: 'live', session };
+    // What this request has read may be older than the last refresh: a refresh token used twice revokes the login.
+    const found = await this.#sessions.alive(session.id);
+    const latest = found.kind === 'live' ? found.session : undefined;
+    if (!latest || (latest.grant?.refreshAt ?? Number.POSITIVE_INFINITY) > now) {
+      await this.#store.delete(lease);
+      return found;
+    }
+    return this.#refreshNow(latest, link, lease, signal);
+  }
+
+  async #refreshNow(session: Session, link: ChainLink, lease: string, signal: AbortSignal): Promise<Refreshed> {
+    const outcome = await refreshOne(link, session.assertion, session.grant?.state, signal, this.#log);
+    switch (outcome.kind) {
+      case 'authenticated': {
+        const renewed = await this.#sessions.renew(session, outcome.assertion, outcome.grant);
+        await this.#store.delete(lease);
+        return renewed;
+      }
+      case 'rejected':
+        await this.#sessions.revoke(session.id, outcome.reason);
+        return { kind: 'ended', reason: outcome.reason };
+      case 'unavailable':
+      case 'challenge':
+      case 'continue':
+        await this.#store.put(lease, 'waiting', this.#clock.now() + retryMilliseconds);
+        return { kind: 'live', session };
+      case 'unknown-user':
+        await this.#sessions.revoke(session.id, 'unknown-user');
+        return { kind: 'ended', reason: 'unknown-user' };
+      default:
+        return outcome satisfies never;
+    }
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * What every way of signing in shares: attempts for the chain, the admission of whom it vouched for, the session, the
+ * audit. `authenticate-request.ts`, `password-login.ts` and `federated-login.ts` are the ways.
+ */
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { Outcome } from '../core/outcome.ts';
+import { type Assertion, canonicalUsername, type Principal } from '../core/principal.ts';
+import type { Attempt } from '../core/provider.ts';
+import type { Reason } from '../core/reason.ts';
+import type { Session } from '../core/session.ts';
+import type { Client, GatewayRequest } from '../core/verdict.ts';
+import { type ChainLink, type ChainResult, runChain } from '../providers/chain.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { Recorder } from '../telemetry/recorder.ts';
+
+/** What signing in works with; made by `build.ts`. */
+export interface SignInParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly chain: readonly ChainLink[];
+  readonly totalTimeout: number;
+  readonly sessions: Sessions;
+  readonly reservedUsers: readonly string[];
+  readonly publicUrl: URL;
+  readonly roles: (assertion: Assertion, provider: string) => ReadonlySet<string>;
+  /** The directory in which the users of a provider must exist, asked for one of them; undefined where none is named. */
+  readonly directoryOf: (provider: string) => ((username: string, signal: AbortSignal) => Promise<Outcome>) | undefined;
+  readonly recorder: Recorder;
+}
+
+/** A provider vouched for somebody. */
+export type Authenticated = Extract<Outcome, { kind: 'authenticated' }>;
+
+/** Why somebody is not let in although a provider vouched for them. */
+export type Refusal = Extract<Outcome, { kind: 'rejected' | 'unavailable' }>;
+
+/** Where a login comes from, for the session's list and the audit. */
+export interface LoginContext {
+  readonly client: Client;
+  readonly requestId: string;
+}
+
+/** How often a session may have gone on under another id while its user typed. */
+const maxRotations = 20;
+
+/** What the ways of signing in share. */
+export class SignIn {
+  readonly #parts: SignInParts;
+  readonly #reserved: ReadonlySet<string>;
+  readonly #principals = new WeakMap<Assertion, Principal>();
+
+  constructor(parts: SignInParts) {
+    this.#parts = parts;
+    this.#reserved = new Set(parts.reservedUsers.map(canonicalUsername));
+  }
+
+  get chain(): readonly ChainLink[] {
+    return this.#parts.chain;
+  }
+
+  /** Asks the providers in their order. */
+  run(attempt: Attempt): Promise<ChainResult> {
+    return runChain(this.#parts.chain, attempt, { totalTimeout: this.#parts.totalTimeout, log: this.#parts.log });
+  }
+
+  /** An attempt as plain data; `path` is resolved against the public URL, never against the client's Host. */
+  attempt(
+    stage: Attempt['stage'],
+    request: Pick<GatewayRequest, 'method' | 'rawHeaders' | 'signal'>,
+    client: Client,
+    path: string,
+  ): Attempt {
+    return {
+      stage,
+      url: new URL(this.#parts.publicUrl.origin + path),
+      method: request.method,
+      headers: headersOf(request.rawHeaders),
+      address: client.address,
+      callbackUrl: new URL('/_gate/callback/', this.#parts.publicUrl),
+      signal: request.signal,
+    };
+  }
+
+  /** Whether a name may not sign in interactively, whoever vouches for it. */
+  isReserved(username: string): boolean {
+    return this.#reserved.has(canonicalUsername(username));
+  }
+
+  /**
+   * Why somebody whom a provider vouched for may not come in all the same; undefined when they may.
+   *
+   * A directory that cannot be asked is no leave: the answer is then `unavailable`.
+   */
+  async refuse({ assertion }: Authenticated, provider: string, signal: AbortSignal): Promise<Refusal | undefined> {
+    return refusalOf(assertion.subject, signal, {
+      isReserved: this.isReserved(assertion.subject),
+      directory: this.#parts.directoryOf(provider),
+    });
+  }
+
+  /**
+   * Adds what policy knows to what a provider vouched for. The same object while the assertion is the same one, so that
+   * whoever derives something from it can keep that with it.
+   */
+  principal(assertion: Assertion, provider: string): Principal {
+    const known = this.#principals.get(assertion);
+    if (known?.provider === provider) return known;
+    const principal = { ...assertion, provider, tenant: 'default', roles: this.#parts.roles(assertion, provider) };
+    this.#principals.set(assertion, principal);
+    return principal;
+  }
+
+  /**
+   * Begins a session for somebody admitted, and ends the one the browser came with. `browser` is a handle by which a logout
+   * finds what tabs have begun that signed in at the same moment: of their cookies only the last one stays.
+   */
+  async establish(
+    outcome: Authenticated,
+    provider: string,
+    context: LoginContext & { chain?: ChainResult; replaces?: string; browser?: string },
+  ): Promise<{ session: Session; token: string }> {
+    const { assertion } = outcome;
+    const { client, chain, replaces, browser } = context;
+    const handles = [...(outcome.grant?.handles ?? []), ...(browser === undefined ? [] : [browser])];
+    const grant = outcome.grant || browser !== undefined ? { ...outcome.grant, handles } : undefined;
+    const created = await this.#parts.sessions.create({
+      assertion,
+      provider,
+      client: { address: client.address, userAgent: client.userAgent },
+      ...(grant && { grant }),
+      ...(replaces && { replaces }),
+    });
+    this.record('succeeded', context, { chain, provider, user: assertion.subject, session: created.session.id });
+    return created;
+  }
+
+  /** A user who is signed in has proved it once more; undefined when it was somebody else, or the session has ended. */
+  async confirm(
+    session: string,
+    outcome: Authenticated,
+    provider: string,
+    context: LoginContext & { chain?: ChainResult },
+  ): Promise<{ session: Session; token: string } | undefined> {
+    const { assertion } = outcome;
+    const proved = await this.#prove(session, outcome, provider);
+    if (proved === undefined) return undefined;
+    const { client, requestId } = context;
+    const who = { user: assertion.subject, provider, session: proved.session.id, client, requestId };
+    this.#parts.recorder.account({
+      event: 'step-up',
+      outcome: 'succeeded',
+      ...who,
+      ...(context.chain && { steps: context.chain.steps }),
+    });
+    return proved;
+  }
+
+  /**
+   * Proves a session, wherever its rotations have taken it meanwhile: of a form that was sent twice the browser takes the
+   * last answer, which must not say that the password was wrong.
+   */
+  async #prove(
+    session: string,
+    { assertion, grant }: Authenticated,
+    provider: string,
+  ): Promise<{ session: Session; token: string } | undefined> {
+    let id = session;
+    for (let turn = 0; turn < maxRotations; turn++) {
+      const found = await this.#parts.sessions.alive(id);
+      if (found.kind === 'live') {
+        const before = found.session.assertion;
+        if (before.subject !== assertion.subject || before.realm !== assertion.realm) return undefined;
+        const proved = await this.#parts.sessions.prove(found.session, {
+          assertion,
+          provider,
+          ...(grant && { grant }),
+        });
+        if (proved.kind === 'live')
+          return proved.token === undefined ? undefined : { session: proved.session, token: proved.token };
+      } else if (found.kind === 'ended' && found.next !== undefined) id = found.next;
+      else return undefined;
+    }
+    return undefined;
+  }
+
+  /** Ends a session at its user's wish. */
+  async signOut(session: Session, context: LoginContext): Promise<boolean> {
+    const ended = await this.#parts.sessions.revoke(session.id, 'signed-out');
+    const { assertion, provider, id } = session;
+    const who = { user: assertion.subject, provider, session: id, ...context };
+    this.#parts.recorder.account({ event: 'logout', outcome: 'succeeded', reason: 'signed-out', ...who });
+    return ended;
+  }
+
+  /** Writes how a login went. */
+  record(
+    outcome: 'succeeded' | 'failed',
+    context: LoginContext,
+    more: { chain?: ChainResult | undefined; provider?: string; user?: string; session?: string; reason?: Reason },
+  ): void {
+    const { chain, ...rest } = more;
+    const { client, requestId } = context;
+    const provider = rest.provider ?? chain?.provider;
+    this.#parts.recorder.account({
+      event: 'login',
+      outcome,
+      client,
+      requestId,
+      ...rest,
+      ...(provider && { provider }),
+      ...(chain && { steps: chain.steps }),
+    });
+  }
+}
+
+/** Why a user whom a provider vouched for may not come in all the same. */
+export async function refusalOf(
+  subject: string,
+  signal: AbortSignal,
+  rules: {
+    readonly isReserved: boolean;
+    readonly directory: ((username: string, signal: AbortSignal) => Promise<Outcome>) | undefined;
+  },
+): Promise<Refusal | undefined> {
+  if (rules.isReserved) return { kind: 'rejected', reason: 'user-reserved' };
+  const found = await rules.directory?.(subject, signal);
+  if (found === undefined || found.kind === 'authenticated') return undefined;
+  return found.kind === 'unavailable' ? found : { kind: 'rejected', reason: 'not-in-directory' };
+}
+
+function headersOf(rawHeaders: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = (rawHeaders[index] ?? '').toLowerCase();
+    const value = rawHeaders[index + 1] ?? '';
+    headers[name] = name in headers ? `${headers[name]}, ${value}` : value;
+  }
+  return headers;
+}

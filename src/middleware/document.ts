@@ -1,0 +1,126 @@
+/**
+ * The configuration of a gateway inside an application: the same words as `gatehouse.yaml`, without those about listeners
+ * and upstreams. What is left out is filled in, so that `build.ts` makes the same objects of it.
+ */
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as z from 'zod';
+import { type LoadResult, loadConfig } from '../config/load.ts';
+import { formatIssues } from '../config/report.ts';
+import { OperatorError } from '../core/errors.ts';
+import { type Document, documentSchema } from '../gateway/document.ts';
+import { checkDocument } from '../gateway/document-checks.ts';
+import { storeOptions } from '../store/index.ts';
+
+const { server, session, routes, admin, ...rest } = documentSchema.shape;
+const { publicUrl, trustedProxies } = server.unwrap().shape;
+const { upstream, timeout, connectTimeout, maxBody, preserveHost, ...accessRule } = routes.element.shape;
+
+const serverInApp = z.strictObject({
+  publicUrl: publicUrl.unwrap().describe('what browsers see; cookies and redirects come from this, never from Host'),
+  trustedProxies,
+});
+const sessionInApp = z.strictObject({
+  ...session.unwrap().shape,
+  store: storeOptions.prefault({ type: 'memory' }).describe('where sessions are kept'),
+});
+
+/** What is not said in an application, as the gateway's own defaults have it. */
+const unsaid = {
+  server: server.parse({}),
+  admin: admin.parse({}),
+  route: routes.element.parse({ location: '/', upstream: 'http://localhost' }),
+};
+
+/** The schema of a configuration for an application. Its routes are access rules; without any, each visitor signs in. */
+export const appDocumentSchema = z
+  .strictObject({
+    ...rest,
+    server: serverInApp.describe('where the application is'),
+    admin: admin.unwrap().optional().describe("the operator's listener; none when absent"),
+    session: sessionInApp.prefault({}).describe('how long users stay'),
+    routes: z
+      .array(z.strictObject(accessRule))
+      .prefault([{ location: '/' }])
+      .describe('who may pass where; other addresses are not found'),
+  })
+  .transform((document): AppDocument => {
+    // The application stands behind its own gateway: its origin is what the signed identity is for.
+    const own = { servers: [{ url: document.server.publicUrl, path: undefined }] };
+    return {
+      ...document,
+      server: { ...unsaid.server, ...document.server },
+      admin: document.admin ?? unsaid.admin,
+      hasAdmin: document.admin !== undefined,
+      routes: document.routes.map((route) => ({ ...unsaid.route, ...route, upstream: own })),
+    };
+  })
+  .superRefine(checkDocument)
+  .superRefine(checkSpellings);
+
+/** A configuration for an application that has been read and checked. */
+export type AppDocument = Document & {
+  /** Whether the operator's listener was asked for. */
+  readonly hasAdmin: boolean;
+};
+
+/** A configuration written as an object: what `gatehouse.yaml` would hold. Relative paths are relative to the working directory. */
+export type AppConfig = Omit<z.input<typeof appDocumentSchema>, 'providers'> & {
+  readonly providers: Readonly<Record<string, { readonly type: string; readonly [option: string]: unknown }>>;
+};
+
+/** Express takes `/Admin` for `/admin`: two locations that differ only so would be one. */
+function checkSpellings(document: Document, context: z.RefinementCtx<AppDocument>): void {
+  const seen = new Map<string, string>();
+  for (const [index, { host = '', location }] of document.routes.entries()) {
+    if (location.modifier.startsWith('~')) continue;
+    const place = [host, location.modifier === '=', location.path.toLowerCase()].join(' ');
+    const before = seen.get(place);
+    if (before !== undefined && before !== location.text)
+      context.addIssue({
+        code: 'custom',
+        path: ['routes', index, 'location'],
+        message: `is ${before} to Express, which does not regard case`,
+        input: document,
+      });
+    seen.set(place, location.text);
+  }
+}
+
+/** Reads a configuration for an application from a file, or from an object. */
+export function readAppConfig(
+  config: string | URL | AppConfig,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): LoadResult<AppDocument> {
+  const schema = appDocumentSchema;
+  if (typeof config === 'string' || config instanceof URL)
+    return loadConfig({ schema, env, file: resolve(config instanceof URL ? fileURLToPath(config) : config) });
+  const origin = 'gatehouse({ config })';
+  return loadConfig({
+    schema,
+    env,
+    file: origin,
+    text: '',
+    overrides: [{ key: [], value: plainData(config), origin }],
+  });
+}
+
+/** The same; an OperatorError that lists every mistake when there is one. */
+export function requireAppConfig(config: string | URL | AppConfig): AppDocument {
+  const result = readAppConfig(config);
+  if (result.kind === 'ok') return result.value;
+  throw new OperatorError(`the configuration cannot be used\n${formatIssues(result.issues)}`);
+}
+
+/** A copy; functions, sockets and the like cannot stand in a configuration. */
+function plainData(config: AppConfig): unknown {
+  try {
+    return structuredClone(config);
+  } catch (error) {
+    throw new OperatorError(
+      'gatehouse({ config }) holds something that is no plain data',
+      'write strings, numbers, lists and objects only, as in gatehouse.yaml, or give the path of such a file',
+      error,
+    );
+  }
+}

@@ -1,0 +1,46 @@
+/** What an application has under way on its own connections: when it is over, and how a WebSocket of its is ended. */
+import type { ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { closeFrame } from '../proxy/websocket/frames.ts';
+
+const closePatience = 1000;
+const policyViolation = 1008;
+
+/** Counts answers and sockets until they have ended. */
+export class UnderWay {
+  #open = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  /** Resolves when the answer is out, or the client has gone; counted as open until then. */
+  end(stream: ServerResponse | Duplex): Promise<void> {
+    // One whose client has gone before anybody looked says nothing more.
+    if (stream.closed || stream.destroyed) return Promise.resolve();
+    this.#open += 1;
+    const ended = new Promise<void>((resolve) => stream.once('close', resolve));
+    void ended.then(() => {
+      this.#open -= 1;
+      if (this.#open === 0) for (const resolve of this.#waiting.splice(0)) resolve();
+    });
+    return ended;
+  }
+
+  /** Resolves when nothing is open. */
+  idle(): Promise<void> {
+    if (this.#open === 0) return Promise.resolve();
+    return new Promise((resolve) => void this.#waiting.push(resolve));
+  }
+}
+
+/**
+ * The way to end a WebSocket of the application's: a Close frame, which may stand between any two writes of a frame, then the
+ * cut. A socket to which nothing has been written is cut at once.
+ */
+export function endWebSocket(socket: Duplex): () => void {
+  const written = (): number => ('bytesWritten' in socket ? Number(socket.bytesWritten) : 0);
+  const before = written();
+  return () => {
+    if (written() === before) return void socket.destroy();
+    socket.end(closeFrame(policyViolation, 'the session has ended'));
+    setTimeout(() => socket.destroy(), closePatience).unref();
+  };
+}

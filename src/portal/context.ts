@@ -1,0 +1,141 @@
+/**
+ * A visit to one of the gateway's own addresses: what its handlers are given, and how they read queries and forms. Which
+ * address leads to which handler is `portal.ts`'s.
+ */
+import type { Express, Request, Response } from 'express';
+import type { Clock } from '../core/clock.ts';
+import { type ErrorCode, GatewayError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Reason } from '../core/reason.ts';
+import type { Session } from '../core/session.ts';
+import type { CanonicalTarget, Client } from '../core/verdict.ts';
+import type { RequestAuthenticator } from '../login/authenticate-request.ts';
+import type { Browsers } from '../login/browser.ts';
+import type { FlowStates } from '../login/flow-state.ts';
+import type { Flows } from '../login/flows.ts';
+import type { PasswordLogin } from '../login/password-login.ts';
+import type { SignIn } from '../login/sign-in.ts';
+import type { ChainLink } from '../providers/chain.ts';
+import type { AssertionSigner } from '../proxy/assertion.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import { readBody } from './body.ts';
+import type { PageSender } from './page-sender.ts';
+import type { SavedPosts } from './post-replay.ts';
+import type { ReplyHeaders } from './send-page.ts';
+
+/** What the portal works with; made by `build.ts`. Each set of addresses is given what it uses of it. */
+export interface PortalParts {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly publicUrl: URL;
+  readonly pages: PageSender;
+  readonly browsers: Browsers;
+  readonly signIn: SignIn;
+  readonly authenticator: RequestAuthenticator;
+  readonly passwordLogin: PasswordLogin;
+  readonly sessions: Sessions;
+  readonly posts: SavedPosts;
+  readonly flows: Flows;
+  readonly flowStates: FlowStates;
+  /** The provider that is followed at once, instead of showing the login page. */
+  readonly defaultMethod?: string | undefined;
+  readonly signer: AssertionSigner;
+  /** Ends what is live on a session in this process. */
+  readonly cut: (sessionId: string) => void;
+  /** Where the browser goes to sign out of the identity provider too; undefined when nowhere. */
+  readonly logoutAddress: (session: Session) => Promise<URL | undefined>;
+  /** What the login page calls a provider. */
+  readonly label: (provider: string) => string;
+}
+
+/** What came with a request to the portal. */
+export interface PortalContext {
+  readonly requestId: string;
+  readonly client: Client;
+  readonly target: CanonicalTarget;
+  readonly signal: AbortSignal;
+  /** The page is the body of a 401 that offers these ways besides. */
+  readonly challenge?: ReplyHeaders;
+}
+
+/** The fields of a form; a field that stands twice is refused before a handler sees it. */
+export type FormFields = ReadonlyMap<string, string>;
+
+/** One request to the portal, and its answer. */
+export interface PortalRequest {
+  readonly request: Request;
+  readonly response: Response;
+  readonly context: PortalContext;
+}
+
+/** What answers an address of the portal. */
+export type PortalHandler = (visit: PortalRequest) => Promise<void> | void;
+
+const maxFormBytes = 64 * 1024;
+const formDeadline = 15_000;
+
+/** How a set of addresses joins the application. */
+export type PortalRoutes<Parts> = (
+  app: Express,
+  parts: Parts,
+  on: (handler: PortalHandler) => (request: Request, response: Response) => Promise<void>,
+) => void;
+
+/** The fields of a posted form, or undefined when it is not one that we take; the error is then sent. */
+export async function readForm(
+  parts: Pick<PortalParts, 'pages'>,
+  visit: PortalRequest,
+): Promise<FormFields | undefined> {
+  const { request } = visit;
+  const refuse = (code: ErrorCode, detail: string): undefined => {
+    const reasons: Partial<Record<ErrorCode, Reason>> = {
+      PAYLOAD_TOO_LARGE: 'request-too-large',
+      REQUEST_TIMEOUT: 'request-too-slow',
+    };
+    refuseVisit(parts, visit, code, reasons[code] ?? 'ambiguous-target', detail);
+  };
+  if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(request.headers['content-type'] ?? ''))
+    return refuse('BAD_REQUEST', 'not a form');
+  const body = await readBody(request, { maxBytes: maxFormBytes, deadline: formDeadline });
+  switch (body.kind) {
+    case 'ok': {
+      const fields = new URLSearchParams(body.text);
+      const names = [...fields.keys()];
+      return new Set(names).size === names.length ? new Map(fields) : refuse('BAD_REQUEST', 'a field stands twice');
+    }
+    case 'too-large':
+      return refuse('PAYLOAD_TOO_LARGE', 'the form is too large');
+    case 'too-slow':
+      return refuse('REQUEST_TIMEOUT', 'the form took too long');
+    case 'client-gone':
+      return undefined;
+    default:
+      return body satisfies never;
+  }
+}
+
+/** One value of the query; a name that stands twice has none. */
+export function queryValue(request: Request, name: string): string | undefined {
+  const values = new URL(request.url, 'http://gateway.invalid').searchParams.getAll(name);
+  return values.length === 1 ? values[0] : undefined;
+}
+
+/** The provider that an address names; undefined after the refusal has been sent when the chain has none of that name. */
+export function findLink(parts: Pick<PortalParts, 'pages' | 'signIn'>, visit: PortalRequest): ChainLink | undefined {
+  const link = parts.signIn.chain.find(({ name }) => name === visit.request.params.provider);
+  if (!link) refuseVisit(parts, visit, 'NOT_FOUND', 'no-route', 'no provider of that name is in the chain');
+  return link;
+}
+
+/** Answers with an error. */
+export function refuseVisit(
+  { pages }: Pick<PortalParts, 'pages'>,
+  visit: PortalRequest,
+  code: ErrorCode,
+  reason: Reason,
+  detail: string,
+): void {
+  const { request, response, context } = visit;
+  const { requestId } = context;
+  pages.sendError(request, response, { error: new GatewayError(code, detail), reason, requestId });
+}

@@ -1,0 +1,150 @@
+/** The login page and its relatives as they are shown: which ways in there are, and what ties their form to this browser. */
+import type { Request } from 'express';
+import type { Session } from '../core/session.ts';
+import type { NewPasswordReason } from '../login/password-login.ts';
+import type { Notice } from '../pages/fields.ts';
+import type { Way } from '../pages/login.ts';
+import type { ChainOffer, ChainResult } from '../providers/chain.ts';
+import type { PortalParts, PortalRequest } from './context.ts';
+import { lastMethod } from './last-method.ts';
+import type { ReplyHeaders } from './send-page.ts';
+
+/** What the tokens of the login form are for. */
+export const purpose = 'login';
+
+/** What the page is made from. */
+export type LoginPageParts = Pick<PortalParts, 'pages' | 'browsers' | 'signIn' | 'label' | 'defaultMethod'>;
+
+/** What the login page is asked to be: where it leads, for whom, in which manner. */
+export interface Wish {
+  readonly returnTo: string;
+  readonly confirm: boolean;
+  readonly username?: string;
+  readonly notice?: Notice;
+}
+
+/** Shows the login page, or the one that asks somebody signed in to confirm. */
+export async function renderLogin(
+  parts: LoginPageParts,
+  visit: PortalRequest,
+  wish: Wish,
+  answer: { status: number; session?: Session; headers?: ReplyHeaders },
+): Promise<void> {
+  const { request, response, context } = visit;
+  const chain = await askForOffers(parts, visit);
+  const { hidden, cookie } = guard(parts, request, wish);
+  const cookies = [answer.headers?.['set-cookie'] ?? [], cookie ?? []].flat();
+  const headers: ReplyHeaders = { ...answer.headers, ...(cookies.length > 0 && { 'set-cookie': cookies }) };
+  const shared = {
+    action: '/_gate/login',
+    ways: waysOf(parts, chain, wish, lastMethod(request.headers.cookie)),
+    hidden,
+    notice: wish.notice,
+    requestId: context.requestId,
+  };
+  if (wish.confirm && answer.session) {
+    const username = answer.session.assertion.subject;
+    parts.pages.send(
+      request,
+      response,
+      answer.status,
+      { kind: 'step-up', ...shared, username, cancelHref: '/' },
+      headers,
+    );
+  } else {
+    parts.pages.send(request, response, answer.status, { kind: 'login', ...shared, username: wish.username }, headers);
+  }
+}
+
+/** What is wrong with a new password; `refused` by the directory. */
+export type NewPasswordProblem = 'mismatch' | 'same' | 'refused';
+
+/** Shows the page that asks for a new password. */
+export async function renderNewPassword(
+  parts: LoginPageParts,
+  visit: PortalRequest,
+  wish: Wish,
+  reason: NewPasswordReason,
+  problem?: NewPasswordProblem,
+): Promise<void> {
+  const { request, response, context } = visit;
+  const { hidden, cookie } = guard(parts, request, wish);
+  const view = {
+    kind: 'new-password',
+    action: '/_gate/login',
+    // The form brings it back, so that the page says the same after a slip.
+    hidden: { ...hidden, reason },
+    username: wish.username ?? '',
+    reason,
+    problem,
+    requestId: context.requestId,
+  } as const;
+  parts.pages.send(request, response, problem ? 400 : 401, view, cookie ? { 'set-cookie': cookie } : {});
+}
+
+/** The provider that is followed at once: the configured one, else a federated one that is the only way in. */
+export async function onlyWay(parts: LoginPageParts, visit: PortalRequest): Promise<string | undefined> {
+  if (parts.defaultMethod !== undefined) return parts.defaultMethod;
+  const { offers: all } = await askForOffers(parts, visit);
+  const offers = all.filter(({ via }) => via !== 'header');
+  const [only] = offers;
+  return offers.length === 1 && only?.via === 'redirect' ? only.provider : undefined;
+}
+
+/** Whether the chain has somebody to ask about a user name and a password. */
+export async function offersForm(parts: Pick<PortalParts, 'signIn'>, visit: PortalRequest): Promise<boolean> {
+  const { offers } = await askForOffers(parts, visit);
+  return offers.some(({ via }) => via === 'form');
+}
+
+/** Where the way to a provider begins. */
+export function startAddress(provider: string, { returnTo, confirm }: Wish, chosen = false): string {
+  const query = new URLSearchParams({
+    return: returnTo,
+    ...(confirm && { confirm: '1' }),
+    ...(chosen && { chosen: '1' }),
+  });
+  return `/_gate/start/${encodeURIComponent(provider)}?${query}`;
+}
+
+function askForOffers(parts: Pick<PortalParts, 'signIn'>, { request, context }: PortalRequest): Promise<ChainResult> {
+  const plain = { method: request.method, rawHeaders: request.rawHeaders, signal: context.signal };
+  const attempt = parts.signIn.attempt('ambient', plain, context.client, '/_gate/login');
+  // The page only asks what there is: a ticket that came along is judged where it was asked for, and once.
+  const { authorization: _authorization, ...headers } = attempt.headers;
+  return parts.signIn.run({ ...attempt, headers });
+}
+
+/** What ties a form to this browser, and the cookie that does so when it is new here. */
+function guard(
+  parts: LoginPageParts,
+  request: Request,
+  wish: Wish,
+): { hidden: Record<string, string>; cookie?: string } {
+  const browser = parts.browsers.recognise(request.headers);
+  const hidden = {
+    form: parts.browsers.token(browser.id, purpose),
+    return: wish.returnTo,
+    ...(wish.confirm && { confirm: '1' }),
+  };
+  return { hidden, ...(browser.cookie && { cookie: browser.cookie }) };
+}
+
+/** The ways to sign in, in the chain's order, each once. */
+function waysOf(parts: LoginPageParts, { offers }: ChainResult, wish: Wish, last: string | undefined): Way[] {
+  const ways: Way[] = [];
+  for (const offer of offers) {
+    if (offer.via === 'form' && !ways.some(({ kind }) => kind === 'form')) ways.push({ kind: 'form' });
+    if (offer.via === 'redirect') ways.push(linkTo(parts, offer, wish, last));
+  }
+  return ways;
+}
+
+function linkTo(parts: LoginPageParts, { provider }: ChainOffer, wish: Wish, last: string | undefined): Way {
+  return {
+    kind: 'link',
+    href: startAddress(provider, wish, true),
+    name: parts.label(provider),
+    lastUsed: provider === last,
+  };
+}

@@ -1,0 +1,224 @@
+/** The addresses of the login: the page, its form, and the way back to a form that was kept. How they look is `login-page.ts`'s. */
+import type { Session } from '../core/session.ts';
+import type { FailedLogin, NewPasswordReason } from '../login/password-login.ts';
+import type { Notice } from '../pages/fields.ts';
+import { safeReturnTo } from '../routing/return-to.ts';
+import { sessionCookie } from '../sessions/cookie.ts';
+import {
+  type FormFields,
+  type PortalParts,
+  type PortalRequest,
+  type PortalRoutes,
+  queryValue,
+  readForm,
+} from './context.ts';
+import {
+  type LoginPageParts,
+  type NewPasswordProblem,
+  onlyWay,
+  purpose,
+  renderLogin,
+  renderNewPassword,
+  startAddress,
+  type Wish,
+} from './login-page.ts';
+import { type LoopParts, redirectInLoop } from './redirect-loop.ts';
+import { type ReplyHeaders, redirect } from './send-page.ts';
+
+/** What the page may be told by its address: what happened before, never what a link from elsewhere wants it to say. */
+const calmNotices: ReadonlySet<string> = new Set([
+  'session-idle',
+  'session-ended',
+  'form-kept',
+  'flow-expired',
+  'method-failed',
+  'not-admitted',
+  'unavailable',
+] satisfies Notice['code'][]);
+
+/** What these addresses work with. */
+export type LoginParts = LoginPageParts & LoopParts & Pick<PortalParts, 'authenticator' | 'passwordLogin' | 'posts'>;
+
+/** Adds the addresses of the login. */
+export const loginRoutes: PortalRoutes<LoginParts> = (app, parts, on) => {
+  app.get(
+    '/_gate/login',
+    on((visit) => showLogin(parts, visit)),
+  );
+  app.post(
+    '/_gate/login',
+    on((visit) => takeForm(parts, visit)),
+  );
+  app.get(
+    '/_gate/replay',
+    on((visit) => showReplay(parts, visit)),
+  );
+};
+
+async function showLogin(parts: LoginParts, visit: PortalRequest): Promise<void> {
+  const { request, response, context } = visit;
+  const notice = queryValue(request, 'notice');
+  const wish: Wish = {
+    returnTo: safeReturnTo(queryValue(request, 'return'), parts.publicUrl),
+    confirm: queryValue(request, 'confirm') === '1',
+    ...(notice !== undefined && calmNotices.has(notice) && { notice: { code: notice as Notice['code'] } }),
+  };
+  const session = await parts.authenticator.visitor(request.headers.cookie);
+  const wantsForm = queryValue(request, 'switch') === '1' || wish.confirm;
+  if (session && !wantsForm) return redirectInLoop(parts, visit, wish.returnTo, session);
+  const { challenge } = context;
+  const status = challenge ? 401 : 200;
+  // Of a form that is kept, the page after the login speaks too.
+  const isSilent = !wish.notice || wish.notice.code === 'form-kept';
+  if (!challenge && isSilent && queryValue(request, 'method') !== 'form') {
+    const way = await onlyWay(parts, visit);
+    // Who is signed in is led on only to prove it where they did before; to be somebody else, they choose.
+    if (way !== undefined && (!session || (wish.confirm && way === session.provider)))
+      return redirect(request, response, startAddress(way, wish));
+  }
+  await renderLogin(parts, visit, wish, {
+    status,
+    ...(session && { session }),
+    ...(challenge && { headers: challenge }),
+  });
+}
+
+/** What a login form holds, before anybody is asked about it. */
+type SentForm =
+  | { readonly kind: 'foreign' | 'incomplete' }
+  | { readonly kind: 'unusable'; readonly reason: NewPasswordReason; readonly problem: NewPasswordProblem }
+  | { readonly kind: 'credentials'; readonly password: string; readonly newPassword?: string };
+
+/** What the user wants, and the session that the browser has. */
+interface Login {
+  readonly wish: Wish;
+  readonly session: Session | undefined;
+}
+
+async function takeForm(parts: LoginParts, visit: PortalRequest): Promise<void> {
+  const { request } = visit;
+  const form = await readForm(parts, visit);
+  if (!form) return;
+  const session = await parts.authenticator.visitor(request.headers.cookie);
+  const wish: Wish = {
+    returnTo: safeReturnTo(form.get('return'), parts.publicUrl),
+    confirm: form.get('confirm') === '1' && session !== undefined,
+    username: form.get('username') ?? '',
+  };
+  const login: Login = { wish, session };
+  const sent = readSent(form, parts.browsers.isOurForm(request.headers, purpose, form.get('form')));
+  switch (sent.kind) {
+    case 'foreign':
+      return renderAgain(parts, visit, login, 400, { code: 'flow-expired' });
+    case 'incomplete':
+      return renderAgain(parts, visit, login, 400, { code: 'incomplete' });
+    case 'unusable':
+      return renderNewPassword(parts, visit, wish, sent.reason, sent.problem);
+    case 'credentials':
+      return logIn(parts, visit, login, sent);
+    default:
+      return sent satisfies never;
+  }
+}
+
+function readSent(form: FormFields, isOurs: boolean): SentForm {
+  if (!isOurs) return { kind: 'foreign' };
+  const password = form.get('password') ?? '';
+  if ((form.get('username') ?? '').trim() === '' || password === '') return { kind: 'incomplete' };
+  const next = form.get('newPassword');
+  if (next === undefined) return { kind: 'credentials', password };
+  const reason = form.get('reason') === 'password-expired' ? 'password-expired' : 'password-must-change';
+  if (next === '' || next !== form.get('newPasswordAgain')) return { kind: 'unusable', reason, problem: 'mismatch' };
+  return next === password
+    ? { kind: 'unusable', reason, problem: 'same' }
+    : { kind: 'credentials', password, newPassword: next };
+}
+
+async function logIn(
+  parts: LoginParts,
+  visit: PortalRequest,
+  login: Login,
+  { password, newPassword }: Extract<SentForm, { kind: 'credentials' }>,
+): Promise<void> {
+  const { request, response, context } = visit;
+  const { wish, session } = login;
+  const token = parts.authenticator.tokenIn(request.headers.cookie);
+  const browser = parts.browsers.find(request.headers);
+  const confirming = wish.confirm ? session : undefined;
+  const result = await parts.passwordLogin.check({
+    username: confirming?.assertion.subject ?? wish.username ?? '',
+    password,
+    client: context.client,
+    requestId: context.requestId,
+    signal: context.signal,
+    ...(newPassword !== undefined && { newPassword }),
+    ...(token && { token }),
+    ...(browser !== undefined && { browser: parts.browsers.handle(browser) }),
+    ...(confirming && { confirming }),
+  });
+  switch (result.kind) {
+    case 'signed-in':
+      return redirect(request, response, wish.returnTo, { 'set-cookie': sessionCookie(parts.publicUrl, result.token) });
+    case 'new-password':
+      return renderNewPassword(parts, visit, wish, result.reason, result.isRefused ? 'refused' : undefined);
+    case 'failed': {
+      const { status, notice } = answerTo(result);
+      return renderAgain(parts, visit, login, status, notice, retryHeaders(result));
+    }
+    default:
+      return result satisfies never;
+  }
+}
+
+function renderAgain(
+  parts: LoginParts,
+  visit: PortalRequest,
+  { wish, session }: Login,
+  status: number,
+  notice: Notice,
+  headers: ReplyHeaders = {},
+): Promise<void> {
+  return renderLogin(parts, visit, { ...wish, notice }, { status, headers, ...(session && { session }) });
+}
+
+/** The status of a failure, and what the page says. */
+function answerTo({ code, retryAfter }: FailedLogin): { status: number; notice: Notice } {
+  switch (code) {
+    case 'LOGIN_FAILED':
+      return { status: 401, notice: { code: 'login-failed' } };
+    case 'TOO_MANY_FAILURES':
+      return { status: 429, notice: { code: 'too-many-failures', retryAfterSeconds: retryAfter } };
+    case 'PROVIDER_UNAVAILABLE':
+      return { status: 503, notice: { code: 'unavailable' } };
+    default:
+      return code satisfies never;
+  }
+}
+
+function retryHeaders({ retryAfter }: FailedLogin): ReplyHeaders {
+  return retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) };
+}
+
+/** The page between a login and a form that was kept: the user sends it on, or not. */
+async function showReplay(parts: LoginParts, visit: PortalRequest): Promise<void> {
+  const { request, response, context } = visit;
+  const id = queryValue(request, 'id') ?? '';
+  const session = await parts.authenticator.visitor(request.headers.cookie);
+  if (!session)
+    return redirect(request, response, `/_gate/login?${new URLSearchParams({ return: `/_gate/replay?id=${id}` })}`);
+  const kept = await parts.posts.take(request, id);
+  if (!kept)
+    return parts.pages.send(request, response, 410, {
+      kind: 'not-sent',
+      reason: 'expired',
+      openHref: '/',
+      signIn: false,
+      requestId: context.requestId,
+    });
+  parts.pages.send(request, response, 200, {
+    kind: 'replay',
+    action: kept.action,
+    fields: kept.fields,
+    discardHref: '/',
+  });
+}

@@ -1,0 +1,101 @@
+/** Signing out: a page that asks first, because a link from elsewhere must not do it, and the form that does. */
+import type { Request } from 'express';
+import { GatewayError } from '../core/errors.ts';
+import type { Session } from '../core/session.ts';
+import { isSameSite } from '../login/browser.ts';
+import { negotiateDeclined } from '../login/negotiate-cookie.ts';
+import { clearedCookie } from '../sessions/cookie.ts';
+import { type FormFields, type PortalParts, type PortalRequest, type PortalRoutes, readForm } from './context.ts';
+import { isNavigation, redirect, sendJson } from './send-page.ts';
+import { ownSessions } from './session-routes.ts';
+
+const purpose = 'logout';
+
+/** What signing out works with. */
+export type LogoutParts = Pick<
+  PortalParts,
+  'log' | 'publicUrl' | 'pages' | 'browsers' | 'signIn' | 'authenticator' | 'sessions' | 'cut' | 'logoutAddress'
+>;
+
+/** Adds the addresses of the logout. */
+export const logoutRoutes: PortalRoutes<LogoutParts> = (app, parts, on) => {
+  app.get(
+    '/_gate/logout',
+    on((visit) => askFirst(parts, visit)),
+  );
+  app.post(
+    '/_gate/logout',
+    on((visit) => signOut(parts, visit)),
+  );
+};
+
+async function askFirst(parts: LogoutParts, { request, response }: PortalRequest): Promise<void> {
+  const session = await parts.authenticator.visitor(request.headers.cookie);
+  if (!session) return parts.pages.send(request, response, 200, { kind: 'signed-out', loginHref: '/_gate/login' });
+  const browser = parts.browsers.recognise(request.headers);
+  const view = {
+    kind: 'logout',
+    action: '/_gate/logout',
+    hidden: { form: parts.browsers.token(browser.id, purpose) },
+    stayHref: '/',
+    username: session.assertion.subject,
+  } as const;
+  parts.pages.send(request, response, 200, view, browser.cookie ? { 'set-cookie': browser.cookie } : {});
+}
+
+async function signOut(parts: LogoutParts, visit: PortalRequest): Promise<void> {
+  const { request, response, context } = visit;
+  const form = hasBody(request) ? await readForm(parts, visit) : new Map<string, string>();
+  if (!form) return;
+  if (!isWanted(parts, request, form)) {
+    const error = new GatewayError('ORIGIN_MISMATCH', 'a logout that no page of this site sent');
+    return parts.pages.sendError(request, response, { error, reason: 'origin-mismatch', requestId: context.requestId });
+  }
+  const session = await parts.authenticator.visitor(request.headers.cookie);
+  const headers = { 'set-cookie': [clearedCookie(parts.publicUrl), negotiateDeclined(parts.publicUrl)] };
+  if (session) {
+    try {
+      const asked = { client: context.client, requestId: context.requestId };
+      await parts.signIn.signOut(session, asked);
+      for (const twin of await twinsOf(parts, request, session)) await parts.signIn.signOut(twin, asked);
+    } catch (cause) {
+      // The store refuses: what this process can do is done, and nobody is told that it was all.
+      parts.log.error(
+        { request: context.requestId, session: session.id, error: cause },
+        'a logout could not be stored',
+      );
+      parts.cut(session.id);
+      const error = new GatewayError('UNAVAILABLE', 'a logout could not be stored', cause);
+      const answer = { error, reason: 'internal-error', requestId: context.requestId } as const;
+      return parts.pages.sendError(request, response, answer, headers);
+    }
+    const elsewhere = await parts.logoutAddress(session);
+    // A script cannot follow to another site: it is told where a page would go.
+    if (elsewhere && !isNavigation(request.headers))
+      return sendJson(request, response, 200, { signedOut: true, location: elsewhere.href }, headers);
+    if (elsewhere) return redirect(request, response, elsewhere.href, headers);
+  }
+  if (isNavigation(request.headers))
+    parts.pages.send(request, response, 200, { kind: 'signed-out', loginHref: '/_gate/login' }, headers);
+  else sendJson(request, response, 200, { signedOut: session !== undefined }, headers);
+}
+
+/** The user's other sessions of this very browser: tabs that sign in at the same moment begin one each. */
+async function twinsOf(parts: LogoutParts, request: Request, session: Session): Promise<Session[]> {
+  const browser = parts.browsers.find(request.headers);
+  if (browser === undefined) return [];
+  const handle = parts.browsers.handle(browser);
+  const own = await ownSessions(parts, session);
+  return own.filter(({ id, grant }) => id !== session.id && grant?.handles?.includes(handle) === true);
+}
+
+/** Our own page sends a token; an application's logout button is known by the browser's word that it is of this origin. */
+function isWanted(parts: LogoutParts, request: Request, form: FormFields): boolean {
+  if (parts.browsers.isOurForm(request.headers, purpose, form.get('form'))) return true;
+  const isSaid = request.headers.origin !== undefined || request.headers['sec-fetch-site'] === 'same-origin';
+  return isSaid && isSameSite(request.headers, parts.publicUrl);
+}
+
+function hasBody(request: Request): boolean {
+  return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? '0') > 0;
+}

@@ -1,0 +1,122 @@
+/** Who am I, and where else am I signed in: JSON for programs, a page for people, and a form that ends other sessions. */
+import type { Request, Response } from 'express';
+import { GatewayError } from '../core/errors.ts';
+import { canonicalUsername, type Principal } from '../core/principal.ts';
+import type { Session } from '../core/session.ts';
+import { type PortalParts, type PortalRequest, type PortalRoutes, queryValue, readForm } from './context.ts';
+import { isNavigation, redirect, sendJson } from './send-page.ts';
+
+const purpose = 'sessions';
+const here = '/_gate/session';
+
+/** What the address works with. */
+export type SessionParts = Pick<
+  PortalParts,
+  'clock' | 'pages' | 'browsers' | 'signIn' | 'authenticator' | 'sessions' | 'label'
+>;
+
+/** Adds the address of the user's sessions. */
+export const sessionRoutes: PortalRoutes<SessionParts> = (app, parts, on) => {
+  app.get(
+    here,
+    on((visit) => show(parts, visit)),
+  );
+  app.post(
+    here,
+    on((visit) => end(parts, visit)),
+  );
+};
+
+async function show(parts: SessionParts, visit: PortalRequest): Promise<void> {
+  const { request, response, context } = visit;
+  const session = await parts.authenticator.visitor(request.headers.cookie);
+  if (!session) return askToSignIn(request, response);
+  const sessions = await ownSessions(parts, session);
+  const principal = parts.signIn.principal(session.assertion, session.provider);
+  if (!isNavigation(request.headers)) return sendJson(request, response, 200, whoAmI(principal, session, sessions));
+  const browser = parts.browsers.recognise(request.headers);
+  const ended = Number(queryValue(request, 'ended'));
+  const view = {
+    kind: 'sessions',
+    action: here,
+    hidden: { form: parts.browsers.token(browser.id, purpose) },
+    username: session.assertion.subject,
+    sessions: sessions.map((one) => ({
+      id: one.id,
+      ...one.client,
+      method: parts.label(one.provider),
+      createdAt: one.createdAt,
+      lastSeenAt: one.lastSeenAt,
+      current: one.id === session.id,
+    })),
+    now: parts.clock.now(),
+    backHref: '/',
+    logoutHref: '/_gate/logout',
+    ...(Number.isInteger(ended) && ended > 0 && ended < 1000 && { ended }),
+  } as const;
+  parts.pages.send(request, response, 200, view, {
+    'x-request-id': context.requestId,
+    ...(browser.cookie && { 'set-cookie': browser.cookie }),
+  });
+}
+
+async function end(parts: SessionParts, visit: PortalRequest): Promise<void> {
+  const { request, response, context } = visit;
+  const form = await readForm(parts, visit);
+  if (!form) return;
+  const session = await parts.authenticator.visitor(request.headers.cookie);
+  if (!session) return askToSignIn(request, response);
+  if (!parts.browsers.isOurForm(request.headers, purpose, form.get('form'))) {
+    const error = new GatewayError('ORIGIN_MISMATCH', 'the form is not from this browser');
+    return parts.pages.sendError(request, response, { error, reason: 'origin-mismatch', requestId: context.requestId });
+  }
+  const wanted = form.get('end');
+  const others = (await ownSessions(parts, session)).filter(
+    ({ id }) => id !== session.id && (wanted === 'others' || wanted === id),
+  );
+  for (const other of others)
+    await parts.signIn.signOut(other, { client: context.client, requestId: context.requestId });
+  redirect(request, response, `${here}?ended=${others.length}`);
+}
+
+/** All live sessions of a session's user. */
+export async function ownSessions(parts: Pick<PortalParts, 'sessions'>, session: Session): Promise<Session[]> {
+  const sessions: Session[] = [];
+  const user = canonicalUsername(session.assertion.subject);
+  for await (const one of parts.sessions.list({ user }))
+    if (one.assertion.realm === session.assertion.realm) sessions.push(one);
+  return sessions;
+}
+
+function whoAmI(principal: Principal, session: Session, sessions: readonly Session[]): object {
+  const { attributes, subject, provider, amr, roles } = principal;
+  return {
+    user: subject,
+    name: attributes.name?.[0],
+    email: attributes.email?.[0],
+    groups: attributes.groups ?? [],
+    roles: [...roles],
+    provider,
+    amr,
+    session: describe(session),
+    sessions: sessions.map((one) => ({ ...describe(one), current: one.id === session.id })),
+  };
+}
+
+function describe({ id, provider, createdAt, lastSeenAt, expiresAt, client }: Session): object {
+  const time = (milliseconds: number): string => new Date(milliseconds).toISOString();
+  return {
+    id,
+    provider,
+    ...client,
+    createdAt: time(createdAt),
+    lastSeenAt: time(lastSeenAt),
+    expiresAt: time(expiresAt),
+  };
+}
+
+function askToSignIn(request: Request, response: Response): void {
+  const login = `/_gate/login?${new URLSearchParams({ return: here })}`;
+  if (isNavigation(request.headers)) redirect(request, response, login);
+  else sendJson(request, response, 401, { error: 'login-required', login });
+}

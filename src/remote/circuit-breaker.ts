@@ -1,0 +1,130 @@
+/**
+ * A circuit breaker: remembers that a provider does not answer, so that it costs nobody a wait until a single attempt has
+ * found it well again. It counts what `call-provider.ts` tells it and knows nothing of providers.
+ */
+import type { Clock } from '../core/clock.ts';
+import type { Reason } from '../core/reason.ts';
+
+/** `open`: nobody is let through. `half-open`: one attempt is, to find out. */
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
+/** How a provider stands, for health pages. */
+export interface BreakerSnapshot {
+  readonly state: BreakerState;
+  /** In a row. */
+  readonly failures: number;
+  /** Of the last failure; absent when the provider is well. */
+  readonly reason?: Reason;
+  /** When the next attempt may go through, in milliseconds since the epoch; absent unless open. */
+  readonly retryAt?: number;
+}
+
+/** The leave to make one attempt. Exactly one of the three ends it; what comes after that is ignored. */
+export interface BreakerPermit {
+  /** The provider answered, whatever it said. */
+  succeed(): void;
+  /** The provider was unavailable. */
+  fail(reason: Reason): void;
+  /** The attempt says nothing about the provider: its client left, or it needed no work. */
+  release(): void;
+}
+
+/** How a breaker is set; times in milliseconds. */
+export interface BreakerSettings {
+  /** Failures in a row that open it. */
+  readonly failures?: number;
+  /** Until the first attempt after opening; doubles with each failed one. */
+  readonly cooldown?: number;
+  readonly maxCooldown?: number;
+  readonly clock: Clock;
+  /** Called after every change of state. */
+  readonly onChange?: (state: BreakerState, reason: Reason | undefined) => void;
+}
+
+const defaults = { failures: 3, cooldown: 10_000, maxCooldown: 60_000 } as const;
+
+/** The breaker of one provider, in one process. */
+export class CircuitBreaker {
+  readonly #settings: Required<Omit<BreakerSettings, 'onChange'>> & Pick<BreakerSettings, 'onChange'>;
+  #state: BreakerState = 'closed';
+  #failures = 0;
+  #reason: Reason | undefined;
+  #openedAt = 0;
+  #cooldown: number;
+  /** Rises with every change of state: a permit of an earlier one has nothing to say about this one. */
+  #epoch = 0;
+  #isProbing = false;
+
+  constructor(settings: BreakerSettings) {
+    this.#settings = { ...defaults, ...settings };
+    this.#cooldown = this.#settings.cooldown;
+  }
+
+  get state(): BreakerState {
+    return this.#state;
+  }
+
+  snapshot(): BreakerSnapshot {
+    return {
+      state: this.#state,
+      failures: this.#failures,
+      ...(this.#reason && { reason: this.#reason }),
+      ...(this.#state === 'open' && { retryAt: this.#openedAt + this.#cooldown }),
+    };
+  }
+
+  /** Leave to make an attempt; undefined while the provider is left alone. */
+  enter(): BreakerPermit | undefined {
+    if (this.#state === 'open' && this.#hasCooled()) this.#change('half-open');
+    if (this.#state === 'open' || this.#isProbing) return undefined;
+    this.#isProbing = this.#state === 'half-open';
+    return this.#permit();
+  }
+
+  #permit(): BreakerPermit {
+    const epoch = this.#epoch;
+    let isSpent = false;
+    const once = (act: () => void) => {
+      if (isSpent) return;
+      isSpent = true;
+      if (epoch === this.#epoch) act();
+    };
+    return {
+      succeed: () => once(() => this.#close()),
+      fail: (reason) => once(() => this.#fail(reason)),
+      release: () =>
+        once(() => {
+          this.#isProbing = false;
+        }),
+    };
+  }
+
+  /** A clock that was set back must not keep a provider out for longer than its cooldown. */
+  #hasCooled(): boolean {
+    const waited = this.#settings.clock.now() - this.#openedAt;
+    return waited < 0 || waited >= this.#cooldown;
+  }
+
+  #close(): void {
+    this.#failures = 0;
+    this.#reason = undefined;
+    this.#cooldown = this.#settings.cooldown;
+    if (this.#state !== 'closed') this.#change('closed');
+  }
+
+  #fail(reason: Reason): void {
+    this.#failures += 1;
+    this.#reason = reason;
+    if (this.#state === 'closed' && this.#failures < this.#settings.failures) return;
+    if (this.#state === 'half-open') this.#cooldown = Math.min(this.#cooldown * 2, this.#settings.maxCooldown);
+    this.#openedAt = this.#settings.clock.now();
+    this.#change('open');
+  }
+
+  #change(state: BreakerState): void {
+    this.#state = state;
+    this.#epoch += 1;
+    this.#isProbing = false;
+    this.#settings.onChange?.(state, this.#reason);
+  }
+}

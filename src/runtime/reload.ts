@@ -1,0 +1,57 @@
+/** What of a configuration a running process cannot change, what waits for its next start, and how a reload is told. */
+import { OperatorError } from '../core/errors.ts';
+import type { Document } from '../gateway/document.ts';
+import { routeName } from '../gateway/routes.ts';
+import type { Services } from '../gateway/services.ts';
+
+type Readers = Readonly<Record<string, (document: Document) => unknown>>;
+
+/** What is opened once and cannot change under a running process. */
+const fixed: Readers = {
+  'server.listen': ({ server }) => server.listen.map(({ href }) => href),
+  'admin.listen': ({ admin }) => admin.listen.href,
+  'session.store': ({ session }) => session.store,
+  'audit.to': ({ audit }) => audit.to,
+};
+
+/** What may change, and is read once, too. */
+const nextStart: Readers = {
+  'server.maxHeaderSize': ({ server }) => server.maxHeaderSize,
+  'server.maxConnections': ({ server }) => server.maxConnections,
+  'server.headTimeout': ({ server }) => server.headTimeout,
+  'server.keepAlive': ({ server }) => server.keepAlive,
+  // Compared, and kept nowhere.
+  'admin.token': ({ admin }) => admin.token?.reveal(),
+  'admin.hosts': ({ admin }) => admin.hosts,
+  'audit.requests': ({ audit }) => audit.requests,
+  'log.format': ({ log }) => log.format,
+};
+
+/** Throws an OperatorError that names what a reload cannot change; `more` are keys that have changed besides. */
+export function refuseRestart(before: Document, after: Document, more: readonly string[] = []): void {
+  const changed = [...changedFor(fixed, before, after), ...more];
+  if (changed.length > 0)
+    throw new OperatorError(`${changed.join(', ')} changed, which a reload cannot do`, 'restart the gateway for that');
+}
+
+/** Says that a configuration is in place, and what of it counts from the next start; `started` is what the process began with. */
+export function tellReload({ log, audit }: Services, started: Document, after: Document): void {
+  audit.record({ event: 'reload', outcome: 'succeeded' });
+  log.info({}, 'the configuration was reloaded');
+  const late = changedFor(nextStart, started, after);
+  if (late.length > 0) log.warn({ keys: late }, 'some of what changed counts from the next start of the gateway');
+}
+
+/** Says that a configuration is not in place, and takes what its building has shown in the metrics back. */
+export function tellFailedReload({ log, audit, metrics }: Services, inForce: Document, error: unknown): void {
+  metrics.retain({ routes: inForce.routes.map(routeName), providers: Object.keys(inForce.providers) });
+  const detail = error instanceof Error ? error.message : String(error);
+  audit.record({ event: 'reload', outcome: 'failed', detail });
+  log.error({ error }, 'the configuration was not reloaded; the one before goes on');
+}
+
+function changedFor(readers: Readers, before: Document, after: Document): string[] {
+  return Object.entries(readers).flatMap(([key, read]) =>
+    JSON.stringify(read(before)) === JSON.stringify(read(after)) ? [] : [key],
+  );
+}

@@ -1,0 +1,246 @@
+/** The exports as text: those whose program is not at hand, the order of routes, and what the command refuses. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { parse, stringify } from 'yaml';
+import { word } from '../../../src/interop/front-proxies/nginx-text.ts';
+import { clearedNames, rankRoutes } from '../../../src/interop/front-proxies/site.ts';
+import { routeAt } from '../../support/scenes/routes.ts';
+import { run } from '../../support/tools/command.ts';
+import { temporaryFolder } from '../../support/tools/folder.ts';
+
+const routes = [
+  { name: 'home', location: '/', upstream: 'http://app:8070', websocket: true },
+  { name: 'open', location: '^~ /open/', upstream: 'http://app:8070', access: 'public' },
+  { name: 'in ner', location: '/open/inner/', upstream: 'http://app:8070' },
+  { name: 'closed', location: '= /closed', upstream: 'http://app:8070', access: 'deny' },
+  { name: 'reports', location: '~ ^/reports/\\d+$', upstream: 'http://app:8070', access: { roles: ['agent'] } },
+  {
+    name: 'stripped',
+    location: '/api/',
+    upstream: ['http://one:81/', 'http://two:82/'],
+    preserveHost: false,
+    headers: { 'X-Desk': 'desk' },
+  },
+  { name: 'kibana', host: 'kibana.example.com', location: '/', upstream: 'https://kibana:5601' },
+];
+
+/** Writes a configuration and exports it. */
+async function exported(t: TestContext, kind: string, server: object = {}, ...options: readonly string[]) {
+  const file = path.join(await temporaryFolder(t), 'gatehouse.yaml');
+  const config = {
+    server: { publicUrl: 'https://cc.example.com', trustedProxies: ['127.0.0.1'], ...server },
+    login: { chain: ['local'] },
+    providers: { local: { type: 'local', users: 'users.yaml' } },
+    roles: { agent: { groups: ['agents'] } },
+    routes,
+  };
+  writeFileSync(file, stringify(config));
+  return run(['export', kind, '--config', file, ...options]);
+}
+
+const identity = [
+  'x-remote-user',
+  'x-remote-name',
+  'x-remote-email',
+  'x-remote-groups',
+  'x-remote-roles',
+  'x-remote-provider',
+  'x-desk',
+  'x-gatehouse-assertion',
+];
+
+test('exports: routes in nginx’s order for proxies that take the first that matches', () => {
+  const locations = ['/', '/firm/inner/', '^~ /firm/', '~ ^/x', '= /firm/'];
+  const ranked = rankRoutes(locations.map((location) => routeAt(location)));
+  assert.deepEqual(
+    ranked.map(({ route, except }) => [route.name, except.map(({ name }) => name)]),
+    [
+      ['= /firm/', []],
+      ['^~ /firm/', ['/firm/inner/']],
+      ['~ ^/x', []],
+      ['/firm/inner/', []],
+      ['/', []],
+    ],
+  );
+});
+
+test('exports: words for nginx are quoted where they need to be', () => {
+  assert.equal(word('/ccagent/'), '/ccagent/');
+  assert.equal(word('/a b'), '"/a b"');
+  assert.equal(word('^/n/\\d{2}"$'), '"^/n/\\\\d{2}\\"$"');
+  assert.equal(word('#x'), '"#x"');
+});
+
+test('exports: Traefik asks for every route by its name, clears what it must, and keeps verdicts from clients', async (t) => {
+  const { stdout, stderr } = await exported(t, 'traefik', {}, '--gateway', 'http://10.0.0.2:8080');
+  const { routers, middlewares, services } = parse(stdout).http;
+  const named = (name: string, host = '') => {
+    const asks = (id: string) => middlewares[id]?.forwardAuth?.address.endsWith(`route=${name}`);
+    const id = Object.keys(routers).find((key) => asks(key) && routers[key].rule.startsWith(host || 'Path')) ?? '';
+    return { id, router: routers[id], asking: middlewares[id].forwardAuth };
+  };
+  const stripped = named('stripped');
+  assert.equal(stripped.asking.address, 'http://10.0.0.2:8080/_gate/auth?route=stripped');
+  assert.equal(stripped.asking.trustForwardHeader, false);
+  assert.deepEqual(stripped.asking.authResponseHeaders, [
+    ...identity,
+    'cookie',
+    'authorization',
+    'x-request-id',
+    'traceparent',
+  ]);
+  assert.deepEqual(stripped.asking.addAuthCookiesToResponse, ['__Host-gatehouse']);
+  assert.deepEqual(
+    stripped.router.middlewares,
+    ['gatehouse-clear', stripped.id, `${stripped.id}-path`],
+    'asked before the path is replaced',
+  );
+  assert.deepEqual(middlewares[`${stripped.id}-path`].replacePathRegex, { regex: '^/api/(.*)$', replacement: '/$1' });
+  assert.deepEqual(services[stripped.id].loadBalancer.servers, [{ url: 'http://one:81' }, { url: 'http://two:82' }]);
+  assert.equal(services[stripped.id].loadBalancer.passHostHeader, false);
+  assert.equal(named('open').router.rule, 'PathPrefix(`/open/`) && !PathPrefix(`/open/inner/`)');
+  assert.equal(named('kibana', 'Host').router.rule, 'Host(`kibana.example.com`) && PathPrefix(`/`)');
+  assert.equal(named('reports', 'Host').router.rule, 'Host(`kibana.example.com`) && PathRegexp(`^/reports/\\d+$`)');
+  const all = Object.entries<{ rule: string; priority: number; middlewares: string[]; service: string }>(routers);
+  const verdicts = all.find(([, { rule }]) => rule === 'PathPrefix(`/_gate/auth`)')?.[1];
+  assert.equal(verdicts?.priority, Math.max(...all.map(([, { priority }]) => priority)));
+  assert.deepEqual(verdicts?.middlewares, ['gatehouse-page']);
+  for (const [id, { middlewares: used, service }] of all)
+    assert.ok(
+      service === 'gatehouse' || used.some((name) => middlewares[name].forwardAuth),
+      `${id} reaches an application unasked`,
+    );
+  assert.match(middlewares['gatehouse-page'].forwardAuth.address, /answer=page$/);
+  for (const [, { rule, service }] of all.filter(([, { rule }]) => rule.includes('/closed')))
+    assert.equal(service, 'gatehouse', rule);
+  assert.match(stderr, /untested/);
+});
+
+test('exports: Envoy clears first, asks then, and refuses what it cannot ask about', async (t) => {
+  const { stdout, stderr } = await exported(
+    t,
+    'envoy',
+    {},
+    '--listen',
+    '0.0.0.0:8443',
+    '--gateway',
+    'http://gatehouse:8080',
+  );
+  const { listeners, clusters } = parse(stdout).static_resources;
+  const [listener] = listeners;
+  assert.deepEqual(listener.address.socket_address, { address: '0.0.0.0', port_value: 8443 });
+  const manager = listener.filter_chains[0].filters[0].typed_config;
+  assert.equal(manager.path_with_escaped_slashes_action, 'REJECT_REQUEST');
+  assert.equal(manager.common_http_protocol_options.headers_with_underscores_action, 'REJECT_REQUEST');
+  const names = manager.http_filters.map(({ name }: { name: string }) => name.split('..').at(-1));
+  assert.deepEqual(names, ['header_mutation', 'ext_authz', 'router']);
+  const cleared = manager.http_filters[0].typed_config.mutations.request_mutations.map(
+    ({ remove }: { remove: string }) => remove,
+  );
+  for (const name of [...identity, ...clearedNames.filter((one) => one !== 'x-forwarded-client-cert')])
+    assert.ok(cleared.includes(name), name);
+  const asking = manager.http_filters[1].typed_config;
+  assert.equal(asking.failure_mode_allow, false);
+  assert.equal(asking.http_service.path_prefix, '/_gate/auth');
+  assert.equal(asking.http_service.server_uri.cluster, 'gatehouse');
+  const upstream = asking.http_service.authorization_response.allowed_upstream_headers.patterns.map(
+    ({ exact }: { exact: string }) => exact,
+  );
+  assert.deepEqual(upstream, [...identity, 'cookie', 'authorization', 'x-request-id', 'traceparent']);
+  const [kibana, every] = manager.route_config.virtual_hosts;
+  assert.deepEqual([kibana.domains, every.domains], [['kibana.example.com', 'kibana.example.com:*'], ['*']]);
+  type Entry = {
+    match: object;
+    route?: { cluster: string };
+    direct_response?: { status: number };
+    typed_per_filter_config?: Record<string, { disabled?: boolean; mutations?: { request_mutations: object[] } }>;
+  };
+  for (const { routes: entries } of [kibana, every] as { routes: Entry[] }[]) {
+    const unasked = entries.filter(
+      (entry) => entry.typed_per_filter_config?.['envoy.filters.http.ext_authz']?.disabled,
+    );
+    assert.equal(unasked.length, 2);
+    assert.ok(
+      unasked.every(({ route, direct_response }) => route?.cluster === 'gatehouse' || direct_response?.status === 404),
+    );
+    assert.deepEqual(entries[0]?.match, { path_separated_prefix: '/_gate/auth' });
+    for (const { route } of entries)
+      assert.ok(!route || clusters.some(({ name }: { name: string }) => name === route.cluster));
+  }
+  const named = (every.routes as Entry[]).map(
+    ({ typed_per_filter_config: own }) => own?.['envoy.filters.http.header_mutation']?.mutations?.request_mutations,
+  );
+  assert.deepEqual(
+    named.flatMap((mutations) => mutations ?? []),
+    ['closed', 'open', 'reports', 'in%%20ner', 'stripped', 'home'].map((value) => ({
+      append: { header: { key: 'x-original-route', value }, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' },
+    })),
+    'a verdict about another route than the one that Envoy has matched is a refusal',
+  );
+  assert.deepEqual(manager.route_config.request_headers_to_remove, ['x-original-route']);
+  const silence = (every.routes as { route?: { idle_timeout?: string; timeout?: string } }[]).map(({ route }) => route);
+  assert.equal(silence.at(-2)?.idle_timeout, '3600s', 'a silent WebSocket stays');
+  assert.equal(silence.at(-1)?.timeout, '20s', 'a login may take its time');
+  const secure = clusters.find((cluster: { transport_socket?: unknown }) => cluster.transport_socket);
+  assert.equal(secure.transport_socket.typed_config.sni, 'kibana');
+  assert.match(stderr, /look at the order of open/);
+});
+
+test('exports: HAProxy keeps verdicts and our names from clients, and sends everything to the gateway', async (t) => {
+  const { stdout, stderr } = await exported(t, 'haproxy', {}, '--certificate', '/etc/haproxy/site.crt');
+  assert.match(stdout, /bind :443 ssl crt \/etc\/haproxy\/site\.pem/);
+  assert.match(stdout, /http-request deny deny_status 404 if \{ path,url_dec -m beg \/_gate\/auth \}/);
+  assert.deepEqual(stdout.match(/^ +server .*$/gm), ['  server gatehouse 127.0.0.1:8080 check']);
+  assert.match(stderr, /site\.pem/);
+});
+
+test('exports: nginx is told its files, and the operator what is missing', async (t) => {
+  const { stdout, stderr } = await exported(t, 'nginx', { trustedProxies: [] });
+  assert.match(stdout, /ssl_certificate \/etc\/ssl\/gatehouse\/cc\.example\.com\.crt;/);
+  assert.match(stdout, /return 308 https:\/\/\$host\$request_uri;/);
+  assert.doesNotMatch(stdout, /proxy_cache/);
+  assert.match(stderr, /server\.trustedProxies is empty/);
+  const cached = await exported(t, 'nginx', {}, '--cache', '5s');
+  assert.match(cached.stdout, /proxy_cache_valid 200 5s;/);
+  assert.match(cached.stdout, /# A permission is kept for 5s: for that long after a logout/);
+});
+
+test('exports: with --live every open location of nginx has its turn to the gateway, and none of the gateway’s own', async (t) => {
+  const { stdout } = await exported(t, 'nginx', {}, '--live');
+  const bodies = stdout.split(/^ {2}(?=location )/m).slice(1);
+  const turned = bodies.filter((body) => body.includes('if ($gatehouse_live)'));
+  const asking = bodies.filter((body) => body.includes('auth_request /_gate/auth;'));
+  assert.equal(asking.length, 10);
+  assert.deepEqual(turned, asking);
+  assert.match(stdout, /location @gatehouse_live \{\n +proxy_pass http:\/\/gatehouse\$request_uri;/);
+  assert.doesNotMatch((await exported(t, 'nginx')).stdout, /gatehouse_live/);
+});
+
+test('exports: what cannot be meant is an error', async (t) => {
+  const slips = [['apache'], ['nginx', 'caddy']];
+  const wrong = [
+    ['caddy', '--cache', '5s'],
+    ['haproxy', '--live'],
+    ['envoy', '--live'],
+    ['nginx', '--cache', '5m'],
+    ['nginx', '--cache', 'long'],
+    ['nginx', '--listen', 'somewhere'],
+    ['nginx', '--gateway', 'https://gatehouse'],
+    ['nginx', '--certificate', '/etc/a b; include x'],
+  ];
+  for (const words of [...slips, ...wrong]) {
+    const [kind = '', ...options] = words;
+    const { code, stdout, stderr } = await exported(t, kind, {}, ...options);
+    assert.equal(code, slips.includes(words) ? 2 : 1, words.join(' '));
+    assert.equal(stdout, '');
+    assert.match(stderr, /^gatehouse: .+\n {2}.+\n$/);
+  }
+});
+
+test('exports: the example for nginx is what the command writes', async () => {
+  const folder = path.resolve(import.meta.dirname, '../../../config/examples/nginx');
+  const { stdout } = await run(['export', 'nginx', '--config', path.join(folder, 'gatehouse.yaml')]);
+  assert.equal(stdout, readFileSync(path.join(folder, 'gatehouse.conf'), 'utf8'));
+});

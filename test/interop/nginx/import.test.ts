@@ -1,0 +1,429 @@
+/** nginx's configuration as routes: what is translated, what is closed, and what is said of the rest. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: nginx and header templates write variables so.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { stringify } from 'yaml';
+import { loadConfig } from '../../../src/config/load.ts';
+import { OperatorError } from '../../../src/core/errors.ts';
+import { documentSchema } from '../../../src/gateway/document.ts';
+import { directiveFates, fateOf } from '../../../src/interop/nginx/directives.ts';
+import type { FindingKind } from '../../../src/interop/nginx/findings.ts';
+import { importNginx, type NginxOptions } from '../../../src/interop/nginx/import.ts';
+import { parseNginx } from '../../../src/interop/nginx/parse.ts';
+import type { RouteData } from '../../../src/interop/nginx/route.ts';
+import { nginxYaml } from '../../../src/interop/nginx/yaml.ts';
+import { trials } from '../../support/tools/properties.ts';
+
+const schema = documentSchema;
+const base = { login: { chain: ['local'] }, providers: { local: { type: 'local', users: 'users.yaml' } } };
+
+/** What the configuration says of a route, as the command asks it. */
+function faultOf(route: RouteData): string | undefined {
+  const result = loadConfig({ schema, file: 'g.yaml', text: stringify({ ...base, routes: [route] }), env: {} });
+  return result.kind === 'ok' ? undefined : result.issues.map(({ message }) => message).join('; ');
+}
+
+function imported(text: string, options: Partial<NginxOptions> = {}) {
+  const source = parseNginx({ file: 'n', text }, () => undefined);
+  const all: NginxOptions = { host: undefined, keepsPublic: false, readable: () => undefined, faultOf, ...options };
+  const result = importNginx([source], all);
+  const said = (kind: FindingKind) =>
+    result.findings.filter((one) => one.kind === kind).map(({ what, why }) => `${what}: ${why}`);
+  return { ...result, said, yaml: nginxYaml(result) };
+}
+
+/** The one route of a location within a server. */
+function routeOf(location: string, around = ''): RouteData {
+  const { routes } = imported(`${around} server { listen 80; ${location} }`);
+  assert.equal(routes.length, 1, location);
+  return (routes[0] as { data: RouteData }).data;
+}
+
+const pass = 'proxy_pass http://app:1; proxy_set_header Host $host;';
+
+test('nginx import: every modifier is a location, its text spelt as ours', () => {
+  const locations = {
+    '/a': '/a',
+    '= /a': '= /a',
+    '=/a': '= /a',
+    '^~ /a': '^~ /a',
+    '~ \\.php$': '~ \\.php$',
+    '~*\\.PHP$': '~* \\.PHP$',
+    '"/a b"': '/a%20b',
+    '/caf\u00e9': '/caf%C3%A9',
+    '"~ ^/[0-9]{2}$"': '~ ^/[0-9]{2}$',
+    '~ (?i)^/a': '~* ^/a',
+  };
+  for (const [written, location] of Object.entries(locations))
+    assert.equal(routeOf(`location ${written} { ${pass} }`).location, location);
+});
+
+test('nginx import: proxy_pass with a path, without one, with fixed variables, with an upstream', () => {
+  const upstream = (directives: string, around = '', location = '/a/') =>
+    routeOf(`location ${location} { proxy_set_header Host $host; ${directives} }`, around).upstream;
+  assert.equal(upstream('proxy_pass http://app:1;'), 'http://app:1');
+  assert.equal(upstream('proxy_pass http://app:1/;'), 'http://app:1/');
+  assert.equal(upstream('proxy_pass http://app:1/b/;'), 'http://app:1/b/');
+  assert.equal(upstream('proxy_pass HTTP://App;'), 'HTTP://App');
+  assert.equal(upstream('set $x app:1; proxy_pass http://$x;'), 'http://app:1');
+  assert.equal(upstream('set $h app; set $u http://$h:1; proxy_pass $u$request_uri;'), 'http://app:1');
+  assert.equal(upstream('proxy_pass http://${x}:1;', 'map $uri $x { default app; }'), 'http://app:1');
+  assert.equal(upstream('rewrite ^/a/(.*)$ /$1 break; proxy_pass http://app:1;'), 'http://app:1/');
+  assert.equal(upstream('rewrite ^/a/?(.*) /b/$1 break; proxy_pass http://app:1/ignored/;'), 'http://app:1/b/');
+  const group =
+    'upstream g { server one:1 weight=3; server two; server three:1 down; server four:1 backup; keepalive 4; }';
+  assert.deepEqual(upstream('proxy_pass http://g/x/;', group), ['http://one:1/x/', 'http://two/x/']);
+  assert.deepEqual(upstream('proxy_pass https://g;', group), ['https://one:1', 'https://two:80']);
+  assert.equal(upstream('proxy_pass http://g;', 'upstream g { server a:1 down; server b:1 backup; }'), 'http://b:1');
+});
+
+test('nginx import: where requests decide about the upstream, nothing is guessed', () => {
+  const cases = {
+    'proxy_pass http://$arg_x;': /\$arg_x says, which depends on the request/,
+    'proxy_pass http://app$1;': /holds \$1/,
+    'set $x a; if ($http_x) { set $x b; } proxy_pass http://$x;': /\$x says, which depends/,
+    'set $x app; proxy_pass http://$x/fixed/;': /every request to the one path/,
+    'proxy_pass http://app/a?b=c;': /adds a query/,
+    'proxy_pass http://unix:/run/app.sock;': /TCP only/,
+    'proxy_pass http://$host:1;': /\$host says, which depends/,
+    'fastcgi_pass app:9000;': /speaks HTTP to upstreams/,
+    'root /srv/www;': /serves no files \(root\)/,
+    'return 200 ok;': /return 200/,
+  };
+  for (const [directives, why] of Object.entries(cases)) {
+    const { routes, said } = imported(`server { location / { ${pass} } location /a/ { ${directives} } }`);
+    const closed = routes.find(({ data }) => data.location === '/a/');
+    assert.deepEqual(closed?.data, { location: '/a/', upstream: 'http://127.0.0.1:9', access: 'deny' }, directives);
+    assert.match(said('closed').join('\n'), why);
+    assert.match(closed?.notes.join() ?? '', /^Closed: /);
+  }
+  const named = imported('server { server_name cc.example.com; location / { proxy_pass http://$host:1; } }');
+  assert.equal(named.routes[0]?.data.upstream, 'http://cc.example.com:1');
+});
+
+test('nginx import: what nothing else would take is left out, and said', () => {
+  const { routes, said } = imported(
+    `server { location /a/ { ${pass} } location /b/ { root /srv; } location = /c { return 404; } }`,
+  );
+  assert.deepEqual(
+    routes.map(({ data }) => data.location),
+    ['/a/'],
+  );
+  assert.match(said('refused').join('\n'), /location \/b\/: .*nothing else takes its requests/);
+  assert.deepEqual(said('closed'), []);
+});
+
+test('nginx import: an expression that JavaScript cannot read is closed with all that it could take', () => {
+  const { routes, said } = imported(
+    `server { location / { ${pass} } location ~ ^/adm(?>in) { deny all; ${pass} } location ~ a++ { ${pass} } location ~ b++ { ${pass} } }`,
+  );
+  assert.deepEqual(
+    routes.map(({ data: { location, access } }) => [location, access]),
+    [
+      ['/', undefined],
+      ['~ ^/adm', 'deny'],
+      ['~ ^/', 'deny'],
+    ],
+  );
+  assert.match(said('closed').join('\n'), /JavaScript knows no/);
+});
+
+test('nginx import: access is never wider than in nginx', () => {
+  const access = (location: string, server = '') =>
+    imported(`server { ${server} location / { ${location} ${pass} } }`, { keepsPublic: true }).routes.find(
+      ({ data }) => data.location === '/',
+    )?.data.access;
+  const cases: readonly (readonly [string, string, 'public' | 'deny' | undefined])[] = [
+    ['', '', 'public'],
+    ['deny all;', '', 'deny'],
+    ['', 'deny all;', 'deny'],
+    ['allow all;', 'deny all;', 'public'],
+    ['allow 10.0.0.0/8; deny all;', '', 'deny'],
+    ['satisfy any; allow 10.0.0.0/8; deny all; auth_basic x;', '', undefined],
+    ['satisfy any; deny all; auth_request /x;', '', undefined],
+    ['satisfy any; deny all;', '', 'deny'],
+    ['satisfy all; deny all; auth_basic x;', '', 'deny'],
+    ['deny 10.0.0.1;', '', undefined],
+    ['auth_basic "Desk";', '', undefined],
+    ['auth_basic off;', 'auth_basic Desk;', undefined],
+    ['auth_request /check;', '', undefined],
+    ['auth_request off;', 'auth_request /check;', undefined],
+    ['', 'location /other { auth_basic x; }', undefined],
+    ['', 'location /other { allow 10.0.0.1; deny all; }', undefined],
+    ['', 'location /other { deny all; }', 'public'],
+    ['', 'ssl_verify_client on;', undefined],
+    ['', 'ssl_verify_client optional;', undefined],
+    ['access_by_lua_block { deny() }', '', undefined],
+    ['limit_except GET { deny all; }', '', 'deny'],
+    ['if ($http_x_key != a) { return 403; }', '', 'deny'],
+    ['if ($remote_addr = 10.0.0.1) { deny all; }', '', 'deny'],
+    ['if ($request_method = POST) { return 405; }', '', 'deny'],
+    ['', 'if ($request_method = TRACE) { return 405; }', 'public'],
+    ['', 'if ($http_user_agent ~* bot) { return 403; }', 'public'],
+    ['', 'if ($host != a.example.com) { return 444; }', 'public'],
+    ['', 'if ($blocked) { return 403; }', 'deny'],
+    ['if ($args) { set $a b; }', '', 'public'],
+  ];
+  for (const [location, server, expected] of cases)
+    assert.equal(access(location, server), expected, `${server} / ${location}`);
+  const [closedToAll] = imported(`server { location / { ${pass} } }`).routes;
+  assert.equal(closedToAll?.data.access, undefined, 'without --public everything asks for a login');
+  assert.deepEqual(closedToAll?.notes, ['Open in nginx.']);
+  const bots = 'map $http_user_agent $bot { default 0; ~*bot 1; }';
+  assert.equal(
+    imported(`${bots} server { if ($bot) { return 403; } location / { ${pass} } }`).routes[0]?.data.access,
+    undefined,
+  );
+});
+
+test('nginx import: headers become preserveHost, websocket and templates; the gateway’s own are left to it', () => {
+  const route = (headers: string, around = '') => routeOf(`location / { proxy_pass http://app:1; ${headers} }`, around);
+  assert.equal(route('').preserveHost, false, 'nginx sends the name of the upstream when nothing is said');
+  assert.equal(route('proxy_set_header Host $http_host;').preserveHost, undefined);
+  assert.equal(route('proxy_set_header Host $host:$server_port;').preserveHost, undefined);
+  assert.equal(route('proxy_set_header Host $proxy_host;').preserveHost, false);
+  assert.equal(route('proxy_set_header Upgrade $http_upgrade;').websocket, true);
+  assert.equal(route('proxy_set_header Upgrade "";').websocket, undefined);
+  assert.equal(route('', 'proxy_set_header Upgrade $http_upgrade;').websocket, true, 'inherited');
+  assert.equal(
+    route('proxy_set_header X-A b;', 'proxy_set_header Upgrade $http_upgrade;').websocket,
+    undefined,
+    'all or none',
+  );
+  const { headers } = route(`
+    auth_request_set $who $upstream_http_x_auth_request_user; auth_request_set $g $upstream_http_remote_groups;
+    auth_request_set $claim $upstream_http_x_vouch_idp_claims_name; proxy_set_header X-Claim $claim;
+    auth_request_set $mail $upstream_http_x_email; auth_request_set $etag $upstream_http_etag;
+    proxy_set_header X-Mail $mail; proxy_set_header X-Etag $etag;
+    proxy_set_header X-User $remote_user; proxy_set_header X-Who $who; proxy_set_header X-Groups "g:\${g}";
+    proxy_set_header X-Remote-User $who; proxy_set_header X-Desk front; proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Up $upstream_addr; proxy_set_header Accept-Encoding ""; proxy_set_header X_Odd a;
+    proxy_set_header Authorization "Basic c2VjcmV0"; proxy_set_header X-Pay '\${attribute:x}';`);
+  assert.deepEqual(headers, {
+    'X-Claim': '${name}',
+    'X-Mail': '${email}',
+    'X-User': '${subject}',
+    'X-Who': '${subject}',
+    'X-Groups': 'g:${groups}',
+    'X-Desk': 'front',
+  });
+});
+
+test('nginx import: a secret of the file is neither printed nor reported', () => {
+  const { yaml, findings } = imported(`server { location / { ${pass}
+    proxy_set_header Authorization "Basic c3cret"; proxy_set_header X-Api-Key s3cret;
+    if ($http_x_key != "s3cret") { return 403; } if ($arg_k = "s3cret") { set $a b; } auth_basic_user_file s3cret; } }`);
+  assert.doesNotMatch(yaml + JSON.stringify(findings), /[cs]3cret/);
+});
+
+test('nginx import: limits, and what the gateway does by itself', () => {
+  const { data } = imported(`client_max_body_size 20m; server { proxy_read_timeout 90; location /a/ { ${pass}
+    proxy_connect_timeout 2s; proxy_redirect default; proxy_cookie_path / /a/; } }`).routes[0] as { data: RouteData };
+  assert.deepEqual(data, {
+    location: '/a/',
+    upstream: 'http://app:1',
+    timeout: '90s',
+    connectTimeout: '2s',
+    maxBody: '20mb',
+  });
+  const slash = imported(
+    `server { location /a/ { ${pass} } location = /a { return 301 $scheme://$host$uri/; } location = /b { return 301 /b/; } location / { ${pass} } }`,
+  );
+  assert.deepEqual(
+    slash.routes.map(({ data: { location, access } }) => [location, access]),
+    [
+      ['/a/', undefined],
+      ['= /b', 'deny'],
+      ['/', undefined],
+    ],
+  );
+});
+
+test('nginx import: hosts are told apart where there are several servers, and every host is one server’s', () => {
+  const hosts = (text: string, options: Partial<NginxOptions> = {}) =>
+    imported(text, options).routes.map(({ data: { host, upstream } }) => `${host} ${upstream}`);
+  const server = (name: string, app: string, more = 'listen 80;') =>
+    `server { ${more} ${name === '' ? '' : `server_name ${name};`} location / { proxy_pass http://${app}; } }`;
+  assert.deepEqual(hosts(server('a.test', 'a')), ['undefined http://a']);
+  assert.deepEqual(hosts(server('a.test .b.test', 'a') + server('C.test', 'c')), [
+    'a.test http://a',
+    'b.test http://a',
+    '*.b.test http://a',
+    'c.test http://c',
+  ]);
+  assert.deepEqual(hosts(server('a.test', 'plain') + server('a.test', 'tls', 'listen 443 ssl;')), [
+    'a.test http://tls',
+  ]);
+  assert.deepEqual(hosts(server('', 'none') + server('b.test', 'b')), ['b.test http://b']);
+  assert.deepEqual(hosts(server('', 'none') + server('b.test', 'b'), { host: 'a.test' }), [
+    'a.test http://none',
+    'b.test http://b',
+  ]);
+  assert.deepEqual(hosts(`server { listen 80 default_server; return 444; } ${server('a.test', 'a')}`), [
+    'a.test http://a',
+  ]);
+  assert.deepEqual(
+    hosts(`server { listen 80; return 301 https://$host$request_uri; } ${server('a.test', 'a', 'listen 443 ssl;')}`),
+    ['undefined http://a'],
+  );
+  assert.deepEqual(hosts('location / { proxy_pass http://bare; }'), ['undefined http://bare']);
+});
+
+test('nginx import: listeners, the public address, and certificates that can be read', () => {
+  const text = `server { listen 80; location / { return 301 https://$host$request_uri; } }
+    server { listen 443 ssl default_server; listen [::]:443 ssl; server_name cc.test; ssl_certificate a.crt; ssl_certificate_key a.key; location / { ${pass} } }
+    server { listen 443 ssl; server_name k.test; ssl_certificate k.crt; ssl_certificate_key k.key; location / { ${pass} } }`;
+  const readable = (file: string) => `/c/${file}`;
+  assert.deepEqual(imported(text, { readable }).server, {
+    listen: ['https://0.0.0.0:443', 'http://0.0.0.0:80'],
+    publicUrl: 'https://cc.test',
+    tls: [
+      { certificate: '/c/a.crt', key: '/c/a.key' },
+      { certificate: '/c/k.crt', key: '/c/k.key' },
+    ],
+    redirectHttp: true,
+  });
+  const without = imported(text, { readable: (file) => (file.startsWith('k') ? undefined : file) });
+  assert.deepEqual(without.server, { publicUrl: 'https://cc.test' }, 'nothing is served without TLS that had it');
+  assert.match(without.yaml, /certificates of nginx cannot be read/);
+  assert.deepEqual(imported(`server { listen 127.0.0.1:8080; location / { ${pass} } }`).server, {
+    listen: ['http://127.0.0.1:8080'],
+    publicUrl: 'http://localhost:8080',
+  });
+});
+
+test('nginx import: names of a location’s route go to one route each', () => {
+  const location = `location /a { set $gatehouse_route "desk%20one"; ${pass} }`;
+  const { routes } = imported(`server { server_name a.test; ${location} } server { server_name b.test; ${location} }`);
+  assert.deepEqual(
+    routes.map(({ data }) => data.name),
+    ['desk one', undefined],
+  );
+});
+
+test('nginx import: every directive that is met is translated or said something of', () => {
+  const { said } = imported(`user www; events {} stream { server { listen 1; } }
+    http { gzip on; wholly_unknown 1; init_by_lua_block { x = { } }
+      server { location / { ${pass} add_header X y; sub_filter a b; proxy_buffering off; } location @named { ${pass} } } }`);
+  assert.match(
+    said('refused').join('\n'),
+    /stream: .*\ngzip: .*\nwholly_unknown: the import does not know it\ninit_by_lua_block: code is not read\nadd_header: .*\nsub_filter: .*\nlocation @named: /,
+  );
+  assert.match(said('ignored').join('\n'), /user: .*\nevents: .*\nproxy_buffering: /);
+});
+
+test('nginx import: the documentation has the table of every directive, as the import goes by it', () => {
+  const page = readFileSync(path.join(import.meta.dirname, '../../../docs/importing-nginx.md'), 'utf8');
+  for (const { names, fate, why } of directiveFates) {
+    const row = `| ${names.map((name) => `\`${name}\``).join(', ')} | ${fate === 'ignored' ? 'ignored on purpose' : fate} | ${why} |`;
+    assert.ok(page.includes(row), `docs/importing-nginx.md has the row\n${row}`);
+    for (const name of names.filter((one) => !one.includes('*')))
+      assert.equal(fateOf(name).why, why, `${name} stands in one row`);
+  }
+});
+
+test('nginx import: whatever stands in the file, the result loads or there is none, and only typed errors are thrown', () => {
+  const text = fc.constantFrom(
+    ...[
+      '/',
+      '/a',
+      '/a/',
+      '= /a',
+      '^~ /b',
+      '~ ^/a',
+      '~* b$',
+      '~ a++',
+      '@x',
+      '"/a b"',
+      '/%41',
+      '//',
+      'a',
+      '/_gate/x',
+      '/a;b',
+      '~ (',
+      '"~ ^/[0-9]{2}"',
+    ],
+    ...[
+      'http://app:1',
+      'http://app:1/',
+      'http://$x/',
+      'http://g',
+      'https://g/x',
+      'unix:/x',
+      'http://a b',
+      '$x',
+      'http://[::1',
+      'http://app/../x',
+      'http://\u{1f600}/',
+    ],
+  );
+  const value = fc.oneof(
+    fc.constantFrom('$host', '$remote_user', '""', 'off', 'all', 'x', '301', '/a/', '1h', '0', '$x'),
+    fc.string({ maxLength: 5 }).map((one) => JSON.stringify(one)),
+  );
+  const name = fc.constantFrom(
+    ...[
+      'proxy_pass',
+      'return',
+      'rewrite',
+      'set',
+      'auth_request',
+      'allow',
+      'deny',
+      'satisfy',
+      'internal',
+      'proxy_set_header',
+      'proxy_read_timeout',
+    ],
+    ...[
+      'client_max_body_size',
+      'proxy_cookie_path',
+      'proxy_redirect',
+      'listen',
+      'server_name',
+      'ssl_certificate',
+      'proxy_ssl_name',
+      'root',
+      'auth_request_set',
+    ],
+  );
+  const simple = fc
+    .tuple(name, fc.array(fc.oneof(value, text), { maxLength: 3 }))
+    .map(([one, words]) => `${one} ${words.join(' ')};`);
+  const within = fc.letrec((tie) => ({
+    body: fc
+      .array(fc.oneof({ maxDepth: 3 }, simple, tie('location')), { maxLength: 5 })
+      .map((lines) => lines.join('\n')),
+    location: fc
+      .tuple(
+        fc.constantFrom('location', 'location', 'if', 'limit_except', 'server', 'upstream', 'map'),
+        text,
+        tie('body'),
+      )
+      .map(([kind, at, body]) => `${kind} ${at} {\n${body}\n}`),
+  })).body;
+  let loaded = 0;
+  fc.assert(
+    fc.property(within, within, fc.boolean(), (one, two, keepsPublic) => {
+      let result: ReturnType<typeof imported>;
+      try {
+        result = imported(`server { ${one}\nlocation /k { ${pass} } }\nserver { server_name b.test; ${two} }`, {
+          keepsPublic,
+          readable: () => '/x',
+        });
+      } catch (error) {
+        assert.ok(error instanceof OperatorError, String(error));
+        return;
+      }
+      if (result.routes.length === 0) return;
+      loaded += 1;
+      const read = loadConfig({ schema, file: 'g.yaml', text: result.yaml, env: {} });
+      assert.equal(read.kind, 'ok', `${result.yaml}\n${JSON.stringify(read.kind === 'invalid' ? read.issues : [])}`);
+    }),
+    trials(400),
+  );
+  assert.ok(loaded > 100, `${loaded} results were loaded`);
+});

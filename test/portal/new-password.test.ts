@@ -1,0 +1,76 @@
+/** The page that asks for a new password: when it comes, what it says, and that a slip in it changes nothing but a sentence. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { site, siteConfig } from '../support/scenes/site.ts';
+import { type Answer, hiddenFields, type Visitor } from '../support/scenes/visitor.ts';
+import { directoryWith, manager } from '../support/servers/fake-directory.ts';
+import { type FakeLdap, fakeLdap, result } from '../support/servers/fake-ldap.ts';
+
+const expired = 'Your password has expired.';
+const mustChange = 'Your password must be changed';
+
+/** A site over a directory that answers to the right password as Active Directory does, with one of its own codes. */
+async function siteOver(t: TestContext, code: string): Promise<{ browser: Visitor; directory: FakeLdap }> {
+  const directory = await fakeLdap(
+    t,
+    directoryWith(({ id, password }) =>
+      result(id, 97, 49, `AcceptSecurityContext error, data ${password === 'right' ? code : '52e'}, v2580`),
+    ),
+  );
+  const options = { searchBase: 'dc=example,dc=com', userSearchFilter: 'uid=%s' };
+  const ad = { type: 'ldap', url: directory.url, ...manager, ...options };
+  const { visitor } = await site(t, {
+    config: { ...siteConfig('http://127.0.0.1:1'), login: { chain: ['ad'] }, providers: { ad } },
+  });
+  return { browser: visitor(), directory };
+}
+
+/** Sends the form of the page for a new password. */
+function change(browser: Visitor, page: Answer, next: string, again = next): Promise<Answer> {
+  const fields = { username: 'alice', password: 'right', newPassword: next, newPasswordAgain: again };
+  return browser.post('/_gate/login', { ...hiddenFields(page.text), ...fields });
+}
+
+const codes = { '532': expired, '773': mustChange } as const;
+for (const [code, sentence] of Object.entries(codes))
+  test(`new password: why it is asked for stays on the page through slips (data ${code})`, async (t) => {
+    const { browser, directory } = await siteOver(t, code);
+    const asked = await browser.signIn('alice', 'right', '/desk');
+    assert.equal(asked.status, 401);
+    assert.ok(asked.text.includes(sentence), asked.text);
+    const before = directory.requests.length;
+    const slips = { mismatch: ['a-long-new-one', 'another'], same: ['right', 'right'], empty: ['', ''] } as const;
+    let page = asked;
+    for (const [slip, [next, again]] of Object.entries(slips)) {
+      page = await change(browser, page, next, again);
+      assert.equal(page.status, 400, slip);
+      assert.ok(page.text.includes(sentence), `${slip}: ${page.text}`);
+      assert.equal(hiddenFields(page.text).return, '/desk', slip);
+    }
+    assert.equal(directory.requests.length, before, 'the directory is asked nothing');
+  });
+
+test('new password: a form that says of itself why it was shown can say nothing else', async (t) => {
+  const { browser } = await siteOver(t, '532');
+  const asked = await browser.signIn('alice', 'right');
+  const fields = { ...hiddenFields(asked.text), reason: '<b>of somebody else</b>' };
+  const page = await browser.post('/_gate/login', {
+    ...fields,
+    username: 'alice',
+    password: 'right',
+    newPassword: 'a',
+    newPasswordAgain: 'b',
+  });
+  assert.equal(page.status, 400);
+  assert.ok(page.text.includes(mustChange));
+  assert.ok(!page.text.includes('somebody else'));
+});
+
+test('new password: one that the directory does not take is asked for again, and nobody is signed in', async (t) => {
+  const { browser } = await siteOver(t, '773');
+  const asked = await browser.signIn('alice', 'right');
+  const page = await change(browser, asked, 'a-long-new-one');
+  assert.equal(page.status, 400);
+  assert.match(page.text, /The new password was not accepted/);
+  assert.equal((await browser.open('/desk')).status, 302);
+});

@@ -1,0 +1,195 @@
+/** Balanced upstreams with passive health, and TLS towards upstreams. */
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import WebSocket from 'ws';
+import { systemClock } from '../../src/core/clock.ts';
+import { UpstreamPools } from '../../src/proxy/upstream-pool.ts';
+import { ask, rawClient, startDataPlane, testRoute } from '../support/scenes/data-plane.ts';
+import { startRawUpstream, startUpstream } from '../support/servers/upstream.ts';
+import { issueCertificate, testCertificates } from '../support/tools/certificates.ts';
+import { freePort } from '../support/tools/free-port.ts';
+import { collectLog } from '../support/tools/log.ts';
+
+test('agents: requests go to the servers of a list in turn', async (t) => {
+  const upstreams = await Promise.all([startUpstream(t), startUpstream(t), startUpstream(t)]);
+  const plane = await startDataPlane(t, { route: testRoute(upstreams.map(({ origin }) => origin)) });
+  for (let index = 0; index < 9; index += 1) await ask(plane.port, '/');
+  assert.deepEqual(
+    upstreams.map(({ received }) => received.length),
+    [3, 3, 3],
+  );
+});
+
+test('agents: with least-pending the busy server is passed over', async (t) => {
+  const upstreams = await Promise.all([startUpstream(t), startUpstream(t)]);
+  const plane = await startDataPlane(t, {
+    route: testRoute(upstreams.map(({ origin }) => origin)),
+    agents: { balance: 'least-pending' },
+  });
+  const holder = await rawClient(t, plane.port, 'GET /sse HTTP/1.1\r\nHost: a\r\n\r\n');
+  await holder.until(/data:/);
+  for (let index = 0; index < 4; index += 1) await ask(plane.port, '/');
+  assert.deepEqual(upstreams.map(({ received }) => received.length).sort(), [1, 4]);
+});
+
+test('agents: a server that is down costs no request, not even one with a body, and is left alone for a while', async (t) => {
+  const clock = { now: () => now };
+  let now = 0;
+  const port = await freePort();
+  const alive = await startUpstream(t);
+  const plane = await startDataPlane(t, {
+    route: testRoute([`http://127.0.0.1:${port}`, alive.origin]),
+    agents: { clock, failTimeout: 10_000 },
+  });
+  for (let index = 0; index < 4; index += 1) {
+    const answer = await ask(plane.port, '/', { method: 'POST', body: 'hello' });
+    assert.equal(answer.status, 200);
+  }
+  assert.deepEqual(
+    alive.received.map(({ body }) => body.bytes),
+    [5, 5, 5, 5],
+  );
+  const health = () => plane.agents.health().find(({ origin }) => origin.endsWith(`:${port}`));
+  assert.deepEqual(health(), { origin: `http://127.0.0.1:${port}`, isLive: false, fails: 1, pending: 0 });
+  assert.equal(plane.log.find('an upstream server cannot be connected to').length, 1);
+
+  const back = await startUpstream(t, { port });
+  await ask(plane.port, '/');
+  assert.equal(back.received.length, 0);
+  now += 10_000;
+  for (let index = 0; index < 4; index += 1) await ask(plane.port, '/');
+  assert.equal(back.received.length, 2);
+  assert.equal(health()?.isLive, true);
+});
+
+test('agents: with every server down each is tried once, and the answer is unreachable', async (t) => {
+  const origins = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
+  const plane = await startDataPlane(t, { route: testRoute(origins) });
+  for (let index = 0; index < 2; index += 1)
+    assert.equal((await ask(plane.port, '/')).headers['x-code'], 'UPSTREAM_UNREACHABLE');
+  assert.deepEqual(
+    plane.agents.health().map(({ fails }) => fails),
+    [2, 2],
+  );
+});
+
+test('agents: a request that has left for one server is not sent to another', async (t) => {
+  const broken = await startRawUpstream(t, (socket) => socket.destroy());
+  const alive = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([broken.origin, alive.origin]) });
+  const codes = [];
+  for (let index = 0; index < 2; index += 1)
+    codes.push((await ask(plane.port, '/', { method: 'POST', body: 'x' })).headers['x-code']);
+  assert.deepEqual(codes.sort(), ['UPSTREAM_BROKE', undefined]);
+  assert.deepEqual([broken.requests.length, alive.received.length], [1, 1]);
+});
+
+test('agents: a single server is never left alone', async (t) => {
+  const port = await freePort();
+  const plane = await startDataPlane(t, { route: testRoute([`http://127.0.0.1:${port}`]) });
+  for (let index = 0; index < 3; index += 1) await ask(plane.port, '/');
+  await startUpstream(t, { port });
+  assert.equal((await ask(plane.port, '/')).status, 200);
+});
+
+test('agents: routes that name the same server share its connections', () => {
+  const agents = new UpstreamPools({ log: collectLog().log, clock: systemClock });
+  const [one, two, other] = [
+    testRoute(['http://127.0.0.1:1']),
+    testRoute(['http://127.0.0.1:1']),
+    testRoute(['http://127.0.0.1:1'], { timeouts: { connect: 1, response: 1, idle: 1 } }),
+  ];
+  assert.equal(agents.of(one).agents[0], agents.of(two).agents[0]);
+  assert.notEqual(agents.of(one).agents[0], agents.of(other).agents[0]);
+});
+
+test('agents: closing waits for what is under way', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const slow = ask(plane.port, '/slow?ms=200');
+  await upstream.next();
+  await Promise.all([plane.agents.close(), slow.then(({ status }) => assert.equal(status, 200))]);
+  assert.equal((await ask(plane.port, '/')).headers['x-code'], 'UNAVAILABLE');
+});
+
+const pem = (file: string) => readFileSync(file, 'utf8');
+const server = (name: 'good' | 'wrongName' | 'expired' | 'selfSigned' | 'unchained') => {
+  const { certificate, key } = testCertificates()[name];
+  return { cert: pem(certificate), key: pem(key) };
+};
+
+test("agents: an https upstream is checked against its own name, whatever the client's Host says", async (t) => {
+  const upstream = await startUpstream(t, { tls: server('good') });
+  const plane = await startDataPlane(t, {
+    route: testRoute([upstream.origin], { tls: { ca: pem(testCertificates().ca) } }),
+  });
+  for (const host of ['cc.example.com', 'other.example.com', 'cc.example.com'])
+    assert.equal((await ask(plane.port, '/', { headers: ['Host', host] })).status, 200);
+  assert.deepEqual(
+    upstream.received.map(({ connection }) => connection),
+    [1, 1, 1],
+  );
+  assert.deepEqual(upstream.received[1]!.values('host'), ['other.example.com']);
+});
+
+test('agents: the name that a certificate must carry can be configured', async (t) => {
+  const upstream = await startUpstream(t, { tls: server('wrongName') });
+  const ca = pem(testCertificates().ca);
+  const named = await startDataPlane(t, {
+    route: testRoute([upstream.origin], { tls: { ca, servername: 'other.example.com' } }),
+  });
+  assert.equal((await ask(named.port, '/')).status, 200);
+  const unnamed = await startDataPlane(t, { route: testRoute([upstream.origin], { tls: { ca } }) });
+  assert.equal(
+    (await ask(unnamed.port, '/', { headers: ['Host', 'other.example.com'] })).headers['x-code'],
+    'UPSTREAM_UNREACHABLE',
+  );
+});
+
+for (const name of ['wrongName', 'expired', 'selfSigned', 'unchained'] as const)
+  test(`agents: an https upstream with a bad certificate (${name}) gets no request`, async (t) => {
+    const upstream = await startUpstream(t, { tls: server(name) });
+    const plane = await startDataPlane(t, {
+      route: testRoute([upstream.origin], { tls: { ca: pem(testCertificates().ca) } }),
+    });
+    assert.equal(
+      (await ask(plane.port, '/', { method: 'POST', body: 'secret' })).headers['x-code'],
+      'UPSTREAM_UNREACHABLE',
+    );
+    assert.equal(upstream.received.length, 0);
+  });
+
+test('agents: an environment that turns checks off does not weaken them, for requests and for WebSockets', async (t) => {
+  process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+  t.after(() => delete process.env.NODE_TLS_REJECT_UNAUTHORIZED);
+  const upstream = await startUpstream(t, { tls: server('selfSigned') });
+  const route = testRoute([upstream.origin], { websocket: true });
+  const plane = await startDataPlane(t, { route });
+  assert.equal((await ask(plane.port, '/')).headers['x-code'], 'UPSTREAM_UNREACHABLE');
+  const socket = new WebSocket(`ws://127.0.0.1:${plane.port}/ws`);
+  const [error] = await once(socket, 'error');
+  assert.match(String(error), /response: 500/);
+  assert.equal(upstream.received.length, 0);
+});
+
+test('agents: without an authority of its own an upstream is checked against those of the system', async (t) => {
+  const upstream = await startUpstream(t, { tls: server('good') });
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  assert.equal((await ask(plane.port, '/')).headers['x-code'], 'UPSTREAM_UNREACHABLE');
+});
+
+test('agents: a client certificate is shown to an upstream that asks for one', async (t) => {
+  const client = issueCertificate('gateway', 'DNS:gateway');
+  const ca = pem(testCertificates().ca);
+  const upstream = await startUpstream(t, {
+    tls: { ...server('good'), requestCert: true, rejectUnauthorized: true, ca },
+  });
+  const tls = { ca, certificate: pem(client.certificate), key: pem(client.key) };
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin], { tls }) });
+  assert.equal((await ask(plane.port, '/')).status, 200);
+  const without = await startDataPlane(t, { route: testRoute([upstream.origin], { tls: { ca } }) });
+  assert.equal((await ask(without.port, '/')).status, 500);
+});

@@ -1,0 +1,36 @@
+/** An LDAP provider as the gateway makes one, from options as they stand in a configuration. */
+import type { TestContext } from 'node:test';
+import type { Clock } from '../../../src/core/clock.ts';
+import type { Log } from '../../../src/core/log.ts';
+import type { Provider } from '../../../src/core/provider.ts';
+import { ldap } from '../../../src/providers/ldap/index.ts';
+import type { Slapd } from '../servers/slapd.ts';
+import { keptLog } from '../tools/log-lines.ts';
+
+/** Makes one that closes with the test. */
+export function ldapProvider(
+  t: TestContext,
+  options: Readonly<Record<string, unknown>>,
+  { log = keptLog(), clock = { now: Date.now } }: { log?: Log; clock?: Clock } = {},
+): Provider {
+  const provider = ldap.create(ldap.options.parse({ searchBase: 'dc=example,dc=com', ...options }), {
+    name: 'directory',
+    log,
+    clock,
+    publicUrl: new URL('http://gate.test'),
+    get store(): never {
+      throw new Error('the ldap provider keeps nothing in the store');
+    },
+    lookUp: async () => {
+      throw new Error('the ldap provider asks no other provider');
+    },
+  });
+  t.after(() => provider.close?.());
+  return provider;
+}
+
+/** The options that fit a slapd of `slapd.ts`; over plain LDAP. */
+export function optionsFor(slapd: Slapd): Readonly<Record<string, unknown>> {
+  const { url, managerDn, managerPassword, searchBase } = slapd;
+  return { url, managerDn, managerPassword, searchBase };
+}
