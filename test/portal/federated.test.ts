@@ -221,11 +221,11 @@ test('federated: what a state leads to is for its browser alone, and cannot be r
   const visitor = at.visitor();
   const back = await at.idp.person().signIn(await leave(visitor, { return: '/secret-case' }), 'alice');
   const state = back.searchParams.get('state') ?? '';
-  const [head = '', sealed = ''] = state.split('../gateway');
+  const [head = '', sealed = ''] = state.split('.');
   assert.doesNotMatch(Buffer.from(sealed, 'base64url').toString('latin1'), /secret/);
   assert.equal(locationOf(await at.visitor().open(pathOf(back))), '/_gate/start/sso?again=1');
   const other = await leave(visitor, { return: '/elsewhere' });
-  const mixed = `${head}.${new URL(other).searchParams.get('state')?.split('../gateway')[1]}`;
+  const mixed = `${head}.${new URL(other).searchParams.get('state')?.split('.')[1]}`;
   const answer = await visitor.open(`/_gate/callback/sso?code=x&state=${mixed}`);
   assert.equal(locationOf(answer), '/_gate/start/sso?again=1');
   assert.equal(locationOf(await visitor.open(pathOf(back))), '/secret-case', 'its own browser may still use it');
@@ -484,7 +484,7 @@ test('federated: a notice of the issuer cuts the WebSocket of its session within
   let sid = '';
   at.idp.tamper = (path, body) => {
     if (path === '/token')
-      sid = JSON.parse(Buffer.from(String(body.id_token).split('../gateway')[1] ?? '', 'base64url').toString()).sid;
+      sid = JSON.parse(Buffer.from(String(body.id_token).split('.')[1] ?? '', 'base64url').toString()).sid;
     return body;
   };
   const mine = await mustSignIn(at);

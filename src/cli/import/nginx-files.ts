@@ -23,7 +23,7 @@ export class NginxFiles {
     if (/[*?[]/.test(pattern)) {
       for (const place of places) {
         const found = globSync(place)
-          .filter((path) => isFile(path) && (!basename(path).startsWith('..') || basename(pattern).startsWith('..')))
+          .filter((path) => isFile(path) && (!basename(path).startsWith('.') || basename(pattern).startsWith('.')))
           .sort();
         if (found.length > 0) return found.map((file) => ({ file, text: textOf(file) }));
       }

@@ -137,7 +137,7 @@ function ruleOf({ route, except }: RankedRoute): string {
 function hostRule(host: string | undefined): string | undefined {
   if (host === undefined) return undefined;
   if (!host.startsWith('*.')) return `Host(\`${host}\`)`;
-  return `HostRegexp(\`^.+${host.slice(1).replaceAll('..', '\\.')}$\`)`;
+  return `HostRegexp(\`^.+${host.slice(1).replaceAll('.', '\\.')}$\`)`;
 }
 
 function pathRule({ modifier, path }: Route): string {

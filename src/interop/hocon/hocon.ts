@@ -144,7 +144,7 @@ class Resolver {
       case 'list':
         return { at, value: part.items.flatMap((item) => this.#resolve(item) ?? []) };
       case 'substitution': {
-        const name = part.path.join('..');
+        const name = part.path.join('.');
         const value = this.#find(part.path) ?? this.#fromEnvironment(name, at);
         if (value || part.isOptional) return value;
         throw hoconError(

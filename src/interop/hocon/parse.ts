@@ -154,7 +154,7 @@ class Parser {
       const { kind, text } = this.#token;
       if (kind === 'quoted') word += text;
       else if (kind === 'text' || kind === 'space') {
-        const [first = '', ...more] = text.split('..');
+        const [first = '', ...more] = text.split('.');
         word += first;
         for (const part of more) {
           path.push(word.trim());
@@ -185,7 +185,7 @@ class Parser {
         parts.push({ kind: 'text', text: token.text, isQuoted: token.kind === 'quoted' });
         this.#at += 1;
       } else if (token.kind === 'substitution') {
-        const path = token.text.replaceAll('"', '').split('..');
+        const path = token.text.replaceAll('"', '').split('.');
         parts.push({ kind: 'substitution', path, isOptional: token.isOptional === true, at: token });
         this.#at += 1;
       } else break;

@@ -123,7 +123,7 @@ function readNames({ args, place }: Directive, findings: Findings): string[] {
     const name = written.toLowerCase();
     if (name === '_' || name === '' || name === '$hostname') return [];
     if (hostName.test(name)) return [name];
-    if (name.startsWith('..') && hostName.test(name.slice(1))) return [name.slice(1), `*${name}`];
+    if (name.startsWith('.') && hostName.test(name.slice(1))) return [name.slice(1), `*${name}`];
     findings.add('refused', place, `server_name ${written}`, 'a route’s host is a name, or *. and a name');
     return [];
   });

@@ -71,9 +71,9 @@ export function leaveOutOfConf({ draft }: Desk, conf: HoconFile): void {
   for (const { file, line, what, why } of conf.leftOut) draft.leaveOut(`${file}:${line}`, what, why);
   const walk = (map: ReadonlyMap<string, HoconNode>, path: readonly string[]): void => {
     for (const [key, node] of map) {
-      const name = [...path, key].join('..');
+      const name = [...path, key].join('.');
       const isKnown =
-        name === 'authentication.xivo' || (path.join('..') === 'authentication.ldap' && Object.hasOwn(ldapKeys, key));
+        name === 'authentication.xivo' || (path.join('.') === 'authentication.ldap' && Object.hasOwn(ldapKeys, key));
       if (node.value instanceof Map) walk(node.value, [...path, key]);
       else if (!isKnown) draft.leaveOut(`${node.at.file}:${node.at.line}`, name, whyNot(name));
     }

@@ -52,7 +52,7 @@ function withoutSecrets({ key, value }: Translated, variables: { name: string; k
       .replace(/([a-z])([A-Z])/g, '$1_$2')
       .replaceAll('-', '_')
       .toUpperCase();
-    variables.push({ name, key: path.join('..') });
+    variables.push({ name, key: path.join('.') });
     return { env: name };
   };
   const last = String(key.at(-1));

@@ -134,7 +134,7 @@ test('exports: Envoy clears first, asks then, and refuses what it cannot ask abo
   const manager = listener.filter_chains[0].filters[0].typed_config;
   assert.equal(manager.path_with_escaped_slashes_action, 'REJECT_REQUEST');
   assert.equal(manager.common_http_protocol_options.headers_with_underscores_action, 'REJECT_REQUEST');
-  const names = manager.http_filters.map(({ name }: { name: string }) => name.split('..').at(-1));
+  const names = manager.http_filters.map(({ name }: { name: string }) => name.split('.').at(-1));
   assert.deepEqual(names, ['header_mutation', 'ext_authz', 'router']);
   const cleared = manager.http_filters[0].typed_config.mutations.request_mutations.map(
     ({ remove }: { remove: string }) => remove,

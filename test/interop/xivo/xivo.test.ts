@@ -107,7 +107,7 @@ test('xivo: LDAP comes before the accounts of XiVO, which are asked after any fa
     timeout: '7000ms',
   });
   assert.ok(
-    cautions.some(({ key, message }) => key.join('..') === 'providers.ldap.on' && /local accounts/.test(message)),
+    cautions.some(({ key, message }) => key.join('.') === 'providers.ldap.on' && /local accounts/.test(message)),
   );
   assert.ok(left.includes('include "application.conf"'));
 });
@@ -172,7 +172,7 @@ test('xivo: Kerberos takes USE_SSO, the principal and the keytab; the password i
   });
   assert.deepEqual(part(config, 'login', 'chain'), ['kerberos', 'local']);
   const ticket = ({ cautions }: ReturnType<typeof translated>) =>
-    cautions.filter(({ key }) => key.join('..') === 'providers.kerberos.principal').map(({ message }) => message);
+    cautions.filter(({ key }) => key.join('.') === 'providers.kerberos.principal').map(({ message }) => message);
   assert.deepEqual(ticket(translated({ ...xuc, JAVA_OPTS, USE_SSO: 'true' }, { defaultRealm })), []);
   const elsewhere = translated({ XUC_HOST: 'cc.mydomain', JAVA_OPTS, USE_SSO: 'true' }, { defaultRealm });
   assert.match(ticket(elsewhere).join(), /a ticket of HTTP\/cc\.mydomain, .* is for xuc\.mydomain/);

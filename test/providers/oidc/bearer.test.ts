@@ -74,7 +74,7 @@ test('O6, O7: a token that is anything else than it must be is refused', async (
   const now = Math.floor(Date.now() / 1000);
   const claims = claimsOf(idp);
   const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
-  const [, payload = ''] = (await accessToken(idp)).split('..');
+  const [, payload = ''] = (await accessToken(idp)).split('.');
   const made = (header: object, signature = 'AAAA') =>
     `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${payload}.${signature}`;
   const bad: Record<string, Promise<string> | string> = {
