@@ -16,7 +16,7 @@ const assertion = (attributes: Assertion['attributes'] = {}, subject = 'alice'):
 const hasRole = (role: object, who: Assertion, provider = 'directory') =>
   compileRoles(roleOptions.parse({ role }))(who, provider).has('role');
 
-const dn = 'cn=UpstreamPools,ou=groups,dc=example,dc=com';
+const dn = 'cn=Agents,ou=groups,dc=example,dc=com';
 const groups: [configured: string, asserted: string, match: boolean][] = [
   ['agents', 'agents', true],
   ['Agents', 'AGENTS', true],

@@ -73,7 +73,7 @@ const activeDirectory =
     if (message.includes('1.2.840.113556.1.4.1941')) {
       return message.includes(aliceDn) ? Buffer.concat([entry(id, groupDn, { cn: ['Night Shift'] }), done]) : done;
     }
-    return Buffer.concat([entry(id, aliceDn, { ...alice, memberOf: ['CN=UpstreamPools,DC=example,DC=com'] }), done]);
+    return Buffer.concat([entry(id, aliceDn, { ...alice, memberOf: ['CN=Agents,DC=example,DC=com'] }), done]);
   };
 
 const nestedSources: Readonly<Record<string, { groups: object; want: readonly string[] }>> = {
