@@ -80,6 +80,13 @@ export function secret() {
   });
 }
 
+/** One of something, or a list of them; yields a list. */
+export function oneOrMore<Item extends z.ZodType>(item: Item) {
+  return z
+    .union([item, z.array(item).min(1)])
+    .transform((value) => (Array.isArray(value) ? value : [value]) as z.output<Item>[]);
+}
+
 /** An http or https address without user name, query or fragment. */
 export function httpUrl() {
   const address = z.string().meta({

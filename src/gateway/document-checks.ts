@@ -1,20 +1,34 @@
 /** What can only be checked with several rooms' options side by side: names that must exist, locations that clash. */
 import type { RefinementCtx } from 'zod';
+import type { AdminOptions } from '../admin/options.ts';
 import { OperatorError } from '../core/errors.ts';
-import type { ProviderDefinition } from '../providers/define.ts';
-import * as kinds from '../providers/index.ts';
+import { type LoginDocument, type ProviderDocument, providerKind } from '../login/options.ts';
+import type { RoleOptions } from '../policy/roles.ts';
+import type { HeaderTemplates } from '../proxy/options.ts';
 import { compileTemplates } from '../proxy/templates.ts';
 import { canonicalRouteHost } from '../routing/host.ts';
 import { locationProblems } from '../routing/location-problems.ts';
-import type { Document } from './document.ts';
-import { routeName, routesOf } from './routes.ts';
+import { routeName } from '../routing/options.ts';
+import { type RoutesDocument, routesOf } from './routes.ts';
 
-const providerKinds: Readonly<Record<string, ProviderDefinition>> = kinds;
+/** The options that have to agree with one another. */
+interface CheckedDocument extends RoutesDocument {
+  readonly server: {
+    readonly listen: readonly URL[];
+    readonly publicUrl: URL;
+    readonly tls?: unknown;
+    readonly redirectHttp: boolean;
+  };
+  readonly admin: AdminOptions;
+  readonly login: LoginDocument;
+  readonly providers: Readonly<Record<string, ProviderDocument>>;
+  readonly roles: RoleOptions;
+}
 
 type Report = (path: (string | number)[], message: string, hint?: string) => void;
 
 /** Reports every contradiction between the parts of a configuration, each at the key that is wrong. */
-export function checkDocument(document: Document, context: RefinementCtx<Document>): void {
+export function checkDocument(document: CheckedDocument, context: RefinementCtx<CheckedDocument>): void {
   const report: Report = (path, message, hint) =>
     context.addIssue({ code: 'custom', path, message, input: document, ...(hint && { params: { hint } }) });
   checkChain(document, report);
@@ -24,7 +38,7 @@ export function checkDocument(document: Document, context: RefinementCtx<Documen
   checkRoutes(document, report);
 }
 
-function checkChain({ login, providers }: Document, report: Report): void {
+function checkChain({ login, providers }: CheckedDocument, report: Report): void {
   const seen = new Set<string>();
   for (const [index, name] of login.chain.entries()) {
     if (!Object.hasOwn(providers, name))
@@ -39,10 +53,10 @@ function checkChain({ login, providers }: Document, report: Report): void {
 }
 
 /** What a kind of provider says of its own options, at the key that it names. */
-function checkProviders({ providers }: Document, report: Report): void {
+function checkProviders({ providers }: CheckedDocument, report: Report): void {
   for (const [name, options] of Object.entries(providers)) {
     try {
-      providerKinds[options.type]?.check?.(name, options);
+      providerKind(options.type)?.check?.(name, options);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       const [, key, what = error.message] = /^providers\.[^:]+: (?:(\w+(?:\.\w+)*): )?(.*)$/.exec(error.message) ?? [];
@@ -51,7 +65,7 @@ function checkProviders({ providers }: Document, report: Report): void {
   }
 }
 
-function checkNames({ providers, roles, routes }: Document, report: Report): void {
+function checkNames({ providers, roles, routes }: CheckedDocument, report: Report): void {
   const exists = (known: object, name: string, path: (string | number)[], what: string): void => {
     if (!Object.hasOwn(known, name)) report(path, `names no ${what}; there are: ${listed(Object.keys(known))}`);
   };
@@ -76,12 +90,12 @@ function checkNames({ providers, roles, routes }: Document, report: Report): voi
 }
 
 /** Whether a provider is of a kind that has a property; true for one that is not there, which is another mistake. */
-function isOf(providers: Document['providers'], name: string, property: 'isFederated' | 'isDirectory'): boolean {
+function isOf(providers: CheckedDocument['providers'], name: string, property: 'isFederated' | 'isDirectory'): boolean {
   const type = providers[name]?.type;
-  return type === undefined || providerKinds[type]?.[property] === true;
+  return type === undefined || providerKind(type)?.[property] === true;
 }
 
-function checkListeners({ server, admin }: Document, report: Report): void {
+function checkListeners({ server, admin }: CheckedDocument, report: Report): void {
   for (const [index, { protocol, host, port }] of server.listen.entries()) {
     if (protocol === 'https:' && !server.tls)
       report(['server', 'listen', index], 'is https, which needs server.tls: { certificate: FILE, key: FILE }');
@@ -96,7 +110,7 @@ function checkListeners({ server, admin }: Document, report: Report): void {
     report(['server', 'redirectHttp'], 'needs both an http:// and an https:// address in server.listen');
 }
 
-function checkRoutes(document: Document, report: Report): void {
+function checkRoutes(document: CheckedDocument, report: Report): void {
   const { routes, headers } = document;
   const names = new Map<string, number>();
   let hasFault = false;
@@ -124,7 +138,7 @@ function checkRoutes(document: Document, report: Report): void {
   for (const { index, key, message } of locationProblems(routesOf(document))) report(['routes', index, key], message);
 }
 
-function checkTemplates(headers: Document['headers'], path: (string | number)[], report: Report): void {
+function checkTemplates(headers: HeaderTemplates, path: (string | number)[], report: Report): void {
   for (const [name, value] of Object.entries(headers)) {
     if (value === false) continue;
     try {

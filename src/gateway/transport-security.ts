@@ -1,5 +1,7 @@
 /** Keeps browsers on https: plain http is sent to the public address, and https tells them to stay. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import * as z from 'zod';
+import { duration } from '../config/values.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Verdict } from '../core/verdict.ts';
 import { errorBody, redirectPermanently, sendJson } from '../portal/send-page.ts';
@@ -7,6 +9,18 @@ import { readClient } from '../routing/client-address.ts';
 import { canonicalTarget } from '../routing/target.ts';
 import type { Pipeline } from './pipeline.ts';
 import { readRequest } from './request.ts';
+
+/** What stands under `server:` about keeping browsers on https. */
+export const transportOptions = z.strictObject({
+  redirectHttp: z
+    .boolean()
+    .default(false)
+    .describe('true: the http listeners only send browsers to publicUrl, which is https'),
+  hsts: z
+    .union([z.literal(false), duration()])
+    .prefault('365d')
+    .describe('for how long browsers are told to use https only, when publicUrl is https; false: not at all'),
+});
 
 /** The seconds for which browsers are told to use https only; undefined where they are not told. */
 export function hstsSeconds(server: { readonly publicUrl: URL; readonly hsts: number | false }): number | undefined {

@@ -10,18 +10,22 @@ import { formatIssues } from '../config/report.ts';
 import { OperatorError } from '../core/errors.ts';
 import { type Document, documentSchema } from '../gateway/document.ts';
 import { checkDocument } from '../gateway/document-checks.ts';
+import { routeOptions } from '../gateway/routes.ts';
+import { forwardOptions } from '../proxy/options.ts';
+import { locationOptions, siteOptions } from '../routing/options.ts';
+import { sessionOptions } from '../sessions/options.ts';
 import { storeOptions } from '../store/index.ts';
 
 const { server, session, routes, admin, ...rest } = documentSchema.shape;
-const { publicUrl, trustedProxies } = server.unwrap().shape;
-const { upstream, timeout, connectTimeout, maxBody, preserveHost, ...accessRule } = routes.element.shape;
+const { publicUrl } = siteOptions.shape;
+const { headers } = forwardOptions.shape;
 
 const serverInApp = z.strictObject({
+  ...siteOptions.shape,
   publicUrl: publicUrl.unwrap().describe('what browsers see; cookies and redirects come from this, never from Host'),
-  trustedProxies,
 });
 const sessionInApp = z.strictObject({
-  ...session.unwrap().shape,
+  ...sessionOptions.shape,
   store: storeOptions.prefault({ type: 'memory' }).describe('where sessions are kept'),
 });
 
@@ -29,7 +33,7 @@ const sessionInApp = z.strictObject({
 const unsaid = {
   server: server.parse({}),
   admin: admin.parse({}),
-  route: routes.element.parse({ location: '/', upstream: 'http://localhost' }),
+  route: routeOptions.parse({ location: '/', upstream: 'http://localhost' }),
 };
 
 /** The schema of a configuration for an application. Its routes are access rules; without any, each visitor signs in. */
@@ -40,7 +44,7 @@ export const appDocumentSchema = z
     admin: admin.unwrap().optional().describe("the operator's listener; none when absent"),
     session: sessionInApp.prefault({}).describe('how long users stay'),
     routes: z
-      .array(z.strictObject(accessRule))
+      .array(z.strictObject({ ...locationOptions.shape, headers }))
       .prefault([{ location: '/' }])
       .describe('who may pass where; other addresses are not found'),
   })

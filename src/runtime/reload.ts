@@ -1,8 +1,8 @@
 /** What of a configuration a running process cannot change, what waits for its next start, and how a reload is told. */
 import { OperatorError } from '../core/errors.ts';
 import type { Document } from '../gateway/document.ts';
-import { routeName } from '../gateway/routes.ts';
 import type { Services } from '../gateway/services.ts';
+import { routeName } from '../routing/options.ts';
 
 type Readers = Readonly<Record<string, (document: Document) => unknown>>;
 

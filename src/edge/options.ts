@@ -1,0 +1,20 @@
+/** Where browsers connect, and the limits of those connections. */
+import * as z from 'zod';
+import { byteSize, duration, httpUrl, oneOrMore } from '../config/values.ts';
+import { tlsOptions } from '../tls/options.ts';
+
+const listenAddress = () =>
+  httpUrl().refine((url) => url.pathname === '/', 'must be an address and a port, such as http://127.0.0.1:8080');
+
+/** What stands under `server:` about listeners. */
+export const listenerOptions = z.strictObject({
+  listen: oneOrMore(listenAddress())
+    .prefault('http://127.0.0.1:8080')
+    .describe('where browsers connect; one or a list'),
+  tls: tlsOptions.optional().describe('certificate and key of the https listeners; a list serves several hosts'),
+  maxHeaderSize: byteSize().prefault('64kb').describe('the request head; a Kerberos ticket needs room'),
+  maxConnections: z.int().min(1).default(10_000).describe('client connections held at once'),
+  headTimeout: duration().prefault('15s').describe('for a request head to arrive'),
+  keepAlive: duration().prefault('65s').describe('how long an idle client connection is kept'),
+  drain: duration().prefault('20s').describe('after SIGTERM, how long requests under way may take'),
+});

@@ -1,0 +1,81 @@
+/** What can be set about forwarding: the application behind a location, the headers it is sent, the signed identity. */
+import * as z from 'zod';
+import { byteSize, duration, fileText, httpUrl, oneOrMore } from '../config/values.ts';
+import type { HeaderRule, Upstream, UpstreamTls } from '../core/route.ts';
+import { defaultHeaderRules } from './templates.ts';
+
+/** A server of an upstream. As in nginx it matters whether a path is written, be it a lone slash: `URL` does not keep that. */
+function upstreamUrl() {
+  return z.string().transform((text, context) => {
+    const { data: url, error } = httpUrl().safeParse(text);
+    if (url) return { url, path: /^[a-z]+:\/\/[^/]+(\/.*)$/i.exec(text) ? url.pathname : undefined };
+    context.addIssue({ code: 'custom', message: error.issues[0]?.message ?? 'must be an address' });
+    return z.NEVER;
+  });
+}
+
+const upstream = z.union([
+  oneOrMore(upstreamUrl()).transform((servers) => ({ servers })),
+  z.strictObject({
+    servers: oneOrMore(upstreamUrl()),
+    ca: fileText().optional().describe('PEM file of the authorities that vouch for an https upstream'),
+    certificate: fileText().optional().describe('client certificate for the upstream'),
+    key: fileText().optional().describe('its key'),
+    servername: z
+      .string()
+      .optional()
+      .describe('the name the certificate must carry, when it is not the host of the URL'),
+  }),
+]);
+
+const headerName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'must be a header name of letters, digits and hyphens');
+
+/** Headers by name: a template, one with its encoding, or `false` for none. */
+export const headerTemplates = z.record(
+  headerName,
+  z.union([
+    z.string(),
+    z.literal(false),
+    z.strictObject({ value: z.string(), encoding: z.enum(['percent', 'rfc8187']).default('percent') }),
+  ]),
+);
+
+/** What stands in each of `routes:` about forwarding. */
+export const forwardOptions = z.strictObject({
+  upstream: upstream.describe("nginx's proxy_pass: with a path, the matched prefix is replaced; a list is balanced"),
+  headers: headerTemplates.default({}).describe('added to or replacing the general ones; false removes one'),
+  timeout: duration().prefault('60s').describe("for the upstream's answer to begin, and between two parts of a body"),
+  connectTimeout: duration().prefault('3s').describe('for a connection to the upstream'),
+  maxBody: byteSize().prefault('1gb').describe('of a request; 0 is no limit'),
+  preserveHost: z.boolean().default(true).describe("the client's Host goes upstream; false: the upstream's own"),
+});
+
+/** The options under `assertion:`. */
+export const assertionOptions = z.strictObject({
+  algorithm: z.enum(['EdDSA', 'ES256']).default('EdDSA'),
+  rotate: duration().prefault('30d'),
+});
+
+/** Headers for upstreams as configured. */
+export type HeaderTemplates = z.output<typeof headerTemplates>;
+
+/** The application behind a location, as it is called. */
+export function upstreamOf({ servers, ...tls }: z.output<typeof upstream>): Upstream {
+  const path = servers[0]?.path;
+  return {
+    servers: servers.map(({ url }) => ({ origin: url.origin, url })),
+    ...(path !== undefined && { path }),
+    ...(Object.keys(tls).length > 0 && { tls: tls as UpstreamTls }),
+  };
+}
+
+/** The default headers, with the general ones over them and the route's own over those; `false` takes one away. */
+export function headerRules(general: HeaderTemplates, own: HeaderTemplates): HeaderRule[] {
+  const rules = new Map<string, HeaderRule>(defaultHeaderRules.map((rule) => [rule.name.toLowerCase(), rule]));
+  for (const [name, template] of [...Object.entries(general), ...Object.entries(own)]) {
+    if (template === false) rules.delete(name.toLowerCase());
+    else if (typeof template === 'string') rules.set(name.toLowerCase(), { name, template });
+    else rules.set(name.toLowerCase(), { name, template: template.value, encoding: template.encoding });
+  }
+  return [...rules.values()];
+}

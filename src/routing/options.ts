@@ -1,0 +1,67 @@
+/** What can be set about a site's addresses, and about a location: where it is, who may pass, what a request may look like. */
+import * as z from 'zod';
+import { cidr, duration, httpUrl } from '../config/values.ts';
+import type { Access } from '../core/route.ts';
+import { parseLocation } from './location-text.ts';
+
+/** What stands under `server:` about whom to believe and what browsers see. */
+export const siteOptions = z.strictObject({
+  publicUrl: httpUrl()
+    .refine((url) => url.pathname === '/', 'must be an origin, such as https://cc.example.com')
+    .prefault('http://localhost:8080')
+    .describe('what browsers see; cookies and redirects come from this, never from Host'),
+  trustedProxies: z.array(cidr()).default([]).describe('peers whose X-Forwarded-* headers are believed'),
+});
+
+/** A location as written and as read; what nginx would not load is an error here. */
+function locationText() {
+  return z.string().transform((text, context) => {
+    const reading = parseLocation(text);
+    if (reading.kind === 'ok') return { text, ...reading.location, warnings: reading.warnings };
+    context.addIssue({ code: 'custom', message: reading.message });
+    return z.NEVER;
+  });
+}
+
+const requirement = z.strictObject({
+  roles: z.array(z.string()).default([]).describe('any of these'),
+  providers: z.array(z.string()).default([]).describe('any of these'),
+  bearer: z.boolean().default(false).describe('API clients may show a bearer token here, where a provider takes them'),
+  maxAge: duration().optional().describe('since credentials were last proved; older asks again'),
+});
+
+/** What stands in each of `routes:` about requests and visitors. What is forwarded, and how, is `proxy/options.ts`'s. */
+export const locationOptions = z.strictObject({
+  name: z.string().min(1).optional().describe('what logs, metrics and the audit call it; the location when absent'),
+  location: locationText().describe('nginx\'s words: "/p", "= /p", "^~ /p", "~ regex", "~* regex"'),
+  host: z.string().min(1).optional().describe('only for this host; *.example.com for all below it'),
+  access: z
+    .union([z.literal('public'), z.literal('deny'), requirement])
+    .prefault({})
+    .describe('who may pass; anybody signed in when absent'),
+  contact: z.string().min(1).optional().describe('whom to ask for access; shown on the refusal page'),
+  websocket: z.boolean().default(false).describe('WebSocket connections may be opened here'),
+  allowedOrigins: z.array(z.string()).default([]).describe('other origins that may open WebSockets here'),
+  idleActivity: z.boolean().default(true).describe('false: requests here do not keep a session alive'),
+  encodedSlashes: z.enum(['refuse', 'allow']).default('refuse').describe('whether %2F may stand in a path'),
+  pathParameters: z.enum(['refuse', 'allow']).default('refuse').describe('whether ;name=value may stand in a path'),
+  replayPosts: z
+    .boolean()
+    .default(false)
+    .describe('a small form that meets an ended session is offered again after login'),
+});
+
+/** A location as configured. */
+export type LocationOptions = z.output<typeof locationOptions>;
+
+/** What a route is called: its name, else its host and location as written. */
+export function routeName({ name, host, location }: Pick<LocationOptions, 'name' | 'host' | 'location'>): string {
+  return name ?? (host ? `${host} ${location.text}` : location.text);
+}
+
+/** Who may pass a location, without what was not said. */
+export function accessOf(access: LocationOptions['access']): Access {
+  if (typeof access === 'string') return access;
+  const { maxAge, ...lists } = access;
+  return { ...lists, ...(maxAge !== undefined && { maxAge }) };
+}
