@@ -72,7 +72,7 @@ async function lookAtStore({ clock, store }: HealthSource): Promise<StoreHealth>
   return (await worksInTime(() => store.put(probeKey, String(now), now + probeKept))) ? 'ok' : 'read-only';
 }
 
-function worksInTime(work: () => Promise<unknown>): Promise<boolean> {
+function worksInTime(work: () => unknown): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(false), storeTimeout);
     const settle = (works: boolean) => () => {

@@ -1,5 +1,8 @@
 /** The contract of every store: small enough for memory, an embedded file and Redis alike. */
 
+/** An answer that may be at hand: who can do without a promise looks before awaiting it. */
+export type MaybePromise<T> = T | Promise<T>;
+
 /** A live value; `version` changes with every write of the key. */
 export interface Stored {
   readonly value: string;
@@ -16,10 +19,12 @@ export interface StoredEntry extends Stored {
  *
  * Keys are `<kind>:<name>`, such as `session:…`; names hold no colon of their own unless a list by prefix is wanted.
  * `expiresAt` is in milliseconds since the epoch; an expired value is never given out. Every method may throw when the
- * store is out of reach, full or read-only: callers treat that as unavailable, never as absent.
+ * store is out of reach, full or read-only: callers treat that as unavailable, never as absent. A method that answers at
+ * once may throw at once, too.
  */
 export interface Store {
-  get(key: string): Promise<Stored | undefined>;
+  /** Answers at once where the value is in this process or in a file of this machine, and then reads what holds now. */
+  get(key: string): MaybePromise<Stored | undefined>;
   /** Writes whatever was there before; without `expiresAt` the value stays until deleted. */
   put(key: string, value: string, expiresAt?: number): Promise<void>;
   /** Compare-and-set: writes only if the live version is `version`, or, when undefined, if there is no live value. */
@@ -28,7 +33,9 @@ export interface Store {
   take(key: string): Promise<string | undefined>;
   /** True when there was a live value. */
   delete(key: string): Promise<boolean>;
-  /** Live entries whose key begins with `prefix`, in key order. */
+  /** Live entries whose key begins with `prefix`, in no order. */
   list(prefix: string): AsyncIterable<StoredEntry>;
+  /** How many entries with this prefix are still live at a moment, now or later; without reading any of them. */
+  count(prefix: string, at: number): MaybePromise<number>;
   close(): Promise<void>;
 }

@@ -74,6 +74,11 @@ export class SessionRecords {
     }
   }
 
+  /** How many records are live: one is kept for some time beyond the end of its session, and only one that ended has less left. */
+  async count(): Promise<number> {
+    return this.#store.count(recordPrefix, this.#clock.now() + remembered);
+  }
+
   /** Makes a session findable; before its record is written, so that none is ever live and not to be found. */
   async index(id: string, record: LiveRecord): Promise<void> {
     const now = String(this.#clock.now());

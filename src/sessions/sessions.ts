@@ -169,9 +169,7 @@ export class Sessions {
 
   /** How many sessions are live. */
   async count(): Promise<number> {
-    let count = 0;
-    for await (const _ of this.list()) count += 1;
-    return count;
+    return this.#records.count();
   }
 
   /** Hears of every end that this process brings about; those of others show by `alive`. Gives the way to stop. */

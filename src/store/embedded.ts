@@ -8,7 +8,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import type { Store, Stored, StoredEntry } from '../core/store.ts';
+import type { MaybePromise, Store, Stored, StoredEntry } from '../core/store.ts';
 import { failedUse, problemOf, StoreError } from './errors.ts';
 import { databaseFile, openDatabase } from './open-database.ts';
 
@@ -41,11 +41,18 @@ function prepare(database: DatabaseSync) {
     take: statement('DELETE FROM entries WHERE key = :key RETURNING value, exp'),
     delete: statement(`DELETE FROM entries WHERE key = :key AND ${isLive}`),
     list: statement(`SELECT key, value, version FROM entries
-      WHERE key >= :from AND ${isLive} ORDER BY key LIMIT ${listPage}`),
+      WHERE key >= :from AND key < :to AND ${isLive} ORDER BY key LIMIT ${listPage}`),
+    // Left to itself SQLite takes the index of keys, and reads each row for its expiry: fifteen times the work.
+    count: statement(`SELECT
+      (SELECT count(*) FROM entries INDEXED BY entries_exp WHERE exp > :at AND key >= :from AND key < :to) +
+      (SELECT count(*) FROM entries INDEXED BY entries_exp WHERE exp IS NULL AND key >= :from AND key < :to) AS count`),
     prune: statement(`DELETE FROM entries WHERE rowid IN
       (SELECT rowid FROM entries WHERE exp IS NOT NULL AND exp <= :now LIMIT ${pruneBatch})`),
   };
 }
+
+/** What is done with the statements; another try must do no harm. */
+type Work<T> = (statements: ReturnType<typeof prepare>) => T;
 
 /** Keeps entries in `gatehouse.db` in a folder. */
 export class EmbeddedStore implements Store {
@@ -67,9 +74,11 @@ export class EmbeddedStore implements Store {
     this.#pruning = setInterval(() => void this.#pruneInTurn(), pruneEvery).unref();
   }
 
-  async get(key: string): Promise<Stored | undefined> {
-    const row = await this.#run(({ get }) => get.get(key, this.#clock.now()));
-    return row && { value: String(row.value), version: String(row.version) };
+  get(key: string): MaybePromise<Stored | undefined> {
+    return this.#read(({ get }) => {
+      const row = get.get(key, this.#clock.now());
+      return row && { value: String(row.value), version: String(row.version) };
+    });
   }
 
   async put(key: string, value: string, expiresAt?: number): Promise<void> {
@@ -99,16 +108,19 @@ export class EmbeddedStore implements Store {
   async *list(prefix: string): AsyncGenerator<StoredEntry, void, undefined> {
     let from = prefix;
     for (;;) {
-      const rows = await this.#run(({ list }) => list.all({ from, now: this.#clock.now() }));
+      const rows = await this.#run(({ list }) => list.all({ from, to: endOf(prefix), now: this.#clock.now() }));
       for (const row of rows) {
         const key = String(row.key);
-        if (!key.startsWith(prefix)) return;
         yield { key, value: String(row.value), version: String(row.version) };
         from = `${key}\0`;
       }
       if (rows.length < listPage) return;
       await nextTurn();
     }
+  }
+
+  count(prefix: string, at: number): MaybePromise<number> {
+    return this.#read(({ count }) => Number(count.get({ from: prefix, to: endOf(prefix), at })?.count));
   }
 
   async close(): Promise<void> {
@@ -145,19 +157,40 @@ export class EmbeddedStore implements Store {
     }
   }
 
+  /** Answers at once: writers do not stop readers. Only after a crash of another process is there something to wait for. */
+  #read<T>(work: Work<T>): MaybePromise<T> {
+    const tried = this.#try(work);
+    return tried.isDone ? tried.result : this.#run(work);
+  }
+
   /** SQLite's own wait would stop every request of this process with it: here the others go on. */
-  async #run<T>(work: (statements: ReturnType<typeof prepare>) => T): Promise<T> {
+  async #run<T>(work: Work<T>): Promise<T> {
     const end = performance.now() + maxWait;
     for (;;) {
-      if (!this.#database.isOpen) throw new StoreError('closed', `store ${this.#path}: it is closed`);
-      try {
-        return work(this.#statements);
-      } catch (error) {
-        if (problemOf(error) !== 'busy' || performance.now() > end) throw failedUse(this.#path, error);
-      }
+      const tried = this.#try(work);
+      if (tried.isDone) return tried.result;
+      if (performance.now() > end) throw failedUse(this.#path, tried.error);
       await delay(retryEvery * (0.5 + Math.random()));
     }
   }
+
+  /** Not done while another process holds the file; throws for whatever else stands in the way. */
+  #try<T>(
+    work: Work<T>,
+  ): { readonly isDone: true; readonly result: T } | { readonly isDone: false; readonly error: unknown } {
+    if (!this.#database.isOpen) throw new StoreError('closed', `store ${this.#path}: it is closed`);
+    try {
+      return { isDone: true, result: work(this.#statements) };
+    } catch (error) {
+      if (problemOf(error) !== 'busy') throw failedUse(this.#path, error);
+      return { isDone: false, error };
+    }
+  }
+}
+
+/** The first text after all keys of a prefix: the last code point, which Unicode leaves without a sign, is in none of them. */
+function endOf(prefix: string): string {
+  return `${prefix}\u{10ffff}`;
 }
 
 /** Whole milliseconds: a fraction would be stored as text or real. */

@@ -24,7 +24,7 @@ export class MemoryStore implements Store {
     this.#pruning = setInterval(() => this.#prune(), pruneEvery).unref();
   }
 
-  async get(key: string): Promise<Stored | undefined> {
+  get(key: string): Stored | undefined {
     const entry = this.#live(key);
     return entry && { value: entry.value, version: entry.version };
   }
@@ -54,11 +54,18 @@ export class MemoryStore implements Store {
 
   async *list(prefix: string): AsyncGenerator<StoredEntry, void, undefined> {
     this.#live(prefix);
-    const keys = [...this.#entries.keys()].filter((key) => key.startsWith(prefix));
-    for (const key of keys.sort(byCodePoint)) {
+    for (const key of [...this.#entries.keys()]) {
+      if (!key.startsWith(prefix)) continue;
       const entry = this.#live(key);
       if (entry) yield { key, value: entry.value, version: entry.version };
     }
+  }
+
+  count(prefix: string, at: number): number {
+    this.#live(prefix);
+    let count = 0;
+    for (const [key, { expiresAt }] of this.#entries) if (expiresAt > at && key.startsWith(prefix)) count += 1;
+    return count;
   }
 
   async close(): Promise<void> {
@@ -82,9 +89,4 @@ export class MemoryStore implements Store {
     const now = this.#clock.now();
     for (const [key, { expiresAt }] of this.#entries) if (expiresAt <= now) this.#entries.delete(key);
   }
-}
-
-/** The order of UTF-8 bytes, in which the other stores list; UTF-16 differs beyond U+FFFF. */
-function byCodePoint(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

@@ -8,6 +8,7 @@ import { admit } from '../../src/admin/guard.ts';
 import { startAdmin } from '../../src/admin/listener.ts';
 import { adminOptions, isLoopback } from '../../src/admin/options.ts';
 import { OperatorError } from '../../src/core/errors.ts';
+import type { MaybePromise, Stored } from '../../src/core/store.ts';
 import { CircuitBreaker } from '../../src/remote/circuit-breaker.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
@@ -32,7 +33,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
   const sessions = new Sessions({ store, clock, log: kept.log, idle: 60_000, lifetime: 600_000 });
   const state = {
     draining: false,
-    get: (key: string) => store.get(key),
+    get: (key: string): MaybePromise<Stored | undefined> => store.get(key),
     put: (...entry: Parameters<MemoryStore['put']>) => store.put(...entry),
     breaker: new CircuitBreaker({ clock }),
   };

@@ -81,6 +81,32 @@ test('embedded: a file that others may read is closed to them', async (t) => {
   assert.equal(statSync(join(folder, 'gatehouse.db')).mode & 0o777, 0o600);
 });
 
+test('embedded: a value and a count are at hand without a promise, also while another process writes', async (t) => {
+  const folder = await temporaryFolder(t);
+  const store = open(t, folder);
+  await store.put('kind:a', 'x');
+  const other = new DatabaseSync(join(folder, 'gatehouse.db'));
+  t.after(() => other.isOpen && other.close());
+  other.exec('BEGIN IMMEDIATE');
+  const stored = store.get('kind:a');
+  assert.ok(stored && 'value' in stored && stored.value === 'x');
+  assert.equal(store.count('kind:', Date.now()), 1);
+});
+
+test('embedded: a file of the first tables is brought up to date, with what is in it', async (t) => {
+  const folder = await temporaryFolder(t);
+  const database = new DatabaseSync(join(folder, 'gatehouse.db'));
+  database.exec(`CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied INTEGER NOT NULL);
+    CREATE TABLE entries (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL, version TEXT NOT NULL, exp INTEGER);
+    CREATE INDEX entries_exp ON entries (exp) WHERE exp IS NOT NULL;
+    INSERT INTO migrations VALUES (1, 0);
+    INSERT INTO entries VALUES ('kind:a', 'kept', '00', NULL)`);
+  database.close();
+  const store = open(t, folder);
+  assert.equal((await store.get('kind:a'))?.value, 'kept');
+  assert.equal(await store.count('kind:', Date.now()), 1);
+});
+
 test('embedded: contents survive a restart', async (t) => {
   const folder = await temporaryFolder(t);
   const first = open(t, folder);
