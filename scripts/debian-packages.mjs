@@ -37,11 +37,18 @@ export function missingPackages(packages, env) {
 
 /**
  * Installs as root. Services stay down: a `policy-rc.d` of the machine's own is left alone, and without one ours denies
- * their start for the time of the installation.
+ * their start for the time of the installation. Debian's packages enable their services all the same, for the next start of
+ * the machine: each service that this installation has enabled is disabled and masked, one that was enabled before is not
+ * touched. `etc` is `/etc`.
  */
 const installScript = `
 set -e
-policy=$1; shift
+policy=$1; etc=$2; shift 2
+enabled() {
+  { find "$etc/systemd/system" -path '*.wants/*.service' | sed 's|.*/||; s|\\.service$||'
+    find "$etc"/rc[2-5].d -name 'S*' | sed 's|.*/S[0-9]*||'; } 2>/dev/null | sort -u
+}
+enabled_before=$(enabled)
 if [ ! -e "$policy" ]; then
   trap 'rm -f "$policy"' EXIT
   trap 'exit 130' INT TERM
@@ -51,13 +58,23 @@ fi
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 RUNLEVEL=1
 apt-get -q -o DPkg::Lock::Timeout=300 update
 apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends -o Dpkg::Options::=--force-confold "$@"
+for service in $(enabled); do
+  if printf '%s\\n' "$enabled_before" | grep -qxF "$service"; then continue; fi
+  find "$etc/systemd/system" -path "*.wants/$service.service" -exec rm -f {} +
+  for link in "$etc"/rc[2-5].d/S[0-9][0-9]"$service"; do
+    [ ! -L "$link" ] || mv "$link" "$(dirname "$link")/K01$service"
+  done
+  if [ -d "$etc/systemd/system" ] && [ ! -e "$etc/systemd/system/$service.service" ]; then
+    ln -s /dev/null "$etc/systemd/system/$service.service"
+  fi
+done
 `;
 
 /**
  * Installs the Debian packages that are missing, as root or through sudo; without either it says which to install, and stops.
- * @param {{ packages: readonly string[], env: NodeJS.ProcessEnv, uid: number, policy?: string, say: (line: string) => void }} options
+ * @param {{ packages: readonly string[], env: NodeJS.ProcessEnv, uid: number, policy?: string, etc?: string, say: (line: string) => void }} options
  */
-export function installPackages({ packages, env, uid, policy = '/usr/sbin/policy-rc.d', say }) {
+export function installPackages({ packages, env, uid, policy = '/usr/sbin/policy-rc.d', etc = '/etc', say }) {
   const missing = missingPackages(packages, env);
   if (missing.length === 0) return;
   const list = missing.join(' ');
@@ -70,8 +87,8 @@ export function installPackages({ packages, env, uid, policy = '/usr/sbin/policy
     throw new SetupError(
       `The tests need Debian packages that are missing: ${list}\nInstall them as root, then run npm test again:\n  apt-get update && apt-get install -y --no-install-recommends ${list}`,
     );
-  say(`installing Debian packages: ${list} (a few minutes the first time)`);
-  const [program = 'sh', ...parameters] = [...prefix, 'sh', '-c', installScript, 'install', policy, ...missing];
+  say(`installing Debian packages as root, their services disabled and masked: ${list} (a few minutes the first time)`);
+  const [program = 'sh', ...parameters] = [...prefix, 'sh', '-c', installScript, 'install', policy, etc, ...missing];
   const { status, stdout, stderr } = spawnSync(program, parameters, { env, encoding: 'utf8', maxBuffer: 2 ** 28 });
   if (status === 0) return;
   const tail = `${stdout}\n${stderr}`.trim().split('\n').slice(-20).join('\n');

@@ -1,6 +1,7 @@
 /**
  * The checks: lint, types, then the tests. `quick` leaves out test/stories, which needs servers and Chromium; `all` runs
- * everything. The last lines are always the counts.
+ * everything; names of files or folders run the tests in them and nothing else. Before the counts, which are always the
+ * last lines, stand the files that took longest.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, globSync } from 'node:fs';
@@ -12,7 +13,7 @@ import { spec } from 'node:test/reporters';
 import { pathToFileURL } from 'node:url';
 
 /** What to run: everything, or what needs no server to be installed. */
-export type Scope = 'quick' | 'all';
+type Scope = 'quick' | 'all';
 
 const root = path.resolve(import.meta.dirname, '..');
 const perTestMs = 5 * 60_000;
@@ -23,7 +24,7 @@ const preloads = ['test/support/tools/loopback-only.ts', 'test/support/tools/end
 export async function verify(scope: Scope): Promise<number> {
   process.chdir(root);
   const failed = [lint(), types()].filter((step) => step !== undefined);
-  const { closing, success } = await tests(scope);
+  const { closing, success } = await tests(testFiles(scope), wholeRunMs[scope]);
   if (!success) failed.push('tests');
   console.log(failed.length === 0 ? '\nAll checks passed.' : `\nFailed: ${failed.join(', ')}.`);
   for (const line of closing) console.log(`ℹ ${line}`);
@@ -63,25 +64,56 @@ function testFiles(scope: Scope): string[] {
   return scope === 'all' ? files : files.filter((file) => !file.startsWith(path.join('test', 'stories')));
 }
 
-async function tests(scope: Scope): Promise<Result> {
-  const running = new Set<string>();
-  const ended = deadline(wholeRunMs[scope], running);
+/** Runs the tests of these files and folders alone; resolves to the exit code. */
+async function verifyFiles(names: readonly string[]): Promise<number> {
+  const files = names.flatMap((name) => {
+    const place = path.relative(root, path.resolve(name));
+    return place.endsWith('.test.ts') ? [place] : globSync(`${place}/**/*.test.ts`, { cwd: root }).sort();
+  });
+  process.chdir(root);
+  const strange = files.filter((file) => !existsSync(file));
+  if (files.length === 0 || strange.length > 0) {
+    console.error(`no such tests: ${(strange.length > 0 ? strange : names).join(', ')}`);
+    return 2;
+  }
+  const { closing, success } = await tests(files, wholeRunMs.all);
+  for (const line of closing) console.log(`ℹ ${line}`);
+  return success ? 0 : 1;
+}
+
+async function tests(files: readonly string[], mostMs: number): Promise<Result> {
+  const running = new Map<string, number>();
+  const took = new Map<string, number>();
+  const ended = deadline(mostMs, running);
   const stream = run({
-    files: testFiles(scope).map((file) => path.join(root, file)),
+    files: files.map((file) => path.join(root, file)),
     concurrency: Math.max(2, availableParallelism()),
     timeout: perTestMs,
     execArgv: preloads.filter((file) => existsSync(file)).flatMap((file) => ['--import', pathToFileURL(file).href]),
   });
   let counts: EventData.TestSummary | undefined;
-  stream.on('test:dequeue', ({ name, file }) => name === file && running.add(name));
-  stream.on('test:complete', ({ name }) => running.delete(name));
+  stream.on('test:dequeue', ({ name, file }) => name === file && running.set(name, performance.now()));
+  stream.on('test:complete', ({ name }) => {
+    const startedAt = running.get(name);
+    if (startedAt === undefined) return;
+    took.set(name, performance.now() - startedAt);
+    running.delete(name);
+  });
   stream.on('test:summary', (summary) => {
     if (summary.file === undefined) counts = summary;
   });
   for await (const text of stream.filter(isBody).compose(spec)) process.stdout.write(text);
   ended();
+  if (took.size > 1) console.log(slowest(took));
   if (!counts) return { closing: ['tests 0', 'pass 0', 'fail 0'], success: false };
   return { closing: closingLines(counts), success: counts.success && counts.counts.tests > 0 };
+}
+
+/** The files that took longest, by the clock: others run beside them. */
+function slowest(took: ReadonlyMap<string, number>): string {
+  const rows = [...took].sort(([, one], [, other]) => other - one).slice(0, 10);
+  const lines = rows.map(([file, ms]) => `  ${(ms / 1000).toFixed(1).padStart(6)} s  ${path.relative(root, file)}`);
+  return ['\nThe files that took longest:', ...lines].join('\n');
 }
 
 /** Everything but the counts that node:test puts before the list of failures: ours follow it. */
@@ -99,10 +131,10 @@ function closingLines({ counts, duration_ms }: EventData.TestSummary): string[] 
 }
 
 /** Ends a run that takes too long, naming the files under way; call what it returns when the run has ended. */
-function deadline(milliseconds: number, running: ReadonlySet<string>): () => void {
+function deadline(milliseconds: number, running: ReadonlyMap<string, number>): () => void {
   const timer = setTimeout(() => {
     console.error(`\nThe tests did not end within ${milliseconds / 60_000} minutes. Still running:`);
-    for (const file of running) console.error(`  ${path.relative(root, file)}`);
+    for (const file of running.keys()) console.error(`  ${path.relative(root, file)}`);
     console.log('ℹ tests 1\nℹ pass 0\nℹ fail 1');
     process.exit(1);
   }, milliseconds);
@@ -110,9 +142,10 @@ function deadline(milliseconds: number, running: ReadonlySet<string>): () => voi
 }
 
 if (import.meta.main) {
-  const [scope = 'all', ...rest] = process.argv.slice(2);
-  if ((scope !== 'quick' && scope !== 'all') || rest.length > 0) {
-    console.error('usage: node scripts/test.ts [quick|all]');
+  // `npm test -- FILE…` puts the names behind the scope that the script of package.json gives.
+  const [scope, ...names] = process.argv.slice(2);
+  if (scope !== 'quick' && scope !== 'all') {
+    console.error('usage: node scripts/test.ts quick|all [FILE or FOLDER…]');
     process.exitCode = 2;
-  } else process.exitCode = await verify(scope);
+  } else process.exitCode = names.length > 0 ? await verifyFiles(names) : await verify(scope);
 }

@@ -1,6 +1,16 @@
 /** The setup script's decisions: what is missing, how it is installed, and when it stops and says so. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
@@ -24,10 +34,13 @@ function programs(t: TestContext, bodies: Readonly<Record<string, string>>) {
   for (const [name, body] of Object.entries(bodies))
     writeFileSync(path.join(bin, name), `#!/bin/sh\necho "${name} $*" >> "${journal}"\n${body}\n`, { mode: 0o755 });
   const policy = path.join(bin, 'policy-rc.d');
+  const etc = path.join(bin, 'etc');
+  mkdirSync(etc);
   const lines: string[] = [];
+  const say = (line: string) => lines.push(line);
   const install = (uid: number) =>
-    installPackages({ packages, env: { PATH: `${bin}:/bin:/usr/bin` }, uid, policy, say: (line) => lines.push(line) });
-  return { bin, policy, lines, install, journal: () => readFileSync(journal, 'utf8') };
+    installPackages({ packages, env: { PATH: `${bin}:/bin:/usr/bin` }, uid, policy, etc, say });
+  return { bin, etc, policy, lines, install, journal: () => readFileSync(journal, 'utf8') };
 }
 
 const onlySlapd = `printf 'slapd installed\\nchromium not-installed\\n'; exit 1`;
@@ -64,6 +77,27 @@ test('setup: as root only the missing packages are installed, and no service may
   assert.doesNotMatch(journal(), /sudo|install .*slapd/);
   assert.equal(existsSync(policy), false);
   assert.equal(lines.length, 1);
+});
+
+test('setup: a service that a package has enabled is disabled and masked, one that was enabled before stays', (t) => {
+  const enable = [
+    'case "$*" in *install*)',
+    'etc="$(dirname "$0")/etc"',
+    'for one in caddy redis-server; do ln -s "/lib/systemd/system/$one.service" "$etc/systemd/system/multi-user.target.wants/"; done',
+    'ln -s ../init.d/redis-server "$etc/rc2.d/S01redis-server";; esac',
+  ].join('\n');
+  const { install, etc } = programs(t, { 'dpkg-query': onlySlapd, 'apt-get': enable });
+  const wants = path.join(etc, 'systemd/system/multi-user.target.wants');
+  mkdirSync(wants, { recursive: true });
+  mkdirSync(path.join(etc, 'rc2.d'));
+  symlinkSync('/lib/systemd/system/ssh.service', path.join(wants, 'ssh.service'));
+  symlinkSync('../init.d/slapd', path.join(etc, 'rc2.d/S01slapd'));
+  install(0);
+  assert.deepEqual(readdirSync(wants), ['ssh.service']);
+  assert.deepEqual(readdirSync(path.join(etc, 'rc2.d')).sort(), ['K01redis-server', 'S01slapd']);
+  for (const name of ['caddy', 'redis-server'])
+    assert.equal(readlinkSync(path.join(etc, `systemd/system/${name}.service`)), '/dev/null');
+  assert.equal(existsSync(path.join(etc, 'systemd/system/ssh.service')), false);
 });
 
 test('setup: a policy for services that the machine has is used as it is and stays', (t) => {
