@@ -4,24 +4,32 @@
  */
 
 /** What becomes of a directive. */
-export interface DirectiveFate {
+export interface DirectiveHandling {
   /** Names, with `*` for any ending. */
   readonly names: readonly string[];
-  readonly fate: 'translated' | 'ignored' | 'refused';
+  readonly handling: 'translated' | 'ignored' | 'refused';
   /** What it becomes, or why it is left out. */
   readonly why: string;
 }
 
-const translated = (why: string, names: string): DirectiveFate => ({
+const translated = (why: string, names: string): DirectiveHandling => ({
   names: names.split(' '),
-  fate: 'translated',
+  handling: 'translated',
   why,
 });
-const ignored = (why: string, names: string): DirectiveFate => ({ names: names.split(' '), fate: 'ignored', why });
-const refused = (why: string, names: string): DirectiveFate => ({ names: names.split(' '), fate: 'refused', why });
+const ignored = (why: string, names: string): DirectiveHandling => ({
+  names: names.split(' '),
+  handling: 'ignored',
+  why,
+});
+const refused = (why: string, names: string): DirectiveHandling => ({
+  names: names.split(' '),
+  handling: 'refused',
+  why,
+});
 
 /** The table, in the order in which the documentation shows it. Of two that fit a name, the first counts. */
-export const directiveFates: readonly DirectiveFate[] = [
+export const directiveHandlings: readonly DirectiveHandling[] = [
   translated('read in their place', 'include http'),
   translated('routes, with a host where there are several servers', 'server server_name'),
   translated('server.listen and server.publicUrl', 'listen'),
@@ -139,17 +147,20 @@ export const directiveFates: readonly DirectiveFate[] = [
   refused('it is not HTTP', 'stream mail'),
 ];
 
-const exact = new Map<string, DirectiveFate>();
-const patterns: { readonly pattern: RegExp; readonly fate: DirectiveFate }[] = [];
-for (const fate of directiveFates)
-  for (const name of fate.names)
-    if (name.includes('*')) patterns.push({ pattern: new RegExp(`^${name.replaceAll('*', '.*')}$`), fate });
-    else if (!exact.has(name)) exact.set(name, fate);
+const exact = new Map<string, DirectiveHandling>();
+const patterns: { readonly pattern: RegExp; readonly handling: DirectiveHandling }[] = [];
+for (const handling of directiveHandlings)
+  for (const name of handling.names)
+    if (name.includes('*')) patterns.push({ pattern: new RegExp(`^${name.replaceAll('*', '.*')}$`), handling });
+    else if (!exact.has(name)) exact.set(name, handling);
 
 /** What becomes of a directive; of one that is not known, that it is not. */
-export function fateOf(name: string): Omit<DirectiveFate, 'names'> {
+export function handlingOf(name: string): Omit<DirectiveHandling, 'names'> {
   return (
     exact.get(name) ??
-    patterns.find(({ pattern }) => pattern.test(name))?.fate ?? { fate: 'refused', why: 'the import does not know it' }
+    patterns.find(({ pattern }) => pattern.test(name))?.handling ?? {
+      handling: 'refused',
+      why: 'the import does not know it',
+    }
   );
 }

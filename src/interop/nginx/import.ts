@@ -3,7 +3,7 @@
  * reported with its place, and closed where another location would take its requests: the import opens nothing.
  */
 import { isLiveTurn } from './access.ts';
-import { fateOf } from './directives.ts';
+import { handlingOf } from './directives.ts';
 import { conditionText, type Finding, Findings } from './findings.ts';
 import { type FlatLocation, flattenLocations } from './flatten.ts';
 import { readListeners } from './listeners.ts';
@@ -199,8 +199,8 @@ function reportRest(directives: readonly Directive[], findings: Findings): void 
   const constants = constantMaps(directives);
   for (const { name, args, place } of directives) {
     const [source = '', target = ''] = args;
-    const { fate, why } = fateOf(name);
-    if (fate !== 'translated') findings.add(fate, place, name, why);
+    const { handling, why } = handlingOf(name);
+    if (handling !== 'translated') findings.add(handling, place, name, why);
     else if (name === 'map' && !/upgrade|websocket/.test(source) && !constants.has(target.slice(1)))
       findings.add('refused', place, `map ${target}`, `it depends on the request, by ${source}`);
   }

@@ -49,7 +49,7 @@ export type ReadRoute =
   | { readonly kind: 'own' };
 
 /** Where a closed route would lead, if it led anywhere. */
-export const nowhere = 'http://127.0.0.1:9';
+export const unmatched = 'http://127.0.0.1:9';
 
 /** Reads a location. */
 export function readRoute(location: FlatLocation, source: RouteSource, findings: Findings): ReadRoute {
@@ -76,7 +76,7 @@ export function readRoute(location: FlatLocation, source: RouteSource, findings:
   for (const { args, place } of isRewritten(upstream) ? [] : scope.own('rewrite'))
     findings.add('refused', place, `rewrite ${args.join(' ')}`, 'the path goes on as it came');
   const access = readAccess({ ...source, scope, own }, findings);
-  const [first = nowhere] = read.urls;
+  const [first = unmatched] = read.urls;
   const { preserveHost, websocket, headers } = readHeaders(scope, fixed, new URL(first).host, findings);
   reportPaths(scope, location, new URL(first).pathname, findings);
   const name = fixed.get('gatehouse_route');
@@ -104,7 +104,7 @@ export function locationText({ modifier, path }: FlatLocation): string {
 
 /** A route that lets nobody in. */
 export function closedRoute(location: FlatLocation, host: string | undefined): RouteData {
-  return { location: locationText(location), ...(host !== undefined && { host }), upstream: nowhere, access: 'deny' };
+  return { location: locationText(location), ...(host !== undefined && { host }), upstream: unmatched, access: 'deny' };
 }
 
 function isGateways({ modifier, path }: FlatLocation): boolean {

@@ -1,7 +1,7 @@
 /** What of XUC's `JAVA_OPTS` concerns signing in: Kerberos and the trust store. */
 
 import { javaProperties, javaWords, type Setting, type Settings } from './settings.ts';
-import type { Draft } from './translation.ts';
+import type { Translation } from './translation.ts';
 
 /** The properties that are translated. */
 const javaNames: ReadonlySet<string> = new Set([
@@ -18,29 +18,29 @@ const fileNames: ReadonlySet<string> = new Set([
   'javax.net.ssl.trustStore',
 ]);
 
-/** The properties that `JAVA_OPTS` sets; what is not for us is noted in the draft. */
+/** The properties that `JAVA_OPTS` sets; what is not for us is noted in the translation. */
 export function readJavaOptions(
-  draft: Draft,
+  translation: Translation,
   options: Setting | undefined,
   hostPath: (path: string) => string,
 ): Settings {
   if (!options) return new Map();
   const { properties, others } = javaProperties(javaWords(options), options.origin);
   for (const word of others)
-    draft.leaveOut(
+    translation.leaveOut(
       options.origin,
       `JAVA_OPTS ${word.replace(/=.*/s, '=…')}`,
       'ignored on purpose: it sizes or tunes the Java machine',
     );
   for (const name of properties.keys()) {
     if (name === 'secured.krb5.password')
-      draft.leaveOut(
+      translation.leaveOut(
         options.origin,
         `JAVA_OPTS -D${name}`,
         'ignored on purpose: the keytab holds the key, a password is not needed',
       );
     else if (!javaNames.has(name))
-      draft.leaveOut(options.origin, `JAVA_OPTS -D${name}`, 'it is about something that Gatehouse does not do');
+      translation.leaveOut(options.origin, `JAVA_OPTS -D${name}`, 'it is about something that Gatehouse does not do');
   }
   return new Map(
     [...properties].map(([name, { value, origin }]) => [
@@ -52,7 +52,7 @@ export function readJavaOptions(
 
 /** Java's trust store as the `ca` of a server; it stands for every TLS connection of XUC. Undefined without TLS or store. */
 export function trustFor(
-  draft: Draft,
+  translation: Translation,
   java: Settings,
   url: string,
 ): (Setting & { readonly ca: { file: string; password: string } }) | undefined {
@@ -60,7 +60,7 @@ export function trustFor(
   if (!store?.value || !/^(?:ldaps|https):/i.test(url)) return undefined;
   const password = java.get('javax.net.ssl.trustStorePassword')?.value;
   if (password) return { ...store, ca: { file: store.value, password } };
-  draft.problem(
+  translation.problem(
     store.origin,
     'JAVA_OPTS names a trust store without its password',
     'add -Djavax.net.ssl.trustStorePassword=…',

@@ -1,7 +1,7 @@
 /** XiVO's eight applications: from the hosts of its settings to routes, as the nginx of XiVO distributes its paths. */
 
 import type { Setting, Settings } from './settings.ts';
-import type { Draft } from './translation.ts';
+import type { Translation } from './translation.ts';
 
 /** The variables that say where the applications are. */
 export const hostVariables = [
@@ -52,31 +52,39 @@ const applications: readonly Application[] = [
 const hostName = /^(?:[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*$/;
 
 /** Adds the public address and the routes. Over a configuration with routes of its own, only the public host. */
-export function draftRoutes(draft: Draft, settings: Settings): void {
-  const xuc = hostOf(draft, settings, 'XUC_HOST');
-  draftPublicUrl(draft, xuc);
-  if (draft.at('routes') !== undefined) return;
-  if (draft.existing && !settings.has('XUC_HOST')) return;
+export function translateRoutes(translation: Translation, settings: Settings): void {
+  const xuc = hostOf(translation, settings, 'XUC_HOST');
+  translatePublicUrl(translation, xuc);
+  if (translation.at('routes') !== undefined) return;
+  if (translation.existing && !settings.has('XUC_HOST')) return;
   if (!settings.has('XUC_HOST')) {
-    draft.problem('environment', 'XUC_HOST is not set', 'set it to the name that browsers use for the contact center');
+    translation.problem(
+      'environment',
+      'XUC_HOST is not set',
+      'set it to the name that browsers use for the contact center',
+    );
     return;
   }
   const inner = settings.get('GATEHOUSE_XUC_HOST');
   if (inner && !(isHost(inner.value.replace(/:\d{1,5}$/, '')) && URL.canParse(`http://${inner.value}`)))
-    draft.problem(inner.origin, 'GATEHOUSE_XUC_HOST must be a host, or host:port', 'such as xuc or 10.0.0.5:8080');
+    translation.problem(
+      inner.origin,
+      'GATEHOUSE_XUC_HOST must be a host, or host:port',
+      'such as xuc or 10.0.0.5:8080',
+    );
   let index = 0;
   for (const { name, location, host: variable, upstream, websocket } of applications) {
-    const host = variable === 'XUC_HOST' ? (inner ?? xuc) : hostOf(draft, settings, variable);
+    const host = variable === 'XUC_HOST' ? (inner ?? xuc) : hostOf(translation, settings, variable);
     const port = settings.get('RECORDING_SERVER_PORT');
     if (!host || (name === 'recording' && !port)) {
       const missing = host ? 'RECORDING_SERVER_PORT' : variable;
       if (!settings.has(variable) || host)
-        draft.leaveOut('the table of applications', `the route ${location}`, `${missing} is not set`);
+        translation.leaveOut('the table of applications', `the route ${location}`, `${missing} is not set`);
       continue;
     }
     if (name === 'recording' && port && !isPort(port.value))
-      draft.problem(port.origin, 'RECORDING_SERVER_PORT must be a port', 'such as 9400');
-    draft.set(
+      translation.problem(port.origin, 'RECORDING_SERVER_PORT must be a port', 'such as 9400');
+    translation.set(
       ['routes', index],
       { name, location, upstream: upstream(host.value, port?.value ?? ''), ...(websocket && { websocket }) },
       host.origin,
@@ -84,7 +92,7 @@ export function draftRoutes(draft: Draft, settings: Settings): void {
     index += 1;
   }
   if (xuc && !inner)
-    draft.caution({
+    translation.caution({
       key: ['routes', 0, 'upstream'],
       origin: xuc.origin,
       message: `XUC_HOST is the name that browsers use and the upstream too: where ${xuc.value} leads back to the gateway, requests go in a circle`,
@@ -93,21 +101,21 @@ export function draftRoutes(draft: Draft, settings: Settings): void {
 }
 
 /** What browsers see is XUC_HOST, over https where the configuration does not say otherwise. */
-function draftPublicUrl(draft: Draft, xuc: Setting | undefined): void {
-  const present = draft.at('server', 'publicUrl');
+function translatePublicUrl(translation: Translation, xuc: Setting | undefined): void {
+  const present = translation.at('server', 'publicUrl');
   if (!xuc) return;
   const url = typeof present === 'string' && URL.canParse(present) ? new URL(present) : new URL('https://host');
   url.hostname = xuc.value;
-  draft.set(['server', 'publicUrl'], url.origin, xuc.origin);
+  translation.set(['server', 'publicUrl'], url.origin, xuc.origin);
 }
 
-function hostOf(draft: Draft, settings: Settings, name: string): Setting | undefined {
+function hostOf(translation: Translation, settings: Settings, name: string): Setting | undefined {
   const setting = settings.get(name);
   if (!setting || isHost(setting.value)) return setting;
   const hint = /^["']|["']$/.test(setting.value)
     ? 'write it without quotes: docker does not take them off'
     : 'write a host alone, such as xuc.example.com';
-  draft.problem(setting.origin, `${name} must be a host name or an address`, hint);
+  translation.problem(setting.origin, `${name} must be a host name or an address`, hint);
   return undefined;
 }
 

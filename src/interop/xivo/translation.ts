@@ -25,7 +25,7 @@ export type Plain = Readonly<Record<string, unknown>>;
 const truths: Readonly<Record<string, boolean>> = { true: true, false: false };
 
 /** Collects a translation. */
-export class Draft {
+export class Translation {
   readonly values: Translated[] = [];
   readonly untranslated: Untranslated[] = [];
   readonly cautions: Caution[] = [];

@@ -3,13 +3,13 @@
  * for keys of our own configuration, each with its origin. Reading files and printing is left to who asks.
  */
 import type { HoconFile } from '../hocon/hocon.ts';
-import { Ways } from './chain.ts';
 import { readJavaOptions } from './java.ts';
-import { draftLdap, draftLocal, draftTimeouts, leaveOutOfConf } from './passwords.ts';
-import { draftRoutes, hostVariables } from './routes.ts';
+import { leaveOutOfConf, translateLdap, translateLocal, translateTimeouts } from './passwords.ts';
+import { ProviderPlan } from './provider-plan.ts';
+import { hostVariables, translateRoutes } from './routes.ts';
 import type { Setting, Settings, Untranslated } from './settings.ts';
-import { type Desk, draftCas, draftKerberos, draftOidc } from './single-sign-on.ts';
-import { type Caution, Draft, type Plain, type Translated } from './translation.ts';
+import { translateCas, translateKerberos, translateOidc, type XivoContext } from './single-sign-on.ts';
+import { type Caution, type Plain, type Translated, Translation } from './translation.ts';
 
 /** What is translated. */
 export interface XivoSources {
@@ -76,37 +76,37 @@ export function translateXivo({
   usersFile = 'users.yaml',
   hostPath = (path) => path,
 }: XivoSources): XivoTranslation {
-  const draft = new Draft(existing);
-  const ways = new Ways(draft);
-  const desk: Desk = {
-    draft,
-    ways,
+  const translation = new Translation(existing);
+  const plan = new ProviderPlan(translation);
+  const context: XivoContext = {
+    translation,
+    plan,
     settings,
-    java: readJavaOptions(draft, settings.get('JAVA_OPTS'), hostPath),
+    java: readJavaOptions(translation, settings.get('JAVA_OPTS'), hostPath),
     defaultRealm,
     krb5Config: hostPath(machineKrb5) === machineKrb5 ? undefined : hostPath(machineKrb5),
   };
-  draftRoutes(draft, settings);
-  draftKerberos(desk);
-  draftCas(desk);
-  draftOidc(desk);
-  draftLdap(desk, conf);
-  draftLocal(desk, conf, usersFile);
-  ways.finish();
-  draftTimeouts(desk);
-  draftReserved(draft, settings.get('AUTH_PREVENT_XUC_LOGIN'));
-  if (conf) leaveOutOfConf(desk, conf);
-  draft.finish();
-  return { values: draft.values, untranslated: draft.untranslated, cautions: draft.cautions };
+  translateRoutes(translation, settings);
+  translateKerberos(context);
+  translateCas(context);
+  translateOidc(context);
+  translateLdap(context, conf);
+  translateLocal(context, conf, usersFile);
+  plan.finish();
+  translateTimeouts(context);
+  translateReserved(translation, settings.get('AUTH_PREVENT_XUC_LOGIN'));
+  if (conf) leaveOutOfConf(context, conf);
+  translation.finish();
+  return { values: translation.values, untranslated: translation.untranslated, cautions: translation.cautions };
 }
 
 /** XiVO's own user `xuc` is for its programs; `AUTH_PREVENT_XUC_LOGIN=false` lets it sign in. */
-function draftReserved(draft: Draft, prevent: Setting | undefined): void {
-  const isPrevented = draft.truth('AUTH_PREVENT_XUC_LOGIN', prevent);
+function translateReserved(translation: Translation, prevent: Setting | undefined): void {
+  const isPrevented = translation.truth('AUTH_PREVENT_XUC_LOGIN', prevent);
   if (!prevent || isPrevented === undefined) return;
-  const present = draft.at('login', 'reservedUsers');
+  const present = translation.at('login', 'reservedUsers');
   const others = (Array.isArray(present) ? present : []).filter((name) => name !== 'xuc');
-  draft.set(['login', 'reservedUsers'], isPrevented ? ['xuc', ...others] : others, prevent.origin);
+  translation.set(['login', 'reservedUsers'], isPrevented ? ['xuc', ...others] : others, prevent.origin);
 }
 
 /** The `default_realm` of a krb5.conf; undefined when it names none. */

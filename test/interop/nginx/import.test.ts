@@ -9,7 +9,7 @@ import { stringify } from 'yaml';
 import { loadConfig } from '../../../src/config/load.ts';
 import { OperatorError } from '../../../src/core/errors.ts';
 import { documentSchema } from '../../../src/gateway/document.ts';
-import { directiveFates, fateOf } from '../../../src/interop/nginx/directives.ts';
+import { directiveHandlings, handlingOf } from '../../../src/interop/nginx/directives.ts';
 import type { FindingKind } from '../../../src/interop/nginx/findings.ts';
 import { importNginx, type NginxOptions } from '../../../src/interop/nginx/import.ts';
 import { parseNginx } from '../../../src/interop/nginx/parse.ts';
@@ -317,11 +317,11 @@ test('nginx import: every directive that is met is translated or said something 
 
 test('nginx import: the documentation has the table of every directive, as the import goes by it', () => {
   const page = readFileSync(path.join(import.meta.dirname, '../../../docs/importing-nginx.md'), 'utf8');
-  for (const { names, fate, why } of directiveFates) {
-    const row = `| ${names.map((name) => `\`${name}\``).join(', ')} | ${fate === 'ignored' ? 'ignored on purpose' : fate} | ${why} |`;
+  for (const { names, handling, why } of directiveHandlings) {
+    const row = `| ${names.map((name) => `\`${name}\``).join(', ')} | ${handling === 'ignored' ? 'ignored on purpose' : handling} | ${why} |`;
     assert.ok(page.includes(row), `docs/importing-nginx.md has the row\n${row}`);
     for (const name of names.filter((one) => !one.includes('*')))
-      assert.equal(fateOf(name).why, why, `${name} stands in one row`);
+      assert.equal(handlingOf(name).why, why, `${name} stands in one row`);
   }
 });
 
