@@ -1,20 +1,11 @@
 /** The composition root: makes a gateway of a configuration, whole or not at all. Nothing else constructs the parts. */
 import { networks } from '../config/values.ts';
 import type { Route } from '../core/route.ts';
-import { AmbientSessions } from '../login/ambient-sessions.ts';
-import { RequestAuthenticator } from '../login/authenticate-request.ts';
-import { Browsers } from '../login/browser.ts';
-import { FlowStates } from '../login/flow-state.ts';
-import { Flows } from '../login/flows.ts';
-import { PasswordLogin } from '../login/password-login.ts';
-import { buildProviders, type Providers } from '../login/providers.ts';
-import { SessionRefresher } from '../login/refresh.ts';
-import { SignIn } from '../login/sign-in.ts';
-import { createPages } from '../pages/pages.ts';
-import { compileRoles } from '../policy/roles.ts';
-import { PageSender, type RouteWords } from '../portal/page-sender.ts';
-import { Portal } from '../portal/portal.ts';
-import { SavedPosts } from '../portal/post-replay.ts';
+import type { RequestAuthenticator } from '../login/authenticate-request.ts';
+import { buildLogin } from '../login/build.ts';
+import type { Providers } from '../login/providers.ts';
+import { buildPortal, type PortalOptions } from '../portal/build.ts';
+import type { Portal } from '../portal/portal.ts';
 import { AssertionSigner } from '../proxy/assertion.ts';
 import { Forwarder } from '../proxy/forward.ts';
 import { UpstreamPools } from '../proxy/upstream-pool.ts';
@@ -22,7 +13,6 @@ import { WebSocketOpener } from '../proxy/websocket/opener.ts';
 import { compileLocations, type LocationOptions } from '../routing/locations.ts';
 import { Sessions } from '../sessions/sessions.ts';
 import { Recorder } from '../telemetry/recorder.ts';
-import { Lockout } from '../users/lockout.ts';
 import { Decliner } from './answer.ts';
 import type { Carrier } from './carriers/carrier.ts';
 import { ForwardAuthCarrier } from './carriers/forward-auth.ts';
@@ -55,196 +45,92 @@ export interface Gateway extends Carrier {
   close(): Promise<void>;
 }
 
-/** What the rooms of one gateway share. */
-interface Ground {
-  readonly document: Document;
-  readonly services: Services;
-  readonly publicUrl: URL;
-  readonly routes: readonly Route[];
-  readonly isTrusted: (address: string) => boolean;
-  readonly recorder: Recorder;
-  readonly signer: AssertionSigner;
-  readonly browsers: Browsers;
-  readonly sessions: Sessions;
-  readonly providers: Providers;
-}
-
-/** The ways to be somebody: by a session, by the request's own proof, by a form. */
-interface Login {
-  readonly signIn: SignIn;
-  readonly authenticator: RequestAuthenticator;
-  readonly passwordLogin: PasswordLogin;
-  readonly lockout: Lockout;
-}
-
-/** The gateway's own pages, and the forms that wait behind them. */
-interface Front {
-  readonly portal: Portal;
-  readonly decliner: Decliner;
-}
-
 /** Builds a gateway. Throws an OperatorError for what only shows when the parts are put together. */
 export async function buildGateway(
   document: Document,
   services: Services,
   locationOptions: LocationOptions = {},
 ): Promise<Gateway> {
+  const { clock, log, store, metrics, audit } = services;
+  const { publicUrl, trustedProxies } = document.server;
+  const { idle, lifetime, perUser } = document.session;
   const routes = routesOf(document);
   const locations = compileLocations(routes, locationOptions);
-  const headers = composerOf(document, routes, services.log);
-  const ground = await layGround(document, services, routes);
-  const login = buildLogin(ground);
-  const front = buildFront(ground, login);
-  const { clock, log } = services;
-  const { sessions, providers, publicUrl, isTrusted, signer, recorder } = ground;
-  const { authenticator, lockout } = login;
-  const pipeline = new Pipeline({
-    clock,
-    log,
-    isTrusted,
-    locations,
-    authenticator,
-    publicUrl,
-    headers,
-    signer,
-    recorder,
-  });
-  const carriers = buildCarriers(ground, login, front, pipeline);
-  // Last, because a gateway that could not be built must leave no trace in what the one before it shows.
-  showInMetrics(ground, carriers.agents);
+  const headers = composerOf(document, routes, log);
+  const isTrusted = networks(trustedProxies);
+  const recorder = new Recorder(metrics, audit);
+  const signer = new AssertionSigner({ store, clock, log, issuer: publicUrl, ...document.assertion });
+  await signer.prepare();
+  const sessions = new Sessions({ store, clock, log, idle, lifetime, perUser });
+  const login = await buildLogin(document, { ...services, sessions, recorder });
+  const { authenticator, lockout, providers } = login;
+  const front = buildPortal(portalOptions(document), { ...services, sessions, signer }, login);
+  const decliner = new Decliner({ ...front, publicUrl, clock });
+  const parts = { clock, log, isTrusted, locations, authenticator, publicUrl, headers, signer, recorder };
+  const deciding = { pipeline: new Pipeline(parts), authenticator, portal: front.portal, decliner };
   const underWay = new UnderWay(log);
+  const { carrier, agents } = buildCarriers({ ...deciding, document, routes, isTrusted, underWay }, services);
+  const watch = new SessionWatch({ sessions, recorder, ...services });
+  // Last, because a gateway that could not be built must leave no trace in what the one before it shows.
+  metrics.countSessionsBy(() => sessions.count());
+  metrics.readUpstreamsBy(() => agents.health());
+  metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });
   return {
-    document,
-    providers,
-    sessions,
-    pipeline,
-    authenticator,
-    ...front,
+    ...{ document, providers, sessions, ...deciding, ...carrier },
     unlock: (username) => lockout.clear(username),
-    http: (request, response) =>
-      underWay.add((isForwardAuth(request.url) ? carriers.forwardAuth : carriers.http).carry(request, response)),
-    takesUpgrade: (target) => !isForwardAuth(target),
-    upgrade: (request, socket, head) => underWay.add(carriers.upgrade.carry(request, socket, head)),
-    ...(document.server.redirectHttp && { redirect: redirectToHttps({ pipeline, publicUrl, isTrusted }) }),
-    hsts: hstsHeader(document.server),
     hold: (work) => underWay.add(work),
     close: async () => {
-      carriers.live.close();
+      watch.close();
       await underWay.settle();
       await sessions.close();
-      await Promise.all([carriers.agents.close(), providers.close()]);
+      await Promise.all([agents.close(), providers.close()]);
     },
   };
 }
 
-async function layGround(document: Document, services: Services, routes: readonly Route[]): Promise<Ground> {
-  const { clock, log, store, metrics, audit } = services;
-  const { publicUrl, trustedProxies } = document.server;
-  const signer = new AssertionSigner({ store, clock, log, issuer: publicUrl, ...document.assertion });
-  await signer.prepare();
-  const browsers = await Browsers.open(store, publicUrl);
-  const { idle, lifetime, perUser } = document.session;
-  const sessions = new Sessions({ store, clock, log, idle, lifetime, perUser });
-  const providers = buildProviders(document, services);
+function portalOptions(document: Document): PortalOptions {
+  const { login, pages, server } = document;
   return {
-    document,
-    services,
-    publicUrl,
-    routes,
-    isTrusted: networks(trustedProxies),
-    recorder: new Recorder(metrics, audit),
-    signer,
-    browsers,
-    sessions,
-    providers,
-  };
-}
-
-function buildLogin({ document, services, publicUrl, recorder, sessions, providers }: Ground): Login {
-  const { clock, log, store } = services;
-  const { login, roles } = document;
-  const { chain, directoryOf } = providers;
-  const signIn = new SignIn({
-    clock,
-    log,
-    chain,
-    totalTimeout: login.total,
-    sessions,
-    reservedUsers: login.reservedUsers,
-    publicUrl,
-    roles: compileRoles(roles),
-    directoryOf,
-    recorder,
-  });
-  const linkOf = (name: string) => chain.find((link) => link.name === name);
-  const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf });
-  const beginnings = new AmbientSessions({ signIn, sessions, clock });
-  const lockout = new Lockout({ store, clock, options: login.lockout });
-  return {
-    signIn,
-    authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, beginnings }),
-    passwordLogin: new PasswordLogin(signIn, lockout),
-    lockout,
-  };
-}
-
-function buildFront(
-  { document, services, publicUrl, signer, browsers, sessions, providers }: Ground,
-  login: Login,
-): Front {
-  const { clock, log, store, connections } = services;
-  const { signIn, authenticator, passwordLogin } = login;
-  const words: RouteWords = ({ access }, reason) => ({ openTo: labelsOf(document, access, reason) });
-  const pages = new PageSender(createPages(document.pages), publicUrl, words, hstsSeconds(document.server));
-  const posts = new SavedPosts({ store, clock, browsers, publicUrl });
-  const portal = new Portal({
-    log,
-    clock,
-    publicUrl,
+    publicUrl: server.publicUrl,
     pages,
-    browsers,
-    signIn,
-    authenticator,
-    passwordLogin,
-    sessions,
-    posts,
-    flows: new Flows(store, clock),
-    flowStates: new FlowStates(browsers),
-    defaultMethod: document.login.default,
-    signer,
-    cut: (sessionId) => void connections.end(sessionId, 'signed-out'),
-    logoutAddress: (ended) => providers.logoutAddress(ended, publicUrl),
-    label: providers.label,
-  });
-  return { portal, decliner: new Decliner({ portal, posts, pages, publicUrl, clock }) };
+    hsts: hstsSeconds(server),
+    defaultMethod: login.default,
+    words: ({ access }, reason) => ({ openTo: labelsOf(document, access, reason) }),
+  };
+}
+
+/** What carries the verdicts of one configuration out. */
+interface CarrierParts extends Pick<Gateway, 'document' | 'pipeline' | 'authenticator' | 'portal' | 'decliner'> {
+  readonly routes: readonly Route[];
+  readonly isTrusted: (address: string) => boolean;
+  readonly underWay: UnderWay;
 }
 
 /** What carries verdicts out, with the connections to the applications. */
-function buildCarriers(ground: Ground, { authenticator }: Login, { portal, decliner }: Front, pipeline: Pipeline) {
-  const { document, services, publicUrl, routes, isTrusted, recorder, sessions } = ground;
-  const { clock, log, connections } = services;
+function buildCarriers(parts: CarrierParts, { clock, log, connections }: Services) {
+  const { document, routes, isTrusted, authenticator, portal, decliner, pipeline, underWay } = parts;
+  const { publicUrl, redirectHttp } = document.server;
   const agents = new UpstreamPools({ log, clock });
   const forwarder = new Forwarder({ agents, connections, log, isOwnCookie });
   const tunnel = new WebSocketOpener({ agents, connections, log, isOwnCookie });
-  return {
-    agents,
-    live: new SessionWatch({ sessions, connections, recorder, log }),
-    http: new HttpCarrier({ log, pipeline, portal, forwarder, decliner }),
-    forwardAuth: new ForwardAuthCarrier({
-      log,
-      pipeline,
-      decliner,
-      isTrusted,
-      publicUrl,
-      identityNames: identityNames(document, routes),
-      setting: askedSetting(routes, publicUrl),
-    }),
-    upgrade: new UpgradeCarrier({ log, pipeline, tunnel, touch: (session) => authenticator.touchLive(session) }),
+  const http = new HttpCarrier({ log, pipeline, portal, forwarder, decliner });
+  const forwardAuth = new ForwardAuthCarrier({
+    log,
+    pipeline,
+    decliner,
+    isTrusted,
+    publicUrl,
+    identityNames: identityNames(document, routes),
+    setting: askedSetting(routes, publicUrl),
+  });
+  const upgrade = new UpgradeCarrier({ log, pipeline, tunnel, touch: (session) => authenticator.touchLive(session) });
+  const carrier: Carrier = {
+    http: (request, response) =>
+      underWay.add((isForwardAuth(request.url) ? forwardAuth : http).carry(request, response)),
+    takesUpgrade: (target) => !isForwardAuth(target),
+    upgrade: (request, socket, head) => underWay.add(upgrade.carry(request, socket, head)),
+    ...(redirectHttp && { redirect: redirectToHttps({ pipeline, publicUrl, isTrusted }) }),
+    hsts: hstsHeader(document.server),
   };
-}
-
-function showInMetrics({ document, services: { metrics }, routes, sessions }: Ground, agents: UpstreamPools): void {
-  metrics.countSessionsBy(() => sessions.count());
-  metrics.readUpstreamsBy(() => agents.health());
-  metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });
+  return { agents, carrier };
 }

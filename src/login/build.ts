@@ -1,0 +1,73 @@
+/** Makes the ways to be somebody, of one configuration: by a session, by the request's own proof, by a form, by a provider's. */
+import { compileRoles, type RoleOptions } from '../policy/roles.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { Recorder } from '../telemetry/recorder.ts';
+import { Lockout } from '../users/lockout.ts';
+import { AmbientSessions } from './ambient-sessions.ts';
+import { RequestAuthenticator } from './authenticate-request.ts';
+import { Browsers } from './browser.ts';
+import { FlowStates } from './flow-state.ts';
+import { Flows } from './flows.ts';
+import { PasswordLogin } from './password-login.ts';
+import { buildProviders, type ProviderServices, type Providers, type ProvidersDocument } from './providers.ts';
+import { SessionRefresher } from './refresh.ts';
+import { SignIn } from './sign-in.ts';
+
+/** What of a configuration concerns signing in. */
+export interface LoginDocuments extends ProvidersDocument {
+  readonly roles: RoleOptions;
+}
+
+/** What signing in needs of the process, and of the rooms below it. */
+export interface LoginServices extends ProviderServices {
+  readonly sessions: Sessions;
+  readonly recorder: Recorder;
+}
+
+/** The ways of signing in, and what they share. */
+export interface Login {
+  readonly providers: Providers;
+  readonly signIn: SignIn;
+  readonly authenticator: RequestAuthenticator;
+  readonly passwordLogin: PasswordLogin;
+  readonly lockout: Lockout;
+  readonly browsers: Browsers;
+  readonly flows: Flows;
+  readonly flowStates: FlowStates;
+}
+
+/** Makes all of it. Throws an OperatorError for a provider that cannot be made; none stays open then. */
+export async function buildLogin(document: LoginDocuments, services: LoginServices): Promise<Login> {
+  const { clock, log, store, sessions, recorder } = services;
+  const { login, roles, server } = document;
+  const { publicUrl } = server;
+  const browsers = await Browsers.open(store, publicUrl);
+  const providers = buildProviders(document, services);
+  const { chain, directoryOf } = providers;
+  const signIn = new SignIn({
+    clock,
+    log,
+    chain,
+    totalTimeout: login.total,
+    sessions,
+    reservedUsers: login.reservedUsers,
+    publicUrl,
+    roles: compileRoles(roles),
+    directoryOf,
+    recorder,
+  });
+  const linkOf = (name: string) => chain.find((link) => link.name === name);
+  const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf });
+  const beginnings = new AmbientSessions({ signIn, sessions, clock });
+  const lockout = new Lockout({ store, clock, options: login.lockout });
+  return {
+    providers,
+    signIn,
+    authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, beginnings }),
+    passwordLogin: new PasswordLogin(signIn, lockout),
+    lockout,
+    browsers,
+    flows: new Flows(store, clock),
+    flowStates: new FlowStates(browsers),
+  };
+}

@@ -1,0 +1,65 @@
+/** Makes the gateway's own addresses of one configuration, over the login that they lead to. */
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { Store } from '../core/store.ts';
+import type { Login } from '../login/build.ts';
+import type { PageOptions } from '../pages/options.ts';
+import { createPages } from '../pages/pages.ts';
+import type { AssertionSigner } from '../proxy/assertion.ts';
+import type { Connections } from '../proxy/connections.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import { PageSender, type RouteWords } from './page-sender.ts';
+import { Portal } from './portal.ts';
+import { SavedPosts } from './post-replay.ts';
+
+/** What of a configuration concerns the portal. */
+export interface PortalOptions {
+  readonly publicUrl: URL;
+  readonly pages: PageOptions;
+  /** Seconds for which pages tell browsers to use https only. */
+  readonly hsts: number | undefined;
+  readonly words: RouteWords;
+  /** The provider that is followed at once, instead of showing the login page. */
+  readonly defaultMethod: string | undefined;
+}
+
+/** What the portal needs of the process, and of the rooms below it. */
+export interface PortalServices {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly store: Store;
+  readonly connections: Connections;
+  readonly sessions: Sessions;
+  readonly signer: AssertionSigner;
+}
+
+/** The portal, and what answers of other addresses share with it. */
+export interface Front {
+  readonly portal: Portal;
+  readonly pages: PageSender;
+  readonly posts: SavedPosts;
+}
+
+/** Makes all of it. */
+export function buildPortal(options: PortalOptions, services: PortalServices, login: Login): Front {
+  const { publicUrl, defaultMethod } = options;
+  const { clock, log, store, connections, sessions, signer } = services;
+  const { providers, lockout: _lockout, ...ways } = login;
+  const pages = new PageSender(createPages(options.pages), publicUrl, options.words, options.hsts);
+  const posts = new SavedPosts({ store, clock, browsers: login.browsers, publicUrl });
+  const portal = new Portal({
+    ...ways,
+    log,
+    clock,
+    publicUrl,
+    pages,
+    sessions,
+    posts,
+    defaultMethod,
+    signer,
+    cut: (sessionId) => void connections.end(sessionId, 'signed-out'),
+    logoutAddress: (ended) => providers.logoutAddress(ended, publicUrl),
+    label: providers.label,
+  });
+  return { portal, pages, posts };
+}
