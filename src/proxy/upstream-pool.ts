@@ -4,11 +4,11 @@
  */
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { isIP } from 'node:net';
 import { buildConnector, Client, type Dispatcher, Pool } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Route, Upstream, UpstreamServer, UpstreamTls } from '../core/route.ts';
+import { type TlsClientOptions, tlsClientOptions } from '../tls/client.ts';
 
 /** What agents are made of. */
 export interface UpstreamPoolsOptions {
@@ -143,31 +143,21 @@ export class UpstreamServerPool {
   constructor(server: UpstreamServer, tls: UpstreamTls | undefined, connectTimeout: number, settings: Settled) {
     this.server = server;
     this.#settings = settings;
-    const servername = tls?.servername ?? (isIP(bare(server.url)) === 0 ? server.url.hostname : undefined);
-    const secure = {
-      // Set outright: an environment with NODE_TLS_REJECT_UNAUTHORIZED=0 does not weaken it.
-      rejectUnauthorized: true,
-      ...(tls?.ca !== undefined && { ca: tls.ca }),
-      ...(tls?.certificate !== undefined && { cert: tls.certificate }),
-      ...(tls?.key !== undefined && { key: tls.key }),
-    };
+    const isSecure = server.url.protocol === 'https:';
+    const secure = isSecure ? tlsOptions(server, tls) : {};
     const connector = buildConnector({ ...secure, timeout: connectTimeout, allowH2: false });
     this.#client = {
-      // undici would take the server's name for TLS from the Host header, which is the client's.
-      connect: (options, callback) => connector({ ...options, servername: servername ?? '' }, callback),
+      // Undici, and Node's agent below, would take the server's name for TLS from the Host header, which is the client's.
+      connect: (options, callback) => connector({ ...options, servername: secure.servername ?? '' }, callback),
       allowH2: false,
       maxHeaderSize: maxResponseHead,
       // Shorter than what upstreams keep: a connection that they close first costs a retry.
       keepAliveTimeout: 4000,
       keepAliveMaxTimeout: 60_000,
     };
-    const isSecure = server.url.protocol === 'https:';
+    const tunnel = { keepAlive: false, ...secure, servername: secure.servername ?? '' };
     this.#tunnels = {
-      agent: new (isSecure ? HttpsAgent : HttpAgent)({
-        keepAlive: false,
-        ...secure,
-        ...(servername && { servername }),
-      }),
+      agent: new (isSecure ? HttpsAgent : HttpAgent)(tunnel),
       host: bare(server.url),
       port: server.url.port || (isSecure ? 443 : 80),
       setHost: false,
@@ -230,6 +220,16 @@ export class UpstreamServerPool {
   async destroy(): Promise<void> {
     await this.#pool?.destroy();
   }
+}
+
+/** The name of the server's certificate is the configured one, whatever Host the client has sent. */
+function tlsOptions({ url }: UpstreamServer, tls: UpstreamTls = {}): Partial<TlsClientOptions> {
+  const { ca, certificate, key, servername = bare(url) } = tls;
+  return tlsClientOptions({
+    servername,
+    ...(ca !== undefined && { ca: { pem: [ca] } }),
+    ...(certificate !== undefined && key !== undefined && { own: { certificate, key } }),
+  });
 }
 
 /** The host without the brackets of an IPv6 address. */

@@ -132,7 +132,7 @@ export function describeTlsError(error: unknown): TlsProblem | undefined {
 function detailOf(error: unknown, kind: TlsProblem['kind']): string {
   if (!(error instanceof Error)) return '';
   if (kind === 'wrong-name' && 'reason' in error) return `: ${String(error.reason)}`;
-  if (kind === 'pin-mismatch' && 'shown' in error) return `: it is ${String(error.shown)}`;
+  if (kind === 'pin-mismatch') return `: ${error.message}`;
   return '';
 }
 

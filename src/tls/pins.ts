@@ -14,15 +14,11 @@ export function isPin(text: string): boolean {
   return form.test(text);
 }
 
-/** The chain and the name are good, but the server's key is none of the pinned ones. */
+/** The chain and the name are good, but the server's key is none of the pinned ones. The message names the key that it is. */
 export class PinMismatchError extends Error {
   readonly code = 'GATEHOUSE_PIN_MISMATCH';
-  /** The pin of the key that the server showed. */
-  readonly shown: string;
-
   constructor(shown: string) {
-    super(`the server's key is not one of the pinned ones; it is ${shown}`);
+    super(`it is ${shown}`);
     this.name = 'PinMismatchError';
-    this.shown = shown;
   }
 }

@@ -1,8 +1,10 @@
 /** Balanced upstreams with passive health, and TLS towards upstreams. */
 
 import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
 import WebSocket from 'ws';
 import { systemClock } from '../../src/core/clock.ts';
@@ -115,6 +117,7 @@ test('agents: closing waits for what is under way', async (t) => {
   assert.equal((await ask(plane.port, '/')).headers['x-code'], 'UNAVAILABLE');
 });
 
+const dataPlaneProcess = path.resolve(import.meta.dirname, '../support/scenes/data-plane-process.ts');
 const pem = (file: string) => readFileSync(file, 'utf8');
 const server = (name: 'good' | 'wrongName' | 'expired' | 'selfSigned' | 'unchained') => {
   const { certificate, key } = testCertificates()[name];
@@ -192,4 +195,14 @@ test('agents: a client certificate is shown to an upstream that asks for one', a
   assert.equal((await ask(plane.port, '/')).status, 200);
   const without = await startDataPlane(t, { route: testRoute([upstream.origin], { tls: { ca } }) });
   assert.equal((await ask(without.port, '/')).status, 500);
+});
+
+test('agents: an authority that the machine knows vouches for an upstream', { timeout: 10_000 }, async (t) => {
+  const upstream = await startUpstream(t, { tls: server('good') });
+  // OpenSSL's own variable: the machine's store is read from there, as from /etc/ssl/certs.
+  const env = { ...process.env, SSL_CERT_FILE: testCertificates().ca };
+  const plane = fork(dataPlaneProcess, [upstream.origin], { env });
+  t.after(() => plane.kill());
+  const [{ port }] = (await once(plane, 'message')) as [{ port: number }];
+  assert.equal((await ask(port, '/')).status, 200);
 });
