@@ -14,6 +14,16 @@ export interface StoredEntry extends Stored {
   readonly key: string;
 }
 
+/** What was announced since a place in the store's journal. */
+export interface Changes {
+  /** In the order of the writes; a key as often as it was announced. */
+  readonly keys: readonly string[];
+  /** Where to go on the next time. */
+  readonly place: string;
+  /** False where the journal does not reach back to the place: any key may have changed. */
+  readonly isWhole: boolean;
+}
+
 /**
  * Keeps strings under keys until they expire or are deleted.
  *
@@ -27,8 +37,17 @@ export interface Store {
   get(key: string): MaybePromise<Stored | undefined>;
   /** Writes whatever was there before; without `expiresAt` the value stays until deleted. */
   put(key: string, value: string, expiresAt?: number): Promise<void>;
-  /** Compare-and-set: writes only if the live version is `version`, or, when undefined, if there is no live value. */
-  replace(key: string, version: string | undefined, value: string, expiresAt?: number): Promise<boolean>;
+  /**
+   * Compare-and-set: writes only if the live version is `version`, or, when undefined, if there is no live value. What is
+   * announced stands in the journal from the same step on, for every process of the store.
+   */
+  replace(
+    key: string,
+    version: string | undefined,
+    value: string,
+    expiresAt?: number,
+    options?: { readonly announced?: boolean },
+  ): Promise<boolean>;
   /** Removes and returns in one atomic step: of two callers one gets the value. For everything that is one-time. */
   take(key: string): Promise<string | undefined>;
   /** True when there was a live value. */
@@ -37,5 +56,7 @@ export interface Store {
   list(prefix: string): AsyncIterable<StoredEntry>;
   /** How many entries with this prefix are still live at a moment, now or later; without reading any of them. */
   count(prefix: string, at: number): MaybePromise<number>;
+  /** What was announced after a place that this store gave out; without one no keys, and the journal's end as the place. */
+  changes(after?: string): MaybePromise<Changes>;
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Store, Stored } from '../core/store.ts';
+import { Journal } from '../store/journal.ts';
 import {
   indexKeys,
   type LiveRecord,
@@ -56,13 +57,21 @@ export class SessionRecords {
     return undefined;
   }
 
-  /** Writes over `version`, or, when undefined, where there is no record; false when it is not so. */
-  async write(id: string, version: string | undefined, record: SessionRecord): Promise<boolean> {
+  /**
+   * Writes over `version`, or, when undefined, where there is no record; false when it is not so. Every worker hears of an end,
+   * and of what else is announced.
+   */
+  async write(
+    id: string,
+    version: string | undefined,
+    record: SessionRecord,
+    { announced = record.kind === 'ended' } = {},
+  ): Promise<boolean> {
     const endsAt =
       record.kind === 'ended'
         ? this.#clock.now()
         : Math.min(record.expiresAt, Math.max(record.lastSeenAt, this.#clock.now()) + this.#idle);
-    return this.#store.replace(recordKey(id), version, printRecord(record), endsAt + remembered);
+    return this.#store.replace(recordKey(id), version, printRecord(record), endsAt + remembered, { announced });
   }
 
   /** All records. */
@@ -77,6 +86,17 @@ export class SessionRecords {
   /** How many records are live: one is kept for some time beyond the end of its session, and only one that ended has less left. */
   async count(): Promise<number> {
     return this.#store.count(recordPrefix, this.#clock.now() + remembered);
+  }
+
+  /** Hears the ids of the records that were announced; undefined when any may have been. Gives the way to stop. */
+  follow(listener: (ids: readonly string[] | undefined) => void): () => void {
+    const journal = new Journal({
+      store: this.#store,
+      log: this.#log,
+      onChange: (keys) =>
+        listener(keys?.flatMap((key) => (key.startsWith(recordPrefix) ? [key.slice(recordPrefix.length)] : []))),
+    });
+    return () => journal.close();
   }
 
   /** Makes a session findable; before its record is written, so that none is ever live and not to be found. */

@@ -76,6 +76,11 @@ export class SessionEnds {
     return { kind: 'live', stored, session: toSession(id, record, lastSeenAt) };
   }
 
+  /** When a session is over unless there is more activity on it. */
+  overAt({ lastSeenAt, expiresAt }: Session): number {
+    return Math.min(expiresAt, lastSeenAt + this.#idle);
+  }
+
   /** The session of an id, as the store has it at this moment; one whose time is over ends here. */
   async find(id: string): Promise<FoundSession> {
     for (;;) {

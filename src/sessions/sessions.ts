@@ -128,7 +128,7 @@ export class Sessions {
         return this.#rotate(session.id, assertion, renewed);
       const record = renewed(stored.record);
       await this.#records.index(session.id, record);
-      if (!(await this.#records.write(session.id, stored.version, record))) continue;
+      if (!(await this.#records.write(session.id, stored.version, record, { announced: true }))) continue;
       await this.#records.unindex(session.id, stored.record, record);
       return {
         kind: 'live',
@@ -172,7 +172,20 @@ export class Sessions {
     return this.#records.count();
   }
 
-  /** Hears of every end that this process brings about; those of others show by `alive`. Gives the way to stop. */
+  /** When a session is over unless there is more activity on it. */
+  overAt(session: Session): number {
+    return this.#ends.overAt(session);
+  }
+
+  /**
+   * Hears within a moment which sessions any worker has ended, rotated or renewed, but not those whose time is over and that
+   * nobody has asked about; undefined where any may be. Gives the way to stop.
+   */
+  onChange(listener: (ids: readonly string[] | undefined) => void): () => void {
+    return this.#records.follow(listener);
+  }
+
+  /** Hears of every end that this process brings about, at once; those of others by `onChange`. Gives the way to stop. */
   onEnd(listener: EndListener): () => void {
     return this.#ends.onEnd(listener);
   }

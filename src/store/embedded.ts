@@ -4,55 +4,26 @@
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import type { MaybePromise, Store, Stored, StoredEntry } from '../core/store.ts';
+import type { Changes, MaybePromise, Store, Stored, StoredEntry } from '../core/store.ts';
 import { failedUse, problemOf, StoreError } from './errors.ts';
 import { databaseFile, openDatabase } from './open-database.ts';
+import { endOf, listPage, prepare, pruneBatch, type Statements, toColumn } from './statements.ts';
 
 const pruneEvery = 60_000;
-const pruneBatch = 500;
-const listPage = 200;
+/** How long an announcement stays: longer than any process is kept from asking. */
+const journalKept = 10 * 60_000;
 const leaseKey = 'store-lease:prune';
 
 /** How long a statement is tried again while another process holds the file, in milliseconds; and how often, about. */
 const maxWait = 5000;
 const retryEvery = 20;
 
-// A version is random, lest a key that was deleted and written anew look unchanged to a compare-and-set.
-const newVersion = 'lower(hex(randomblob(8)))';
-const isLive = '(exp IS NULL OR exp > :now)';
-
-/** The statements, prepared once. */
-function prepare(database: DatabaseSync) {
-  const statement = (sql: string): StatementSync => database.prepare(sql);
-  return {
-    // By position: each request asks, and to bind by name costs as much as to look the entry up.
-    get: statement('SELECT value, version FROM entries WHERE key = ?1 AND (exp IS NULL OR exp > ?2)'),
-    put: statement(`INSERT INTO entries (key, value, version, exp) VALUES (:key, :value, ${newVersion}, :exp)
-      ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version, exp = excluded.exp`),
-    create: statement(`INSERT INTO entries (key, value, version, exp) VALUES (:key, :value, ${newVersion}, :exp)
-      ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version, exp = excluded.exp
-      WHERE entries.exp IS NOT NULL AND entries.exp <= :now`),
-    replace: statement(`UPDATE entries SET value = :value, version = ${newVersion}, exp = :exp
-      WHERE key = :key AND version = :version AND ${isLive}`),
-    take: statement('DELETE FROM entries WHERE key = :key RETURNING value, exp'),
-    delete: statement(`DELETE FROM entries WHERE key = :key AND ${isLive}`),
-    list: statement(`SELECT key, value, version FROM entries
-      WHERE key >= :from AND key < :to AND ${isLive} ORDER BY key LIMIT ${listPage}`),
-    // Left to itself SQLite takes the index of keys, and reads each row for its expiry: fifteen times the work.
-    count: statement(`SELECT
-      (SELECT count(*) FROM entries INDEXED BY entries_exp WHERE exp > :at AND key >= :from AND key < :to) +
-      (SELECT count(*) FROM entries INDEXED BY entries_exp WHERE exp IS NULL AND key >= :from AND key < :to) AS count`),
-    prune: statement(`DELETE FROM entries WHERE rowid IN
-      (SELECT rowid FROM entries WHERE exp IS NOT NULL AND exp <= :now LIMIT ${pruneBatch})`),
-  };
-}
-
 /** What is done with the statements; another try must do no harm. */
-type Work<T> = (statements: ReturnType<typeof prepare>) => T;
+type Work<T> = (statements: Statements) => T;
 
 /** Keeps entries in `gatehouse.db` in a folder. */
 export class EmbeddedStore implements Store {
@@ -60,7 +31,7 @@ export class EmbeddedStore implements Store {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #database: DatabaseSync;
-  readonly #statements: ReturnType<typeof prepare>;
+  readonly #statements: Statements;
   readonly #pruning: NodeJS.Timeout;
   readonly #holder = randomUUID();
 
@@ -85,12 +56,24 @@ export class EmbeddedStore implements Store {
     await this.#run(({ put }) => put.run({ key, value, exp: toColumn(expiresAt) }));
   }
 
-  async replace(key: string, version: string | undefined, value: string, expiresAt?: number): Promise<boolean> {
+  async replace(
+    key: string,
+    version: string | undefined,
+    value: string,
+    expiresAt?: number,
+    { announced = false } = {},
+  ): Promise<boolean> {
     const row = { key, value, exp: toColumn(expiresAt), now: this.#clock.now() };
-    const result = await this.#run(({ create, replace }) =>
-      version === undefined ? create.run(row) : replace.run({ ...row, version }),
+    const write = ({ create, replace }: Statements): boolean =>
+      (version === undefined ? create.run(row) : replace.run({ ...row, version })).changes > 0;
+    if (!announced) return this.#run(write);
+    return this.#run((statements) =>
+      this.#together(() => {
+        const isWritten = write(statements);
+        if (isWritten) statements.announce.run({ key, now: row.now });
+        return isWritten;
+      }),
     );
-    return result.changes > 0;
   }
 
   async take(key: string): Promise<string | undefined> {
@@ -123,6 +106,16 @@ export class EmbeddedStore implements Store {
     return this.#read(({ count }) => Number(count.get({ from: prefix, to: endOf(prefix), at })?.count));
   }
 
+  changes(after?: string): MaybePromise<Changes> {
+    return this.#read(({ changed, lastChange }) => {
+      if (after === undefined) return { keys: [], place: String(lastChange.get()?.seq), isWhole: true };
+      const rows = changed.all(Number(after));
+      const [first, last] = [rows.at(0), rows.at(-1)];
+      const isWhole = first === undefined || Number(first.seq) === Number(after) + 1;
+      return { keys: rows.map(({ key }) => String(key)), place: last ? String(last.seq) : after, isWhole };
+    });
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#pruning);
     if (this.#database.isOpen) this.#database.close();
@@ -131,6 +124,7 @@ export class EmbeddedStore implements Store {
   /** Removes what has expired, in batches; how many entries. */
   async prune(): Promise<number> {
     let pruned = 0;
+    await this.#run(({ pruneJournal }) => pruneJournal.run({ before: this.#clock.now() - journalKept }));
     while (this.#database.isOpen) {
       const { changes } = await this.#run(({ prune }) => prune.run({ now: this.#clock.now() }));
       pruned += Number(changes);
@@ -154,6 +148,21 @@ export class EmbeddedStore implements Store {
       if (pruned > 0) this.#log.debug({ pruned }, 'expired entries left the store');
     } catch (error) {
       this.#log.warn({ path: this.#path, error }, 'expired entries could not be removed from the store');
+    }
+  }
+
+  /** All of it or nothing, and for others in one step. */
+  #together<T>(work: () => T): T {
+    const { begin, commit, rollback } = this.#statements;
+    begin.run();
+    try {
+      const result = work();
+      commit.run();
+      return result;
+    } catch (error) {
+      // SQLite has already rolled back by itself after a full disk, for one.
+      if (this.#database.isTransaction) rollback.run();
+      throw error;
     }
   }
 
@@ -186,15 +195,4 @@ export class EmbeddedStore implements Store {
       return { isDone: false, error };
     }
   }
-}
-
-/** The first text after all keys of a prefix: the last code point, which Unicode leaves without a sign, is in none of them. */
-function endOf(prefix: string): string {
-  return `${prefix}\u{10ffff}`;
-}
-
-/** Whole milliseconds: a fraction would be stored as text or real. */
-function toColumn(expiresAt: number | undefined): number | null {
-  if (expiresAt === undefined || expiresAt === Number.POSITIVE_INFINITY) return null;
-  return Math.min(Math.ceil(expiresAt), Number.MAX_SAFE_INTEGER);
 }

@@ -1,6 +1,6 @@
 /** A store in this process's memory: for tests and for trying out. Its contents end with the process. */
 import type { Clock } from '../core/clock.ts';
-import type { Store, Stored, StoredEntry } from '../core/store.ts';
+import type { Changes, Store, Stored, StoredEntry } from '../core/store.ts';
 import { StoreError } from './errors.ts';
 
 interface Entry {
@@ -10,18 +10,23 @@ interface Entry {
 }
 
 const pruneEvery = 60_000;
+/** How long an announcement stays, in milliseconds. */
+const journalKept = 10 * 60_000;
 
 /** Keeps entries in a Map; expired ones leave it once a minute. */
 export class MemoryStore implements Store {
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
   readonly #pruning: NodeJS.Timeout;
+  #announced: { readonly key: string; readonly at: number }[] = [];
+  /** How many announcements have left the journal. */
+  #forgotten = 0;
   #writes = 0;
   #isClosed = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#pruning = setInterval(() => this.#prune(), pruneEvery).unref();
+    this.#pruning = setInterval(() => this.prune(), pruneEvery).unref();
   }
 
   get(key: string): Stored | undefined {
@@ -34,9 +39,16 @@ export class MemoryStore implements Store {
     this.#write(key, value, expiresAt);
   }
 
-  async replace(key: string, version: string | undefined, value: string, expiresAt?: number): Promise<boolean> {
+  async replace(
+    key: string,
+    version: string | undefined,
+    value: string,
+    expiresAt = Number.POSITIVE_INFINITY,
+    { announced = false } = {},
+  ): Promise<boolean> {
     if (this.#live(key)?.version !== version) return false;
-    this.#write(key, value, expiresAt ?? Number.POSITIVE_INFINITY);
+    this.#write(key, value, expiresAt);
+    if (announced) this.#announced.push({ key, at: this.#clock.now() });
     return true;
   }
 
@@ -68,6 +80,14 @@ export class MemoryStore implements Store {
     return count;
   }
 
+  changes(after?: string): Changes {
+    this.#live('');
+    const place = String(this.#forgotten + this.#announced.length);
+    if (after === undefined || after === place) return { keys: [], place, isWhole: true };
+    const from = Number(after) - this.#forgotten;
+    return { keys: this.#announced.slice(Math.max(0, from)).map(({ key }) => key), place, isWhole: from >= 0 };
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#pruning);
@@ -85,8 +105,12 @@ export class MemoryStore implements Store {
     this.#entries.set(key, { value, version: String(this.#writes), expiresAt });
   }
 
-  #prune(): void {
+  /** Removes what has expired, and the journal's beginning. */
+  prune(): void {
     const now = this.#clock.now();
+    const kept = this.#announced.filter(({ at }) => at > now - journalKept);
+    this.#forgotten += this.#announced.length - kept.length;
+    this.#announced = kept;
     for (const [key, { expiresAt }] of this.#entries) if (expiresAt <= now) this.#entries.delete(key);
   }
 }

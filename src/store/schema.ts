@@ -13,6 +13,8 @@ const steps: readonly string[] = [
    CREATE INDEX entries_exp ON entries (exp) WHERE exp IS NOT NULL;`,
   // With the key, so that a count reads the index alone.
   'DROP INDEX entries_exp; CREATE INDEX entries_exp ON entries (exp, key);',
+  // AUTOINCREMENT: a number is never given twice, so a place stays true after the journal's beginning was removed.
+  'CREATE TABLE changed (seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, at INTEGER NOT NULL);',
 ];
 
 /** Brings the tables to this program's version; several processes may do so at once. */

@@ -29,7 +29,7 @@ const span = 400;
 
 /** Declares the tests of the contract. */
 export function storeContract(name: string, setup: StoreSetup): void {
-  const promises: readonly Cases[] = [values, comparing, expiry, oneTime, lists, counts, sharing];
+  const promises: readonly Cases[] = [values, comparing, expiry, oneTime, lists, counts, journal, sharing];
   for (const [title, run] of promises.flatMap((cases) => Object.entries(cases)))
     test(`${name}: ${title}`, async (t) => run(await setup(t), t));
 }
@@ -71,6 +71,7 @@ const values: Cases = {
       () => store.get('kind:a'),
       () => store.put('kind:a', 'y'),
       () => store.count('kind:', now()),
+      () => store.changes(),
       () => keysOf(store, 'kind:'),
     ];
     for (const use of uses) await assert.rejects(async () => use(), { code: 'UNAVAILABLE' });
@@ -216,6 +217,34 @@ const counts: Cases = {
     await store.delete('count:stays');
     await store.put('count:30', 'x', at + 5000);
     assert.equal(await store.count('count:', at + 10_000), 1);
+  },
+};
+
+const journal: Cases = {
+  'what is announced is heard after the place it was asked from, in order, and by everybody': async ({
+    store,
+    another = store,
+  }) => {
+    await store.replace('kind:before', undefined, 'x', undefined, { announced: true });
+    const { place } = await another.changes();
+    assert.deepEqual(await another.changes(place), { keys: [], place, isWhole: true });
+    for (const key of ['kind:a', 'kind:b']) await store.replace(key, undefined, 'x', undefined, { announced: true });
+    await store.put('kind:quiet', 'x');
+    await store.replace('kind:silent', undefined, 'x');
+    const first = (await store.get('kind:a'))?.version;
+    await another.replace('kind:a', first, 'y', undefined, { announced: true });
+    const heard = await another.changes(place);
+    assert.deepEqual(heard.keys, ['kind:a', 'kind:b', 'kind:a']);
+    assert.equal(heard.isWhole, true);
+    assert.deepEqual(await store.changes(place), heard);
+    assert.deepEqual(await another.changes(heard.place), { keys: [], place: heard.place, isWhole: true });
+  },
+  'a write that does not take place is not announced': async ({ store }) => {
+    await store.put('kind:a', 'x');
+    const { place } = await store.changes();
+    assert.equal(await store.replace('kind:a', undefined, 'y', undefined, { announced: true }), false);
+    assert.equal(await store.replace('kind:a', 'another', 'y', undefined, { announced: true }), false);
+    assert.deepEqual((await store.changes(place)).keys, []);
   },
 };
 

@@ -45,7 +45,7 @@ async function storedText(store: Store): Promise<string> {
 
 /** The store with one method changed, as a store of the same contract. */
 function storeWith(store: Store, change: Partial<Store>): Store {
-  const methods = ['get', 'put', 'replace', 'take', 'delete', 'list', 'count', 'close'] as const;
+  const methods = ['get', 'put', 'replace', 'take', 'delete', 'list', 'count', 'changes', 'close'] as const;
   return { ...Object.fromEntries(methods.map((name) => [name, store[name].bind(store)])), ...change } as Store;
 }
 

@@ -1,7 +1,7 @@
 /**
  * A process that uses the embedded store, for the tests of several processes and of sudden ends.
  * Arguments: the folder, and `write` (numbered keys for ever, each acknowledged on stdout once written), `take` (once, at
- * the first line of stdin) or `open` (open and close).
+ * the first line of stdin), `announce` (one key in the journal) or `open` (open and close).
  */
 import { once } from 'node:events';
 import { writeSync } from 'node:fs';
@@ -27,6 +27,7 @@ try {
       if ((await store.take(`once:${number}`)) !== undefined) writeSync(1, `${number}\n`);
     }
   }
+  if (task === 'announce') await store.replace('kind:a', undefined, 'x', undefined, { announced: true });
   await store.close();
   process.exit(0);
 } catch (error) {

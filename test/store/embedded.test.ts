@@ -22,6 +22,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { OperatorError } from '../../src/core/errors.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
 import { StoreError } from '../../src/store/errors.ts';
+import { Journal } from '../../src/store/journal.ts';
 import { storeContract } from '../contract/store.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
@@ -200,6 +201,35 @@ test('embedded: expired entries leave the file, in batches, by one holder', asyn
   clock.advance(10 * 60_000);
   assert.equal(await second.holdsLease(), true, 'a holder that is gone is followed');
   assert.equal(await first.holdsLease(), false);
+});
+
+test('embedded: what another process announces is heard at once', async (t) => {
+  const folder = await temporaryFolder(t);
+  const store = open(t, folder);
+  const heard: (readonly string[] | undefined)[] = [];
+  const journal = new Journal({ store, log, onChange: (keys) => heard.push(keys) });
+  t.after(() => journal.close());
+  const child = start(t, folder, 'announce');
+  const [errors, [code]] = await Promise.all([text(child.stderr!), once(child, 'exit')]);
+  assert.equal(code, 0, errors);
+  await until('the journal was asked once more', () => heard.length > 0, 5000);
+  assert.deepEqual(heard, [['kind:a']]);
+});
+
+test('embedded: the journal forgets what is old, and says so to whoever was away', async (t) => {
+  const clock = manualClock();
+  const store = open(t, await temporaryFolder(t), clock);
+  const { place } = await store.changes();
+  for (let i = 0; i < 3; i++) await store.replace(`kind:${i}`, undefined, 'x', undefined, { announced: true });
+  clock.advance(5 * 60_000);
+  await store.prune();
+  assert.partialDeepStrictEqual(await store.changes(place), { keys: ['kind:0', 'kind:1', 'kind:2'], isWhole: true });
+  clock.advance(5 * 60_000);
+  await store.prune();
+  const late = await store.changes(place);
+  assert.equal(late.isWhole, false);
+  await store.replace('kind:3', undefined, 'x', undefined, { announced: true });
+  assert.partialDeepStrictEqual(await store.changes(late.place), { keys: ['kind:3'], isWhole: true });
 });
 
 test('embedded: a full disk is a clear error, nothing is lost, and it goes on when there is room', async (t) => {

@@ -190,7 +190,16 @@ test('an attempt whose process has died stops counting', async (t) => {
 test('a store out of reach lets nobody in', async (t) => {
   const { store, clock } = world(t);
   const down = (): Promise<never> => Promise.reject(new StoreError('unreachable', 'down'));
-  const methods = { get: down, replace: down, put: down, take: down, delete: down, count: down, close: down };
+  const methods = {
+    get: down,
+    replace: down,
+    put: down,
+    take: down,
+    delete: down,
+    count: down,
+    changes: down,
+    close: down,
+  };
   const broken: Store = { ...methods, list: (prefix) => store.list(prefix) };
   const lockout = new Lockout({ store: broken, clock, options: lockoutOptions.parse({}) });
   await assert.rejects(lockout.check('alice', '192.0.2.1'), { code: 'UNAVAILABLE' });

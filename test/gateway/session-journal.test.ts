@@ -1,0 +1,157 @@
+/** How the watch over live connections learns of an end: by the store's journal and by the clock, never by asking for each session. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { SessionWatch } from '../../src/gateway/session-watch.ts';
+import { Connections } from '../../src/proxy/connections.ts';
+import { type SessionStart, Sessions } from '../../src/sessions/sessions.ts';
+import { EmbeddedStore } from '../../src/store/embedded.ts';
+import { createAudit } from '../../src/telemetry/audit.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { Recorder } from '../../src/telemetry/recorder.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { keptLog } from '../support/tools/log-lines.ts';
+import { manualClock } from '../support/tools/manual-clock.ts';
+
+const minute = 60_000;
+const start: SessionStart = {
+  assertion: { realm: 'directory', subject: 'alice', amr: ['pwd'], attributes: {} },
+  provider: 'directory',
+  client: { address: '192.0.2.1', userAgent: 'Firefox' },
+};
+
+/** A worker that watches, with sockets to open on it, and another worker on the same file. Timers go by `tick`. */
+async function twoWorkers(t: TestContext) {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const clock = manualClock();
+  const log = keptLog();
+  const folder = await temporaryFolder(t);
+  const worker = () => {
+    const store = new EmbeddedStore(folder, { clock, log });
+    const sessions = new Sessions({ store, clock, log, idle: 10 * minute, lifetime: 60 * minute });
+    t.after(async () => {
+      await sessions.close();
+      await store.close();
+    });
+    return { store, sessions };
+  };
+  const [here, there] = [worker(), worker()];
+  const connections = new Connections({ log });
+  const audit = createAudit({ to: 'off', requests: 'none', clock, log, onLoss: () => undefined });
+  const recorder = new Recorder(createMetrics({ processMetrics: false }), audit);
+  const watch = new SessionWatch({ clock, log, sessions: here.sessions, connections, recorder });
+  t.after(() => watch.close());
+  const ends: string[] = [];
+  const open = (id: string, name = id) =>
+    void connections.add(id, { kind: 'websocket', end: (reason) => ends.push(`${name} ${reason}`) });
+  const tick = async (milliseconds: number): Promise<void> => {
+    t.mock.timers.tick(milliseconds);
+    for (let turn = 0; turn < 5; turn++) await nextTurn();
+  };
+  /** The sessions that the watching worker has read since. */
+  const reads: string[] = [];
+  const get = here.store.get.bind(here.store);
+  here.store.get = (key) => {
+    if (key.startsWith('session:')) reads.push(key);
+    return get(key);
+  };
+  return { clock, log, here, there, connections, open, ends, tick, reads };
+}
+
+test('watch: an end, a rotation and another end by another process each show by the next question to the journal', async (t) => {
+  const { here, there, open, ends, tick, connections } = await twoWorkers(t);
+  const first = await here.sessions.create(start);
+  const other = await here.sessions.create(start);
+  open(first.session.id, 'first');
+  open(other.session.id, 'other');
+  await tick(1000);
+  const proved = await there.sessions.prove(first.session, start);
+  assert.ok(proved.kind === 'live');
+  await tick(25);
+  assert.equal(connections.count(proved.session.id), 1, 'it goes on under the other id');
+  await there.sessions.revoke(other.session.id, 'signed-out');
+  await tick(25);
+  assert.deepEqual(ends, ['other signed-out']);
+  await there.sessions.revokeUser('alice', 'revoked');
+  await tick(25);
+  assert.deepEqual(ends, ['other signed-out', 'first revoked']);
+});
+
+test('watch: nobody asks about a session on which nothing ends, whatever is seen on it elsewhere', async (t) => {
+  const { here, there, open, ends, tick, reads, clock } = await twoWorkers(t);
+  const created = await Promise.all(Array.from({ length: 10 }, () => here.sessions.create(start)));
+  for (const { session } of created) open(session.id);
+  await tick(1000);
+  assert.equal(new Set(reads).size, 10, 'once about each');
+  reads.length = 0;
+  for (let second = 0; second < 60; second++) {
+    clock.advance(1000);
+    if (second % 30 === 0) for (const { session } of created) there.sessions.touch(session);
+    await tick(1000);
+  }
+  assert.deepEqual(reads, []);
+  assert.deepEqual(ends, []);
+});
+
+test('watch: time ends what is live, but not while somebody is seen on another worker', async (t) => {
+  const { here, there, open, ends, tick, clock } = await twoWorkers(t);
+  const { session } = await here.sessions.create(start);
+  open(session.id, 'it');
+  await tick(1000);
+  clock.advance(9 * minute);
+  there.sessions.touch(session);
+  await there.sessions.flush();
+  clock.advance(9 * minute);
+  await tick(1000);
+  assert.deepEqual(ends, [], 'seen nine minutes ago');
+  clock.advance(minute);
+  await tick(1000);
+  assert.deepEqual(ends, ['it idle']);
+});
+
+test('watch: what is registered after the end of its session was told is cut all the same', async (t) => {
+  const { here, there, open, ends, tick } = await twoWorkers(t);
+  const { session } = await here.sessions.create(start);
+  await there.sessions.revoke(session.id, 'signed-out');
+  await tick(25);
+  open(session.id, 'late');
+  await tick(1000);
+  assert.deepEqual(ends, ['late signed-out']);
+});
+
+test('watch: while the store cannot be read what is open goes on, and what ended meanwhile is cut when it can', async (t) => {
+  const { here, there, open, ends, tick, log } = await twoWorkers(t);
+  const { session } = await here.sessions.create(start);
+  open(session.id, 'it');
+  await tick(1000);
+  const { changes } = here.store;
+  here.store.changes = () => {
+    throw new Error('no disk');
+  };
+  await there.sessions.revoke(session.id, 'signed-out');
+  for (let second = 0; second < 3; second++) await tick(1000);
+  assert.deepEqual(ends, []);
+  assert.equal(log.lines.filter(({ level }) => level === 'warn').length, 1, 'said once');
+  here.store.changes = changes;
+  await tick(25);
+  assert.deepEqual(ends, ['it signed-out']);
+});
+
+test('watch: who was away for longer than the journal reaches asks about everything', async (t) => {
+  const { here, there, open, ends, tick, clock } = await twoWorkers(t);
+  const ended = await here.sessions.create(start);
+  const lasting = await here.sessions.create(start);
+  for (const { session } of [ended, lasting]) open(session.id, session === ended.session ? 'ended' : 'lasting');
+  await tick(1000);
+  await there.sessions.revoke(ended.session.id, 'signed-out');
+  there.sessions.touch(lasting.session);
+  clock.advance(9 * minute);
+  there.sessions.touch(lasting.session);
+  await there.sessions.flush();
+  clock.advance(2 * minute);
+  for (let write = 0; write < 2; write++)
+    await there.store.replace(`kind:${write}`, undefined, 'x', undefined, { announced: true });
+  await there.store.prune();
+  await tick(25);
+  assert.deepEqual(ends, ['ended signed-out']);
+});
