@@ -1,8 +1,8 @@
 /** The contract of a first factor: what it is given, what it may be asked. */
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Outcome } from './outcome.ts';
 import type { Assertion } from './principal.ts';
 import type { Reason } from './reason.ts';
+import type { HeaderLines } from './request-head.ts';
 import type { Secret } from './secret.ts';
 
 /** What a user typed. The user name is as typed: a provider canonicalises it where its directory does. */
@@ -26,8 +26,7 @@ export interface Attempt {
   readonly stage: Stage;
   /** The request's address under the configured public URL, never under the client's Host. */
   readonly url: URL;
-  readonly method: string;
-  readonly headers: Readonly<IncomingHttpHeaders>;
+  readonly headers: HeaderLines;
   /** The client's address, after trusted proxies. */
   readonly address: string;
   readonly credentials?: Credentials;

@@ -3,6 +3,7 @@ import type { GatewayError } from './errors.ts';
 import type { Offer } from './outcome.ts';
 import type { Principal } from './principal.ts';
 import type { Reason } from './reason.ts';
+import type { HeaderLines } from './request-head.ts';
 import type { Route } from './route.ts';
 import type { Session } from './session.ts';
 
@@ -12,8 +13,7 @@ export interface GatewayRequest {
   readonly method: string;
   /** The request target as it stood in the request line. */
   readonly target: string;
-  /** Names and values in turn, as they came. */
-  readonly rawHeaders: readonly string[];
+  readonly headers: HeaderLines;
   /** The peer of the socket. */
   readonly peer: string;
   /** True when the socket to the peer is TLS. */

@@ -4,6 +4,8 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+import { headOf } from './head-of.ts';
+
 const awaiting = new WeakMap<IncomingMessage, ServerResponse>();
 
 /** Notes that the client waits to be asked for its body. */
@@ -13,7 +15,7 @@ export function noteExpectation(request: IncomingMessage, response: ServerRespon
 
 /** Whether the client still waits to be asked. */
 export function awaitsContinue(request: IncomingMessage): boolean {
-  return request.headers.expect !== undefined && awaiting.has(request);
+  return headOf(request).has('expect') && awaiting.has(request);
 }
 
 /** Asks for the body where the client waits for that, once. */

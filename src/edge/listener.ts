@@ -11,6 +11,7 @@ import { tlsPolicy } from '../tls/server-certificate.ts';
 import { closeSocket } from './close-socket.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 import { noteExpectation } from './expect-continue.ts';
+import { headOf } from './head-of.ts';
 import { Http2Sessions } from './http2/sessions.ts';
 import { guardConnections, type Serve, type Upgrade } from './pipelining.ts';
 
@@ -121,7 +122,7 @@ function serverOptions({ limits, takesUpgrade }: ListenerParts): ServerOptions {
     insecureHTTPParser: false,
     // A front proxy that asks about a WebSocket may pass its headers on; it wants an answer, not a tunnel.
     shouldUpgradeCallback: (request) =>
-      request.headers.upgrade?.trim().toLowerCase() === 'websocket' && takesUpgrade(request.url),
+      headOf(request).single('upgrade')?.trim().toLowerCase() === 'websocket' && takesUpgrade(request.url),
   };
 }
 

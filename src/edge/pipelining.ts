@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Log } from '../core/log.ts';
+import { headOf } from './head-of.ts';
 
 /** Takes requests of a listener. */
 export type Serve = (request: IncomingMessage, response: ServerResponse) => void;
@@ -62,12 +63,9 @@ export function guardConnections(
 }
 
 /** Why another server could see the end of a request elsewhere (RFC 9112 §6.1); Node's parser refuses the rest. */
-function framingFault({ headers, httpVersionMajor, httpVersionMinor }: IncomingMessage): string | undefined {
+function framingFault(request: IncomingMessage): string | undefined {
+  const { httpVersionMajor, httpVersionMinor } = request;
   if (httpVersionMajor !== 1) return 'the request line names another version of HTTP';
-  // CGI and WSGI servers read these as what they resemble.
-  if ('transfer_encoding' in headers || 'content_length' in headers) return 'a length is spelt with an underscore';
-  const coding = headers['transfer-encoding'];
-  if (coding === undefined) return undefined;
-  if (httpVersionMinor === 0) return 'HTTP/1.0 knows no transfer coding';
-  return coding.trim().toLowerCase() === 'chunked' ? undefined : 'transfer-encoding is not chunked';
+  const framing = headOf(request).framing(httpVersionMinor);
+  return framing.kind === 'faulty' ? framing.detail : undefined;
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Offer } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import type { CanonicalTarget, Verdict } from '../core/verdict.ts';
+import { headOf } from '../edge/head-of.ts';
 import { type Question, withoutRepeatedNegotiate } from '../login/negotiate-cookie.ts';
 import type { Notice } from '../pages/fields.ts';
 import type { PageSender } from '../portal/page-sender.ts';
@@ -74,12 +75,12 @@ export class Decliner {
     const challenges = challengesOf(
       withoutRepeatedNegotiate(
         [...bearerOffers(verdict, request), ...verdict.offers],
-        request.headers,
+        headOf(request),
         publicUrl,
         clock.now(),
       ),
     );
-    if (showsBearer(request) || !isNavigation(request.headers)) {
+    if (showsBearer(request) || !isNavigation(headOf(request))) {
       const login = loginAddress(returnFor(request, verdict.target));
       sendJson(request, response, 401, { error: 'login-required', login }, challenges);
       return { status: 401 };
@@ -142,7 +143,7 @@ export class Decliner {
     response: ServerResponse,
     origin: string,
   ): RequestResult {
-    if (isNavigation(request.headers) && (request.method === 'GET' || request.method === 'HEAD')) {
+    if (isNavigation(headOf(request)) && (request.method === 'GET' || request.method === 'HEAD')) {
       redirect(request, response, origin + loginAddressOf(verdict));
       return { status: response.statusCode };
     }
@@ -211,21 +212,22 @@ function isOutage(reason: Reason): boolean {
 
 /** Where to go after a login that a script's request asked for: the page it stands on, not what it fetched. */
 function returnFor(request: IncomingMessage, target: CanonicalTarget): string {
-  const { referer, host } = request.headers;
+  const head = headOf(request);
+  const [referer, host] = [head.single('referer'), head.single('host')];
   const page = referer !== undefined && URL.canParse(referer) ? new URL(referer) : undefined;
   if (page && page.host === host && !page.pathname.startsWith('/_gate')) return page.pathname + page.search;
   return target.path + target.query;
 }
 
-function showsBearer({ headers }: IncomingMessage): boolean {
-  return /^bearer\b/i.test(headers.authorization ?? '');
+function showsBearer(request: IncomingMessage): boolean {
+  return /^bearer\b/i.test(headOf(request).single('authorization') ?? '');
 }
 
 /** Where a location takes bearer tokens it says so, and what was wrong with one that was shown (RFC 6750 §3). */
 function bearerOffers({ route }: Extract<Verdict, { kind: 'authenticate' }>, request: IncomingMessage): Offer[] {
   if (typeof route.access !== 'object' || route.access.bearer !== true) return [];
   if (showsBearer(request)) return [{ via: 'header', value: 'Bearer error="invalid_token"' }];
-  return isNavigation(request.headers) ? [] : [{ via: 'header', value: 'Bearer' }];
+  return isNavigation(headOf(request)) ? [] : [{ via: 'header', value: 'Bearer' }];
 }
 
 function challengesOf({ offers, cookie }: Question): ReplyHeaders {

@@ -2,10 +2,12 @@
  * What would happen to a request, told step by step: the same functions as the pipeline, on a user that a directory names
  * instead of a session. It changes nothing and asks no upstream.
  */
+
 import { GatewayError } from '../core/errors.ts';
 import type { Outcome, ProviderStep } from '../core/outcome.ts';
 import { type Assertion, canonicalUsername, type Principal } from '../core/principal.ts';
 import type { Attempt } from '../core/provider.ts';
+import { HeaderLines } from '../core/request-head.ts';
 import type { Secret } from '../core/secret.ts';
 import type { CanonicalTarget, Decision } from '../core/verdict.ts';
 import type { Providers } from '../login/providers.ts';
@@ -93,7 +95,7 @@ export async function explainRequest(
   }
   const known = access === 'public' ? undefined : principal;
   const headers = composer.compose(route.match.route, {
-    rawHeaders: ['Host', document.server.publicUrl.host],
+    headers: new HeaderLines(['Host', document.server.publicUrl.host]),
     client: { address: '127.0.0.1', scheme: document.server.publicUrl.protocol === 'https:' ? 'https' : 'http' },
     peer: '127.0.0.1',
     requestId: 'explain',
@@ -115,7 +117,7 @@ function explainRoute(
   const address = /^https?:\/\/(?<host>[^/]+)(?<path>\/.*)?$/i.exec(url)?.groups;
   const reading = canonicalTarget({
     target: address ? (address.path ?? '/') : url,
-    rawHeaders: ['Host', address?.host ?? server.publicUrl.host],
+    headers: new HeaderLines(['Host', address?.host ?? server.publicUrl.host]),
   });
   if (reading.kind === 'refused') return refused('BAD_REQUEST', reading.detail);
   const { target } = reading;
@@ -179,12 +181,11 @@ async function lookUpAlong(
   return { outcome: unsettled, steps };
 }
 
-function attemptOf({ user, url, method }: Question, { server }: Document, password: Secret): Attempt {
+function attemptOf({ user, url }: Question, { server }: Document, password: Secret): Attempt {
   return {
     stage: 'credentials',
     url: URL.canParse(url, server.publicUrl.href) ? new URL(url, server.publicUrl) : server.publicUrl,
-    method,
-    headers: {},
+    headers: new HeaderLines([]),
     address: '127.0.0.1',
     credentials: { username: user, password },
     callbackUrl: new URL('/_gate/callback/', server.publicUrl),

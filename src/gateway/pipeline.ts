@@ -14,7 +14,7 @@ import type { RequestAuthenticator } from '../login/authenticate-request.ts';
 import { decide } from '../policy/decide.ts';
 import type { AssertionSigner } from '../proxy/assertion.ts';
 import type { HeaderComposer } from '../proxy/headers.ts';
-import { headerValues, readClient } from '../routing/client-address.ts';
+import { readClient } from '../routing/client-address.ts';
 import type { Locations } from '../routing/locations.ts';
 import { upstreamTarget } from '../routing/locations.ts';
 import { admits, canonicalTarget } from '../routing/target.ts';
@@ -89,8 +89,8 @@ export class Pipeline {
   async #read(request: GatewayRequest): Promise<Reading> {
     const reading = readClient(request, this.#parts.isTrusted);
     if (reading.kind === 'refused') return { verdict: refuse('BAD_REQUEST', 'ambiguous-header', reading.detail) };
-    const { client, rawHeaders } = reading;
-    const canonical = canonicalTarget({ target: request.target, rawHeaders });
+    const { client, headers } = reading;
+    const canonical = canonicalTarget({ target: request.target, headers });
     if (canonical.kind === 'refused')
       return { client, verdict: refuse('BAD_REQUEST', canonical.reason, canonical.detail) };
     const { target } = canonical;
@@ -102,7 +102,7 @@ export class Pipeline {
     const route = askingFor(request.roles, match.route);
     const refused = refuseTarget(request, target, route);
     if (refused) return { client, target, route, verdict: refused };
-    const read = rawHeaders === request.rawHeaders ? request : { ...request, rawHeaders };
+    const read = headers === request.headers ? request : { ...request, headers };
     return { client, target, route, ...(await this.#admit(read, client, target, route)) };
   }
 
@@ -169,7 +169,7 @@ export class Pipeline {
     if (!request.upgrade) return undefined;
     if (!route.websocket)
       return refuse('BAD_REQUEST', 'upgrade-refused', 'the location takes no WebSockets', { route });
-    const [origin] = headerValues(request.rawHeaders, 'origin');
+    const origin = request.headers.single('origin');
     if (origin === undefined || origin === this.#parts.publicUrl.origin || route.allowedOrigins.includes(origin))
       return undefined;
     return refuse('ORIGIN_MISMATCH', 'origin-mismatch', 'the WebSocket comes from another origin', { route });
@@ -191,7 +191,7 @@ export class Pipeline {
     const { principal, session, reply = {} } = who;
     const assertion = principal && (await this.#parts.signer.sign(principal, session, audienceOf(route)));
     const headers = this.#parts.headers.compose(route, {
-      rawHeaders: request.rawHeaders,
+      headers: request.headers,
       client,
       peer: request.peer,
       requestId: request.id,

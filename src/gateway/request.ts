@@ -1,6 +1,7 @@
 /** From Node's request to the plain data that the pipeline reads. */
 import type { IncomingMessage } from 'node:http';
 import type { GatewayRequest } from '../core/verdict.ts';
+import { headOf } from '../edge/head-of.ts';
 import { createRequestId } from '../telemetry/trace.ts';
 
 /** Reads a request; `gone` aborts when the client has left. */
@@ -9,7 +10,7 @@ export function readRequest(request: IncomingMessage, gone: AbortSignal, upgrade
     id: createRequestId(),
     method: request.method ?? 'GET',
     target: request.url ?? '',
-    rawHeaders: request.rawHeaders,
+    headers: headOf(request),
     peer: request.socket.remoteAddress ?? '',
     encrypted: 'encrypted' in request.socket && request.socket.encrypted === true,
     upgrade,

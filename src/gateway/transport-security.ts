@@ -49,7 +49,7 @@ export function redirectToHttps({ pipeline, publicUrl, isTrusted }: RedirectPart
     const plain = readRequest(request, new AbortController().signal);
     const startedAt = performance.now();
     const reading = readClient(plain, isTrusted);
-    const canonical = canonicalTarget({ target: plain.target, rawHeaders: plain.rawHeaders });
+    const canonical = canonicalTarget({ target: plain.target, headers: plain.headers });
     const client = reading.kind === 'ok' ? { client: reading.client } : {};
     if (canonical.kind === 'refused') {
       const error = new GatewayError('BAD_REQUEST', canonical.detail);

@@ -3,10 +3,10 @@ import type { Offer } from '../core/outcome.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Attempt } from '../core/provider.ts';
 import type { Reason } from '../core/reason.ts';
+import type { HeaderLines } from '../core/request-head.ts';
 import type { Session } from '../core/session.ts';
 import type { CanonicalTarget, Client, GatewayRequest } from '../core/verdict.ts';
 import type { ChainResult } from '../providers/chain.ts';
-import { headerValues } from '../routing/client-address.ts';
 import { cookieName, readCookie, sessionCookie } from '../sessions/cookie.ts';
 import type { LoadedSession, Sessions } from '../sessions/sessions.ts';
 import type { AmbientSessions } from './ambient-sessions.ts';
@@ -60,8 +60,7 @@ export class RequestAuthenticator {
     target: CanonicalTarget,
     { bearer }: { readonly bearer: boolean },
   ): Promise<Identity> {
-    const cookies = headerValues(request.rawHeaders, 'cookie').join('; ');
-    const found = await this.#fresh(await this.session(this.tokenIn(cookies)), request.signal);
+    const found = await this.#fresh(await this.session(this.tokenIn(request.headers)), request.signal);
     if (found.kind === 'live') {
       const { session, token } = found;
       return {
@@ -104,13 +103,13 @@ export class RequestAuthenticator {
   }
 
   /** The token in a request's cookies; undefined when there is none, or two that differ. */
-  tokenIn(cookies: string | undefined): string | undefined {
-    return readCookie(cookies, this.#cookie);
+  tokenIn(headers: HeaderLines): string | undefined {
+    return readCookie(headers.all('cookie'), this.#cookie);
   }
 
   /** The live session that a request's cookies name. */
-  async visitor(cookies: string | undefined): Promise<Session | undefined> {
-    const found = await this.session(this.tokenIn(cookies));
+  async visitor(headers: HeaderLines): Promise<Session | undefined> {
+    const found = await this.session(this.tokenIn(headers));
     return found.kind === 'live' ? found.session : undefined;
   }
 
@@ -156,13 +155,14 @@ export class RequestAuthenticator {
     const principal = this.#signIn.principal(assertion, provider);
     if (sessionless) return { kind: 'somebody', principal, reply: headers };
     const { session, token } = await this.#beginnings.begin(outcome, provider, { ...context, chain });
-    const forgotten = forgetAsking(headerValues(request.rawHeaders, 'cookie').join('; '), this.#publicUrl);
+    const forgotten = forgetAsking(request.headers, this.#publicUrl);
     const reply = { ...headers, 'set-cookie': [sessionCookie(this.#publicUrl, token), ...forgotten] };
     return { kind: 'somebody', principal, session, reply };
   }
 }
 
 function withoutBearer(attempt: Attempt): Attempt {
-  const { authorization, ...headers } = attempt.headers;
-  return /^bearer\b/i.test(authorization ?? '') ? { ...attempt, headers } : attempt;
+  const { headers } = attempt;
+  if (!/^bearer\b/i.test(headers.single('authorization') ?? '')) return attempt;
+  return { ...attempt, headers: headers.without((name) => name === 'authorization') };
 }

@@ -3,7 +3,7 @@
  * kept posts and the flows of identity providers are bound to it, so that none of them can be planted from elsewhere.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { HeaderLines } from '../core/request-head.ts';
 import type { Store } from '../core/store.ts';
 import { readCookie } from '../sessions/cookie.ts';
 
@@ -31,7 +31,7 @@ export class Browsers {
   }
 
   /** The browser's id, and the cookie to set when it had none. */
-  recognise(headers: Readonly<IncomingHttpHeaders>): { readonly id: string; readonly cookie?: string } {
+  recognise(headers: HeaderLines): { readonly id: string; readonly cookie?: string } {
     const known = this.find(headers);
     if (known !== undefined) return { id: known };
     const id = randomBytes(16).toString('base64url');
@@ -40,8 +40,8 @@ export class Browsers {
   }
 
   /** The id of a browser that has been here; two different cookies of the name are none. */
-  find(headers: Readonly<IncomingHttpHeaders>): string | undefined {
-    const id = readCookie(headers.cookie, this.#cookie);
+  find(headers: HeaderLines): string | undefined {
+    const id = readCookie(headers.all('cookie'), this.#cookie);
     return id !== undefined && /^[\w-]{22}$/.test(id) ? id : undefined;
   }
 
@@ -61,7 +61,7 @@ export class Browsers {
   }
 
   /** Whether a form comes from a page of ours in this very browser. */
-  isOurForm(headers: Readonly<IncomingHttpHeaders>, purpose: string, token: unknown): boolean {
+  isOurForm(headers: HeaderLines, purpose: string, token: unknown): boolean {
     const browser = this.find(headers);
     if (browser === undefined || typeof token !== 'string' || !isSameSite(headers, this.#publicUrl)) return false;
     const expected = Buffer.from(this.token(browser, purpose));
@@ -74,8 +74,7 @@ export class Browsers {
  * Whether a browser says that a request comes from our own pages: fetch metadata first, then Origin. A request without
  * either (no browser, or an old one) passes here and rests on the form token alone.
  */
-export function isSameSite(headers: Readonly<IncomingHttpHeaders>, publicUrl: URL): boolean {
-  const site = headers['sec-fetch-site'];
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') return false;
-  return headers.origin === undefined || headers.origin === publicUrl.origin;
+export function isSameSite(headers: HeaderLines, publicUrl: URL): boolean {
+  if (headers.all('sec-fetch-site').some((site) => site !== 'same-origin' && site !== 'none')) return false;
+  return headers.all('origin').every((origin) => origin === publicUrl.origin);
 }

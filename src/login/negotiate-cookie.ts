@@ -2,8 +2,8 @@
  * Asks a browser for a ticket once, not at every page: whether it was asked, and what came of it, stands in a cookie. One
  * without a ticket then gets the form straight away, and a machine outside the domain shows no password dialogue again.
  */
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Offer } from '../core/outcome.ts';
+import type { HeaderLines } from '../core/request-head.ts';
 import { readNegotiate } from '../providers/kerberos/negotiate.ts';
 import { readCookie } from '../sessions/cookie.ts';
 
@@ -25,12 +25,12 @@ export interface Question {
 /** Leaves `Negotiate` out of the offers for a browser that has been asked; `now` is in milliseconds. */
 export function withoutRepeatedNegotiate(
   offers: readonly Offer[],
-  headers: Readonly<IncomingHttpHeaders>,
+  headers: HeaderLines,
   publicUrl: URL,
   now: number,
 ): Question {
   const others = offers.filter((offer) => !isNegotiate(offer));
-  const { kind } = readNegotiate(headers.authorization);
+  const { kind } = readNegotiate(headers.single('authorization'));
   if (kind !== 'none') {
     // It answered, and nobody came of it.
     const seconds = kind === 'no-ticket' ? withoutTicketSeconds : askedSeconds;
@@ -38,14 +38,14 @@ export function withoutRepeatedNegotiate(
   }
   if (others.length === offers.length) return { offers };
   const second = Math.floor(now / 1000);
-  const known = readCookie(headers.cookie, name);
+  const known = readCookie(headers.all('cookie'), name);
   if (known === undefined) return { offers, cookie: remember(String(second), askedSeconds, publicUrl) };
   return { offers: second - Number(known) < graceSeconds ? offers : others };
 }
 
 /** The `Set-Cookie` values that forget, after a login; none where there is nothing to forget. */
-export function forgetAsking(cookies: string, publicUrl: URL): readonly string[] {
-  return readCookie(cookies, name) === undefined ? [] : [remember('', 0, publicUrl)];
+export function forgetAsking(headers: HeaderLines, publicUrl: URL): readonly string[] {
+  return readCookie(headers.all('cookie'), name) === undefined ? [] : [remember('', 0, publicUrl)];
 }
 
 /** The `Set-Cookie` value that keeps a browser from being asked for a while: a ticket would undo the logout at once. */

@@ -5,6 +5,7 @@
 import type { ErrorCode } from '../core/errors.ts';
 import { canonicalUsername } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
+import { HeaderLines } from '../core/request-head.ts';
 import { Secret } from '../core/secret.ts';
 import type { Session } from '../core/session.ts';
 import type { Client } from '../core/verdict.ts';
@@ -84,7 +85,7 @@ export class PasswordLogin {
       return this.#fail(form, username, 'TOO_MANY_FAILURES', 'too-many-failures', {
         retryAfter: Math.ceil(permit.retryAfter / 1000),
       });
-    const request = { method: 'POST', rawHeaders: [], signal: form.signal };
+    const request = { headers: new HeaderLines([]), signal: form.signal };
     const chain = await this.#signIn.run({
       ...this.#signIn.attempt('credentials', request, form.client, '/_gate/login'),
       credentials: {

@@ -67,15 +67,14 @@ export class SignIn {
   /** An attempt as plain data; `path` is resolved against the public URL, never against the client's Host. */
   attempt(
     stage: Attempt['stage'],
-    request: Pick<GatewayRequest, 'method' | 'rawHeaders' | 'signal'>,
+    request: Pick<GatewayRequest, 'headers' | 'signal'>,
     client: Client,
     path: string,
   ): Attempt {
     return {
       stage,
       url: new URL(this.#parts.publicUrl.origin + path),
-      method: request.method,
-      headers: headersOf(request.rawHeaders),
+      headers: request.headers,
       address: client.address,
       callbackUrl: new URL('/_gate/callback/', this.#parts.publicUrl),
       signal: request.signal,
@@ -227,14 +226,4 @@ export async function refusalOf(
   const found = await rules.directory?.(subject, signal);
   if (found === undefined || found.kind === 'authenticated') return undefined;
   return found.kind === 'unavailable' ? found : { kind: 'rejected', reason: 'not-in-directory' };
-}
-
-function headersOf(rawHeaders: readonly string[]): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const name = (rawHeaders[index] ?? '').toLowerCase();
-    const value = rawHeaders[index + 1] ?? '';
-    headers[name] = name in headers ? `${headers[name]}, ${value}` : value;
-  }
-  return headers;
 }

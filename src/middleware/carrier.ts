@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import { GatewayError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { copyPrincipal, type Principal } from '../core/principal.ts';
+import type { HeaderLines } from '../core/request-head.ts';
 import type { Forward, Verdict } from '../core/verdict.ts';
 import type { Declined } from '../gateway/answer.ts';
 import type { Gateway } from '../gateway/build.ts';
@@ -121,7 +122,7 @@ export class AppCarrier {
       return undefined;
     }
     const { principal, session, route } = verdict.forward;
-    this.#dress(request, verdict.forward, request.rawHeaders);
+    this.#dress(request, verdict.forward, decided.request.headers);
     let id = session?.id;
     if (id !== undefined) {
       const moved = (next: string): void => {
@@ -153,13 +154,13 @@ export class AppCarrier {
       }
       const { forward } = verdict;
       if (before?.kind === 'forward') addIdentity(request, before.forward, forward);
-      else this.#dress(request, forward, admission.original.rawHeaders);
+      else this.#dress(request, forward, admission.decided.request.headers);
       for (const [name, value] of Object.entries(forward.reply)) reply(response, name, value);
       if (forward.session)
         void admission.closed.then(
           this.#connections.add(forward.session.id, { kind: 'request', end: () => void response.destroy() }),
         );
-      else if (!forward.principal) await this.#greet(request, admission.original.headers.cookie);
+      else if (!forward.principal) await this.#greet(request, admission.decided.request.headers);
       return true;
     } catch (cause) {
       const { id } = admission.decided.request;
@@ -196,8 +197,8 @@ export class AppCarrier {
   }
 
   /** What the application sees of the request: one address, and headers of which ours are ours. */
-  #dress(request: AppRequest, forward: Forward, rawHeaders: readonly string[]): void {
-    replaceHeaders(request, headersInApp(rawHeaders, forward.headers));
+  #dress(request: AppRequest, forward: Forward, client: HeaderLines): void {
+    replaceHeaders(request, headersInApp(client, forward.headers));
     dropTrailers(request);
     request.url = forward.upstreamPath;
     if (request.originalUrl !== undefined) request.originalUrl = forward.upstreamPath;
@@ -206,11 +207,11 @@ export class AppCarrier {
   }
 
   /** Where anybody may pass, an application likes to know who is there all the same; a store out of reach does not matter. */
-  async #greet(request: AppRequest, cookies: string | undefined): Promise<void> {
-    if (cookies === undefined) return;
+  async #greet(request: AppRequest, client: HeaderLines): Promise<void> {
+    if (!client.has('cookie')) return;
     const { authenticator } = this.#gateway;
     try {
-      const session = await authenticator.visitor(cookies);
+      const session = await authenticator.visitor(client);
       if (session) request.principal = copyPrincipal(authenticator.principal(session));
     } catch (error) {
       this.#log.warn({ error }, 'the session of a visitor to a public location could not be read');

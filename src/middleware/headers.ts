@@ -2,13 +2,12 @@
  * Headers of a request that stays in this process: what an application finds in `request.headers` is what an upstream would
  * be sent, together with what belongs to this very connection and body. Pure, but for the last function.
  */
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { HeaderLines, type NodeHeaders } from '../core/request-head.ts';
 
 /** Headers of a request as Node keeps them. */
-export interface MessageHeaders {
+export interface MessageHeaders extends NodeHeaders {
   readonly rawHeaders: string[];
-  readonly headers: IncomingHttpHeaders;
-  readonly headersDistinct: NodeJS.Dict<string[]>;
 }
 
 /** What says where the body ends and how it travels: the application reads it from this connection. */
@@ -21,21 +20,19 @@ const framing: ReadonlySet<string> = new Set(['content-length', 'transfer-encodi
  * client names there, ours among them. No hop was added, so `X-Forwarded-For` ends with what the peer said, not with the peer.
  */
 export function headersInApp(
-  rawHeaders: readonly string[],
+  client: HeaderLines,
   composed: ReadonlyMap<string, string | readonly string[]>,
 ): MessageHeaders {
-  const lines: [name: string, value: string][] = [];
+  const rawHeaders: string[] = [];
   for (const [name, value] of composed) {
-    if (name === 'x-forwarded-for') lines.push(...withoutPeer(name, String(value)));
-    else for (const one of typeof value === 'string' ? [value] : value) lines.push([name, one]);
+    if (name === 'x-forwarded-for') rawHeaders.push(...withoutPeer(name, String(value)));
+    else for (const one of typeof value === 'string' ? [value] : value) rawHeaders.push(name, one);
   }
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const name = (rawHeaders[index] ?? '').toLowerCase();
-    const value = rawHeaders[index + 1] ?? '';
-    if (framing.has(name)) lines.push([name, value]);
-    if (name === 'connection' && !composed.has(name) && saysClose(value)) lines.push([name, 'close']);
-  }
-  return { rawHeaders: lines.flat(), ...collected(lines) };
+  client.each((name, value) => {
+    if (framing.has(name)) rawHeaders.push(name, value);
+    if (name === 'connection' && !composed.has(name) && saysClose(value)) rawHeaders.push(name, 'close');
+  });
+  return { rawHeaders, ...new HeaderLines(rawHeaders).toNode() };
 }
 
 /** Puts other headers in the place of a request's own. */
@@ -68,25 +65,11 @@ export function addHeaders(request: IncomingMessage, added: ReadonlyMap<string, 
   }
 }
 
-function withoutPeer(name: string, value: string): [string, string][] {
+function withoutPeer(name: string, value: string): string[] {
   const chain = value.split(',').slice(0, -1);
-  return chain.length === 0 ? [] : [[name, chain.join(',')]];
+  return chain.length === 0 ? [] : [name, chain.join(',')];
 }
 
 function saysClose(value: string): boolean {
   return value.split(',').some((word) => word.trim().toLowerCase() === 'close');
-}
-
-/** As Node gathers lines: lists are joined, cookies by semicolons, and `Set-Cookie` stays a list. */
-function collected(lines: readonly (readonly [string, string])[]): Omit<MessageHeaders, 'rawHeaders'> {
-  const headersDistinct: NodeJS.Dict<string[]> = Object.create(null);
-  for (const [name, value] of lines) {
-    const before = headersDistinct[name];
-    if (before) before.push(value);
-    else headersDistinct[name] = [value];
-  }
-  const headers: IncomingHttpHeaders = {};
-  for (const [name, values = []] of Object.entries(headersDistinct))
-    headers[name] = name === 'set-cookie' ? values : values.join(name === 'cookie' ? '; ' : ', ');
-  return { headers, headersDistinct };
 }

@@ -1,6 +1,8 @@
 /** Reads a small body whole, within a size and a time: only our own pages and kept forms do so, never the data plane. */
+
 import type { IncomingMessage } from 'node:http';
 import { askForBody } from '../edge/expect-continue.ts';
+import { headOf } from '../edge/head-of.ts';
 
 /** A body, or why there is none. */
 export type Body =
@@ -12,8 +14,8 @@ export async function readBody(
   request: IncomingMessage,
   limits: { maxBytes: number; deadline: number },
 ): Promise<Body> {
-  const announced = Number(request.headers['content-length'] ?? '0');
-  if (announced > limits.maxBytes) return { kind: 'too-large' };
+  const framing = headOf(request).framing();
+  if (framing.kind === 'length' && framing.bytes > limits.maxBytes) return { kind: 'too-large' };
   askForBody(request);
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];

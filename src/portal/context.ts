@@ -2,6 +2,7 @@
  * A visit to one of the gateway's own addresses: what its handlers are given, and how they read queries and forms. Which
  * address leads to which handler is `portal.ts`'s.
  */
+
 import type { Express, Request, Response } from 'express';
 import type { Clock } from '../core/clock.ts';
 import { type ErrorCode, GatewayError } from '../core/errors.ts';
@@ -9,6 +10,7 @@ import type { Log } from '../core/log.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Session } from '../core/session.ts';
 import type { CanonicalTarget, Client } from '../core/verdict.ts';
+import { headOf } from '../edge/head-of.ts';
 import type { RequestAuthenticator } from '../login/authenticate-request.ts';
 import type { Browsers } from '../login/browser.ts';
 import type { FlowStates } from '../login/flow-state.ts';
@@ -94,7 +96,7 @@ export async function readForm(
     };
     refuseVisit(parts, visit, code, reasons[code] ?? 'ambiguous-target', detail);
   };
-  if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(request.headers['content-type'] ?? ''))
+  if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(headOf(request).single('content-type') ?? ''))
     return refuse('BAD_REQUEST', 'not a form');
   const body = await readBody(request, { maxBytes: maxFormBytes, deadline: formDeadline });
   switch (body.kind) {

@@ -1,8 +1,10 @@
 /** The ways to an identity provider and back. */
+
 import type { Request } from 'express';
 import type { Outcome } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Session } from '../core/session.ts';
+import { headOf } from '../edge/head-of.ts';
 import type { Browsers } from '../login/browser.ts';
 import type { FlowState } from '../login/flow-state.ts';
 import type { Flow } from '../login/flows.ts';
@@ -82,11 +84,11 @@ function startWish(request: Request, publicUrl: URL): StartWish {
 async function start(parts: FederatedParts, link: ChainLink, visit: PortalRequest): Promise<void> {
   const { request, response, context } = visit;
   const wish = startWish(request, parts.publicUrl);
-  const browser = parts.browsers.recognise(request.headers);
+  const browser = parts.browsers.recognise(headOf(request));
   const { address } = context.client;
   if (parts.flows.isCircle(wish.restarts) || (await parts.flows.isLooping(browser.id, address)))
     return showLoop(parts, visit, wish.returnTo);
-  const visitor = await parts.authenticator.visitor(request.headers.cookie);
+  const visitor = await parts.authenticator.visitor(headOf(request));
   const confirming = wish.confirm ? visitor : undefined;
   if (!confirming && !wish.chosen) {
     // Another tab has signed in meanwhile.
@@ -106,7 +108,7 @@ async function leave(
   const { request, response, context } = visit;
   const { returnTo, chosen, restarts } = wish;
   const { id, name } = parts.flowStates.make(browser.id, returnTo, restarts);
-  const plain = { method: 'GET', rawHeaders: request.rawHeaders, signal: context.signal };
+  const plain = { headers: headOf(request), signal: context.signal };
   const attempt = parts.signIn.attempt('start', plain, context.client, request.url);
   const terms = { flow: name, chosen, ...(confirming && { fresh: true }) };
   const result = await attemptOne(link, { ...attempt, ...terms }, parts.log);
@@ -125,7 +127,7 @@ async function comeBack(parts: FederatedParts, link: ChainLink, visit: PortalReq
   const names = [...query.keys()];
   if (new Set(names).size !== names.length)
     return refuseVisit(parts, visit, 'BAD_REQUEST', 'ambiguous-target', 'a parameter of the callback stands twice');
-  const browser = parts.browsers.find(request.headers);
+  const browser = parts.browsers.find(headOf(request));
   const name = parts.flowStates.read(query.get('state') ?? query.get('flow') ?? undefined);
   if (name.kind === 'malformed')
     return refusePlanted(parts, link, visit, 'the callback names no login that could be ours');
@@ -133,7 +135,7 @@ async function comeBack(parts: FederatedParts, link: ChainLink, visit: PortalReq
   if (!flow) return beginAnew(parts, link, visit, name, browser);
   // Mix-up (RFC 9207): one identity provider's answer at the address of another.
   if (flow.provider !== link.name) return refusePlanted(parts, link, visit, 'the login was begun at another provider');
-  const plain = { method: 'GET', rawHeaders: request.rawHeaders, signal: context.signal };
+  const plain = { headers: headOf(request), signal: context.signal };
   const attempt = parts.signIn.attempt('callback', plain, context.client, context.target.path + context.target.query);
   const result = await attemptOne(link, { ...attempt, state: flow.state }, parts.log);
   const { outcome } = result;
@@ -184,7 +186,7 @@ async function finish(
   const { outcome, result, flow, browser } = done;
   const denied = await parts.signIn.refuse(outcome, link.name, context.signal);
   if (denied) return fail(parts, link, visit, { ...result, outcome: denied }, aimOf(flow));
-  const token = parts.authenticator.tokenIn(request.headers.cookie);
+  const token = parts.authenticator.tokenIn(headOf(request));
   const begun = flow.confirming
     ? await parts.signIn.confirm(flow.confirming, outcome, link.name, { ...context, chain: result })
     : await parts.signIn.establish(outcome, link.name, {

@@ -1,4 +1,7 @@
 /** Remembers in a cookie which method a browser used last, so that the login page can say so. It decides nothing. */
+import type { HeaderLines } from '../core/request-head.ts';
+import { readCookie } from '../sessions/cookie.ts';
+
 const name = 'gatehouse-last';
 const seconds = 180 * 24 * 3600;
 
@@ -9,7 +12,7 @@ export function lastMethodCookie(publicUrl: URL, provider: string): string {
 }
 
 /** The provider that a browser's cookies remember; only ever compared with configured names. */
-export function lastMethod(cookies: string | undefined): string | undefined {
-  const value = /(?:^|;\s*)gatehouse-last=([^;]*)/.exec(cookies ?? '')?.[1];
+export function lastMethod(headers: HeaderLines): string | undefined {
+  const value = readCookie(headers.all('cookie'), name);
   return value !== undefined && /^[a-zA-Z0-9-]{1,64}$/.test(value) ? value : undefined;
 }

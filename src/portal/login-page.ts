@@ -1,6 +1,8 @@
 /** The login page and its relatives as they are shown: which ways in there are, and what ties their form to this browser. */
+
 import type { Request } from 'express';
 import type { Session } from '../core/session.ts';
+import { headOf } from '../edge/head-of.ts';
 import type { NewPasswordReason } from '../login/password-login.ts';
 import type { Notice } from '../pages/fields.ts';
 import type { Way } from '../pages/login.ts';
@@ -37,7 +39,7 @@ export async function renderLogin(
   const headers: ReplyHeaders = { ...answer.headers, ...(cookies.length > 0 && { 'set-cookie': cookies }) };
   const shared = {
     action: '/_gate/login',
-    ways: waysOf(parts, chain, wish, lastMethod(request.headers.cookie)),
+    ways: waysOf(parts, chain, wish, lastMethod(headOf(request))),
     hidden,
     notice: wish.notice,
     requestId: context.requestId,
@@ -108,10 +110,10 @@ export function startAddress(provider: string, { returnTo, confirm }: Wish, chos
 }
 
 function askForOffers(parts: Pick<PortalParts, 'signIn'>, { request, context }: PortalRequest): Promise<ChainResult> {
-  const plain = { method: request.method, rawHeaders: request.rawHeaders, signal: context.signal };
+  const plain = { headers: headOf(request), signal: context.signal };
   const attempt = parts.signIn.attempt('ambient', plain, context.client, '/_gate/login');
   // The page only asks what there is: a ticket that came along is judged where it was asked for, and once.
-  const { authorization: _authorization, ...headers } = attempt.headers;
+  const headers = attempt.headers.without((name) => name === 'authorization');
   return parts.signIn.run({ ...attempt, headers });
 }
 
@@ -121,7 +123,7 @@ function guard(
   request: Request,
   wish: Wish,
 ): { hidden: Record<string, string>; cookie?: string } {
-  const browser = parts.browsers.recognise(request.headers);
+  const browser = parts.browsers.recognise(headOf(request));
   const hidden = {
     form: parts.browsers.token(browser.id, purpose),
     return: wish.returnTo,

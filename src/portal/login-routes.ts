@@ -1,5 +1,7 @@
 /** The addresses of the login: the page, its form, and the way back to a form that was kept. How they look is `login-page.ts`'s. */
+
 import type { Session } from '../core/session.ts';
+import { headOf } from '../edge/head-of.ts';
 import type { FailedLogin, NewPasswordReason } from '../login/password-login.ts';
 import type { Notice } from '../pages/fields.ts';
 import { safeReturnTo } from '../routing/return-to.ts';
@@ -63,7 +65,7 @@ async function showLogin(parts: LoginParts, visit: PortalRequest): Promise<void>
     confirm: queryValue(request, 'confirm') === '1',
     ...(notice !== undefined && calmNotices.has(notice) && { notice: { code: notice as Notice['code'] } }),
   };
-  const session = await parts.authenticator.visitor(request.headers.cookie);
+  const session = await parts.authenticator.visitor(headOf(request));
   const wantsForm = queryValue(request, 'switch') === '1' || wish.confirm;
   if (session && !wantsForm) return redirectInLoop(parts, visit, wish.returnTo, session);
   const { challenge } = context;
@@ -99,14 +101,14 @@ async function takeForm(parts: LoginParts, visit: PortalRequest): Promise<void> 
   const { request } = visit;
   const form = await readForm(parts, visit);
   if (!form) return;
-  const session = await parts.authenticator.visitor(request.headers.cookie);
+  const session = await parts.authenticator.visitor(headOf(request));
   const wish: Wish = {
     returnTo: safeReturnTo(form.get('return'), parts.publicUrl),
     confirm: form.get('confirm') === '1' && session !== undefined,
     username: form.get('username') ?? '',
   };
   const login: Login = { wish, session };
-  const sent = readSent(form, parts.browsers.isOurForm(request.headers, purpose, form.get('form')));
+  const sent = readSent(form, parts.browsers.isOurForm(headOf(request), purpose, form.get('form')));
   switch (sent.kind) {
     case 'foreign':
       return renderAgain(parts, visit, login, 400, { code: 'flow-expired' });
@@ -142,8 +144,8 @@ async function logIn(
 ): Promise<void> {
   const { request, response, context } = visit;
   const { wish, session } = login;
-  const token = parts.authenticator.tokenIn(request.headers.cookie);
-  const browser = parts.browsers.find(request.headers);
+  const token = parts.authenticator.tokenIn(headOf(request));
+  const browser = parts.browsers.find(headOf(request));
   const confirming = wish.confirm ? session : undefined;
   const result = await parts.passwordLogin.check({
     username: confirming?.assertion.subject ?? wish.username ?? '',
@@ -203,7 +205,7 @@ function retryHeaders({ retryAfter }: FailedLogin): ReplyHeaders {
 async function showReplay(parts: LoginParts, visit: PortalRequest): Promise<void> {
   const { request, response, context } = visit;
   const id = queryValue(request, 'id') ?? '';
-  const session = await parts.authenticator.visitor(request.headers.cookie);
+  const session = await parts.authenticator.visitor(headOf(request));
   if (!session)
     return redirect(request, response, `/_gate/login?${new URLSearchParams({ return: `/_gate/replay?id=${id}` })}`);
   const kept = await parts.posts.take(request, id);

@@ -1,7 +1,9 @@
 /** Signing out: a page that asks first, because a link from elsewhere must not do it, and the form that does. */
+
 import type { Request } from 'express';
 import { GatewayError } from '../core/errors.ts';
 import type { Session } from '../core/session.ts';
+import { headOf } from '../edge/head-of.ts';
 import { isSameSite } from '../login/browser.ts';
 import { negotiateDeclined } from '../login/negotiate-cookie.ts';
 import { clearedCookie } from '../sessions/cookie.ts';
@@ -30,9 +32,9 @@ export const logoutRoutes: PortalRoutes<LogoutParts> = (app, parts, on) => {
 };
 
 async function askFirst(parts: LogoutParts, { request, response }: PortalRequest): Promise<void> {
-  const session = await parts.authenticator.visitor(request.headers.cookie);
+  const session = await parts.authenticator.visitor(headOf(request));
   if (!session) return parts.pages.send(request, response, 200, { kind: 'signed-out', loginHref: '/_gate/login' });
-  const browser = parts.browsers.recognise(request.headers);
+  const browser = parts.browsers.recognise(headOf(request));
   const view = {
     kind: 'logout',
     action: '/_gate/logout',
@@ -51,7 +53,7 @@ async function signOut(parts: LogoutParts, visit: PortalRequest): Promise<void> 
     const error = new GatewayError('ORIGIN_MISMATCH', 'a logout that no page of this site sent');
     return parts.pages.sendError(request, response, { error, reason: 'origin-mismatch', requestId: context.requestId });
   }
-  const session = await parts.authenticator.visitor(request.headers.cookie);
+  const session = await parts.authenticator.visitor(headOf(request));
   const headers = { 'set-cookie': [clearedCookie(parts.publicUrl), negotiateDeclined(parts.publicUrl)] };
   if (session) {
     try {
@@ -71,18 +73,18 @@ async function signOut(parts: LogoutParts, visit: PortalRequest): Promise<void> 
     }
     const elsewhere = await parts.logoutAddress(session);
     // A script cannot follow to another site: it is told where a page would go.
-    if (elsewhere && !isNavigation(request.headers))
+    if (elsewhere && !isNavigation(headOf(request)))
       return sendJson(request, response, 200, { signedOut: true, location: elsewhere.href }, headers);
     if (elsewhere) return redirect(request, response, elsewhere.href, headers);
   }
-  if (isNavigation(request.headers))
+  if (isNavigation(headOf(request)))
     parts.pages.send(request, response, 200, { kind: 'signed-out', loginHref: '/_gate/login' }, headers);
   else sendJson(request, response, 200, { signedOut: session !== undefined }, headers);
 }
 
 /** The user's other sessions of this very browser: tabs that sign in at the same moment begin one each. */
 async function twinsOf(parts: LogoutParts, request: Request, session: Session): Promise<Session[]> {
-  const browser = parts.browsers.find(request.headers);
+  const browser = parts.browsers.find(headOf(request));
   if (browser === undefined) return [];
   const handle = parts.browsers.handle(browser);
   const own = await ownSessions(parts, session);
@@ -91,11 +93,11 @@ async function twinsOf(parts: LogoutParts, request: Request, session: Session): 
 
 /** Our own page sends a token; an application's logout button is known by the browser's word that it is of this origin. */
 function isWanted(parts: LogoutParts, request: Request, form: FormFields): boolean {
-  if (parts.browsers.isOurForm(request.headers, purpose, form.get('form'))) return true;
-  const isSaid = request.headers.origin !== undefined || request.headers['sec-fetch-site'] === 'same-origin';
-  return isSaid && isSameSite(request.headers, parts.publicUrl);
+  if (parts.browsers.isOurForm(headOf(request), purpose, form.get('form'))) return true;
+  const isSaid = headOf(request).has('origin') || headOf(request).single('sec-fetch-site') === 'same-origin';
+  return isSaid && isSameSite(headOf(request), parts.publicUrl);
 }
 
 function hasBody(request: Request): boolean {
-  return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? '0') > 0;
+  return headOf(request).framing().kind !== 'none';
 }

@@ -1,9 +1,11 @@
 /** Sends pages and errors: the view in the browser's language with the headers of our pages, or JSON where a program asked. */
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { GatewayError } from '../core/errors.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Route } from '../core/route.ts';
+import { headOf } from '../edge/head-of.ts';
 import type { Pages, PageView } from '../pages/pages.ts';
 import { errorBody, isNavigation, protectPage, type ReplyHeaders, sendJson, sendPage } from './send-page.ts';
 
@@ -48,7 +50,7 @@ export class PageSender {
   ): void {
     if (response.headersSent || response.destroyed) return;
     this.#protect(request, response);
-    const language = this.#pages.language(request.headers['accept-language']);
+    const language = this.#pages.language(headOf(request).all('accept-language').join(', '));
     const page = this.#pages.render(language, view);
     sendPage(request, response, status, page, { ...headers, vary: 'Accept-Language', 'content-language': language });
   }
@@ -57,7 +59,7 @@ export class PageSender {
   sendError(request: IncomingMessage, response: ServerResponse, answer: ErrorAnswer, extra: ReplyHeaders = {}): void {
     const { error, requestId, retryAfter } = answer;
     const headers = { ...extra, 'x-request-id': requestId, ...(retryAfter && { 'retry-after': String(retryAfter) }) };
-    if (!isNavigation(request.headers)) sendJson(request, response, error.status, errorBody(error, requestId), headers);
+    if (!isNavigation(headOf(request))) sendJson(request, response, error.status, errorBody(error, requestId), headers);
     else this.send(request, response, error.status, this.#errorView(request, answer), headers);
   }
 

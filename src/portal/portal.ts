@@ -2,9 +2,11 @@
  * The gateway's own addresses under `/_gate/`, as an Express application: what they share, and where each is answered.
  * Express sees the canonical target and a bounded body; the data plane never passes here.
  */
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import { GatewayError } from '../core/errors.ts';
+import { headOf } from '../edge/head-of.ts';
 import { isHttp2, overHttp2 } from '../edge/http2/express.ts';
 import { assetPath } from '../pages/assets.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';
@@ -145,6 +147,6 @@ function sendAsset({ pages }: Pick<PortalParts, 'pages'>, request: Request, resp
   response.setHeader('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; sandbox");
   const isCurrent = asset.href.endsWith(request.url);
   response.setHeader('cache-control', isCurrent ? 'public, max-age=31536000, immutable' : 'public, max-age=60');
-  if (request.headers['if-none-match'] === asset.etag) response.status(304).end();
+  if (headOf(request).single('if-none-match') === asset.etag) response.status(304).end();
   else response.end(asset.body);
 }

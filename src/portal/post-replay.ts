@@ -2,6 +2,7 @@
  * A small form that meets an ended session: kept for a while, and offered again after the login, where the route allows
  * it. Only what our own pages sent is kept, and only for the browser that sent it.
  */
+
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import * as z from 'zod';
@@ -9,6 +10,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Route } from '../core/route.ts';
 import type { Store } from '../core/store.ts';
 import type { CanonicalTarget } from '../core/verdict.ts';
+import { headOf } from '../edge/head-of.ts';
 import { type Browsers, isSameSite } from '../login/browser.ts';
 import { addressGroup } from '../users/address.ts';
 import { readBody } from './body.ts';
@@ -53,13 +55,13 @@ export class SavedPosts {
 
   /** Keeps a small form of our own origin, where the route allows it and there is room for one of this address. */
   async keep(request: IncomingMessage, route: Route, target: CanonicalTarget, address: string): Promise<KeptAnswer> {
-    const isForm = /^application\/x-www-form-urlencoded\b/i.test(request.headers['content-type'] ?? '');
-    const isOurs = request.headers.origin !== undefined && isSameSite(request.headers, this.#publicUrl);
+    const isForm = /^application\/x-www-form-urlencoded\b/i.test(headOf(request).single('content-type') ?? '');
+    const isOurs = headOf(request).has('origin') && isSameSite(headOf(request), this.#publicUrl);
     if (request.method !== 'POST' || !route.replayPosts || !isForm || !isOurs)
       return { kind: 'lost', reason: 'not-kept' };
     const body = await readBody(request, { maxBytes: maxFormBytes, deadline: bodyDeadline });
     if (body.kind !== 'ok') return { kind: 'lost', reason: body.kind === 'too-large' ? 'too-large' : 'not-kept' };
-    const { id: browser, cookie } = this.#browsers.recognise(request.headers);
+    const { id: browser, cookie } = this.#browsers.recognise(headOf(request));
     const id = randomBytes(16).toString('base64url');
     const kept: KeptPost = { action: target.path + target.query, fields: [...new URLSearchParams(body.text)] };
     const value = JSON.stringify(kept);
@@ -72,7 +74,7 @@ export class SavedPosts {
 
   /** Takes a kept form out, once: undefined when it is not there, too old, or another browser's. */
   async take(request: IncomingMessage, id: string): Promise<KeptPost | undefined> {
-    const browser = this.#browsers.find(request.headers);
+    const browser = this.#browsers.find(headOf(request));
     if (browser === undefined || !/^[\w-]{22}$/.test(id)) return undefined;
     const text = await this.#store.take(`kept-post:${browser}.${id}`);
     return text === undefined ? undefined : keptSchema.safeParse(JSON.parse(text)).data;

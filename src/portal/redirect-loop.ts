@@ -3,8 +3,10 @@
  * session that is gone as soon as it has begun. The turns stand in a cookie, which tabs that open together read alike: what
  * counts is one after another. Whoever changes it only spoils their own trip.
  */
+
 import { createHash } from 'node:crypto';
 import type { Session } from '../core/session.ts';
+import { headOf } from '../edge/head-of.ts';
 import { readCookie } from '../sessions/cookie.ts';
 import type { PortalParts, PortalRequest } from './context.ts';
 import { offersForm } from './login-page.ts';
@@ -101,7 +103,7 @@ function sendCounted(parts: LoopParts, visit: PortalRequest, returnTo: string, t
 
 /** Pages alone change the count: their pictures come from the same application, and go round beside them. */
 function cookieOfPage({ request }: PortalRequest, value: string): ReplyHeaders {
-  return isNavigation(request.headers) ? { 'set-cookie': value } : {};
+  return isNavigation(headOf(request)) ? { 'set-cookie': value } : {};
 }
 
 /** Without the query, in which some applications put something new each time. */
@@ -110,7 +112,8 @@ function markOf(returnTo: string): string {
 }
 
 function turnsOf(parts: LoopParts, { request }: PortalRequest): LoopCounter {
-  const [, returns, arrivals, second, page = ''] = form.exec(readCookie(request.headers.cookie, name) ?? '') ?? [];
+  const [, returns, arrivals, second, page = ''] =
+    form.exec(readCookie(headOf(request).all('cookie'), name) ?? '') ?? [];
   const isRecent = secondOf(parts) - Number(second) <= turnSeconds;
   return isRecent
     ? { returns: Number(returns), arrivals: Number(arrivals), page }

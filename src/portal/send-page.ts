@@ -1,7 +1,8 @@
 /** The gateway's own answers on a bare response: pages for people, JSON for programs, both with the headers they need. */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import helmet from 'helmet';
 import type { GatewayError } from '../core/errors.ts';
+import type { HeaderLines } from '../core/request-head.ts';
 import { contentSecurityPolicy } from '../pages/pages.ts';
 
 /** Headers of an answer beside the usual ones. */
@@ -13,11 +14,10 @@ export type ReplyHeaders = Readonly<Record<string, string | readonly string[]>>;
  * Fetch metadata says so where the browser sends it (https://www.w3.org/TR/fetch-metadata/); older ones are known by what
  * they accept.
  */
-export function isNavigation(headers: Readonly<IncomingHttpHeaders>): boolean {
-  const mode = headers['sec-fetch-mode'];
-  if (mode !== undefined) return mode === 'navigate';
-  if (headers['x-requested-with'] !== undefined) return false;
-  return (headers.accept ?? '').includes('text/html');
+export function isNavigation(headers: HeaderLines): boolean {
+  if (headers.has('sec-fetch-mode')) return headers.single('sec-fetch-mode') === 'navigate';
+  if (headers.has('x-requested-with')) return false;
+  return headers.all('accept').some((value) => value.includes('text/html'));
 }
 
 /**

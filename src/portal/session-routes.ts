@@ -1,8 +1,10 @@
 /** Who am I, and where else am I signed in: JSON for programs, a page for people, and a form that ends other sessions. */
+
 import type { Request, Response } from 'express';
 import { GatewayError } from '../core/errors.ts';
 import { canonicalUsername, type Principal } from '../core/principal.ts';
 import type { Session } from '../core/session.ts';
+import { headOf } from '../edge/head-of.ts';
 import { type PortalParts, type PortalRequest, type PortalRoutes, queryValue, readForm } from './context.ts';
 import { isNavigation, redirect, sendJson } from './send-page.ts';
 
@@ -29,12 +31,12 @@ export const sessionRoutes: PortalRoutes<SessionParts> = (app, parts, on) => {
 
 async function show(parts: SessionParts, visit: PortalRequest): Promise<void> {
   const { request, response, context } = visit;
-  const session = await parts.authenticator.visitor(request.headers.cookie);
+  const session = await parts.authenticator.visitor(headOf(request));
   if (!session) return askToSignIn(request, response);
   const sessions = await ownSessions(parts, session);
   const principal = parts.signIn.principal(session.assertion, session.provider);
-  if (!isNavigation(request.headers)) return sendJson(request, response, 200, whoAmI(principal, session, sessions));
-  const browser = parts.browsers.recognise(request.headers);
+  if (!isNavigation(headOf(request))) return sendJson(request, response, 200, whoAmI(principal, session, sessions));
+  const browser = parts.browsers.recognise(headOf(request));
   const ended = Number(queryValue(request, 'ended'));
   const view = {
     kind: 'sessions',
@@ -64,9 +66,9 @@ async function end(parts: SessionParts, visit: PortalRequest): Promise<void> {
   const { request, response, context } = visit;
   const form = await readForm(parts, visit);
   if (!form) return;
-  const session = await parts.authenticator.visitor(request.headers.cookie);
+  const session = await parts.authenticator.visitor(headOf(request));
   if (!session) return askToSignIn(request, response);
-  if (!parts.browsers.isOurForm(request.headers, purpose, form.get('form'))) {
+  if (!parts.browsers.isOurForm(headOf(request), purpose, form.get('form'))) {
     const error = new GatewayError('ORIGIN_MISMATCH', 'the form is not from this browser');
     return parts.pages.sendError(request, response, { error, reason: 'origin-mismatch', requestId: context.requestId });
   }
@@ -117,6 +119,6 @@ function describe({ id, provider, createdAt, lastSeenAt, expiresAt, client }: Se
 
 function askToSignIn(request: Request, response: Response): void {
   const login = `/_gate/login?${new URLSearchParams({ return: here })}`;
-  if (isNavigation(request.headers)) redirect(request, response, login);
+  if (isNavigation(headOf(request))) redirect(request, response, login);
   else sendJson(request, response, 401, { error: 'login-required', login });
 }

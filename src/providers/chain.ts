@@ -151,7 +151,7 @@ async function gatherOffers(
   attempt: Attempt,
   endsAt: number,
 ): Promise<void> {
-  const { authorization: _authorization, cookie: _cookie, ...headers } = attempt.headers;
+  const headers = attempt.headers.without((name) => name === 'authorization' || name === 'cookie');
   for (const link of links) {
     const { outcome } = await askWithin(link, { ...attempt, headers }, remaining(link, endsAt));
     if (outcome.kind === 'challenge') run.offer(link.name, outcome.offers);

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Log } from '../core/log.ts';
 import type { Forward } from '../core/verdict.ts';
+import { headOf } from '../edge/head-of.ts';
 import type { Connections } from './connections.ts';
 import type { OwnCookie } from './cookies.ts';
 import { BodyRefused, discardRest, RequestBody } from './request-body.ts';
@@ -43,7 +44,7 @@ export class Forwarder {
     }
     const { agents, connections, isOwnCookie, log } = this.#options;
     const body = bodyOf(request, forward);
-    const headers = headerLines(request, forward, body !== undefined);
+    const headers = headerLines(request, forward);
     const balancer = agents.of(forward.route);
     const tried = new Set<UpstreamServerPool>();
     let agent = balancer.pick(tried);
@@ -82,32 +83,33 @@ function refuse(request: IncomingMessage, forward: Forward): ForwardResult | und
   });
   if (isNeverForwarded(request.method))
     return fail(new BodyRefused('METHOD_NOT_ALLOWED', 'method-not-allowed', `${request.method} is never forwarded`));
-  const coding = request.headers['transfer-encoding'];
-  if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
-    return fail(new BodyRefused('BAD_REQUEST', 'ambiguous-header', 'the body has a transfer coding besides chunked'));
+  const framing = headOf(request).framing();
+  if (framing.kind === 'faulty') return fail(new BodyRefused('BAD_REQUEST', 'ambiguous-header', framing.detail));
   const { maxBody } = forward.route;
-  const length = Number(request.headers['content-length'] ?? 0);
-  if (maxBody > 0 && length > maxBody)
+  if (framing.kind === 'length' && maxBody > 0 && framing.bytes > maxBody)
     return fail(
-      new BodyRefused('PAYLOAD_TOO_LARGE', 'request-too-large', `the body has ${length} bytes, ${maxBody} are allowed`),
+      new BodyRefused(
+        'PAYLOAD_TOO_LARGE',
+        'request-too-large',
+        `the body has ${framing.bytes} bytes, ${maxBody} are allowed`,
+      ),
     );
   return undefined;
 }
 
 function bodyOf(request: IncomingMessage, { route }: Forward): RequestBody | undefined {
-  const { 'transfer-encoding': coding, 'content-length': length } = request.headers;
-  if (coding === undefined && (length === undefined || Number(length) === 0)) return undefined;
+  if (headOf(request).framing().kind === 'none') return undefined;
   return new RequestBody(request, { maxBytes: route.maxBody, idle: route.timeouts.idle });
 }
 
 /** Names and values in turn. The length is the client's own; without one undici sends in chunks. */
-function headerLines(request: IncomingMessage, forward: Forward, hasBody: boolean): string[] {
+function headerLines(request: IncomingMessage, forward: Forward): string[] {
   const lines: string[] = [];
   for (const [name, value] of forward.headers) {
     if (typeof value === 'string') lines.push(name, value);
     else for (const item of value) lines.push(name, item);
   }
-  const length = request.headers['content-length'];
-  if (hasBody && length !== undefined) lines.push('content-length', length);
+  const framing = headOf(request).framing();
+  if (framing.kind === 'length') lines.push('content-length', String(framing.bytes));
   return lines;
 }

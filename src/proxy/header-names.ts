@@ -2,6 +2,8 @@
  * Names of headers: how upstreams may read them, which belong to one connection only, and which are the gateway's own.
  */
 
+import type { HeaderLines } from '../core/request-head.ts';
+
 /**
  * Headers that end at the next hop (RFC 9110 §7.6.1), with those that speak about the connection though nobody lists them.
  * The framing of a body is the sender's own business as well: it is set anew where the body is sent.
@@ -84,24 +86,12 @@ export function compileNamespace(names: Iterable<string>, { toStrangers = false 
 }
 
 /** The names that `Connection` lines declare to be for this hop, in lower case. */
-export function connectionNamed(lines: readonly string[]): ReadonlySet<string> {
+export function connectionNamed(headers: HeaderLines): ReadonlySet<string> {
   const named = new Set<string>();
-  for (const line of lines)
-    for (const word of line.split(',')) {
-      const name = word.trim().toLowerCase();
-      // Host routes the request and cannot be for one hop; `close` and `keep-alive` are no headers.
-      if (name !== '' && name !== 'host' && name !== 'close') named.add(name);
-    }
-  return named;
-}
-
-/** The values of all headers of these names, in the order in which they came; the names are asked for in lower case. */
-export function linesOf(rawHeaders: readonly string[], ...names: readonly string[]): string[] {
-  const lines: string[] = [];
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const spelt = rawHeaders[index] ?? '';
-    if (names.some((name) => spelt.length === name.length && spelt.toLowerCase() === name))
-      lines.push(rawHeaders[index + 1] ?? '');
+  for (const word of [...headers.list('connection'), ...headers.list('proxy-connection')]) {
+    const name = word.toLowerCase();
+    // Host routes the request and cannot be for one hop; `close` and `keep-alive` are no headers.
+    if (name !== 'host' && name !== 'close') named.add(name);
   }
-  return lines;
+  return named;
 }

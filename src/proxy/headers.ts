@@ -6,12 +6,13 @@ import { isIP } from 'node:net';
 import { plainAddress } from '../core/address.ts';
 import type { Log } from '../core/log.ts';
 import type { Principal } from '../core/principal.ts';
+import { countsOnce, type HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
 import type { Client } from '../core/verdict.ts';
 import { continueTrace, formatTraceparent, parseTraceparent } from '../telemetry/trace.ts';
 import { type OwnCookie, stripCookies } from './cookies.ts';
-import { compileNamespace, connectionNamed, hopByHop, linesOf, type Namespace } from './header-names.ts';
+import { compileNamespace, connectionNamed, hopByHop, type Namespace } from './header-names.ts';
 import {
   assertionHeader,
   type CompiledHeader,
@@ -29,8 +30,7 @@ export type UpstreamHeaders = ReadonlyMap<string, string | readonly string[]>;
 
 /** A request's headers and who stands behind it. */
 export interface HeaderInput {
-  /** Names and values in turn, as they came. */
-  readonly rawHeaders: readonly string[];
+  readonly headers: HeaderLines;
   /** After trusted proxies: its scheme is what the upstream is told. */
   readonly client: Pick<Client, 'address' | 'scheme'>;
   /** The peer of the socket. */
@@ -147,15 +147,14 @@ export class HeaderComposer {
   }
 
   #strip(input: HeaderInput, fromProxy: boolean): { headers: Map<string, string | string[]>; trace: boolean } {
-    const { rawHeaders } = input;
-    const named = connectionNamed(linesOf(rawHeaders, 'connection', 'proxy-connection'));
+    const named = connectionNamed(input.headers);
     const namespace = fromProxy ? this.#namespace : this.#namespaceOfStrangers;
     const headers = new Map<string, string | string[]>();
-    for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-      const name = namespace.open(rawHeaders[index] ?? '');
-      if (name === undefined || hopByHop.has(name) || name === 'content-length' || named.has(name)) continue;
-      add(headers, name, rawHeaders[index + 1] ?? '');
-    }
+    input.headers.each((spelt, value) => {
+      const name = namespace.open(spelt);
+      if (name === undefined || hopByHop.has(name) || name === 'content-length' || named.has(name)) return;
+      add(headers, name, value);
+    });
     const cookie = headers.get('cookie');
     const kept = typeof cookie === 'string' ? stripCookies(cookie, this.#isOwnCookie) : undefined;
     if (kept === undefined) headers.delete('cookie');
@@ -174,7 +173,7 @@ function setForwarded(
   input: HeaderInput,
   { host, fromProxy }: { readonly host: string | undefined; readonly fromProxy: boolean },
 ): void {
-  const chain = fromProxy ? addresses(linesOf(input.rawHeaders, 'x-forwarded-for').join(',')) : [];
+  const chain = fromProxy ? addresses(input.headers.all('x-forwarded-for').join(',')) : [];
   headers.set('x-forwarded-for', [...chain, plainAddress(input.peer)].filter((address) => address !== '').join(', '));
   headers.set('x-forwarded-proto', input.client.scheme);
   if (host === undefined) return;
@@ -182,31 +181,10 @@ function setForwarded(
   headers.set('x-forwarded-port', /:(\d{1,5})$/.exec(host)?.[1] ?? (input.client.scheme === 'https' ? '443' : '80'));
 }
 
-/** Headers that count once: of two, upstreams would not agree which. The gateway reads the first, so the first goes on. */
-const single: ReadonlySet<string> = new Set([
-  'authorization',
-  'content-type',
-  'content-location',
-  'content-range',
-  'date',
-  'from',
-  'host',
-  'if-modified-since',
-  'if-range',
-  'if-unmodified-since',
-  'max-forwards',
-  'origin',
-  'range',
-  'referer',
-  'sec-websocket-key',
-  'sec-websocket-version',
-  'user-agent',
-]);
-
 function add(headers: Map<string, string | string[]>, name: string, value: string): void {
   const before = headers.get(name);
   if (before === undefined) headers.set(name, value);
-  else if (single.has(name)) return;
+  else if (countsOnce(name)) return;
   else if (name === 'cookie') headers.set(name, `${before}; ${value}`);
   else if (typeof before === 'string') headers.set(name, [before, value]);
   else before.push(value);

@@ -2,18 +2,22 @@
  * What the client is sent as headers: the upstream's without those of its connection, with redirects and cookies as the
  * browser must see them (nginx's `proxy_redirect default`, `proxy_cookie_path`), then the gateway's own. Pure.
  */
+import { HeaderLines } from '../core/request-head.ts';
 import type { Forward } from '../core/verdict.ts';
 import { type CookieScope, type OwnCookie, scopeCookie } from './cookies.ts';
 import { connectionNamed, hopByHop } from './header-names.ts';
-
-/** Headers as Node and undici give them: names in lower case, several lines of one name as a list. */
-export type HeaderLines = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** How one upstream's addresses become the public ones. */
 interface Rewriting {
   readonly scope: CookieScope;
   /** Prefixes of absolute addresses, each with the path that stands for it. */
   readonly redirects: readonly { readonly from: string; readonly to: string }[];
+}
+
+/** The head as the upstream wrote it, of undici's parts: what undici makes of it has neither spelling nor order. */
+export function upstreamHead(raw: unknown): HeaderLines {
+  const parts: readonly (string | Buffer)[] = Array.isArray(raw) ? raw : [];
+  return new HeaderLines(parts.map((part) => (typeof part === 'string' ? part : part.toString('latin1'))));
 }
 
 /** Of these ours stand beside the upstream's, not in their place. */
@@ -31,32 +35,27 @@ const caching: ReadonlySet<string> = new Set([
  */
 export function responseHeaders(upstream: HeaderLines, forward: Forward, isOwn: OwnCookie, status: number): string[] {
   const rewriting = rewritingOf(forward, isOwn);
-  const named = connectionNamed([...linesOf(upstream.connection), ...linesOf(upstream['proxy-connection'])]);
-  const coding = linesOf(upstream['transfer-encoding']).join(',').trim().toLowerCase();
+  const named = connectionNamed(upstream);
+  const coding = upstream.all('transfer-encoding').join(',').trim().toLowerCase();
   if (coding !== '' && coding !== 'chunked') throw new Error(`the body has the transfer coding ${coding.slice(0, 40)}`);
   const replaced = new Set(Object.keys(forward.reply).map((name) => name.toLowerCase()));
   const bringsCookie = replaced.has('set-cookie');
   const lines: string[] = [];
-  for (const [name, value] of Object.entries(upstream)) {
-    if (value === undefined || hopByHop.has(name) || named.has(name)) continue;
+  upstream.each((name, value) => {
+    if (hopByHop.has(name) || named.has(name)) return;
     // Where else this origin is to be found is for the gateway to say: a browser would take its cookies there (RFC 7838 §2.4).
-    if (name === 'alt-svc' || (bringsCookie && caching.has(name))) continue;
-    if (replaced.has(name) && !besides.has(name)) continue;
-    if (name === 'content-length' && (status === 204 || coding !== '')) continue;
-    for (const text of linesOf(value)) {
-      const rewritten = rewrite(name, text, rewriting);
-      if (rewritten === undefined) continue;
-      if (/[^\t\x20-\x7e\x80-\xff]/.test(rewritten)) throw new Error(`the header ${name} holds a control character`);
-      lines.push(name, rewritten);
-    }
-  }
+    if (name === 'alt-svc' || (bringsCookie && caching.has(name))) return;
+    if (replaced.has(name) && !besides.has(name)) return;
+    if (name === 'content-length' && (status === 204 || coding !== '')) return;
+    const rewritten = rewrite(name, value, rewriting);
+    if (rewritten === undefined) return;
+    if (/[^\t\x20-\x7e\x80-\xff]/.test(rewritten)) throw new Error(`the header ${name} holds a control character`);
+    lines.push(name, rewritten);
+  });
   if (bringsCookie && !replaced.has('cache-control')) lines.push('cache-control', 'no-store');
-  for (const [name, value] of Object.entries(forward.reply)) for (const text of linesOf(value)) lines.push(name, text);
+  for (const [name, value] of Object.entries(forward.reply))
+    for (const text of typeof value === 'string' ? [value] : value) lines.push(name, text);
   return lines;
-}
-
-function linesOf(value: string | readonly string[] | undefined): readonly string[] {
-  return typeof value === 'string' ? [value] : (value ?? []);
 }
 
 function rewrite(name: string, value: string, { scope, redirects }: Rewriting): string | undefined {

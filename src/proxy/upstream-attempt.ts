@@ -3,11 +3,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Reason } from '../core/reason.ts';
+import type { HeaderLines } from '../core/request-head.ts';
 import type { Forward } from '../core/verdict.ts';
 import type { Connections } from './connections.ts';
 import type { OwnCookie } from './cookies.ts';
 import { ClientLeft, discardRest, type RequestBody } from './request-body.ts';
-import { responseHeaders } from './response-headers.ts';
+import { responseHeaders, upstreamHead } from './response-headers.ts';
 import { isConnectFailure, isDeadConnection, QueueTimeout, readFailure } from './upstream-errors.ts';
 import type { UpstreamServerPool } from './upstream-pool.ts';
 
@@ -112,8 +113,8 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     this.#hasAnswer = true;
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: object, phrase?: string): void {
-    const upstream = headers as Readonly<Record<string, string | string[]>>;
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, _headers: object, phrase?: string): void {
+    const upstream = upstreamHead(controller.rawHeaders);
     if (status < 200) {
       this.#sendHints(status, upstream);
       return;
@@ -124,7 +125,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     if (isPrintable) this.#response.writeHead(status, phrase, lines);
     else this.#response.writeHead(status, lines);
     this.#status = status;
-    if (/^text\/event-stream\b/i.test(String(upstream['content-type'] ?? ''))) this.#register('stream');
+    if (/^text\/event-stream\b/i.test(upstream.single('content-type') ?? '')) this.#register('stream');
     // The head travels with the first part of the body where that is here already, and alone where it is not.
     process.nextTick(() => {
       if (this.#bytes === 0 && !this.#response.writableEnded && !this.#isSettled) this.#response.flushHeaders();
@@ -189,9 +190,9 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     return body === undefined && ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'].includes(exchange.request.method ?? '');
   }
 
-  #sendHints(status: number, headers: Readonly<Record<string, string | string[]>>): void {
-    const { link } = headers;
-    if (status !== 103 || link === undefined || this.#parts.exchange.request.httpVersion === '1.0') return;
+  #sendHints(status: number, headers: HeaderLines): void {
+    const link = [...headers.all('link')];
+    if (status !== 103 || link.length === 0 || this.#parts.exchange.request.httpVersion === '1.0') return;
     this.#hints += 1;
     if (this.#hints > maxHints) return;
     try {

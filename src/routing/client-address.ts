@@ -1,11 +1,12 @@
 /** Who is at the other end: the socket's peer, or what a trusted proxy says of the client behind it. */
 import { isIP } from 'node:net';
 import { plainAddress } from '../core/address.ts';
+import type { HeaderLines } from '../core/request-head.ts';
 import type { Client, GatewayRequest } from '../core/verdict.ts';
 
 /** The client, with the headers as the gateway reads them: a trusted proxy's `X-Forwarded-Host` stands for `Host`. */
 export type ClientReading =
-  | { readonly kind: 'ok'; readonly client: Client; readonly rawHeaders: readonly string[] }
+  | { readonly kind: 'ok'; readonly client: Client; readonly headers: HeaderLines }
   | { readonly kind: 'refused'; readonly detail: string };
 
 /**
@@ -16,51 +17,25 @@ export type ClientReading =
  */
 export function readClient(request: GatewayRequest, isTrusted: (address: string) => boolean): ClientReading {
   const peer = plainAddress(request.peer);
-  const userAgent = headerValues(request.rawHeaders, 'user-agent')[0]?.slice(0, 256) ?? '';
+  const { headers } = request;
+  const userAgent = headers.all('user-agent')[0]?.slice(0, 256) ?? '';
   const own = { address: peer, scheme: request.encrypted ? ('https' as const) : ('http' as const), userAgent };
-  if (!isTrusted(peer)) return { kind: 'ok', client: own, rawHeaders: request.rawHeaders };
+  if (!isTrusted(peer)) return { kind: 'ok', client: own, headers };
 
-  const chain = listValues(request.rawHeaders, 'x-forwarded-for').map(plainAddress);
+  const chain = headers.list('x-forwarded-for').map(plainAddress);
   const odd = chain.find((address) => isIP(address) === 0);
   if (odd !== undefined)
     return { kind: 'refused', detail: 'X-Forwarded-For from a trusted proxy holds something that is no address' };
   const address = chain.findLast((candidate) => !isTrusted(candidate)) ?? chain[0] ?? peer;
 
-  const scheme = listValues(request.rawHeaders, 'x-forwarded-proto').at(-1)?.toLowerCase() ?? own.scheme;
+  const scheme = headers.list('x-forwarded-proto').at(-1)?.toLowerCase() ?? own.scheme;
   if (scheme !== 'http' && scheme !== 'https')
     return { kind: 'refused', detail: 'X-Forwarded-Proto from a trusted proxy is neither http nor https' };
 
-  const host = listValues(request.rawHeaders, 'x-forwarded-host').at(-1);
+  const host = headers.list('x-forwarded-host').at(-1);
   return {
     kind: 'ok',
     client: { address, scheme, userAgent },
-    rawHeaders: host === undefined ? request.rawHeaders : withHost(request.rawHeaders, host),
+    headers: host === undefined ? headers : headers.with('Host', host),
   };
-}
-
-/** Every value of a header, in order; names compare without case. */
-export function headerValues(rawHeaders: readonly string[], name: string): string[] {
-  const values: string[] = [];
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const spelt = rawHeaders[index] ?? '';
-    if (spelt.length === name.length && spelt.toLowerCase() === name) values.push(rawHeaders[index + 1] ?? '');
-  }
-  return values;
-}
-
-function listValues(rawHeaders: readonly string[], name: string): string[] {
-  return headerValues(rawHeaders, name)
-    .join(',')
-    .split(',')
-    .map((value) => value.trim())
-    .filter((value) => value !== '');
-}
-
-function withHost(rawHeaders: readonly string[], host: string): string[] {
-  const kept: string[] = [];
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] ?? '';
-    if (name.toLowerCase() !== 'host') kept.push(name, rawHeaders[index + 1] ?? '');
-  }
-  return ['Host', host, ...kept];
 }

@@ -1,11 +1,11 @@
 /**
  * The one reading of a request's target and host: what it gives is what is matched and what is sent. Paths are read in
- * `path.ts`, hosts in `host.ts`, the header lines in `header-lines.ts`; a request that one of them refuses is a 400.
+ * `path.ts`, hosts in `host.ts`, header lines in `core/request-head.ts`; a request that one of them refuses is a 400.
  */
 import type { Reason } from '../core/reason.ts';
+import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
 import type { CanonicalTarget } from '../core/verdict.ts';
-import { headerFault } from './header-lines.ts';
 import type { Authority } from './host.ts';
 import { readAuthority } from './host.ts';
 import { hasParameters, readPath } from './path.ts';
@@ -40,10 +40,10 @@ export type TargetReading =
  * An absolute target counts when its authority is the Host; `*` and authority targets are refused. `%2F` and `;parameters`
  * are kept here and refused by `admits`, once the route is known. The query stays as written and is no part of a match.
  */
-export function canonicalTarget(request: { target: string; rawHeaders: readonly string[] }): TargetReading {
-  const fault = headerFault(request.rawHeaders);
+export function canonicalTarget(request: { target: string; headers: HeaderLines }): TargetReading {
+  const fault = request.headers.fault();
   if (fault) return refused('ambiguous-header', fault);
-  const host = readHost(request.rawHeaders);
+  const host = readHost(request.headers);
   if (host.kind === 'refused') return host;
 
   const { target } = request;
@@ -73,14 +73,9 @@ export function admits(
   return undefined;
 }
 
-function readHost(rawHeaders: readonly string[]): { kind: 'ok'; authority: Authority } | TargetRefusal {
-  let host: string | undefined;
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index];
-    if (name?.length !== 4 || name.toLowerCase() !== 'host') continue;
-    if (host !== undefined) return refused('ambiguous-host', 'the request has more than one Host');
-    host = rawHeaders[index + 1];
-  }
+function readHost(headers: HeaderLines): { kind: 'ok'; authority: Authority } | TargetRefusal {
+  const [host, ...more] = headers.all('host');
+  if (more.length > 0) return refused('ambiguous-host', 'the request has more than one Host');
   if (host === undefined) return refused('ambiguous-host', 'the request has no Host');
   // Octets beyond ASCII reach us as Latin-1 here: as IDNA they would be a name that nobody wrote.
   const authority = /[^\x21-\x7e]/.test(host) ? undefined : readAuthority(host);

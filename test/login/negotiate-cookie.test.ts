@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Offer } from '../../src/core/outcome.ts';
+import { HeaderLines } from '../../src/core/request-head.ts';
 import { forgetAsking, withoutRepeatedNegotiate } from '../../src/login/negotiate-cookie.ts';
 
 const site = new URL('https://cc.example.com');
@@ -33,19 +34,20 @@ const cases: Readonly<
   ],
   'one that proves itself otherwise': [{ authorization: 'Basic dmljdGltOngA', cookie: seconds(300) }, false, undefined],
 };
+const head = (headers: Record<string, string>) => new HeaderLines(Object.entries(headers).flat());
 for (const [name, [headers, isAsked, cookie]] of Object.entries(cases))
   test(`negotiation: ${name} is ${isAsked ? '' : 'not '}asked for a ticket`, () => {
-    const question = withoutRepeatedNegotiate([negotiate, bearer, form], headers, site, now);
+    const question = withoutRepeatedNegotiate([negotiate, bearer, form], head(headers), site, now);
     assert.deepEqual(question, { offers: [...(isAsked ? [negotiate] : []), bearer, form], ...(cookie && { cookie }) });
   });
 
 test('negotiation: where nobody takes tickets nothing is asked and nothing remembered', () => {
-  assert.deepEqual(withoutRepeatedNegotiate([form], {}, site, now), { offers: [form] });
+  assert.deepEqual(withoutRepeatedNegotiate([form], head({}), site, now), { offers: [form] });
 });
 
 test('negotiation: a login forgets it, where there is something to forget', () => {
-  assert.deepEqual(forgetAsking('a=b', site), []);
-  assert.deepEqual(forgetAsking('gatehouse-negotiate=off', new URL('http://localhost')), [
+  assert.deepEqual(forgetAsking(head({ cookie: 'a=b' }), site), []);
+  assert.deepEqual(forgetAsking(head({ cookie: 'gatehouse-negotiate=off' }), new URL('http://localhost')), [
     'gatehouse-negotiate=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax',
   ]);
 });

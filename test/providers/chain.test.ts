@@ -189,7 +189,7 @@ test('an outage among offers is told, and the offers stay usable', async () => {
 });
 
 test('after a rejected ticket the form is still offered, and nobody else judges the ticket', async () => {
-  const greedy: Script = ({ headers }) => Promise.resolve(headers.authorization ? vouched('mallory') : form);
+  const greedy: Script = ({ headers }) => Promise.resolve(headers.has('authorization') ? vouched('mallory') : form);
   const links = [scripted('kerberos', { kind: 'rejected', reason: 'clock-skew' }), scripted('local', greedy)];
   const result = await run(links, ambient({ headers: { authorization: 'Negotiate YII', accept: '*/*' } }));
   assert.deepEqual(result.outcome, { kind: 'rejected', reason: 'clock-skew' });
@@ -198,7 +198,7 @@ test('after a rejected ticket the form is still offered, and nobody else judges 
     result.steps.map(({ provider }) => provider),
     ['kerberos'],
   );
-  assert.deepEqual(links[1]?.attempts[0]?.headers, { accept: '*/*' });
+  assert.deepEqual(links[1]?.attempts[0]?.headers.raw, ['accept', '*/*']);
 });
 
 test('a handshake under way ends the run with its own offer', async () => {

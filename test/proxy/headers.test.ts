@@ -1,8 +1,10 @@
 /** What an upstream receives as headers: asserted on the wire, for the attacks of the security cases and for random ones. */
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the configuration's templates look like that.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { HeaderLines } from '../../src/core/request-head.ts';
 import { ownCookies } from '../../src/proxy/cookies.ts';
 import { HeaderComposer } from '../../src/proxy/headers.ts';
 import {
@@ -399,7 +401,7 @@ test('headers: what one request of a user was given is not taken for another ses
   const principal = { ...alice, attributes: { ...alice.attributes, groups } };
   const compose = (to: typeof route, id: string | undefined, assertion: string) =>
     composer.explain(to, {
-      rawHeaders: [],
+      headers: new HeaderLines([]),
       client: { address: '127.0.0.1', scheme: 'http' },
       peer: '127.0.0.1',
       requestId: 'request-1',
@@ -429,7 +431,7 @@ test('headers: of random header sets none of the client survives and ours always
   fc.assert(
     fc.property(headerSet, fc.boolean(), (pairs, upgrade) => {
       const headers = composer.compose(other, {
-        rawHeaders: ['Host', 'a', ...pairs.flat()],
+        headers: new HeaderLines(['Host', 'a', ...pairs.flat()]),
         client: { address: '127.0.0.1', scheme: 'http' },
         peer: '127.0.0.1',
         requestId: 'request-1',

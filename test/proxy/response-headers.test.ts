@@ -1,8 +1,10 @@
 /** What a client receives as headers: redirects and cookies as the browser must see them, nothing of the upstream's connection. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { HeaderLines } from '../../src/core/request-head.ts';
 import { ownCookies } from '../../src/proxy/cookies.ts';
-import { type HeaderLines, responseHeaders } from '../../src/proxy/response-headers.ts';
+import { responseHeaders } from '../../src/proxy/response-headers.ts';
 import { testRoute } from '../support/scenes/data-plane.ts';
 import { bounded } from '../support/tools/bounded.ts';
 
@@ -18,7 +20,7 @@ interface Case {
 }
 
 function headersFor(
-  upstream: HeaderLines,
+  upstream: Readonly<Record<string, string | readonly string[]>>,
   {
     path = '/one/',
     upstreamPath,
@@ -36,7 +38,8 @@ function headersFor(
     headers: new Map([['host', host]]),
     reply,
   };
-  const lines = responseHeaders(upstream, forward, isOwn, status);
+  const raw = Object.entries(upstream).flatMap(([name, values]) => [values].flat().flatMap((value) => [name, value]));
+  const lines = responseHeaders(new HeaderLines(raw), forward, isOwn, status);
   return (name: string) => lines.filter((_, index) => index % 2 === 1 && lines[index - 1]?.toLowerCase() === name);
 }
 

@@ -1,12 +1,14 @@
 /** Hosts in their one spelling, and the Host and other header lines of a request. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { HeaderLines } from '../../src/core/request-head.ts';
 import { canonicalRouteHost, readAuthority } from '../../src/routing/host.ts';
 import { canonicalTarget } from '../../src/routing/target.ts';
 import { trials } from '../support/tools/properties.ts';
 
-const read = (...rawHeaders: string[]) => canonicalTarget({ target: '/', rawHeaders });
+const read = (...rawHeaders: string[]) => canonicalTarget({ target: '/', headers: new HeaderLines(rawHeaders) });
 const reasonOf = (reading: ReturnType<typeof read>) =>
   reading.kind === 'refused' ? reading.reason : reading.target.host;
 

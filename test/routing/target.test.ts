@@ -1,7 +1,9 @@
 /** The one reading of a request target: tables, hostile lines, and properties that hold for anything. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { HeaderLines } from '../../src/core/request-head.ts';
 import { compileLocations, upstreamTarget } from '../../src/routing/locations.ts';
 import { matchedText, maxPath, readPath } from '../../src/routing/path.ts';
 import { admits, canonicalTarget, maxTarget } from '../../src/routing/target.ts';
@@ -10,7 +12,8 @@ import { hostileLines } from '../support/tools/hostile-lines.ts';
 import { trials } from '../support/tools/properties.ts';
 
 const gate = ['Host', 'gate.test'];
-const read = (target: string, rawHeaders: string[] = gate) => canonicalTarget({ target, rawHeaders });
+const read = (target: string, rawHeaders: string[] = gate) =>
+  canonicalTarget({ target, headers: new HeaderLines(rawHeaders) });
 const locations = compileLocations([
   routeAt('/admin'),
   routeAt('/public', { access: 'public' }),

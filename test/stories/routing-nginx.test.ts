@@ -1,9 +1,11 @@
 /** The same locations in nginx and in the gateway: they choose alike, and send the upstream the same path. */
+
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http from 'node:http';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
+import { HeaderLines } from '../../src/core/request-head.ts';
 import type { Route } from '../../src/core/route.ts';
 import { locationProblems } from '../../src/routing/location-problems.ts';
 import { compileLocations, upstreamTarget } from '../../src/routing/locations.ts';
@@ -132,7 +134,7 @@ const requestPath = fc
 /** What must hold between nginx's answer and ours; returns whether there was anything to compare. */
 function compare(routes: readonly Route[], host: string, target: string, seen: Seen): boolean {
   const where = `${host} ${target} in ${routes.map(({ name }) => name).join(' | ')}`;
-  const reading = canonicalTarget({ target, rawHeaders: ['Host', host] });
+  const reading = canonicalTarget({ target, headers: new HeaderLines(['Host', host]) });
   if (reading.kind === 'refused') return false;
   const locations = compileLocations(routes);
   const redirect = locations.closingSlash(reading.target.host, reading.target.path);

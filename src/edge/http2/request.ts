@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { HeaderLines } from '../../core/request-head.ts';
 
 /** Where the connection is to be seen from a request; destroying it ends the request alone, not its neighbours. */
 export interface StreamSocket {
@@ -36,12 +37,12 @@ export class Http2Request extends Readable {
   constructor(stream: ServerHttp2Stream, rawHeaders: readonly string[], socket: TLSSocket) {
     super({ highWaterMark: 65_536 });
     this.#stream = stream;
-    const pseudo = pseudoHeaders(rawHeaders);
-    this.method = pseudo.get(':method') ?? '';
-    this.url = pseudo.get(':path') ?? '';
+    const lines = new HeaderLines(rawHeaders);
+    this.method = lines.all(':method')[0] ?? '';
+    this.url = lines.all(':path')[0] ?? '';
     this.complete = stream.endAfterHeaders;
-    this.rawHeaders = plainHeaders(rawHeaders, pseudo.get(':authority'), !stream.endAfterHeaders);
-    this.headers = headersOf(this.rawHeaders);
+    this.rawHeaders = plainHeaders(lines, !stream.endAfterHeaders);
+    this.headers = new HeaderLines(this.rawHeaders).toNode().headers;
     this.socket = socketOf(stream, socket);
     // A request without a listener must not end the process: its client has only gone.
     this.on('error', () => undefined);
@@ -83,16 +84,7 @@ export class Http2Request extends Readable {
 
 /** The value of a pseudo-header, before a request is made of it. */
 export function pseudoHeader(rawHeaders: readonly string[], name: string): string | undefined {
-  return pseudoHeaders(rawHeaders).get(name);
-}
-
-function pseudoHeaders(rawHeaders: readonly string[]): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] ?? '';
-    if (name.startsWith(':')) found.set(name, rawHeaders[index + 1] ?? '');
-  }
-  return found;
+  return new HeaderLines(rawHeaders).all(name)[0];
 }
 
 /**
@@ -100,46 +92,18 @@ function pseudoHeaders(rawHeaders: readonly string[]): ReadonlyMap<string, strin
  * and the request is refused for having two. Cookies may come in crumbs, which are one header (§8.2.3). A body without a
  * length is what HTTP/1.1 calls chunked.
  */
-function plainHeaders(rawHeaders: readonly string[], authority: string | undefined, hasBody: boolean): string[] {
+function plainHeaders(stream: HeaderLines, hasBody: boolean): string[] {
+  const [authority] = stream.all(':authority');
   const lines = authority === undefined ? [] : ['Host', authority];
-  const crumbs: string[] = [];
-  let hasLength = false;
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] ?? '';
-    const value = rawHeaders[index + 1] ?? '';
-    if (name.startsWith(':')) continue;
-    if (name === 'host' && value.toLowerCase() === authority?.toLowerCase()) continue;
-    if (name === 'cookie') {
-      crumbs.push(value);
-      continue;
-    }
-    if (name === 'content-length') hasLength = true;
+  stream.each((name, value) => {
+    if (name.startsWith(':') || name === 'cookie') return;
+    if (name === 'host' && value.toLowerCase() === authority?.toLowerCase()) return;
     lines.push(name, value);
-  }
-  if (crumbs.length > 0) lines.push('cookie', crumbs.join('; '));
-  if (hasBody && !hasLength) lines.push('transfer-encoding', 'chunked');
+  });
+  if (stream.has('cookie')) lines.push('cookie', stream.all('cookie').join('; '));
+  if (hasBody && !stream.has('content-length')) lines.push('transfer-encoding', 'chunked');
   return lines;
 }
-
-/** As Node makes them of HTTP/1.1: of headers that count once the first, of the others all. */
-function headersOf(rawHeaders: readonly string[]): Readonly<IncomingHttpHeaders> {
-  const headers: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const name = (rawHeaders[index] ?? '').toLowerCase();
-    const value = rawHeaders[index + 1] ?? '';
-    const before = headers[name];
-    if (before === undefined) headers[name] = name === 'set-cookie' ? [value] : value;
-    else if (typeof before !== 'string') before.push(value);
-    else if (!single.has(name)) headers[name] = `${before}, ${value}`;
-  }
-  return headers;
-}
-
-const single: ReadonlySet<string> = new Set([
-  ...['age', 'authorization', 'content-length', 'content-type', 'etag', 'expires', 'from', 'host', 'if-modified-since'],
-  ...['if-unmodified-since', 'last-modified', 'location', 'max-forwards', 'proxy-authorization', 'referer'],
-  ...['retry-after', 'server', 'user-agent'],
-]);
 
 function socketOf(stream: ServerHttp2Stream, { remoteAddress, remotePort }: TLSSocket): StreamSocket {
   return {

@@ -4,6 +4,7 @@ import { constants, performServerHandshake, type ServerHttp2Session, type Server
 import type { TLSSocket } from 'node:tls';
 import type { Log } from '../../core/log.ts';
 import { noteExpectation } from '../expect-continue.ts';
+import { headOf } from '../head-of.ts';
 import { Http2Request, pseudoHeader } from './request.ts';
 import { Http2Response } from './response.ts';
 
@@ -103,7 +104,7 @@ export class Http2Sessions {
     // The one place that knows they are not Node's own: they have what the gateway, Express and helmet use of those.
     const request = ownRequest as unknown as IncomingMessage;
     const response = ownResponse as unknown as ServerResponse;
-    const { expect } = request.headers;
+    const expect = headOf(request).single('expect');
     if (expect?.toLowerCase() === '100-continue') noteExpectation(request, response);
     else if (expect !== undefined) return void response.writeHead(constants.HTTP_STATUS_EXPECTATION_FAILED).end();
     this.#parts.serve(request, response);

@@ -4,7 +4,6 @@
  */
 import type { Route } from '../../core/route.ts';
 import type { Asked, GatewayRequest } from '../../core/verdict.ts';
-import { headerValues } from '../../routing/client-address.ts';
 import { readAuthority } from '../../routing/host.ts';
 
 /** Where front proxies ask. Envoy writes the path that it asks about behind it. */
@@ -67,7 +66,7 @@ export function readAsked(call: GatewayRequest, setting: AskedSetting): AskedRea
   if (!options) return refused('the address has a parameter that is not known, or one twice');
   const target = one(call, 'x-original-uri', 'x-forwarded-uri', options.path);
   if (!target) return refused('the original URI is missing, empty, or said in two ways');
-  const isNginx = headerValues(call.rawHeaders, 'x-original-uri').length > 0;
+  const isNginx = call.headers.has('x-original-uri');
   const host = hostOf(call, options.path !== undefined, isNginx, setting);
   if (!host) return refused('the original host is missing, empty, malformed, or said in two ways');
   const named = one(call, 'x-original-method', 'x-forwarded-method');
@@ -84,7 +83,7 @@ export function readAsked(call: GatewayRequest, setting: AskedSetting): AskedRea
       method,
       target,
       upgrade: isUpgrade(call),
-      rawHeaders: ['Host', host, ...linesBut(call.rawHeaders, aboutTheRequest)],
+      headers: call.headers.without((name) => aboutTheRequest.test(name)).with('Host', host),
       asked: { sendsAsWritten, ...(route !== undefined && { route }) },
     },
     use: answer === 'page' || answer === 'again' ? 'page' : isNginx ? 'check' : 'pass',
@@ -118,8 +117,8 @@ function readOptions(target: string): Options | undefined {
 }
 
 /** The route that Envoy has matched: its address has no room for it. Whoever else brings the header can only be refused for it. */
-function routeNamed({ rawHeaders }: GatewayRequest): string | undefined | false {
-  const [written, ...more] = headerValues(rawHeaders, 'x-original-route');
+function routeNamed({ headers }: GatewayRequest): string | undefined | false {
+  const [written, ...more] = headers.all('x-original-route');
   if (written === undefined) return undefined;
   try {
     const name = decodeURIComponent(written);
@@ -137,7 +136,7 @@ function one(call: GatewayRequest, ...sources: readonly (string | undefined)[]):
   const values: string[] = [];
   for (const source of sources) {
     if (source === undefined) continue;
-    const found = source.startsWith('/') ? [source] : headerValues(call.rawHeaders, source);
+    const found = source.startsWith('/') ? [source] : call.headers.all(source);
     if (found.length > 1 || found[0]?.trim() === '') return undefined;
     values.push(...found);
   }
@@ -157,26 +156,16 @@ function hostOf(
   const said = one(call, 'x-original-host', 'x-forwarded-host');
   if (said === undefined || said !== '') return said !== undefined && readAuthority(said) ? said : undefined;
   if (!isEnvoy && !isNginx) return undefined;
-  const [host, ...more] = headerValues(call.rawHeaders, 'host');
+  const [host, ...more] = call.headers.all('host');
   const read = host === undefined || more.length > 0 ? undefined : readAuthority(host);
   if (!read) return undefined;
   return isEnvoy || !hasHosts || isKnownHost(read.host) ? host : undefined;
 }
 
 /** Some proxies take `Upgrade` off, being for one hop, and leave the rest of the handshake. */
-function isUpgrade({ rawHeaders }: GatewayRequest): boolean {
-  const said = ['upgrade', 'x-original-upgrade', 'x-forwarded-upgrade'].flatMap((name) =>
-    headerValues(rawHeaders, name),
-  );
-  return said.some((value) => /\bwebsocket\b/i.test(value)) || headerValues(rawHeaders, 'sec-websocket-key').length > 0;
-}
-
-function linesBut(rawHeaders: readonly string[], left: RegExp): string[] {
-  const lines: string[] = [];
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2)
-    if (!left.test((rawHeaders[index] ?? '').toLowerCase()))
-      lines.push(rawHeaders[index] ?? '', rawHeaders[index + 1] ?? '');
-  return lines;
+function isUpgrade({ headers }: GatewayRequest): boolean {
+  const said = ['upgrade', 'x-original-upgrade', 'x-forwarded-upgrade'].flatMap((name) => headers.all(name));
+  return said.some((value) => /\bwebsocket\b/i.test(value)) || headers.has('sec-websocket-key');
 }
 
 function refused(detail: string): AskedReading {

@@ -5,7 +5,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GatewayError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import type { HeaderLines } from '../../core/request-head.ts';
 import type { Forward, GatewayRequest, Verdict } from '../../core/verdict.ts';
+import { headOf } from '../../edge/head-of.ts';
 import type { ReplyHeaders } from '../../portal/send-page.ts';
 import { isNeverForwarded } from '../../proxy/forward.ts';
 import { compileNamespace } from '../../proxy/header-names.ts';
@@ -85,7 +87,7 @@ export class ForwardAuthCarrier {
     if (verdict.kind !== 'forward') return decided;
     if (isNeverForwarded(request.method))
       return refuse('METHOD_NOT_ALLOWED', 'method-not-allowed', `${request.method} is never forwarded`);
-    const left = this.#leftover(call.rawHeaders, verdict.forward);
+    const left = this.#leftover(call.headers, verdict.forward);
     if (left !== undefined)
       return refuse(
         'BAD_REQUEST',
@@ -101,13 +103,14 @@ export class ForwardAuthCarrier {
    * A header that only the gateway may set, and that the proxy in front would send on as the client wrote it: misspelt, or
    * one that the answer has no value for (Caddy's CVE-2026-30851). The built-in proxy drops these; here nobody would.
    */
-  #leftover(rawHeaders: readonly string[], { headers }: Forward): string | undefined {
-    for (let index = 0; index < rawHeaders.length; index += 2) {
-      const name = (rawHeaders[index] ?? '').toLowerCase();
-      if (!this.#owns(name) || forwarding.test(name)) continue;
-      if (!this.#parts.identityNames.includes(name) || !headers.has(name)) return name;
-    }
-    return undefined;
+  #leftover(lines: HeaderLines, { headers }: Forward): string | undefined {
+    const { identityNames } = this.#parts;
+    let found: string | undefined;
+    lines.each((name) => {
+      if (found !== undefined || !this.#owns(name) || forwarding.test(name)) return;
+      if (!identityNames.includes(name) || !headers.has(name)) found = name;
+    });
+    return found;
   }
 
   async #conclude(decided: Decided, request: IncomingMessage, response: ServerResponse, asked?: Asked): Promise<void> {
@@ -169,7 +172,7 @@ export class ForwardAuthCarrier {
 
   /** A status for a proxy that shows it to nobody: in JSON whoever looks, with the login's address beside it. */
   #sayLogin(verdict: Declined, request: IncomingMessage, response: ServerResponse): void {
-    request.headers['sec-fetch-mode'] = 'cors';
+    request.rawHeaders = [...headOf(request).with('sec-fetch-mode', 'cors').raw];
     if (verdict.kind === 'authenticate' || verdict.kind === 'step-up')
       response.setHeader('x-gatehouse-login', this.#parts.publicUrl.origin + loginAddressOf(verdict));
   }
@@ -193,14 +196,10 @@ function refused(request: GatewayRequest, error: GatewayError, reason: Reason): 
  * is on the wire, and a form is only kept where its body has come along.
  */
 function pose(request: IncomingMessage, { request: asked }: Asked): void {
-  const hasBody =
-    request.method === 'POST' &&
-    (Number(request.headers['content-length'] ?? 0) > 0 || 'transfer-encoding' in request.headers);
+  const hasBody = request.method === 'POST' && asked.headers.framing().kind !== 'none';
   if (asked.method !== 'HEAD') request.method = asked.method;
   request.url = asked.target;
-  const [, host] = asked.rawHeaders;
-  if (host !== undefined) request.headers.host = host;
-  if (!hasBody) delete request.headers['content-type'];
+  request.rawHeaders = [...asked.headers.without((name) => name === 'content-type' && !hasBody).raw];
 }
 
 function send(request: IncomingMessage, response: ServerResponse, headers: ReplyHeaders): void {

@@ -71,7 +71,7 @@ class KerberosProvider implements Provider {
   async attempt({ stage, headers, url, address, signal }: Attempt): Promise<Outcome> {
     const wantsForm = url.searchParams.getAll('method').includes('form');
     if (stage !== 'ambient' || wantsForm || !this.#isNear(address)) return { kind: 'challenge', offers: [] };
-    const reading = readNegotiate(headers.authorization);
+    const reading = readNegotiate(headers.single('authorization'));
     switch (reading.kind) {
       case 'none':
         return { kind: 'challenge', offers: [negotiate] };

@@ -100,7 +100,7 @@ class OidcProvider implements Provider {
   }
 
   async #ambient({ headers, signal }: Attempt): Promise<Outcome> {
-    const token = this.#bearer && bearerTokenIn(headers.authorization);
+    const token = this.#bearer && bearerTokenIn(headers.single('authorization'));
     if (!this.#bearer || token === undefined)
       return signal.aborted ? this.#within(signal, 'login', async () => this.#offer()) : this.#offer();
     const bearer = this.#bearer;

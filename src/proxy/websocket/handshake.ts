@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Forward } from '../../core/verdict.ts';
+import { headOf } from '../../edge/head-of.ts';
 import type { UpstreamServerPool } from '../upstream-pool.ts';
 
 /** What a server made of a handshake. */
@@ -59,13 +60,14 @@ export function shakeHands(agent: UpstreamServerPool, forward: Forward, signal: 
 }
 
 /** What is wrong with a 101: a tunnel opens for WebSocket only, and for an answer to this very request (RFC 6455 §4.1). */
-function handshakeFault({ headers, statusCode }: IncomingMessage, { headers: sent }: Forward): string | undefined {
-  if (statusCode !== 101) return `is a ${statusCode}`;
-  if (headers.upgrade?.trim().toLowerCase() !== 'websocket') return 'switches to another protocol';
+function handshakeFault(answer: IncomingMessage, { headers: sent }: Forward): string | undefined {
+  const head = headOf(answer);
+  if (answer.statusCode !== 101) return `is a ${answer.statusCode}`;
+  if (head.single('upgrade')?.trim().toLowerCase() !== 'websocket') return 'switches to another protocol';
   const accept = createHash('sha1')
     .update(`${sent.get('sec-websocket-key')}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
     .digest('base64');
-  return headers['sec-websocket-accept'] === accept ? undefined : 'does not accept the key that was sent';
+  return head.single('sec-websocket-accept') === accept ? undefined : 'does not accept the key that was sent';
 }
 
 function onConnected(request: ClientRequest, then: () => void): void {

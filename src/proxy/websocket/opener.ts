@@ -10,6 +10,7 @@ import type { Log } from '../../core/log.ts';
 import type { Reason } from '../../core/reason.ts';
 import type { Forward } from '../../core/verdict.ts';
 import { closeSocket } from '../../edge/close-socket.ts';
+import { headOf } from '../../edge/head-of.ts';
 import type { Connections } from '../connections.ts';
 import type { OwnCookie } from '../cookies.ts';
 import { responseHeaders } from '../response-headers.ts';
@@ -154,10 +155,7 @@ export class WebSocketOpener {
   #head(answer: IncomingMessage, forward: Forward, own: readonly string[]): string {
     const { statusCode = 502, statusMessage = '' } = answer;
     const phrase = /^[\x20-\x7e]*$/.test(statusMessage) ? statusMessage : '';
-    const lines = [
-      ...own,
-      ...responseHeaders(linesOf(answer.rawHeaders), forward, this.#options.isOwnCookie, statusCode),
-    ];
+    const lines = [...own, ...responseHeaders(headOf(answer), forward, this.#options.isOwnCookie, statusCode)];
     let head = `HTTP/1.1 ${statusCode} ${phrase}\r\n`;
     for (let index = 0; index + 1 < lines.length; index += 2) head += `${lines[index]}: ${lines[index + 1]}\r\n`;
     return `${head}\r\n`;
@@ -165,32 +163,21 @@ export class WebSocketOpener {
 }
 
 /** Whether a request asks for a WebSocket; what asks for another protocol is an ordinary request to us. */
-export function isWebSocketUpgrade(request: Pick<IncomingMessage, 'headers'>): boolean {
-  return request.headers.upgrade?.trim().toLowerCase() === 'websocket';
+export function isWebSocketUpgrade(request: Pick<IncomingMessage, 'rawHeaders'>): boolean {
+  return headOf(request).single('upgrade')?.trim().toLowerCase() === 'websocket';
 }
 
 /** What keeps a request from being an opening handshake (RFC 6455 §4.2.1). */
 function requestFault(request: IncomingMessage): string | undefined {
-  const { headers, method, httpVersion } = request;
+  const { method, httpVersion } = request;
+  const head = headOf(request);
   if (!isWebSocketUpgrade(request)) return 'the upgrade is to another protocol than WebSocket';
   if (method !== 'GET' || httpVersion !== '1.1') return 'a WebSocket opens with a GET of HTTP/1.1';
   // A body would be read as frames by one side and as a body by the other.
-  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0)
-    return 'an upgrade request has no body';
-  if (!/^[A-Za-z0-9+/]{22}==$/.test(headers['sec-websocket-key'] ?? ''))
+  if (head.framing().kind !== 'none') return 'an upgrade request has no body';
+  if (!/^[A-Za-z0-9+/]{22}==$/.test(head.single('sec-websocket-key') ?? ''))
     return 'Sec-WebSocket-Key is missing or malformed';
   return undefined;
-}
-
-function linesOf(rawHeaders: readonly string[]): Record<string, string | string[]> {
-  const lines: Record<string, string | string[]> = Object.create(null) as Record<string, string | string[]>;
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const name = (rawHeaders[index] ?? '').toLowerCase();
-    const value = rawHeaders[index + 1] ?? '';
-    const before = lines[name];
-    lines[name] = before === undefined ? value : [before, value].flat();
-  }
-  return lines;
 }
 
 /** A reset is the only way to say that a body which ends with the connection is not whole. */

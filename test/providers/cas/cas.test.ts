@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import type { ProbeStep, Provider } from '../../../src/core/provider.ts';
+import { HeaderLines } from '../../../src/core/request-head.ts';
 import { cas } from '../../../src/providers/cas/index.ts';
 import { MemoryStore } from '../../../src/store/memory.ts';
 import { type Outage, type ProviderUnderTest, providerContract } from '../../contract/provider.ts';
@@ -149,7 +150,7 @@ test('cas: the service that is validated is ours, whatever address the ticket ca
   const attempt = callbackAttempt(journey, 'ST-1');
   const url = new URL(attempt.url.href.replace('gate.test', 'b.example'));
   url.searchParams.append('service', 'https://b.example/');
-  const headers = { host: 'b.example', 'x-forwarded-host': 'b.example' };
+  const headers = new HeaderLines(['host', 'b.example', 'x-forwarded-host', 'b.example']);
   assert.deepEqual(await provider.attempt({ ...attempt, url, headers }), {
     kind: 'rejected',
     reason: 'ticket-rejected',

@@ -1,4 +1,5 @@
 /** The data plane on a listener of its own, without the pipeline: what the tests of `src/proxy` send requests to. */
+
 import { EventEmitter, once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
@@ -8,6 +9,7 @@ import type { Principal } from '../../../src/core/principal.ts';
 import type { Route, UpstreamTls } from '../../../src/core/route.ts';
 import type { Session } from '../../../src/core/session.ts';
 import type { Forward } from '../../../src/core/verdict.ts';
+import { headOf } from '../../../src/edge/head-of.ts';
 import { Connections } from '../../../src/proxy/connections.ts';
 import { ownCookies } from '../../../src/proxy/cookies.ts';
 import { Forwarder, type ForwardResult } from '../../../src/proxy/forward.ts';
@@ -122,7 +124,7 @@ export async function startDataPlane(t: TestContext, options: DataPlaneOptions):
     const who =
       'principal' in options && options.principal === undefined ? {} : { principal, ...(live && { session: live }) };
     const headers = composer.compose(route, {
-      rawHeaders: request.rawHeaders,
+      headers: headOf(request),
       client: { address: request.socket.remoteAddress ?? '', scheme: 'http' },
       peer: request.socket.remoteAddress ?? '',
       requestId: 'request-1',
