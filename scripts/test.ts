@@ -24,6 +24,8 @@ const preloads = ['test/support/tools/loopback-only.ts', 'test/support/tools/end
 export async function verify(scope: Scope): Promise<number> {
   process.chdir(root);
   const failed = [lint(), types()].filter((step) => step !== undefined);
+  const { PROPERTY_SEED = 'fixed', PROPERTY_RUNS = '1' } = process.env;
+  console.log(`random tests: seed ${PROPERTY_SEED}, scale ${PROPERTY_RUNS}`);
   const { closing, success } = await tests(testFiles(scope), wholeRunMs[scope]);
   if (!success) failed.push('tests');
   console.log(failed.length === 0 ? '\nAll checks passed.' : `\nFailed: ${failed.join(', ')}.`);

@@ -1,6 +1,7 @@
 /**
  * How properties are tried: from one fixed seed, so that a run says of a change only what the change did. To look for
- * what no run has met, set `PROPERTY_SEED` to `random` or to a number, and `PROPERTY_RUNS` to how many times as long.
+ * what no run has met, `npm run soak properties` sets another seed (`PROPERTY_SEED`: a number, or `random`) and a hundred
+ * times as many cases (`PROPERTY_RUNS`).
  */
 import { env } from 'node:process';
 
