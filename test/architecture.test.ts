@@ -65,6 +65,48 @@ test('architecture: imports go down the floors, never up and never sideways', ()
   assertNone(offences, 'imports go down only');
 });
 
+/** The files of src that each file imports, types included. */
+const graph = new Map(
+  sources.map((file) => [
+    file,
+    imports(file)
+      .filter((target) => target.startsWith('.'))
+      .map((target) => path.relative(root, path.resolve(root, path.dirname(file), target))),
+  ]),
+);
+
+/** The first circle that is met from each node on, written as a way. */
+function circles(edges: ReadonlyMap<string, Iterable<string>>): string[] {
+  const done = new Set<string>();
+  const way: string[] = [];
+  const found: string[] = [];
+  const walk = (node: string): void => {
+    if (way.includes(node)) return void found.push([...way.slice(way.indexOf(node)), node].join(' → '));
+    if (done.has(node)) return;
+    way.push(node);
+    for (const next of edges.get(node) ?? []) walk(next);
+    way.pop();
+    done.add(node);
+  };
+  for (const node of edges.keys()) walk(node);
+  return found;
+}
+
+test('architecture: no file imports itself by way of others', () => {
+  assertNone(circles(graph), 'imports have no circle, those of types included');
+});
+
+test('architecture: inside a room a folder stands above or below each of its neighbours', () => {
+  // A folder counts as one, with all that is below it: a file of the room beside it imports it, or is imported, never both.
+  const nodeOf = (file: string): string => file.split(path.sep).slice(0, 3).join(path.sep);
+  const edges = new Map<string, Set<string>>();
+  for (const [file, targets] of graph)
+    for (const target of targets)
+      if (roomOf(target) === roomOf(file) && nodeOf(target) !== nodeOf(file))
+        edges.set(nodeOf(file), (edges.get(nodeOf(file)) ?? new Set()).add(nodeOf(target)));
+  assertNone(circles(edges), 'folders of a room have floors, too');
+});
+
 test('architecture: what src imports from npm is a dependency of the product, not of its development', () => {
   const { dependencies, optionalDependencies } = JSON.parse(read('package.json'));
   const product = new Set(Object.keys({ ...dependencies, ...optionalDependencies }));
@@ -111,6 +153,21 @@ test(`architecture: no source file is longer than ${maxLines} lines`, () => {
     .filter(({ lines }) => lines > maxLines)
     .map(({ file, lines }) => `${file}: ${lines} lines`);
   assertNone(offences, `a file has up to ${maxLines} lines`);
+});
+
+test('architecture: a comment names files that exist', () => {
+  const tree = globSync('**/*.{ts,mjs}', { cwd: root, exclude: ['node_modules', 'dist', 'coverage'] });
+  const ends = new Set(
+    tree.flatMap((file) =>
+      file.split(path.sep).map((_, index, parts) => parts.slice(index).join('/').replaceAll('\\', '/')),
+    ),
+  );
+  const offences = programs.flatMap((file) => {
+    const comments = read(file).match(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm) ?? [];
+    const names = comments.flatMap((comment) => comment.match(/(?<![\w./*-])\w[\w./-]*\.(?:ts|mjs)\b/g) ?? []);
+    return names.filter((name) => !ends.has(name)).map((name) => `${file}: ${name}`);
+  });
+  assertNone(offences, 'a file that a comment names is there');
 });
 
 test('architecture: a test that draws at random draws from the seed of the run', () => {

@@ -1,6 +1,6 @@
 /**
  * What every way of signing in shares: attempts for the chain, the admission of whom it vouched for, the session, the
- * audit. `authenticate-request.ts`, `password-login.ts` and `federated-login.ts` are the ways.
+ * audit. `authenticate-request.ts`, `password-login.ts` and `federated-routes.ts` are the ways.
  */
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
