@@ -1,7 +1,6 @@
 /** What can only be checked with several rooms' options side by side: names that must exist, locations that clash. */
 import type { RefinementCtx } from 'zod';
 import type { AdminOptions } from '../admin/options.ts';
-import { OperatorError } from '../core/errors.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from '../login/options.ts';
 import type { RoleOptions } from '../policy/roles.ts';
 import type { HeaderTemplates } from '../proxy/options.ts';
@@ -55,13 +54,8 @@ function checkChain({ login, providers }: CheckedDocument, report: Report): void
 /** What a kind of provider says of its own options, at the key that it names. */
 function checkProviders({ providers }: CheckedDocument, report: Report): void {
   for (const [name, options] of Object.entries(providers)) {
-    try {
-      providerKind(options.type)?.check?.(name, options);
-    } catch (error) {
-      if (!(error instanceof OperatorError)) throw error;
-      const [, key, what = error.message] = /^providers\.[^:]+: (?:(\w+(?:\.\w+)*): )?(.*)$/.exec(error.message) ?? [];
-      report(['providers', name, ...(key?.split('.') ?? [])], what, error.hint);
-    }
+    for (const { key, message, hint } of providerKind(options.type)?.checkTogether?.(options) ?? [])
+      report(['providers', name, ...key.split('.')], message, hint);
   }
 }
 

@@ -19,6 +19,13 @@ export interface ProviderContext {
   lookUp(provider: string, username: string, signal: AbortSignal): Promise<Outcome>;
 }
 
+/** Options that contradict one another: where it shows best, in dots, and what to do about it. */
+export interface OptionProblem {
+  readonly key: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
 /** A kind of provider: the schema of its options, and what makes one of them. */
 export interface ProviderDefinition<Options extends z.ZodObject = z.ZodObject> {
   readonly options: Options;
@@ -28,8 +35,8 @@ export interface ProviderDefinition<Options extends z.ZodObject = z.ZodObject> {
   readonly isFederated?: boolean;
   /** True where users can be looked up that somebody else has vouched for: it implements `lookUp`. */
   readonly isDirectory?: boolean;
-  /** Throws an OperatorError where options contradict one another; `create` does so too. Looks at nothing beside them. */
-  check?(name: string, options: z.output<Options>): void;
+  /** What takes more than one option. Asked once, when a configuration is read; `create` relies on it. */
+  checkTogether?(options: z.output<Options>): readonly OptionProblem[];
   /**
    * Reads the files that options name, for `gatehouse check`: gives what is worth a warning, and throws an OperatorError where
    * `create` would.

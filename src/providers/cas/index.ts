@@ -17,12 +17,8 @@ import { XmlError } from './xml.ts';
 export const cas = defineProvider({
   options: casOptions,
   isFederated: true,
-  check: checkTogether,
-  create: (options, context) => {
-    const settled = { ...options, timeout: options.timeout ?? usualTimeout };
-    checkTogether(context.name, settled);
-    return new CasProvider(settled, context);
-  },
+  checkTogether,
+  create: (options, context) => new CasProvider({ ...options, timeout: options.timeout ?? usualTimeout }, context),
 });
 
 /** What a login under way remembers of its beginning. */

@@ -1,8 +1,8 @@
 /** The options of a CAS server, and what they mean put together. */
 import * as z from 'zod';
 import { duration, httpUrl } from '../../config/values.ts';
-import { OperatorError } from '../../core/errors.ts';
 import { caBundle } from '../../remote/trust-options.ts';
+import type { OptionProblem } from '../define.ts';
 
 const attributeName = () =>
   z
@@ -54,14 +54,18 @@ export const casOptions = z.strictObject({
 /** The options after they have been read. */
 export type CasOptions = z.output<typeof casOptions> & { readonly timeout: number };
 
-/** Checks what takes more than one option, and throws an OperatorError that names them. */
-export function checkTogether(name: string, { url, ca, renew, gateway }: z.output<typeof casOptions>): void {
-  const fail = (keys: string, what: string, hint: string): never => {
-    throw new OperatorError(`providers.${name}: ${keys}: ${what}`, hint);
-  };
+/** What takes more than one option. */
+export function checkTogether({ url, ca, renew, gateway }: z.output<typeof casOptions>): readonly OptionProblem[] {
+  const problems: OptionProblem[] = [];
   if (renew && gateway)
-    fail('renew, gateway', 'one always asks for credentials, the other never', 'keep one of the two');
-  if (ca && url.protocol !== 'https:') fail('ca', 'there is no TLS that could be checked', 'use an https:// url');
+    problems.push({
+      key: 'gateway',
+      message: 'asks for no credentials ever, and renew for each login',
+      hint: 'keep one of the two',
+    });
+  if (ca && url.protocol !== 'https:')
+    problems.push({ key: 'ca', message: 'there is no TLS that could be checked', hint: 'use an https:// url' });
+  return problems;
 }
 
 /** Whether what goes to and from the server can be read and changed on the way. */

@@ -21,11 +21,8 @@ import { type ProbePlan, probeDirectory } from './probe.ts';
 export const ldap = defineProvider({
   options: ldapOptions,
   isDirectory: true,
-  check: checkTogether,
-  create: (options, context) => {
-    checkTogether(context.name, options);
-    return new LdapProvider(options, context);
-  },
+  checkTogether,
+  create: (options, context) => new LdapProvider(options, context),
 });
 
 class LdapProvider implements Provider {

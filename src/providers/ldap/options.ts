@@ -1,9 +1,9 @@
 /** The options of an LDAP directory, and what they mean put together. */
 import * as z from 'zod';
 import { duration, secret } from '../../config/values.ts';
-import { OperatorError } from '../../core/errors.ts';
 import { caBundle, pin } from '../../remote/trust-options.ts';
 import { tlsClientOptions } from '../../tls/client.ts';
+import type { OptionProblem } from '../define.ts';
 import { isDn } from './dn.ts';
 import { FilterTemplate } from './filter.ts';
 import type { GroupSource } from './groups.ts';
@@ -116,35 +116,32 @@ export interface AttributeMap {
   readonly others: readonly (readonly [name: string, attribute: string])[];
 }
 
-/** Checks what takes more than one option, and throws an OperatorError that names them. */
-export function checkTogether(name: string, options: LdapOptions): void {
-  const fail = (keys: string, what: string, hint: string): never => {
-    throw new OperatorError(`providers.${name}: ${keys}: ${what}`, hint);
-  };
-  if ((options.managerDn === undefined) !== (options.managerPassword === undefined)) {
-    fail('managerDn, managerPassword', 'one is there without the other', 'give both, or neither to search anonymously');
+/** What takes more than one option. */
+export function checkTogether(options: LdapOptions): readonly OptionProblem[] {
+  const problems: OptionProblem[] = [];
+  const problem = (key: string, message: string, hint: string) => problems.push({ key, message, hint });
+  const { managerDn, managerPassword, startTls, url, pins, servername, userSearchFilter, groups, attributes } = options;
+  if ((managerDn === undefined) !== (managerPassword === undefined)) {
+    const [there, missing] =
+      managerDn === undefined ? ['managerPassword', 'managerDn'] : ['managerDn', 'managerPassword'];
+    problem(there, `is there without ${missing}`, 'give both, or neither to search anonymously');
   }
-  if (options.startTls && options.url.some(({ secure }) => secure)) {
-    fail('startTls', 'an ldaps:// connection is TLS already', 'use ldap:// with startTls, or drop startTls');
-  }
-  const hasTls = options.startTls || options.url.every(({ secure }) => secure);
-  if (!hasTls && (options.pins || options.servername !== undefined)) {
-    fail('pins, servername', 'there is no TLS that could be checked', 'use ldaps:// or startTls: true');
-  }
-  if (options.userSearchFilter && (!options.userSearchFilter.has('s') || options.userSearchFilter.has('d'))) {
-    fail('userSearchFilter', 'must contain %s, and not %d', 'such as uid=%s');
-  }
-  const { groups } = options;
-  if (groups && 'filter' in groups && !groups.filter.has('d') && (groups.nested || !groups.filter.has('s'))) {
-    fail(
+  if (startTls && url.some(({ secure }) => secure))
+    problem('startTls', 'an ldaps:// connection is TLS already', 'use ldap:// with startTls, or drop startTls');
+  const hasTls = startTls || url.every(({ secure }) => secure);
+  if (!hasTls && (pins || servername !== undefined))
+    problem(pins ? 'pins' : 'servername', 'there is no TLS that could be checked', 'use ldaps:// or startTls: true');
+  if (userSearchFilter && (!userSearchFilter.has('s') || userSearchFilter.has('d')))
+    problem('userSearchFilter', 'must contain %s, and not %d', 'such as uid=%s');
+  if (groups && 'filter' in groups && !groups.filter.has('d') && (groups.nested || !groups.filter.has('s')))
+    problem(
       'groups.filter',
       `must contain %d${groups.nested ? ' when groups are nested' : ' or %s'}`,
       'such as member=%d',
     );
-  }
-  if (groups && options.attributes.groups !== undefined) {
-    fail('attributes.groups', 'groups come from the groups option', 'drop one of the two');
-  }
+  if (groups && attributes.groups !== undefined)
+    problem('attributes.groups', 'groups come from the groups option', 'drop one of the two');
+  return problems;
 }
 
 /** Who vouches for the servers. */

@@ -20,11 +20,8 @@ import { within } from './wait.ts';
 export const oidc = defineProvider({
   options: oidcOptions,
   isFederated: true,
-  check: checkTogether,
-  create: (options, context) => {
-    checkTogether(context.name, options);
-    return new OidcProvider(options, context);
-  },
+  checkTogether,
+  create: (options, context) => new OidcProvider(options, context),
 });
 
 class OidcProvider implements Provider {

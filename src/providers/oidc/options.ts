@@ -2,8 +2,8 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import * as z from 'zod';
 import { duration, fileText, httpUrl, secret } from '../../config/values.ts';
-import { OperatorError } from '../../core/errors.ts';
 import { caBundle } from '../../remote/trust-options.ts';
+import type { OptionProblem } from '../define.ts';
 
 const words = () => z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be a word of printable ASCII without spaces');
 
@@ -141,33 +141,33 @@ export type OidcOptions = z.output<typeof oidcOptions>;
 /** The options for bearer tokens after they have been read. */
 export type BearerOptions = z.output<typeof bearerOptions>;
 
-/** Checks what takes more than one option, and throws an OperatorError that names them. */
-export function checkTogether(name: string, options: OidcOptions): void {
-  const fail = (keys: string, what: string, hint: string): never => {
-    throw new OperatorError(`providers.${name}: ${keys}: ${what}`, hint);
-  };
+/** What takes more than one option. */
+export function checkTogether(options: OidcOptions): readonly OptionProblem[] {
+  const problems: OptionProblem[] = [];
+  const problem = (key: string, message: string, hint: string) => problems.push({ key, message, hint });
   const { issuer, insecureIssuer, clientAuth, clientSecret, privateKey, keyId } = options;
   if (issuer.protocol === 'http:' && !insecureIssuer)
-    fail(
+    problem(
       'issuer',
       'is not https://: whoever is in between could sign in as anybody',
       'use https://, with ca for a private authority',
     );
   if (clientAuth?.startsWith('client_secret') && !clientSecret)
-    fail('clientSecret', `is missing, and ${clientAuth} needs it`, 'set it, as { env: NAME } or { file: path }');
+    problem('clientSecret', `is missing, and ${clientAuth} needs it`, 'set it, as { env: NAME } or { file: path }');
   if (clientAuth === 'private_key_jwt' && !privateKey)
-    fail('privateKey', 'is missing, and private_key_jwt needs it', 'name a PEM file');
+    problem('privateKey', 'is missing, and private_key_jwt needs it', 'name a PEM file');
   if (clientAuth === 'none' && (clientSecret || privateKey))
-    fail(
+    problem(
       'clientAuth',
       'is none, but there is a secret or a key',
       'drop it, or let clientAuth be chosen by leaving it out',
     );
   if (clientSecret && privateKey && clientAuth === undefined)
-    fail('clientSecret, privateKey', 'one of the two is enough', 'drop one, or say which one by clientAuth');
-  if (keyId !== undefined && !privateKey) fail('keyId', 'there is no privateKey it could name', 'drop it');
+    problem('privateKey', 'there is a clientSecret too', 'drop one, or say which one by clientAuth');
+  if (keyId !== undefined && !privateKey) problem('keyId', 'there is no privateKey it could name', 'drop it');
   if (options.groupsClaim !== undefined && options.attributes.groups !== undefined)
-    fail('attributes.groups', 'groups come from groupsClaim', 'drop one of the two');
+    problem('attributes.groups', 'groups come from groupsClaim', 'drop one of the two');
+  return problems;
 }
 
 /** A private key in PEM, read; one that cannot sign is an error at the key that names it. */

@@ -312,9 +312,9 @@ test('check: options of a provider that contradict one another are errors, all a
     .map(([line, key]) => [key, text[Number(line) - 1]?.trim()]);
   assert.deepEqual(found, [
     ['providers.one.userSearchFilter', 'userSearchFilter: uid=alice'],
-    ['providers.two', 'two:'],
+    ['providers.two.managerDn', 'managerDn: cn=reader,dc=example,dc=com'],
     ['providers.three.groups.filter', 'filter: objectClass=groupOfNames'],
-    ['providers.four', 'four:'],
+    ['providers.four.gateway', 'gateway: true'],
     ['providers.five.clientSecret', 'five:'],
   ]);
   assert.match(stderr, /5 errors/);
