@@ -25,6 +25,7 @@ test('forward: method, path, query and body arrive as they were', async (t) => {
     const answer = await ask(plane.port, '/a%20b;c/d?e=%2F&f', { method, body: 'hello' });
     assert.equal(answer.status, 200);
   }
+  assert.equal(upstream.received.length, 5);
   for (const received of upstream.received) {
     assert.equal(received.url, '/a%20b;c/d?e=%2F&f');
     assert.equal(received.body.sha256, '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824');
@@ -40,6 +41,7 @@ test('forward: a body without a length goes on in chunks, and the connection is 
   const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
   for (let index = 0; index < 3; index += 1)
     await ask(plane.port, '/', { method: 'POST', headers: ['Transfer-Encoding', 'chunked'], body: 'hello' });
+  assert.equal(upstream.received.length, 3);
   for (const received of upstream.received) {
     assert.deepEqual([received.values('content-length'), received.values('transfer-encoding')], [[], ['chunked']]);
     assert.equal(received.body.bytes, 5);
@@ -53,6 +55,7 @@ test('forward: requests without a body have none upstream', async (t) => {
   await ask(plane.port, '/', { headers: ['Content-Length', '0'] });
   await ask(plane.port, '/', { method: 'POST', headers: ['Content-Length', '0'] });
   await ask(plane.port, '/', { method: 'DELETE' });
+  assert.equal(upstream.received.length, 3);
   for (const received of upstream.received) {
     assert.equal(received.body.bytes, 0);
     assert.deepEqual(received.values('transfer-encoding'), []);
