@@ -1,6 +1,6 @@
 /** `gatehouse serve`: runs the gateway until it is told to stop; SIGHUP reloads, SIGTERM and SIGINT drain. */
 
-import { Running } from '../runtime/host.ts';
+import { startStandalone } from '../runtime/standalone.ts';
 import type { Command, Invocation } from './command.ts';
 import { configOption, readConfiguration, requireConfiguration } from './configuration.ts';
 
@@ -20,10 +20,10 @@ export const serve: Command = {
 async function runServe(invocation: Invocation): Promise<number> {
   const { file, document } = requireConfiguration(invocation);
   const { env } = invocation.terminal;
-  const running = await Running.start({ document, read: () => readConfiguration(file, env) });
+  const running = await startStandalone({ document, read: () => readConfiguration(file, env) });
   running.log.info(
     {
-      listen: running.addresses.map(String),
+      listen: running.front.addresses.map(String),
       admin: String(running.adminAddress),
       publicUrl: document.server.publicUrl.origin,
       config: file,

@@ -8,7 +8,7 @@ import { GatewayError, OperatorError } from '../core/errors.ts';
 import type { Principal } from '../core/principal.ts';
 import { type AdmittedUpgrade, type AppRequest, carrierOf } from './carrier.ts';
 import { type AppConfig, requireAppConfig } from './document.ts';
-import { AppLife } from './life.ts';
+import { type AppHost, startInApp } from './front.ts';
 
 export type { Amr, Assertion, Principal } from '../core/principal.ts';
 export type { AdmittedUpgrade } from './carrier.ts';
@@ -62,14 +62,16 @@ export interface Gatehouse extends Handler {
  * something has already rewritten is refused.
  */
 export function gatehouse({ config, output }: GatehouseOptions): Gatehouse {
-  const starting = AppLife.start(requireAppConfig(config), output ? { output } : {});
+  const starting = startInApp(requireAppConfig(config), output ? { output } : {});
   // Whoever asks, a request or `ready`, gets the error; nobody asking must not end the process.
   starting.catch(() => undefined);
   let source = config;
   let closed: Promise<void> | undefined;
-  const running = async (): Promise<AppLife> => {
-    if (closed) throw new GatewayError('UNAVAILABLE', 'the gateway of this application has been closed');
-    return starting;
+  const running = async (): Promise<AppHost> => {
+    const host = closed ? undefined : await starting;
+    // It may have been closed while it started.
+    if (!host || closed) throw new GatewayError('UNAVAILABLE', 'the gateway of this application has been closed');
+    return host;
   };
   const handler = (request: AppRequest, response: ServerResponse, next: Next): void => {
     const { originalUrl = request.url } = request;
@@ -78,21 +80,22 @@ export function gatehouse({ config, output }: GatehouseOptions): Gatehouse {
       next(new OperatorError(`gatehouse met a request that something has changed before. ${mountFirst}`));
     else
       passOn(
-        running().then(({ carrier }) => carrier.carry(request, response)),
+        running().then(({ front }) => front.carrier.carry(request, response)),
         next,
       );
   };
   return Object.assign(handler, {
     ready: async () => void (await running()),
-    upgrade: async (request: IncomingMessage, socket: Duplex) => (await running()).carrier.upgrade(request, socket),
+    upgrade: async (request: IncomingMessage, socket: Duplex) =>
+      (await running()).front.carrier.upgrade(request, socket),
     reload: async (next = source) => {
-      const isReloaded = await (await running()).reload(() => requireAppConfig(next));
-      if (isReloaded) source = next;
-      return isReloaded;
+      const { kind } = await (await running()).reload(() => requireAppConfig(next));
+      if (kind === 'reloaded') source = next;
+      return kind === 'reloaded';
     },
     close: () => {
       closed ??= starting.then(
-        (life) => life.stop(),
+        (host) => host.stop(),
         () => undefined,
       );
       return closed;

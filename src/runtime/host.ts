@@ -1,84 +1,84 @@
-/** A running gateway: services, listeners, the configuration of the moment, its reload and its end. */
+/**
+ * The one life of a gateway, whatever its requests come through: a start that is whole or nothing, other configurations put
+ * in its place without dropping a request, its end. What requests come through is a `Front`.
+ */
 import { type Admin, type AdminParts, startAdmin } from '../admin/listener.ts';
-import { formatIssues } from '../config/report.ts';
-import { OperatorError } from '../core/errors.ts';
+import type { AdminOptions } from '../admin/options.ts';
 import { buildGateway, type Gateway } from '../gateway/build.ts';
 import type { Document } from '../gateway/document.ts';
 import { closeServices, openServices, type ServiceOptions, type Services } from '../gateway/services.ts';
-import { Certificates, prepareCertificates } from '../tls/certificates.ts';
-import { PublicServers } from './public-servers.ts';
-import type { Reading } from './reading.ts';
-import { refuseRestart, tellFailedReload, tellReload } from './reload.ts';
+import type { LocationOptions } from '../routing/locations.ts';
+import { type ReloadResult, refuseRestart, tellFailedReload, tellReload } from './reload.ts';
 
-/** What starts a gateway. */
-export interface StartOptions extends ServiceOptions {
-  readonly document: Document;
-  /** Reads the configuration anew, for a reload. */
-  readonly read: () => Reading;
+/** What requests come through: listeners of our own, or the handlers of an application. */
+export interface Front<D extends Document> {
+  /**
+   * Readies what another configuration needs besides its gateway, and changes nothing yet; throws what stands in the way.
+   * What it yields puts both in place, and cannot fail.
+   */
+  prepare(document: D): Promise<(gateway: Gateway) => void>;
+  /** True from the moment that no new requests are taken. */
+  readonly isDraining: boolean;
+  /** Takes no more requests; resolves when those under way have ended, or were cut. */
+  drain(): Promise<void>;
 }
 
-/** Everything that serves, from the first listener to the last file. */
-export class Running {
+/** What starts a gateway. */
+export interface HostOptions<D extends Document, F extends Front<D>> extends ServiceOptions {
+  readonly document: D;
+  /** Reads the configuration anew, for a reload; throws an OperatorError that says what is wrong with it. */
+  readonly read: () => D;
+  /** Undefined where a configuration wants no operator's listener. */
+  readonly admin: (document: D) => AdminOptions | undefined;
+  /** Opens the front for the first gateway; what it has opened is closed again when it throws. */
+  readonly open: (gateway: Gateway, services: Services) => Promise<F>;
+  readonly locations?: LocationOptions;
+}
+
+/** A gateway that has started. */
+export class Host<D extends Document, F extends Front<D>> {
+  readonly front: F;
+  readonly #options: HostOptions<D, F>;
   readonly #services: Services;
-  readonly #servers: PublicServers;
-  readonly #read: () => Reading;
-  readonly #certificates: Certificates | undefined;
-  /** What the listeners were opened with. */
-  readonly #started: Document;
   #admin: Admin | undefined;
+  #document: D;
   #gateway: Gateway;
-  #reload: Promise<boolean> = Promise.resolve(true);
+  #reload: Promise<unknown> = Promise.resolve();
   #stopped: Promise<void> | undefined;
   readonly #retired = new Set<Promise<void>>();
 
-  private constructor(
-    services: Services,
-    gateway: Gateway,
-    servers: PublicServers,
-    certificates: Certificates | undefined,
-    read: () => Reading,
-  ) {
+  private constructor(options: HostOptions<D, F>, services: Services, gateway: Gateway, front: F) {
+    this.#options = options;
     this.#services = services;
+    this.#document = options.document;
     this.#gateway = gateway;
-    this.#started = gateway.document;
-    this.#servers = servers;
-    this.#certificates = certificates;
-    this.#read = read;
+    this.front = front;
   }
 
   /** Starts all or nothing; throws an OperatorError that says what stands in the way. */
-  static async start({ document, read, ...options }: StartOptions): Promise<Running> {
+  static async start<D extends Document, F extends Front<D>>(options: HostOptions<D, F>): Promise<Host<D, F>> {
+    const { document } = options;
     const services = await openServices(document, options);
     let gateway: Gateway | undefined;
-    let servers: PublicServers | undefined;
-    let certificates: Certificates | undefined;
+    let front: F | undefined;
     try {
-      certificates = await openCertificates(document, services);
-      gateway = await buildGateway(document, services);
-      const { listen, maxHeaderSize, maxConnections, headTimeout, keepAlive } = document.server;
-      const limits = { maxHeaderSize, maxConnections, headTimeout, keepAlive };
-      const { log } = services;
-      servers = await PublicServers.start({ addresses: listen, limits, carrier: gateway, log, certificates });
-      const running = new Running(services, gateway, servers, certificates, read);
-      running.#admin = await startAdmin(document.admin, running.#adminParts());
+      gateway = await buildGateway(document, services, options.locations);
+      front = await options.open(gateway, services);
+      const host = new Host(options, services, gateway, front);
+      const admin = options.admin(document);
+      if (admin) host.#admin = await startAdmin(admin, host.#adminParts());
       services.audit.record({ event: 'start', outcome: 'succeeded' });
-      return running;
+      return host;
     } catch (error) {
-      await servers?.drain(0);
-      certificates?.close();
+      await front?.drain();
       await gateway?.close();
       await closeServices(services);
       throw error;
     }
   }
 
-  /** Where browsers connect. */
-  get addresses(): readonly URL[] {
-    return this.#servers.addresses;
-  }
-
   get adminAddress(): URL {
-    if (!this.#admin) throw new Error('the admin listener has not started');
+    if (!this.#admin) throw new Error('there is no operator’s listener');
     return this.#admin.address;
   }
 
@@ -92,12 +92,13 @@ export class Running {
   }
 
   /**
-   * Puts a new configuration in place without dropping a request; false when it cannot be used, and the old one goes on.
-   * Reloads follow one another.
+   * Puts a new configuration in place without dropping a request; where it cannot be used, the one before goes on. Reloads
+   * follow one another. Never throws: the log says why, and so does the result.
    */
-  reload(): Promise<boolean> {
-    this.#reload = this.#reload.then(() => this.#reloadOnce());
-    return this.#reload;
+  reload(read: () => D = this.#options.read): Promise<ReloadResult> {
+    const result = this.#reload.then(() => this.#reloadOnce(read));
+    this.#reload = result;
+    return result;
   }
 
   /** Lets requests under way finish, then closes everything. Later calls wait for the first. */
@@ -106,30 +107,32 @@ export class Running {
     return this.#stopped;
   }
 
-  async #reloadOnce(): Promise<boolean> {
-    const { log, audit } = this.#services;
-    if (this.#stopped) return false;
+  async #reloadOnce(read: () => D): Promise<ReloadResult> {
+    if (this.#stopped) return { kind: 'failed', message: 'the gateway is stopping' };
+    const { document: started, locations } = this.#options;
+    const before = this.#gateway;
+    let next: Gateway | undefined;
     try {
-      const reading = this.#read();
-      if (reading.kind === 'invalid')
-        throw new OperatorError(`the configuration cannot be used\n${formatIssues(reading.issues)}`);
-      refuseRestart(this.#gateway.document, reading.document);
-      const prepared = await prepareCertificates(reading.document.server.tls ?? []);
-      const next = await buildGateway(reading.document, this.#services);
-      const previous = this.#gateway;
-      await previous.sessions.flush();
+      const document = read();
+      refuseRestart(this.#fixed(this.#document), this.#fixed(document));
+      const putInPlace = await this.front.prepare(document);
+      next = await buildGateway(document, this.#services, locations);
+      await before.sessions.flush();
+      putInPlace(next);
+      this.#document = document;
       this.#gateway = next;
-      this.#certificates?.use(prepared);
-      this.#servers.swap(next);
-      log.setLevel(reading.document.log.level);
-      audit.reopen();
-      this.#retire(previous);
-      tellReload(this.#services, this.#started, next.document);
-      return true;
     } catch (error) {
-      tellFailedReload(this.#services, this.#gateway.document, error);
-      return false;
+      await next?.close();
+      return tellFailedReload(this.#services, this.#document, error);
     }
+    this.#services.log.setLevel(next.document.log.level);
+    this.#services.audit.reopen();
+    this.#retire(before);
+    return tellReload(this.#services, started, next.document);
+  }
+
+  #fixed(document: D): { readonly document: D; readonly hasAdmin: boolean } {
+    return { document, hasAdmin: this.#options.admin(document) !== undefined };
   }
 
   /** The gateway before closes when its last request is done. */
@@ -144,46 +147,22 @@ export class Running {
   }
 
   async #stop(): Promise<void> {
-    const { log, audit, connections } = this.#services;
     await this.#reload;
-    const { drain } = this.#gateway.document.server;
-    log.info({ drain }, 'stopping: no new requests are taken, those under way may finish');
-    const ended = setTimeout(() => connections.endAll('draining'), drain * 0.9);
-    await this.#servers.drain(drain);
-    this.#certificates?.close();
-    clearTimeout(ended);
+    await this.front.drain();
     await this.#admin?.close();
     await Promise.all([this.#gateway.close(), ...this.#retired]);
-    audit.record({ event: 'stop', outcome: 'succeeded' });
+    this.#services.audit.record({ event: 'stop', outcome: 'succeeded' });
     await closeServices(this.#services);
   }
 
   #adminParts(): AdminParts {
-    const { clock, log, metrics, audit, store, connections } = this.#services;
     return {
-      clock,
-      log,
-      metrics,
-      audit,
-      store,
+      ...this.#services,
       sessions: () => this.#gateway.sessions,
       providers: () => this.#gateway.providers.status(),
-      unlock: (username: string) => this.#gateway.unlock(username),
-      liveConnections: (session) => connections.count(session),
-      isDraining: () => this.#servers.isDraining,
+      unlock: (username) => this.#gateway.unlock(username),
+      liveConnections: (session) => this.#services.connections.count(session),
+      isDraining: () => this.front.isDraining,
     };
   }
-}
-
-/** The certificates of the https listeners; undefined where there is none. What they become is shown as a metric. */
-async function openCertificates({ server }: Document, services: Services): Promise<Certificates | undefined> {
-  if (!server.tls) return undefined;
-  const certificates = await Certificates.open(server.tls, services);
-  const show = (): void =>
-    services.metrics.certificates(
-      certificates.current.map(({ label, report }) => ({ certificate: label, at: report.expires.getTime() })),
-    );
-  show();
-  certificates.onChange(show);
-  return certificates;
 }

@@ -1,38 +1,39 @@
-/** The public listeners: the gateway of the moment behind them, what http and https add to an answer, and a drain at the end. */
-import type { Log } from '../core/log.ts';
-import { Listener, type ServerLimits } from '../edge/listener.ts';
-import type { Carrier } from '../gateway/carriers/carrier.ts';
-import type { Certificates } from '../tls/certificates.ts';
+/**
+ * The front of a gateway of its own: the public listeners with their certificates, what http and https add to an answer,
+ * and a drain at the end.
+ */
+import { Listener } from '../edge/listener.ts';
+import type { Gateway } from '../gateway/build.ts';
+import type { Document } from '../gateway/document.ts';
+import type { Services } from '../gateway/services.ts';
+import { Certificates, prepareCertificates } from '../tls/certificates.ts';
+import type { Front } from './host.ts';
 
-export type { ServerLimits } from '../edge/listener.ts';
-
-/** What the listeners are made of. */
-export interface PublicServersParts {
-  readonly addresses: readonly URL[];
-  readonly limits: ServerLimits;
-  readonly carrier: Carrier;
-  readonly log: Log;
-  /** With an https address. */
-  readonly certificates?: Certificates | undefined;
-}
+/** From this part of the drain on, WebSockets and event streams are ended: they would never end by themselves. */
+const endsStreamsAt = 0.9;
 
 /** Every address the gateway listens on. */
-export class PublicServers {
+export class PublicServers implements Front<Document> {
   readonly #listeners: Listener[] = [];
-  #carrier: Carrier;
+  readonly #services: Services;
+  readonly #certificates: Certificates | undefined;
+  #gateway: Gateway;
   #isDraining = false;
 
-  private constructor(carrier: Carrier) {
-    this.#carrier = carrier;
+  private constructor(gateway: Gateway, services: Services, certificates: Certificates | undefined) {
+    this.#gateway = gateway;
+    this.#services = services;
+    this.#certificates = certificates;
   }
 
   /** Listens on every address, or on none: one that fails closes the others and is reported. */
-  static async start(parts: PublicServersParts): Promise<PublicServers> {
-    const servers = new PublicServers(parts.carrier);
+  static async open(gateway: Gateway, services: Services): Promise<PublicServers> {
+    const certificates = await openCertificates(gateway.document, services);
+    const servers = new PublicServers(gateway, services, certificates);
     try {
-      for (const address of parts.addresses) await servers.#listen(address, parts);
+      for (const address of gateway.document.server.listen) await servers.#listen(address);
     } catch (error) {
-      await servers.drain(0);
+      await servers.#close(0);
       throw error;
     }
     return servers;
@@ -47,13 +48,26 @@ export class PublicServers {
     return this.#isDraining;
   }
 
-  /** Requests that arrive from here on meet another gateway; those under way finish on theirs. */
-  swap(carrier: Carrier): void {
-    this.#carrier = carrier;
+  /** Requests that arrive after the swap meet the other gateway and its certificates; those under way finish on theirs. */
+  async prepare({ server }: Document): Promise<(gateway: Gateway) => void> {
+    const prepared = await prepareCertificates(server.tls ?? []);
+    return (gateway) => {
+      this.#certificates?.use(prepared);
+      this.#gateway = gateway;
+    };
   }
 
-  /** Takes no more connections, lets requests under way finish for at most `milliseconds`, then cuts what is left. */
-  async drain(milliseconds: number): Promise<void> {
+  /** Takes no more connections, lets requests under way finish for `server.drain`, then cuts what is left. */
+  async drain(): Promise<void> {
+    const { drain } = this.#gateway.document.server;
+    const { log, connections } = this.#services;
+    log.info({ drain }, 'stopping: no new requests are taken, those under way may finish');
+    const ending = setTimeout(() => connections.endAll('draining'), drain * endsStreamsAt);
+    await this.#close(drain);
+    clearTimeout(ending);
+  }
+
+  async #close(milliseconds: number): Promise<void> {
     this.#isDraining = true;
     const closed = Promise.all(this.#listeners.map((listener) => listener.close()));
     const cut = setTimeout(() => {
@@ -61,26 +75,41 @@ export class PublicServers {
     }, milliseconds);
     await closed;
     clearTimeout(cut);
+    this.#certificates?.close();
   }
 
-  async #listen(address: URL, { limits, log, certificates }: PublicServersParts): Promise<void> {
+  async #listen(address: URL): Promise<void> {
     const isPlain = address.protocol === 'http:';
+    const { maxHeaderSize, maxConnections, headTimeout, keepAlive } = this.#gateway.document.server;
     const listener = await Listener.open({
       address,
-      limits,
-      log,
-      certificates,
-      takesUpgrade: (target) => !(isPlain && this.#carrier.redirect) && this.#carrier.takesUpgrade(target),
+      limits: { maxHeaderSize, maxConnections, headTimeout, keepAlive },
+      log: this.#services.log,
+      certificates: this.#certificates,
+      takesUpgrade: (target) => !(isPlain && this.#gateway.redirect) && this.#gateway.takesUpgrade(target),
       serve: (request, response) => {
         if (this.#isDraining) response.setHeader('connection', 'close');
-        const { redirect, hsts } = this.#carrier;
+        const { redirect, hsts } = this.#gateway;
         if (isPlain && redirect) return redirect(request, response);
         // RFC 6797 §7.2: never over plain http. An upstream's own takes its place when its headers are written.
         if (!isPlain && hsts !== undefined) response.setHeader('strict-transport-security', hsts);
-        this.#carrier.http(request, response);
+        this.#gateway.http(request, response);
       },
-      upgrade: (request, socket, head) => this.#carrier.upgrade(request, socket, head),
+      upgrade: (request, socket, head) => this.#gateway.upgrade(request, socket, head),
     });
     this.#listeners.push(listener);
   }
+}
+
+/** The certificates of the https listeners; undefined where there is none. What they become is shown as a metric. */
+async function openCertificates({ server }: Document, services: Services): Promise<Certificates | undefined> {
+  if (!server.tls) return undefined;
+  const certificates = await Certificates.open(server.tls, services);
+  const show = (): void =>
+    services.metrics.certificates(
+      certificates.current.map(({ label, report }) => ({ certificate: label, at: report.expires.getTime() })),
+    );
+  show();
+  certificates.onChange(show);
+  return certificates;
 }

@@ -4,6 +4,19 @@ import type { Document } from '../gateway/document.ts';
 import type { Services } from '../gateway/services.ts';
 import { routeName } from '../routing/options.ts';
 
+/** What came of a reload. */
+export type ReloadResult =
+  /** `nextStart` are the keys that have changed, and count when the gateway starts the next time. */
+  | { readonly kind: 'reloaded'; readonly nextStart: readonly string[] }
+  /** The configuration before goes on. */
+  | { readonly kind: 'failed'; readonly message: string; readonly hint?: string };
+
+/** A configuration, and whether it has an operator's listener: an application's may have none. */
+interface Candidate {
+  readonly document: Document;
+  readonly hasAdmin: boolean;
+}
+
 type Readers = Readonly<Record<string, (document: Document) => unknown>>;
 
 /** What is opened once and cannot change under a running process. */
@@ -15,7 +28,7 @@ const fixed: Readers = {
 };
 
 /** What may change, and is read once, too. */
-const nextStart: Readers = {
+const onceRead: Readers = {
   'server.maxHeaderSize': ({ server }) => server.maxHeaderSize,
   'server.maxConnections': ({ server }) => server.maxConnections,
   'server.headTimeout': ({ server }) => server.headTimeout,
@@ -27,27 +40,32 @@ const nextStart: Readers = {
   'log.format': ({ log }) => log.format,
 };
 
-/** Throws an OperatorError that names what a reload cannot change; `more` are keys that have changed besides. */
-export function refuseRestart(before: Document, after: Document, more: readonly string[] = []): void {
-  const changed = [...changedFor(fixed, before, after), ...more];
+/** Throws an OperatorError that names what has changed and a reload cannot change. */
+export function refuseRestart(before: Candidate, after: Candidate): void {
+  const changed = changedFor(fixed, before.document, after.document);
+  if (before.hasAdmin !== after.hasAdmin) changed.push('admin');
   if (changed.length > 0)
     throw new OperatorError(`${changed.join(', ')} changed, which a reload cannot do`, 'restart the gateway for that');
 }
 
 /** Says that a configuration is in place, and what of it counts from the next start; `started` is what the process began with. */
-export function tellReload({ log, audit }: Services, started: Document, after: Document): void {
+export function tellReload({ log, audit }: Services, started: Document, after: Document): ReloadResult {
   audit.record({ event: 'reload', outcome: 'succeeded' });
   log.info({}, 'the configuration was reloaded');
-  const late = changedFor(nextStart, started, after);
-  if (late.length > 0) log.warn({ keys: late }, 'some of what changed counts from the next start of the gateway');
+  const nextStart = changedFor(onceRead, started, after);
+  if (nextStart.length > 0)
+    log.warn({ keys: nextStart }, 'some of what changed counts from the next start of the gateway');
+  return { kind: 'reloaded', nextStart };
 }
 
 /** Says that a configuration is not in place, and takes what its building has shown in the metrics back. */
-export function tellFailedReload({ log, audit, metrics }: Services, inForce: Document, error: unknown): void {
+export function tellFailedReload({ log, audit, metrics }: Services, inForce: Document, error: unknown): ReloadResult {
   metrics.retain({ routes: inForce.routes.map(routeName), providers: Object.keys(inForce.providers) });
-  const detail = error instanceof Error ? error.message : String(error);
-  audit.record({ event: 'reload', outcome: 'failed', detail });
+  const message = error instanceof Error ? error.message : String(error);
+  audit.record({ event: 'reload', outcome: 'failed', detail: message });
   log.error({ error }, 'the configuration was not reloaded; the one before goes on');
+  const hint = error instanceof OperatorError ? error.hint : undefined;
+  return { kind: 'failed', message, ...(hint && { hint }) };
 }
 
 function changedFor(readers: Readers, before: Document, after: Document): string[] {

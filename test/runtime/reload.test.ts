@@ -22,7 +22,7 @@ test('reload: a new configuration counts at once, for sessions that are there to
   assert.equal((await browser.fetch('/admin/x')).status, 403);
   const config = siteConfig(started.upstream.origin);
   await started.write({ ...config, roles: { supervisor: { groups: ['agents'] }, agent: { groups: ['agents'] } } });
-  assert.equal(await started.running.reload(), true);
+  assert.equal((await started.running.reload()).kind, 'reloaded');
   assert.equal((await browser.fetch('/admin/x')).status, 200);
   assert.equal(started.audit('reload').length, 1);
 });
@@ -36,7 +36,7 @@ for (const [name, text] of Object.entries(broken))
   test(`reload: a configuration that is ${name} is reported with its line, and the one before goes on`, async (t) => {
     const started = await site(t);
     await writeFile(started.file, text);
-    assert.equal(await started.running.reload(), false);
+    assert.equal((await started.running.reload()).kind, 'failed');
     assert.equal((await started.visitor().fetch('/public')).status, 200);
     assert.ok(started.lines.some((line) => line.includes('was not reloaded') && line.includes('gatehouse.yaml')));
     assert.equal(started.audit('reload')[0]?.outcome, 'failed');
@@ -48,7 +48,7 @@ test('reload: a change that needs a restart is refused and named', async (t) => 
     ...siteConfig(started.upstream.origin),
     server: { listen: `http://127.0.0.1:${await freePort()}` },
   });
-  assert.equal(await started.running.reload(), false);
+  assert.equal((await started.running.reload()).kind, 'failed');
   assert.ok(started.lines.some((line) => line.includes('server.listen')));
 });
 
@@ -56,13 +56,13 @@ test('reload: what counts from the next start only is named, and a token is not 
   const started = await site(t);
   const config = siteConfig(started.upstream.origin);
   await started.write({ ...config, admin: { token: 'a-token-of-the-operator' }, server: { keepAlive: '7s' } });
-  assert.equal(await started.running.reload(), true);
+  assert.equal((await started.running.reload()).kind, 'reloaded');
   const line = started.lines.find((one) => one.includes('next start')) ?? '';
   assert.match(line, /"admin\.token"/);
   assert.match(line, /"server\.keepAlive"/);
   assert.ok(!started.lines.some((one) => one.includes('a-token-of-the-operator')));
   await started.write(config);
-  assert.equal(await started.running.reload(), true);
+  assert.equal((await started.running.reload()).kind, 'reloaded');
   assert.equal(started.lines.filter((one) => one.includes('next start')).length, 1, 'back to what it was started with');
 });
 
@@ -77,7 +77,7 @@ test('reload: requests before, during and after many reloads are all answered', 
   const slow = reader.fetch('/public/../public');
   for (let count = 0; count < 15; count += 1) {
     const before = statuses.length;
-    assert.equal(await started.running.reload(), true);
+    assert.equal((await started.running.reload()).kind, 'reloaded');
     await until('requests meet the new configuration', () => statuses.length > before + 4);
   }
   isDone = true;

@@ -8,7 +8,7 @@ import { readConfiguration } from '../../../src/cli/configuration.ts';
 import { formatIssues } from '../../../src/config/report.ts';
 import type { Clock } from '../../../src/core/clock.ts';
 import { Secret } from '../../../src/core/secret.ts';
-import { Running } from '../../../src/runtime/host.ts';
+import { type Standalone, startStandalone } from '../../../src/runtime/standalone.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { UsersFile } from '../../../src/users/users-file.ts';
 import { temporaryFolder } from '../tools/folder.ts';
@@ -41,7 +41,7 @@ export interface TestGateway {
   readonly admin: URL;
   readonly folder: string;
   readonly file: string;
-  readonly running: Running;
+  readonly running: Standalone;
   /** Every line of the log and the audit so far. */
   readonly lines: readonly string[];
   /** The audit's records of an event. */
@@ -63,14 +63,14 @@ export async function gateway(t: TestContext, options: TestGatewayOptions): Prom
   const read = () => readConfiguration(file, options.env ?? {});
   const reading = read();
   if (reading.kind === 'invalid') throw new Error(formatIssues(reading.issues));
-  const running = await Running.start({
+  const running = await startStandalone({
     document: reading.document,
     read,
     output: { write: (line) => lines.push(line) },
     ...(options.clock && { clock: options.clock }),
   });
   t.after(() => running.stop());
-  const [url] = running.addresses;
+  const [url] = running.front.addresses;
   if (!url) throw new Error('the gateway listens nowhere');
   return {
     url,

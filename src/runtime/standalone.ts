@@ -1,0 +1,32 @@
+/** A gateway of its own: the life of `host.ts` behind public listeners. */
+import { formatIssues } from '../config/report.ts';
+import { OperatorError } from '../core/errors.ts';
+import type { Document } from '../gateway/document.ts';
+import type { ServiceOptions } from '../gateway/services.ts';
+import { Host } from './host.ts';
+import { PublicServers } from './public-servers.ts';
+import type { Reading } from './reading.ts';
+
+/** What starts a gateway of its own. */
+export interface StandaloneOptions extends ServiceOptions {
+  readonly document: Document;
+  /** Reads the configuration anew, for a reload. */
+  readonly read: () => Reading;
+}
+
+/** A gateway of its own that has started. */
+export type Standalone = Host<Document, PublicServers>;
+
+/** Starts all or nothing; throws an OperatorError that says what stands in the way. */
+export function startStandalone({ read, ...options }: StandaloneOptions): Promise<Standalone> {
+  return Host.start({
+    ...options,
+    read: () => {
+      const reading = read();
+      if (reading.kind === 'ok') return reading.document;
+      throw new OperatorError(`the configuration cannot be used\n${formatIssues(reading.issues)}`);
+    },
+    admin: ({ admin }) => admin,
+    open: (gateway, services) => PublicServers.open(gateway, services),
+  });
+}
