@@ -1,7 +1,5 @@
 /** The contract of every store: small enough for memory, an embedded file and Redis alike. */
-
-/** An answer that may be at hand: who can do without a promise looks before awaiting it. */
-export type MaybePromise<T> = T | Promise<T>;
+import type { MaybePromise } from './maybe-promise.ts';
 
 /** A live value; `version` changes with every write of the key. */
 export interface Stored {

@@ -15,7 +15,7 @@ import type { Portal } from '../portal/portal.ts';
 import type { SavedPosts } from '../portal/post-replay.ts';
 import { isNavigation, type ReplyHeaders, redirect, redirectPermanently, sendJson } from '../portal/send-page.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';
-import type { Decided } from './pipeline.ts';
+import type { Decided } from './decided.ts';
 
 /** A verdict that forwards nothing. */
 export type Declined = Exclude<Verdict, { readonly kind: 'forward' | 'portal' }>;
@@ -58,7 +58,7 @@ export class Decliner {
         return this.#stepUp(verdict, request, response, origin);
       case 'refuse':
         this.#parts.pages.sendError(request, response, { requestId: decided.request.id, ...verdict });
-        return { status: verdict.error.status, reason: verdict.reason };
+        return { status: verdict.error.status, reason: verdict.reason, detail: verdict.error.message };
       default:
         return verdict satisfies never;
     }

@@ -2,23 +2,24 @@
  * The one decision point: a request as plain data goes in, a verdict comes out. Whatever carries requests (HTTP, upgrades,
  * forward-auth, middleware) only carries verdicts out, and hands the result back to be recorded here.
  */
+
 import type { Clock } from '../core/clock.ts';
-import { GatewayError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { Principal } from '../core/principal.ts';
-import type { Reason } from '../core/reason.ts';
+import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Route } from '../core/route.ts';
-import type { Session } from '../core/session.ts';
 import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/verdict.ts';
-import type { RequestAuthenticator } from '../login/authenticate-request.ts';
+import type { Identity, RequestAuthenticator } from '../login/authenticate-request.ts';
 import { decide } from '../policy/decide.ts';
 import type { AssertionSigner } from '../proxy/assertion.ts';
+import { isNeverForwarded } from '../proxy/forward.ts';
 import type { HeaderComposer } from '../proxy/headers.ts';
 import { readClient } from '../routing/client-address.ts';
 import type { Locations } from '../routing/locations.ts';
 import { upstreamTarget } from '../routing/locations.ts';
 import { admits, canonicalTarget } from '../routing/target.ts';
 import type { Recorder, RequestResult } from '../telemetry/recorder.ts';
+import { type Decided, recordOf, type Trace } from './decided.ts';
+import { refuse } from './refuse.ts';
 import { askingFor } from './routes.ts';
 
 /** Whether a target is one of the gateway's own addresses; no route can take them. */
@@ -26,37 +27,32 @@ export function isPortal({ path }: Pick<CanonicalTarget, 'path'>): boolean {
   return path === '/_gate' || path.startsWith('/_gate/');
 }
 
-/** What the pipeline works with; made by `build.ts`. */
+/** Says who sends a request; `touch` counts it as activity of a session. */
+export type Identifier = Pick<RequestAuthenticator, 'identify' | 'touch'>;
+
+/** What the pipeline works with. */
 export interface PipelineParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly isTrusted: (address: string) => boolean;
   readonly locations: Locations;
-  readonly authenticator: RequestAuthenticator;
+  readonly authenticator: Identifier;
   readonly publicUrl: URL;
   readonly headers: HeaderComposer;
-  readonly signer: AssertionSigner;
-  readonly recorder: Recorder;
+  readonly signer: Pick<AssertionSigner, 'sign'>;
+  readonly recorder: Pick<Recorder, 'request'>;
 }
 
-/** A verdict with what is needed to carry it out and to record it. */
-export interface Decided {
+/** A request that a location takes. */
+interface Located {
   readonly request: GatewayRequest;
-  readonly verdict: Verdict;
-  /** Absent when the request could not be read that far. */
-  readonly client?: Client;
-  readonly target?: CanonicalTarget;
-  readonly route?: Route;
-  readonly principal?: Principal;
-  readonly session?: Session;
-  readonly startedAt: number;
+  readonly client: Client;
+  readonly target: CanonicalTarget;
+  readonly route: Route;
 }
 
-/** What is read of a request, as far as it could be read, and the verdict. */
-type Reading = Omit<Decided, 'request' | 'startedAt'>;
-
-/** What a location makes of a request, and who sends it where that was asked. */
-type Admission = Pick<Decided, 'verdict' | 'principal' | 'session'>;
+/** Stands where no verdict has been reached: whatever breaks off, nothing is forwarded. */
+const undecided = refuse('UNAVAILABLE', 'internal-error', 'no verdict was reached');
 
 /** Turns requests into verdicts. It holds no state of its own and never throws. */
 export class Pipeline {
@@ -66,48 +62,61 @@ export class Pipeline {
     this.#parts = parts;
   }
 
-  async decide(request: GatewayRequest): Promise<Decided> {
-    const startedAt = performance.now();
+  /** The verdict, with the steps that led to it; a promise only where somebody has to be waited for. */
+  decide(request: GatewayRequest): MaybePromise<Decided> {
+    const trace: Trace = { request, startedAt: performance.now(), verdict: undecided };
     try {
-      return { request, startedAt, ...(await this.#read(request)) };
+      const verdict = this.#read(trace);
+      if (verdict instanceof Promise)
+        return verdict.then(
+          (reached) => conclude(trace, reached),
+          (error: unknown) => this.#broke(trace, error),
+        );
+      return conclude(trace, verdict);
     } catch (error) {
-      this.#parts.log.error({ request: request.id, error }, 'a request could not be decided');
-      return {
-        request,
-        startedAt,
-        verdict: refuse('UNAVAILABLE', 'internal-error', 'the decision broke', { cause: error }),
-      };
+      return this.#broke(trace, error);
     }
   }
 
   /** Writes the audit record and the metric of a request that has been answered, or given up. Call it once a request. */
   finish(decided: Decided, result: RequestResult): void {
-    this.#parts.recorder.request(decided, result, Math.round(performance.now() - decided.startedAt) / 1000);
+    const seconds = Math.round(performance.now() - decided.startedAt) / 1000;
+    this.#parts.recorder.request(recordOf(decided, result, seconds));
+  }
+
+  #broke(trace: Trace, error: unknown): Decided {
+    this.#parts.log.error({ request: trace.request.id, error }, 'a request could not be decided');
+    return conclude(trace, refuse('UNAVAILABLE', 'internal-error', 'the decision broke', { cause: error }));
   }
 
   /** Reads a request from the outside in: who sends it, what it is for, which location takes it, whether that admits it. */
-  async #read(request: GatewayRequest): Promise<Reading> {
-    const reading = readClient(request, this.#parts.isTrusted);
-    if (reading.kind === 'refused') return { verdict: refuse('BAD_REQUEST', 'ambiguous-header', reading.detail) };
+  #read(trace: Trace): MaybePromise<Verdict> {
+    const { request } = trace;
+    const { isTrusted, locations } = this.#parts;
+    const reading = readClient(request, isTrusted);
+    if (reading.kind === 'refused') return refuse('BAD_REQUEST', 'ambiguous-header', reading.detail);
     const { client, headers } = reading;
+    trace.client = client;
     const canonical = canonicalTarget({ target: request.target, headers });
-    if (canonical.kind === 'refused')
-      return { client, verdict: refuse('BAD_REQUEST', canonical.reason, canonical.detail) };
+    if (canonical.kind === 'refused') return refuse('BAD_REQUEST', canonical.reason, canonical.detail);
     const { target } = canonical;
-    const settled = this.#settleWithoutRoute(request, client, canonical);
-    if (settled) return { client, target, verdict: settled };
+    trace.target = target;
+    const answered = this.#answerWithoutRoute(request, client, canonical);
+    if (answered) return answered;
 
-    const match = this.#parts.locations.match(target.host, target.path);
-    if (!match) return { client, target, verdict: refuse('NOT_FOUND', 'no-route', 'no location matches') };
+    const match = locations.match(target.host, target.path);
+    if (!match) return refuse('NOT_FOUND', 'no-route', 'no location matches');
     const route = askingFor(request.roles, match.route);
+    trace.match = match;
+    trace.route = route;
     const refused = refuseTarget(request, target, route);
-    if (refused) return { client, target, route, verdict: refused };
+    if (refused) return refused;
     const read = headers === request.headers ? request : { ...request, headers };
-    return { client, target, route, ...(await this.#admit(read, client, target, route)) };
+    return this.#admit(trace, { request: read, client, target, route });
   }
 
   /** The verdict where no location has a say: two readings of one path, our own addresses, a location without its slash. */
-  #settleWithoutRoute(
+  #answerWithoutRoute(
     request: GatewayRequest,
     client: Client,
     { target, rebuilt }: { readonly target: CanonicalTarget; readonly rebuilt: boolean },
@@ -126,39 +135,45 @@ export class Pipeline {
     return slash === undefined ? undefined : { kind: 'redirect', target, location: `${target.path}/${target.query}` };
   }
 
-  async #admit(request: GatewayRequest, client: Client, target: CanonicalTarget, route: Route): Promise<Admission> {
+  #admit(trace: Trace, located: Located): MaybePromise<Verdict> {
+    const { request, client, target, route } = located;
     const upgrade = this.#refuseUpgrade(request, route);
-    if (upgrade) return { verdict: upgrade };
+    if (upgrade) return upgrade;
     if (route.access === 'deny')
-      return { verdict: refuse('ACCESS_DENIED', 'location-closed', 'closed by configuration', { route }) };
-    if (route.access === 'public') return { verdict: await this.#forward(request, client, target, route) };
+      return refuse('ACCESS_DENIED', 'location-closed', 'closed by configuration', { route });
+    if (route.access === 'public') return this.#forward(located);
+    const identity = this.#parts.authenticator.identify(request, client, target, {
+      bearer: route.access.bearer === true,
+    });
+    return andThen(identity, (known) => this.#judge(trace, located, known));
+  }
+
+  /** What policy makes of whoever sends a request to a location that is not open to all. */
+  #judge(trace: Trace, located: Located, identity: Identity): MaybePromise<Verdict> {
+    const { target, route } = located;
+    trace.identity = identity;
+    if (identity.kind === 'unavailable')
+      return refuse('PROVIDER_UNAVAILABLE', identity.reason, 'nobody could be asked', { route, retryAfter: 10 });
+    if (identity.kind === 'nobody')
+      return { kind: 'authenticate', route, target, offers: identity.offers, reason: identity.reason };
 
     const { authenticator, clock } = this.#parts;
-    const identity = await authenticator.identify(request, client, target, { bearer: route.access.bearer === true });
-    if (identity.kind === 'unavailable')
-      return {
-        verdict: refuse('PROVIDER_UNAVAILABLE', identity.reason, 'nobody could be asked', { route, retryAfter: 10 }),
-      };
-    if (identity.kind === 'nobody')
-      return { verdict: { kind: 'authenticate', route, target, offers: identity.offers, reason: identity.reason } };
-
-    const { principal, session, reply } = identity;
-    const who = { principal, ...(session && { session }) };
+    const { principal, session } = identity;
+    trace.principal = principal;
+    if (session) trace.session = session;
     const decision = decide(principal, route, session, clock.now());
+    trace.decision = decision;
     switch (decision.kind) {
       case 'permit':
         if (session && route.idleActivity) authenticator.touch(session);
-        return { ...who, verdict: await this.#forward(request, client, target, route, { ...who, reply }) };
+        return this.#forward(located, identity);
       case 'step-up': {
         const { reason } = decision;
-        if (session) return { ...who, verdict: { kind: 'step-up', route, target, session, reason } };
-        return { ...who, verdict: refuse('LOGIN_REQUIRED', reason, 'a fresh login is needed', { route, principal }) };
+        if (session) return { kind: 'step-up', route, target, session, reason };
+        return refuse('LOGIN_REQUIRED', reason, 'a fresh login is needed', { route, principal });
       }
       case 'deny':
-        return {
-          ...who,
-          verdict: refuse('ACCESS_DENIED', decision.reason, 'policy says no', { route, principal }),
-        };
+        return refuse('ACCESS_DENIED', decision.reason, 'policy says no', { route, principal });
       default:
         return decision satisfies never;
     }
@@ -175,44 +190,40 @@ export class Pipeline {
     return refuse('ORIGIN_MISMATCH', 'origin-mismatch', 'the WebSocket comes from another origin', { route });
   }
 
-  async #forward(
-    request: GatewayRequest,
-    client: Client,
-    target: CanonicalTarget,
-    route: Route,
-    who: {
-      principal?: Principal;
-      session?: Session;
-      reply?: Readonly<Record<string, string | readonly string[]>>;
-    } = {},
-  ): Promise<Verdict> {
+  #forward(located: Located, who?: Extract<Identity, { kind: 'somebody' }>): MaybePromise<Verdict> {
+    const { request, target, route } = located;
+    if (isNeverForwarded(request.method))
+      return refuse('METHOD_NOT_ALLOWED', 'method-not-allowed', `${request.method} is never forwarded`, { route });
     const upstream = upstreamTarget(route, target);
     if (upstream.kind === 'refused') return refuse('BAD_REQUEST', 'ambiguous-target', upstream.detail, { route });
-    const { principal, session, reply = {} } = who;
-    const assertion = principal && (await this.#parts.signer.sign(principal, session, audienceOf(route)));
+    if (!who) return this.#compose(located, upstream.path);
+    const assertion = this.#parts.signer.sign(who.principal, who.session, audienceOf(route));
+    return andThen(assertion, (token) => this.#compose(located, upstream.path, who, token));
+  }
+
+  #compose(
+    { request, client, target, route }: Located,
+    upstreamPath: string,
+    who?: Extract<Identity, { kind: 'somebody' }>,
+    assertion?: string,
+  ): Verdict {
+    const known = who && { principal: who.principal, ...(who.session && { session: who.session }) };
     const headers = this.#parts.headers.compose(route, {
       headers: request.headers,
       client,
       peer: request.peer,
       requestId: request.id,
       upgrade: request.upgrade,
-      ...(principal && { principal }),
-      ...(session && { session }),
+      ...known,
       ...(assertion && { assertion }),
     });
-    return {
-      kind: 'forward',
-      forward: {
-        route,
-        target,
-        upstreamPath: upstream.path,
-        headers,
-        reply,
-        ...(principal && { principal }),
-        ...(session && { session }),
-      },
-    };
+    return { kind: 'forward', forward: { route, target, upstreamPath, headers, reply: who?.reply ?? {}, ...known } };
   }
+}
+
+function conclude(trace: Trace, verdict: Verdict): Decided {
+  trace.verdict = verdict;
+  return trace;
 }
 
 /** Refuses what the proxy in front would send to another location, and what this one does not take in a path. */
@@ -226,14 +237,4 @@ function refuseTarget({ asked }: GatewayRequest, target: CanonicalTarget, route:
 /** Whom the assertion for a route is meant for. Balanced servers stand for one application: the first names it. */
 export function audienceOf(route: Route): string {
   return route.upstream.servers[0]?.origin ?? '';
-}
-
-function refuse(
-  code: ConstructorParameters<typeof GatewayError>[0],
-  reason: Reason,
-  detail: string,
-  more: { route?: Route; principal?: Principal; retryAfter?: number; cause?: unknown } = {},
-): Verdict {
-  const { cause, ...rest } = more;
-  return { kind: 'refuse', error: new GatewayError(code, detail, cause), reason, ...rest };
 }

@@ -1,4 +1,5 @@
 /** Staying signed in: the principal behind a request, from its session or from a proof in its headers. */
+import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Offer } from '../core/outcome.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Attempt } from '../core/provider.ts';
@@ -33,6 +34,8 @@ export class RequestAuthenticator {
   readonly #cookie: string;
   readonly #refresher: SessionRefresher;
   readonly #beginnings: AmbientSessions;
+  /** The names of the chain. */
+  readonly #providers: ReadonlySet<string>;
 
   constructor(parts: {
     signIn: SignIn;
@@ -48,31 +51,40 @@ export class RequestAuthenticator {
     this.#refresher = parts.refresher;
     this.#beginnings = parts.beginnings;
     this.#cookie = cookieName(publicUrl);
+    this.#providers = new Set(parts.signIn.chain.map(({ name }) => name));
   }
 
   /**
    * The principal behind a request: of its session, else of a proof in its headers. Bearer tokens count only where the
-   * location takes them.
+   * location takes them. A live session needs no promise where the store needs none.
    */
-  async identify(
+  identify(
     request: GatewayRequest,
     client: Client,
     target: CanonicalTarget,
     { bearer }: { readonly bearer: boolean },
-  ): Promise<Identity> {
-    const found = await this.#fresh(await this.session(this.tokenIn(request.headers)), request.signal);
-    if (found.kind === 'live') {
-      const { session, token } = found;
-      return {
-        kind: 'somebody',
-        session,
-        principal: this.#signIn.principal(session.assertion, session.provider),
-        reply: token === undefined ? {} : { 'set-cookie': sessionCookie(this.#publicUrl, token) },
-      };
-    }
-    const reason = found.kind === 'ended' ? found.reason : 'login-required';
-    const attempt = this.#signIn.attempt('ambient', request, client, target.path + target.query);
-    const result = await this.#signIn.run(bearer ? attempt : withoutBearer(attempt));
+  ): MaybePromise<Identity> {
+    const found = andThen(this.session(this.tokenIn(request.headers)), (loaded) => this.#fresh(loaded, request.signal));
+    return andThen(found, (known) => {
+      if (known.kind === 'live') return this.#somebody(known);
+      const reason = known.kind === 'ended' ? known.reason : 'login-required';
+      const attempt = this.#signIn.attempt('ambient', request, client, target.path + target.query);
+      return this.#identifyByProof(bearer ? attempt : withoutBearer(attempt), request, client, reason);
+    });
+  }
+
+  #somebody({ session, token }: Extract<Refreshed, { kind: 'live' }>): Identity {
+    return {
+      kind: 'somebody',
+      session,
+      principal: this.#signIn.principal(session.assertion, session.provider),
+      reply: token === undefined ? {} : { 'set-cookie': sessionCookie(this.#publicUrl, token) },
+    };
+  }
+
+  /** Asks the chain about what the request itself proves; `reason` is why no session speaks for it. */
+  async #identifyByProof(attempt: Attempt, request: GatewayRequest, client: Client, reason: Reason): Promise<Identity> {
+    const result = await this.#signIn.run(attempt);
     const { outcome, provider, offers } = result;
     switch (outcome.kind) {
       case 'authenticated':
@@ -94,12 +106,15 @@ export class RequestAuthenticator {
   }
 
   /** The live session behind a cookie; one whose provider has left the configuration ends here. */
-  async session(token: string | undefined): Promise<LoadedSession> {
+  session(token: string | undefined): MaybePromise<LoadedSession> {
     if (token === undefined) return { kind: 'none' };
-    const found = await this.#sessions.load(token);
-    if (found.kind !== 'live' || this.#signIn.chain.some(({ name }) => name === found.session.provider)) return found;
-    await this.#sessions.revoke(found.session.id, 'provider-gone');
-    return { kind: 'ended', reason: 'provider-gone' };
+    return andThen(this.#sessions.load(token), (found) => this.#ofChain(found));
+  }
+
+  #ofChain(found: LoadedSession): MaybePromise<LoadedSession> {
+    if (found.kind !== 'live' || this.#providers.has(found.session.provider)) return found;
+    const ended: LoadedSession = { kind: 'ended', reason: 'provider-gone' };
+    return this.#sessions.revoke(found.session.id, ended.reason).then(() => ended);
   }
 
   /** The token in a request's cookies; undefined when there is none, or two that differ. */
@@ -130,7 +145,7 @@ export class RequestAuthenticator {
     else if (found.kind === 'ended' && found.next !== undefined) await this.touchLive(found.next);
   }
 
-  async #fresh(found: LoadedSession, signal: AbortSignal): Promise<Refreshed> {
+  #fresh(found: LoadedSession, signal: AbortSignal): MaybePromise<Refreshed> {
     return found.kind === 'live' ? this.#refresher.refresh(found.session, signal) : found;
   }
 

@@ -2,8 +2,10 @@
  * Asks a provider anew about a session whose time for that has come: tokens are refreshed, and roles follow what the provider
  * says. One worker at a time does it for a session; requests beside it go on with what is known.
  */
+
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import type { MaybePromise } from '../core/maybe-promise.ts';
 import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import { type ChainLink, refreshOne } from '../providers/chain.ts';
@@ -39,11 +41,15 @@ export class SessionRefresher {
   }
 
   /** The session as it is to be used: itself unless its time has come and this call got the lease. */
-  async refresh(session: Session, signal: AbortSignal): Promise<Refreshed> {
+  refresh(session: Session, signal: AbortSignal): MaybePromise<Refreshed> {
     const { refreshAt } = session.grant ?? {};
     const now = this.#clock.now();
+    if (refreshAt === undefined || refreshAt > now) return { kind: 'live', session };
     const link = this.#linkOf(session.provider);
-    if (refreshAt === undefined || refreshAt > now || !link?.provider.refresh) return { kind: 'live', session };
+    return link?.provider.refresh ? this.#refreshInTurn(session, link, now, signal) : { kind: 'live', session };
+  }
+
+  async #refreshInTurn(session: Session, link: ChainLink, now: number, signal: AbortSignal): Promise<Refreshed> {
     const lease = `refresh-lease:${session.id}`;
     if (!(await this.#store.replace(lease, undefined, 'held', now + leaseMilliseconds)))
       return { kind: 'live', session };

@@ -12,7 +12,7 @@ import type { Forward, Verdict } from '../core/verdict.ts';
 import type { Declined } from '../gateway/answer.ts';
 import type { Gateway } from '../gateway/build.ts';
 import { declineUpgrade } from '../gateway/carriers/websocket.ts';
-import type { Decided } from '../gateway/pipeline.ts';
+import type { Decided } from '../gateway/decided.ts';
 import { readRequest } from '../gateway/request.ts';
 import type { Connections } from '../proxy/connections.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type JWK, SignJWT } from 'jose';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import type { MaybePromise } from '../core/maybe-promise.ts';
 import { firstValue, type Principal } from '../core/principal.ts';
 import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
@@ -67,9 +68,9 @@ export class AssertionSigner {
    * The identity for one upstream. `audience` is its origin.
    *
    * Requests of one session to one upstream share a token for some seconds: `jti` names the token, not the request. What
-   * it says is part of what is compared, so a changed role never meets an older token.
+   * it says is part of what is compared, so a changed role never meets an older token. One that is kept needs no promise.
    */
-  async sign(principal: Principal, session: Session | undefined, audience: string): Promise<string> {
+  sign(principal: Principal, session: Session | undefined, audience: string): MaybePromise<string> {
     const now = this.#clock.now();
     const last = this.#last.get(principal);
     if (
@@ -80,15 +81,11 @@ export class AssertionSigner {
     )
       return last.token;
     const kept = this.#keptToken(claimsOf(principal, session), audience, now);
-    const token = await kept.token;
-    this.#last.set(principal, {
-      audience,
-      session: session?.id,
-      provedAt: session?.provedAt,
-      until: kept.until,
-      token,
+    return kept.token.then((token) => {
+      const { until } = kept;
+      this.#last.set(principal, { audience, session: session?.id, provedAt: session?.provedAt, until, token });
+      return token;
     });
-    return token;
   }
 
   /** A token that says all this, made for this request or lately for another. */

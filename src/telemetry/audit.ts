@@ -34,6 +34,8 @@ export interface RequestRecord extends AuditSubject {
   /** Canonical, without the query. */
   readonly path: string;
   readonly seconds: number;
+  /** Of a refusal: what exactly was wrong. */
+  readonly detail?: string;
   /** A front proxy asked, and carried the request itself; `status` is what it was told. */
   readonly via?: 'forward-auth';
 }
@@ -162,8 +164,8 @@ function fileSink(path: string, { onLoss, log }: AuditParts): Sink {
  */
 function isHarmless(record: AuditRecord): boolean {
   if (record.event !== 'request') return false;
-  const { method, route, path, request = '', address = '', user = '', provider = '' } = record;
-  return areHarmless([method, route, path, request, address, user, provider]);
+  const { method, route, path, request = '', address = '', user = '', provider = '', detail = '' } = record;
+  return areHarmless([method, route, path, request, address, user, provider, detail]);
 }
 
 function isWanted({ verdict }: RequestRecord, requests: AuditOptions['requests']): boolean {

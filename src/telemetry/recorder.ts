@@ -1,11 +1,8 @@
 /** What happened, written down: one audit record and one metric for every way out of the pipeline and for every login. */
 import type { ProviderStep } from '../core/outcome.ts';
-import type { Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
-import type { Route } from '../core/route.ts';
-import type { Session } from '../core/session.ts';
-import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/verdict.ts';
-import type { Audit } from './audit.ts';
+import type { Client } from '../core/verdict.ts';
+import type { Audit, RequestRecord } from './audit.ts';
 import type { Metrics } from './metrics.ts';
 
 /** How a verdict was carried out. */
@@ -13,17 +10,8 @@ export interface RequestResult {
   readonly status: number;
   /** When carrying it out failed: why. */
   readonly reason?: Reason;
-}
-
-/** What was decided about a request, as far as it could be read. */
-export interface RequestRecord {
-  readonly request: Pick<GatewayRequest, 'id' | 'method' | 'target' | 'peer' | 'asked'>;
-  readonly verdict: Verdict;
-  readonly client?: Client;
-  readonly target?: CanonicalTarget;
-  readonly route?: Route;
-  readonly principal?: Principal;
-  readonly session?: Session;
+  /** What exactly was wrong, for the audit alone. */
+  readonly detail?: string;
 }
 
 /** A login, a logout or the end of a session. */
@@ -50,33 +38,10 @@ export class Recorder {
     this.#audit = audit;
   }
 
-  request(decided: RequestRecord, result: RequestResult, seconds: number): void {
-    const { request, verdict, route, client, target, principal, session } = decided;
-    const reason = result.reason ?? ('reason' in verdict ? verdict.reason : undefined);
-    const name = route?.name ?? (verdict.kind === 'portal' ? '_gate' : '_none');
-    this.#metrics.request({
-      route: name,
-      verdict: verdict.kind,
-      method: request.method,
-      status: result.status,
-      seconds,
-      ...(reason && { reason }),
-    });
-    this.#audit.record({
-      event: 'request',
-      verdict: verdict.kind,
-      status: result.status,
-      method: request.method,
-      route: name,
-      path: target?.path ?? unreadPath(request.target),
-      request: request.id,
-      seconds,
-      address: client?.address ?? request.peer,
-      ...(reason && { reason }),
-      ...(principal && { user: principal.subject, provider: principal.provider }),
-      ...(session && { session: session.id }),
-      ...(request.asked && { via: 'forward-auth' }),
-    });
+  request(record: RequestRecord): void {
+    const { route, verdict, method, status, seconds, reason } = record;
+    this.#metrics.request({ route, verdict, method, status, seconds, ...(reason && { reason }) });
+    this.#audit.record(record);
   }
 
   account(event: AccountEvent): void {
@@ -94,9 +59,4 @@ export class Recorder {
       ...(requestId && { request: requestId }),
     });
   }
-}
-
-/** What a refused target said, for whoever looks for the cause: without its query, and no longer than a path that is read. */
-function unreadPath(target: string): string {
-  return (target.split('?', 1)[0] ?? '').slice(0, 512);
 }

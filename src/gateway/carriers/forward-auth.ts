@@ -9,11 +9,11 @@ import type { HeaderLines } from '../../core/request-head.ts';
 import type { Forward, GatewayRequest, Verdict } from '../../core/verdict.ts';
 import { headOf } from '../../edge/head-of.ts';
 import type { ReplyHeaders } from '../../portal/send-page.ts';
-import { isNeverForwarded } from '../../proxy/forward.ts';
 import { compileNamespace } from '../../proxy/header-names.ts';
 import type { RequestResult } from '../../telemetry/recorder.ts';
 import { type Declined, type Decliner, loginAddressOf } from '../answer.ts';
-import type { Decided, Pipeline } from '../pipeline.ts';
+import type { Decided } from '../decided.ts';
+import type { Pipeline } from '../pipeline.ts';
 import { readRequest } from '../request.ts';
 import { type AnswerUse, type AskedReading, type AskedSetting, readAsked } from './forward-auth-request.ts';
 
@@ -71,13 +71,14 @@ export class ForwardAuthCarrier {
       );
     }
     pose(request, asked);
-    const decided = await this.#parts.pipeline.decide(asked.request);
+    const pending = this.#parts.pipeline.decide(asked.request);
+    const decided = pending instanceof Promise ? await pending : pending;
     return this.#conclude(this.#review(decided, asked.use, call), request, response, asked);
   }
 
   /** What the pipeline has permitted and a front proxy must not carry, or not carry out by itself. */
   #review(decided: Decided, use: AnswerUse, call: GatewayRequest): Decided {
-    const { verdict, request } = decided;
+    const { verdict } = decided;
     const refuse = (...[code, reason, detail]: readonly [GatewayError['code'], Reason, string]): Decided => ({
       ...decided,
       verdict: { kind: 'refuse', error: new GatewayError(code, detail), reason },
@@ -85,8 +86,6 @@ export class ForwardAuthCarrier {
     if (verdict.kind === 'portal')
       return refuse('NOT_FOUND', 'no-route', "the gateway's own addresses are its own to answer");
     if (verdict.kind !== 'forward') return decided;
-    if (isNeverForwarded(request.method))
-      return refuse('METHOD_NOT_ALLOWED', 'method-not-allowed', `${request.method} is never forwarded`);
     const left = this.#leftover(call.headers, verdict.forward);
     if (left !== undefined)
       return refuse(

@@ -8,7 +8,8 @@ import type { Portal } from '../../portal/portal.ts';
 import type { Forwarder } from '../../proxy/forward.ts';
 import type { RequestResult } from '../../telemetry/recorder.ts';
 import type { Decliner } from '../answer.ts';
-import type { Decided, Pipeline } from '../pipeline.ts';
+import type { Decided } from '../decided.ts';
+import type { Pipeline } from '../pipeline.ts';
 import { readRequest } from '../request.ts';
 
 /** What carrying out over HTTP works with. */
@@ -33,7 +34,8 @@ export class HttpCarrier {
     const gone = new AbortController();
     // An abort makes an exception of its own, stack and all: only for clients that have really gone.
     response.once('close', () => response.writableFinished || gone.abort());
-    const decided = await this.#parts.pipeline.decide(readRequest(request, gone.signal));
+    const pending = this.#parts.pipeline.decide(readRequest(request, gone.signal));
+    const decided = pending instanceof Promise ? await pending : pending;
     let result: RequestResult;
     try {
       result = await this.#carryOut(decided, request, response);

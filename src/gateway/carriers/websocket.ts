@@ -9,7 +9,8 @@ import { closeSocket } from '../../edge/close-socket.ts';
 import { errorBody } from '../../portal/send-page.ts';
 import type { WebSocketOpener } from '../../proxy/websocket/opener.ts';
 import type { RequestResult } from '../../telemetry/recorder.ts';
-import type { Decided, Pipeline } from '../pipeline.ts';
+import type { Decided } from '../decided.ts';
+import type { Pipeline } from '../pipeline.ts';
 import { readRequest } from '../request.ts';
 
 /** What carrying out upgrades works with. */
@@ -34,7 +35,8 @@ export class UpgradeCarrier {
     const gone = new AbortController();
     socket.once('close', () => gone.abort());
     socket.on('error', () => socket.destroy());
-    const decided = await this.#parts.pipeline.decide(readRequest(request, gone.signal, true));
+    const pending = this.#parts.pipeline.decide(readRequest(request, gone.signal, true));
+    const decided = pending instanceof Promise ? await pending : pending;
     let result: RequestResult;
     try {
       result = await this.#carryOut(decided, request, socket, head);

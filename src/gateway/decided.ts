@@ -1,0 +1,69 @@
+/**
+ * What the pipeline has found out about a request, step by step, and the verdict: carriers carry it out, the audit writes it
+ * down, `explain` prints it. A step that was not reached has left nothing.
+ */
+import type { Principal } from '../core/principal.ts';
+import type { Route } from '../core/route.ts';
+import type { Session } from '../core/session.ts';
+import type { CanonicalTarget, Client, Decision, GatewayRequest, Verdict } from '../core/verdict.ts';
+import type { Identity } from '../login/authenticate-request.ts';
+import type { LocationMatch } from '../routing/locations.ts';
+import type { RequestRecord } from '../telemetry/audit.ts';
+import type { RequestResult } from '../telemetry/recorder.ts';
+
+/** The steps of a decision, in their order, and what came of them. */
+export interface Decided {
+  readonly request: GatewayRequest;
+  /** By the clock of `performance`. */
+  readonly startedAt: number;
+  /** Who is at the other end. */
+  readonly client?: Client;
+  /** The one reading of the target. */
+  readonly target?: CanonicalTarget;
+  /** Which location takes it, and why. */
+  readonly match?: LocationMatch;
+  /** The location's route, with what the application itself asks for. */
+  readonly route?: Route;
+  /** Who sends it; absent where nobody was asked. */
+  readonly identity?: Identity;
+  /** Of an identity that is somebody: the same as there. */
+  readonly principal?: Principal;
+  readonly session?: Session;
+  /** What policy says of that. */
+  readonly decision?: Decision;
+  readonly verdict: Verdict;
+}
+
+/** The same while the pipeline is at work on it. */
+export type Trace = { -readonly [Step in keyof Decided]: Decided[Step] };
+
+/** The longest detail of a refusal in the audit. */
+const maxDetail = 256;
+
+/** The audit's record of a request that has been answered, or given up, after so many seconds. */
+export function recordOf(decided: Decided, result: RequestResult, seconds: number): RequestRecord {
+  const { request, verdict, route, client, target, principal, session } = decided;
+  const reason = result.reason ?? ('reason' in verdict ? verdict.reason : undefined);
+  const detail = result.detail ?? (verdict.kind === 'refuse' ? verdict.error.message : undefined);
+  return {
+    event: 'request',
+    verdict: verdict.kind,
+    status: result.status,
+    method: request.method,
+    route: route?.name ?? (verdict.kind === 'portal' ? '_gate' : '_none'),
+    path: target?.path ?? unreadPath(request.target),
+    request: request.id,
+    seconds,
+    address: client?.address ?? request.peer,
+    ...(reason && { reason }),
+    ...(detail && { detail: detail.slice(0, maxDetail) }),
+    ...(principal && { user: principal.subject, provider: principal.provider }),
+    ...(session && { session: session.id }),
+    ...(request.asked && { via: 'forward-auth' }),
+  };
+}
+
+/** What a refused target said, for whoever looks for the cause: without its query, and no longer than a path that is read. */
+function unreadPath(target: string): string {
+  return (target.split('?', 1)[0] ?? '').slice(0, 512);
+}

@@ -1,0 +1,18 @@
+/** The verdict of a refusal, made in one place by whoever refuses. */
+import type { ErrorCode } from '../core/errors.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Principal } from '../core/principal.ts';
+import type { Reason } from '../core/reason.ts';
+import type { Route } from '../core/route.ts';
+import type { Verdict } from '../core/verdict.ts';
+
+/** Refuses; `detail` goes to the audit, so it is a sentence of ours and repeats nothing that the client wrote. */
+export function refuse(
+  code: ErrorCode,
+  reason: Reason,
+  detail: string,
+  more: { route?: Route; principal?: Principal; retryAfter?: number; cause?: unknown } = {},
+): Verdict {
+  const { cause, ...rest } = more;
+  return { kind: 'refuse', error: new GatewayError(code, detail, cause), reason, ...rest };
+}
