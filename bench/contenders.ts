@@ -88,6 +88,7 @@ async function signIn(folder: string, users: number): Promise<string[]> {
     const subject = `user${index}`;
     const attributes = { name: [`User ${index}`], email: [`${subject}@example.com`], groups: ['agents'] };
     const { token } = await sessions.create({
+      tenant: 'default',
       assertion: { realm: 'local', subject, amr: ['pwd'], attributes },
       provider: 'local',
       client: { address: '127.0.0.1', userAgent: 'bench' },

@@ -2,6 +2,7 @@
 import { type Request, type Response, Router } from 'express';
 import type { Log } from '../core/log.ts';
 import { canonicalUsername } from '../core/principal.ts';
+import { provedAt } from '../core/proof.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Session } from '../core/session.ts';
 import type { Audit } from '../telemetry/audit.ts';
@@ -71,16 +72,25 @@ export function sessionRoutes({ sessions, liveConnections, audit, log }: Session
 }
 
 function shown(session: Session, live: number): Readonly<Record<string, unknown>> {
-  const { id, assertion, provider, createdAt, lastSeenAt, provedAt, expiresAt, client } = session;
+  const { id, tenant, assertion, provider, createdAt, lastSeenAt, proofs, expiresAt, client } = session;
   const time = (milliseconds: number): string => new Date(milliseconds).toISOString();
   return {
     id,
+    tenant,
     user: assertion.subject,
     realm: assertion.realm,
     provider,
     createdAt: time(createdAt),
     lastSeenAt: time(lastSeenAt),
-    provedAt: time(provedAt),
+    provedAt: time(provedAt(proofs)),
+    proofs: proofs.map(({ step, by, realm, amr, acr, at }) => ({
+      step,
+      by,
+      realm,
+      amr,
+      ...(acr && { acr }),
+      at: time(at),
+    })),
     expiresAt: time(expiresAt),
     address: client.address,
     userAgent: client.userAgent,

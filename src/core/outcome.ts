@@ -1,5 +1,5 @@
 /** What a provider may answer to an attempt. Plain data: a provider never sees a response. */
-import type { Assertion } from './principal.ts';
+import type { Amr, Assertion } from './principal.ts';
 import type { Reason } from './reason.ts';
 
 /** A way to present credentials. */
@@ -28,7 +28,7 @@ export interface SessionGrant {
 export type Outcome =
   | {
       readonly kind: 'authenticated';
-      readonly assertion: Assertion;
+      readonly assertion: Assertion<Amr>;
       /** Headers for the client's response, such as the token of a mutual authentication. */
       readonly headers?: Readonly<Record<string, string>>;
       readonly grant?: SessionGrant;

@@ -1,18 +1,24 @@
 /** Who somebody is: what a provider vouches for, and the user the gateway acts for. */
 
-/** How identity was proved: RFC 8176 where it has a word, else the name of the protocol. */
-export type Amr = 'pwd' | 'otp' | 'hwk' | 'mfa' | 'kerberos' | 'cas' | 'oidc';
+/** How identity was proved: RFC 8176 where it has a word, else the name of the protocol. The one list of these words. */
+const amrWords = ['pwd', 'otp', 'hwk', 'mfa', 'kerberos', 'cas', 'oidc'] as const;
+
+/** A word that providers and factors of this version use. A stored record may hold others, of a newer worker. */
+export type Amr = (typeof amrWords)[number];
 
 /**
  * What one provider vouches for.
  *
  * `subject` is unique within `realm`, in the canonical form that bans, counters, sessions and audit share. Attribute
  * values are lists, as LDAP and CAS deliver them; the names `name`, `email` and `groups` have a meaning to the gateway.
+ * `Word` is `Amr` where a provider answers, and any text where a stored record is read.
  */
-export interface Assertion {
+export interface Assertion<Word extends string = string> {
   readonly realm: string;
   readonly subject: string;
-  readonly amr: readonly Amr[];
+  readonly amr: readonly Word[];
+  /** The class that an identity provider gave its own act. */
+  readonly acr?: string;
   readonly attributes: Readonly<Record<string, readonly string[]>>;
 }
 

@@ -1,6 +1,9 @@
 /** A browser's stay: who signed in, how, and when it was last seen. */
+
+import { type Account, accountNamed, isSameAccount } from './account.ts';
 import type { SessionGrant } from './outcome.ts';
 import type { Assertion } from './principal.ts';
+import type { Proofs } from './proof.ts';
 
 /**
  * A live session. `id` is a public handle (it stands in assertions, the audit and the admin listener); the cookie's
@@ -10,17 +13,38 @@ import type { Assertion } from './principal.ts';
  */
 export interface Session {
   readonly id: string;
+  /** With the assertion's subject, whose account it is. */
+  readonly tenant: string;
   readonly assertion: Assertion;
-  /** The configured name of the provider that vouched. */
+  /** The configured name of the provider that vouched last. */
   readonly provider: string;
   readonly createdAt: number;
   /** The last activity that counts; writes are coalesced, so the stored value may lag. */
   readonly lastSeenAt: number;
-  /** When credentials were last proved; what `maxAge` measures. */
-  readonly provedAt: number;
+  readonly proofs: Proofs;
   /** When it ends whatever happens. */
   readonly expiresAt: number;
   readonly grant?: SessionGrant;
   /** What a list of sessions shows about the device. */
   readonly client: { readonly address: string; readonly userAgent: string };
+}
+
+/** Whose account a session is of. */
+export function accountOf({ tenant, assertion }: Pick<Session, 'tenant' | 'assertion'>): Account {
+  return accountNamed(assertion.subject, tenant);
+}
+
+/** Whose a session is or was: an account, as one realm knows it. */
+export interface SessionOwner extends Account {
+  readonly realm: string;
+}
+
+/** Whose a session is. */
+export function ownerOf(session: Pick<Session, 'tenant' | 'assertion'>): SessionOwner {
+  return { ...accountOf(session), realm: session.assertion.realm };
+}
+
+/** Whether two are one account as the same realm knows it. */
+export function isSameOwner(one: SessionOwner, other: SessionOwner): boolean {
+  return isSameAccount(one, other) && one.realm === other.realm;
 }

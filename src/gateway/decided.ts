@@ -57,7 +57,7 @@ export function recordOf(decided: Decided, result: RequestResult, seconds: numbe
     address: client?.address ?? request.peer,
     ...(reason && { reason }),
     ...(detail && { detail: detail.slice(0, maxDetail) }),
-    ...(principal && { user: principal.subject, provider: principal.provider }),
+    ...(principal && { user: principal.subject, tenant: principal.tenant, provider: principal.provider }),
     ...(session && { session: session.id }),
     ...(request.asked && { via: 'forward-auth' }),
   };

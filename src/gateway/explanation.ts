@@ -2,7 +2,7 @@
  * What would happen to a request, told step by step: the same functions as the pipeline, on a user that a directory names
  * instead of a session. It changes nothing and asks no upstream.
  */
-
+import { defaultTenant } from '../core/account.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Outcome, ProviderStep } from '../core/outcome.ts';
 import { type Assertion, canonicalUsername, type Principal } from '../core/principal.ts';
@@ -158,7 +158,7 @@ async function explainUser(question: Question, document: Document, providers: Pr
 }
 
 function principalOf(assertion: Assertion, provider: string, document: Document): Principal {
-  return { ...assertion, provider, tenant: 'default', roles: compileRoles(document.roles)(assertion, provider) };
+  return { ...assertion, provider, tenant: defaultTenant, roles: compileRoles(document.roles)(assertion, provider) };
 }
 
 /** Asks each provider of the chain for the user's entry, in order, until one has it. */

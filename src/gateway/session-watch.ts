@@ -42,9 +42,10 @@ export class SessionWatch {
     this.#sessions = sessions;
     this.#connections = connections;
     this.#log = log;
-    const stopEnds = sessions.onEnd(({ id, reason, user, provider, next }) => {
+    const stopEnds = sessions.onEnd(({ id, reason, account, provider, next }) => {
       if (next !== undefined) return this.#move(id, next);
-      recorder.account({ event: 'session-end', outcome: 'succeeded', reason, user, provider, session: id });
+      const whose = { ...(account && { account }), ...(provider && { provider }) };
+      recorder.account({ event: 'session-end', outcome: 'succeeded', reason, ...whose, session: id });
       this.#end(id, reason);
     });
     this.#stops = [stopEnds, sessions.onChange((ids) => this.#hear(ids))];
@@ -98,6 +99,8 @@ export class SessionWatch {
       if (this.#heard === before) this.#watched.set(id, { overAt: this.#sessions.overAt(found.session) });
     } else if (found.kind === 'ended' && found.next !== undefined) this.#move(id, found.next);
     else if (found.kind === 'ended') this.#end(id, found.reason);
+    // Nobody knows that one has ended which this version cannot read: what is open on it goes on until an end is read.
+    else if (found.kind === 'unreadable') this.#watched.set(id, { overAt: 0 });
     else if (this.#watched.get(id)?.isMissing) this.#end(id, 'revoked');
     else this.#watched.set(id, { overAt: 0, isMissing: true });
   }

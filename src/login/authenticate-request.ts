@@ -77,7 +77,7 @@ export class RequestAuthenticator {
     return {
       kind: 'somebody',
       session,
-      principal: this.#signIn.principal(session.assertion, session.provider),
+      principal: this.#signIn.principal(session),
       reply: token === undefined ? {} : { 'set-cookie': sessionCookie(this.#publicUrl, token) },
     };
   }
@@ -130,7 +130,7 @@ export class RequestAuthenticator {
 
   /** Whom a session speaks for, by the roles of this moment. */
   principal(session: Session): Principal {
-    return this.#signIn.principal(session.assertion, session.provider);
+    return this.#signIn.principal(session);
   }
 
   /** Counts as activity: the idle time begins anew. */
@@ -167,7 +167,7 @@ export class RequestAuthenticator {
       if (refused.kind === 'unavailable' && isStuck) return { kind: 'unavailable', reason };
       return { kind: 'nobody', offers: chain.offers, reason };
     }
-    const principal = this.#signIn.principal(assertion, provider);
+    const principal = this.#signIn.principal(this.#signIn.vouched(outcome, provider));
     if (sessionless) return { kind: 'somebody', principal, reply: headers };
     const { session, token } = await this.#beginnings.begin(outcome, provider, { ...context, chain });
     const forgotten = forgetAsking(request.headers, this.#publicUrl);

@@ -2,17 +2,18 @@
  * What every way of signing in shares: attempts for the chain, the admission of whom it vouched for, the session, the
  * audit. `authenticate-request.ts`, `password-login.ts` and `federated-routes.ts` are the ways.
  */
+import { defaultTenant } from '../core/account.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { type Assertion, canonicalUsername, type Principal } from '../core/principal.ts';
 import type { Attempt } from '../core/provider.ts';
-import type { Reason } from '../core/reason.ts';
-import type { Session } from '../core/session.ts';
+import { accountOf, isSameOwner, ownerOf, type Session } from '../core/session.ts';
 import type { Client, GatewayRequest } from '../core/verdict.ts';
 import { type ChainLink, type ChainResult, runChain } from '../providers/chain.ts';
 import type { Sessions } from '../sessions/sessions.ts';
-import type { Recorder } from '../telemetry/recorder.ts';
+import type { Vouched } from '../sessions/stored-session.ts';
+import type { AccountEvent, Recorder } from '../telemetry/recorder.ts';
 
 /** What signing in works with; made by `build.ts`. */
 export interface SignInParts {
@@ -98,14 +99,19 @@ export class SignIn {
     });
   }
 
+  /** An outcome as a session keeps it. */
+  vouched({ assertion, grant }: Authenticated, provider: string): Vouched {
+    return { tenant: defaultTenant, assertion, provider, ...(grant && { grant }) };
+  }
+
   /**
    * Adds what policy knows to what a provider vouched for. The same object while the assertion is the same one, so that
    * whoever derives something from it can keep that with it.
    */
-  principal(assertion: Assertion, provider: string): Principal {
+  principal({ assertion, provider, tenant }: Pick<Vouched, 'assertion' | 'provider' | 'tenant'>): Principal {
     const known = this.#principals.get(assertion);
-    if (known?.provider === provider) return known;
-    const principal = { ...assertion, provider, tenant: 'default', roles: this.#parts.roles(assertion, provider) };
+    if (known?.provider === provider && known.tenant === tenant) return known;
+    const principal = { ...assertion, provider, tenant, roles: this.#parts.roles(assertion, provider) };
     this.#principals.set(assertion, principal);
     return principal;
   }
@@ -119,18 +125,16 @@ export class SignIn {
     provider: string,
     context: LoginContext & { chain?: ChainResult; replaces?: string; browser?: string },
   ): Promise<{ session: Session; token: string }> {
-    const { assertion } = outcome;
     const { client, chain, replaces, browser } = context;
     const handles = [...(outcome.grant?.handles ?? []), ...(browser === undefined ? [] : [browser])];
     const grant = outcome.grant || browser !== undefined ? { ...outcome.grant, handles } : undefined;
     const created = await this.#parts.sessions.create({
-      assertion,
-      provider,
+      ...this.vouched({ ...outcome, ...(grant && { grant }) }, provider),
       client: { address: client.address, userAgent: client.userAgent },
-      ...(grant && { grant }),
       ...(replaces && { replaces }),
     });
-    this.record('succeeded', context, { chain, provider, user: assertion.subject, session: created.session.id });
+    const { session } = created;
+    this.record('succeeded', context, { chain, provider, account: accountOf(session), session: session.id });
     return created;
   }
 
@@ -141,11 +145,10 @@ export class SignIn {
     provider: string,
     context: LoginContext & { chain?: ChainResult },
   ): Promise<{ session: Session; token: string } | undefined> {
-    const { assertion } = outcome;
-    const proved = await this.#prove(session, outcome, provider);
+    const proved = await this.#prove(session, this.vouched(outcome, provider));
     if (proved === undefined) return undefined;
     const { client, requestId } = context;
-    const who = { user: assertion.subject, provider, session: proved.session.id, client, requestId };
+    const who = { account: accountOf(proved.session), provider, session: proved.session.id, client, requestId };
     this.#parts.recorder.account({
       event: 'step-up',
       outcome: 'succeeded',
@@ -159,22 +162,13 @@ export class SignIn {
    * Proves a session, wherever its rotations have taken it meanwhile: of a form that was sent twice the browser takes the
    * last answer, which must not say that the password was wrong.
    */
-  async #prove(
-    session: string,
-    { assertion, grant }: Authenticated,
-    provider: string,
-  ): Promise<{ session: Session; token: string } | undefined> {
+  async #prove(session: string, vouched: Vouched): Promise<{ session: Session; token: string } | undefined> {
     let id = session;
     for (let turn = 0; turn < maxRotations; turn++) {
       const found = await this.#parts.sessions.alive(id);
       if (found.kind === 'live') {
-        const before = found.session.assertion;
-        if (before.subject !== assertion.subject || before.realm !== assertion.realm) return undefined;
-        const proved = await this.#parts.sessions.prove(found.session, {
-          assertion,
-          provider,
-          ...(grant && { grant }),
-        });
+        if (!isSameOwner(ownerOf(found.session), ownerOf(vouched))) return undefined;
+        const proved = await this.#parts.sessions.prove(found.session, vouched);
         if (proved.kind === 'live')
           return proved.token === undefined ? undefined : { session: proved.session, token: proved.token };
       } else if (found.kind === 'ended' && found.next !== undefined) id = found.next;
@@ -186,8 +180,8 @@ export class SignIn {
   /** Ends a session at its user's wish. */
   async signOut(session: Session, context: LoginContext): Promise<boolean> {
     const ended = await this.#parts.sessions.revoke(session.id, 'signed-out');
-    const { assertion, provider, id } = session;
-    const who = { user: assertion.subject, provider, session: id, ...context };
+    const { provider, id } = session;
+    const who = { account: accountOf(session), provider, session: id, ...context };
     this.#parts.recorder.account({ event: 'logout', outcome: 'succeeded', reason: 'signed-out', ...who });
     return ended;
   }
@@ -196,7 +190,9 @@ export class SignIn {
   record(
     outcome: 'succeeded' | 'failed',
     context: LoginContext,
-    more: { chain?: ChainResult | undefined; provider?: string; user?: string; session?: string; reason?: Reason },
+    more: Pick<AccountEvent, 'account' | 'user' | 'provider' | 'session' | 'reason'> & {
+      chain?: ChainResult | undefined;
+    },
   ): void {
     const { chain, ...rest } = more;
     const { client, requestId } = context;

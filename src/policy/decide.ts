@@ -1,5 +1,6 @@
 /** The decision: may this principal, in this session, pass this route. Roles come from `roles.ts`; carrying it out does not. */
 import type { Principal } from '../core/principal.ts';
+import { provedAt } from '../core/proof.ts';
 import type { Route } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
 import type { Decision } from '../core/verdict.ts';
@@ -13,17 +14,17 @@ import type { Decision } from '../core/verdict.ts';
 export function decide(
   principal: Principal,
   route: Pick<Route, 'access'>,
-  session: Pick<Session, 'provedAt'> | undefined,
+  session: Pick<Session, 'proofs'> | undefined,
   now: number,
 ): Decision {
   try {
-    return judge(principal, route, session?.provedAt ?? now, now);
+    return judge(principal, route, session ? provedAt(session.proofs) : now, now);
   } catch {
     return { kind: 'deny', reason: 'policy-broke' };
   }
 }
 
-function judge(principal: Principal, { access }: Pick<Route, 'access'>, provedAt: number, now: number): Decision {
+function judge(principal: Principal, { access }: Pick<Route, 'access'>, proved: number, now: number): Decision {
   if (access === 'public') return { kind: 'permit' };
   if (access === 'deny') return { kind: 'deny', reason: 'location-closed' };
   const { providers, roles, maxAge } = access;
@@ -31,7 +32,7 @@ function judge(principal: Principal, { access }: Pick<Route, 'access'>, provedAt
     return { kind: 'deny', reason: 'provider-not-admitted' };
   if (!meets(roles, (role) => principal.roles.has(role))) return { kind: 'deny', reason: 'role-missing' };
   // Asked this way round so that a time that is no number is too old.
-  if (maxAge !== undefined && !(now - provedAt <= maxAge)) return { kind: 'step-up', reason: 'too-old' };
+  if (maxAge !== undefined && !(now - proved <= maxAge)) return { kind: 'step-up', reason: 'too-old' };
   return { kind: 'permit' };
 }
 

@@ -2,8 +2,8 @@
 
 import type { Request, Response } from 'express';
 import { GatewayError } from '../core/errors.ts';
-import { canonicalUsername, type Principal } from '../core/principal.ts';
-import type { Session } from '../core/session.ts';
+import type { Principal } from '../core/principal.ts';
+import { accountOf, type Session } from '../core/session.ts';
 import { headOf } from '../edge/head-of.ts';
 import { type PortalParts, type PortalRequest, type PortalRoutes, queryValue, readForm } from './context.ts';
 import { isNavigation, redirect, sendJson } from './send-page.ts';
@@ -34,7 +34,7 @@ async function show(parts: SessionParts, visit: PortalRequest): Promise<void> {
   const session = await parts.authenticator.visitor(headOf(request));
   if (!session) return askToSignIn(request, response);
   const sessions = await ownSessions(parts, session);
-  const principal = parts.signIn.principal(session.assertion, session.provider);
+  const principal = parts.signIn.principal(session);
   if (!isNavigation(headOf(request))) return sendJson(request, response, 200, whoAmI(principal, session, sessions));
   const browser = parts.browsers.recognise(headOf(request));
   const ended = Number(queryValue(request, 'ended'));
@@ -84,8 +84,7 @@ async function end(parts: SessionParts, visit: PortalRequest): Promise<void> {
 /** All live sessions of a session's user. */
 export async function ownSessions(parts: Pick<PortalParts, 'sessions'>, session: Session): Promise<Session[]> {
   const sessions: Session[] = [];
-  const user = canonicalUsername(session.assertion.subject);
-  for await (const one of parts.sessions.list({ user }))
+  for await (const one of parts.sessions.ofAccount(accountOf(session)))
     if (one.assertion.realm === session.assertion.realm) sessions.push(one);
   return sessions;
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
 import { firstValue, type Principal } from '../core/principal.ts';
+import { provedAt } from '../core/proof.ts';
 import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import { type AssertionAlgorithm, KeyRing } from './assertion-keys.ts';
@@ -37,7 +38,7 @@ interface KeptToken {
 interface LastToken {
   readonly audience: string;
   readonly session: string | undefined;
-  readonly provedAt: number | undefined;
+  readonly proofs: Session['proofs'] | undefined;
   readonly until: number;
   readonly token: string;
 }
@@ -76,14 +77,14 @@ export class AssertionSigner {
     if (
       last?.audience === audience &&
       last.session === session?.id &&
-      last.provedAt === session?.provedAt &&
+      last.proofs === session?.proofs &&
       last.until > now
     )
       return last.token;
     const kept = this.#keptToken(claimsOf(principal, session), audience, now);
     return kept.token.then((token) => {
       const { until } = kept;
-      this.#last.set(principal, { audience, session: session?.id, provedAt: session?.provedAt, until, token });
+      this.#last.set(principal, { audience, session: session?.id, proofs: session?.proofs, until, token });
       return token;
     });
   }
@@ -146,6 +147,6 @@ function claimsOf(principal: Principal, session: Session | undefined): Record<st
     amr: principal.amr,
     provider: principal.provider,
     ...(principal.tenant && { tenant: principal.tenant }),
-    ...(session && { sid: session.id, auth_time: Math.floor(session.provedAt / 1000) }),
+    ...(session && { sid: session.id, auth_time: Math.floor(provedAt(session.proofs) / 1000) }),
   };
 }

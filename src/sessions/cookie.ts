@@ -1,4 +1,8 @@
-/** The session cookie: how it is named, read and written. That no upstream sees it is the data plane's. */
+/**
+ * The session cookie: how it is named, read and written, and the id that follows from its value. That no upstream sees it is
+ * the data plane's.
+ */
+import { hash, randomBytes } from 'node:crypto';
 
 const baseName = 'gatehouse';
 
@@ -37,6 +41,24 @@ export function clearedCookie(publicUrl: URL): string {
 function attributes(publicUrl: URL): string {
   const secure = publicUrl.protocol === 'https:' ? '; Secure' : '';
   return `Path=/${secure}; HttpOnly; SameSite=Lax`;
+}
+
+const tokenBytes = 32;
+const idLength = 32;
+
+/** A token for the cookie, and the id of its session. */
+export function newIdentity(): { token: string; id: string } {
+  const token = randomBytes(tokenBytes).toString('base64url');
+  return { token, id: deriveId(token) };
+}
+
+/** The id of the session behind a token; undefined when it cannot be a token of ours. The way back is not feasible. */
+export function idOf(token: string): string | undefined {
+  return /^[A-Za-z0-9_-]{43}$/.test(token) ? deriveId(token) : undefined;
+}
+
+function deriveId(token: string): string {
+  return hash('sha256', token, 'base64url').slice(0, idLength);
 }
 
 /** Name, value, and the pair as it stood. A pair without an equals sign is a value without a name (RFC 6265bis §5.7). */

@@ -1,21 +1,24 @@
-/** Session records in the store: read and parsed, written by compare-and-set, found again by user and by handle. */
+/** Session records in the store: read and written by compare-and-set, found again by user and by handle. */
+import { hash } from 'node:crypto';
+import { type Account, defaultTenant } from '../core/account.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
+import { canonicalUsername } from '../core/principal.ts';
+import { accountOf } from '../core/session.ts';
 import type { Store, Stored } from '../core/store.ts';
 import { Journal } from '../store/journal.ts';
 import {
-  indexKeys,
+  type EndedRecord,
   type LiveRecord,
   parseRecord,
   printRecord,
-  recordKey,
-  recordPrefix,
-  type SessionRecord,
-} from './record.ts';
+  type UnreadableRecord,
+} from './stored-session.ts';
 
 /** A record and the version that a compare-and-set needs. */
 export interface StoredRecord {
-  readonly record: SessionRecord;
+  readonly record: LiveRecord | EndedRecord | UnreadableRecord;
   readonly version: string;
 }
 
@@ -23,6 +26,7 @@ export interface StoredRecord {
 export interface IndexedId {
   readonly id: string;
   readonly isYoung: boolean;
+  readonly tenant: string;
 }
 
 /** How long after its end a session can still say why it ended. */
@@ -32,6 +36,17 @@ const remembered = 15 * 60_000;
 const youth = 60_000;
 
 const cachedRecords = 10_000;
+const recordPrefix = 'session:';
+
+/** The prefix of the index entries of a name, in every tenant; the id follows. Hashed, so that no sign has a meaning in a key. */
+export function userPrefix(username: string): string {
+  return `session-user:${digest(canonicalUsername(username))}:`;
+}
+
+/** The prefix of the index entries of a provider's handle; the id follows. */
+export function handlePrefix(provider: string, handle: string): string {
+  return `session-handle:${provider}:${digest(handle)}:`;
+}
 
 /** The records of all sessions. */
 export class SessionRecords {
@@ -49,12 +64,13 @@ export class SessionRecords {
     this.#idle = idle;
   }
 
-  /** The record of a session, live or ended; one that cannot be read is removed and counts as none. */
-  async read(id: string): Promise<StoredRecord | undefined> {
-    const stored = await this.#store.get(recordKey(id));
-    if (stored) return this.#parse(id, stored);
-    this.#parsed.delete(id);
-    return undefined;
+  /** The record of a session; at once where the store answers at once. */
+  read(id: string): MaybePromise<StoredRecord | undefined> {
+    return andThen(this.#store.get(recordPrefix + id), (stored) => {
+      if (stored) return this.#parse(id, stored);
+      this.#parsed.delete(id);
+      return undefined;
+    });
   }
 
   /**
@@ -64,22 +80,20 @@ export class SessionRecords {
   async write(
     id: string,
     version: string | undefined,
-    record: SessionRecord,
+    record: LiveRecord | EndedRecord,
     { announced = record.kind === 'ended' } = {},
   ): Promise<boolean> {
+    const now = this.#clock.now();
     const endsAt =
-      record.kind === 'ended'
-        ? this.#clock.now()
-        : Math.min(record.expiresAt, Math.max(record.lastSeenAt, this.#clock.now()) + this.#idle);
-    return this.#store.replace(recordKey(id), version, printRecord(record), endsAt + remembered, { announced });
+      record.kind === 'ended' ? now : Math.min(record.expiresAt, Math.max(record.lastSeenAt, now) + this.#idle);
+    return this.#store.replace(recordPrefix + id, version, printRecord(record), endsAt + remembered, { announced });
   }
 
   /** All records. */
   async *all(): AsyncGenerator<StoredRecord & { readonly id: string }, void, undefined> {
     for await (const { key, ...stored } of this.#store.list(recordPrefix)) {
       const id = key.slice(recordPrefix.length);
-      const parsed = await this.#parse(id, stored);
-      if (parsed) yield { id, ...parsed };
+      yield { id, ...this.#parse(id, stored) };
     }
   }
 
@@ -101,8 +115,8 @@ export class SessionRecords {
 
   /** Makes a session findable; before its record is written, so that none is ever live and not to be found. */
   async index(id: string, record: LiveRecord): Promise<void> {
-    const now = String(this.#clock.now());
-    for (const key of indexKeys(id, record)) await this.#store.put(key, now, record.expiresAt + remembered);
+    const value = printEntry(this.#clock.now(), record.tenant);
+    for (const key of indexKeys(id, record)) await this.#store.put(key, value, record.expiresAt + remembered);
   }
 
   /** Undoes `index`, but for what `kept` still needs. */
@@ -115,9 +129,15 @@ export class SessionRecords {
   async find(prefix: string): Promise<IndexedId[]> {
     const found: IndexedId[] = [];
     for await (const { key, value } of this.#store.list(prefix)) {
-      found.push({ id: key.slice(prefix.length), isYoung: this.#clock.now() - Number(value) < youth });
+      const { at, tenant } = readEntry(value);
+      found.push({ id: key.slice(prefix.length), isYoung: this.#clock.now() - at < youth, tenant });
     }
     return found;
+  }
+
+  /** The ids of an account's sessions. */
+  async ofAccount({ tenant, subject }: Account): Promise<IndexedId[]> {
+    return (await this.find(userPrefix(subject))).filter((entry) => entry.tenant === tenant);
   }
 
   /** Removes an index entry whose session is gone. */
@@ -125,15 +145,12 @@ export class SessionRecords {
     await this.#store.delete(prefix + id);
   }
 
-  async #parse(id: string, stored: Stored): Promise<StoredRecord | undefined> {
+  #parse(id: string, stored: Stored): StoredRecord {
     const known = this.#parsed.get(id);
     if (known?.version === stored.version) return known;
     const record = parseRecord(stored.value);
-    if (!record) {
-      this.#log.warn({ session: id }, 'a session record could not be read and was removed');
-      await this.#store.delete(recordKey(id));
-      return undefined;
-    }
+    if (record.kind === 'unreadable')
+      this.#log.warn({ session: id }, 'a session record cannot be read by this version; nobody is signed in by it');
     const parsed = { record, version: stored.version };
     this.#parsed.delete(id);
     this.#parsed.set(id, parsed);
@@ -141,4 +158,28 @@ export class SessionRecords {
     if (oldest !== undefined) this.#parsed.delete(oldest);
     return parsed;
   }
+}
+
+/** All index keys of a session. */
+function indexKeys(id: string, record: LiveRecord): string[] {
+  const handles = record.grant?.handles ?? [];
+  const prefixes = [
+    userPrefix(accountOf(record).subject),
+    ...handles.map((handle) => handlePrefix(record.provider, handle)),
+  ];
+  return prefixes.map((prefix) => prefix + id);
+}
+
+/** The time, and behind it the tenant where it is not the one of everybody: older workers read a time alone. */
+function printEntry(at: number, tenant: string): string {
+  return tenant === defaultTenant ? String(at) : `${at} ${tenant}`;
+}
+
+function readEntry(value: string): { readonly at: number; readonly tenant: string } {
+  const [, at = '', tenant = defaultTenant] = /^(\d+)(?: (.+))?$/.exec(value) ?? [];
+  return { at: Number(at), tenant };
+}
+
+function digest(text: string): string {
+  return hash('sha256', text, 'base64url');
 }

@@ -1,16 +1,20 @@
 /** Whether a session is over, and every way in which one ends. */
+import type { Account } from '../core/account.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import type { Assertion } from '../core/principal.ts';
+import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Reason } from '../core/reason.ts';
-import type { Session } from '../core/session.ts';
+import { accountOf, isSameOwner, ownerOf, type Session, type SessionOwner } from '../core/session.ts';
 import type { Activity } from './activity.ts';
-import { type LiveRecord, toSession } from './record.ts';
 import type { SessionRecords, StoredRecord } from './records.ts';
+import type { EndedRecord, LiveRecord } from './stored-session.ts';
 
-/** A session that is not, or no longer, there; `next` is the id under which a rotated one goes on. */
+/**
+ * A session that is not, or no longer, there; `next` is the id under which a rotated one goes on. `unreadable` is one of
+ * another version's: it signs nobody in, and nobody knows that it has ended.
+ */
 export type AbsentSession =
-  | { readonly kind: 'none' }
+  | { readonly kind: 'none' | 'unreadable' }
   | { readonly kind: 'ended'; readonly reason: Reason; readonly next?: string };
 
 /** What is behind a token or an id. */
@@ -20,9 +24,9 @@ export type LoadedSession = { readonly kind: 'live'; readonly session: Session }
 export interface SessionEnd {
   readonly id: string;
   readonly reason: Reason;
-  /** The subject. */
-  readonly user: string;
-  readonly provider: string;
+  /** Absent, as the provider is, of a session whose record could not be read. */
+  readonly account?: Account;
+  readonly provider?: string;
   /** The id under which a rotated session goes on. */
   readonly next?: string;
 }
@@ -31,17 +35,15 @@ export interface SessionEnd {
 export type EndListener = (end: SessionEnd) => void;
 
 /** A live record and its version. */
-export interface StoredLive {
+interface StoredLive {
   readonly record: LiveRecord;
   readonly version: string;
 }
 
 /** A live session with the record that it was read from. */
-export type FoundSession =
-  | { readonly kind: 'live'; readonly session: Session; readonly stored: StoredLive }
-  | AbsentSession;
+type FoundSession = { readonly kind: 'live'; readonly session: Session; readonly stored: StoredLive } | AbsentSession;
 
-type Judgement = FoundSession | { readonly kind: 'over'; readonly stored: StoredLive; readonly reason: Reason };
+type SessionState = FoundSession | { readonly kind: 'over'; readonly stored: StoredLive; readonly reason: Reason };
 
 /** How often a rotated session is followed to where it went on. */
 const maxTrail = 50;
@@ -64,10 +66,11 @@ export class SessionEnds {
   }
 
   /** What a record says at this moment; `over` when its time is up and nobody has ended it yet. */
-  stateOf(id: string, read: StoredRecord | undefined): Judgement {
+  stateOf(id: string, read: StoredRecord | undefined): SessionState {
     if (!read) return { kind: 'none' };
     const { record, version } = read;
-    if (record.kind === 'ended') return record;
+    if (record.kind === 'unreadable') return { kind: 'unreadable' };
+    if (record.kind === 'ended') return endOf(record);
     const now = this.#clock.now();
     const stored = { record, version };
     const lastSeenAt = this.#activity.lastSeen(id, record.lastSeenAt);
@@ -81,23 +84,30 @@ export class SessionEnds {
     return Math.min(expiresAt, lastSeenAt + this.#idle);
   }
 
-  /** The session of an id, as the store has it at this moment; one whose time is over ends here. */
-  async find(id: string): Promise<FoundSession> {
-    for (;;) {
-      const state = this.stateOf(id, await this.#records.read(id));
-      if (state.kind !== 'over') return state;
-      // Only if nobody has written since: another worker may have seen the user a moment ago.
-      if (await this.end(id, state.stored, state.reason)) return { kind: 'ended', reason: state.reason };
-    }
+  /**
+   * The session of an id, as the store has it at this moment; one whose time is over ends here. At once where the store
+   * answers at once and nothing has to end.
+   */
+  find(id: string): MaybePromise<FoundSession> {
+    return andThen(this.#records.read(id), (read) => {
+      const state = this.stateOf(id, read);
+      return state.kind === 'over' ? this.#endInTime(id, state.stored, state.reason) : state;
+    });
+  }
+
+  /** Whose a session is or was, as far as its record says. */
+  async ownerOf(id: string): Promise<SessionOwner | undefined> {
+    const record = (await this.#records.read(id))?.record;
+    if (record?.kind === 'ended') return record.owner;
+    return record?.kind === 'live' ? ownerOf(record) : undefined;
   }
 
   /** Ends a session if its record is still the one that was read. */
   async end(id: string, { record, version }: StoredLive, reason: Reason, next?: string): Promise<boolean> {
-    const isEnded = await this.#records.write(id, version, { kind: 'ended', reason, ...(next && { next }) });
-    if (!isEnded) return false;
+    const left = { kind: 'ended', reason, ...(next && { next }), owner: ownerOf(record) } as const;
+    if (!(await this.#records.write(id, version, left))) return false;
     this.#activity.forget(id);
-    const { assertion, provider } = record;
-    this.#tell({ id, reason, user: assertion.subject, provider, ...(next && { next }) });
+    this.#tell({ id, reason, account: accountOf(record), provider: record.provider, ...(next && { next }) });
     await this.#records.unindex(id, record);
     return true;
   }
@@ -112,6 +122,8 @@ export class SessionEnds {
       } else if (state.kind === 'ended' && state.next && follows) {
         current = state.next;
         step += 1;
+      } else if (state.kind === 'unreadable') {
+        if (await this.#endUnread(current, reason)) return true;
       } else if (state.kind === 'none' && step > 0) {
         // The rotation is half done: what it is about to write must not come to life.
         if (await this.#writeTombstone(current, reason)) return true;
@@ -124,12 +136,11 @@ export class SessionEnds {
    * Ends the session that a browser came with when it signs in. Where that was the same user's, it goes on as `next`, and what
    * is live on it with it: a login in one tab is no end for the others. Another user inherits nothing.
    */
-  async replace(id: string, { realm, subject }: Assertion, next: string): Promise<void> {
+  async replace(id: string, owner: SessionOwner, next: string): Promise<void> {
     for (;;) {
       const state = await this.find(id);
       if (state.kind !== 'live') return;
-      const { assertion } = state.stored.record;
-      const isSame = assertion.realm === realm && assertion.subject === subject;
+      const isSame = isSameOwner(ownerOf(state.session), owner);
       if (await this.end(id, state.stored, 'rotated', isSame ? next : undefined)) return;
     }
   }
@@ -152,6 +163,20 @@ export class SessionEnds {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** Only if nobody has written since: another worker may have seen the user a moment ago. */
+  async #endInTime(id: string, stored: StoredLive, reason: Reason): Promise<FoundSession> {
+    return (await this.end(id, stored, reason)) ? { kind: 'ended', reason } : this.find(id);
+  }
+
+  /** Ends at somebody's wish what only a newer worker can read; false where the record has changed meanwhile. */
+  async #endUnread(id: string, reason: Reason): Promise<boolean> {
+    const read = await this.#records.read(id);
+    if (read?.record.kind !== 'unreadable') return false;
+    if (!(await this.#records.write(id, read.version, { kind: 'ended', reason }))) return false;
+    this.#tell({ id, reason });
+    return true;
+  }
+
   /** Puts an end where a record is about to be written: writing it then fails. */
   #writeTombstone(id: string, reason: Reason): Promise<boolean> {
     return this.#records.write(id, undefined, { kind: 'ended', reason });
@@ -166,4 +191,15 @@ export class SessionEnds {
       }
     }
   }
+}
+
+function endOf({ reason, next }: EndedRecord): AbsentSession {
+  return { kind: 'ended', reason, ...(next !== undefined && { next }) };
+}
+
+/** The session of a record, with the last activity that is known. */
+export function toSession(id: string, record: LiveRecord, lastSeenAt: number): Session {
+  const { tenant, assertion, provider, createdAt, proofs, expiresAt, grant, client } = record;
+  const session = { id, tenant, assertion, provider, createdAt, lastSeenAt, proofs, expiresAt, client };
+  return grant ? { ...session, grant } : session;
 }

@@ -2,20 +2,23 @@
  * The life of sessions: begun, loaded, proved anew, ended, listed. Each step is a compare-and-set in the shared store, so
  * that workers agree; records are `records.ts`, activity is `activity.ts`, the cookie `cookie.ts`.
  */
+import type { Account } from '../core/account.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { SessionGrant } from '../core/outcome.ts';
 import type { Assertion } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
-import type { Session } from '../core/session.ts';
+import { accountOf, isSameOwner, ownerOf, type Session, type SessionOwner } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import { Activity } from './activity.ts';
-import { handlePrefix, idOf, type LiveRecord, newIdentity, toSession, userPrefix } from './record.ts';
-import { SessionRecords } from './records.ts';
-import { type AbsentSession, type EndListener, type LoadedSession, SessionEnds } from './revocation.ts';
+import { idOf, newIdentity } from './cookie.ts';
+import { handlePrefix, SessionRecords, userPrefix } from './records.ts';
+import { type AbsentSession, type EndListener, type LoadedSession, SessionEnds, toSession } from './revocation.ts';
+import { begun, type LiveRecord, proved, renewed, saysTheSame, type Vouched } from './stored-session.ts';
 
-export type { AbsentSession, EndListener, LoadedSession } from './revocation.ts';
+export type { LoadedSession } from './revocation.ts';
 
 /** A session that goes on under a new token, when there is one: the cookie must be set again. */
 export type RenewedSession =
@@ -23,23 +26,20 @@ export type RenewedSession =
   | AbsentSession;
 
 /** How a session begins. */
-export interface SessionStart {
-  readonly assertion: Assertion;
-  readonly provider: string;
-  readonly grant?: SessionGrant;
+export interface SessionStart extends Vouched {
   readonly client: Session['client'];
   /** The token that the browser came with: its session ends before the new one begins. */
   readonly replaces?: string;
 }
 
-/** What sessions work with; times in milliseconds. */
+/** Times in milliseconds. */
 export interface SessionParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
   readonly idle: number;
   readonly lifetime: number;
-  /** Sessions of one user at once; the oldest end. */
+  /** Sessions of one account at once; the oldest end. */
   readonly perUser?: number;
 }
 
@@ -62,37 +62,36 @@ export class Sessions {
   }
 
   /** Begins a session under a new token, after the one that it replaces has ended. */
-  async create({
-    assertion,
-    provider,
-    grant,
-    client,
-    replaces,
-  }: SessionStart): Promise<{ session: Session; token: string }> {
-    const now = this.#clock.now();
-    const times = { createdAt: now, lastSeenAt: now, provedAt: now, expiresAt: now + this.#lifetime };
-    const record: LiveRecord = { kind: 'live', assertion, provider, ...times, client, ...(grant && { grant }) };
+  async create({ client, replaces, ...vouched }: SessionStart): Promise<{ session: Session; token: string }> {
+    const record = begun(vouched, client, this.#clock.now(), this.#lifetime);
     const { token, id } = newIdentity();
     await this.#records.index(id, record);
     const replaced = replaces === undefined ? undefined : idOf(replaces);
-    if (replaced !== undefined) await this.#ends.replace(replaced, assertion, id);
+    if (replaced !== undefined) await this.#ends.replace(replaced, ownerOf(record), id);
     if (!(await this.#records.write(id, undefined, record))) {
       throw new GatewayError('UNAVAILABLE', `session ${id}: its user's sessions were ended while it began`);
     }
-    await this.#keepWithin(assertion.subject, id);
+    await this.#keepWithin(accountOf(record), id);
     return { token, session: toSession(id, record, record.lastSeenAt) };
   }
 
-  /** The session behind a token. */
-  async load(token: string): Promise<LoadedSession> {
+  /** The session behind a token; a live one needs no promise where the store needs none. */
+  load(token: string): MaybePromise<LoadedSession> {
     const id = idOf(token);
     return id === undefined ? { kind: 'none' } : this.alive(id);
   }
 
   /** The session of an id, as the store has it at this moment; one whose time is over ends here. */
-  async alive(id: string): Promise<LoadedSession> {
-    const found = await this.#ends.find(id);
-    return found.kind === 'live' ? { kind: 'live', session: found.session } : found;
+  alive(id: string): MaybePromise<LoadedSession> {
+    return andThen(this.#ends.find(id), (found) =>
+      found.kind === 'live' ? { kind: 'live', session: found.session } : found,
+    );
+  }
+
+  /** Whose the session behind a token is, or was as long as its end is remembered. */
+  async ownerOf(token: string): Promise<SessionOwner | undefined> {
+    const id = idOf(token);
+    return id === undefined ? undefined : this.#ends.ownerOf(id);
   }
 
   /** Counts as activity. */
@@ -100,40 +99,32 @@ export class Sessions {
     this.#activity.touch(session);
   }
 
-  /** The same user has proved who they are once more: the session goes on under a new token, and the old one is dead. */
-  async prove(session: Session, proof: Omit<SessionStart, 'replaces' | 'client'>): Promise<RenewedSession> {
+  /**
+   * The same user has proved who they are once more: the session goes on under a new token, and the old one is dead. The proof
+   * takes the place of the one by the same provider.
+   */
+  async prove(session: Session, vouched: Vouched): Promise<RenewedSession> {
     const now = this.#clock.now();
-    const { assertion, provider, grant } = proof;
-    return this.#rotate(session.id, assertion, (record) => {
-      const { grant: _, ...rest } = record;
-      return { ...rest, assertion, provider, provedAt: now, lastSeenAt: now, ...(grant && { grant }) };
-    });
+    return this.#rotate(session.id, ownerOf(vouched), (record) => proved(record, vouched, now));
   }
 
   /**
    * The provider vouches anew for a session under way. What it says may have changed, and rights with it: then the session
    * goes on under a new token, else under the same one.
    */
-  async renew(session: Session, assertion: Assertion, grant?: SessionGrant): Promise<RenewedSession> {
-    const renewed = ({ grant: _, ...rest }: LiveRecord): LiveRecord => ({
-      ...rest,
-      assertion,
-      ...(grant && { grant }),
-    });
+  async renew({ id, tenant }: Session, assertion: Assertion, grant?: SessionGrant): Promise<RenewedSession> {
+    const change = (record: LiveRecord): LiveRecord => renewed(record, assertion, grant);
     for (;;) {
-      const found = await this.#ends.find(session.id);
+      const found = await this.#ends.find(id);
       if (found.kind !== 'live') return found;
       const { stored } = found;
-      if (rightsOf(stored.record.assertion) !== rightsOf(assertion))
-        return this.#rotate(session.id, assertion, renewed);
-      const record = renewed(stored.record);
-      await this.#records.index(session.id, record);
-      if (!(await this.#records.write(session.id, stored.version, record, { announced: true }))) continue;
-      await this.#records.unindex(session.id, stored.record, record);
-      return {
-        kind: 'live',
-        session: toSession(session.id, record, this.#activity.lastSeen(session.id, record.lastSeenAt)),
-      };
+      if (!saysTheSame(stored.record.assertion, assertion))
+        return this.#rotate(id, ownerOf({ tenant, assertion }), change);
+      const record = change(stored.record);
+      await this.#records.index(id, record);
+      if (!(await this.#records.write(id, stored.version, record, { announced: true }))) continue;
+      await this.#records.unindex(id, stored.record, record);
+      return { kind: 'live', session: toSession(id, record, this.#activity.lastSeen(id, record.lastSeenAt)) };
     }
   }
 
@@ -142,7 +133,7 @@ export class Sessions {
     return this.#ends.revoke(id, reason, { follows: true });
   }
 
-  /** Ends all sessions of a user; how many there were. */
+  /** Ends all sessions of a user name, in every tenant; how many there were. */
   async revokeUser(username: string, reason: Reason): Promise<number> {
     return this.#ends.revokeIndexed(userPrefix(username), reason);
   }
@@ -152,19 +143,18 @@ export class Sessions {
     return this.#ends.revokeIndexed(handlePrefix(provider, handle), reason);
   }
 
-  /** Live sessions: all, or those of a user. */
+  /** Live sessions: all, or those of a user name in every tenant. */
   async *list({ user }: { user?: string } = {}): AsyncGenerator<Session, void, undefined> {
-    if (user === undefined) {
-      for await (const { id, ...stored } of this.#records.all()) {
-        const state = this.#ends.stateOf(id, stored);
-        if (state.kind === 'live') yield state.session;
-      }
-      return;
-    }
-    for (const { id } of await this.#records.find(userPrefix(user))) {
-      const state = this.#ends.stateOf(id, await this.#records.read(id));
+    if (user !== undefined) return yield* this.#liveOf(await this.#records.find(userPrefix(user)));
+    for await (const { id, ...stored } of this.#records.all()) {
+      const state = this.#ends.stateOf(id, stored);
       if (state.kind === 'live') yield state.session;
     }
+  }
+
+  /** The live sessions of an account. */
+  async *ofAccount(account: Account): AsyncGenerator<Session, void, undefined> {
+    yield* this.#liveOf(await this.#records.ofAccount(account));
   }
 
   /** How many sessions are live. */
@@ -200,10 +190,17 @@ export class Sessions {
     await this.#activity.close();
   }
 
+  async *#liveOf(entries: readonly { readonly id: string }[]): AsyncGenerator<Session, void, undefined> {
+    for (const { id } of entries) {
+      const state = this.#ends.stateOf(id, await this.#records.read(id));
+      if (state.kind === 'live') yield state.session;
+    }
+  }
+
   /** Ends the session under its id and goes on under another; in this order, so that there are never two. */
   async #rotate(
     oldId: string,
-    { realm, subject }: Assertion,
+    owner: SessionOwner,
     change: (record: LiveRecord) => LiveRecord,
   ): Promise<RenewedSession> {
     for (;;) {
@@ -211,7 +208,7 @@ export class Sessions {
       if (found.kind !== 'live') return found;
       const old = found.stored;
       // Another user's proof must not inherit this session, nor may it go on.
-      if (old.record.assertion.realm !== realm || old.record.assertion.subject !== subject) {
+      if (!isSameOwner(ownerOf(old.record), owner)) {
         await this.#ends.revoke(oldId, 'revoked', { follows: true });
         return { kind: 'ended', reason: 'revoked' };
       }
@@ -228,23 +225,17 @@ export class Sessions {
     }
   }
 
-  /** Ends a user's oldest sessions beyond the limit, and clears the index of sessions that are long gone. */
-  async #keepWithin(subject: string, newest: string): Promise<void> {
-    const prefix = userPrefix(subject);
+  /** Ends an account's oldest sessions beyond the limit, and clears the index of sessions that are long gone. */
+  async #keepWithin(account: Account, newest: string): Promise<void> {
     const others: Session[] = [];
-    for (const { id, isYoung } of await this.#records.find(prefix)) {
+    for (const { id, isYoung } of await this.#records.ofAccount(account)) {
       const state = await this.alive(id);
       if (state.kind === 'live' && id !== newest) others.push(state.session);
-      if (state.kind !== 'live' && !isYoung) await this.#records.forget(prefix, id);
+      const isGone = state.kind === 'none' || state.kind === 'ended';
+      if (isGone && !isYoung) await this.#records.forget(userPrefix(account.subject), id);
     }
     others.sort((a, b) => a.createdAt - b.createdAt);
     const surplus = others.slice(0, Math.max(0, others.length + 1 - this.#perUser));
     for (const { id } of surplus) await this.revoke(id, 'revoked');
   }
-}
-
-/** All that an assertion says, so that two can be compared; directories give values in any order. */
-function rightsOf({ realm, subject, amr, attributes }: Assertion): string {
-  const sorted = Object.entries(attributes).map(([name, values]) => [name, values.toSorted()] as const);
-  return JSON.stringify([realm, subject, amr.toSorted(), sorted.toSorted(([a], [b]) => (a < b ? -1 : 1))]);
 }

@@ -15,6 +15,8 @@ interface AuditSubject {
   readonly reason?: Reason;
   /** In canonical form. */
   readonly user?: string;
+  /** Of the user's account; absent where nobody has vouched for the name. */
+  readonly tenant?: string;
   readonly provider?: string;
   /** The session's public id. */
   readonly session?: string;
@@ -164,8 +166,18 @@ function fileSink(path: string, { onLoss, log }: AuditParts): Sink {
  */
 function isHarmless(record: AuditRecord): boolean {
   if (record.event !== 'request') return false;
-  const { method, route, path, request = '', address = '', user = '', provider = '', detail = '' } = record;
-  return areHarmless([method, route, path, request, address, user, provider, detail]);
+  const {
+    method,
+    route,
+    path,
+    request = '',
+    address = '',
+    user = '',
+    tenant = '',
+    provider = '',
+    detail = '',
+  } = record;
+  return areHarmless([method, route, path, request, address, user, tenant, provider, detail]);
 }
 
 function isWanted({ verdict }: RequestRecord, requests: AuditOptions['requests']): boolean {

@@ -1,4 +1,5 @@
 /** What happened, written down: one audit record and one metric for every way out of the pipeline and for every login. */
+import type { Account } from '../core/account.ts';
 import type { ProviderStep } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Client } from '../core/verdict.ts';
@@ -19,7 +20,9 @@ export interface AccountEvent {
   readonly event: 'login' | 'logout' | 'session-end' | 'step-up';
   readonly outcome: 'succeeded' | 'failed';
   readonly reason?: Reason;
-  /** In canonical form, as typed when nobody vouched. */
+  /** Of somebody whom a provider has vouched for. */
+  readonly account?: Account;
+  /** Canonical, as typed, where nobody has. */
   readonly user?: string;
   readonly provider?: string;
   readonly session?: string;
@@ -52,9 +55,10 @@ export class Recorder {
         seconds: step.milliseconds / 1000,
         ...(step.reason && { reason: step.reason }),
       });
-    const { client, requestId, ...rest } = event;
+    const { account, client, requestId, ...rest } = event;
     this.#audit.record({
       ...rest,
+      ...(account && { user: account.subject, tenant: account.tenant }),
       ...(client && { address: client.address }),
       ...(requestId && { request: requestId }),
     });

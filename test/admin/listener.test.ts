@@ -84,6 +84,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
     });
   const signIn = (subject: string) =>
     sessions.create({
+      tenant: 'default',
       assertion: { realm: 'directory', subject, amr: ['pwd'], attributes: {} },
       provider: 'directory',
       grant: { handles: ['ST-1-verysecrethandle'], state: { refresh: 'verysecretstate' } },
@@ -180,12 +181,14 @@ test('sessions are listed with device and times, never with a token, a handle or
     sessions: [
       {
         id: session.id,
+        tenant: 'default',
         user: 'alice',
         realm: 'directory',
         provider: 'directory',
         createdAt: time,
         lastSeenAt: time,
         provedAt: time,
+        proofs: [{ step: 'first', by: 'directory', realm: 'directory', amr: ['pwd'], at: time }],
         expiresAt: '2026-01-05T08:10:00.000Z',
         address: '192.0.2.7',
         userAgent: 'Browser/1',

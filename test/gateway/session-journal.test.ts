@@ -15,6 +15,7 @@ import { manualClock } from '../support/tools/manual-clock.ts';
 
 const minute = 60_000;
 const start: SessionStart = {
+  tenant: 'default',
   assertion: { realm: 'directory', subject: 'alice', amr: ['pwd'], attributes: {} },
   provider: 'directory',
   client: { address: '192.0.2.1', userAgent: 'Firefox' },

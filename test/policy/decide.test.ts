@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Principal } from '../../src/core/principal.ts';
+import type { Proof } from '../../src/core/proof.ts';
 import type { Access } from '../../src/core/route.ts';
+import type { Session } from '../../src/core/session.ts';
 import { decide } from '../../src/policy/decide.ts';
 import { trials } from '../support/tools/properties.ts';
 
@@ -16,8 +18,9 @@ const principal: Principal = {
   tenant: 'default',
   roles: new Set(['agent']),
 };
+const first = (at: number): Proof => ({ step: 'first', by: 'directory', realm: 'r', amr: ['pwd'], at });
 const ask = (access: Access, provedAt: number | undefined = 900, now = 1000) =>
-  decide(principal, { access }, provedAt === undefined ? undefined : { provedAt }, now);
+  decide(principal, { access }, provedAt === undefined ? undefined : { proofs: [first(provedAt)] }, now);
 const needs = (more: Partial<Exclude<Access, string>>): Access => ({ roles: [], providers: [], ...more });
 
 const cases: Record<string, [Access, object]> = {
@@ -54,7 +57,7 @@ test('decide: a time that is no number is too old', () => {
 test('property: whatever it is given, it answers, and never permits what it cannot judge', () => {
   fc.assert(
     fc.property(fc.anything(), fc.anything(), fc.anything(), (who, access, session) => {
-      const decision = decide(who as Principal, { access: access as Access }, session as { provedAt: number }, 1000);
+      const decision = decide(who as Principal, { access: access as Access }, session as Session, 1000);
       assert.ok(['permit', 'deny', 'step-up'].includes(decision.kind));
       if (typeof access !== 'object' && access !== 'public') assert.equal(decision.kind, 'deny');
     }),

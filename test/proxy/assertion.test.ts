@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
+import { provedAt } from '../../src/core/proof.ts';
 import { AssertionSigner, type AssertionSignerOptions } from '../../src/proxy/assertion.ts';
 import { createStore } from '../../src/store/index.ts';
 import { alice, session } from '../support/scenes/data-plane.ts';
@@ -46,7 +47,7 @@ for (const algorithm of ['EdDSA', 'ES256'] as const)
         amr: ['pwd'],
         provider: 'directory',
         sid: 'session-1',
-        auth_time: session.provedAt / 1000,
+        auth_time: provedAt(session.proofs) / 1000,
         iat: clock.time / 1000,
         exp: clock.time / 1000 + 60,
         jti: 'string',
@@ -64,12 +65,16 @@ for (const algorithm of ['EdDSA', 'ES256'] as const)
 test('assertion: a token is used again for some seconds, by the same identity at the same upstream only', async () => {
   const { clock, make } = await signers();
   const signer = make();
+  const [proof] = session.proofs;
   const first = await signer.sign(alice, session, audience);
   assert.equal(await signer.sign({ ...alice }, session, audience), first);
   assert.notEqual(await signer.sign(alice, session, 'http://other:1'), first);
   assert.equal(await signer.sign(alice, session, audience), first);
   assert.notEqual(await signer.sign(alice, { ...session, id: 'session-2' }, audience), first);
-  assert.notEqual(await signer.sign(alice, { ...session, provedAt: session.provedAt + 1000 }, audience), first);
+  assert.notEqual(
+    await signer.sign(alice, { ...session, proofs: [{ ...proof, at: proof.at + 1000 }] }, audience),
+    first,
+  );
   assert.notEqual(await signer.sign(alice, undefined, audience), first);
   assert.notEqual(await signer.sign({ ...alice, roles: new Set(['agent']) }, session, audience), first);
   clock.time += 20_000;

@@ -1,7 +1,7 @@
 /** CAS 2.0 and 3.0: service tickets, single logout. The client is our own; `docs/decisions/0004-own-cas-client.md` says why. */
 import * as z from 'zod';
 import type { Offer, Outcome } from '../../core/outcome.ts';
-import { type Assertion, canonicalUsername } from '../../core/principal.ts';
+import { type Amr, type Assertion, canonicalUsername } from '../../core/principal.ts';
 import type { Attempt, LogoutNotice, LogoutRequest, ProbeStep, Provider } from '../../core/provider.ts';
 import { defineProvider, type ProviderContext, timeForWork, usualTimeout } from '../define.ts';
 import type { TicketAnswer } from './answer.ts';
@@ -160,7 +160,7 @@ class CasProvider implements Provider {
   }
 
   /** Undefined when there is not exactly one value for the subject. */
-  #assertionOf({ user, attributes: released }: Extract<TicketAnswer, { kind: 'success' }>): Assertion | undefined {
+  #assertionOf({ user, attributes: released }: Extract<TicketAnswer, { kind: 'success' }>): Assertion<Amr> | undefined {
     const { subject: source, ...wanted } = this.#options.attributes;
     const [found, ...others] = source === undefined ? [user] : (released.get(source) ?? []);
     const subject = canonicalUsername(found ?? '');

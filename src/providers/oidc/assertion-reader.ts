@@ -6,7 +6,7 @@ import { decodeJwt, jwtVerify } from 'jose';
 import * as client from 'openid-client';
 import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
-import type { Assertion } from '../../core/principal.ts';
+import type { Amr, Assertion } from '../../core/principal.ts';
 import { assertionOf, type ClaimRules, type Claims, clockTolerance, hasPlausibleTimes } from './claims.ts';
 import { OidcError, oidcError, rejection } from './failure.ts';
 import type { KnownIssuer } from './issuer.ts';
@@ -15,6 +15,9 @@ import { waitFor } from './wait.ts';
 
 /** The signatures that are accepted, whatever a token says of itself: asymmetric ones. */
 export const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'];
+
+/** Characters of an `acr` that is kept; issuers name a class by a word or a URI. */
+const maxClass = 256;
 
 /** What an issuer has said. */
 export interface TokenClaims {
@@ -48,7 +51,7 @@ export class AssertionReader {
   }
 
   /** The user of a login or a refresh. Throws an OidcError. */
-  async read(said: TokenClaims, signal: AbortSignal): Promise<Assertion> {
+  async read(said: TokenClaims, signal: AbortSignal): Promise<Assertion<Amr>> {
     const { idToken } = said;
     if (idToken && !hasPlausibleTimes(idToken, this.#clock.now()))
       throw rejection(
@@ -62,7 +65,8 @@ export class AssertionReader {
     const naming = this.#options.usernameFrom === 'access-token' ? [accessToken ?? {}] : sources;
     const assertion = assertionOf(sources, this.#rules, naming);
     if (assertion instanceof OidcError) throw assertion;
-    return assertion;
+    const acr = (idToken ?? said.earlier)?.acr;
+    return typeof acr === 'string' && acr.length <= maxClass ? { ...assertion, acr } : assertion;
   }
 
   async #userinfo({ configuration, accessToken, sub }: TokenClaims): Promise<Claims> {

@@ -1,5 +1,5 @@
 /** From claims to an assertion: who the user is to the gateway, and what is known of them. Pure. */
-import { type Assertion, canonicalUsername } from '../../core/principal.ts';
+import { type Amr, type Assertion, canonicalUsername } from '../../core/principal.ts';
 import { type OidcError, rejection } from './failure.ts';
 
 /** The claims of one token or answer. */
@@ -31,7 +31,7 @@ export function assertionOf(
   sources: readonly Claims[],
   rules: ClaimRules,
   naming: readonly Claims[] = sources,
-): Assertion | OidcError {
+): Assertion<Amr> | OidcError {
   for (const [claim, values] of rules.required) {
     if (!valuesOf(sources, claim).some((value) => values.includes(value)))
       return rejection('login-denied', `the claim ${claim} has none of the values that requireClaims asks for`);

@@ -6,7 +6,7 @@ import { decodeJwt } from 'jose';
 import * as client from 'openid-client';
 import type { Clock } from '../../core/clock.ts';
 import type { Outcome } from '../../core/outcome.ts';
-import type { Assertion } from '../../core/principal.ts';
+import type { Amr, Assertion } from '../../core/principal.ts';
 import type { AssertionReader, TokenClaims } from './assertion-reader.ts';
 import { type OidcError, oidcError, outage, rejection } from './failure.ts';
 import { type GrantState, grantOf, readGrant } from './grant.ts';
@@ -103,7 +103,8 @@ export class TokenRefresher {
     if (read && read.subject !== assertion.subject) return { kind: 'rejected', reason: 'revoked' };
     return {
       kind: 'authenticated',
-      assertion: read ?? assertion,
+      // What is stored stays as it is, whatever words a newer worker has given it.
+      assertion: read ?? (assertion as Assertion<Amr>),
       grant: grantOf(next, tokens.expires_in, clock.now()),
     };
   }
@@ -121,7 +122,7 @@ export class TokenRefresher {
   }
 
   /** What the issuer says of the user by now; undefined when it cannot be asked just then: the token that came is not lost for it. */
-  async #reread(said: Omit<TokenClaims, 'configuration'>): Promise<Assertion | undefined> {
+  async #reread(said: Omit<TokenClaims, 'configuration'>): Promise<Assertion<Amr> | undefined> {
     const { relying, identity } = this.#parts;
     try {
       return await this.#bounded((signal) =>

@@ -63,11 +63,12 @@ export const alice: Principal = {
 /** A session of hers. */
 export const session: Session = {
   id: 'session-1',
+  tenant: 'default',
   assertion: alice,
   provider: 'directory',
   createdAt: 0,
   lastSeenAt: 0,
-  provedAt: 1_700_000_000_000,
+  proofs: [{ step: 'first', by: 'directory', realm: 'test', amr: ['pwd'], at: 1_700_000_000_000 }],
   expiresAt: Number.MAX_SAFE_INTEGER,
   client: { address: '127.0.0.1', userAgent: 'test' },
 };

@@ -1,0 +1,42 @@
+/**
+ * What a session has been proved by. A proof says what happened; what it is worth follows from the configuration of the moment
+ * and is nowhere stored.
+ */
+
+/** One act that succeeded. Words that a newer worker has stored stand here as they are, and count for nothing. */
+export interface Proof {
+  /** `first` says who somebody is, `second` adds to that, `both` does the two at once. */
+  readonly step: 'first' | 'second' | 'both';
+  /** The configured name of the provider or factor. */
+  readonly by: string;
+  /** Where the subject is unique. */
+  readonly realm: string;
+  readonly amr: readonly string[];
+  /** The class that an identity provider gave its own act. */
+  readonly acr?: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** The proofs of a session, at most one by each provider or factor; one of them at least says who it is. */
+export type Proofs = readonly [Proof, ...Proof[]];
+
+/** Whether a proof says who somebody is. */
+export function isFirst({ step }: Proof): boolean {
+  return step === 'first' || step === 'both';
+}
+
+/** The youngest proof that says who somebody is. */
+export function lastFirst(proofs: Proofs): Proof {
+  return proofs.reduce((best, proof) => (isFirst(proof) && (!isFirst(best) || proof.at >= best.at) ? proof : best));
+}
+
+/** When credentials were last proved; what a location's `maxAge` measures. */
+export function provedAt(proofs: Proofs): number {
+  return lastFirst(proofs).at;
+}
+
+/** With a fresh proof in place of the one by the same provider or factor; the others stay. */
+export function withProof(proofs: readonly Proof[], fresh: Proof): Proofs {
+  return [fresh, ...proofs.filter(({ by }) => by !== fresh.by)];
+}

@@ -1,0 +1,151 @@
+/**
+ * What the store holds of one session, live or ended, and what becomes of it at its beginning, by a fresh proof, by a provider
+ * that vouches anew. Workers of other versions share the store: fields are added and none is changed, what is not known here is
+ * kept when a record is written again, and what cannot be read is left alone.
+ */
+import * as z from 'zod';
+import { defaultTenant } from '../core/account.ts';
+import type { SessionGrant } from '../core/outcome.ts';
+import type { Assertion } from '../core/principal.ts';
+import { isFirst, type Proof, type Proofs, provedAt, withProof } from '../core/proof.ts';
+import { type Reason, storedReason } from '../core/reason.ts';
+import type { Session, SessionOwner } from '../core/session.ts';
+
+const moment = z.number().min(0);
+const words = z.array(z.string());
+
+const liveSchema = z.looseObject({
+  kind: z.literal('live'),
+  /** Absent in records from before there were accounts. */
+  tenant: z.string().min(1).default(defaultTenant),
+  assertion: z.looseObject({
+    realm: z.string(),
+    subject: z.string().min(1),
+    amr: words,
+    acr: z.string().optional(),
+    attributes: z.record(z.string(), words),
+  }),
+  provider: z.string(),
+  createdAt: moment,
+  lastSeenAt: moment,
+  /** All that older workers know of proofs: written for them, and read where they have written. */
+  provedAt: moment,
+  proofs: z
+    .array(
+      z.looseObject({
+        step: z.string(),
+        by: z.string(),
+        realm: z.string(),
+        amr: words,
+        acr: z.string().optional(),
+        at: moment,
+      }),
+    )
+    .default([]),
+  expiresAt: moment,
+  grant: z
+    .looseObject({ handles: words.optional(), state: z.unknown().optional(), refreshAt: moment.optional() })
+    .optional(),
+  client: z.looseObject({ address: z.string(), userAgent: z.string() }),
+});
+
+/** An end is an end, whatever else it says. */
+const endedSchema = z.looseObject({
+  kind: z.literal('ended'),
+  reason: z.string().catch('revoked').transform(storedReason),
+  next: z.string().optional().catch(undefined),
+  owner: z.looseObject({ tenant: z.string(), realm: z.string(), subject: z.string() }).optional().catch(undefined),
+});
+
+const recordSchema = z.discriminatedUnion('kind', [liveSchema, endedSchema]);
+
+/** A live session as stored; its id is the key. */
+export type LiveRecord = { readonly kind: 'live' } & Omit<Session, 'id'>;
+
+/** What is left of a session. */
+export interface EndedRecord {
+  readonly kind: 'ended';
+  readonly reason: Reason;
+  /** The id under which the session goes on, when it was rotated. */
+  readonly next?: string;
+  /** Absent where it was not known, and in records of older workers. */
+  readonly owner?: SessionOwner;
+}
+
+/** What only another version can read. */
+export interface UnreadableRecord {
+  readonly kind: 'unreadable';
+}
+
+/** Reads a stored value. */
+export function parseRecord(value: string): LiveRecord | EndedRecord | UnreadableRecord {
+  const { success, data } = recordSchema.safeParse(parseJson(value));
+  if (!success) return { kind: 'unreadable' };
+  // The schema has seen to every field that the types name; those that it does not know stay.
+  if (data.kind === 'ended') return data as unknown as EndedRecord;
+  const { provedAt: lastProof, ...rest } = data;
+  return { ...rest, proofs: proofsOf(data) } as unknown as LiveRecord;
+}
+
+/** A record without a proof of who it is, of an older worker, has the one that its assertion tells. */
+function proofsOf({ assertion, provider, provedAt: at, proofs }: z.output<typeof liveSchema>): Proofs {
+  const [one, ...more] = proofs as unknown as readonly Proof[];
+  if (one && [one, ...more].some(isFirst)) return [one, ...more];
+  const told: Proof = { step: 'first', by: provider, realm: assertion.realm, amr: assertion.amr, at };
+  return one ? [told, one, ...more] : [told];
+}
+
+/** The value to store for a record. */
+export function printRecord(record: LiveRecord | EndedRecord): string {
+  return JSON.stringify(record.kind === 'live' ? { ...record, provedAt: provedAt(record.proofs) } : record);
+}
+
+function parseJson(value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Who a provider has vouched for. */
+export interface Vouched {
+  readonly tenant: string;
+  readonly assertion: Assertion;
+  readonly provider: string;
+  readonly grant?: SessionGrant;
+}
+
+/** The record of a session that begins. */
+export function begun(vouched: Vouched, client: Session['client'], now: number, lifetime: number): LiveRecord {
+  const { tenant, assertion, provider, grant } = vouched;
+  const times = { createdAt: now, lastSeenAt: now, expiresAt: now + lifetime };
+  const who = { tenant, assertion, provider, proofs: [firstProof(vouched, now)] } as const;
+  return { kind: 'live', ...who, ...times, client, ...(grant && { grant }) };
+}
+
+/** After a fresh proof, which takes the place of the one by the same provider. */
+export function proved({ grant: _, ...rest }: LiveRecord, vouched: Vouched, now: number): LiveRecord {
+  const { assertion, provider, grant } = vouched;
+  const proofs = withProof(rest.proofs, firstProof(vouched, now));
+  return { ...rest, assertion, provider, proofs, lastSeenAt: now, ...(grant && { grant }) };
+}
+
+/** After the provider has vouched anew, which proves nothing. */
+export function renewed({ grant: _, ...rest }: LiveRecord, assertion: Assertion, grant?: SessionGrant): LiveRecord {
+  return { ...rest, assertion, ...(grant && { grant }) };
+}
+
+/** Whether two assertions say the same; directories give values in any order. */
+export function saysTheSame(one: Assertion, other: Assertion): boolean {
+  return rightsOf(one) === rightsOf(other);
+}
+
+function firstProof({ assertion: { realm, amr, acr }, provider: by }: Vouched, at: number): Proof {
+  return { step: 'first', by, realm, amr, ...(acr !== undefined && { acr }), at };
+}
+
+function rightsOf({ realm, subject, amr, acr, attributes }: Assertion): string {
+  const sorted = Object.entries(attributes).map(([name, values]) => [name, values.toSorted()] as const);
+  return JSON.stringify([realm, subject, amr.toSorted(), acr, sorted.toSorted(([a], [b]) => (a < b ? -1 : 1))]);
+}
