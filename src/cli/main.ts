@@ -10,6 +10,7 @@ import { type Command, type Terminal, UsageError } from './command.ts';
 import { explain } from './explain.ts';
 import { exportRoutes } from './export.ts';
 import { importCommand } from './import/import.ts';
+import { seal } from './seal.ts';
 import { serve } from './serve.ts';
 import { users } from './users.ts';
 
@@ -19,6 +20,7 @@ const commands: Readonly<Record<string, Command>> = {
   explain,
   users,
   cert,
+  seal,
   import: importCommand,
   export: exportRoutes,
 };

@@ -6,21 +6,26 @@ import { configOption, readConfiguration, requireConfiguration } from './configu
 
 /** The command. */
 export const serve: Command = {
-  usage: 'gatehouse serve [--config FILE]',
+  usage: 'gatehouse serve [--config FILE] [--forget-sealed]',
   summary: 'run the gateway',
   help: [
     'Runs until SIGTERM or SIGINT, which let requests under way finish (a second one does not).',
     'SIGHUP reads the configuration again: a bad one is reported, and the one before goes on.',
     'The file is --config, else GATEHOUSE_CONFIG, else config/gatehouse.yaml.',
+    '--forget-sealed begins anew where the sealing keys of the store are lost: what no key opens leaves the store.',
   ].join('\n'),
-  options: configOption,
+  options: { ...configOption, 'forget-sealed': { type: 'boolean' } },
   run: runServe,
 };
 
 async function runServe(invocation: Invocation): Promise<number> {
   const { file, document } = requireConfiguration(invocation);
   const { env } = invocation.terminal;
-  const running = await startStandalone({ document, read: () => readConfiguration(file, env) });
+  const running = await startStandalone({
+    document,
+    read: () => readConfiguration(file, env),
+    forgetSealed: invocation.values['forget-sealed'] === true,
+  });
   running.log.info(
     {
       listen: running.front.addresses.map(String),

@@ -23,13 +23,15 @@ export interface Services {
 /** Replacements for tests; the real ones otherwise. */
 export interface ServiceOptions {
   readonly clock?: Clock;
+  /** Begin anew where the keys that seal the store are lost. */
+  readonly forgetSealed?: boolean;
   /** Takes the log's and the audit's lines in place of the standard output. */
   readonly output?: { write(line: string): unknown };
 }
 
 /** Opens the services. Throws an OperatorError when the store or the audit cannot be used; nothing stays open then. */
 export async function openServices(document: Document, options: ServiceOptions = {}): Promise<Services> {
-  const { clock = systemClock, output } = options;
+  const { clock = systemClock, output, forgetSealed = false } = options;
   const log = createLog({
     level: document.log.level,
     pretty: output === undefined && wantsPretty(document.log.format, process.stdout.isTTY === true),
@@ -44,7 +46,7 @@ export async function openServices(document: Document, options: ServiceOptions =
     ...(output && document.audit.to === 'stdout' && { stream: output }),
   });
   try {
-    const store = await createStore(document.session.store, { clock, log });
+    const store = await createStore(document.session.store, { clock, log, forgetSealed });
     const connections = new Connections({ log, onChange: (kind, delta) => metrics.connections(kind, delta) });
     return { clock, log, store, metrics, audit, connections };
   } catch (error) {

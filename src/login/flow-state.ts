@@ -3,7 +3,8 @@
  * began the login and where it leads, so that a login whose flow is gone can begin anew towards the same page, and one of
  * another browser is known for what it is.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { SealKey } from '../core/seal.ts';
 import type { Browsers } from './browser.ts';
 
 /** What a name says. `restarts` is how often the trip had to begin anew. */
@@ -26,7 +27,6 @@ export type FlowState =
 
 const purpose = 'name of a flow';
 const markLength = 16;
-const tagBytes = 16;
 const maxRestarts = 9;
 /** Identity providers take a `state` of some kilobytes; a page with a longer address is not remembered. */
 const maxReturn = 1024;
@@ -35,11 +35,11 @@ const form = /^([\w-]{22})(\d)\.([\w-]{40,1500})$/;
 /** Makes and reads names. */
 export class FlowStates {
   readonly #browsers: Browsers;
-  readonly #key: Buffer;
+  readonly #key: SealKey;
 
   constructor(browsers: Browsers) {
     this.#browsers = browsers;
-    this.#key = browsers.deriveKey(purpose);
+    this.#key = new SealKey(browsers.deriveKey(purpose));
   }
 
   /**
@@ -49,10 +49,8 @@ export class FlowStates {
   make(browser: string, returnTo: string, restarts: number): { readonly id: string; readonly name: string } {
     const id = randomBytes(16).toString('base64url');
     const head = id + Math.min(restarts, maxRestarts);
-    const cipher = createCipheriv('aes-256-gcm', this.#key, ivOf(id)).setAAD(Buffer.from(head));
     const said = this.markOf(browser) + (returnTo.length > maxReturn ? '/' : returnTo);
-    const sealed = Buffer.concat([cipher.update(said, 'utf8'), cipher.final(), cipher.getAuthTag()]);
-    return { id, name: `${head}.${sealed.toString('base64url')}` };
+    return { id, name: `${head}.${this.#key.seal(said, head).toString('base64url')}` };
   }
 
   /** Reads what has come back. */
@@ -61,7 +59,7 @@ export class FlowStates {
     const [, id, count, sealed] = form.exec(name) ?? [];
     if (id === undefined || count === undefined || sealed === undefined) return { kind: 'malformed', restarts: 0 };
     const restarts = Number(count);
-    const said = this.#open(id, count, Buffer.from(sealed, 'base64url'));
+    const said = this.#key.open(Buffer.from(sealed, 'base64url'), id + count);
     if (said === undefined) return { kind: 'unknown', restarts };
     return { kind: 'ours', restarts, id, browser: said.slice(0, markLength), returnTo: said.slice(markLength) };
   }
@@ -70,20 +68,4 @@ export class FlowStates {
   markOf(browser: string): string {
     return this.#browsers.token(browser, purpose).slice(0, markLength);
   }
-
-  #open(id: string, count: string, sealed: Buffer): string | undefined {
-    const [text, tag] = [sealed.subarray(0, -tagBytes), sealed.subarray(-tagBytes)];
-    const decipher = createDecipheriv('aes-256-gcm', this.#key, ivOf(id), { authTagLength: tagBytes });
-    try {
-      decipher.setAAD(Buffer.from(id + count)).setAuthTag(tag);
-      return Buffer.concat([decipher.update(text), decipher.final()]).toString('utf8');
-    } catch {
-      return undefined;
-    }
-  }
-}
-
-/** The id is random and used once, and so is what begins it. */
-function ivOf(id: string): Buffer {
-  return Buffer.from(id, 'base64url').subarray(0, 12);
 }

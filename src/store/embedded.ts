@@ -11,7 +11,7 @@ import type { Log } from '../core/log.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
 import type { Changes, Store, Stored, StoredEntry } from '../core/store.ts';
 import { failedUse, problemOf, StoreError } from './errors.ts';
-import { databaseFile, openDatabase } from './open-database.ts';
+import { databaseFile, type OpenOptions, openDatabase } from './open-database.ts';
 import { endOf, listPage, prepare, pruneBatch, type Statements, toColumn } from './statements.ts';
 
 const pruneEvery = 60_000;
@@ -37,11 +37,11 @@ export class EmbeddedStore implements Store {
   readonly #holder = randomUUID();
 
   /** Opens or makes the file. Throws an OperatorError that names the path and what to do. */
-  constructor(folder: string, { clock, log }: { clock: Clock; log: Log }) {
+  constructor(folder: string, { clock, log, onOpen }: { clock: Clock } & Omit<OpenOptions, 'now'>) {
     this.#path = join(folder, databaseFile);
     this.#clock = clock;
     this.#log = log;
-    this.#database = openDatabase(folder, { log, now: clock.now() });
+    this.#database = openDatabase(folder, { log, now: clock.now(), ...(onOpen && { onOpen }) });
     this.#statements = prepare(this.#database);
     this.#pruning = setInterval(() => void this.#pruneInTurn(), pruneEvery).unref();
   }

@@ -2,7 +2,7 @@
 import { GatewayError, OperatorError } from '../core/errors.ts';
 
 /** What is wrong with a store. */
-export type StoreProblem = 'full' | 'read-only' | 'damaged' | 'busy' | 'unreachable' | 'closed';
+export type StoreProblem = 'full' | 'read-only' | 'damaged' | 'sealed' | 'busy' | 'unreachable' | 'closed';
 
 /** A store that cannot do what it was asked; nothing was written. Reaches clients as `UNAVAILABLE`. */
 export class StoreError extends GatewayError {
@@ -20,6 +20,7 @@ const hints: Readonly<Record<StoreProblem, string>> = {
   'read-only': 'make the folder and its files writable for the user that runs the gateway, or set session.store.path',
   damaged:
     'stop every process that uses it, move the file and its -wal and -shm companions away, then start again: users sign in anew',
+  sealed: 'bring the file of session.store.sealKey back as it was, then start again',
   busy: 'look for another program that holds the file, such as a backup or an sqlite3 shell, and end it',
   unreachable: 'check that session.store.path names a folder on a local disk that this user may write to',
   closed: 'this is a fault of the program: the store was used after its end',
@@ -57,6 +58,7 @@ const sayings: Readonly<Record<StoreProblem, string>> = {
   full: 'the disk is full',
   'read-only': 'it may not be written to',
   damaged: 'it is damaged or not a database',
+  sealed: 'its secrets cannot be opened',
   busy: 'another process holds it',
   unreachable: 'it cannot be used',
   closed: 'it is closed',

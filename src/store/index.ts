@@ -1,11 +1,15 @@
 /** Which store a configuration asks for, and making it. Each kind has a file of its own; callers see the contract only. */
+import { join } from 'node:path';
 import * as z from 'zod';
 import { filePath } from '../config/values.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import type { Sealer } from '../core/seal.ts';
 import type { Store } from '../core/store.ts';
 import { EmbeddedStore } from './embedded.ts';
 import { MemoryStore } from './memory.ts';
+import { SealedStore } from './sealed.ts';
+import { sealDatabase } from './sealing.ts';
 
 /** Where sessions, counters and everything one-time are kept. */
 export const storeOptions = z.discriminatedUnion('type', [
@@ -15,20 +19,56 @@ export const storeOptions = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('embedded').describe('a file, shared by all workers of this machine'),
     path: filePath().describe('folder of the file, on a local disk; made when it is missing'),
+    sealKey: z
+      .strictObject({
+        file: filePath().describe('one key a line: the first seals, all of them open; readable by the owner only'),
+      })
+      .optional()
+      .describe('what seals the secrets in the store; seal.key in its folder when absent, made at the first start'),
   }),
 ]);
 
 /** A store's options as configured. */
 export type StoreOptions = z.output<typeof storeOptions>;
 
+/** Those of a store in a file. */
+export type EmbeddedOptions = Extract<StoreOptions, { type: 'embedded' }>;
+
+/** What opening a store goes by. */
+interface StoreParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Begin anew where the sealing keys are lost: what they sealed leaves the store. */
+  readonly forgetSealed?: boolean;
+}
+
 /** Opens the configured store. Throws an OperatorError when it cannot be used. */
-export async function createStore(options: StoreOptions, { clock, log }: { clock: Clock; log: Log }): Promise<Store> {
+export async function createStore(options: StoreOptions, parts: StoreParts): Promise<Store> {
   switch (options.type) {
     case 'memory':
-      return new MemoryStore(clock);
+      return new MemoryStore(parts.clock);
     case 'embedded':
-      return new EmbeddedStore(options.path, { clock, log });
+      return openSealed(options, parts);
     default:
       return options satisfies never;
   }
+}
+
+/** The file of the keys that seal a store's secrets. */
+export function sealKeyFile({ path, sealKey }: EmbeddedOptions): string {
+  return sealKey?.file ?? join(path, 'seal.key');
+}
+
+function openSealed(options: EmbeddedOptions, { clock, log, forgetSealed = false }: StoreParts): Store {
+  let sealer: Sealer | undefined;
+  const sealing = { file: sealKeyFile(options), forget: forgetSealed, log };
+  const store = new EmbeddedStore(options.path, {
+    clock,
+    log,
+    onOpen: (database, path) => {
+      sealer = sealDatabase(database, path, sealing).sealer;
+    },
+  });
+  if (!sealer) throw new Error('the store was opened without its sealing keys');
+  return new SealedStore(store, { sealer, log });
 }

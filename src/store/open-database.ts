@@ -15,8 +15,15 @@ const busyTimeout = 5000;
 const busyTimeoutInUse = 10;
 const ownerOnly = 0o600;
 
+/** What opening goes by; `onOpen` is the last step of it, with the patience that an opening has. */
+export interface OpenOptions {
+  readonly log: Log;
+  readonly now: number;
+  readonly onOpen?: (database: DatabaseSync, path: string) => void;
+}
+
 /** An open database in `folder`, its tables up to date. Throws an OperatorError. */
-export function openDatabase(folder: string, { log, now }: { log: Log; now: number }): DatabaseSync {
+export function openDatabase(folder: string, { log, now, onOpen }: OpenOptions): DatabaseSync {
   const path = join(folder, databaseFile);
   prepareFolder(folder);
   prepareFile(path, log);
@@ -26,6 +33,7 @@ export function openDatabase(folder: string, { log, now }: { log: Log; now: numb
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF');
     assertSound(database, path);
     migrate(database, path, now);
+    onOpen?.(database, path);
     database.exec(`PRAGMA busy_timeout = ${busyTimeoutInUse}`);
     return database;
   } catch (error) {

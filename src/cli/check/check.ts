@@ -12,6 +12,7 @@ import { withProviders } from '../providers.ts';
 import { certificateIssues } from './certificates.ts';
 import { originTable } from './origin-table.ts';
 import { providerFileIssues } from './provider-files.ts';
+import { storeFileWarnings } from './store-files.ts';
 
 /** The command. */
 export const check: Command = {
@@ -42,7 +43,13 @@ async function runCheck(invocation: Invocation): Promise<number> {
   }
   const certificates = await certificateIssues(reading);
   const files = providerFileIssues(reading);
-  const warnings = [...reading.warnings, ...routeWarnings(reading), ...certificates.warnings, ...files.warnings];
+  const warnings = [
+    ...reading.warnings,
+    ...routeWarnings(reading),
+    ...certificates.warnings,
+    ...files.warnings,
+    ...storeFileWarnings(reading),
+  ];
   const errors = [...certificates.errors, ...files.errors];
   if (warnings.length > 0)
     terminal.stderr.write(
