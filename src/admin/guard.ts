@@ -1,46 +1,69 @@
 /**
- * Who may speak to the operator's listener: callers with the token, and without one only programs on this machine. A web
- * page in an operator's browser is neither, whatever name it has led the browser to use (DNS rebinding, CSRF).
+ * Who speaks to the operator's listener: callers with a token, and without one only programs on this machine. A web page in an
+ * operator's browser is neither, whatever name it has led the browser to use (DNS rebinding, CSRF). What each may do is
+ * `rights.ts`'s.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import type { Secret } from '../core/secret.ts';
 import type { AdminOptions } from './options.ts';
+import type { Role } from './rights.ts';
 
-/** `known`: may see and do all. `stranger`: may only learn whether we are up. */
-export type Admission =
-  | { readonly kind: 'known' | 'stranger' }
-  | { readonly kind: 'refused'; readonly status: 401 | 403; readonly error: string; readonly message: string };
+/** Who speaks, as the audit calls them. */
+export interface Caller {
+  readonly actor: string;
+  readonly role: Role;
+}
 
-/** Judges a request by its headers. */
-export function admit(headers: IncomingHttpHeaders, { listen, token, hosts }: AdminOptions): Admission {
-  if (isFromOtherSite(headers))
-    return {
-      kind: 'refused',
-      status: 403,
-      error: 'origin-mismatch',
-      message: 'Requests of other web sites are not taken.',
-    };
+/** An answer to somebody who is not heard. */
+export interface Refusal {
+  readonly kind: 'refused';
+  readonly status: 401 | 403;
+  readonly error: string;
+  readonly message: string;
+}
+
+/** Who may open the socket is the owner of the files: whatever comes there is an operator's. */
+export const localCaller: Caller = { actor: 'local', role: 'operator' };
+
+/** Judges a request that came over TCP by its headers. */
+export function identifyCaller(
+  headers: IncomingHttpHeaders,
+  { listen, token, tokens, hosts }: Pick<AdminOptions, 'listen' | 'token' | 'tokens' | 'hosts'>,
+): { readonly kind: 'caller'; readonly caller: Caller } | Refusal {
+  if (isFromOtherSite(headers)) return refused(403, 'origin-mismatch', 'Requests of other web sites are not taken.');
+  const known = Object.entries(tokens).map(([actor, { token, role }]) => ({ actor, role, token }));
+  if (token) known.push({ actor: 'token', role: 'operator', token });
   const shown = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
-  if (token && shown !== undefined) return isSame(shown, token) ? { kind: 'known' } : refusedToken;
-  if (token) return { kind: 'stranger' };
-  if (isOwnHost(headers.host, [listen.hostname, ...hosts])) return { kind: 'known' };
-  return {
-    kind: 'refused',
-    status: 403,
-    error: 'host-mismatch',
-    message: 'This host name is not known here. Call the address itself, or add the name to admin.hosts.',
-  };
+  if (known.length > 0 && shown !== undefined) {
+    // All are compared, so that the time does not tell which one was nearly right.
+    const [found] = known.filter((one) => isSame(shown, one.token));
+    return found ? { kind: 'caller', caller: { actor: found.actor, role: found.role } } : tokenRequired;
+  }
+  if (known.length > 0) return { kind: 'caller', caller: { actor: 'stranger', role: 'stranger' } };
+  if (isOwnHost(headers.host, [listen.hostname, ...hosts]))
+    return { kind: 'caller', caller: { actor: 'loopback', role: 'loopback' } };
+  const remedy = 'Call the address itself, or add the name to admin.hosts.';
+  return refused(403, 'host-mismatch', `This host name is not known here. ${remedy}`);
 }
 
 /** What a caller without a valid token is told. */
-export const refusedToken: Admission = {
-  kind: 'refused',
-  status: 401,
-  error: 'token-required',
-  message: 'Show the admin token as "Authorization: Bearer …".',
-};
+export const tokenRequired: Refusal = refused(401, 'token-required', 'Show a token as "Authorization: Bearer …".');
+
+/** What a caller is told who may not do this, whoever it is. */
+export function roleMissing(role: Role): Refusal {
+  if (role === 'stranger') return tokenRequired;
+  const message =
+    role === 'loopback'
+      ? 'This wants admin.socket, or the token of an operator in admin.tokens.'
+      : 'A monitor may only read; this wants the token of an operator.';
+  return refused(403, 'role-missing', message);
+}
+
+function refused(status: 401 | 403, error: string, message: string): Refusal {
+  return { kind: 'refused', status, error, message };
+}
 
 /** Browsers say where a request comes from; programs do not. An address typed by hand (`none`) is the operator's own. */
 function isFromOtherSite(headers: IncomingHttpHeaders): boolean {

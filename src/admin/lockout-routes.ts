@@ -3,6 +3,7 @@ import { type Request, type Response, Router } from 'express';
 import type { Log } from '../core/log.ts';
 import { canonicalUsername } from '../core/principal.ts';
 import type { Audit } from '../telemetry/audit.ts';
+import { actorOf } from './actor.ts';
 
 /** What the routes work with. */
 export interface LockoutRouteParts {
@@ -23,8 +24,9 @@ export function lockoutRoutes({ unlock, audit, log }: LockoutRouteParts): Router
       return;
     }
     await unlock(username);
-    audit.record({ event: 'unlock', outcome: 'succeeded', user: username });
-    log.info({ user: username }, 'a user was unlocked by the operator');
+    const by = actorOf(response);
+    audit.record({ event: 'unlock', outcome: 'succeeded', user: username, ...by });
+    log.info({ user: username, ...by }, 'a user was unlocked by the operator');
     response.json({ unlocked: username });
   });
   return router;

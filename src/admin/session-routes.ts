@@ -6,6 +6,7 @@ import { provedAt } from '../core/proof.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Session } from '../core/session.ts';
 import type { Audit } from '../telemetry/audit.ts';
+import { actorOf } from './actor.ts';
 
 /** The sessions as the operator's listener needs them; `sessions/sessions.ts` fits. */
 export interface AdminSessions {
@@ -30,9 +31,10 @@ const maxListed = 1000;
 /** The routes under `/sessions`. */
 export function sessionRoutes({ sessions, liveConnections, audit, log }: SessionRouteParts): Router {
   const router = Router();
-  const note = (ended: { session?: string; user?: string; detail?: string }): void => {
-    audit.record({ event: 'revoke', outcome: 'succeeded', reason: 'revoked', ...ended });
-    log.info(ended, 'sessions were ended by the operator');
+  const note = (response: Response, ended: { session?: string; user?: string; detail?: string }): void => {
+    const by = actorOf(response);
+    audit.record({ event: 'revoke', outcome: 'succeeded', reason: 'revoked', ...ended, ...by });
+    log.info({ ...ended, ...by }, 'sessions were ended by the operator');
   };
 
   router.get('/', async (request: Request, response: Response) => {
@@ -55,7 +57,7 @@ export function sessionRoutes({ sessions, liveConnections, audit, log }: Session
     if (user === undefined || user === null || canonicalUsername(user) === '')
       return void refuse(response, 'Say whose sessions to end: ?user=NAME.');
     const ended = await sessions().revokeUser(canonicalUsername(user), 'revoked');
-    note({ user: canonicalUsername(user), detail: `${ended} sessions` });
+    note(response, { user: canonicalUsername(user), detail: `${ended} sessions` });
     response.json({ ended });
   });
 
@@ -64,7 +66,7 @@ export function sessionRoutes({ sessions, liveConnections, audit, log }: Session
     const hasEnded = /^[\w.~-]{1,200}$/.test(id) && (await sessions().revoke(id, 'revoked'));
     if (!hasEnded)
       return void response.status(404).json({ error: 'no-session', message: 'There is no live session of this id.' });
-    note({ session: id });
+    note(response, { session: id });
     response.json({ ended: 1 });
   });
 

@@ -2,6 +2,9 @@
 import type { ParseArgsConfig } from 'node:util';
 import { OperatorError } from '../core/errors.ts';
 
+/** Exit codes: what scripts may rely on. The last is `EX_UNAVAILABLE` of sysexits.h: no gateway answers. */
+export const exitCodes = { good: 0, failed: 1, usage: 2, unavailable: 69 } as const;
+
 /** Where a command reads and writes. */
 export interface Terminal {
   readonly stdin: NodeJS.ReadableStream & { isTTY?: boolean };

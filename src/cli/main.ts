@@ -1,21 +1,25 @@
 #!/usr/bin/env node
 /** The `gatehouse` command: reads which command is meant, runs it, and turns what went wrong into words and an exit code. */
+import './no-inspector.ts';
+
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.ts';
 import { OperatorError } from '../core/errors.ts';
 import { cert } from './cert.ts';
 import { check } from './check/check.ts';
-import { type Command, type Terminal, UsageError } from './command.ts';
+import { type Command, exitCodes, type Terminal, UsageError } from './command.ts';
 import { explain } from './explain.ts';
 import { exportRoutes } from './export.ts';
 import { importCommand } from './import/import.ts';
+import { reload } from './reload.ts';
 import { seal } from './seal.ts';
 import { serve } from './serve.ts';
 import { users } from './users.ts';
 
 const commands: Readonly<Record<string, Command>> = {
   serve,
+  reload,
   check,
   explain,
   users,
@@ -24,9 +28,6 @@ const commands: Readonly<Record<string, Command>> = {
   import: importCommand,
   export: exportRoutes,
 };
-
-/** Exit codes: what scripts may rely on. */
-export const exitCodes = { good: 0, failed: 1, usage: 2 } as const;
 
 /** Runs a command line (without the program's own name) and yields its exit code. */
 export async function main(argv: readonly string[], terminal: Terminal = process): Promise<number> {

@@ -35,7 +35,7 @@ async function runServe(invocation: Invocation): Promise<number> {
     },
     'the gateway is ready',
   );
-  const reload = (): void => void running.reload();
+  const reload = (): void => void running.reload({ actor: 'signal' });
   process.on('SIGHUP', reload);
   await stopSignal();
   process.off('SIGHUP', reload);

@@ -57,7 +57,9 @@ export function startInApp(document: AppDocument, options: ServiceOptions): Prom
     ...options,
     document,
     read: () => document,
-    admin: ({ admin, hasAdmin }) => (hasAdmin ? admin : undefined),
+    // Commands read a configuration of `gatehouse serve`: an application's gateway has a socket where it is told which.
+    admin: ({ admin: { socket, ...admin }, hasAdmin }) =>
+      hasAdmin ? { ...admin, ...(socket.isNamed && { socket }) } : undefined,
     open: async (gateway, services) => new AppFront(gateway, services),
     locations: { likeExpress: true },
   });

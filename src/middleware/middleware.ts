@@ -89,7 +89,7 @@ export function gatehouse({ config, output }: GatehouseOptions): Gatehouse {
     upgrade: async (request: IncomingMessage, socket: Duplex) =>
       (await running()).front.carrier.upgrade(request, socket),
     reload: async (next = source) => {
-      const { kind } = await (await running()).reload(() => requireAppConfig(next));
+      const { kind } = await (await running()).reload({ actor: 'application' }, () => requireAppConfig(next));
       if (kind === 'reloaded') source = next;
       return kind === 'reloaded';
     },

@@ -2,13 +2,14 @@
  * The one life of a gateway, whatever its requests come through: a start that is whole or nothing, other configurations put
  * in its place without dropping a request, its end. What requests come through is a `Front`.
  */
-import { type Admin, type AdminParts, startAdmin } from '../admin/listener.ts';
-import type { AdminOptions } from '../admin/options.ts';
+import type { Actor } from '../admin/actor.ts';
+import type { ReloadAnswer } from '../admin/app.ts';
+import { type Admin, type AdminParts, type AdminWays, startAdmin } from '../admin/listener.ts';
 import { buildGateway, type Gateway } from '../gateway/build.ts';
 import type { Document } from '../gateway/document.ts';
 import { closeServices, openServices, type ServiceOptions, type Services } from '../gateway/services.ts';
 import type { LocationOptions } from '../routing/locations.ts';
-import { type ReloadResult, refuseRestart, tellFailedReload, tellReload } from './reload.ts';
+import { refuseRestart, tellFailedReload, tellReload } from './reload.ts';
 
 /** What requests come through: listeners of our own, or the handlers of an application. */
 export interface Front<D extends Document> {
@@ -29,7 +30,7 @@ export interface HostOptions<D extends Document, F extends Front<D>> extends Ser
   /** Reads the configuration anew, for a reload; throws an OperatorError that says what is wrong with it. */
   readonly read: () => D;
   /** Undefined where a configuration wants no operator's listener. */
-  readonly admin: (document: D) => AdminOptions | undefined;
+  readonly admin: (document: D) => AdminWays | undefined;
   /** Opens the front for the first gateway; what it has opened is closed again when it throws. */
   readonly open: (gateway: Gateway, services: Services) => Promise<F>;
   readonly locations?: LocationOptions;
@@ -95,8 +96,8 @@ export class Host<D extends Document, F extends Front<D>> {
    * Puts a new configuration in place without dropping a request; where it cannot be used, the one before goes on. Reloads
    * follow one another. Never throws: the log says why, and so does the result.
    */
-  reload(read: () => D = this.#options.read): Promise<ReloadResult> {
-    const result = this.#reload.then(() => this.#reloadOnce(read));
+  reload(by: Actor, read: () => D = this.#options.read): Promise<ReloadAnswer> {
+    const result = this.#reload.then(() => this.#reloadOnce(by, read));
     this.#reload = result;
     return result;
   }
@@ -107,7 +108,7 @@ export class Host<D extends Document, F extends Front<D>> {
     return this.#stopped;
   }
 
-  async #reloadOnce(read: () => D): Promise<ReloadResult> {
+  async #reloadOnce(by: Actor, read: () => D): Promise<ReloadAnswer> {
     if (this.#stopped) return { kind: 'failed', message: 'the gateway is stopping' };
     const { document: started, locations } = this.#options;
     const before = this.#gateway;
@@ -123,12 +124,12 @@ export class Host<D extends Document, F extends Front<D>> {
       this.#gateway = next;
     } catch (error) {
       await next?.close();
-      return tellFailedReload(this.#services, this.#document, error);
+      return tellFailedReload(this.#services, by, this.#document, error);
     }
     this.#services.log.setLevel(next.document.log.level);
     this.#services.audit.reopen();
     this.#retire(before);
-    return tellReload(this.#services, started, next.document);
+    return tellReload(this.#services, by, started, next.document);
   }
 
   #fixed(document: D): { readonly document: D; readonly hasAdmin: boolean } {
@@ -163,6 +164,7 @@ export class Host<D extends Document, F extends Front<D>> {
       unlock: (username) => this.#gateway.unlock(username),
       liveConnections: (session) => this.#services.connections.count(session),
       isDraining: () => this.front.isDraining,
+      reload: (by) => this.reload(by),
     };
   }
 }

@@ -1,15 +1,10 @@
 /** What of a configuration a running process cannot change, what waits for its next start, and how a reload is told. */
+import type { Actor } from '../admin/actor.ts';
+import type { ReloadAnswer } from '../admin/app.ts';
 import { OperatorError } from '../core/errors.ts';
 import type { Document } from '../gateway/document.ts';
 import type { Services } from '../gateway/services.ts';
 import { routeName } from '../routing/options.ts';
-
-/** What came of a reload. */
-export type ReloadResult =
-  /** `nextStart` are the keys that have changed, and count when the gateway starts the next time. */
-  | { readonly kind: 'reloaded'; readonly nextStart: readonly string[] }
-  /** The configuration before goes on. */
-  | { readonly kind: 'failed'; readonly message: string; readonly hint?: string };
 
 /** A configuration, and whether it has an operator's listener: an application's may have none. */
 interface Candidate {
@@ -35,6 +30,9 @@ const onceRead: Readers = {
   'server.keepAlive': ({ server }) => server.keepAlive,
   // Compared, and kept nowhere.
   'admin.token': ({ admin }) => admin.token?.reveal(),
+  'admin.tokens': ({ admin }) =>
+    Object.entries(admin.tokens).map(([name, one]) => [name, one.token.reveal(), one.role]),
+  'admin.socket': ({ admin }) => admin.socket,
   'admin.hosts': ({ admin }) => admin.hosts,
   'audit.requests': ({ audit }) => audit.requests,
   'log.format': ({ log }) => log.format,
@@ -49,8 +47,8 @@ export function refuseRestart(before: Candidate, after: Candidate): void {
 }
 
 /** Says that a configuration is in place, and what of it counts from the next start; `started` is what the process began with. */
-export function tellReload({ log, audit }: Services, started: Document, after: Document): ReloadResult {
-  audit.record({ event: 'reload', outcome: 'succeeded' });
+export function tellReload({ log, audit }: Services, by: Actor, started: Document, after: Document): ReloadAnswer {
+  audit.record({ event: 'reload', outcome: 'succeeded', ...by });
   log.info({}, 'the configuration was reloaded');
   const nextStart = changedFor(onceRead, started, after);
   if (nextStart.length > 0)
@@ -59,10 +57,15 @@ export function tellReload({ log, audit }: Services, started: Document, after: D
 }
 
 /** Says that a configuration is not in place, and takes what its building has shown in the metrics back. */
-export function tellFailedReload({ log, audit, metrics }: Services, inForce: Document, error: unknown): ReloadResult {
+export function tellFailedReload(
+  { log, audit, metrics }: Services,
+  by: Actor,
+  inForce: Document,
+  error: unknown,
+): ReloadAnswer {
   metrics.retain({ routes: inForce.routes.map(routeName), providers: Object.keys(inForce.providers) });
   const message = error instanceof Error ? error.message : String(error);
-  audit.record({ event: 'reload', outcome: 'failed', detail: message });
+  audit.record({ event: 'reload', outcome: 'failed', detail: message, ...by });
   log.error({ error }, 'the configuration was not reloaded; the one before goes on');
   const hint = error instanceof OperatorError ? error.hint : undefined;
   return { kind: 'failed', message, ...(hint && { hint }) };

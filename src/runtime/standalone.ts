@@ -1,4 +1,6 @@
 /** A gateway of its own: the life of `host.ts` behind public listeners. */
+import { join } from 'node:path';
+import type { AdminOptions } from '../admin/options.ts';
 import { formatIssues } from '../config/report.ts';
 import { OperatorError } from '../core/errors.ts';
 import type { Document } from '../gateway/document.ts';
@@ -26,7 +28,15 @@ export function startStandalone({ read, ...options }: StandaloneOptions): Promis
       if (reading.kind === 'ok') return reading.document;
       throw new OperatorError(`the configuration cannot be used\n${formatIssues(reading.issues)}`);
     },
-    admin: ({ admin }) => admin,
+    admin: (document) => ({ ...document.admin, socket: socketOf(document) }),
     open: (gateway, services) => PublicServers.open(gateway, services),
   });
+}
+
+/** Where commands speak: a store with a folder has the socket beside its file, so that one store has one gateway for them. */
+function socketOf({ admin, session }: Pick<Document, 'admin' | 'session'>): AdminOptions['socket'] {
+  const { store } = session;
+  return admin.socket.isNamed || !('path' in store)
+    ? admin.socket
+    : { ...admin.socket, path: join(store.path, 'admin.sock') };
 }

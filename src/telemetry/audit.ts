@@ -58,6 +58,8 @@ export interface AccountRecord extends AuditSubject {
 export interface OperationRecord extends AuditSubject {
   readonly event: 'start' | 'stop' | 'reload' | 'revoke' | 'unlock';
   readonly outcome: 'succeeded' | 'failed';
+  /** A name of `admin.tokens`, `token`, `local` (by the socket), `loopback`, `signal` or `application`. */
+  readonly actor?: string;
   readonly detail?: string;
 }
 

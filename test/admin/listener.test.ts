@@ -4,7 +4,9 @@ import { createServer, type IncomingHttpHeaders, request as send } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type * as z from 'zod';
-import { admit } from '../../src/admin/guard.ts';
+import type { Actor } from '../../src/admin/actor.ts';
+import type { ReloadAnswer } from '../../src/admin/app.ts';
+import { identifyCaller } from '../../src/admin/guard.ts';
 import { startAdmin } from '../../src/admin/listener.ts';
 import { adminOptions, isLoopback } from '../../src/admin/options.ts';
 import { OperatorError } from '../../src/core/errors.ts';
@@ -57,6 +59,10 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
     unlock: async () => undefined,
     liveConnections: (id: string) => id.length % 2,
     isDraining: () => state.draining,
+    reload: async (by: Actor): Promise<ReloadAnswer> => {
+      audited.push({ event: 'reload', outcome: 'succeeded', ...by });
+      return { kind: 'reloaded', nextStart: [] };
+    },
   };
   const admin = await startAdmin(adminOptions.parse({ listen: 'http://127.0.0.1:0', ...options }), parts);
   t.after(() => admin.close());
@@ -216,7 +222,8 @@ test('one session is ended by its id, once, and the audit has it', async (t) => 
   assert.partialDeepStrictEqual(await sessions.load(cookie), { kind: 'ended', reason: 'revoked' });
   assert.equal((await ask('DELETE', `/sessions/${session.id}`)).status, 404);
   kept.assertNoSecrets(cookie);
-  assert.deepEqual(audited, [{ event: 'revoke', outcome: 'succeeded', reason: 'revoked', session: session.id }]);
+  const by = { actor: 'loopback', address: '127.0.0.1' };
+  assert.deepEqual(audited, [{ event: 'revoke', outcome: 'succeeded', reason: 'revoked', session: session.id, ...by }]);
 });
 
 test('all sessions of a user are ended, and nobody else’s', async (t) => {
@@ -304,6 +311,8 @@ test('with a token only its holder sees and ends; a stranger learns no more than
     undefined,
     `Bearer ${token}x`,
     `Bearer ${token.slice(1)}`,
+    `Bearer ${token.slice(0, -1)}`,
+    `Bearer ${token.slice(0, 16)}`,
     'Bearer',
     `Basic ${token}`,
     token,
@@ -324,6 +333,68 @@ test('with a token only its holder sees and ends; a stranger learns no more than
   assert.ok('providers' in (await ask('GET', '/health/ready', known)).body);
   assert.equal((await ask('DELETE', '/sessions?user=alice', known)).status, 200);
   kept.assertNoSecrets(token);
+});
+
+const tokens = {
+  prometheus: { token: 'prometheus-shows-this-one', role: 'monitor' },
+  anna: { token: 'anna-shows-another-one', role: 'operator' },
+} as const;
+
+/** What each caller gets: 200, or why not. The last is where no token is configured. */
+const grants: readonly (readonly [method: string, path: string, ...status: number[]])[] = [
+  ['GET', '/metrics', 401, 200, 200, 200, 200],
+  ['GET', '/sessions', 401, 200, 200, 200, 200],
+  ['DELETE', '/sessions?user=nobody', 401, 403, 200, 200, 200],
+  ['DELETE', '/lockouts?user=nobody', 401, 403, 200, 200, 200],
+  ['POST', '/reload', 401, 403, 200, 200, 403],
+];
+const callers = ['stranger', 'prometheus', 'anna', 'token', 'loopback'] as const;
+for (const [index, caller] of callers.entries())
+  test(`rights: what ${caller} may do, and under which name the audit has it`, async (t) => {
+    const { ask, audited, kept } = await adminUnderTest(t, caller === 'loopback' ? {} : { tokens, token });
+    const shown = { prometheus: tokens.prometheus.token, anna: tokens.anna.token, token, stranger: '', loopback: '' };
+    const headers: Record<string, string> = shown[caller] ? { authorization: `Bearer ${shown[caller]}` } : {};
+    for (const [method, path, ...status] of grants) {
+      const answer = await ask(method, path, headers);
+      assert.equal(answer.status, status[index], `${method} ${path}`);
+      if (answer.status === 403) assert.equal(answer.body.error, 'role-missing');
+    }
+    const changes = grants.filter(([method, , ...status]) => method !== 'GET' && status[index] === 200);
+    assert.deepEqual(
+      audited.map(({ event, ...record }) => [event, 'actor' in record && record.actor, record.address]),
+      changes.map(([, path]) => [
+        { '/s': 'revoke', '/l': 'unlock', '/r': 'reload' }[path.slice(0, 2)],
+        caller,
+        '127.0.0.1',
+      ]),
+    );
+    const detailed = caller !== 'stranger';
+    assert.equal('providers' in (await ask('GET', '/health/ready', headers)).body, detailed);
+    kept.assertNoSecrets(token);
+    kept.assertNoSecrets(tokens.anna.token);
+  });
+
+test('a token that is nearly one of those configured is nobody’s', async (t) => {
+  const { ask } = await adminUnderTest(t, { tokens });
+  const { token: known } = tokens.anna;
+  for (const shown of [known.slice(0, -1), known.slice(0, 16), `${known}x`, known.toUpperCase(), 'anna'])
+    assert.equal((await ask('GET', '/metrics', { authorization: `Bearer ${shown}` })).status, 401, shown);
+});
+
+test('tokens stand for the token of an address that others reach, have names of their own, and differ', () => {
+  const one = { token: 'a-token-of-sixteen', role: 'monitor' } as const;
+  assert.ok(adminOptions.safeParse({ listen: 'http://0.0.0.0:9090', tokens: { a: one } }).success);
+  for (const options of [
+    { tokens: { local: one } },
+    { tokens: { loopback: one } },
+    { tokens: { 'Not a name': one } },
+    { tokens: { a: { ...one, role: 'root' } } },
+    { tokens: { a: { ...one, token: 'short' } } },
+    { tokens: { a: one, b: one } },
+    { token: one.token, tokens: { a: one } },
+    { token: 'another-token-of-the-site', tokens: { token: one } },
+  ])
+    assert.ok(!adminOptions.safeParse(options).success, JSON.stringify(options));
 });
 
 const webPages: Record<string, Record<string, string>> = {
@@ -359,8 +430,11 @@ for (const [name, headers] of Object.entries(webPages))
 test('a request that says no host, or an empty one, is not ours', () => {
   const options = adminOptions.parse({});
   for (const headers of [{}, { host: '' }, { host: '127.0.0.1/sessions' }])
-    assert.equal(admit(headers, options).kind, 'refused', JSON.stringify(headers));
-  assert.equal(admit({ host: '127.0.0.1:9090' }, options).kind, 'known');
+    assert.equal(identifyCaller(headers, options).kind, 'refused', JSON.stringify(headers));
+  assert.deepEqual(identifyCaller({ host: '127.0.0.1:9090' }, options), {
+    kind: 'caller',
+    caller: { actor: 'loopback', role: 'loopback' },
+  });
 });
 
 test('addresses, localhost and configured names are ours', async (t) => {

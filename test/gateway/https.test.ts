@@ -153,10 +153,10 @@ test('https: a reload puts other certificates in place, and refuses those that c
   const shown = async (): Promise<string> => (await tls()).getPeerX509Certificate()?.subject ?? '';
   assert.match(await shown(), /CN=good/);
   await write(configured({ ...certificates.good, key: certificates.renewed.key }));
-  assert.equal((await running.reload()).kind, 'failed');
+  assert.equal((await running.reload({ actor: 'signal' })).kind, 'failed');
   assert.match(await shown(), /CN=good/);
   await write(configured(certificates.renewed));
-  assert.equal((await running.reload()).kind, 'reloaded');
+  assert.equal((await running.reload({ actor: 'signal' })).kind, 'reloaded');
   assert.match(await shown(), /CN=renewed/);
 });
 

@@ -279,7 +279,7 @@ test('policy: who signed in another way than a location admits is told the ways,
     },
     routes: [...(config.routes as object[]), vault],
   });
-  assert.equal((await running.reload()).kind, 'reloaded');
+  assert.equal((await running.reload({ actor: 'signal' })).kind, 'reloaded');
   const browser = visitor();
   await browser.mustSignIn('supervisor1', passwords.supervisor1);
   const { status, text } = await browser.open('/vault/x');

@@ -22,7 +22,7 @@ test('reload: a new configuration counts at once, for sessions that are there to
   assert.equal((await browser.fetch('/admin/x')).status, 403);
   const config = siteConfig(started.upstream.origin);
   await started.write({ ...config, roles: { supervisor: { groups: ['agents'] }, agent: { groups: ['agents'] } } });
-  assert.equal((await started.running.reload()).kind, 'reloaded');
+  assert.equal((await started.running.reload({ actor: 'signal' })).kind, 'reloaded');
   assert.equal((await browser.fetch('/admin/x')).status, 200);
   assert.equal(started.audit('reload').length, 1);
 });
@@ -36,7 +36,7 @@ for (const [name, text] of Object.entries(broken))
   test(`reload: a configuration that is ${name} is reported with its line, and the one before goes on`, async (t) => {
     const started = await site(t);
     await writeFile(started.file, text);
-    assert.equal((await started.running.reload()).kind, 'failed');
+    assert.equal((await started.running.reload({ actor: 'signal' })).kind, 'failed');
     assert.equal((await started.visitor().fetch('/public')).status, 200);
     assert.ok(started.lines.some((line) => line.includes('was not reloaded') && line.includes('gatehouse.yaml')));
     assert.equal(started.audit('reload')[0]?.outcome, 'failed');
@@ -48,7 +48,7 @@ test('reload: a change that needs a restart is refused and named', async (t) => 
     ...siteConfig(started.upstream.origin),
     server: { listen: `http://127.0.0.1:${await freePort()}` },
   });
-  assert.equal((await started.running.reload()).kind, 'failed');
+  assert.equal((await started.running.reload({ actor: 'signal' })).kind, 'failed');
   assert.ok(started.lines.some((line) => line.includes('server.listen')));
 });
 
@@ -56,13 +56,13 @@ test('reload: what counts from the next start only is named, and a token is not 
   const started = await site(t);
   const config = siteConfig(started.upstream.origin);
   await started.write({ ...config, admin: { token: 'a-token-of-the-operator' }, server: { keepAlive: '7s' } });
-  assert.equal((await started.running.reload()).kind, 'reloaded');
+  assert.equal((await started.running.reload({ actor: 'signal' })).kind, 'reloaded');
   const line = started.lines.find((one) => one.includes('next start')) ?? '';
   assert.match(line, /"admin\.token"/);
   assert.match(line, /"server\.keepAlive"/);
   assert.ok(!started.lines.some((one) => one.includes('a-token-of-the-operator')));
   await started.write(config);
-  assert.equal((await started.running.reload()).kind, 'reloaded');
+  assert.equal((await started.running.reload({ actor: 'signal' })).kind, 'reloaded');
   assert.equal(started.lines.filter((one) => one.includes('next start')).length, 1, 'back to what it was started with');
 });
 
@@ -77,7 +77,7 @@ test('reload: requests before, during and after many reloads are all answered', 
   const slow = reader.fetch('/public/../public');
   for (let count = 0; count < 15; count += 1) {
     const before = statuses.length;
-    assert.equal((await started.running.reload()).kind, 'reloaded');
+    assert.equal((await started.running.reload({ actor: 'signal' })).kind, 'reloaded');
     await until('requests meet the new configuration', () => statuses.length > before + 4);
   }
   isDone = true;
@@ -155,6 +155,18 @@ test('restart: sessions outlive a SIGTERM and a kill -9 of the process', async (
   assert.equal((await other.fetch('/x')).status, 200, 'one begun just before the kill');
   third.child.kill('SIGHUP');
   await third.said('was reloaded');
+});
+
+test('signals: SIGUSR1 opens no inspector in the running gateway, and ends nothing', async (t) => {
+  const upstream = await startUpstream(t);
+  const { file, url } = await processConfig(await temporaryFolder(t), upstream.origin);
+  const program = start(t, ['serve', '--config', file], { NODE_OPTIONS: '--inspect-port=0' });
+  await program.said('the gateway is ready');
+  program.child.kill('SIGUSR1');
+  program.child.kill('SIGHUP');
+  await program.said('was reloaded');
+  assert.equal((await new Visitor(url).fetch('/public')).status, 200);
+  assert.ok(!program.lines.some((line) => /debugger|inspector/i.test(line)), program.lines.join('\n'));
 });
 
 test('start: a port in use, a store that cannot be written, an unreadable key: each is named, with what to do', async (t) => {

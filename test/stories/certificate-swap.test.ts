@@ -160,7 +160,7 @@ test('certificate swap: a broken replacement is refused, visitors keep the old o
 test('certificate swap: a reload takes the files as they are', async (t) => {
   const { port, put, running } = await swapSite(t);
   put(testCertificates().renewed);
-  assert.equal((await running.reload()).kind, 'reloaded');
+  assert.equal((await running.reload({ actor: 'signal' })).kind, 'reloaded');
   assert.equal((await shownTo(port)).name, 'renewed');
 });
 

@@ -28,7 +28,7 @@ export async function settleExample(
   const env: Record<string, string> = {};
   visit(parseDocument(text), {
     Pair(_key, pair) {
-      if (String(pair.key) === 'env' && pair.value) env[String(pair.value)] = 'https://example.com';
+      if (String(pair.key) === 'env' && pair.value) env[String(pair.value)] = standIn(String(pair.value));
     },
     Scalar(_key, { value }) {
       const make = typeof value === 'string' ? siteFiles.find(([ending]) => ending.test(value))?.[1] : undefined;
@@ -39,4 +39,9 @@ export async function settleExample(
     },
   });
   return { file, env };
+}
+
+/** A value for a variable, unlike that of any other: secrets that must differ do. */
+function standIn(variable: string): string {
+  return `https://${variable.toLowerCase().replaceAll('_', '-')}.example.com`;
 }

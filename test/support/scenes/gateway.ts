@@ -46,7 +46,7 @@ export interface TestGateway {
   readonly lines: readonly string[];
   /** The audit's records of an event. */
   audit(event: string): Record<string, unknown>[];
-  /** Writes another configuration over the file; `running.reload()` reads it. */
+  /** Writes another configuration over the file; `running.reload({ actor: 'signal' })` reads it. */
   write(config: Yaml): Promise<void>;
   stop(): Promise<void>;
 }
@@ -88,7 +88,7 @@ export async function gateway(t: TestContext, options: TestGatewayOptions): Prom
 function defaults(port: number): Yaml {
   return {
     server: { listen: `http://127.0.0.1:${port}`, publicUrl: `http://127.0.0.1:${port}`, drain: '1s' },
-    admin: { listen: 'http://127.0.0.1:0' },
+    admin: { listen: 'http://127.0.0.1:0', socket: 'admin.sock' },
     login: { chain: ['local'] },
     session: { store: { type: 'memory' } },
     providers: { local: { type: 'local', users: 'users.yaml' } },

@@ -1,0 +1,59 @@
+/** The Unix socket of commands: open to the owner of the files only, and to one gateway at a time. */
+import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
+
+/** What came of opening it. */
+export type SocketResult =
+  | { readonly kind: 'open' }
+  /** Another gateway answers there. */
+  | { readonly kind: 'taken' }
+  | { readonly kind: 'failed'; readonly error: NodeJS.ErrnoException };
+
+const ownerOnly = 0o600;
+
+/** Lets a server listen at a path. A socket that nobody listens at any more, as after a crash, is replaced. */
+export async function listenAt(server: Server, path: string): Promise<SocketResult> {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const first = await bind(server, path);
+    if (first.kind !== 'failed' || first.error.code !== 'EADDRINUSE') return first;
+    if (!lstatSync(path).isSocket()) return first;
+    if (await isAnswered(path)) return { kind: 'taken' };
+    rmSync(path);
+    return await bind(server, path);
+  } catch (error) {
+    return { kind: 'failed', error: error as NodeJS.ErrnoException };
+  }
+}
+
+/** The name is bound before `listen` returns, so the mask of this moment is the socket's: it is never open to others. */
+async function bind(server: Server, path: string): Promise<SocketResult> {
+  const opened = new Promise<SocketResult>((resolve) => {
+    server.once('error', (error) => resolve({ kind: 'failed', error }));
+    server.once('listening', () => resolve({ kind: 'open' }));
+  });
+  // A worker thread cannot set the mask of its process.
+  const mask = isMainThread ? process.umask(0o777 & ~ownerOnly) : undefined;
+  try {
+    server.listen(path);
+  } finally {
+    if (mask !== undefined) process.umask(mask);
+  }
+  const result = await opened;
+  server.removeAllListeners('error').removeAllListeners('listening');
+  if (result.kind === 'open') chmodSync(path, ownerOnly);
+  return result;
+}
+
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path, () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', () => resolve(false));
+  });
+}
