@@ -2,6 +2,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { Store } from '../core/store.ts';
 import type { BreakerSnapshot } from '../remote/circuit-breaker.ts';
+import { withDeadline } from '../remote/deadline.ts';
 
 /** Where the health comes from; `runtime/host.ts` has it all at hand. */
 export interface HealthSource {
@@ -73,12 +74,8 @@ async function lookAtStore({ clock, store }: HealthSource): Promise<StoreHealth>
 }
 
 function worksInTime(work: () => unknown): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), storeTimeout);
-    const settle = (works: boolean) => () => {
-      clearTimeout(timer);
-      resolve(works);
-    };
-    Promise.resolve().then(work).then(settle(true), settle(false));
-  });
+  return withDeadline(undefined, storeTimeout, async () => work()).then(
+    () => true,
+    () => false,
+  );
 }

@@ -1,5 +1,17 @@
 /** Why something was refused or failed: one closed list of codes for audit records, metrics and tests. */
 
+/** Who should have said whether somebody may come in cannot tell: no word on the user, and a matter of time or of the operator. */
+const outages = [
+  'timed-out',
+  'unreachable',
+  'tls-failed',
+  'breaker-open',
+  'misconfigured',
+  'protocol-error',
+  'provider-broke',
+  'overloaded',
+] as const;
+
 /** Every reason code; the audit, the metrics and the docs' troubleshooting tables use these words and no others. */
 export const reasons = [
   // A provider rejects: it knows the user and does not vouch.
@@ -22,14 +34,7 @@ export const reasons = [
   'not-in-directory',
   'login-denied',
   // A provider is unavailable.
-  'timed-out',
-  'unreachable',
-  'tls-failed',
-  'breaker-open',
-  'misconfigured',
-  'protocol-error',
-  'provider-broke',
-  'overloaded',
+  ...outages,
   'client-gone',
   // A login flow cannot go on.
   'flow-expired',
@@ -77,4 +82,9 @@ export type Reason = (typeof reasons)[number];
 /** A reason as a stored record has it: the word of a newer worker is kept as it is, since nothing rests on knowing them all. */
 export function storedReason(word: string): Reason {
   return word as Reason;
+}
+
+/** Whether a reason says that somebody could not be asked. */
+export function isOutage(reason: Reason): boolean {
+  return (outages as readonly Reason[]).includes(reason);
 }

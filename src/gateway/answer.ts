@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../core/clock.ts';
 import type { Offer } from '../core/outcome.ts';
-import type { Reason } from '../core/reason.ts';
+import { isOutage, type Reason } from '../core/reason.ts';
 import type { CanonicalTarget, Verdict } from '../core/verdict.ts';
 import { headOf } from '../edge/head-of.ts';
 import { type Question, withoutRepeatedNegotiate } from '../login/negotiate-cookie.ts';
@@ -194,20 +194,6 @@ function noticeFor(reason: Reason): Notice['code'] | undefined {
 function noticeForForm(reason: Reason): Notice['code'] {
   const notice = noticeFor(reason);
   return notice === 'not-admitted' || notice === 'unavailable' ? notice : 'form-kept';
-}
-
-function isOutage(reason: Reason): boolean {
-  const outages: readonly Reason[] = [
-    'timed-out',
-    'unreachable',
-    'tls-failed',
-    'breaker-open',
-    'misconfigured',
-    'protocol-error',
-    'provider-broke',
-    'overloaded',
-  ];
-  return outages.includes(reason);
 }
 
 /** Where to go after a login that a script's request asked for: the page it stands on, not what it fetched. */

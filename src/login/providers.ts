@@ -1,6 +1,5 @@
 /** Makes the configured providers and their chain, and knows how each of them stands. */
 
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
@@ -10,6 +9,7 @@ import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import { type ChainLink, lookUpOne } from '../providers/chain.ts';
 import { type BreakerSnapshot, CircuitBreaker } from '../remote/circuit-breaker.ts';
+import { withDeadline } from '../remote/deadline.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from './options.ts';
 
@@ -84,15 +84,14 @@ async function logoutAddress(
   log: Log,
 ): Promise<URL | undefined> {
   if (!link?.provider.logout) return undefined;
-  const deadline = new AbortController();
+  const { logout } = link.provider;
   try {
-    const late = delay(link.timeout, undefined, { signal: deadline.signal });
-    return await Promise.race([link.provider.logout(assertion, grant?.state, returnTo), late]);
+    return await withDeadline(undefined, link.timeout, () =>
+      logout.call(link.provider, assertion, grant?.state, returnTo),
+    );
   } catch (error) {
     log.warn({ provider: link.name, error }, 'a provider could not say where its logout is');
     return undefined;
-  } finally {
-    deadline.abort();
   }
 }
 

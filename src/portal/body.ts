@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { askForBody } from '../edge/expect-continue.ts';
 import { headOf } from '../edge/head-of.ts';
+import { DeadlineError, withDeadline } from '../remote/deadline.ts';
 
 /** A body, or why there is none. */
 export type Body =
@@ -17,22 +18,27 @@ export async function readBody(
   const framing = headOf(request).framing();
   if (framing.kind === 'length' && framing.bytes > limits.maxBytes) return { kind: 'too-large' };
   askForBody(request);
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const timer = setTimeout(() => settle({ kind: 'too-slow' }), limits.deadline);
-    const settle = (body: Body): void => {
-      clearTimeout(timer);
-      request.removeAllListeners('data');
-      request.pause();
-      resolve(body);
-    };
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > limits.maxBytes) settle({ kind: 'too-large' });
-      else chunks.push(chunk);
-    });
-    request.once('end', () => settle({ kind: 'ok', text: Buffer.concat(chunks).toString('utf8') }));
-    request.once('close', () => settle({ kind: 'client-gone' }));
+  try {
+    return await withDeadline(undefined, limits.deadline, () => collect(request, limits.maxBytes));
+  } catch (error) {
+    if (error instanceof DeadlineError) return { kind: 'too-slow' };
+    throw error;
+  } finally {
+    request.removeAllListeners('data');
+    request.pause();
+  }
+}
+
+function collect(request: IncomingMessage, maxBytes: number): Promise<Body> {
+  const { promise, resolve } = Promise.withResolvers<Body>();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  request.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > maxBytes) resolve({ kind: 'too-large' });
+    else chunks.push(chunk);
   });
+  request.once('end', () => resolve({ kind: 'ok', text: Buffer.concat(chunks).toString('utf8') }));
+  request.once('close', () => resolve({ kind: 'client-gone' }));
+  return promise;
 }

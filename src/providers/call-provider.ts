@@ -7,6 +7,7 @@ import type { Outcome } from '../core/outcome.ts';
 import type { Provider } from '../core/provider.ts';
 import { reasons } from '../core/reason.ts';
 import type { CircuitBreaker } from '../remote/circuit-breaker.ts';
+import { withDeadline } from '../remote/deadline.ts';
 
 /** A provider as it can be asked. */
 export interface ProviderHandle {
@@ -84,32 +85,17 @@ function countsAgainst(
 }
 
 /** The first of: the provider's outcome, its deadline, the client's leaving. Never rejects. */
-function settle(
+async function settle(
   asked: ProviderHandle,
   question: (provider: Provider, signal: AbortSignal) => Promise<Outcome>,
   { signal, remaining = Number.POSITIVE_INFINITY }: CallOptions,
 ): Promise<Outcome> {
-  const deadline = Math.ceil(Math.max(0, Math.min(asked.timeout, remaining)));
-  return new Promise((resolve) => {
-    const work = new AbortController();
-    const finish = (outcome: Outcome): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', leave);
-      resolve(outcome);
-    };
-    const stop = (outcome: Outcome, why: string): void => {
-      finish(outcome);
-      work.abort(new DOMException(why, outcome === clientGone ? 'AbortError' : 'TimeoutError'));
-    };
-    const leave = (): void => stop(clientGone, 'the client has gone');
-    const timer = setTimeout(() => {
-      stop({ kind: 'unavailable', reason: 'timed-out' }, `${asked.name} did not answer within ${deadline} ms`);
-    }, deadline);
-    signal.addEventListener('abort', leave, { once: true });
-    attemptSafely(asked.provider, question, work.signal).then(finish, () =>
-      finish(broke('the answer could not be read')),
-    );
-  });
+  const limit = Math.ceil(Math.max(0, Math.min(asked.timeout, remaining)));
+  try {
+    return await withDeadline(signal, limit, (deadline) => attemptSafely(asked.provider, question, deadline.signal));
+  } catch {
+    return signal.aborted ? clientGone : { kind: 'unavailable', reason: 'timed-out' };
+  }
 }
 
 async function attemptSafely(

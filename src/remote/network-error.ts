@@ -1,13 +1,8 @@
-/** Sockets, TLS and HTTP towards an identity provider: what went wrong with them, in an operator's words. */
+/** Sockets, TLS and HTTP towards any server: what went wrong with them, in an operator's words. */
+import { Failure } from '../core/failure.ts';
 import type { Reason } from '../core/reason.ts';
 import { describeTlsError } from '../tls/describe-error.ts';
-
-/** What went wrong, and what to do about it. */
-export interface NetworkProblem {
-  readonly reason: Reason;
-  readonly what: string;
-  readonly hint: string;
-}
+import { DeadlineError, isAbort } from './deadline.ts';
 
 const known: Readonly<Record<string, readonly [reason: Reason, what: string, hint: string]>> = {
   ENOTFOUND: ['unreachable', 'the name is not known to DNS', 'check the host of the address'],
@@ -22,6 +17,7 @@ const known: Readonly<Record<string, readonly [reason: Reason, what: string, hin
   EHOSTUNREACH: ['unreachable', 'there is no route to it', 'check network and firewall'],
   ENETUNREACH: ['unreachable', 'there is no route to it', 'check network and firewall'],
   ETIMEDOUT: ['timed-out', 'it does not answer', 'check network and firewall'],
+  EADDRNOTAVAIL: ['unreachable', 'this machine has no address or port left for it', 'check the limits of this machine'],
   EMFILE: ['unreachable', 'this process may open no more sockets', 'raise its limit of open files'],
   UND_ERR_CONNECT_TIMEOUT: ['timed-out', 'it does not answer', 'check network and firewall'],
   UND_ERR_HEADERS_TIMEOUT: ['timed-out', 'it does not answer', 'check that the server is well'],
@@ -36,20 +32,25 @@ const known: Readonly<Record<string, readonly [reason: Reason, what: string, hin
   UND_ERR_HEADERS_OVERFLOW: ['protocol-error', 'the head of the answer is too large', 'check what answers there'],
 };
 
-/** What the socket or TLS says is wrong, in the error or in one that it wraps; undefined when it is none of theirs. */
-export function networkProblem(error: unknown): NetworkProblem | undefined {
+/**
+ * What the socket, TLS or the clock says is wrong, in the error or in one that it wraps; undefined when it is none of theirs.
+ * `where` is the server and the step, such as `ldap://host:389: search`.
+ */
+export function networkFailure(error: unknown, where: string): Failure | undefined {
   for (let next = error, depth = 0; next instanceof Error && depth < 5; next = next.cause, depth++) {
     const tls = describeTlsError(next);
-    if (tls) return { reason: 'tls-failed', what: tls.reason, hint: tls.hint };
+    if (tls) return new Failure('tls-failed', `${where}: ${tls.reason}`, { hint: tls.hint });
     const code = 'code' in next ? String(next.code) : '';
-    const found = known[code];
-    if (found) return { reason: found[0], what: found[1], hint: found[2] };
+    const [reason, what, hint] = known[code] ?? [];
+    if (reason) return new Failure(reason, `${where}: ${what}`, { hint });
     if (code.startsWith('HPE_'))
-      return {
-        reason: 'protocol-error',
-        what: `the answer is not HTTP (${code})`,
+      return new Failure('protocol-error', `${where}: the answer is not HTTP (${code})`, {
         hint: 'check scheme and port of the address',
-      };
+      });
   }
-  return undefined;
+  if (!isAbort(error)) return undefined;
+  const what = error instanceof DeadlineError ? error.message : 'no answer in time';
+  return new Failure('timed-out', `${where}: ${what}`, {
+    hint: 'check that the server is up and reachable from here; raise timeout only if it is slow by nature',
+  });
 }

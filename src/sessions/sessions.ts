@@ -43,7 +43,7 @@ export interface SessionParts {
   readonly perUser?: number;
 }
 
-/** All sessions of the shared store. Every method throws a StoreError when the store is out of reach: never take it for absence. */
+/** All sessions of the shared store. Every method throws a Failure when the store is out of reach: never take it for absence. */
 export class Sessions {
   readonly #clock: Clock;
   readonly #lifetime: number;

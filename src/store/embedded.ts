@@ -10,7 +10,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
 import type { Changes, Store, Stored, StoredEntry } from '../core/store.ts';
-import { failedUse, problemOf, StoreError } from './errors.ts';
+import { failedUse, problemOf, storeFailure } from './errors.ts';
 import { databaseFile, type OpenOptions, openDatabase } from './open-database.ts';
 import { endOf, listPage, prepare, pruneBatch, type Statements, toColumn } from './statements.ts';
 
@@ -188,7 +188,7 @@ export class EmbeddedStore implements Store {
   #try<T>(
     work: Work<T>,
   ): { readonly isDone: true; readonly result: T } | { readonly isDone: false; readonly error: unknown } {
-    if (!this.#database.isOpen) throw new StoreError('closed', `store ${this.#path}: it is closed`);
+    if (!this.#database.isOpen) throw storeFailure('closed', `store ${this.#path}: it is closed`);
     try {
       return { isDone: true, result: work(this.#statements) };
     } catch (error) {

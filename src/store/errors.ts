@@ -1,18 +1,13 @@
 /** How a store fails: in use as a typed error that callers treat as unavailable, at opening as something for the operator. */
-import { GatewayError, OperatorError } from '../core/errors.ts';
+import { OperatorError } from '../core/errors.ts';
+import { Failure } from '../core/failure.ts';
 
 /** What is wrong with a store. */
 export type StoreProblem = 'full' | 'read-only' | 'damaged' | 'sealed' | 'busy' | 'unreachable' | 'closed';
 
-/** A store that cannot do what it was asked; nothing was written. Reaches clients as `UNAVAILABLE`. */
-export class StoreError extends GatewayError {
-  readonly problem: StoreProblem;
-
-  constructor(problem: StoreProblem, detail: string, cause?: unknown) {
-    super('UNAVAILABLE', detail, cause);
-    this.name = 'StoreError';
-    this.problem = problem;
-  }
+/** A store that cannot do what it was asked; nothing was written. The problem is the failure's `answer`. */
+export function storeFailure(problem: StoreProblem, detail: string, cause?: unknown): Failure {
+  return new Failure('internal-error', detail, { answer: problem, cause });
 }
 
 const hints: Readonly<Record<StoreProblem, string>> = {
@@ -65,10 +60,10 @@ const sayings: Readonly<Record<StoreProblem, string>> = {
 };
 
 /** For an operation that failed. */
-export function failedUse(path: string, error: unknown): StoreError {
-  if (error instanceof StoreError) return error;
+export function failedUse(path: string, error: unknown): Failure {
+  if (error instanceof Failure) return error;
   const problem = problemOf(error);
-  return new StoreError(problem, `store ${path}: ${sayings[problem]}${why(error)}; ${hints[problem]}`, error);
+  return storeFailure(problem, `store ${path}: ${sayings[problem]}${why(error)}; ${hints[problem]}`, error);
 }
 
 /** For a store that cannot be opened. */

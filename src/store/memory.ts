@@ -1,7 +1,7 @@
 /** A store in this process's memory: for tests and for trying out. Its contents end with the process. */
 import type { Clock } from '../core/clock.ts';
 import type { Changes, Store, Stored, StoredEntry } from '../core/store.ts';
-import { StoreError } from './errors.ts';
+import { storeFailure } from './errors.ts';
 
 interface Entry {
   readonly value: string;
@@ -95,7 +95,7 @@ export class MemoryStore implements Store {
   }
 
   #live(key: string): Entry | undefined {
-    if (this.#isClosed) throw new StoreError('closed', 'the store in memory is closed');
+    if (this.#isClosed) throw storeFailure('closed', 'the store in memory is closed');
     const entry = this.#entries.get(key);
     return entry && entry.expiresAt > this.#clock.now() ? entry : undefined;
   }

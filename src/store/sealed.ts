@@ -6,7 +6,7 @@ import type { Log } from '../core/log.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Sealer } from '../core/seal.ts';
 import type { Changes, Store, Stored, StoredEntry } from '../core/store.ts';
-import { StoreError } from './errors.ts';
+import { storeFailure } from './errors.ts';
 import { changeSecret, mayHoldSecret } from './secret-parts.ts';
 
 /** Opened values that are kept: a session is read with each of its requests. */
@@ -102,7 +102,7 @@ export class SealedStore implements Store {
       const kind = key.slice(0, key.indexOf(':'));
       const why =
         opened.kind === 'altered' ? 'was changed since it was sealed' : 'is sealed by a key that is not at hand';
-      throw new StoreError('sealed', `store: an entry of kind ${kind} ${why} (key ${opened.id})`);
+      throw storeFailure('sealed', `store: an entry of kind ${kind} ${why} (key ${opened.id})`);
     });
   }
 }

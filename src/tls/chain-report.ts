@@ -1,8 +1,8 @@
 /** What a certificate chain says of itself: names, dates, digests, and whether it leads to a trusted authority. */
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
-import { connect, rootCertificates } from 'node:tls';
-import type { Authorities } from './authorities.ts';
+import { connect } from 'node:tls';
+import { type Authorities, systemAnchors } from './authorities.ts';
 import { spkiPin } from './pins.ts';
 
 /** One certificate. */
@@ -47,9 +47,9 @@ export function chainReport(chain: readonly X509Certificate[], anchors: readonly
   };
 }
 
-/** The certificates of the authorities, or of those that come with Node when none are given. */
+/** The certificates of the authorities, or of the machine's when none are given. */
 export function anchorsOf(authorities: Authorities | undefined): readonly X509Certificate[] {
-  return authorities?.certificates ?? rootCertificates.map((pem) => new X509Certificate(pem));
+  return authorities?.certificates ?? systemAnchors();
 }
 
 /**
@@ -141,6 +141,12 @@ function certificateReport(certificate: X509Certificate): CertificateReport {
 export function namesOf(certificate: X509Certificate, kind: 'DNS' | 'IP Address' | 'any' = 'any'): readonly string[] {
   const all = (certificate.subjectAltName ?? '').matchAll(/(DNS|IP Address):("(?:[^"\\]|\\.)*"|[^,]+)/g);
   return [...all].flatMap(([, found, name = '']) => (kind === 'any' || kind === found ? [name.trim()] : []));
+}
+
+/** Whether a name counts only as the Common Name of a certificate, as Node and older clients still take it. */
+export function standsAsCommonNameOnly(certificate: X509Certificate, host: string): boolean {
+  if (isIP(host) !== 0) return false;
+  return certificate.checkHost(host, { subject: 'never' }) === undefined && certificate.checkHost(host) !== undefined;
 }
 
 function isAnchorOf(anchor: X509Certificate, last: X509Certificate): boolean {

@@ -4,7 +4,9 @@
  */
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
+import { Failure } from '../core/failure.ts';
 import type { Secret } from '../core/secret.ts';
+import { Semaphore } from '../remote/semaphore.ts';
 
 /** What came of a check; `overloaded` and `aborted` say nothing about the password. */
 export type PasswordCheck = 'match' | 'mismatch' | 'overloaded' | 'aborted';
@@ -17,8 +19,9 @@ interface Hash {
   readonly tag: Buffer;
 }
 
-const hashAtOnce = 3;
+const maxAtOnce = 3;
 const maxQueue = 200;
+const turns = new Semaphore(maxAtOnce, maxQueue, { message: 'too many passwords wait to be checked' });
 const maxPassword = 4096;
 const saltLength = 16;
 const tagLength = 32;
@@ -54,16 +57,18 @@ export async function checkPassword(
   signal?: AbortSignal,
 ): Promise<PasswordCheck> {
   const known = hash === undefined ? undefined : parseHash(hash);
-  const turn = await takeTurn(signal);
-  if (turn !== 'go') return turn;
   try {
-    const text = password.reveal();
-    const isTooLong = text.length > maxPassword;
-    const expected = known ?? dummy;
-    const tag = await derive(isTooLong ? '' : text, expected);
-    return timingSafeEqual(tag, expected.tag) && known !== undefined && !isTooLong ? 'match' : 'mismatch';
-  } finally {
-    endTurn();
+    return await turns.run(signal, async () => {
+      const text = password.reveal();
+      const isTooLong = text.length > maxPassword;
+      const expected = known ?? dummy;
+      const tag = await derive(isTooLong ? '' : text, expected);
+      return timingSafeEqual(tag, expected.tag) && known !== undefined && !isTooLong ? 'match' : 'mismatch';
+    });
+  } catch (error) {
+    if (signal?.aborted) return 'aborted';
+    if (error instanceof Failure && error.reason === 'overloaded') return 'overloaded';
+    throw error;
   }
 }
 
@@ -89,36 +94,4 @@ function parseHash(text: string): Hash | undefined {
 
 function unpadded(bytes: Buffer): string {
   return bytes.toString('base64').replace(/=+$/, '');
-}
-
-let underWay = 0;
-const waiting: Array<() => void> = [];
-
-/** One of few at a time, in order; those whose caller has gone leave the queue. */
-async function takeTurn(signal: AbortSignal | undefined): Promise<'go' | 'overloaded' | 'aborted'> {
-  if (signal?.aborted) return 'aborted';
-  if (underWay < hashAtOnce) {
-    underWay += 1;
-    return 'go';
-  }
-  if (waiting.length >= maxQueue) return 'overloaded';
-  return new Promise((resolve) => {
-    const go = (): void => {
-      signal?.removeEventListener('abort', leave);
-      resolve('go');
-    };
-    const leave = (): void => {
-      waiting.splice(waiting.indexOf(go), 1);
-      resolve('aborted');
-    };
-    signal?.addEventListener('abort', leave, { once: true });
-    waiting.push(go);
-  });
-}
-
-/** Hands the turn on; the count stays as it is unless nobody waits. */
-function endTurn(): void {
-  const next = waiting.shift();
-  if (next) next();
-  else underWay -= 1;
 }

@@ -74,7 +74,7 @@ const values: Cases = {
       () => store.changes(),
       () => keysOf(store, 'kind:'),
     ];
-    for (const use of uses) await assert.rejects(async () => use(), { code: 'UNAVAILABLE' });
+    for (const use of uses) await assert.rejects(async () => use(), { name: 'Failure' });
   },
 };
 

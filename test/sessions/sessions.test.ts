@@ -5,7 +5,7 @@ import type { Assertion } from '../../src/core/principal.ts';
 import type { Proof } from '../../src/core/proof.ts';
 import type { Store } from '../../src/core/store.ts';
 import { type SessionParts, type SessionStart, Sessions } from '../../src/sessions/sessions.ts';
-import { StoreError } from '../../src/store/errors.ts';
+import { storeFailure } from '../../src/store/errors.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
@@ -425,7 +425,7 @@ test('a user has so many sessions at once; the oldest end', async (t) => {
 
 test('a store out of reach is an error, never an absent session', async (t) => {
   const { store } = world(t);
-  const down = (): Promise<never> => Promise.reject(new StoreError('unreachable', 'down'));
+  const down = (): Promise<never> => Promise.reject(storeFailure('unreachable', 'down'));
   const { sessions } = world(t, { store: storeWith(store, { get: down, put: down, replace: down }) });
   const attempts = [
     async () => sessions.load('A'.repeat(43)),
@@ -439,7 +439,7 @@ test('activity that could not be stored is stored later', async (t) => {
   const { store } = world(t);
   let isDown = false;
   const failing = storeWith(store, {
-    replace: (...call) => (isDown ? Promise.reject(new StoreError('full', 'no room')) : store.replace(...call)),
+    replace: (...call) => (isDown ? Promise.reject(storeFailure('full', 'no room')) : store.replace(...call)),
   });
   const { sessions, clock, log, worker } = world(t, { store: failing });
   const { token, session } = await sessions.create(start('alice'));
@@ -461,7 +461,7 @@ test('a store that refuses activity is not asked again by each request, and said
     replace: (...call) => {
       if (!isDown) return store.replace(...call);
       refusals += 1;
-      return Promise.reject(new StoreError('full', 'no room'));
+      return Promise.reject(storeFailure('full', 'no room'));
     },
   });
   const { sessions, clock, log } = world(t, { store: failing });

@@ -20,8 +20,8 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../src/core/clock.ts';
 import { OperatorError } from '../../src/core/errors.ts';
+import { Failure } from '../../src/core/failure.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
-import { StoreError } from '../../src/store/errors.ts';
 import { Journal } from '../../src/store/journal.ts';
 import { storeContract } from '../contract/store.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
@@ -242,8 +242,7 @@ test('embedded: a full disk is a clear error, nothing is lost, and it goes on wh
   const failure = await (async () => {
     for (; written < 10_000; written++) await store.put(`kind:${written}`, 'x'.repeat(1000));
   })().catch((error: unknown) => error);
-  assert.ok(failure instanceof StoreError && failure.problem === 'full', String(failure));
-  assert.equal(failure.code, 'UNAVAILABLE');
+  assert.ok(failure instanceof Failure && failure.answer === 'full', String(failure));
   assert.ok(failure.message.includes(folder) && failure.message.includes('free space'));
   assert.ok(written > 10);
   for (let i = 0; i < written; i++) assert.ok(await store.get(`kind:${i}`), `${i} is lost`);

@@ -1,13 +1,13 @@
 /** Asks a CAS server about tickets, within bounds of time and size, and only at the configured address. */
-import { Agent, type Dispatcher, request } from 'undici';
+
 import type { Clock } from '../../core/clock.ts';
+import { Failure } from '../../core/failure.ts';
 import type { Log } from '../../core/log.ts';
-import { tlsClientOptions } from '../../tls/client.ts';
+import { HttpClient } from '../../remote/http-client.ts';
 import { readTicketAnswer, type TicketAnswer } from './answer.ts';
-import { CasError, casError } from './failure.ts';
+import { casFailure } from './failure.ts';
 import type { CasOptions } from './options.ts';
 import { isProxyTicket } from './tickets.ts';
-import { limits } from './xml.ts';
 
 /** What is asked about. */
 export interface Question {
@@ -32,7 +32,7 @@ const charsets: ReadonlySet<string> = new Set(['utf-8', 'us-ascii', 'iso-8859-1'
 export class CasClient {
   readonly #base: URL;
   readonly #version: CasOptions['version'];
-  readonly #agent: Agent;
+  readonly #http: HttpClient;
   readonly #clock: Clock;
   readonly #log: Log;
   #withoutP3Until = 0;
@@ -42,8 +42,8 @@ export class CasClient {
     this.#version = version;
     this.#clock = clock;
     this.#log = log;
-    const tls = url.protocol === 'https:' ? tlsClientOptions({ ca }) : {};
-    this.#agent = new Agent({ connect: { ...tls, timeout }, allowH2: false, headersTimeout: 0, bodyTimeout: 0 });
+    // A kept connection that has died would lose the answer to a ticket that the server has then used up.
+    this.#http = new HttpClient({ ca, timeout, keepAlive: false });
   }
 
   /** An address of the server: `login`, `logout`, `p3/serviceValidate`; values are encoded, whatever stands in them. */
@@ -58,7 +58,7 @@ export class CasClient {
     return this.#base.href;
   }
 
-  /** The server's word on a ticket. Throws a CasError when there is none to rely on; ends with the signal. */
+  /** The server's word on a ticket. Throws a Failure when there is none to rely on; ends with the signal. */
   async validate(question: Question, signal: AbortSignal): Promise<TicketAnswer> {
     const triesP3 = this.#version === '3.0' && this.#clock.now() >= this.#withoutP3Until;
     if (triesP3) {
@@ -69,11 +69,9 @@ export class CasClient {
     }
     const answer = await this.validateAt('', question, signal);
     if (answer) return answer;
-    throw new CasError(
-      'misconfigured',
-      `${this.label}: there is no address to validate tickets`,
-      'url must be the base address of CAS, below which /login and /serviceValidate are',
-    );
+    throw new Failure('misconfigured', `${this.label}: there is no address to validate tickets`, {
+      hint: 'url must be the base address of CAS, below which /login and /serviceValidate are',
+    });
   }
 
   /** The same at one address; undefined when the server has no such address. */
@@ -86,71 +84,51 @@ export class CasClient {
       const page = await this.read(url, signal, 'application/xml, text/xml;q=0.9');
       return absent.has(page.status) ? undefined : answerOf(page);
     } catch (error) {
-      throw casError(error, this.label);
+      throw casFailure(error, this.label);
     }
   }
 
   /** Reads a page of the server. Redirections are not followed: they could lead anywhere, the ticket with them. */
   async read(url: URL, signal: AbortSignal, accept: string): Promise<Page> {
-    // A kept connection that has died would lose the answer to a ticket that the server has then used up.
-    const terms = { dispatcher: this.#agent, signal, reset: true };
-    const headers = { accept, 'accept-encoding': 'identity', 'user-agent': 'gatehouse' };
-    const { statusCode, headers: head, body } = await request(url, { ...terms, headers });
-    const bytes = await readBounded(body);
-    if (statusCode >= 300 && statusCode < 400) throw redirected(url, head.location);
-    return { status: statusCode, text: decode(bytes, head) };
+    const { status, headers, body } = await this.#http.request(url, { signal, headers: { accept } });
+    if (status >= 300 && status < 400) throw redirected(url, headers.location);
+    return { status, text: decode(body, headers['content-type']) };
   }
 
   /** Ends its sockets. */
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await this.#http.close();
   }
 }
 
 /** Some servers refuse with a status of their own; nobody is vouched for but with 200. */
 function answerOf({ status, text }: Page): TicketAnswer {
   if (status === 200) return readTicketAnswer(text);
-  if (status === 429 || status === 503) throw new CasError('overloaded', `CAS answers with status ${status}`);
-  if (status >= 500) throw new CasError('provider-broke', `CAS answers with status ${status}`, 'see the log of CAS');
+  if (status === 429 || status === 503) throw new Failure('overloaded', `CAS answers with status ${status}`);
+  if (status >= 500)
+    throw new Failure('provider-broke', `CAS answers with status ${status}`, { hint: 'see the log of CAS' });
   const answer = readTicketAnswer(text);
   if (answer.kind === 'failure') return answer;
-  throw new CasError('protocol-error', `CAS answers with status ${status} and a success`);
+  throw new Failure('protocol-error', `CAS answers with status ${status} and a success`);
 }
 
-async function readBounded(body: Dispatcher.ResponseData['body']): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  let length = 0;
-  for await (const part of body) {
-    if (!Buffer.isBuffer(part)) continue;
-    length += part.length;
-    // Leaving the loop destroys the body and its connection.
-    if (length > limits.characters) throw new CasError('protocol-error', 'the answer of CAS is too large');
-    parts.push(part);
-  }
-  return Buffer.concat(parts);
-}
-
-function decode(bytes: Buffer, headers: Dispatcher.ResponseData['headers']): string {
-  const encoding = String(headers['content-encoding'] ?? 'identity').toLowerCase();
-  if (encoding !== 'identity') throw new CasError('protocol-error', 'CAS sends an encoding that was not asked for');
-  const type = String(headers['content-type'] ?? '');
+function decode(bytes: Buffer, contentType: string | string[] | undefined): string {
+  const type = String(contentType ?? '');
   const declared = /^<\?xml[^>]{0,100}?\sencoding\s*=\s*["']([\w.-]{1,40})["']/.exec(bytes.toString('latin1', 0, 200));
   const charset = (/;\s*charset="?([\w.-]{1,40})/i.exec(type)?.[1] ?? declared?.[1] ?? 'utf-8').toLowerCase();
-  if (!charsets.has(charset)) throw new CasError('protocol-error', 'CAS answers in a charset that is not read here');
+  if (!charsets.has(charset)) throw new Failure('protocol-error', 'CAS answers in a charset that is not read here');
   try {
     return new TextDecoder(charset, { fatal: true }).decode(bytes);
   } catch {
-    throw new CasError('protocol-error', `the answer of CAS is not in ${charset}`);
+    throw new Failure('protocol-error', `the answer of CAS is not in ${charset}`);
   }
 }
 
 /** Names origin and path only: a query may repeat the ticket. */
-function redirected(from: URL, location: string | string[] | undefined): CasError {
+function redirected(from: URL, location: string | string[] | undefined): Failure {
   const to = typeof location === 'string' && URL.canParse(location, from.href) ? new URL(location, from) : undefined;
   const where = to ? `to ${to.origin}${to.pathname.replace(/;.*$/, '')}` : 'elsewhere';
-  return new CasError(
-    'misconfigured',
-    `${from.origin}${from.pathname}: the server sends us ${where}`,
-    'set url to where CAS itself answers; redirections are not followed',
-  );
+  return new Failure('misconfigured', `${from.origin}${from.pathname}: the server sends us ${where}`, {
+    hint: 'set url to where CAS itself answers; redirections are not followed',
+  });
 }

@@ -6,7 +6,7 @@ import type { Attempt, LogoutNotice, LogoutRequest, ProbeStep, Provider } from '
 import { defineProvider, type ProviderContext, timeForWork, usualTimeout } from '../define.ts';
 import type { TicketAnswer } from './answer.ts';
 import { CasClient } from './client.ts';
-import { casError } from './failure.ts';
+import { casFailure } from './failure.ts';
 import { readLogoutRequest } from './logout-request.ts';
 import { type CasOptions, casOptions, checkTogether, isUnprotected } from './options.ts';
 import { probeCas } from './probe.ts';
@@ -89,7 +89,7 @@ class CasProvider implements Provider {
   probe(signal: AbortSignal): AsyncIterable<ProbeStep> {
     const { name, publicUrl } = this.#context;
     const service = new URL(`/_gate/callback/${encodeURIComponent(name)}`, publicUrl);
-    return probeCas({ options: this.#options, client: this.#client, service }, signal);
+    return probeCas({ options: this.#options, client: this.#client, service, clock: this.#context.clock }, signal);
   }
 
   async close(): Promise<void> {
@@ -123,7 +123,7 @@ class CasProvider implements Provider {
       if (answer.kind === 'failure' && answer.code === 'INVALID_TICKET') await this.#tickets.forget(ticket);
       return this.#judge(ticket, answer);
     } catch (error) {
-      const cause = casError(error, this.#client.label);
+      const cause = casFailure(error, this.#client.label);
       return { kind: 'unavailable', reason: cause.reason, cause };
     }
   }

@@ -1,9 +1,10 @@
 /** A user's own bind: on a connection of its own, and what the server's answer to it means. */
 import { PasswordPolicyControl, PasswordPolicyError, ResultCodeError } from 'ldapts';
+import { Failure } from '../../core/failure.ts';
 import type { Reason } from '../../core/reason.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { Connection } from './connection.ts';
-import { DirectoryError, directoryError } from './failure.ts';
+import { directoryFailure } from './failure.ts';
 
 /** What the directory says of a DN and a password. */
 export type BindVerdict =
@@ -12,7 +13,7 @@ export type BindVerdict =
   | { readonly kind: 'rejected'; readonly reason: Reason; readonly isBound: boolean }
   | { readonly kind: 'unknown' };
 
-/** Binds as a user. Throws a DirectoryError when the server has not judged the password. */
+/** Binds as a user. Throws a Failure when the server has not judged the password. */
 export async function bindUser(
   connection: Connection,
   dn: string,
@@ -27,7 +28,7 @@ export async function bindUser(
     await connection.run(signal, (client) => client.bind(dn, text, policy));
   } catch (error) {
     if (error instanceof ResultCodeError) return judge(error, policy.value?.error, connection);
-    throw directoryError(error, `${connection.server.label}: bind as the user`);
+    throw directoryFailure(error, `${connection.server.label}: bind as the user`);
   }
   const { error, graceAuthNsRemaining, timeBeforeExpiration } = policy.value ?? {};
   if (error !== undefined)
@@ -98,7 +99,7 @@ function reasonOf(
   }
 }
 
-function bindFailure(error: ResultCodeError, connection: Connection): DirectoryError {
-  const failure = directoryError(error, `${connection.server.label}: bind as the user`);
-  return new DirectoryError(failure.reason, failure.message, { hint: failure.hint, code: error.code });
+function bindFailure(error: ResultCodeError, connection: Connection): Failure {
+  const failure = directoryFailure(error, `${connection.server.label}: bind as the user`);
+  return new Failure(failure.reason, failure.message, { hint: failure.hint, answer: error.code });
 }

@@ -1,8 +1,10 @@
 /** One LDAP connection: ldapts on a socket of ours, every operation ended by a signal that destroys the socket. */
+
 import type { Socket } from 'node:net';
 import { Client } from 'ldapts';
-import { abortable } from './deadline.ts';
-import { DirectoryError, directoryError } from './failure.ts';
+import { Failure } from '../../core/failure.ts';
+import { abortable } from '../../remote/deadline.ts';
+import { directoryFailure } from './failure.ts';
 import { messageLength, openSocket, type Security, type Server } from './transport.ts';
 
 const largestMessage = 16 * 1024 * 1024;
@@ -14,7 +16,7 @@ export class Connection {
   readonly isSecure: boolean;
   readonly #socket: Socket;
   readonly #client: Client;
-  #fault: DirectoryError | undefined;
+  #fault: Failure | undefined;
 
   private constructor(server: Server, socket: Socket) {
     this.server = server;
@@ -39,7 +41,7 @@ export class Connection {
     try {
       return new Connection(server, await openSocket(server, security, signal));
     } catch (error) {
-      throw prefixed(directoryError(error, `${server.label}: connect`), server);
+      throw prefixed(directoryFailure(error, `${server.label}: connect`), server);
     }
   }
 
@@ -52,7 +54,7 @@ export class Connection {
     return !this.#socket.destroyed && this.#socket.readyState === 'open';
   }
 
-  /** Runs one operation. Errors of sockets and the protocol become DirectoryErrors; results of LDAP stay what they are. */
+  /** Runs one operation. Errors of sockets and the protocol become Failures; results of LDAP stay what they are. */
   async run<T>(signal: AbortSignal, work: (client: Client) => Promise<T>): Promise<T> {
     try {
       return await abortable(
@@ -86,14 +88,14 @@ export class Connection {
     this.#socket.destroy();
   }
 
-  #fail(fault: DirectoryError): void {
+  #fail(fault: Failure): void {
     this.#fault = prefixed(fault, this.server);
     this.destroy();
   }
 }
 
 /** Ends a connection whose other side does not speak LDAP: ldapts would wait for the rest of a message for ever. */
-function watchMessages(socket: Socket, fail: (fault: DirectoryError) => void): void {
+function watchMessages(socket: Socket, fail: (fault: Failure) => void): void {
   let head: number[] = [];
   let rest = 0;
   socket.on('data', (chunk: Buffer) => {
@@ -114,9 +116,9 @@ function watchMessages(socket: Socket, fail: (fault: DirectoryError) => void): v
   });
 }
 
-function notLdap(first: number | undefined): DirectoryError {
+function notLdap(first: number | undefined): Failure {
   const isTls = first === 0x15 || first === 0x16;
-  return new DirectoryError(
+  return new Failure(
     'protocol-error',
     isTls ? 'the server speaks TLS here, not plain LDAP' : 'the server does not speak LDAP',
     {
@@ -125,9 +127,9 @@ function notLdap(first: number | undefined): DirectoryError {
   );
 }
 
-function prefixed(fault: DirectoryError, server: Server): DirectoryError {
+function prefixed(fault: Failure, server: Server): Failure {
   if (fault.message.startsWith(server.label)) return fault;
-  return new DirectoryError(fault.reason, `${server.label}: ${fault.message}`, {
+  return new Failure(fault.reason, `${server.label}: ${fault.message}`, {
     hint: fault.hint,
     cause: fault.cause,
   });

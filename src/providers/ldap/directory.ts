@@ -2,14 +2,16 @@
  * A directory as one thing, however many servers it has: which one is asked, how long each may take, which ones are left
  * alone for a while. What is asked is the business of `user-search.ts`, `groups.ts` and `bind.ts`.
  */
+
 import type { Clock } from '../../core/clock.ts';
+import type { Failure } from '../../core/failure.ts';
 import type { Log } from '../../core/log.ts';
 import type { Secret } from '../../core/secret.ts';
+import { type Deadline, withDeadline } from '../../remote/deadline.ts';
+import { Semaphore } from '../../remote/semaphore.ts';
 import { Connection } from './connection.ts';
-import { type Deadline, DeadlineError, withDeadline } from './deadline.ts';
-import { type DirectoryError, directoryError } from './failure.ts';
-import { Pool } from './pool.ts';
-import { Semaphore } from './semaphore.ts';
+import { directoryFailure, isOfServer } from './failure.ts';
+import { Pool, queueIsFull } from './pool.ts';
 import type { Security, Server } from './transport.ts';
 
 /** Who searches; anonymous when absent. */
@@ -52,7 +54,7 @@ export class Directory {
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
-    this.#binds = new Semaphore(options.poolSize * 4, 1000);
+    this.#binds = new Semaphore(options.poolSize * 4, 1000, queueIsFull);
     this.#members = options.servers.map((server) => ({
       server,
       pool: new Pool((signal) => this.#openManaged(server, signal), options.poolSize),
@@ -93,7 +95,7 @@ export class Directory {
     try {
       await connection.run(signal, (client) => client.bind(manager.dn, manager.password.reveal()));
     } catch (error) {
-      throw directoryError(error, `${connection.server.label}: bind as ${manager.dn}`);
+      throw directoryFailure(error, `${connection.server.label}: bind as ${manager.dn}`);
     }
   }
 
@@ -135,7 +137,7 @@ export class Directory {
   ): Promise<T> {
     const { well, avoided } = this.#order(preferred);
     const order = [...well, ...avoided];
-    let failure: DirectoryError | undefined;
+    let failure: Failure | undefined;
     for (const [index, member] of order.entries()) {
       const sharing = index < well.length ? well.length - index : order.length - index;
       try {
@@ -143,8 +145,8 @@ export class Directory {
         this.#succeeded(member);
         return result;
       } catch (error) {
-        failure = directoryError(error, member.server.label);
-        if (!failure.isOutage) throw failure;
+        failure = directoryFailure(error, member.server.label);
+        if (!isOfServer(failure)) throw failure;
         if (isTheirFault(deadline.signal)) this.#failed(member, failure);
         if (deadline.signal.aborted) throw failure;
       }
@@ -170,7 +172,7 @@ export class Directory {
     return { well: well.toSorted((a, b) => Number(b.server === preferred) - Number(a.server === preferred)), avoided };
   }
 
-  #failed(member: Member, failure: DirectoryError): void {
+  #failed(member: Member, failure: Failure): void {
     member.failures++;
     member.avoidedUntil = this.#options.clock.now() + pauseAfter(member.failures);
     if (this.#members.length > 1) {
@@ -196,5 +198,5 @@ function pauseAfter(failures: number): number {
 
 /** A client that has gone away says nothing about the server. */
 function isTheirFault({ aborted, reason }: AbortSignal): boolean {
-  return !aborted || reason instanceof DeadlineError || (reason instanceof Error && reason.name === 'TimeoutError');
+  return !aborted || (reason instanceof Error && reason.name === 'TimeoutError');
 }

@@ -1,89 +1,31 @@
-/** Why a directory could not be asked: every error of sockets, TLS and LDAP as one kind, with a reason and an operator's text. */
+/** Why a directory could not be asked: every error of sockets, TLS and LDAP as a Failure. */
 import { MessageParserError, ResultCodeError } from 'ldapts';
-import type { Reason } from '../../core/reason.ts';
-import { describeTlsError } from '../../tls/describe-error.ts';
-import { DeadlineError } from './deadline.ts';
+import { Failure } from '../../core/failure.ts';
+import { isOutage, type Reason } from '../../core/reason.ts';
+import { networkFailure } from '../../remote/network-error.ts';
 
-/** A directory that cannot be asked. The message names server and step and never holds a secret. */
-export class DirectoryError extends Error {
-  readonly reason: Reason;
-  readonly hint: string | undefined;
-  /** The LDAP result code, when the server has answered. */
-  readonly code: number | undefined;
-
-  constructor(
-    reason: Reason,
-    message: string,
-    parts: { hint?: string | undefined; cause?: unknown; code?: number } = {},
-  ) {
-    super(message, parts.cause === undefined ? undefined : { cause: parts.cause });
-    this.name = 'DirectoryError';
-    this.reason = reason;
-    this.hint = parts.hint;
-    this.code = parts.code;
-  }
-
-  /** Whether another server of the same directory may do better. */
-  get isOutage(): boolean {
-    return outages.has(this.reason);
-  }
-
-  /** Whether the connection broke, as it does when the server has been started anew since. */
-  get isBrokenConnection(): boolean {
-    return this.reason === 'unreachable' && this.code === undefined;
-  }
+/** Whether another server of the same directory may do better. */
+export function isOfServer({ reason }: Failure): boolean {
+  return isOutage(reason) && reason !== 'misconfigured';
 }
 
-const outages: ReadonlySet<Reason> = new Set([
-  'timed-out',
-  'unreachable',
-  'tls-failed',
-  'protocol-error',
-  'overloaded',
-  'provider-broke',
-]);
+/** Whether the connection broke, as it does when the server has been started anew since. */
+export function isBrokenConnection({ reason, answer }: Failure): boolean {
+  return reason === 'unreachable' && answer === undefined;
+}
 
-const network: Readonly<Record<string, { what: string; hint: string }>> = {
-  ENOTFOUND: { what: 'the name is not known to DNS', hint: 'check the host in url' },
-  EAI_AGAIN: { what: 'DNS does not answer', hint: 'check the resolver of this machine' },
-  ECONNREFUSED: { what: 'nothing listens on that port', hint: 'check the port in url and that the directory runs' },
-  ECONNRESET: { what: 'the server hung up', hint: 'check that scheme and port belong together; its log says more' },
-  EPIPE: { what: 'the server hung up', hint: 'its log says more' },
-  EHOSTUNREACH: { what: 'there is no route to it', hint: 'check network and firewall' },
-  ENETUNREACH: { what: 'there is no route to it', hint: 'check network and firewall' },
-  ETIMEDOUT: { what: 'it does not answer', hint: 'check network and firewall' },
-  EADDRNOTAVAIL: { what: 'this machine has no address or port left for it', hint: 'check the limits of this machine' },
-  EMFILE: { what: 'this process may open no more sockets', hint: 'raise its limit of open files' },
-};
-
-/** Any error as a DirectoryError; `where` is the server's URL and the step, such as `ldap://host:389: search`. */
-export function directoryError(error: unknown, where: string): DirectoryError {
-  if (error instanceof DirectoryError) return error;
-  if (error instanceof ResultCodeError) return resultError(error, where);
+/** Any error as a Failure; `where` is the server's URL and the step, such as `ldap://host:389: search`. */
+export function directoryFailure(error: unknown, where: string): Failure {
+  if (error instanceof Failure) return error;
+  if (error instanceof ResultCodeError) return resultFailure(error, where);
+  const network = networkFailure(error, where);
+  if (network) return network;
   const text = error instanceof Error ? error.message : String(error);
-  if (error instanceof DeadlineError || isAbort(error)) {
-    return new DirectoryError(
-      'timed-out',
-      `${where}: ${error instanceof DeadlineError ? text : 'given up before an answer came'}`,
-      {
-        hint: 'check that the server answers; raise timeout only if it is slow by nature',
-      },
-    );
-  }
-  const tls = describeTlsError(error);
-  if (tls) return new DirectoryError('tls-failed', `${where}: ${tls.reason}`, { hint: tls.hint, cause: error });
-  const known = network[codeOf(error)];
-  if (known) {
-    const reason = codeOf(error) === 'ETIMEDOUT' ? 'timed-out' : 'unreachable';
-    return new DirectoryError(reason, `${where}: ${known.what}`, { hint: known.hint, cause: error });
-  }
-  if (error instanceof MessageParserError) {
-    return new DirectoryError('protocol-error', `${where}: the answer is not LDAP (${text})`, { cause: error });
-  }
-  if (/^(Connection closed|Socket (error|connection))/.test(text)) {
-    return new DirectoryError('unreachable', `${where}: the connection broke before the answer`, { cause: error });
-  }
-  return new DirectoryError('provider-broke', `${where}: ${text}`, { cause: error });
+  if (error instanceof MessageParserError)
+    return new Failure('protocol-error', `${where}: the answer is not LDAP (${text})`, { cause: error });
+  if (/^(Connection closed|Socket (error|connection))/.test(text))
+    return new Failure('unreachable', `${where}: the connection broke before the answer`, { cause: error });
+  return new Failure('provider-broke', `${where}: ${text}`, { cause: error });
 }
 
 const results: Readonly<Record<number, { reason: Reason; what: string; hint?: string }>> = {
@@ -140,19 +82,11 @@ const results: Readonly<Record<number, { reason: Reason; what: string; hint?: st
   52: { reason: 'unreachable', what: 'the server is not available' },
 };
 
-function resultError(error: ResultCodeError, where: string): DirectoryError {
+function resultFailure(error: ResultCodeError, where: string): Failure {
   const { reason, what, hint } = results[error.code] ?? {
     reason: 'provider-broke' as const,
     what: 'the server answers with an error',
   };
   // The server's own text; ldapts appends the code.
-  return new DirectoryError(reason, `${where}: ${what} (${error.message.trim()})`, { hint, code: error.code });
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError');
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
+  return new Failure(reason, `${where}: ${what} (${error.message.trim()})`, { hint, answer: error.code });
 }

@@ -1,12 +1,12 @@
 /** The groups of a user: by a search, by the entry's own list, and through groups in groups. */
 import type { Filter } from 'ldapts';
 import type { Log } from '../../core/log.ts';
+import type { Deadline } from '../../remote/deadline.ts';
 import type { Connection } from './connection.ts';
-import type { Deadline } from './deadline.ts';
 import type { Directory } from './directory.ts';
 import { domainOf, firstRdn } from './dn.ts';
 import { type DirectoryEntry, readEntry } from './entry.ts';
-import { directoryError } from './failure.ts';
+import { directoryFailure } from './failure.ts';
 import { FilterTemplate } from './filter.ts';
 import { searchEntries } from './user-search.ts';
 
@@ -26,7 +26,7 @@ const maxLevels = 10;
 const pageSize = 500;
 const inChain = new FilterTemplate('(member=%d)');
 
-/** The names of the user's groups, each once, in order. Throws a DirectoryError when they cannot be read. */
+/** The names of the user's groups, each once, in order. Throws a Failure when they cannot be read. */
 export async function readGroups(
   directory: Directory,
   source: GroupSource,
@@ -125,8 +125,8 @@ class GroupReader {
       return group?.values(listedIn) ?? [];
     } catch (error) {
       // A group outside of what the manager may see has none above it, as far as we are concerned.
-      const failure = directoryError(error, this.#connection.server.label);
-      if (failure.code === 32 || failure.code === 10) return [];
+      const failure = directoryFailure(error, this.#connection.server.label);
+      if (failure.answer === 32 || failure.answer === 10) return [];
       throw failure;
     }
   }
@@ -151,7 +151,7 @@ class GroupReader {
         return groups;
       });
     } catch (error) {
-      throw directoryError(error, `${this.#connection.server.label}: search for groups below ${base}`);
+      throw directoryFailure(error, `${this.#connection.server.label}: search for groups below ${base}`);
     }
   }
 }

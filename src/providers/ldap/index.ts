@@ -1,10 +1,10 @@
 /** LDAP and Active Directory: search for the user, bind as the user. */
 import type { Outcome } from '../../core/outcome.ts';
 import type { Attempt, ProbeStep, Provider } from '../../core/provider.ts';
+import { type Deadline, withDeadline } from '../../remote/deadline.ts';
 import { defineProvider, type ProviderContext, timeForWork, usualTimeout } from '../define.ts';
-import { type Deadline, withDeadline } from './deadline.ts';
 import { Directory } from './directory.ts';
-import { directoryError } from './failure.ts';
+import { directoryFailure } from './failure.ts';
 import { DirectoryLogin } from './login.ts';
 import {
   attributeMapOf,
@@ -76,7 +76,7 @@ class LdapProvider implements Provider {
         return work(deadline);
       });
     } catch (error) {
-      const cause = directoryError(error, this.#name);
+      const cause = directoryFailure(error, this.#name);
       return { kind: 'unavailable', reason: cause.reason, cause };
     }
   }

@@ -4,9 +4,9 @@ import type { Outcome } from '../../core/outcome.ts';
 import type { Amr } from '../../core/principal.ts';
 import type { Credentials } from '../../core/provider.ts';
 import type { Secret } from '../../core/secret.ts';
+import type { Deadline } from '../../remote/deadline.ts';
 import { type BindVerdict, bindUser, isUsablePassword } from './bind.ts';
 import type { Connection } from './connection.ts';
-import type { Deadline } from './deadline.ts';
 import type { Directory } from './directory.ts';
 import { type DirectoryEntry, subjectOf } from './entry.ts';
 import { type GroupSource, readGroups } from './groups.ts';
@@ -38,7 +38,7 @@ export class DirectoryLogin {
     this.#options = options;
   }
 
-  /** Checks a password. Throws a DirectoryError when the directory has not judged it. */
+  /** Checks a password. Throws a Failure when the directory has not judged it. */
   async check({ username, password, newPassword }: Credentials, deadline: Deadline): Promise<Outcome> {
     if (!isUsablePassword(password.reveal())) return { kind: 'rejected', reason: 'bad-password' };
     const name = searchable(username);

@@ -2,7 +2,7 @@
 import { Attribute, BerWriter, Change, PasswordPolicyControl, PasswordPolicyError, ResultCodeError } from 'ldapts';
 import type { Secret } from '../../core/secret.ts';
 import type { Connection } from './connection.ts';
-import { directoryError } from './failure.ts';
+import { directoryFailure } from './failure.ts';
 
 /** Whether the directory took the new password; `detail` is its word on why not, for the log. */
 export type PasswordChange = { readonly kind: 'changed' } | { readonly kind: 'refused'; readonly detail: string };
@@ -56,7 +56,7 @@ async function attemptChange(
     return { kind: 'changed' };
   } catch (error) {
     if (!(error instanceof ResultCodeError))
-      throw directoryError(error, `${connection.server.label}: change of password`);
+      throw directoryFailure(error, `${connection.server.label}: change of password`);
     const why = policyWords[policy?.value?.error ?? -1];
     return { kind: 'refused', detail: why ?? error.message.trim() };
   }

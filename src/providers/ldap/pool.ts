@@ -1,10 +1,14 @@
 /** The search connections to one server: bound as the manager, kept, and never used for anybody else's bind. */
+
+import { Semaphore } from '../../remote/semaphore.ts';
 import type { Connection } from './connection.ts';
-import { directoryError } from './failure.ts';
-import { Semaphore } from './semaphore.ts';
+import { directoryFailure, isBrokenConnection } from './failure.ts';
 
 const idleLimit = 60_000;
 const maxQueue = 1000;
+
+/** Said to those for whom no turn at the directory can be waited for. */
+export const queueIsFull = { message: 'too many logins wait for the directory', hint: 'raise poolSize' } as const;
 
 /** A bounded set of bound connections. */
 export class Pool {
@@ -16,7 +20,7 @@ export class Pool {
   /** `open` connects and binds; `size` is the most connections at once. */
   constructor(open: (signal: AbortSignal) => Promise<Connection>, size: number) {
     this.#open = open;
-    this.#turns = new Semaphore(size, maxQueue);
+    this.#turns = new Semaphore(size, maxQueue, queueIsFull);
   }
 
   /**
@@ -30,7 +34,7 @@ export class Pool {
         try {
           return await this.#lend(kept, work);
         } catch (error) {
-          if (signal.aborted || !directoryError(error, kept.server.label).isBrokenConnection) throw error;
+          if (signal.aborted || !isBrokenConnection(directoryFailure(error, kept.server.label))) throw error;
           this.#drop();
         }
       }

@@ -1,15 +1,9 @@
 /** The steps of a probe that ask what is in the directory: whether users and groups are where the options look for them. */
+import type { Finding } from '../../remote/probe.ts';
 import type { Connection } from './connection.ts';
 import type { GroupSource } from './groups.ts';
 import type { AttributeMap } from './options.ts';
 import { searchEntries, type UserSearch } from './user-search.ts';
-
-/** What a step has found; a failure is thrown. */
-export interface Finding {
-  readonly detail: string;
-  /** Makes it a warning. */
-  readonly hint?: string;
-}
 
 const sampleSize = 100;
 

@@ -1,17 +1,18 @@
 /** `gatehouse check --connect` for a directory: every server step by step, up to the first step that fails. */
-import { lookup } from 'node:dns/promises';
+
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../core/clock.ts';
+import { Failure } from '../../core/failure.ts';
 import type { ProbeStep } from '../../core/provider.ts';
-import { anchorsOf, type ChainReport, chainReport, insecureReadChain, issuersOf } from '../../tls/chain-report.ts';
+import { addressesOf, describeChain, describeTls, type Finding, probeSteps, type Step } from '../../remote/probe.ts';
+import { anchorsOf, type ChainReport, chainReport, insecureReadChain } from '../../tls/chain-report.ts';
 import { Connection } from './connection.ts';
-import { withDeadline } from './deadline.ts';
 import type { Directory, Manager } from './directory.ts';
-import { DirectoryError, directoryError } from './failure.ts';
+import { directoryFailure } from './failure.ts';
 import type { GroupSource } from './groups.ts';
 import type { AttributeMap } from './options.ts';
-import { type Finding, probeGroups, probeSearch } from './probe-content.ts';
+import { probeGroups, probeSearch } from './probe-content.ts';
 import { openTcp, requestStartTls, type Security, type Server, secureSocket } from './transport.ts';
 import type { UserSearch } from './user-search.ts';
 
@@ -28,9 +29,6 @@ export interface ProbePlan {
   readonly timeout: number;
   readonly clock: Clock;
 }
-
-const day = 86_400_000;
-const soon = 21 * day;
 
 /** Tries each server of the plan. */
 export async function* probeDirectory(plan: ProbePlan, signal: AbortSignal): AsyncGenerator<ProbeStep> {
@@ -54,7 +52,7 @@ class ServerProbe {
 
   async *run(): AsyncGenerator<ProbeStep> {
     const { security, groups, manager } = this.#plan;
-    const steps: [string, (signal: AbortSignal) => Promise<Finding>][] = [
+    const steps: Step[] = [
       ['resolve', () => this.#resolve()],
       ['connect', (signal) => this.#connect(signal)],
     ];
@@ -67,39 +65,23 @@ class ServerProbe {
     );
     if (groups)
       steps.push(['groups', (signal) => probeGroups(groups, this.#plan.search, this.#requireConnection(), signal)]);
+    const { label } = this.#server;
+    const terms = {
+      signal: this.#signal,
+      timeout: this.#plan.timeout,
+      explain: (error: unknown) => directoryFailure(error, label),
+    };
     try {
-      for (const [name, work] of steps) {
-        const step = await this.#step(name, work);
-        yield step;
-        if (step.result === 'failed') return;
-      }
+      for await (const step of probeSteps(steps, terms))
+        yield step.detail.startsWith(label) ? step : { ...step, detail: `${label}: ${step.detail}` };
     } finally {
       this.#connection?.close();
       this.#socket?.destroy();
     }
   }
 
-  async #step(step: string, work: (signal: AbortSignal) => Promise<Finding>): Promise<ProbeStep> {
-    const start = performance.now();
-    const timed = (result: ProbeStep['result'], detail: string, hint?: string): ProbeStep => ({
-      step,
-      result,
-      detail: detail.startsWith(this.#server.label) ? detail : `${this.#server.label}: ${detail}`,
-      ...(hint !== undefined && { hint }),
-      milliseconds: Math.round(performance.now() - start),
-    });
-    try {
-      const { detail, hint } = await withDeadline(this.#signal, this.#plan.timeout, ({ signal }) => work(signal));
-      return timed(hint === undefined ? 'ok' : 'warning', detail, hint);
-    } catch (error) {
-      const failure = directoryError(error, this.#server.label);
-      return timed('failed', failure.message, failure.hint);
-    }
-  }
-
   async #resolve(): Promise<Finding> {
-    const found = await lookup(this.#server.host, { all: true });
-    this.#addresses = found.map(({ address }) => address);
+    this.#addresses = await addressesOf(this.#server.host);
     return { detail: this.#addresses.join(', ') };
   }
 
@@ -132,17 +114,12 @@ class ServerProbe {
     try {
       secure = await secureSocket(plain, this.#server, security, signal);
     } catch (error) {
-      const failure = directoryError(error, this.#server.label);
+      const failure = directoryFailure(error, this.#server.label);
       const report = failure.reason === 'tls-failed' ? await this.#shownChain(signal) : undefined;
       throw report ? withChain(failure, report) : failure;
     }
     this.#socket = secure.on('error', () => undefined);
-    const report = chainReport(issuersOf(secure.getPeerX509Certificate()), anchorsOf(security.authorities));
-    const left = report.expires.getTime() - clock.now();
-    const detail = `${secure.getProtocol()}, ${describeChain(report)}`;
-    return left < soon
-      ? { detail, hint: `the certificate ends in ${Math.floor(left / day)} days; renew it on the server` }
-      : { detail };
+    return describeTls(secure, security.servername ?? this.#server.host, security.authorities, clock);
   }
 
   /** What a server shows that was not trusted, read over a second connection on which nothing is sent. */
@@ -175,16 +152,8 @@ class ServerProbe {
   }
 }
 
-function describeChain({ certificates, complete, missing, expires }: ChainReport): string {
-  const [leaf] = certificates;
-  if (!leaf) return 'no certificate';
-  const names = leaf.names.length > 0 ? ` for ${leaf.names.join(', ')}` : ' without a name';
-  const end = complete ? 'complete chain' : `chain of ${certificates.length}, ending below ${missing}`;
-  return `${leaf.subject}${names}, issued by ${leaf.issuer}, until ${expires.toISOString().slice(0, 10)}, ${end}, pin ${leaf.pin}`;
-}
-
-function withChain(failure: DirectoryError, report: ChainReport): DirectoryError {
-  return new DirectoryError(failure.reason, `${failure.message}; it shows: ${describeChain(report)}`, {
+function withChain(failure: Failure, report: ChainReport): Failure {
+  return new Failure(failure.reason, `${failure.message}; it shows: ${describeChain(report)}`, {
     hint: failure.hint,
   });
 }

@@ -2,8 +2,9 @@
  * Long lists of Active Directory: of an attribute with more values than it gives at a time (1,500 unless set otherwise) it
  * sends the first under a name such as `memberOf;range=0-1499`, and the rest when asked ([MS-ADTS] §3.1.1.3.1.3.3).
  */
+
 import type { Entry } from 'ldapts';
-import { DirectoryError } from './failure.ts';
+import { Failure } from '../../core/failure.ts';
 
 /** Asks for one attribute of an entry, the range as part of its name. */
 export type AskForRange = (dn: string, attribute: string) => Promise<Entry | undefined>;
@@ -21,7 +22,7 @@ interface Portion {
 const maxPortions = 20;
 const rangeName = /^([\w.-]+);range=(\d{1,9})-(\d{1,9}|\*)$/i;
 
-/** The entry with every list whole. Throws a DirectoryError where one has no end: half the groups are not the user's groups. */
+/** The entry with every list whole. Throws a Failure where one has no end: half the groups are not the user's groups. */
 export async function withWholeLists(entry: Entry, ask: AskForRange): Promise<Entry> {
   const portions = Object.entries(entry).flatMap(([name, value]) => portionOf(name, value) ?? []);
   const whole: Entry = { ...entry };
@@ -49,8 +50,8 @@ async function collect(dn: string, first: Portion, ask: AskForRange): Promise<st
   return values as string[] | Buffer[];
 }
 
-function missing(dn: string, attribute: string, from: number): DirectoryError {
-  return new DirectoryError('protocol-error', `${dn}: the values of ${attribute} from ${from} on are not to be had`, {
+function missing(dn: string, attribute: string, from: number): Failure {
+  return new Failure('protocol-error', `${dn}: the values of ${attribute} from ${from} on are not to be had`, {
     hint: 'the manager must be allowed to read them all; or read groups by a search (groups.searchBase)',
   });
 }

@@ -2,12 +2,13 @@
  * Sockets to a directory: TCP, TLS and StartTLS, each ended by a signal. LDAP itself is spoken by `connection.ts` over what
  * is made here.
  */
+
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { Failure } from '../../core/failure.ts';
+import { abortable } from '../../remote/deadline.ts';
 import type { Authorities } from '../../tls/authorities.ts';
 import type { TlsClientOptions } from '../../tls/client.ts';
-import { abortable } from './deadline.ts';
-import { DirectoryError } from './failure.ts';
 
 /** Where a directory listens. */
 export interface Server {
@@ -94,11 +95,11 @@ export async function requestStartTls(socket: Socket, signal: AbortSignal): Prom
   const result = response?.[0] === 0x78 ? contentOf(response) : undefined;
   if (result?.[0] !== 0x0a || result[1] !== 0x01) {
     socket.destroy();
-    throw new DirectoryError('protocol-error', 'the answer to StartTLS is not LDAP', { hint: 'check the port in url' });
+    throw new Failure('protocol-error', 'the answer to StartTLS is not LDAP', { hint: 'check the port in url' });
   }
   if (result[2] !== 0) {
     socket.destroy();
-    throw new DirectoryError('tls-failed', `the server refuses StartTLS (result code ${result[2]})`, {
+    throw new Failure('tls-failed', `the server refuses StartTLS (result code ${result[2]})`, {
       hint: 'give the server a certificate, or use ldaps://',
     });
   }
@@ -114,13 +115,13 @@ async function exchange(socket: Socket, request: Buffer, signal: AbortSignal): P
     if (length === received.length) resolve(received);
     else if (length < 0 || length < received.length || length > 4096) {
       reject(
-        new DirectoryError('protocol-error', 'the answer to StartTLS is not one LDAP message', {
+        new Failure('protocol-error', 'the answer to StartTLS is not one LDAP message', {
           hint: 'check the port in url',
         }),
       );
     }
   };
-  const onClose = () => reject(new DirectoryError('unreachable', 'the server hung up when asked for StartTLS'));
+  const onClose = () => reject(new Failure('unreachable', 'the server hung up when asked for StartTLS'));
   socket.on('data', onData).once('close', onClose).once('error', reject);
   try {
     socket.write(request);

@@ -1,11 +1,11 @@
 /** Finding the one entry that a user name means. */
 import type { Entry, SearchOptions } from 'ldapts';
 import { canonicalUsername } from '../../core/principal.ts';
+import type { Deadline } from '../../remote/deadline.ts';
 import type { Connection } from './connection.ts';
-import type { Deadline } from './deadline.ts';
 import type { Directory } from './directory.ts';
 import { type DirectoryEntry, readEntry } from './entry.ts';
-import { directoryError } from './failure.ts';
+import { directoryFailure } from './failure.ts';
 import type { FilterTemplate } from './filter.ts';
 import { withWholeLists } from './ranges.ts';
 import type { Server } from './transport.ts';
@@ -63,7 +63,7 @@ export async function searchEntries(
       found.push(readEntry(await withWholeLists(entry, ask)));
     return found;
   } catch (error) {
-    throw directoryError(error, `${connection.server.label}: search below ${base === '' ? 'the root' : base}`);
+    throw directoryFailure(error, `${connection.server.label}: search below ${base === '' ? 'the root' : base}`);
   }
 }
 

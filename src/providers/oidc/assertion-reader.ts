@@ -2,16 +2,18 @@
  * Who the user is, of everything that an issuer says at a login or a refresh: the ID token first, then userinfo, then the
  * access token, where Keycloak keeps its roles.
  */
+
 import { decodeJwt, jwtVerify } from 'jose';
 import * as client from 'openid-client';
 import type { Clock } from '../../core/clock.ts';
+import { Failure } from '../../core/failure.ts';
 import type { Log } from '../../core/log.ts';
 import type { Amr, Assertion } from '../../core/principal.ts';
+import { abortable } from '../../remote/deadline.ts';
 import { assertionOf, type ClaimRules, type Claims, clockTolerance, hasPlausibleTimes } from './claims.ts';
-import { OidcError, oidcError, rejection } from './failure.ts';
+import { oidcFailure, rejection } from './failure.ts';
 import type { KnownIssuer } from './issuer.ts';
 import type { OidcOptions } from './options.ts';
-import { waitFor } from './wait.ts';
 
 /** The signatures that are accepted, whatever a token says of itself: asymmetric ones. */
 export const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'];
@@ -50,7 +52,7 @@ export class AssertionReader {
     return this.#rules;
   }
 
-  /** The user of a login or a refresh. Throws an OidcError. */
+  /** The user of a login or a refresh. Throws a Failure. */
   async read(said: TokenClaims, signal: AbortSignal): Promise<Assertion<Amr>> {
     const { idToken } = said;
     if (idToken && !hasPlausibleTimes(idToken, this.#clock.now()))
@@ -64,7 +66,7 @@ export class AssertionReader {
     const sources = [idToken, userinfo, accessToken, said.earlier].filter((claims) => claims !== undefined);
     const naming = this.#options.usernameFrom === 'access-token' ? [accessToken ?? {}] : sources;
     const assertion = assertionOf(sources, this.#rules, naming);
-    if (assertion instanceof OidcError) throw assertion;
+    if (assertion instanceof Failure) throw assertion;
     const acr = (idToken ?? said.earlier)?.acr;
     return typeof acr === 'string' && acr.length <= maxClass ? { ...assertion, acr } : assertion;
   }
@@ -73,7 +75,7 @@ export class AssertionReader {
     try {
       return await client.fetchUserInfo(configuration, accessToken, sub);
     } catch (error) {
-      throw oidcError(error, 'userinfo endpoint');
+      throw oidcFailure(error, 'userinfo endpoint');
     }
   }
 
@@ -92,7 +94,7 @@ export class AssertionReader {
       return undefined;
     }
     try {
-      const { payload } = await waitFor(
+      const { payload } = await abortable(signal, () =>
         jwtVerify(accessToken, found.keys.find, {
           issuer,
           algorithms,
@@ -101,11 +103,10 @@ export class AssertionReader {
           clockTolerance: clockTolerance / 1000,
           ...(audience && { audience: [...audience] }),
         }),
-        signal,
       );
       return payload;
     } catch (error) {
-      const failure = oidcError(error, 'access token');
+      const failure = oidcFailure(error, 'access token');
       if (isNeeded) throw failure;
       this.#log.debug({ detail: failure.message }, 'claims of an access token are left out, as it cannot be verified');
       return undefined;

@@ -2,18 +2,20 @@
  * Access tokens of API clients: a JWT of the issuer is verified here, anything else asked about at the issuer. Such a token
  * never becomes a session.
  */
+
 import { createHash } from 'node:crypto';
 import { decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose';
 import * as client from 'openid-client';
 import type { Clock } from '../../core/clock.ts';
+import { Failure } from '../../core/failure.ts';
 import type { Outcome } from '../../core/outcome.ts';
+import { abortable } from '../../remote/deadline.ts';
 import { algorithms, issuerIn } from './assertion-reader.ts';
 import { assertionOf, type ClaimRules, type Claims, hasPlausibleTimes, valuesOf } from './claims.ts';
-import { OidcError, oidcError, rejection } from './failure.ts';
+import { oidcFailure, rejection } from './failure.ts';
 import type { Issuer, KnownIssuer } from './issuer.ts';
 import type { BearerOptions, OidcOptions } from './options.ts';
 import type { RelyingParty } from './relying-party.ts';
-import { waitFor } from './wait.ts';
 
 /** What bearer tokens take. */
 export interface BearerParts {
@@ -54,7 +56,7 @@ export class Bearer {
     this.#rules = { ...rules, username: bearer.usernameClaim ?? rules.username };
   }
 
-  /** Whom a token speaks for; a `challenge` when it is not for this issuer to judge. Throws an OidcError. */
+  /** Whom a token speaks for; a `challenge` when it is not for this issuer to judge. Throws a Failure. */
   async check(token: string, signal: AbortSignal): Promise<Outcome> {
     const { issuer, bearer } = this.#parts;
     const named = issuerIn(token);
@@ -63,7 +65,7 @@ export class Bearer {
     const found = await issuer.find(signal);
     const claims = isOurs ? await this.#verify(token, found, signal) : await this.#introspect(token, found, signal);
     const assertion = assertionOf([claims], this.#rules);
-    if (assertion instanceof OidcError) throw assertion;
+    if (assertion instanceof Failure) throw assertion;
     return { kind: 'authenticated', assertion, sessionless: true };
   }
 
@@ -77,7 +79,7 @@ export class Bearer {
         'bearer token: its typ is none of those accepted',
         'see bearer.types; Keycloak and Entra ID say JWT',
       );
-    const { payload } = await waitFor(
+    const { payload } = await abortable(signal, () =>
       jwtVerify(token, keys.find, {
         issuer: metadata.issuer,
         audience: [...this.#audience],
@@ -86,7 +88,6 @@ export class Bearer {
         clockTolerance: tolerance,
         currentDate: new Date(clock.now()),
       }),
-      signal,
     );
     // RFC 9068 tokens name their client too, but there only a list in the configuration narrows it.
     if (accepted === 'JWT' || bearer.clients) this.#requireClient(payload.azp ?? payload.client_id ?? payload.appid);
@@ -141,10 +142,10 @@ async function introspection(configuration: client.Configuration, token: string)
   try {
     return await client.tokenIntrospection(configuration, token, { token_type_hint: 'access_token' });
   } catch (error) {
-    const failure = oidcError(error, 'introspection endpoint');
+    const failure = oidcFailure(error, 'introspection endpoint');
     // Only an answer speaks against a token; whatever else goes wrong there is ours or the issuer's.
     throw failure.kind === 'rejected'
-      ? new OidcError('unavailable', failure.reason, failure.message, failure)
+      ? new Failure(failure.reason, failure.message, { hint: failure.hint, answer: failure.answer })
       : failure;
   }
 }

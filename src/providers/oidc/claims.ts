@@ -1,6 +1,8 @@
 /** From claims to an assertion: who the user is to the gateway, and what is known of them. Pure. */
+
+import type { Failure } from '../../core/failure.ts';
 import { type Amr, type Assertion, canonicalUsername } from '../../core/principal.ts';
-import { type OidcError, rejection } from './failure.ts';
+import { rejection } from './failure.ts';
 
 /** The claims of one token or answer. */
 export type Claims = Readonly<Record<string, unknown>>;
@@ -31,7 +33,7 @@ export function assertionOf(
   sources: readonly Claims[],
   rules: ClaimRules,
   naming: readonly Claims[] = sources,
-): Assertion<Amr> | OidcError {
+): Assertion<Amr> | Failure {
   for (const [claim, values] of rules.required) {
     if (!valuesOf(sources, claim).some((value) => values.includes(value)))
       return rejection('login-denied', `the claim ${claim} has none of the values that requireClaims asks for`);
@@ -60,7 +62,7 @@ export function assertionOf(
   return { realm: rules.realm, subject, amr: ['oidc'], attributes };
 }
 
-function subjectOf(sources: readonly Claims[], rules: ClaimRules): string | OidcError {
+function subjectOf(sources: readonly Claims[], rules: ClaimRules): string | Failure {
   const values = valuesOf(sources, rules.username);
   const [value] = values;
   const hint = 'see usernameClaim and usernameFrom; have the issuer send that claim (scope, mapper)';

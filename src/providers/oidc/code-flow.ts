@@ -39,7 +39,7 @@ export class CodeFlow {
     this.#parts = parts;
   }
 
-  /** Sends the browser to the issuer. Throws an OidcError. */
+  /** Sends the browser to the issuer. Throws a Failure. */
   async start({ flow, fresh = false, callbackUrl }: Attempt, signal: AbortSignal): Promise<Outcome> {
     if (flow === undefined) throw new TypeError('a login begins with the id of its flow');
     const { options, issuer, relying, clock } = this.#parts;
@@ -65,7 +65,7 @@ export class CodeFlow {
     return { kind: 'continue', offer: { via: 'redirect', url }, state };
   }
 
-  /** Takes the browser back. Throws an OidcError. */
+  /** Takes the browser back. Throws a Failure. */
   async finish({ url, callbackUrl, state }: Attempt, signal: AbortSignal): Promise<Outcome> {
     const { issuer, relying, identity, clock } = this.#parts;
     const flow = flowState.safeParse(state).data;

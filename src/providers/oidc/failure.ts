@@ -4,53 +4,24 @@
  */
 import { errors as jose } from 'jose';
 import * as client from 'openid-client';
-import type { Outcome } from '../../core/outcome.ts';
+import { Failure } from '../../core/failure.ts';
 import type { Reason } from '../../core/reason.ts';
-import { networkProblem } from '../../remote/network-error.ts';
-
-/** A failure in an operator's words. The message names the issuer or the step, and never holds a token, a code or a secret. */
-export class OidcError extends Error {
-  /** `rejected`: the issuer, or what it has said, speaks against it. `unavailable`: nobody can tell. */
-  readonly kind: 'rejected' | 'unavailable';
-  readonly reason: Reason;
-  readonly hint: string | undefined;
-  /** The error code of OAuth, when the issuer has sent one. */
-  readonly code: string | undefined;
-
-  constructor(
-    kind: 'rejected' | 'unavailable',
-    reason: Reason,
-    message: string,
-    { hint, code }: { hint?: string | undefined; code?: string | undefined } = {},
-  ) {
-    super(message);
-    this.name = 'OidcError';
-    this.kind = kind;
-    this.reason = reason;
-    this.hint = hint;
-    this.code = code;
-  }
-
-  /** As a provider answers it. */
-  toOutcome(): Outcome {
-    if (this.kind === 'rejected') return { kind: 'rejected', reason: this.reason };
-    return { kind: 'unavailable', reason: this.reason, cause: this };
-  }
-}
+import { networkFailure } from '../../remote/network-error.ts';
 
 /** A refusal of what was presented. */
-export function rejection(reason: Reason, message: string, hint?: string): OidcError {
-  return new OidcError('rejected', reason, message, { hint });
+export function rejection(reason: Reason, message: string, hint?: string): Failure {
+  return new Failure(reason, message, { kind: 'rejected', hint });
 }
 
 /** An issuer that cannot be asked. */
-export function outage(reason: Reason, message: string, hint?: string): OidcError {
-  return new OidcError('unavailable', reason, message, { hint });
+export function outage(reason: Reason, message: string, hint?: string): Failure {
+  return new Failure(reason, message, { hint });
 }
 
-/** Any error as an OidcError; `where` is the step, such as `token endpoint`. */
-export function oidcError(error: unknown, where: string): OidcError {
-  if (error instanceof OidcError) return error;
+/** Any error as a Failure; `where` is the step, such as `token endpoint`. */
+export function oidcFailure(error: unknown, where: string): Failure {
+  const own = failureIn(error);
+  if (own) return own;
   if (error instanceof client.AuthorizationResponseError) return refusedLogin(error, where);
   if (error instanceof client.ResponseBodyError) return refusedRequest(error, where);
   if (error instanceof client.WWWAuthenticateChallengeError)
@@ -59,10 +30,10 @@ export function oidcError(error: unknown, where: string): OidcError {
       `${where}: the issuer answers ${error.status}`,
       'check clientId, clientSecret and clientAuth',
     );
-  if (error instanceof jose.JWKSTimeout || isAbort(error))
+  if (error instanceof jose.JWKSTimeout)
     return outage('timed-out', `${where}: no answer in time`, 'check that the issuer is up and reachable from here');
-  const network = networkProblem(error);
-  if (network) return outage(network.reason, `${where}: ${network.what}`, network.hint);
+  const network = networkFailure(error, where);
+  if (network) return network;
   if (error instanceof client.ClientError) return protocolError(error, where);
   if (error instanceof jose.JOSEError) return tokenError(error, where);
   return outage('provider-broke', `${where}: ${error instanceof Error ? error.name : 'unknown error'}`);
@@ -77,35 +48,36 @@ const declined = new Set([
 ]);
 
 /** The browser brings this error, so it never counts as an outage: anybody could open the breaker with it. */
-function refusedLogin(error: client.AuthorizationResponseError, where: string): OidcError {
+function refusedLogin(error: client.AuthorizationResponseError, where: string): Failure {
   const code = wordOf(error.error);
   if (declined.has(code))
-    return new OidcError('rejected', 'login-denied', `${where}: the issuer answers ${code}`, { code });
+    return new Failure('login-denied', `${where}: the issuer answers ${code}`, { kind: 'rejected', answer: code });
   const isIll = code === 'server_error' || code === 'temporarily_unavailable';
   const hint = isIll
     ? 'its log says more'
     : 'check how the client is registered at the issuer: redirect URI, flow, scopes';
-  return new OidcError('rejected', isIll ? 'provider-broke' : 'misconfigured', `${where}: the issuer answers ${code}`, {
-    code,
+  return new Failure(isIll ? 'provider-broke' : 'misconfigured', `${where}: the issuer answers ${code}`, {
+    kind: 'rejected',
+    answer: code,
     hint,
   });
 }
 
 const badClient = 'check clientId, clientSecret and clientAuth; the redirect URI must be registered at the issuer';
 
-function refusedRequest(error: client.ResponseBodyError, where: string): OidcError {
+function refusedRequest(error: client.ResponseBodyError, where: string): Failure {
   const code = wordOf(error.error);
   const said = textOf(error.error_description);
   const message = `${where}: the issuer answers ${error.status} ${code}${said && `: ${said}`}`;
-  if (error.status === 429) return new OidcError('unavailable', 'overloaded', message, { code });
+  if (error.status === 429) return new Failure('overloaded', message, { answer: code });
   if (error.status >= 500 || code === 'server_error' || code === 'temporarily_unavailable')
-    return new OidcError('unavailable', 'provider-broke', message, { code, hint: 'its log says more' });
-  if (code === 'invalid_grant') return new OidcError('rejected', 'token-rejected', message, { code });
-  return new OidcError('rejected', 'misconfigured', message, { code, hint: badClient });
+    return new Failure('provider-broke', message, { answer: code, hint: 'its log says more' });
+  if (code === 'invalid_grant') return new Failure('token-rejected', message, { kind: 'rejected', answer: code });
+  return new Failure('misconfigured', message, { kind: 'rejected', answer: code, hint: badClient });
 }
 
 const protocolErrors: Readonly<
-  Record<string, readonly [kind: OidcError['kind'], reason: Reason, what: string, hint?: string]>
+  Record<string, readonly [kind: Failure['kind'], reason: Reason, what: string, hint?: string]>
 > = {
   OAUTH_TIMEOUT: [
     'unavailable',
@@ -166,7 +138,7 @@ const protocolErrors: Readonly<
   OAUTH_INVALID_SERVER_METADATA: ['unavailable', 'misconfigured', 'the metadata names an endpoint that is no address'],
 };
 
-function protocolError(error: client.ClientError, where: string): OidcError {
+function protocolError(error: client.ClientError, where: string): Failure {
   const [kind, reason, what, hint] = protocolErrors[error.code ?? ''] ?? [
     'unavailable',
     'provider-broke',
@@ -175,10 +147,10 @@ function protocolError(error: client.ClientError, where: string): OidcError {
   // The library's own sentence, one level down, is fixed text; what it caused stays behind.
   const { cause } = error;
   const said = cause instanceof Error && cause.name === 'OperationProcessingError' ? ` (${textOf(cause.message)})` : '';
-  return new OidcError(kind, reason, `${where}: ${what}${said}`, { hint });
+  return new Failure(reason, `${where}: ${what}${said}`, { kind, hint });
 }
 
-function tokenError(error: jose.JOSEError, where: string): OidcError {
+function tokenError(error: jose.JOSEError, where: string): Failure {
   if (error instanceof jose.JWTExpired) return rejection('token-rejected', `${where}: the token has expired`);
   if (error instanceof jose.JWTClaimValidationFailed)
     return rejection(
@@ -194,8 +166,11 @@ function tokenError(error: jose.JOSEError, where: string): OidcError {
   return rejection('token-rejected', `${where}: the token is not valid (${error.code})`);
 }
 
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError');
+/** A Failure of our own HTTP client, which the libraries wrap. */
+function failureIn(error: unknown): Failure | undefined {
+  for (let next = error, depth = 0; next instanceof Error && depth < 5; next = next.cause, depth++)
+    if (next instanceof Failure) return next;
+  return undefined;
 }
 
 /** An error code as OAuth allows it; anything else stays out of the log. */

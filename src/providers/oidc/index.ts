@@ -2,19 +2,19 @@
 import type { Outcome } from '../../core/outcome.ts';
 import type { Assertion } from '../../core/principal.ts';
 import type { Attempt, LogoutNotice, LogoutRequest, ProbeStep, Provider } from '../../core/provider.ts';
+import { withDeadline } from '../../remote/deadline.ts';
+import { HttpClient } from '../../remote/http-client.ts';
 import { defineProvider, type ProviderContext, timeForWork, usualTimeout } from '../define.ts';
 import { AssertionReader } from './assertion-reader.ts';
 import { Bearer, bearerTokenIn } from './bearer.ts';
 import { CodeFlow } from './code-flow.ts';
-import { oidcError, rejection } from './failure.ts';
+import { oidcFailure, rejection } from './failure.ts';
 import { Issuer } from './issuer.ts';
 import { Logout } from './logout.ts';
 import { checkTogether, type OidcOptions, oidcOptions } from './options.ts';
 import { type ProbePlan, probeIssuer } from './probe.ts';
 import { TokenRefresher } from './refresh.ts';
 import { RelyingParty } from './relying-party.ts';
-import { Transport } from './transport.ts';
-import { within } from './wait.ts';
 
 /** An OpenID Connect identity provider. */
 export const oidc = defineProvider({
@@ -28,7 +28,7 @@ class OidcProvider implements Provider {
   readonly #context: ProviderContext;
   readonly #timeout: number;
   readonly #startUrl: URL;
-  readonly #transport: Transport;
+  readonly #http: HttpClient;
   readonly #issuer: Issuer;
   readonly #codeFlow: CodeFlow;
   readonly #refresher: TokenRefresher;
@@ -42,11 +42,11 @@ class OidcProvider implements Provider {
     this.#context = context;
     this.#timeout = timeForWork(timeout);
     this.#startUrl = new URL(`/_gate/start/${encodeURIComponent(name)}`, publicUrl);
-    this.#transport = new Transport(options.ca, timeout);
-    const { fetch } = this.#transport;
+    this.#http = new HttpClient({ ca: options.ca, timeout, keepAlive: true });
+    const { fetch } = this.#http;
     const relying = new RelyingParty(options, fetch, timeout);
     const isInsecure = options.insecureIssuer;
-    const issuer = new Issuer({ address: options.issuer, isInsecure, transport: this.#transport, timeout, clock, log });
+    const issuer = new Issuer({ address: options.issuer, isInsecure, fetch, timeout, clock, log });
     const identity = new AssertionReader(options, { realm: name, clock, log });
     this.#issuer = issuer;
     this.#codeFlow = new CodeFlow({ options, issuer, relying, identity, clock });
@@ -93,7 +93,7 @@ class OidcProvider implements Provider {
   async close(): Promise<void> {
     this.#issuer.close();
     await this.#refresher.settle();
-    await this.#transport.close();
+    await this.#http.close();
   }
 
   async #ambient({ headers, signal }: Attempt): Promise<Outcome> {
@@ -114,9 +114,9 @@ class OidcProvider implements Provider {
 
   async #within(signal: AbortSignal, what: string, work: (signal: AbortSignal) => Promise<Outcome>): Promise<Outcome> {
     try {
-      return await within(signal, this.#timeout, work);
+      return await withDeadline(signal, this.#timeout, (deadline) => work(deadline.signal));
     } catch (error) {
-      const failure = oidcError(error, what);
+      const failure = oidcFailure(error, what);
       // What is unavailable is logged by whoever asked; why somebody was refused is known here only.
       if (failure.kind === 'rejected') {
         const { reason, message: detail, hint } = failure;

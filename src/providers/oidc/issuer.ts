@@ -2,13 +2,15 @@
  * What an issuer says of itself: found in the background, tried again until it answers, kept, and looked up anew from time to
  * time. An issuer that is down at the start costs nothing but logins by it.
  */
+
 import * as client from 'openid-client';
 import type { Clock } from '../../core/clock.ts';
+import type { Failure } from '../../core/failure.ts';
 import type { Log } from '../../core/log.ts';
-import { type OidcError, oidcError, outage } from './failure.ts';
+import { abortable } from '../../remote/deadline.ts';
+import type { Fetch } from '../../remote/http-client.ts';
+import { oidcFailure, outage } from './failure.ts';
 import { Keys } from './keys.ts';
-import type { Transport } from './transport.ts';
-import { waitFor } from './wait.ts';
 
 /** The metadata of an issuer and its keys. */
 export interface KnownIssuer {
@@ -20,7 +22,7 @@ export interface KnownIssuer {
 export interface IssuerParts {
   readonly address: URL;
   readonly isInsecure: boolean;
-  readonly transport: Transport;
+  readonly fetch: Fetch;
   /** For one discovery, in milliseconds. */
   readonly timeout: number;
   readonly clock: Clock;
@@ -38,7 +40,7 @@ export class Issuer {
   #known: KnownIssuer | undefined;
   #foundAt = 0;
   #underWay: Promise<KnownIssuer> | undefined;
-  #failure: { readonly error: OidcError; readonly at: number } | undefined;
+  #failure: { readonly error: Failure; readonly at: number } | undefined;
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -58,7 +60,7 @@ export class Issuer {
     return this.#known;
   }
 
-  /** The issuer's metadata and keys; throws an OidcError while they cannot be had. */
+  /** The issuer's metadata and keys; throws a Failure while they cannot be had. */
   async find(signal: AbortSignal): Promise<KnownIssuer> {
     const { clock } = this.#parts;
     if (this.#known) {
@@ -68,12 +70,12 @@ export class Issuer {
     // Somebody waits at the door: no need to sit out the pause between two tries in the background.
     const isRecent = this.#failure && clock.now() - this.#failure.at < failureHolds;
     if (!this.#underWay && this.#failure && isRecent) throw this.#failure.error;
-    return waitFor(this.#try(), signal);
+    return abortable(signal, () => this.#try());
   }
 
   /** Asks now, whatever is known; for `check --connect`. */
   async discover(signal: AbortSignal): Promise<KnownIssuer> {
-    return waitFor(this.#try(), signal);
+    return abortable(signal, () => this.#try());
   }
 
   close(): void {
@@ -112,7 +114,7 @@ export class Issuer {
     }
   }
 
-  #again(failure: OidcError): void {
+  #again(failure: Failure): void {
     const wait = Math.min(lastRetry, firstRetry * 2 ** (this.#failures - 1)) * (0.75 + Math.random() / 2);
     this.#timer = setTimeout(() => this.#tryInBackground(), wait).unref();
     // What is known goes on being used; the first failure of a row tells enough.
@@ -125,10 +127,10 @@ export class Issuer {
   }
 
   async #ask(): Promise<KnownIssuer> {
-    const { address, isInsecure, transport, timeout, clock } = this.#parts;
+    const { address, isInsecure, fetch, timeout, clock } = this.#parts;
     const configuration = await client.discovery(address, 'unused', undefined, client.None(), {
       timeout: timeout / 1000,
-      [client.customFetch]: transport.fetch,
+      [client.customFetch]: fetch,
       execute: isInsecure ? [client.allowInsecureRequests] : [],
     });
     const metadata = configuration.serverMetadata();
@@ -150,11 +152,11 @@ export class Issuer {
       );
     const isSame = this.#known?.metadata.jwks_uri === metadata.jwks_uri;
     const keys = isSame ? this.#known?.keys : undefined;
-    return { metadata, keys: keys ?? new Keys(uri, { fetch: transport.fetch, clock, timeout }) };
+    return { metadata, keys: keys ?? new Keys(uri, { fetch, clock, timeout }) };
   }
 }
 
-function discoveryError(error: unknown, address: URL): OidcError {
+function discoveryError(error: unknown, address: URL): Failure {
   if (error instanceof client.ClientError && error.code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') {
     const { cause } = error;
     const body: unknown = typeof cause === 'object' && cause !== null && 'body' in cause ? cause.body : undefined;
@@ -162,14 +164,14 @@ function discoveryError(error: unknown, address: URL): OidcError {
       typeof body === 'object' && body !== null && 'issuer' in body ? String(body.issuer) : 'something else';
     return wrongName(address, issuer);
   }
-  const failure = oidcError(error, `${address.href}: discovery`);
+  const failure = oidcFailure(error, `${address.href}: discovery`);
   // Whatever answers there has not said who it is: that is no word on any user.
   return failure.kind === 'unavailable'
     ? failure
     : outage('protocol-error', failure.message, 'check issuer, and what answers there');
 }
 
-function wrongName(address: URL, issuer: string): OidcError {
+function wrongName(address: URL, issuer: string): Failure {
   const shown = issuer.replaceAll(/[^\x21-\x7e]+/g, '').slice(0, 200);
   return outage(
     'misconfigured',

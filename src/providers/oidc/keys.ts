@@ -4,7 +4,7 @@
  */
 import { createRemoteJWKSet, customFetch, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import type { Clock } from '../../core/clock.ts';
-import type { Fetch } from './transport.ts';
+import type { Fetch } from '../../remote/http-client.ts';
 
 const cooldown = 30_000;
 const cacheMaxAge = 600_000;

@@ -5,14 +5,14 @@ import * as client from 'openid-client';
 import type { Clock } from '../../core/clock.ts';
 import type { LogoutNotice, LogoutRequest } from '../../core/provider.ts';
 import type { Store } from '../../core/store.ts';
+import { abortable } from '../../remote/deadline.ts';
 import { algorithms } from './assertion-reader.ts';
 import { clockTolerance, hasPlausibleTimes } from './claims.ts';
-import { oidcError } from './failure.ts';
+import { oidcFailure } from './failure.ts';
 import { readGrant, sidHandle, subHandle, unnamedHandle } from './grant.ts';
 import type { Issuer, KnownIssuer } from './issuer.ts';
 import type { OidcOptions } from './options.ts';
 import type { RelyingParty } from './relying-party.ts';
-import { waitFor } from './wait.ts';
 
 /** What logout takes. */
 export interface LogoutParts {
@@ -92,7 +92,7 @@ export class Logout {
     try {
       payload = await this.#verify(token, await this.#parts.issuer.find(signal), signal);
     } catch (error) {
-      const { reason, message } = oidcError(error, 'logout_token');
+      const { reason, message } = oidcFailure(error, 'logout_token');
       return { kind: 'rejected', reason, detail: message };
     }
     const problem = problemOf(payload);
@@ -104,7 +104,7 @@ export class Logout {
   async #verify(token: string, { metadata, keys }: KnownIssuer, signal: AbortSignal): Promise<JWTPayload> {
     const { options, clock } = this.#parts;
     const { typ } = decodeProtectedHeader(token);
-    const { payload } = await waitFor(
+    const { payload } = await abortable(signal, () =>
       jwtVerify(token, keys.find, {
         issuer: metadata.issuer,
         audience: [...options.clientId],
@@ -116,7 +116,6 @@ export class Logout {
         clockTolerance: clockTolerance / 1000,
         currentDate: new Date(clock.now()),
       }),
-      signal,
     );
     return payload;
   }

@@ -1,14 +1,15 @@
 /** `gatehouse check --connect` for an issuer: name, port, TLS, metadata, keys, the client's own credentials, the redirect URI. */
+
 import * as client from 'openid-client';
 import type { Clock } from '../../core/clock.ts';
+import type { Failure } from '../../core/failure.ts';
 import type { ProbeStep } from '../../core/provider.ts';
-import { type OidcError, oidcError, outage } from './failure.ts';
+import type { Fetch } from '../../remote/http-client.ts';
+import { type Finding, networkSteps, probeSteps, type Step } from '../../remote/probe.ts';
+import { oidcFailure, outage } from './failure.ts';
 import type { Issuer, KnownIssuer } from './issuer.ts';
 import type { OidcOptions } from './options.ts';
-import { type Finding, reach, resolve, secure } from './probe-network.ts';
 import type { RelyingParty } from './relying-party.ts';
-import type { Fetch } from './transport.ts';
-import { within } from './wait.ts';
 
 /** What is tried. */
 export interface ProbePlan {
@@ -23,8 +24,6 @@ export interface ProbePlan {
   readonly clock: Clock;
 }
 
-type Step = readonly [name: string, work: (signal: AbortSignal) => Promise<Finding>];
-
 /** Tries one step after the other and ends after the first that fails. */
 export async function* probeIssuer(plan: ProbePlan, signal: AbortSignal): AsyncGenerator<ProbeStep> {
   const { issuer, ca } = plan.options;
@@ -33,47 +32,19 @@ export async function* probeIssuer(plan: ProbePlan, signal: AbortSignal): AsyncG
     if (!found) throw new Error('the steps are out of order');
     return found;
   };
+  const discover = async (within: AbortSignal): Promise<Finding> => {
+    found = await plan.issuer.discover(within);
+    return describeMetadata(found);
+  };
   const steps: readonly Step[] = [
-    ['resolve', () => resolve(issuer)],
-    ['connect', (within) => reach(issuer, within)],
-    ...(issuer.protocol === 'https:'
-      ? [['tls', (within: AbortSignal) => secure(issuer, ca, plan.clock, within)] as const]
-      : []),
-    [
-      'discovery',
-      async (within) => {
-        found = await plan.issuer.discover(within);
-        return describeMetadata(found);
-      },
-    ],
+    ...networkSteps(issuer, { ca }, plan.clock),
+    ['discovery', discover],
     ['jwks', () => readKeys(known())],
     ['client', (within) => tryClient(plan, known(), within)],
     ['redirect-uri', (within) => tryRedirectUri(plan, known(), within)],
     ['logout', async () => describeLogout(plan.options, known())],
   ];
-  for (const [step, work] of steps) {
-    const result = await timed(plan, step, signal, work);
-    yield result;
-    if (result.result === 'failed') return;
-  }
-}
-
-async function timed(plan: ProbePlan, step: string, signal: AbortSignal, work: Step[1]): Promise<ProbeStep> {
-  const start = performance.now();
-  const milliseconds = (): number => Math.round(performance.now() - start);
-  try {
-    const found = await within(signal, plan.timeout, work);
-    return { step, result: found.hint === undefined ? 'ok' : 'warning', ...found, milliseconds: milliseconds() };
-  } catch (error) {
-    const { message, hint } = oidcError(error, plan.options.issuer.href);
-    return {
-      step,
-      result: 'failed',
-      detail: message,
-      ...(hint !== undefined && { hint }),
-      milliseconds: milliseconds(),
-    };
-  }
+  yield* probeSteps(steps, { signal, timeout: plan.timeout, explain: (error) => oidcFailure(error, issuer.href) });
 }
 
 function describeMetadata({ metadata }: KnownIssuer): Finding {
@@ -115,8 +86,8 @@ async function tryClient(
       pkceCodeVerifier: verifier,
     });
   } catch (error) {
-    const failure = oidcError(error, 'token endpoint');
-    if (failure.code === 'invalid_grant') return { detail: `${relying.clientId} is known, by ${method}` };
+    const failure = oidcFailure(error, 'token endpoint');
+    if (failure.answer === 'invalid_grant') return { detail: `${relying.clientId} is known, by ${method}` };
     throw failure;
   }
   throw outage('protocol-error', 'token endpoint: it takes a code that nobody has issued', 'do not use this issuer');
@@ -144,7 +115,7 @@ async function tryRedirectUri(plan: ProbePlan, found: KnownIssuer, signal: Abort
       ? await client.buildAuthorizationUrlWithPAR(configuration, parameters)
       : client.buildAuthorizationUrl(configuration, parameters);
   } catch (error) {
-    const failure: OidcError = oidcError(error, 'pushed request endpoint');
+    const failure: Failure = oidcFailure(error, 'pushed request endpoint');
     throw outage(failure.reason, failure.message, failure.kind === 'rejected' ? hint : failure.hint);
   }
   const response = await plan.fetch(url.href, { method: 'GET', headers: { accept: 'text/html' }, signal });

@@ -2,17 +2,19 @@
  * Refreshing the tokens of a session: one call for each refresh token, however many ask, because issuers that rotate tokens
  * take a second use for theft and end the login.
  */
+
 import { decodeJwt } from 'jose';
 import * as client from 'openid-client';
 import type { Clock } from '../../core/clock.ts';
+import type { Failure } from '../../core/failure.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { Amr, Assertion } from '../../core/principal.ts';
+import { abortable, withDeadline } from '../../remote/deadline.ts';
 import type { AssertionReader, TokenClaims } from './assertion-reader.ts';
-import { type OidcError, oidcError, outage, rejection } from './failure.ts';
+import { oidcFailure, outage, rejection } from './failure.ts';
 import { type GrantState, grantOf, readGrant } from './grant.ts';
 import type { Issuer } from './issuer.ts';
 import type { RelyingParty } from './relying-party.ts';
-import { waitFor, within } from './wait.ts';
 
 /** What refreshing takes. */
 export interface RefreshParts {
@@ -54,9 +56,9 @@ export class TokenRefresher {
     this.#forget();
     const known = this.#calls.get(token);
     try {
-      return await waitFor((known ?? this.#call(assertion, grant, token)).outcome, signal);
+      return await abortable(signal, () => (known ?? this.#call(assertion, grant, token)).outcome);
     } catch (error) {
-      return oidcError(error, 'refresh').toOutcome();
+      return oidcFailure(error, 'refresh').toOutcome();
     }
   }
 
@@ -69,7 +71,7 @@ export class TokenRefresher {
   #call(assertion: Assertion, grant: GrantState, token: string): Call {
     const { clock } = this.#parts;
     const outcome = this.#ask(assertion, grant, token).catch((error: unknown) =>
-      oidcError(error, 'refresh').toOutcome(),
+      oidcFailure(error, 'refresh').toOutcome(),
     );
     const call: Call = { outcome, forgottenAt: Number.POSITIVE_INFINITY };
     this.#calls.set(token, call);
@@ -117,7 +119,7 @@ export class TokenRefresher {
     try {
       return { found, tokens: await client.refreshTokenGrant(relying.at(found, signal), token) };
     } catch (error) {
-      throw onlyIssuersWord(oidcError(error, 'refresh'));
+      throw onlyIssuersWord(oidcFailure(error, 'refresh'));
     }
   }
 
@@ -129,20 +131,20 @@ export class TokenRefresher {
         identity.read({ ...said, configuration: relying.at(said.found, signal) }, signal),
       );
     } catch (error) {
-      const failure = oidcError(error, 'refresh');
+      const failure = oidcFailure(error, 'refresh');
       if (failure.kind === 'unavailable' || failure.reason === 'misconfigured') return undefined;
       throw failure;
     }
   }
 
   #bounded<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return within(new AbortController().signal, this.#parts.timeout, work);
+    return withDeadline(undefined, this.#parts.timeout, ({ signal }) => work(signal));
   }
 }
 
 /** `invalid_grant` ends a session; an answer that cannot be believed, or a client that is refused, signs nobody out. */
-function onlyIssuersWord(failure: OidcError): OidcError {
-  if (failure.code === 'invalid_grant') return rejection('revoked', failure.message);
+function onlyIssuersWord(failure: Failure): Failure {
+  if (failure.answer === 'invalid_grant') return rejection('revoked', failure.message);
   if (failure.kind === 'unavailable') return failure;
   return outage(failure.reason === 'misconfigured' ? 'misconfigured' : 'protocol-error', failure.message, failure.hint);
 }

@@ -4,9 +4,9 @@
  */
 import type { webcrypto } from 'node:crypto';
 import * as client from 'openid-client';
+import type { Fetch } from '../../remote/http-client.ts';
 import type { KnownIssuer } from './issuer.ts';
 import { algorithmOf, type OidcOptions } from './options.ts';
-import type { Fetch } from './transport.ts';
 
 /** How the gateway proves itself to the issuer. */
 export type ClientMethod = 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { Failure } from '../../../src/core/failure.ts';
 import { assertionOf, type ClaimRules, hasPlausibleTimes, valuesOf } from '../../../src/providers/oidc/claims.ts';
-import { OidcError } from '../../../src/providers/oidc/failure.ts';
 import { trials } from '../../support/tools/properties.ts';
 
 const rules: ClaimRules = {
@@ -23,7 +23,7 @@ const rules: ClaimRules = {
 
 const reasonOf = (claims: object, more: Partial<ClaimRules> = {}): string => {
   const result = assertionOf([claims as Record<string, unknown>], { ...rules, ...more });
-  return result instanceof OidcError ? result.reason : `is ${result.subject}`;
+  return result instanceof Failure ? result.reason : `is ${result.subject}`;
 };
 
 test('a user has the canonical name, the attributes, and groups by a path of claims', () => {
@@ -81,7 +81,7 @@ test('O8: an address with more than one @ is no user and no e-mail address', () 
   assert.equal(reasonOf({ preferred_username: twice }), 'token-rejected');
   assert.equal(reasonOf({ preferred_username: twice }, { stripDomains: ['company.com'] }), 'token-rejected');
   const result = assertionOf([{ preferred_username: 'alice', email: twice }], rules);
-  assert.ok(!(result instanceof OidcError));
+  assert.ok(!(result instanceof Failure));
   assert.equal('email' in result.attributes, false);
 });
 
@@ -101,7 +101,7 @@ test('an unverified e-mail address is no user where it must be verified', () => 
   assert.equal(reasonOf({ email, email_verified: 'yes' }, more), 'login-denied');
   assert.equal(reasonOf({ email, email_verified: true }, more), 'is alice@example.com');
   const other = assertionOf([{ email }, { email: 'other@example.com', email_verified: true }], { ...rules, ...more });
-  assert.ok(other instanceof OidcError, 'the word of another source on another address counts for nothing');
+  assert.ok(other instanceof Failure, 'the word of another source on another address counts for nothing');
 });
 
 test('a claim that is required must have one of its values', () => {
@@ -132,7 +132,7 @@ test('whatever the claims are, a user is canonical and attributes are texts', ()
   fc.assert(
     fc.property(fc.object(), fc.anything(), fc.anything(), (claims, name, groups) => {
       const result = assertionOf([{ ...claims, preferred_username: name, realm_access: { roles: groups } }], rules);
-      if (result instanceof OidcError) return;
+      if (result instanceof Failure) return;
       assert.match(result.subject, /^[^\p{Cc}\p{Lu}]{1,256}$/u);
       for (const values of Object.values(result.attributes))
         for (const value of values) assert.equal(typeof value, 'string');

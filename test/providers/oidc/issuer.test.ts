@@ -5,7 +5,7 @@ import type { Provider } from '../../../src/core/provider.ts';
 import { oidc } from '../../../src/providers/oidc/index.ts';
 import { Issuer } from '../../../src/providers/oidc/issuer.ts';
 import { oidcOptions } from '../../../src/providers/oidc/options.ts';
-import { Transport } from '../../../src/providers/oidc/transport.ts';
+import { HttpClient } from '../../../src/remote/http-client.ts';
 import { begin, comeBack, oidcProvider, signIn } from '../../support/scenes/oidc-login.ts';
 import { startIdp } from '../../support/servers/oidc-provider.ts';
 import { attemptOf } from '../../support/tools/attempt.ts';
@@ -198,12 +198,12 @@ test('the probe names the step that fails, and what to do', async (t) => {
 
 test('a search that nobody waits for any more fails quietly', async (t) => {
   const idp = await startIdp(t, { isDown: true });
-  const transport = new Transport(undefined, 500);
-  t.after(() => transport.close());
+  const http = new HttpClient({ ca: undefined, timeout: 500, keepAlive: true });
+  t.after(() => http.close());
   const issuer = new Issuer({
     address: new URL(idp.issuer),
     isInsecure: true,
-    transport,
+    fetch: http.fetch,
     timeout: 500,
     clock: { now: Date.now },
     log: keptLog(),

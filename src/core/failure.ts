@@ -1,0 +1,40 @@
+/**
+ * The one error of whatever the gateway asks elsewhere: a directory, an identity provider, the store. It stands in core, since
+ * the store is on a lower floor than `remote/`, where the errors of sockets and TLS become one of these.
+ */
+import type { Outcome } from './outcome.ts';
+import type { Reason } from './reason.ts';
+
+/** What is known of a failure besides its reason and its message. */
+export interface FailureParts {
+  /** `rejected`: what the other side has said speaks against it. `unavailable`, when absent: nobody can tell. */
+  readonly kind?: 'rejected' | 'unavailable';
+  readonly hint?: string | undefined;
+  /** The other side's own code: of LDAP a result code, of OAuth an error code, of a store its problem. */
+  readonly answer?: string | number | undefined;
+  readonly cause?: unknown;
+}
+
+/** A failure in an operator's words: the message names the server and the step, and never holds a secret, a token or a ticket. */
+export class Failure extends Error {
+  readonly kind: 'rejected' | 'unavailable';
+  readonly reason: Reason;
+  /** What to do about it. */
+  readonly hint: string | undefined;
+  readonly answer: string | number | undefined;
+
+  constructor(reason: Reason, message: string, { kind = 'unavailable', hint, answer, cause }: FailureParts = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'Failure';
+    this.kind = kind;
+    this.reason = reason;
+    this.hint = hint;
+    this.answer = answer;
+  }
+
+  /** As a provider answers it. */
+  toOutcome(): Extract<Outcome, { kind: 'rejected' | 'unavailable' }> {
+    if (this.kind === 'rejected') return { kind: 'rejected', reason: this.reason };
+    return { kind: 'unavailable', reason: this.reason, cause: this };
+  }
+}

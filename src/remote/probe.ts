@@ -1,0 +1,145 @@
+/**
+ * What `gatehouse check --connect` tries at any server, one step after the other: name, port, TLS. What is asked of the server
+ * then is the business of whoever knows what it speaks.
+ */
+import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { Clock } from '../core/clock.ts';
+import type { Failure } from '../core/failure.ts';
+import type { ProbeStep } from '../core/provider.ts';
+import type { Authorities } from '../tls/authorities.ts';
+import { anchorsOf, type ChainReport, chainReport, issuersOf, standsAsCommonNameOnly } from '../tls/chain-report.ts';
+import { type Trust, tlsClientOptions } from '../tls/client.ts';
+import { withDeadline } from './deadline.ts';
+
+/** What a step has found; a failure is thrown. */
+export interface Finding {
+  readonly detail: string;
+  /** Makes it a warning. */
+  readonly hint?: string;
+}
+
+/** One step: its name, and what it does within a signal. */
+export type Step = readonly [name: string, work: (signal: AbortSignal) => Promise<Finding>];
+
+/** How steps are run. */
+export interface StepTerms {
+  readonly signal: AbortSignal;
+  /** For each step, in milliseconds. */
+  readonly timeout: number;
+  /** Makes of any error what an operator is told. */
+  readonly explain: (error: unknown) => Failure;
+}
+
+const day = 86_400_000;
+const soon = 21 * day;
+
+/** Tries one step after the other and ends after the first that fails. */
+export async function* probeSteps(steps: Iterable<Step>, terms: StepTerms): AsyncGenerator<ProbeStep> {
+  for (const [step, work] of steps) {
+    const tried = await tryStep(step, work, terms);
+    yield tried;
+    if (tried.result === 'failed') return;
+  }
+}
+
+async function tryStep(step: string, work: Step[1], { signal, timeout, explain }: StepTerms): Promise<ProbeStep> {
+  const start = performance.now();
+  const took = (): number => Math.round(performance.now() - start);
+  try {
+    const found = await withDeadline(signal, timeout, (deadline) => work(deadline.signal));
+    return { step, result: found.hint === undefined ? 'ok' : 'warning', ...found, milliseconds: took() };
+  } catch (error) {
+    const { message, hint } = explain(error);
+    return { step, result: 'failed', detail: message, ...(hint !== undefined && { hint }), milliseconds: took() };
+  }
+}
+
+/** The steps that every server over HTTP goes through first. */
+export function networkSteps(
+  url: URL,
+  trust: Pick<Trust, 'servername'> & { ca?: Authorities | undefined },
+  clock: Clock,
+): Step[] {
+  const host = hostOf(url);
+  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80));
+  const secured: Step = ['tls', (signal) => secure({ host, port }, trust, clock, signal)];
+  return [
+    ['resolve', async () => ({ detail: (await addressesOf(host)).join(', ') })],
+    ['connect', (signal) => reach({ host, port }, signal)],
+    ...(url.protocol === 'https:' ? [secured] : []),
+  ];
+}
+
+/** The addresses behind a name. */
+export async function addressesOf(host: string): Promise<readonly string[]> {
+  return (await lookup(host, { all: true })).map(({ address }) => address);
+}
+
+interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
+async function reach({ host, port }: Place, signal: AbortSignal): Promise<Finding> {
+  const socket = connect(port, host);
+  await ready(socket, 'connect', signal);
+  socket.destroy();
+  return { detail: `port ${port} answers` };
+}
+
+async function secure(
+  { host, port }: Place,
+  trust: Pick<Trust, 'servername'> & { ca?: Authorities | undefined },
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const name = isIP(host) === 0 ? { servername: host } : {};
+  const socket = connectTls({ host, port, ...name, ...tlsClientOptions(trust) });
+  await ready(socket, 'secureConnect', signal);
+  const found = describeTls(socket, trust.servername ?? host, trust.ca, clock);
+  socket.destroy();
+  return found;
+}
+
+/** What a trusted connection shows: protocol and chain; a warning where it ends soon, or names the host in an outdated way. */
+export function describeTls(socket: TLSSocket, host: string, ca: Authorities | undefined, clock: Clock): Finding {
+  const leaf = socket.getPeerX509Certificate();
+  const report = chainReport(issuersOf(leaf), anchorsOf(ca));
+  const detail = `${socket.getProtocol()}, ${describeChain(report)}`;
+  const left = report.expires.getTime() - clock.now();
+  if (left < soon)
+    return { detail, hint: `the certificate ends in ${Math.floor(left / day)} days; renew it on the server` };
+  if (leaf && standsAsCommonNameOnly(leaf, host))
+    return {
+      detail,
+      hint: `${host} stands in the certificate as Common Name only; have it issued with the name under subjectAltName`,
+    };
+  return { detail };
+}
+
+/** A chain in one line: whom it names, who issued it, until when, whether it is whole, and the pin of its key. */
+export function describeChain({ certificates, complete, missing, expires }: ChainReport): string {
+  const [leaf] = certificates;
+  if (!leaf) return 'no certificate';
+  const names = leaf.names.length > 0 ? ` for ${leaf.names.join(', ')}` : ' without a name';
+  const end = complete ? 'complete chain' : `chain of ${certificates.length}, ending below ${missing}`;
+  return `${leaf.subject}${names}, issued by ${leaf.issuer}, until ${expires.toISOString().slice(0, 10)}, ${end}, pin ${leaf.pin}`;
+}
+
+async function ready(socket: Socket, event: 'connect' | 'secureConnect', signal: AbortSignal): Promise<void> {
+  try {
+    await once(socket, event, { signal });
+    socket.on('error', () => undefined);
+  } catch (error) {
+    socket.on('error', () => undefined).destroy();
+    throw error;
+  }
+}
+
+/** The host of an address without the brackets of IPv6. */
+function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, '');
+}
