@@ -97,7 +97,7 @@ test('sealed: an entry moved to another place, changed, or of an unknown key is 
     () => store.take('session:alice'),
     () => other.get('session:bob'),
   ])
-    await assert.rejects(async () => read(), { code: 'UNAVAILABLE', problem: 'sealed' });
+    await assert.rejects(async () => read(), { name: 'Failure', answer: 'sealed' });
   await store.put('session:carol', record({ refreshToken: 'c' }));
   const carol = JSON.parse(inner.get('session:carol')?.value ?? '');
   carol.grant.state = `${carol.grant.state.slice(0, -2)}AA`;
