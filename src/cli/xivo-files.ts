@@ -7,9 +7,12 @@ import { type HoconFile, readHocon } from '../interop/hocon/hocon.ts';
 import { javaProperties, javaWords, type Setting, type Settings } from '../interop/xivo/settings.ts';
 import { defaultRealmOf, machineKrb5 } from '../interop/xivo/xivo.ts';
 
+/** In comments of other programs' files, letters of any encoding may stand. */
+const escaped = { escapesBytes: true };
+
 /** Reads an `xuc.conf`; messages name it as it is given. Throws an OperatorError that names the place. */
 export function readConf(file: string, env: Readonly<Record<string, string | undefined>>): HoconFile {
-  return readHocon(textOf(file), { file, env, files: findIncluded });
+  return readHocon(textOf(file, escaped), { file, env, files: findIncluded });
 }
 
 /** What an include names: the file itself, or with the ending that HOCON lets one leave out. */
@@ -17,7 +20,7 @@ function findIncluded(name: string, from: string): { file: string; text: string 
   const found = ['', '.conf', '.json']
     .map((ending) => resolve(dirname(from), name + ending))
     .find((path) => existsSync(path));
-  return found === undefined ? undefined : { file: found, text: textOf(found) };
+  return found === undefined ? undefined : { file: found, text: textOf(found, escaped) };
 }
 
 /**
@@ -36,12 +39,17 @@ export function readDefaultRealm(
   const named = file ?? (inside === undefined ? undefined : hostPath(inside));
   const path = named ?? hostPath(machineKrb5);
   if (named === undefined && !existsSync(path)) return undefined;
-  return defaultRealmOf(textOf(path), path);
+  return defaultRealmOf(textOf(path, escaped), path);
 }
 
-/** The text of a file. Throws an OperatorError that says why there is none. */
-export function textOf(file: string): string {
-  const read = readSource(file);
+/**
+ * The text of a file. Throws an OperatorError that says why there is none. With `escapesBytes`, what is no UTF-8 is left to
+ * who reads the text, as `readSource` has it.
+ */
+export function textOf(file: string, options: { readonly escapesBytes?: boolean } = {}): string {
+  const read = readSource(file, options);
   if ('text' in read) return read.text;
-  throw new OperatorError(`the file ${file} ${read.flaw.message}`, read.flaw.hint);
+  const { message, hint, span } = read.flaw;
+  if (span) throw new OperatorError(`${file}:${span.line}:${span.column}  the file ${message}`, hint);
+  throw new OperatorError(`the file ${file} ${message}`, hint);
 }

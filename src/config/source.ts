@@ -18,8 +18,11 @@ export interface Flaw {
 
 const maxBytes = 4 * 1024 * 1024;
 
-/** The text of a file, or why there is none. */
-export function readSource(file: string): { text: string } | { flaw: Flaw } {
+/**
+ * The text of a file, or why there is none. With `escapesBytes`, a byte that is no UTF-8 is a lone surrogate, U+DC00 and the
+ * byte: for files of other programs, in whose comments it does not matter.
+ */
+export function readSource(file: string, { escapesBytes = false } = {}): { text: string } | { flaw: Flaw } {
   try {
     const about = statSync(file);
     if (about.isDirectory())
@@ -28,7 +31,7 @@ export function readSource(file: string): { text: string } | { flaw: Flaw } {
       return { flaw: { message: 'is not a file that can be read', hint: 'name a YAML file' } };
     if (about.size > maxBytes) return { flaw: tooLarge };
     const bytes = readFileSync(file);
-    return bytes.length > maxBytes ? { flaw: tooLarge } : decode(bytes);
+    return bytes.length > maxBytes ? { flaw: tooLarge } : decode(bytes, escapesBytes);
   } catch (error) {
     return { flaw: unreadable(error) };
   }
@@ -53,10 +56,11 @@ function unreadable(error: unknown): Flaw {
   }
 }
 
-function decode(bytes: Buffer): { text: string } | { flaw: Flaw } {
+function decode(bytes: Buffer, escapesBytes: boolean): { text: string } | { flaw: Flaw } {
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))
     return { flaw: { message: 'is UTF-16 text', hint: 'save it as UTF-8' } };
   if (isUtf8(bytes)) return { text: bytes.toString('utf8') };
+  if (escapesBytes) return { text: escapeBytes(bytes) };
   let line = 1;
   let start = 0;
   for (;;) {
@@ -71,6 +75,17 @@ function decode(bytes: Buffer): { text: string } | { flaw: Flaw } {
     line += 1;
     start = end + 1;
   }
+}
+
+function escapeBytes(bytes: Buffer): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; ) {
+    const length = [1, 2, 3, 4].find((size) => isUtf8(bytes.subarray(at, at + size)));
+    text +=
+      length === undefined ? String.fromCharCode(0xdc00 + (bytes[at] ?? 0)) : bytes.toString('utf8', at, at + length);
+    at += length ?? 1;
+  }
+  return text;
 }
 
 /** A text with its lines: offsets to places and back. */

@@ -4,17 +4,22 @@ import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Include } from '../../interop/nginx/parse.ts';
 import { textOf } from '../xivo-files.ts';
 
-/** Where nginx has its configuration; what names it is looked for under `--prefix`. */
-const home = '/etc/nginx/';
+/** A folder that stands for another one; for nginx's own where none is named. */
+export interface Root {
+  readonly from?: string;
+  readonly folder: string;
+}
+
+const home = '/etc/nginx';
 
 /** Finds files from a main file: relative names begin at the prefix, else at the folder of the main file. */
 export class NginxFiles {
-  readonly #prefix: string | undefined;
+  readonly #roots: readonly Root[];
   readonly #folder: string;
 
-  constructor(main: string, prefix: string | undefined) {
-    this.#prefix = prefix;
-    this.#folder = prefix ?? dirname(main);
+  constructor(main: string, roots: readonly Root[]) {
+    this.#roots = roots.toSorted((a, b) => (b.from ?? home).length - (a.from ?? home).length);
+    this.#folder = roots.find(({ from }) => from === undefined)?.folder ?? dirname(main);
   }
 
   /** What an include names. A wildcard that fits nothing is nothing; nginx takes files in order and leaves hidden ones out. */
@@ -25,12 +30,12 @@ export class NginxFiles {
         const found = globSync(place)
           .filter((path) => isFile(path) && (!basename(path).startsWith('.') || basename(pattern).startsWith('.')))
           .sort();
-        if (found.length > 0) return found.map((file) => ({ file, text: textOf(file) }));
+        if (found.length > 0) return found.map((file) => ({ file, text: textOf(file, { escapesBytes: true }) }));
       }
       return [];
     }
     const file = places.find(isFile);
-    return file === undefined ? undefined : [{ file, text: textOf(file) }];
+    return file === undefined ? undefined : [{ file, text: textOf(file, { escapesBytes: true }) }];
   };
 
   /** The path of a file that can be read here. */
@@ -49,12 +54,11 @@ export class NginxFiles {
       });
   };
 
+  /** What a folder stands for is looked for in it alone: the machine's own would be another configuration. */
   #places(name: string, from: string): string[] {
-    const places = isAbsolute(name) ? [name] : [join(this.#folder, name), join(dirname(from), name)];
-    // A copy of nginx's folder stands for it.
-    if (this.#prefix !== undefined && name.startsWith(home))
-      places.unshift(join(this.#prefix, name.slice(home.length)));
-    return places;
+    if (!isAbsolute(name)) return [join(this.#folder, name), join(dirname(from), name)];
+    const root = this.#roots.find((one) => name.startsWith(`${one.from ?? home}/`));
+    return root ? [join(root.folder, name.slice((root.from ?? home).length))] : [name];
   }
 }
 

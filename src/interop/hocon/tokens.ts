@@ -54,8 +54,9 @@ export function hoconTokens(text: string, file: string): HoconToken[] {
     const match = word.exec(text);
     if (!match) throw strangeSign(text.charAt(at), place());
     const token = tokenOf(match.groups ?? {}, place());
-    if (token) tokens.push(token);
     const [whole] = match;
+    if (token) requireText(whole, token);
+    if (token) tokens.push(token);
     const breaks = whole.split('\n').length - 1;
     if (breaks > 0) lineStart = at + whole.lastIndexOf('\n') + 1;
     line += breaks;
@@ -75,6 +76,19 @@ function tokenOf(groups: Readonly<Record<string, string | undefined>>, place: Ho
     if (found !== undefined) return { ...place, kind, text: found };
   }
   return undefined;
+}
+
+/** Bytes that are no UTF-8 come as lone surrogates; only in comments they do not matter. */
+function requireText(word: string, { file, line, column }: HoconPlace): void {
+  const at = word.search(/[\udc80-\udcff]/u);
+  if (at === -1) return;
+  const before = word.slice(0, at).split('\n');
+  const place = {
+    file,
+    line: line + before.length - 1,
+    column: (before.length > 1 ? 1 : column) + (before.at(-1) ?? '').length,
+  };
+  throw hoconError(place, 'the byte here is not UTF-8', 'save the file as UTF-8; in comments it does not matter');
 }
 
 function unescaped(text: string, place: HoconPlace): string {

@@ -1,6 +1,9 @@
 /** Who may pass a location of nginx, in our words. What cannot be said is closed or asks for a login, never open. */
+import { isKnown } from './directives.ts';
 import { conditionText, type Findings } from './findings.ts';
 import type { Directive } from './parse.ts';
+import { isMissingFile } from './passing.ts';
+import { readPathCondition, turnsAway } from './rewrite-rule.ts';
 import { type Scope, variablesIn } from './scope.ts';
 
 /** What an access is read from. */
@@ -26,6 +29,8 @@ export const openNote = 'Open in nginx.';
 
 const loginDirectives = ['auth_request', 'auth_basic', 'auth_jwt', 'auth_digest', 'auth_pam', 'auth_ldap', 'auth_gss'];
 const codeDirective = /^access_by_lua/;
+/** Blocks of which each directive is one that holds for requests. */
+const nested = new Set(['server', 'location', 'if', 'limit_except']);
 /** What a client says of itself, or how it came: conditions on these keep nobody out who is somebody else's. */
 const harmless = new Set([
   'http_user_agent',
@@ -41,27 +46,33 @@ const harmless = new Set([
 
 /** Reads the access of a location. */
 export function readAccess(source: AccessSource, findings: Findings): ReadAccess {
-  const closing = conditionsThatClose(source);
+  const { scope } = source;
+  const closing = [...requestsThatChange(scope), ...conditionsThatClose(source)];
   for (const { directive, what } of closing)
-    findings.add('closed', directive.place, what, 'a route cannot say this, so it is closed: choose its access');
-  const network = readNetworks(source.scope);
-  const hasLogin = asksForLogin(source.scope);
-  const isEither = source.scope.find('satisfy')?.args[0] === 'any';
-  if (closing.length > 0) return deny(closing.map(({ what }) => `${what} cannot be said here`));
-  if (network.kind === 'nobody' && !(isEither && hasLogin)) return { access: 'deny', notes: [] };
-  if (network.kind === 'some' && !(isEither && hasLogin)) {
-    const why = 'only some networks may pass in nginx, which a route cannot say, so it is closed: choose its access';
-    findings.add('closed', network.directive.place, 'allow', why);
-    return deny(['only some networks may pass in nginx']);
+    findings.add('closed', directive.place, what, 'a route cannot say this; choose its access');
+  const network = readNetworks(scope);
+  const hasLogin = asksForLogin(scope);
+  const isEither = scope.find('satisfy')?.args[0] === 'any' && hasLogin;
+  if (closing.length > 0) return denied;
+  if (network.kind === 'nobody' && !isEither) {
+    findings.add('note', network.directive.place, 'deny all', 'nobody passes in nginx, too');
+    return denied;
   }
-  for (const directive of network.kind === 'others' ? network.directives : [])
-    findings.add('refused', directive.place, `deny ${directive.args.join(' ')}`, 'a route cannot keep networks out');
+  if (network.kind === 'some' || network.kind === 'others') {
+    const { name, args, place } = network.directive;
+    const what = network.kind === 'others' ? `${name} ${args.join(' ')}` : name;
+    if (!isEither) {
+      findings.add('closed', place, what, `${network.why}, which a route cannot say; choose its access`);
+      return denied;
+    }
+    findings.add('refused', place, what, 'networks decide nothing here: everybody has to log in');
+  }
+  for (const directive of codeOf(scope))
+    findings.add('refused', directive.place, directive.name, 'code is not read: a login stands in its place');
   return hasLogin ? { access: undefined, notes: [] } : open(source);
 }
 
-function deny(notes: readonly string[]): ReadAccess {
-  return { access: 'deny', notes: notes.map((note) => `Closed: ${note}. Choose its access.`) };
-}
+const denied: ReadAccess = { access: 'deny', notes: [] };
 
 /** Whether nginx lets nobody at all into a location. */
 export function isShut(scope: Scope): boolean {
@@ -80,8 +91,12 @@ function asksForLogin(scope: Scope): boolean {
   return (
     loginDirectives.some((name) => (scope.find(name)?.args[0] ?? 'off') !== 'off') ||
     (scope.find('ssl_verify_client')?.args[0] ?? 'off') === 'on' ||
-    scope.some(({ name }) => codeDirective.test(name))
+    codeOf(scope).length > 0
   );
+}
+
+function codeOf(scope: Scope): readonly Directive[] {
+  return scope.every(({ name }) => codeDirective.test(name));
 }
 
 function guards(body: readonly Directive[]): boolean {
@@ -90,46 +105,68 @@ function guards(body: readonly Directive[]): boolean {
       (loginDirectives.includes(name) && args[0] !== 'off') ||
       (name === 'ssl_verify_client' && args[0] !== 'off') ||
       ((name === 'allow' || name === 'deny') && args[0] !== 'all') ||
-      codeDirective.test(name),
+      codeDirective.test(name) ||
+      // What is not known could be a guard.
+      !isKnown(name),
   );
 }
 
 function guardsWithin(directive: Directive): boolean {
-  return guards([directive]) || (directive.body ?? []).some(guardsWithin);
+  return guards([directive]) || (nested.has(directive.name) && (directive.body ?? []).some(guardsWithin));
 }
 
 type Networks =
-  | { readonly kind: 'everybody' | 'nobody' }
-  | { readonly kind: 'some'; readonly directive: Directive }
-  | { readonly kind: 'others'; readonly directives: readonly Directive[] };
+  | { readonly kind: 'everybody' }
+  | { readonly kind: 'nobody'; readonly directive: Directive }
+  | { readonly kind: 'some' | 'others'; readonly directive: Directive; readonly why: string };
 
 /** The first rule that fits an address counts. */
 function readNetworks(scope: Scope): Networks {
   const rules = scope.all('allow', 'deny');
   const end = rules.findIndex(({ args }) => args[0] === 'all');
   const last = rules[end];
-  const [first] = rules;
-  if (first === undefined) return { kind: 'everybody' };
   const before = rules.slice(0, end === -1 ? rules.length : end);
   if (last?.name === 'deny') {
     const allowed = before.find(({ name }) => name === 'allow');
-    return allowed ? { kind: 'some', directive: allowed } : { kind: 'nobody' };
+    return allowed
+      ? { kind: 'some', directive: allowed, why: 'only some networks may pass in nginx' }
+      : { kind: 'nobody', directive: last };
   }
-  const denied = before.filter(({ name }) => name === 'deny');
-  return denied.length > 0 ? { kind: 'others', directives: denied } : { kind: 'everybody' };
+  const denied = before.find(({ name }) => name === 'deny');
+  return denied ? { kind: 'others', directive: denied, why: 'nginx keeps this network out' } : { kind: 'everybody' };
+}
+
+interface Closing {
+  readonly directive: Directive;
+  readonly what: string;
+}
+
+/** Directives and code that make other requests of those that came. */
+function requestsThatChange(scope: Scope): Closing[] {
+  const changing = [
+    ...scope.all('proxy_method'),
+    ...scope.all('proxy_set_body'),
+    ...scope.all('proxy_pass_request_body').filter(({ args }) => args[0] === 'off'),
+    ...scope.all('proxy_pass_request_headers').filter(({ args }) => args[0] === 'off'),
+    ...scope.every(({ name }) => /rewrite_by_lua/.test(name)),
+  ];
+  return changing.map((directive) => ({ directive, what: directive.name }));
 }
 
 /** Methods and conditions that keep some requests out. */
-function conditionsThatClose({ scope, http, server, own }: AccessSource) {
-  const found: { directive: Directive; what: string }[] = [];
-  for (const directive of scope.all('limit_except'))
-    found.push({ directive, what: `limit_except ${directive.args.join(' ')}` });
+function conditionsThatClose({ scope, http, server, own }: AccessSource): Closing[] {
+  const found: Closing[] = scope
+    .all('limit_except')
+    .map((directive) => ({ directive, what: `limit_except ${directive.args.join(' ')}` }));
   const conditions = [
     ...server.map((directive) => ({ directive, more: ['request_method'] })),
     ...own.map((directive) => ({ directive, more: [] })),
   ];
+  const isPassed = own.some(({ name }) => name === 'proxy_pass');
   for (const { directive, more } of conditions) {
-    if (directive.name !== 'if' || !keepsOut(directive) || isLiveTurn(directive)) continue;
+    if (directive.name !== 'if' || !turnsAway(directive) || isLiveTurn(directive) || isPreflight(directive)) continue;
+    // Those on the path are locations of their own; that on a missing file is how requests are passed on.
+    if (readPathCondition(directive) || (!isPassed && isMissingFile(directive))) continue;
     const names = variablesIn(directive.args.join(' ')).map((name) => sourceOf(http, name, 0));
     if (names.length > 0 && names.every((name) => harmless.has(name) || more.includes(name))) continue;
     found.push({ directive, what: conditionText(directive) });
@@ -137,13 +174,15 @@ function conditionsThatClose({ scope, http, server, own }: AccessSource) {
   return found;
 }
 
+/** An answer to OPTIONS, for other origins: nobody gets further without it. */
+function isPreflight({ args, body = [] }: Directive): boolean {
+  const isOptions = /^\(\s*\$request_method\s+(?:=|~\*?)\s+\^?\(?OPTIONS\)?\$?\s*\)$/.test(args.join(' '));
+  return isOptions && body.every(({ name, args: [code = ''] }) => name !== 'return' || /^20\d$/.test(code));
+}
+
 /** What `gatehouse export nginx --live` writes: it keeps nobody out, but sends WebSockets and event streams to the gateway. */
 export function isLiveTurn({ name, args }: Directive): boolean {
   return name === 'if' && variablesIn(args.join(' ')).join() === 'gatehouse_live';
-}
-
-function keepsOut({ body = [] }: Directive): boolean {
-  return body.some(({ name, args }) => name === 'deny' || (name === 'return' && /^[45]\d\d$/.test(args[0] ?? '')));
 }
 
 /** What a map goes by; the variable itself where no map makes it. */

@@ -33,20 +33,28 @@ export const directiveHandlings: readonly DirectiveHandling[] = [
   translated('read in their place', 'include http'),
   translated('routes, with a host where there are several servers', 'server server_name'),
   translated('server.listen and server.publicUrl', 'listen'),
+  translated(
+    'server.trustedProxies where X-Forwarded-For is believed; else it is said at server',
+    'set_real_ip_from real_ip_header real_ip_recursive',
+  ),
   translated('server.tls, where both files can be read', 'ssl_certificate ssl_certificate_key'),
-  translated('a route each; nested ones are made flat, named ones are left out', 'location'),
+  translated('a route each; nested ones are made flat, named ones are put where they take over', 'location'),
   translated('upstream, its path with it', 'proxy_pass'),
-  translated('the servers of upstream; weights, backups and ways to balance are left out', 'upstream'),
+  translated('the servers of upstream; weights, backups and ways to balance are said at the route', 'upstream'),
   translated('preserveHost, websocket, headers; see the table of headers', 'proxy_set_header'),
   translated('variables with a fixed value are put in place', 'set map'),
   translated('a login; what the headers of its answer hold becomes a template', 'auth_request auth_request_set'),
   translated('a login', 'auth_basic auth_jwt auth_digest auth_pam auth_ldap auth_gss ssl_verify_client'),
   translated('a login; the code itself is not read', 'access_by_lua*'),
-  translated('access: deny, or a login; networks alone make a location closed', 'allow deny satisfy'),
+  translated('access: deny, or a login; networks make a location closed', 'allow deny satisfy'),
   translated('a closed location, where another would take its requests', 'internal limit_except'),
   translated('nothing for a closing slash or https, which the gateway sees to; else a closed location', 'return'),
-  translated('the path of upstream, where it takes the prefix off; else nothing', 'rewrite'),
-  translated('a closed location where it keeps somebody out; else nothing', 'if'),
+  translated('the path of upstream, where it takes a fixed prefix off; else a closed location', 'rewrite'),
+  translated('a closed location where it turns requests away; else it is said at the route', 'if'),
+  translated(
+    'a closed location: requests would go on otherwise than they came',
+    'proxy_pass_request_body proxy_pass_request_headers proxy_method proxy_set_body *rewrite_by_lua*',
+  ),
   translated('timeout', 'proxy_read_timeout'),
   translated('connectTimeout', 'proxy_connect_timeout'),
   translated('maxBody', 'client_max_body_size'),
@@ -70,7 +78,7 @@ export const directiveHandlings: readonly DirectiveHandling[] = [
   ignored('names of upstreams are looked up by the system, at every connection', 'resolver resolver_timeout'),
   ignored(
     'the gateway serves no files',
-    'types types_hash_* default_type charset charset_types index sendfile* aio* directio* output_buffers open_file_cache* etag if_modified_since expires max_ranges disable_symlinks source_charset override_charset',
+    'types types_hash_* default_type index sendfile* aio* directio* output_buffers open_file_cache* etag if_modified_since max_ranges disable_symlinks',
   ),
   ignored(
     'the gateway streams both ways and has its own sizes',
@@ -100,18 +108,14 @@ export const directiveHandlings: readonly DirectiveHandling[] = [
     'it belongs to the login that the gateway takes over',
     'auth_basic_user_file auth_jwt_* auth_ldap_* auth_pam_* auth_gss_* auth_digest_* auth_delay ssl_client_certificate ssl_verify_depth ssl_crl ssl_trusted_certificate ssl_ocsp*',
   ),
-  ignored(
-    'it is about proxies in front: server.trustedProxies has their addresses',
-    'set_real_ip_from real_ip_header real_ip_recursive',
-  ),
-
   refused(
     'headers of answers are the applications’ own; HSTS is server.hsts',
-    'add_header more_set_headers add_trailer',
+    'add_header more_set_headers add_trailer expires charset charset_types source_charset override_charset',
   ),
+  translated('the named location that takes over where there is no file; else a closed location', 'try_files'),
   refused(
     'the gateway serves no files: let a web server do it, and give its address as upstream',
-    'root alias try_files autoindex* random_index gzip_static empty_gif flv mp4* dav_*',
+    'root alias autoindex* random_index gzip_static empty_gif flv mp4* dav_*',
   ),
   refused('the gateway speaks HTTP to upstreams only', 'fastcgi_* uwsgi_* scgi_* grpc_* memcached_* js_*'),
   refused('the gateway keeps no answers', 'proxy_cache* proxy_no_cache proxy_ignore_headers slice'),
@@ -129,10 +133,6 @@ export const directiveHandlings: readonly DirectiveHandling[] = [
     'proxy_cookie_domain proxy_cookie_flags',
   ),
   refused('headers of answers are passed on, but for those of the connection', 'proxy_hide_header proxy_pass_header'),
-  refused(
-    'requests go on with their method, headers and body',
-    'proxy_pass_request_body proxy_pass_request_headers proxy_method proxy_set_body',
-  ),
   refused('requests go to one upstream', 'mirror* post_action'),
   refused(
     'addresses and browsers do not decide who may pass',
@@ -163,4 +163,9 @@ export function handlingOf(name: string): Omit<DirectiveHandling, 'names'> {
       why: 'the import does not know it',
     }
   );
+}
+
+/** Whether the import knows a directive. */
+export function isKnown(name: string): boolean {
+  return exact.has(name) || patterns.some(({ pattern }) => pattern.test(name));
 }

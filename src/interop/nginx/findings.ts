@@ -1,4 +1,5 @@
 /** What the import of a configuration has to say beside its result, each with the place that it is about. */
+import { basename } from 'node:path';
 import { formatPlace, type Place } from './tokens.ts';
 
 /**
@@ -39,6 +40,11 @@ export class Findings {
     if (!this.#found.has(key)) this.#found.set(key, { kind, place, what, why });
   }
 
+  /** A collector for one route: what it is told is told here, too, and it knows what to say at the route. */
+  atRoute(): RouteFindings {
+    return new RouteFindings(this);
+  }
+
   /** Whether something has been said about a place. */
   has(place: Place): boolean {
     return this.#places.has(formatPlace(place));
@@ -53,5 +59,36 @@ export class Findings {
       ({ place: a }, { place: b }) =>
         (files.get(a.file) ?? 0) - (files.get(b.file) ?? 0) || a.line - b.line || a.column - b.column,
     );
+  }
+}
+
+/** Of these, what has to be said at the route. */
+const openings: Readonly<Record<Exclude<FindingKind, 'ignored'>, string>> = {
+  closed: 'Closed: ',
+  refused: 'Not translated: ',
+  note: '',
+};
+
+/** The findings about one route. */
+export class RouteFindings extends Findings {
+  readonly #all: Findings;
+
+  constructor(all: Findings) {
+    super();
+    this.#all = all;
+  }
+
+  override add(kind: FindingKind, place: Place, what: string, why: string): void {
+    super.add(kind, place, what, why);
+    this.#all.add(kind, place, what, why);
+  }
+
+  /** A line for each, in the order of the files; what is left out on purpose by its names alone. */
+  get notes(): readonly string[] {
+    const said = this.all.flatMap(({ kind, place, what, why }) =>
+      kind === 'ignored' ? [] : [`${openings[kind]}${what} (${basename(place.file)}:${place.line}): ${why}.`],
+    );
+    const names = new Set(this.all.flatMap(({ kind, what }) => (kind === 'ignored' ? [what] : [])));
+    return names.size === 0 ? said : [...said, `Left out on purpose: ${[...names].join(', ')}.`];
   }
 }

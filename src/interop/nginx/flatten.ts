@@ -22,6 +22,10 @@ export interface FlatLocation {
   readonly blocks: readonly (readonly Directive[])[];
   /** Why nobody could say in JavaScript what it takes: then it takes more. */
   readonly unreadable?: string;
+  /** What rewrite rules put in the place of the path. */
+  readonly rewritten?: string;
+  /** The rule that this part of a location follows; `why` where no route can say what comes of it. */
+  readonly branch?: { readonly what: string; readonly why?: string };
 }
 
 /** A flat list, and the locations that no request reaches. */

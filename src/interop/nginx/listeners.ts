@@ -1,6 +1,7 @@
 /** nginx's listeners and certificates as `server:` of our configuration. */
-import type { Findings } from './findings.ts';
+import type { Findings, RouteFindings } from './findings.ts';
 import type { Directive } from './parse.ts';
+import { readPeers } from './peers.ts';
 import { Scope } from './scope.ts';
 import type { Listen, ReadServer, ReadServers } from './servers.ts';
 
@@ -15,7 +16,7 @@ export function readListeners(
   { sites, main, redirects }: ReadServers,
   http: readonly Directive[],
   options: { readonly host: string | undefined; readonly readable: (path: string) => string | undefined },
-  findings: Findings,
+  findings: RouteFindings,
 ): ReadListeners {
   const servers = sites.map(({ server }) => server);
   const secure = servers.filter(({ listens }) => listens.some(({ isTls }) => isTls));
@@ -31,6 +32,7 @@ export function readListeners(
   const redirectHttp = hasTls && isPlain && redirects.length > 0 && url.startsWith('https:');
   if (secure.length > 0 && !hasTls)
     notes.push('The listeners are left out, since certificates of nginx cannot be read here: add listen and tls.');
+  const trustedProxies = readPeers(servers, http, findings);
   return {
     data: {
       ...(used.length > 0 && {
@@ -39,8 +41,9 @@ export function readListeners(
       publicUrl: url,
       ...(hasTls && { tls: tls.length === 1 ? tls[0] : tls }),
       ...(redirectHttp && { redirectHttp }),
+      ...(trustedProxies.length > 0 && { trustedProxies }),
     },
-    notes,
+    notes: [...notes, ...findings.notes],
   };
 }
 

@@ -59,8 +59,8 @@ export function hasOuterAlternatives(source: string): boolean {
   return false;
 }
 
-/** The literal text that a pattern of unknown make begins with; none where an alternative could begin otherwise. */
-function fixedStart(pattern: string): string {
+/** The literal text that every path of a pattern begins with; none where that cannot be told. */
+export function fixedStart(pattern: string): string {
   const [, literal = '', next = ''] = /^\^(\/[A-Za-z0-9_/-]*)(.?)/s.exec(pattern) ?? [];
   if (pattern.includes('|')) return '';
   return /[*?{]/.test(next) ? literal.slice(0, -1) : literal;

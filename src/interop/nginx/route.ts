@@ -1,99 +1,104 @@
 /** One location of nginx as one route: what it sends where, and what keeps it from being sent. */
-import { isShut, readAccess } from './access.ts';
+import { isShut, type ReadAccess, readAccess } from './access.ts';
 import type { Findings } from './findings.ts';
 import type { FlatLocation } from './flatten.ts';
 import { readHeaders } from './headers.ts';
 import type { Directive } from './parse.ts';
-import { Scope, type Values } from './scope.ts';
-import { readSize, readTime } from './units.ts';
-import { encodePath, type Group, isRewritten, readUpstream, type UpstreamSource } from './upstream.ts';
-
-/** What stands around the locations of a server. */
-export interface RouteSource {
-  readonly http: readonly Directive[];
-  readonly server: readonly Directive[];
-  readonly groups: ReadonlyMap<string, Group>;
-  readonly constants: Values;
-  /** Of the variables of a request, those that are fixed for this server and host. */
-  readonly request: Values;
-  readonly host: string | undefined;
-  readonly keepsPublic: boolean;
-  /** Whether a file can be read here, and where. */
-  readonly readable: (path: string) => string | undefined;
-  /** The paths of all prefix locations of the server. */
-  readonly prefixes: ReadonlySet<string>;
-}
-
-/** A route as the configuration writes it. */
-export interface RouteData {
-  name?: string;
-  location: string;
-  host?: string;
-  upstream: unknown;
-  access?: 'public' | 'deny';
-  headers?: Readonly<Record<string, string>>;
-  websocket?: true;
-  timeout?: string;
-  connectTimeout?: string;
-  maxBody?: string | number;
-  preserveHost?: false;
-}
+import { type Passing, passingOf } from './passing.ts';
+import { reportBlocks } from './rest.ts';
+import { type RouteData, type RouteSource, unmatched } from './route-data.ts';
+import { limits, reportPaths, withTls } from './route-options.ts';
+import { Scope } from './scope.ts';
+import { encodePath, readUpstream } from './upstream.ts';
 
 /** What a location comes to; one that is `closed` has no upstream, and its requests must not reach another location. */
 export type ReadRoute =
   | { readonly kind: 'route'; readonly data: RouteData; readonly notes: readonly string[] }
-  | { readonly kind: 'closed'; readonly why: string }
+  /** `isPassed`: an application is behind it, which somebody has to decide about. */
+  | { readonly kind: 'closed'; readonly why: string; readonly isPassed: boolean }
   /** nginx lets nobody in: into a location that answers 404 as into one that is not there. */
   | { readonly kind: 'shut'; readonly why: string; readonly isMissing: boolean }
   /** The gateway does by itself what the location does. */
   | { readonly kind: 'own' };
 
-/** Where a closed route would lead, if it led anywhere. */
-export const unmatched = 'http://127.0.0.1:9';
-
 /** Reads a location. */
 export function readRoute(location: FlatLocation, source: RouteSource, findings: Findings): ReadRoute {
-  const scope = new Scope([source.http, source.server, ...location.blocks], source.constants);
-  const own = location.blocks.at(-1) ?? [];
+  const { branch } = location;
   if (isGateways(location)) return { kind: 'own' };
   if (location.unreadable !== undefined)
-    return { kind: 'closed', why: `its regular expression cannot be read: ${location.unreadable}` };
+    return { kind: 'closed', why: `its regular expression cannot be read: ${location.unreadable}`, isPassed: true };
+  if (branch?.why !== undefined) {
+    const what = location.directive.name === 'location' ? `${branch.what}: ` : '';
+    return { kind: 'closed', why: what + branch.why, isPassed: true };
+  }
+  const scope = new Scope([source.http, source.server, ...location.blocks], source.constants);
   const [answer] = scope.own('return');
   if (answer) return readReturn(location, answer, source);
   if (scope.own('internal').length > 0) return { kind: 'shut', why: 'nginx alone uses it (internal)', isMissing: true };
-  const [pass] = scope.own('proxy_pass');
-  if (!pass && isShut(scope)) return { kind: 'shut', why: 'deny all', isMissing: false };
-  if (!pass) return { kind: 'closed', why: withoutProxy(own) };
+  const passing = passingOf(location, source.server, source.named);
+  if (!passing && isShut(scope)) return { kind: 'shut', why: 'deny all', isMissing: false };
+  if (!passing) return { kind: 'closed', why: withoutProxy(location.blocks.at(-1) ?? []), isPassed: false };
+  return readPassing(location, passing, scope, source, findings);
+}
+
+/** A location that passes its requests on. */
+function readPassing(
+  location: FlatLocation,
+  { pass, blocks, named, files }: Passing,
+  outer: Scope,
+  source: RouteSource,
+  findings: Findings,
+): ReadRoute {
+  const said = findings.atRoute();
+  const shaped: FlatLocation = { ...location, blocks };
+  const scope = named ? new Scope([source.http, source.server, ...blocks], source.constants) : outer;
   const fixed = scope.values();
-  const upstream: UpstreamSource = {
-    location,
-    scope,
-    groups: source.groups,
-    values: new Map([...source.request, ...fixed]),
-  };
-  const read = readUpstream(upstream, pass, findings);
-  if (read.kind === 'none') return { kind: 'closed', why: read.why };
-  for (const { args, place } of isRewritten(upstream) ? [] : scope.own('rewrite'))
-    findings.add('refused', place, `rewrite ${args.join(' ')}`, 'the path goes on as it came');
-  const access = readAccess({ ...source, scope, own }, findings);
+  const upstream = { location: shaped, scope, groups: source.groups, values: new Map([...source.request, ...fixed]) };
+  const read = readUpstream(upstream, pass, said);
+  if (read.kind === 'none') return { kind: 'closed', why: read.why, isPassed: true };
+  const access = readAccess({ ...source, scope: outer, own: location.blocks.at(-1) ?? [] }, said);
+  const ofNamed = named && readAccess({ ...source, scope, own: blocks.at(-1) ?? [] }, said);
   const [first = unmatched] = read.urls;
-  const { preserveHost, websocket, headers } = readHeaders(scope, fixed, new URL(first).host, findings);
-  reportPaths(scope, location, new URL(first).pathname, findings);
-  const name = fixed.get('gatehouse_route');
-  const text = locationText(location);
-  const given = name === undefined ? undefined : decoded(name);
+  const values = { fixed, all: upstream.values };
+  const { preserveHost, websocket, headers } = readHeaders(scope, values, new URL(first).host, said);
+  reportPaths(scope, location, new URL(first).pathname, said);
+  if (files)
+    said.add(
+      'note',
+      files.directive.place,
+      files.what,
+      'nginx serves files that are there by itself; here all requests go to the application',
+    );
+  reportBlocks(blocks, said);
+  if (named) reportBlocks(location.blocks, said);
   const data: RouteData = {
-    ...(given !== undefined && given !== text && { name: given }),
-    location: text,
-    ...(source.host !== undefined && { host: source.host }),
-    upstream: withTls(read.urls, scope, source, findings),
-    ...(access.access !== undefined && { access: access.access }),
+    ...nameAndPlace(location, fixed.get('gatehouse_route'), source.host),
+    upstream: withTls(read.urls, scope, source, said),
+    ...narrower(access.access, ofNamed),
     ...(Object.keys(headers).length > 0 && { headers }),
     ...(websocket && { websocket }),
-    ...limits(scope, websocket, findings),
+    ...limits(scope, websocket, said),
     ...(!preserveHost && { preserveHost }),
   };
-  return { kind: 'route', data, notes: [...read.notes, ...access.notes] };
+  const notes = new Set([...read.notes, ...access.notes, ...(ofNamed?.notes ?? []), ...said.notes]);
+  return { kind: 'route', data, notes: location.branch ? [`Of ${location.branch.what}.`, ...notes] : [...notes] };
+}
+
+function nameAndPlace(location: FlatLocation, name: string | undefined, host: string | undefined) {
+  const text = locationText(location);
+  const given = name === undefined ? undefined : decoded(name);
+  return {
+    ...(given !== undefined && given !== text && { name: given }),
+    location: text,
+    ...(host !== undefined && { host }),
+  };
+}
+
+/** Where requests pass two locations, each of them has to let them through. */
+function narrower(access: RouteData['access'], named: ReadAccess | undefined): Pick<RouteData, 'access'> {
+  const both = named ? [access, named.access] : [access];
+  if (both.includes('deny')) return { access: 'deny' };
+  return both.every((one) => one === 'public') ? { access: 'public' } : {};
 }
 
 /** The location in the words of our configuration. */
@@ -135,80 +140,7 @@ function readReturn({ modifier, path }: FlatLocation, { args }: Directive, sourc
   const isSlash = [`${path}/`, '$uri/', '$request_uri/', '$document_uri/'].includes(to);
   if (modifier === '=' && /^30[1278]$/.test(code) && isSlash && source.prefixes.has(`${path}/`)) return { kind: 'own' };
   const why = `nginx answers by itself (return ${code})`;
-  return /^(?:4\d\d|503)$/.test(code) ? { kind: 'shut', why, isMissing: code !== '403' } : { kind: 'closed', why };
-}
-
-function limits(scope: Scope, websocket: boolean, findings: Findings): Partial<RouteData> {
-  const read = <Value>(name: string, reader: (text: string) => Value | undefined): Value | undefined => {
-    const directive = scope.find(name);
-    if (!directive) return undefined;
-    const value = reader(directive.args.join(' '));
-    if (value === undefined)
-      findings.add(
-        'refused',
-        directive.place,
-        `${name} ${directive.args.join(' ')}`,
-        'it is no value that can be written here',
-      );
-    return value;
-  };
-  const silence = read('proxy_read_timeout', readTime);
-  // nginx holds an open WebSocket to the time for answers, so that this one says nothing about answers.
-  const timeout = websocket && scope.find('proxy_send_timeout') ? read('proxy_send_timeout', readTime) : silence;
-  const connectTimeout = read('proxy_connect_timeout', readTime);
-  const maxBody = read('client_max_body_size', readSize);
-  return {
-    ...(timeout !== undefined && { timeout }),
-    ...(connectTimeout !== undefined && { connectTimeout }),
-    ...(maxBody !== undefined && { maxBody }),
-  };
-}
-
-/** What says no more than the gateway does by itself is left out in silence. */
-function reportPaths(scope: Scope, { path }: FlatLocation, upstreamPath: string, findings: Findings): void {
-  for (const { name, args, place } of scope.all('proxy_redirect', 'proxy_cookie_path')) {
-    const [from = '', to = ''] = args;
-    const isOwn =
-      name === 'proxy_redirect'
-        ? from === 'default' || (/^https?:\/\//.test(from) && (to === path || to === '/'))
-        : to === path && (from === upstreamPath || from === `${upstreamPath}/`);
-    if (isOwn) continue;
-    const does = name === 'proxy_redirect' ? 'redirects to the upstream' : 'paths of cookies';
-    findings.add(
-      'refused',
-      place,
-      `${name} ${args.join(' ')}`,
-      `the gateway turns ${does} into the location’s by itself`,
-    );
-  }
-}
-
-/** The addresses, with what an https upstream is trusted by. */
-function withTls(urls: readonly string[], scope: Scope, { readable }: RouteSource, findings: Findings): unknown {
-  const servers = urls.length === 1 ? urls[0] : urls;
-  if (!urls[0]?.startsWith('https:')) return servers;
-  const file = (name: string): string | undefined => {
-    const directive = scope.find(name);
-    if (!directive) return undefined;
-    const found = readable(directive.args[0] ?? '');
-    if (found === undefined)
-      findings.add('refused', directive.place, name, 'the file cannot be read here; add it by hand');
-    return found;
-  };
-  const ca = file('proxy_ssl_trusted_certificate');
-  const [certificate, key] = [file('proxy_ssl_certificate'), file('proxy_ssl_certificate_key')];
-  const name = scope.find('proxy_ssl_name')?.args[0];
-  const more = {
-    ...(ca !== undefined && { ca }),
-    ...(certificate !== undefined && key !== undefined && { certificate, key }),
-    ...(name !== undefined && !name.includes('$') && name !== new URL(urls[0]).hostname && { servername: name }),
-  };
-  if (scope.find('proxy_ssl_verify')?.args[0] !== 'on' && scope.find('proxy_pass'))
-    findings.add(
-      'note',
-      scope.own('proxy_pass')[0]?.place ?? { file: '', line: 0, column: 0 },
-      'https upstream',
-      'nginx does not check its certificate, the gateway does: name its authorities under upstream.ca',
-    );
-  return Object.keys(more).length > 0 ? { servers, ...more } : servers;
+  return /^(?:4\d\d|503)$/.test(code)
+    ? { kind: 'shut', why, isMissing: code !== '403' }
+    : { kind: 'closed', why, isPassed: false };
 }

@@ -45,9 +45,9 @@ export class Scope {
     return this.all(name).at(-1);
   }
 
-  /** Whether any level has such a directive. */
-  some(test: (directive: Directive) => boolean): boolean {
-    return this.#levels.some((level) => level.some(test));
+  /** Those of every level that are such. */
+  every(test: (directive: Directive) => boolean): readonly Directive[] {
+    return this.#levels.flatMap((level) => level.filter(test));
   }
 
   /** Those of the location itself, which are not inherited. */

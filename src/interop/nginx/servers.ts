@@ -1,6 +1,7 @@
 /** nginx's servers: which of them become routes, for which hosts, and what the listeners and the public address are. */
 import type { Findings } from './findings.ts';
 import type { Directive } from './parse.ts';
+import { type RouteData, unmatched } from './route-data.ts';
 import type { Place } from './tokens.ts';
 
 /** Where a server listens. */
@@ -10,6 +11,16 @@ export interface Listen {
   readonly port: string;
   readonly isTls: boolean;
   readonly isDefault: boolean;
+  /** Peers begin with the PROXY protocol. */
+  readonly isProxied: boolean;
+}
+
+/** What decides about hosts beside the servers themselves. */
+export interface ServerOptions {
+  readonly host: string | undefined;
+  readonly domains: readonly string[];
+  /** Why the configuration would not take a route; undefined where it would. */
+  readonly faultOf: (route: RouteData) => string | undefined;
 }
 
 /** A server whose locations become routes. */
@@ -18,6 +29,10 @@ export interface ReadServer {
   readonly body: readonly Directive[];
   /** Exact hosts and `*.` ones, in lower case. */
   readonly names: readonly string[];
+  /** Those of the names that were made of one with a star at its end. */
+  readonly starred: readonly string[];
+  /** True: it has names that no route can have. */
+  readonly hasOthers: boolean;
   readonly listens: readonly Listen[];
 }
 
@@ -36,12 +51,12 @@ const toHttps = /^https:\/\/\$(?:host|server_name|http_host)(?::443)?\$request_u
 const rewriteToHttps = /^https:\/\/\$(?:host|server_name)(?:\$request_uri\??|\/?\$1)$/;
 
 /** Reads the servers of `http`, and locations that stand outside of every server as one of their own. */
-export function readServers(http: readonly Directive[], nameless: string | undefined, findings: Findings): ReadServers {
+export function readServers(http: readonly Directive[], options: ServerOptions, findings: Findings): ReadServers {
   const blocks = http.filter(({ name, body }) => name === 'server' && body);
   const [bare] = http.filter(({ name, body }) => name === 'location' && body);
-  const all = blocks.map((directive) => readServer(directive, nameless, findings));
+  const all = blocks.map((directive) => readServer(directive, options, findings));
   if (bare)
-    all.push({ ...readServer({ ...bare, name: 'server', args: [], body: http }, nameless, findings), directive: bare });
+    all.push({ ...readServer({ ...bare, name: 'server', args: [], body: http }, options, findings), directive: bare });
   const redirects = all.filter(isToHttps);
   const answering = all.filter((server) => !redirects.includes(server) && answers(server));
   const others = all.filter((server) => !redirects.includes(server) && !answering.includes(server));
@@ -58,44 +73,92 @@ export function readServers(http: readonly Directive[], nameless: string | undef
   const catches = answering.some(
     (server) => server.listens.some(({ isDefault }) => isDefault) || server.names.length === 0,
   );
-  return { ...sitesOf(serving, catches, findings), redirects };
+  return { ...sitesOf(serving, catches, options, findings), redirects };
 }
 
-/** Each host is one server's: that with TLS, else the first. */
-function sitesOf(serving: readonly ReadServer[], catches: boolean, findings: Findings): Omit<ReadServers, 'redirects'> {
+/** Each host is one server's: that with TLS, else the first; servers on other ports have it with their port. */
+function sitesOf(
+  serving: readonly ReadServer[],
+  catches: boolean,
+  options: ServerOptions,
+  findings: Findings,
+): Omit<ReadServers, 'redirects'> {
   const ranked = serving.toSorted((a, b) => rank(b) - rank(a));
   const [main] = ranked;
-  const needsHosts = serving.length > 1 || catches;
-  if (!needsHosts) return { main, sites: serving.map((server) => ({ server, hosts: [undefined] })) };
-  const owners = new Map<string, ReadServer>();
-  for (const server of ranked) for (const name of server.names) if (!owners.has(name)) owners.set(name, server);
-  const sites = serving.map((server) => ({
-    server,
-    hosts: server.names.filter((name) => owners.get(name) === server),
-  }));
-  if (serving.length === 1 && serving[0]?.names.length === 0)
-    return { main, sites: [{ server: serving[0], hosts: [undefined] }] };
+  const isAlone = serving.length === 1 && (!catches || (main?.names.length === 0 && !main.hasOthers));
+  if (isAlone) return { main, sites: serving.map((server) => ({ server, hosts: [undefined] })) };
+  const hostsOf = hostsByServer(ranked, options);
+  const owners = new Map(
+    ranked.toReversed().flatMap((server) => (hostsOf.get(server) ?? []).map((host) => [host, server])),
+  );
+  const sites = serving.map((server) => ({ server, hosts: hostsOf.get(server) ?? [] }));
   for (const { server, hosts } of sites) {
-    const { directive, names } = server;
-    for (const name of names.filter((one) => !hosts.includes(one)))
-      findings.add(
-        'refused',
-        directive.place,
+    const { directive, names, listens, hasOthers } = server;
+    const refuse = (what: string, why: string): void => findings.add('refused', directive.place, what, why);
+    for (const name of names.filter((one) => !hosts.some((host) => host.replace(/:\d+$/, '') === one))) {
+      const ports = [...new Set(listens.map(({ port }) => port))].join(', ');
+      const owner = ranked.find((other) => other !== server && other.names.includes(name));
+      refuse(
         `server ${name}`,
-        `another server has the host, ${place(owners.get(name))}`,
+        `another server has the host, ${place(owners.get(name) ?? owner)}; where port ${ports || '80'} leads somewhere else, give it a name of its own`,
       );
+    }
     if (names.length === 0)
-      findings.add(
-        'refused',
-        directive.place,
+      refuse(
         'server',
-        'it has no name that routes could go by: give it one with --host',
+        hasOthers
+          ? 'none of its names is a host, so that it has no routes'
+          : 'it has no name that routes could go by: give it one with --host',
       );
-    else if (server.listens.some(({ isDefault }) => isDefault))
+    else if (listens.some(({ isDefault }) => isDefault))
       findings.add('note', directive.place, 'default_server', 'hosts that no server names are answered with 404');
   }
+  for (const { server, hosts } of sites) sayWildcards(server, hosts, sites, findings);
   const used = sites.filter(({ hosts }) => hosts.length > 0);
   return { main: ranked.find((server) => used.some((site) => site.server === server)), sites: used };
+}
+
+/** To nginx a star in front of a name is nearer than one behind it, and a whole name, as routes have it, than either. */
+function sayWildcards(
+  { directive, starred }: ReadServer,
+  hosts: readonly (string | undefined)[],
+  sites: ReadServers['sites'],
+  findings: Findings,
+): void {
+  for (const host of hosts) {
+    if (host === undefined || !starred.includes(host)) continue;
+    const other = sites.find(({ server }) =>
+      server.names.some((name) => name.startsWith('*.') && host.endsWith(name.slice(1))),
+    );
+    if (other && other.server.directive !== directive)
+      findings.add(
+        'note',
+        directive.place,
+        `server ${host}`,
+        `nginx gives this host to the server of ${place(other.server)}, whose star stands in front; here the name counts that you gave with --domain`,
+      );
+  }
+}
+
+/** The hosts of each server. Of servers that share a name, each has it with its own ports, where routes can have ports. */
+function hostsByServer(
+  ranked: readonly ReadServer[],
+  { faultOf }: ServerOptions,
+): ReadonlyMap<ReadServer, readonly string[]> {
+  const taken = new Set<string>();
+  const canHavePorts = (host: string): boolean => faultOf({ location: '/', host, upstream: unmatched }) === undefined;
+  return new Map(
+    ranked.map((server) => {
+      const hosts = server.names.flatMap((name) => {
+        const isShared = ranked.some((other) => other !== server && other.names.includes(name));
+        const ports = [...new Set(server.listens.map(({ port }) => port))];
+        const spelt = ports.map((port) => (/^(?:80|443)$/.test(port) ? name : `${name}:${port}`));
+        const wanted = isShared && spelt.every(canHavePorts) ? spelt : [name];
+        return wanted.filter((host) => !taken.has(host) && taken.add(host));
+      });
+      return [server, [...new Set(hosts)]] as const;
+    }),
+  );
 }
 
 /** Servers with TLS come before the others, of each kind the default one first; else the order of the file holds. */
@@ -109,41 +172,73 @@ function place(server: ReadServer | undefined): string {
   return server ? `${server.directive.place.file}:${server.directive.place.line}` : 'elsewhere';
 }
 
-function readServer(directive: Directive, nameless: string | undefined, findings: Findings): ReadServer {
+function readServer(directive: Directive, { host, domains }: ServerOptions, findings: Findings): ReadServer {
   const { body = [] } = directive;
   const isOn = body.some(({ name, args }) => name === 'ssl' && args[0] === 'on');
   const listens = body.filter(({ name }) => name === 'listen').flatMap((one) => readListen(one, isOn, findings));
-  const names = body.filter(({ name }) => name === 'server_name').flatMap((one) => readNames(one, findings));
-  const named = names.length > 0 || nameless === undefined ? names : [nameless.toLowerCase()];
-  return { directive, body, names: [...new Set(named)], listens };
+  const written = body
+    .filter(({ name }) => name === 'server_name')
+    .flatMap(({ args, place }) => args.map((name) => ({ name, place })))
+    .filter(({ name }) => name !== '_' && name !== '');
+  const read = written.map(({ name, place }) => ({
+    name,
+    hosts: readName(name.toLowerCase(), place, domains, findings),
+  }));
+  const names = read.flatMap(({ hosts }) => hosts);
+  const starred = read.flatMap(({ name, hosts }) => (name.endsWith('.*') ? hosts : []));
+  const all = written.length > 0 || host === undefined ? names : [host.toLowerCase()];
+  return {
+    directive,
+    body,
+    names: [...new Set(all)],
+    starred,
+    hasOthers: written.length > 0 && names.length === 0,
+    listens,
+  };
 }
 
-function readNames({ args, place }: Directive, findings: Findings): string[] {
-  return args.flatMap((written) => {
-    const name = written.toLowerCase();
-    if (name === '_' || name === '' || name === '$hostname') return [];
-    if (hostName.test(name)) return [name];
-    if (name.startsWith('.') && hostName.test(name.slice(1))) return [name.slice(1), `*${name}`];
-    findings.add('refused', place, `server_name ${written}`, 'a route’s host is a name, or *. and a name');
+/** The hosts that a name stands for. */
+function readName(name: string, place: Place, domains: readonly string[], findings: Findings): string[] {
+  if (hostName.test(name)) return [name];
+  if (name.startsWith('.') && hostName.test(name.slice(1))) return [name.slice(1), `*${name}`];
+  const refuse = (why: string): string[] => {
+    findings.add('refused', place, `server_name ${name}`, why);
     return [];
-  });
+  };
+  const [, stem] = /^((?:\*\.)?[^*]+)\.\*$/.exec(name) ?? [];
+  if (stem !== undefined && hostName.test(stem)) {
+    const hosts = domains.map((domain) => `${stem}.${domain.toLowerCase()}`);
+    const hint = `import with --domain example.com, or write host: ${stem}.example.com at each of its routes`;
+    return hosts.length > 0 ? hosts : refuse(`a route’s host needs its whole name: ${hint}`);
+  }
+  if (name.startsWith('~'))
+    return refuse('a route’s host is no expression: write host: with each name that it takes, or *.example.com');
+  if (name === '$hostname') return refuse('it is the name of nginx’s machine: write host: with that name');
+  return refuse('a route’s host is a name, or *. and a name');
 }
 
 function readListen({ args, place }: Directive, isOn: boolean, findings: Findings): Listen[] {
   const [at = '', ...options] = args;
   const [, address = '', port = ''] = /^(?:(\[[0-9a-f:.]*\]|[^:[\]]*):)?(\d{1,5})$/i.exec(at) ?? [];
   const host = port === '' ? at : address;
-  if (at.startsWith('unix:') || at.includes('$') || !/^(?:\*|\[[0-9a-f:.]*\]|[\w.-]*)$/i.test(host)) {
-    findings.add('refused', place, `listen ${at}`, 'the gateway listens at an address and a port');
+  const refuse = (what: string, why: string): Listen[] => {
+    findings.add('refused', place, what, why);
     return [];
-  }
+  };
+  if (at.startsWith('unix:') || at.includes('$') || !/^(?:\*|\[[0-9a-f:.]*\]|[\w.-]*)$/i.test(host))
+    return refuse(`listen ${at}`, 'the gateway listens at an address and a port');
+  if (options.includes('quic')) return refuse(`listen ${at} quic`, 'the gateway does not speak HTTP/3');
+  const others = options.filter((one) => !/^(?:ssl|default(?:_server)?|proxy_protocol|http2|spdy)$/.test(one));
+  if (others.length > 0)
+    findings.add('ignored', place, `listen ${others.join(' ')}`, 'the gateway opens its sockets its own way');
   return [
     {
       place,
       address: host === '*' || host === '' ? '0.0.0.0' : host,
       port: String(Number(port || '80')),
-      isTls: isOn || options.includes('ssl') || options.includes('quic'),
+      isTls: isOn || options.includes('ssl'),
       isDefault: options.includes('default_server') || options.includes('default'),
+      isProxied: options.includes('proxy_protocol'),
     },
   ];
 }

@@ -52,8 +52,23 @@ export class Tokens {
       this.#at += 1;
       return { kind: sign, place };
     }
+    const start = this.#at;
     const text = sign === '"' || sign === "'" ? this.#quoted(sign, place) : this.#bare();
+    this.#requireText(this.#text.slice(start, this.#at), place);
     return { kind: 'word', text: withoutEscapes(text), place };
+  }
+
+  /** Bytes that are no UTF-8 come as lone surrogates: outside of comments nobody could say what they are. */
+  #requireText(raw: string, { file, line, column }: Place): void {
+    const at = raw.search(/[\udc80-\udcff]/u);
+    if (at === -1) return;
+    const before = raw.slice(0, at).split('\n');
+    const place = {
+      file,
+      line: line + before.length - 1,
+      column: (before.length > 1 ? 1 : column) + (before.at(-1) ?? '').length,
+    };
+    throw syntaxError(place, 'the byte here is not UTF-8', 'save the file as UTF-8; in comments it does not matter');
   }
 
   /** Skips a block of Lua whose opening brace has been read: its braces count only outside of strings and comments. */

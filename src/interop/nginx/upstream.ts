@@ -24,7 +24,8 @@ export interface UpstreamSource {
   readonly groups: ReadonlyMap<string, Group>;
 }
 
-const balancing = /^(?:ip_hash|least_conn|least_time|hash|random|sticky|zone|queue|ntlm|state|resolver.*|server_.*)$/;
+const balancing = /^(?:ip_hash|least_conn|least_time|hash|random|sticky.*|queue|ntlm|state)$/;
+const staying = /^(?:ip_hash|hash|sticky.*)$/;
 /** The path goes on as it came. */
 const unchanged = /^\$(?:request_uri|uri|document_uri)(?:\$is_args\$args|\?\$(?:args|query_string))?$/;
 /** The path that a gateway names when it is asked, as `gatehouse export nginx` writes it. */
@@ -47,22 +48,28 @@ export function readGroups(http: readonly Directive[]): Map<string, Group> {
   return groups;
 }
 
-/** Says what of an `upstream` that is used has no counterpart. */
-export function reportGroup({ directive: { body = [] } }: Group, findings: Findings): void {
+/** Says what of an `upstream` that is used has no counterpart; with one server there is nothing to balance. */
+function reportGroup({ directive: { body = [] }, servers }: Group, findings: Findings): void {
+  const isBalanced = servers.length > 1;
   for (const { name, args, place } of body) {
     const refuse = (what: string, why: string): void => findings.add('refused', place, what, why);
+    const ignore = (what: string, why: string): void => findings.add('ignored', place, what, why);
     if (name !== 'server') {
-      if (balancing.test(name) && name !== 'zone')
-        refuse(name, 'servers take turns, and one that fails is left out for a while');
-      else findings.add('ignored', place, name, 'the gateway keeps its own connections');
+      const isBalancing = balancing.test(name);
+      const what = [name, ...args].join(' ');
+      if (!isBalancing || !isBalanced) ignore(name, 'the gateway keeps its own connections');
+      else if (staying.test(name)) refuse(what, 'servers take turns: who began at one does not stay there');
+      else refuse(what, 'servers take turns, and one that fails is left out for a while');
       continue;
     }
     const [address = '', ...options] = args;
     if (address.startsWith('unix:')) refuse(`server ${address}`, 'upstreams are reached by TCP only');
-    if (options.includes('down')) findings.add('ignored', place, `server ${address} down`, 'it is switched off');
-    else if (options.includes('backup')) refuse(`server ${address} backup`, 'servers take turns; a backup is left out');
+    if (options.includes('down')) ignore(`server ${address} down`, 'it is switched off');
+    else if (options.includes('backup')) refuse(`server ${address} backup`, 'a backup is left out');
     for (const option of options.filter((one) => !['down', 'backup'].includes(one)))
-      refuse(`server ${address} ${option}`, 'servers take turns, and one that fails is left out for a while');
+      if (isBalanced || /^max_conns/.test(option))
+        refuse(`server ${address} ${option}`, 'servers take turns, and one that fails is left out for a while');
+      else ignore(option.replace(/=.*/, ''), 'it is the only server');
   }
 }
 
@@ -112,8 +119,7 @@ type ReadPath = Path | { readonly why: string };
 
 function pathOf(source: UpstreamSource, rest: string, isVariable: boolean): ReadPath {
   const { modifier } = source.location;
-  const stripped = rest.startsWith('$request_uri') ? undefined : rewritten(source);
-  if (stripped && stripped.text !== '') return stripped;
+  if (source.location.rewritten !== undefined) return { text: encodePath(source.location.rewritten), notes: [] };
   if (rest === '' || unchanged.test(rest)) return { text: '', notes: [] };
   if (rest === namedPath) return { text: cookiePath(source), notes: [] };
   if (rest.includes('$')) return { why: `the path that proxy_pass sends holds $${variablesIn(rest)[0]}` };
@@ -128,29 +134,6 @@ function pathOf(source: UpstreamSource, rest: string, isVariable: boolean): Read
 function cookiePath({ location: { modifier, path }, scope }: UpstreamSource): string {
   const rule = scope.all('proxy_cookie_path').find(({ args }) => args[1] === path);
   return modifier.startsWith('~') || rule === undefined ? '' : encodePath(rule.args[0] ?? '');
-}
-
-/** A rewrite that takes the prefix of the location off is a path of the upstream; others stay what they are. */
-function rewritten({ location, scope }: UpstreamSource): Path {
-  const [rule, ...more] = scope.own('rewrite');
-  if (rule === undefined || more.length > 0 || rule.args[2] !== 'break') return { text: '', notes: [] };
-  const [pattern = '', replacement = ''] = rule.args;
-  const [, literal, slash] = /^\^(\/(?:[^\\()[\]{}*+?.|^$]|\\[-./_])*?)(\/\?)?\(\.\*\)\$?$/.exec(pattern) ?? [];
-  const [, base] = /^(\/[^$]*|)\$1$/.exec(replacement) ?? [];
-  if (literal === undefined || base === undefined || location.modifier.startsWith('~')) return { text: '', notes: [] };
-  const prefix = literal.replaceAll('\\', '');
-  const text = encodePath(base === '' ? '/' : base);
-  if (prefix === location.path || (slash !== undefined && `${prefix}/` === location.path)) return { text, notes: [] };
-  if (prefix !== `${location.path}/` || !text.endsWith('/')) return { text: '', notes: [] };
-  return {
-    text,
-    notes: [`nginx takes ${prefix} off and leaves other paths here as they are; this takes ${location.path} off.`],
-  };
-}
-
-/** Whether `readUpstream` has turned the rewrites of a location into a path. */
-export function isRewritten(source: UpstreamSource): boolean {
-  return rewritten(source).text !== '';
 }
 
 /** A path as it is sent. */

@@ -7,6 +7,7 @@ import type { NginxImport } from './import.ts';
 const heading = [
   ' Made of nginx\'s configuration by "gatehouse import nginx". Each comment says where a route came from.',
   ' Look through it, then try it with: gatehouse check, and gatehouse explain --url /path --user NAME',
+  ' Limits that nginx has without being told are not copied, such as 1 MB for a body (maxBody).',
 ].join('\n');
 const login = [
   ' nginx does not say how users sign in. These are local accounts (gatehouse users add NAME): put the providers of the',
@@ -17,8 +18,10 @@ const open = [
   ' leave one open; the import with --public does where a server asks nobody for a login.',
 ].join('\n');
 
+const rest = ' Of nginx, beside single locations, and not here:';
+
 /** Prints it. */
-export function nginxYaml({ server, serverNotes, routes }: NginxImport): string {
+export function nginxYaml({ server, serverNotes, notes: general, routes }: NginxImport): string {
   const document = new Document({
     server,
     login: { chain: ['local'] },
@@ -33,9 +36,13 @@ export function nginxYaml({ server, serverNotes, routes }: NginxImport): string 
   });
   const { contents } = document;
   if (isMap(contents)) {
-    commentKey(contents, 'server', serverNotes.map((note) => ` ${note}`).join('\n'));
+    commentKey(contents, 'server', serverNotes.map((note) => ` ${oneLine(note)}`).join('\n'));
     commentKey(contents, 'login', login);
-    if (routes.some(({ notes }) => notes.includes(openNote))) commentKey(contents, 'routes', open);
+    const ofRoutes = [
+      ...(routes.some(({ notes }) => notes.includes(openNote)) ? [open] : []),
+      ...(general.length > 0 ? [rest, ...general.map((note) => ` - ${oneLine(note)}`)] : []),
+    ];
+    commentKey(contents, 'routes', ofRoutes.join('\n'));
     for (const name of ['login', 'providers', 'routes']) spaceKey(contents, name);
   }
   const items = document.get('routes', true);

@@ -1,6 +1,6 @@
 /** `gatehouse import nginx`: files, includes and options; what comes out loads, and an export comes back. */
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parse, stringify } from 'yaml';
@@ -23,7 +23,8 @@ async function files(t: TestContext, texts: Readonly<Record<string, string>>) {
   return at;
 }
 
-for (const name of ['xivo/nginx.conf', 'nested.conf', 'rewrites.conf', 'hosts.conf', 'guarded.conf'])
+const cases = readdirSync(fixture('cases')).map((name) => `cases/${name}`);
+for (const name of ['xivo/nginx.conf', 'nested.conf', 'rewrites.conf', 'hosts.conf', 'guarded.conf', ...cases])
   test(`import nginx: ${name} becomes a configuration that check calls good`, async (t) => {
     const { code, stdout, stderr } = await run(['import', 'nginx', fixture(name)]);
     assert.equal(code, 0, stderr);
@@ -58,9 +59,9 @@ test('import nginx: the contact center with its includes, each route with the pl
   );
   assert.match(stdout, /# \S*conf\.d\/xivo\.conf:20 {2}location \/ccagent\n/);
   assert.match(stdout, /# nginx does not say how users sign in\./);
-  assert.match(stderr, /not translated:\n(?: .*\n)*.*nginx\.conf:28:9 {2}server xuc-1\.internal:8070 weight=2: /);
+  assert.match(stderr, /not translated:\n(?: .*\n)*.*nginx\.conf:30:9 {2}server xuc-3\.internal:8070 backup: /);
   assert.match(stderr, /closed until you decide:\n(?: .*\n)*.*xivo\.conf:60:5 {2}location = \/favicon\.ico: /);
-  assert.match(stderr, /ignored on purpose:\n(?: .*\n)*.*mime\.types:1:1 {2}types: /);
+  assert.match(stderr, /ignored on purpose:\n(?: .*\n)*.*nginx\.conf:13:5 {2}default_type, sendfile, types: /);
 });
 
 test('import nginx: --public leaves open what a server asks nobody for, and nothing else', async () => {
@@ -226,4 +227,71 @@ test('import nginx: a name of a file with signs of a terminal is printed without
   assert.equal(code, 0);
   assert.doesNotMatch(stdout + stderr, /\u001b/);
   assert.ok(readFileSync(odd, 'utf8').length > 0);
+});
+
+test('import nginx: --prefix never falls back to the machine’s own folder, and other folders are mapped', async (t) => {
+  const at = await files(t, {
+    'copy/nginx.conf':
+      'http { include /etc/nginx/mime.types; include /opt/proxy/*.conf; include /etc/nginx/none.conf; }',
+    'opt/a.conf': 'server { location /a { proxy_pass http://a; } include /opt/proxy/sub/b.conf; }',
+    'opt/sub/b.conf': 'location /b { proxy_pass http://b; }',
+  });
+  const { stdout, stderr } = await run([
+    ...['import', 'nginx', at('copy/nginx.conf'), '--prefix', at('copy'), '--prefix', `/opt/proxy=${at('opt')}`],
+  ]);
+  assert.deepEqual(
+    parse(stdout).routes.map(({ location }: { location: string }) => location),
+    ['/a', '/b'],
+    stderr,
+  );
+  // A Debian with nginx has a mime.types of its own.
+  assert.match(stderr, /include \/etc\/nginx\/mime\.types: the file is not here/);
+  assert.match(stdout, /# - Not translated: include \/etc\/nginx\/none\.conf /);
+});
+
+test('import nginx: what nginx -T prints is the files that it names, whatever stands in front', async (t) => {
+  const dump = readFileSync(fixture('cases/17-dump-of-nginx-T.conf'), 'utf8')
+    .replace('location = /auth', 'include conf.d/*.conf;\nlocation = /auth')
+    .concat('# configuration file /etc/nginx/conf.d/x.conf:\nlocation /x/ { proxy_pass http://x; }\n');
+  const at = await files(t, {
+    'dump.txt': `nginx: the configuration file /etc/nginx/nginx.conf syntax is ok\nnginx: test is successful\n${dump}`,
+    'broken.txt': dump.replace('client_max_body_size 5m;', 'client_max_body_size 5m'),
+  });
+  const { code, stdout, stderr } = await run(['import', 'nginx', at('dump.txt')]);
+  assert.equal(code, 0, stderr);
+  assert.partialDeepStrictEqual(parse(stdout).routes, [
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: header templates write variables so.
+    { location: '/', headers: { 'X-User': '${subject}' } },
+    { location: '/open/', upstream: 'http://127.0.0.1:21011/', maxBody: '5mb' },
+    { location: '/x/', upstream: 'http://x' },
+    { location: '= /auth', access: 'deny' },
+  ]);
+  assert.doesNotMatch(stderr, /is not here/);
+  assert.match(
+    (await run(['import', 'nginx', at('broken.txt')])).stderr,
+    /\/etc\/nginx\/snippets\/proxy\.conf:\d+:\d+ {2}/,
+  );
+});
+
+test('import nginx: letters of another encoding are an error with its place, but in comments', async (t) => {
+  const at = await files(t, { 'x.conf': '' });
+  const write = (text: string): void => writeFileSync(at('x.conf'), Buffer.from(text, 'latin1'));
+  write('server {\r\n  # d\u00e9j\u00e0 vu\r\n  location / { proxy_pass http://a; } # \u00e9\r\n}\r\n');
+  assert.equal((await run(['import', 'nginx', at('x.conf')])).code, 0);
+  write('server {\n  location /caf\u00e9/ { proxy_pass http://a; }\n}\n');
+  const { code, stderr } = await run(['import', 'nginx', at('x.conf')]);
+  assert.equal(code, 1);
+  assert.match(stderr, /x\.conf:2:16 {2}the byte here is not UTF-8/);
+  write('log_format x "a\nb \u00e9";');
+  assert.match((await run(['import', 'nginx', at('x.conf')])).stderr, /x\.conf:2:3 {2}the byte here is not UTF-8/);
+});
+
+test('import nginx: what does not matter is one line for each reason, and the same of many places one line', async (t) => {
+  const location = (name: string): string =>
+    `location /${name} { proxy_pass http://a; gzip on; proxy_buffering off; }\n`;
+  const at = await files(t, { 'x.conf': `server {\n${['a', 'b', 'c'].map(location).join('')}}` });
+  const { stderr } = await run(['import', 'nginx', at('x.conf')]);
+  assert.match(stderr, /x\.conf:2:\d+ {2}gzip: .* \(3 places\)\n/);
+  assert.match(stderr, /x\.conf:2:\d+ {2}proxy_buffering: .* \(3 places\)\n/);
+  assert.equal(stderr.match(/gzip/g)?.length, 1);
 });

@@ -1,0 +1,163 @@
+/**
+ * What nginx's rewrite rules do with the requests of a location: the path that all of them get, or parts of the location
+ * that go their own way. Such a part becomes a location of its own, which is closed where no route can say it.
+ */
+import type { FlatLocation } from './flatten.ts';
+import type { Directive } from './parse.ts';
+import { escapePattern, fixedStart } from './pattern.ts';
+import { type PathRule, type RulePart, readPathCondition, readRewrite, type Taken } from './rewrite-rule.ts';
+import type { Values } from './scope.ts';
+
+/** What the rules of a location come to. */
+export interface Rewriting {
+  /** What all requests get in the place of the location's path, but for those of the branches; undefined: as it came. */
+  readonly path?: string;
+  /** The rule for which no route can say where the requests go, and why. */
+  readonly closed?: { readonly what: string; readonly why: string };
+  readonly branches: readonly Branch[];
+}
+
+/** Requests of a location that a rule treats otherwise than the rest. */
+export interface Branch {
+  readonly rule: PathRule;
+  readonly modifier: FlatLocation['modifier'];
+  readonly path: string;
+  /** What they get in the place of the path; or why they go where no route can say. */
+  readonly result: { readonly path: string } | { readonly why: string };
+}
+
+/** The rules of a block that concern paths, in their order. `keepsPath`: the upstream is sent the client's own path. */
+export function pathRules(body: readonly Directive[], values: Values, keepsPath: boolean): readonly PathRule[] {
+  const rules: PathRule[] = [];
+  const order = body.filter(({ name }) => ['rewrite', 'if', 'break', 'return'].includes(name));
+  for (const [index, directive] of order.entries()) {
+    if (directive.name === 'break') break;
+    const isFinal = order[index + 1]?.name === 'break';
+    if (directive.name === 'rewrite' && !(keepsPath && (directive.args[2] === 'break' || isFinal)))
+      rules.push(readRewrite(directive, isFinal, values));
+    const condition = directive.name === 'if' ? readPathCondition(directive) : undefined;
+    if (condition) rules.push(condition);
+  }
+  return rules;
+}
+
+/** Applies rules to a location, beside all others of its server. */
+export function rewriteLocation(
+  location: FlatLocation,
+  rules: readonly PathRule[],
+  all: readonly FlatLocation[],
+): Rewriting {
+  const branches: Branch[] = [];
+  for (const rule of rules)
+    for (const part of rule.parts) {
+      const share = shareOf(location, part.taken, rule.isLoose);
+      if (share === 'none') continue;
+      if (share === 'all') {
+        const path = pathFrom(part, location);
+        return { branches, ...(path === undefined ? { closed: { what: rule.what, why: whyNot(part) } } : { path }) };
+      }
+      if (isOwnSlash(rule, part)) continue;
+      const branch = branchOf(location, rule, part, all);
+      if (branch === 'whole') return { branches, closed: { what: rule.what, why: whyNot(part) } };
+      if (branch) branches.push(branch);
+    }
+  return { branches };
+}
+
+/** How much of a location's requests is taken. An expression as a location is not looked into. */
+function shareOf({ modifier, path }: FlatLocation, taken: Taken, isLoose: boolean): 'all' | 'some' | 'none' {
+  if (modifier.startsWith('~')) {
+    const [begins, of] = [fixedStart(path), taken.kind === 'pattern' ? taken.begins : taken.literal];
+    return isLoose || of.startsWith(begins) || begins.startsWith(of) ? 'all' : 'none';
+  }
+  if (taken.kind === 'pattern') {
+    if (modifier === '=') return new RegExp(taken.source, 'u').test(path) ? 'all' : 'none';
+    return taken.begins.startsWith(path) || path.startsWith(taken.begins) ? 'some' : 'none';
+  }
+  const { literal } = taken;
+  if (taken.kind === 'prefix' && path.startsWith(literal)) return 'all';
+  if (modifier === '=') return literal === path ? 'all' : 'none';
+  return isLoose || literal.startsWith(path) ? 'some' : 'none';
+}
+
+/** The path in the place of a location's, or of a branch's; undefined where there is none. */
+function pathFrom({ taken, result }: RulePart, { modifier, path }: Pick<FlatLocation, 'modifier' | 'path'>) {
+  if ('why' in result || taken.kind === 'pattern' || modifier.startsWith('~')) return undefined;
+  if ('fixed' in result) return modifier === '=' && result.fixed.startsWith('/') ? result.fixed : undefined;
+  const rest = path.slice(taken.literal.length);
+  // A slash doubled where the two meet is sent once.
+  const whole = result.base + (result.base.endsWith('/') && rest.startsWith('/') ? rest.slice(1) : rest);
+  return whole.startsWith('/') ? whole : whole === '' ? '/' : undefined;
+}
+
+function whyNot({ result }: RulePart): string {
+  return 'why' in result ? result.why : 'it takes no fixed text off the paths of the location';
+}
+
+/** The gateway answers a path without its closing slash as it does the one with it: nobody gets further by that. */
+function isOwnSlash({ directive: { args } }: PathRule, { taken }: RulePart): boolean {
+  return (
+    taken.kind === 'exact' && (args[1] ?? '').replace(/^(?:https?|\$scheme):\/\/[^/]+/, '') === `${taken.literal}/`
+  );
+}
+
+function branchOf(
+  location: FlatLocation,
+  rule: PathRule,
+  part: RulePart,
+  all: readonly FlatLocation[],
+): Branch | 'whole' | undefined {
+  const { taken } = part;
+  const { modifier, path } = location;
+  const longer = all.filter((other) => isPrefix(other) && other.path !== path && other.path.startsWith(path));
+  if (taken.kind === 'pattern' || rule.isLoose) {
+    if (modifier === '^~') return 'whole';
+    const rests = longer.map((other) => escapePattern(other.path.slice(path.length)));
+    const region = escapePattern(path) + (rests.length > 0 ? `(?!${rests.join('|')})` : '');
+    const source = taken.kind === 'pattern' ? taken.source : escapePattern(taken.literal);
+    return { rule, modifier: '~', path: `^(?=${region}).*?(?:${source})`, result: { why: whyNot(part) } };
+  }
+  const { literal } = taken;
+  // What another location takes first never comes to the rule.
+  if (longer.some((other) => literal.startsWith(other.path))) return undefined;
+  const branch = (at: FlatLocation['modifier']): Branch => {
+    const made = pathFrom(part, { modifier: at, path: literal });
+    return { rule, modifier: at, path: literal, result: made === undefined ? { why: whyNot(part) } : { path: made } };
+  };
+  if (taken.kind === 'prefix') return branch(modifier);
+  const isTaken = all.some(
+    (other) =>
+      (other.modifier === '=' && other.path === literal) ||
+      (other.modifier.startsWith('~') &&
+        modifier !== '^~' &&
+        new RegExp(other.path, other.modifier === '~*' ? 'iu' : 'u').test(literal)),
+  );
+  return isTaken ? undefined : branch('=');
+}
+
+/** Where rules of a whole server close locations: before one is chosen, nginx has sent the requests elsewhere. */
+export function serverBranches(rules: readonly PathRule[]): readonly Branch[] {
+  return rules.flatMap((rule) =>
+    rule.parts.flatMap(({ taken, result }): Branch[] => {
+      const closed = { why: 'why' in result ? result.why : 'nginx looks for a location with the path that it makes' };
+      if (taken.kind === 'exact' && !rule.isLoose)
+        return [{ rule, modifier: '=', path: taken.literal, result: closed }];
+      const source = taken.kind === 'pattern' ? taken.source : (rule.isLoose ? '' : '^') + escapePattern(taken.literal);
+      return [{ rule, modifier: '~', path: source === '' ? '^/' : source, result: closed }];
+    }),
+  );
+}
+
+/** Whether a rule of the whole server takes requests of a location that is chosen before any expression. */
+export function isTakenFirst({ modifier, path }: FlatLocation, { modifier: of, path: source }: Branch): boolean {
+  if (modifier !== '=' && modifier !== '^~') return false;
+  if (of === '=') return modifier === '=' && path === source;
+  if (modifier === '=') return new RegExp(source, 'u').test(path);
+  const [, begins = ''] = /^\^((?:[^\\()[\]{}*+?.|^$]|\\[^\w\s])*)/.exec(source) ?? [];
+  const literal = begins.replaceAll('\\', '');
+  return literal.startsWith(path) || path.startsWith(literal);
+}
+
+function isPrefix({ modifier }: FlatLocation): boolean {
+  return modifier === '' || modifier === '^~';
+}
