@@ -11,7 +11,8 @@ import { namedLocations, passingOf, withRest } from './passing.ts';
 import { reportConditions, reportRest } from './rest.ts';
 import type { RouteData, RouteSource } from './route-data.ts';
 import { constantMaps } from './scope.ts';
-import { type ReadServer, type ReadServers, readServers } from './servers.ts';
+import type { ReadServer, ReadServers } from './server.ts';
+import { readServers } from './servers.ts';
 import { type ImportedRoute, readLocations } from './site-routes.ts';
 import { readGroups } from './upstream.ts';
 

@@ -3,7 +3,7 @@ import type { Findings, RouteFindings } from './findings.ts';
 import type { Directive } from './parse.ts';
 import { readPeers } from './peers.ts';
 import { Scope } from './scope.ts';
-import type { Listen, ReadServer, ReadServers } from './servers.ts';
+import type { Listen, ReadServer, ReadServers } from './server.ts';
 
 /** The `server:` of the configuration, and what to say at the public address. */
 export interface ReadListeners {

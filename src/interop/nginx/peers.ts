@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { RouteFindings } from './findings.ts';
 import type { Directive } from './parse.ts';
 import { Scope } from './scope.ts';
-import type { ReadServer } from './servers.ts';
+import type { ReadServer } from './server.ts';
 
 /** The peers for `server.trustedProxies`; what these cannot say is said. */
 export function readPeers(

@@ -1,50 +1,9 @@
 /** nginx's servers: which of them become routes, for which hosts, and what the listeners and the public address are. */
 import type { Findings } from './findings.ts';
+import { hostsByServer, placeOf, sayWildcards } from './hosts.ts';
 import type { Directive } from './parse.ts';
-import { type RouteData, unmatched } from './route-data.ts';
+import type { Listen, ReadServer, ReadServers, ServerOptions } from './server.ts';
 import type { Place } from './tokens.ts';
-
-/** Where a server listens. */
-export interface Listen {
-  readonly place: Place;
-  readonly address: string;
-  readonly port: string;
-  readonly isTls: boolean;
-  readonly isDefault: boolean;
-  /** Peers begin with the PROXY protocol. */
-  readonly isProxied: boolean;
-}
-
-/** What decides about hosts beside the servers themselves. */
-export interface ServerOptions {
-  readonly host: string | undefined;
-  readonly domains: readonly string[];
-  /** Why the configuration would not take a route; undefined where it would. */
-  readonly faultOf: (route: RouteData) => string | undefined;
-}
-
-/** A server whose locations become routes. */
-export interface ReadServer {
-  readonly directive: Directive;
-  readonly body: readonly Directive[];
-  /** Exact hosts and `*.` ones, in lower case. */
-  readonly names: readonly string[];
-  /** Those of the names that were made of one with a star at its end. */
-  readonly starred: readonly string[];
-  /** True: it has names that no route can have. */
-  readonly hasOthers: boolean;
-  readonly listens: readonly Listen[];
-}
-
-/** The servers of a configuration. */
-export interface ReadServers {
-  /** Each with the hosts of its routes; `undefined` stands for every host. */
-  readonly sites: readonly { readonly server: ReadServer; readonly hosts: readonly (string | undefined)[] }[];
-  /** The one that the public address is of. */
-  readonly main: ReadServer | undefined;
-  /** Whether a server does nothing but send browsers to https. */
-  readonly redirects: readonly ReadServer[];
-}
 
 const hostName = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*$/;
 const toHttps = /^https:\/\/\$(?:host|server_name|http_host)(?::443)?\$request_uri$/;
@@ -100,7 +59,7 @@ function sitesOf(
       const owner = ranked.find((other) => other !== server && other.names.includes(name));
       refuse(
         `server ${name}`,
-        `another server has the host, ${place(owners.get(name) ?? owner)}; where port ${ports || '80'} leads somewhere else, give it a name of its own`,
+        `another server has the host, ${placeOf(owners.get(name) ?? owner)}; where port ${ports || '80'} leads somewhere else, give it a name of its own`,
       );
     }
     if (names.length === 0)
@@ -118,58 +77,11 @@ function sitesOf(
   return { main: ranked.find((server) => used.some((site) => site.server === server)), sites: used };
 }
 
-/** To nginx a star in front of a name is nearer than one behind it, and a whole name, as routes have it, than either. */
-function sayWildcards(
-  { directive, starred }: ReadServer,
-  hosts: readonly (string | undefined)[],
-  sites: ReadServers['sites'],
-  findings: Findings,
-): void {
-  for (const host of hosts) {
-    if (host === undefined || !starred.includes(host)) continue;
-    const other = sites.find(({ server }) =>
-      server.names.some((name) => name.startsWith('*.') && host.endsWith(name.slice(1))),
-    );
-    if (other && other.server.directive !== directive)
-      findings.add(
-        'note',
-        directive.place,
-        `server ${host}`,
-        `nginx gives this host to the server of ${place(other.server)}, whose star stands in front; here the name counts that you gave with --domain`,
-      );
-  }
-}
-
-/** The hosts of each server. Of servers that share a name, each has it with its own ports, where routes can have ports. */
-function hostsByServer(
-  ranked: readonly ReadServer[],
-  { faultOf }: ServerOptions,
-): ReadonlyMap<ReadServer, readonly string[]> {
-  const taken = new Set<string>();
-  const canHavePorts = (host: string): boolean => faultOf({ location: '/', host, upstream: unmatched }) === undefined;
-  return new Map(
-    ranked.map((server) => {
-      const hosts = server.names.flatMap((name) => {
-        const isShared = ranked.some((other) => other !== server && other.names.includes(name));
-        const ports = [...new Set(server.listens.map(({ port }) => port))];
-        const spelt = ports.map((port) => (/^(?:80|443)$/.test(port) ? name : `${name}:${port}`));
-        const wanted = isShared && spelt.every(canHavePorts) ? spelt : [name];
-        return wanted.filter((host) => !taken.has(host) && taken.add(host));
-      });
-      return [server, [...new Set(hosts)]] as const;
-    }),
-  );
-}
-
 /** Servers with TLS come before the others, of each kind the default one first; else the order of the file holds. */
 function rank({ listens }: ReadServer): number {
   const isTls = listens.some((one) => one.isTls);
   const isDefault = listens.some((one) => one.isDefault);
   return (isTls ? 2 : 0) + (isDefault ? 1 : 0);
-}
-
-function place(server: ReadServer | undefined): string {
-  return server ? `${server.directive.place.file}:${server.directive.place.line}` : 'elsewhere';
 }
 
 function readServer(directive: Directive, { host, domains }: ServerOptions, findings: Findings): ReadServer {
