@@ -102,7 +102,7 @@ test('sealed: an entry moved to another place, changed, or of an unknown key is 
   const carol = JSON.parse(inner.get('session:carol')?.value ?? '');
   carol.grant.state = `${carol.grant.state.slice(0, -2)}AA`;
   await inner.put('session:carol', JSON.stringify(carol));
-  await assert.rejects(async () => store.get('session:carol'), { problem: 'sealed' });
+  await assert.rejects(async () => store.get('session:carol'), { answer: 'sealed' });
   const keys = (await Array.fromAsync(store.list('session:'))).map(({ key }) => key);
   assert.deepEqual(keys, ['session:bob']);
 });
