@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { resolve } from 'node:path';
 import * as z from 'zod';
+import { plainAddress } from '../core/address.ts';
 import { Secret } from '../core/secret.ts';
 import { readContext } from './context.ts';
 
@@ -136,7 +137,7 @@ export function networks(
   const block = new BlockList();
   for (const { address, prefix, family } of list) block.addSubnet(address, prefix, family);
   const judge = (address: string): boolean => {
-    const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
+    const plain = plainAddress(address);
     const family = isIP(plain);
     return family !== 0 && block.check(plain, family === 6 ? 'ipv6' : 'ipv4');
   };

@@ -1,8 +1,8 @@
 /** Which roles an assertion gives, by the configuration, and why. */
 import * as z from 'zod';
+import { foldName, readDn } from '../core/dn.ts';
 import type { Assertion } from '../core/principal.ts';
 import { canonicalUsername } from '../core/principal.ts';
-import { foldName, readDn } from './dn.ts';
 
 const texts = () => z.array(z.string().regex(/\S/, 'must not be empty')).default([]);
 

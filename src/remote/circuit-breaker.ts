@@ -60,10 +60,6 @@ export class CircuitBreaker {
     this.#cooldown = this.#settings.cooldown;
   }
 
-  get state(): BreakerState {
-    return this.#state;
-  }
-
   snapshot(): BreakerSnapshot {
     return {
       state: this.#state,

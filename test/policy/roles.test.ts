@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { readDn } from '../../src/core/dn.ts';
 import type { Assertion } from '../../src/core/principal.ts';
-import { readDn } from '../../src/policy/dn.ts';
 import { compileRoles, explainRoles, roleOptions } from '../../src/policy/roles.ts';
 import { trials } from '../support/tools/properties.ts';
 

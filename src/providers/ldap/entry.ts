@@ -1,7 +1,7 @@
 /** An entry of a directory, read evenly: attribute names without regard to case, values always as a list of texts. */
 import type { Entry } from 'ldapts';
+import { firstRdn } from '../../core/dn.ts';
 import { canonicalUsername } from '../../core/principal.ts';
-import { firstRdn } from './dn.ts';
 
 /** One entry. */
 export interface DirectoryEntry {

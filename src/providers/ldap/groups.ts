@@ -1,10 +1,10 @@
 /** The groups of a user: by a search, by the entry's own list, and through groups in groups. */
 import type { Filter } from 'ldapts';
+import { domainOf, firstRdn } from '../../core/dn.ts';
 import type { Log } from '../../core/log.ts';
 import type { Deadline } from '../../remote/deadline.ts';
 import type { Connection } from './connection.ts';
 import type { Directory } from './directory.ts';
-import { domainOf, firstRdn } from './dn.ts';
 import { type DirectoryEntry, readEntry } from './entry.ts';
 import { directoryFailure } from './failure.ts';
 import { FilterTemplate } from './filter.ts';

@@ -1,10 +1,10 @@
 /** The options of an LDAP directory, and what they mean put together. */
 import * as z from 'zod';
 import { duration, secret } from '../../config/values.ts';
+import { isDn } from '../../core/dn.ts';
 import { caBundle, pin } from '../../remote/trust-options.ts';
 import { tlsClientOptions } from '../../tls/client.ts';
 import type { OptionProblem } from '../define.ts';
-import { isDn } from './dn.ts';
 import { FilterTemplate } from './filter.ts';
 import type { GroupSource } from './groups.ts';
 import { readServer, type Security } from './transport.ts';

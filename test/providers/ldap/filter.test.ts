@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { BerReader, BerWriter, FilterParser } from 'ldapts';
-import { domainOf, firstRdn, isDn } from '../../../src/providers/ldap/dn.ts';
+import { domainOf, firstRdn, isDn } from '../../../src/core/dn.ts';
 import { FilterTemplate } from '../../../src/providers/ldap/filter.ts';
 import { trials } from '../../support/tools/properties.ts';
 

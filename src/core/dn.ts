@@ -1,4 +1,7 @@
-/** Distinguished names in one spelling (RFC 4514), so that a group named by its DN is that group and no other. */
+/**
+ * Distinguished names as RFC 4514 writes them: in one spelling, so that a group named by its DN is that group and no other, and
+ * the few parts of one that a directory's user or group is named by.
+ */
 
 /** A distinguished name that was read. */
 export interface DistinguishedName {
@@ -56,6 +59,31 @@ export function readDn(text: string): DistinguishedName | undefined {
   // Ordered, since the attributes of one RDN are a set; quoted, since values may hold any sign.
   const canonical = JSON.stringify(names.map((name) => name.map(({ type, value }) => [type, value]).sort(byText)));
   return { canonical, leaf: first.length === 1 ? first[0]?.value : undefined };
+}
+
+/** One relative distinguished name: its first attribute, and its value without escapes. */
+export interface Rdn {
+  readonly attribute: string;
+  readonly value: string;
+}
+
+/** The name nearest to the entry, such as `cn` and `agents` of `cn=agents,ou=groups,dc=example`; undefined when it is no DN. */
+export function firstRdn(dn: string): Rdn | undefined {
+  const match = /^\s*([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)*)\s*=\s*((?:\\.|[^,+\\])*)/s.exec(dn);
+  if (match?.[1] === undefined || match[2] === undefined) return undefined;
+  // A trailing space belongs to the value only when it is escaped.
+  return { attribute: match[1], value: unescapeValue(match[2].replace(/(\\ )?\s*$/, '$1')) };
+}
+
+/** The part of a DN made of domain components: the root of an Active Directory domain; undefined when there is none. */
+export function domainOf(dn: string): string | undefined {
+  return /(?:^|[^\\],)\s*(DC=[^,]+(?:,\s*DC=[^,]+)*)$/i.exec(dn)?.[1];
+}
+
+/** Whether a text may be a DN: non-empty, each part an attribute and a value. For the configuration's sake. */
+export function isDn(text: string): boolean {
+  const rdn = String.raw`\s*(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)*)\s*=(?:\\.|[^,+\\])*`;
+  return new RegExp(`^${rdn}(?:[,+]${rdn})*$`, 's').test(text);
 }
 
 function byText(a: readonly string[], b: readonly string[]): number {
