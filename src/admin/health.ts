@@ -15,9 +15,12 @@ export interface HealthSource {
   readonly providers: () => readonly { readonly provider: string; readonly snapshot: BreakerSnapshot }[];
 }
 
-/** How a provider stands: `degraded` after failures that have not closed it off, `down` while nobody is sent to it. */
+/**
+ * How a provider stands: `degraded` after failures that have not closed it off, `down` while nobody is sent to it, `unknown`
+ * where nobody has been sent to it yet.
+ */
 export interface ProviderHealth {
-  readonly state: 'ok' | 'degraded' | 'down';
+  readonly state: 'ok' | 'unknown' | 'degraded' | 'down';
   readonly reason?: string;
   /** When it is tried again. */
   readonly retryAt?: string;
@@ -52,14 +55,16 @@ export function createReadiness(source: HealthSource): () => Promise<Readiness> 
       source.providers().map(({ provider, snapshot }) => [provider, healthOf(snapshot)]),
     );
     const draining = source.isDraining();
-    const isWell = store === 'ok' && Object.values(providers).every(({ state }) => state === 'ok');
+    const isWell =
+      store === 'ok' && Object.values(providers).every(({ state }) => state === 'ok' || state === 'unknown');
     const status = draining || store === 'down' ? 'unavailable' : isWell ? 'ready' : 'degraded';
     return { status, draining, store, providers };
   };
 }
 
-function healthOf({ state, failures, reason, retryAt }: BreakerSnapshot): ProviderHealth {
-  const health = state === 'open' ? 'down' : state === 'half-open' || failures > 0 ? 'degraded' : 'ok';
+function healthOf({ state, failures, reason, retryAt, isUntried }: BreakerSnapshot): ProviderHealth {
+  const unfailed = isUntried ? 'unknown' : 'ok';
+  const health = state === 'open' ? 'down' : state === 'half-open' || failures > 0 ? 'degraded' : unfailed;
   return {
     state: health,
     ...(health !== 'ok' && reason && { reason }),

@@ -2,6 +2,7 @@
 import { systemClock } from '../core/clock.ts';
 import type { Document } from '../gateway/document.ts';
 import { buildProviders, type Providers } from '../login/providers.ts';
+import { Breakers } from '../remote/breakers.ts';
 import { MemoryStore } from '../store/memory.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -11,7 +12,7 @@ export async function withProviders<T>(document: Document, use: (providers: Prov
   const log = createLog({ level: 'error', destination: { write: () => true } });
   const store = new MemoryStore(systemClock);
   const metrics = createMetrics({ processMetrics: false });
-  const providers = buildProviders(document, { clock: systemClock, log, store, metrics });
+  const providers = buildProviders(document, { clock: systemClock, log, store, metrics, breakers: new Breakers() });
   try {
     return await use(providers);
   } finally {

@@ -38,8 +38,9 @@ async function runServe(invocation: Invocation): Promise<number> {
   const reload = (): void => void running.reload({ actor: 'signal' });
   process.on('SIGHUP', reload);
   await stopSignal();
-  process.off('SIGHUP', reload);
   await running.stop();
+  // Not before: without a listener the signal, as a rotation of the audit sends it, would end the drain with the process.
+  process.off('SIGHUP', reload);
   return 0;
 }
 

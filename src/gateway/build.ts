@@ -75,6 +75,7 @@ export async function buildGateway(
   metrics.countSessionsBy(() => sessions.count());
   metrics.readUpstreamsBy(() => agents.health());
   metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });
+  providers.putInPlace();
   return {
     ...{ document, providers, sessions, ...deciding, ...carrier },
     unlock: (username) => lockout.clear(username),

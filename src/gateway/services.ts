@@ -1,8 +1,9 @@
-/** What lives as long as the process, across reloads: store, log, metrics, audit, live connections. */
+/** What lives as long as the process, across reloads: store, log, metrics, audit, live connections, breakers. */
 import type { Clock } from '../core/clock.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Store } from '../core/store.ts';
 import { Connections } from '../proxy/connections.ts';
+import { Breakers } from '../remote/breakers.ts';
 import { createStore } from '../store/index.ts';
 import { type Audit, createAudit } from '../telemetry/audit.ts';
 import { createLog, type RootLog } from '../telemetry/log.ts';
@@ -18,6 +19,7 @@ export interface Services {
   readonly metrics: Metrics;
   readonly audit: Audit;
   readonly connections: Connections;
+  readonly breakers: Breakers;
 }
 
 /** Replacements for tests; the real ones otherwise. */
@@ -48,7 +50,7 @@ export async function openServices(document: Document, options: ServiceOptions =
   try {
     const store = await createStore(document.session.store, { clock, log, forgetSealed });
     const connections = new Connections({ log, onChange: (kind, delta) => metrics.connections(kind, delta) });
-    return { clock, log, store, metrics, audit, connections };
+    return { clock, log, store, metrics, audit, connections, breakers: new Breakers() };
   } catch (error) {
     await audit.close();
     throw error;

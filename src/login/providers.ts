@@ -1,14 +1,17 @@
 /** Makes the configured providers and their chain, and knows how each of them stands. */
 
+import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Provider } from '../core/provider.ts';
+import { Secret } from '../core/secret.ts';
 import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import { type ChainLink, lookUpOne } from '../providers/chain.ts';
-import { type BreakerSnapshot, CircuitBreaker } from '../remote/circuit-breaker.ts';
+import type { Breakers } from '../remote/breakers.ts';
+import type { BreakerSnapshot, CircuitBreaker } from '../remote/circuit-breaker.ts';
 import { withDeadline } from '../remote/deadline.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from './options.ts';
@@ -26,6 +29,8 @@ export interface Providers {
   directoryOf(provider: string): ((username: string, signal: AbortSignal) => Promise<Outcome>) | undefined;
   /** Where the browser goes to sign out of the identity provider too. */
   logoutAddress(session: Session, returnTo: URL): Promise<URL | undefined>;
+  /** Shows how the breakers stand, and forgets those of other configurations; call it when all else has been built. */
+  putInPlace(): void;
   close(): Promise<void>;
 }
 
@@ -42,14 +47,19 @@ export interface ProviderServices {
   readonly clock: Clock;
   readonly store: Store;
   readonly metrics: Metrics;
+  readonly breakers: Breakers;
 }
 
 /** Makes all of them, or throws and leaves none open. */
 export function buildProviders(document: ProvidersDocument, services: ProviderServices): Providers {
   const links = new Map<string, ChainLink>();
+  const identities = new Set<string>();
   try {
-    for (const [name, options] of Object.entries(document.providers))
-      links.set(name, linkOf(name, options, document, services, links));
+    for (const [name, options] of Object.entries(document.providers)) {
+      const identity = digestOf(name, options, document.login.timeout, document.login.breaker);
+      identities.add(identity);
+      links.set(name, linkOf({ name, identity, options }, document, services, links));
+    }
   } catch (error) {
     for (const { provider } of links.values()) void provider.close?.();
     throw error;
@@ -59,6 +69,10 @@ export function buildProviders(document: ProvidersDocument, services: ProviderSe
   return {
     chain,
     all,
+    putInPlace: () => {
+      services.breakers.retain(identities);
+      for (const [name, { breaker }] of links) if (breaker) services.metrics.breaker(name, breaker.snapshot().state);
+    },
     label: (name) => document.providers[name]?.label ?? name,
     status: () =>
       chain.map(({ name, breaker }) => ({
@@ -99,8 +113,7 @@ async function logoutAddress(
 const besideLookup = 500;
 
 function linkOf(
-  name: string,
-  document: ProviderDocument,
+  { name, identity, options: document }: { name: string; identity: string; options: ProviderDocument },
   { login, server, providers }: ProvidersDocument,
   services: ProviderServices,
   links: ReadonlyMap<string, ChainLink>,
@@ -128,7 +141,7 @@ function linkOf(
       },
     },
   );
-  const breaker = needsNetwork ? breakerOf(name, login.breaker, services, providerLog) : undefined;
+  const breaker = needsNetwork ? breakerOf(name, identity, login.breaker, services) : undefined;
   return { name, provider, breaker, timeout, on, needsNetwork };
 }
 
@@ -143,20 +156,28 @@ function deadlineOf(
   return document.timeout ?? Math.max(login.timeout, longest);
 }
 
-/** A breaker that shows how it stands. */
+/** A breaker that shows how it stands; it goes on from the configuration before where the provider is configured as there. */
 function breakerOf(
   name: string,
+  identity: string,
   options: LoginDocument['breaker'],
-  { clock, metrics }: ProviderServices,
-  log: Log,
+  { breakers, clock, log, metrics }: ProviderServices,
 ): CircuitBreaker {
-  metrics.breaker(name, 'closed');
-  return new CircuitBreaker({
+  return breakers.of(identity, {
     ...options,
     clock,
     onChange: (state, reason) => {
       metrics.breaker(name, state);
-      log.warn({ state, reason }, 'the breaker of a provider changed');
+      log.warn({ provider: name, state, reason }, 'the breaker of a provider changed');
     },
   });
+}
+
+/** All that is said of a provider, as a digest: secrets count, and are kept nowhere. */
+function digestOf(...said: readonly unknown[]): string {
+  const reveal = function (this: Record<string, unknown>, key: string, value: unknown): unknown {
+    const original = this[key];
+    return original instanceof Secret ? original.reveal() : value;
+  };
+  return createHash('sha256').update(JSON.stringify(said, reveal)).digest('base64url');
 }

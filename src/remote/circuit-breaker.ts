@@ -17,6 +17,8 @@ export interface BreakerSnapshot {
   readonly reason?: Reason;
   /** When the next attempt may go through, in milliseconds since the epoch; absent unless open. */
   readonly retryAt?: number;
+  /** No attempt has ended yet, so nothing is known of the provider. */
+  readonly isUntried?: true;
 }
 
 /** The leave to make one attempt. Exactly one of the three ends it; what comes after that is ignored. */
@@ -54,6 +56,7 @@ export class CircuitBreaker {
   /** Rises with every change of state: a permit of an earlier one has nothing to say about this one. */
   #epoch = 0;
   #isProbing = false;
+  #isUntried = true;
 
   constructor(settings: BreakerSettings) {
     this.#settings = { ...defaults, ...settings };
@@ -66,6 +69,7 @@ export class CircuitBreaker {
       failures: this.#failures,
       ...(this.#reason && { reason: this.#reason }),
       ...(this.#state === 'open' && { retryAt: this.#openedAt + this.#cooldown }),
+      ...(this.#isUntried && { isUntried: true as const }),
     };
   }
 
@@ -102,6 +106,7 @@ export class CircuitBreaker {
   }
 
   #close(): void {
+    this.#isUntried = false;
     this.#failures = 0;
     this.#reason = undefined;
     this.#cooldown = this.#settings.cooldown;
@@ -109,6 +114,7 @@ export class CircuitBreaker {
   }
 
   #fail(reason: Reason): void {
+    this.#isUntried = false;
     this.#failures += 1;
     this.#reason = reason;
     if (this.#state === 'closed' && this.#failures < this.#settings.failures) return;

@@ -307,7 +307,7 @@ test('after the total deadline only providers without a network are asked', asyn
 test('a provider cut short by the total deadline has not failed for its breaker', async () => {
   const breaker = new CircuitBreaker({ clock: manualClock(), failures: 1 });
   await run([scripted('ldap', deaf, { timeout: 5000, breaker })], formAttempt(), 30);
-  assert.deepEqual(breaker.snapshot(), { state: 'closed', failures: 0 });
+  assert.deepEqual(breaker.snapshot(), { state: 'closed', failures: 0, isUntried: true });
 });
 
 test('when the client has gone nobody else is asked, and nobody is blamed', async () => {

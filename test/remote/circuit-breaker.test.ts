@@ -114,7 +114,7 @@ test('a clock that was set back does not keep a provider out', () => {
 
 test('the snapshot says how it stands and why', () => {
   const { breaker, fail } = breakerUnderTest();
-  assert.deepEqual(breaker.snapshot(), { state: 'closed', failures: 0 });
+  assert.deepEqual(breaker.snapshot(), { state: 'closed', failures: 0, isUntried: true });
   fail();
   assert.deepEqual(breaker.snapshot(), { state: 'closed', failures: 1, reason: 'timed-out' });
 });
