@@ -24,7 +24,7 @@ export interface AdminParts extends HealthSource, SessionRouteParts, LockoutRout
 }
 
 /** Says who speaks, or why nobody is heard. */
-export type Identify = (request: IncomingMessage) => { readonly kind: 'caller'; readonly caller: Caller } | Refusal;
+type Identify = (request: IncomingMessage) => { readonly kind: 'caller'; readonly caller: Caller } | Refusal;
 
 /** Makes the application for callers that come one way. */
 export function createAdminApp(identify: Identify, parts: AdminParts): Express {

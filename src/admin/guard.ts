@@ -49,7 +49,7 @@ export function identifyCaller(
 }
 
 /** What a caller without a valid token is told. */
-export const tokenRequired: Refusal = refused(401, 'token-required', 'Show a token as "Authorization: Bearer …".');
+const tokenRequired: Refusal = refused(401, 'token-required', 'Show a token as "Authorization: Bearer …".');
 
 /** What a caller is told who may not do this, whoever it is. */
 export function roleMissing(role: Role): Refusal {

@@ -19,7 +19,7 @@ export interface HealthSource {
  * How a provider stands: `degraded` after failures that have not closed it off, `down` while nobody is sent to it, `unknown`
  * where nobody has been sent to it yet.
  */
-export interface ProviderHealth {
+interface ProviderHealth {
   readonly state: 'ok' | 'unknown' | 'degraded' | 'down';
   readonly reason?: string;
   /** When it is tried again. */
@@ -27,10 +27,10 @@ export interface ProviderHealth {
 }
 
 /** `read-only` when it takes nothing, as on a full disk: who is signed in goes on, nobody else can sign in, or out. */
-export type StoreHealth = 'ok' | 'read-only' | 'down';
+type StoreHealth = 'ok' | 'read-only' | 'down';
 
 /** The answer of `/health/ready`. */
-export interface Readiness {
+interface Readiness {
   /** Only `unavailable` is a reason to send requests elsewhere: with a provider down, all who are signed in still work. */
   readonly status: 'ready' | 'degraded' | 'unavailable';
   readonly draining: boolean;

@@ -5,7 +5,7 @@ import { canonicalUsername } from '../core/principal.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import { actorOf } from './actor.ts';
 
-/** What the routes work with. */
+/** The lock-out, and where its lifting is recorded. */
 export interface LockoutRouteParts {
   /** Forgets the failures of a user, whichever directory knows the name. */
   readonly unlock: (username: string) => Promise<void>;

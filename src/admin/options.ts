@@ -5,13 +5,13 @@ import * as z from 'zod';
 import { readContext } from '../config/context.ts';
 import { filePath, httpUrl, secret } from '../config/values.ts';
 
-const shortestToken = 16;
+const minTokenLength = 16;
 
 /** Where the socket is when neither it nor a store with a folder is named, from the folder of the configuration. */
 const socketBesideConfiguration = '../data/admin.sock';
 
 const tokenSecret = () =>
-  secret().refine((token) => token.reveal().length >= shortestToken, `must have ${shortestToken} characters or more`);
+  secret().refine((token) => token.reveal().length >= minTokenLength, `must have ${minTokenLength} characters or more`);
 
 /** Names that the audit gives to callers without a token of the configuration. */
 const givenNames: readonly string[] = ['local', 'loopback', 'signal', 'application'];

@@ -9,13 +9,13 @@ import type { Audit } from '../telemetry/audit.ts';
 import { actorOf } from './actor.ts';
 
 /** The sessions as the operator's listener needs them; `sessions/sessions.ts` fits. */
-export interface AdminSessions {
+interface AdminSessions {
   list(filter: { readonly user?: string }): AsyncIterable<Session>;
   revoke(id: string, reason: Reason): Promise<boolean>;
   revokeUser(username: string, reason: Reason): Promise<number>;
 }
 
-/** What the routes work with. */
+/** Sessions and their live connections, and where an end of them is recorded. */
 export interface SessionRouteParts {
   /** The sessions of the configuration of the moment. */
   readonly sessions: () => AdminSessions;

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 
 /** What came of opening it. */
-export type SocketResult =
+type SocketResult =
   | { readonly kind: 'open' }
   /** Another gateway answers there. */
   | { readonly kind: 'taken' }

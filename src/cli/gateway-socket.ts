@@ -7,7 +7,7 @@ import { filePath } from '../config/values.ts';
 import { xivoEnvironment } from './configuration.ts';
 
 /** An answer of the gateway; `unreachable` where none speaks at the socket. */
-export type SocketAnswer =
+type SocketAnswer =
   | { readonly kind: 'answered'; readonly status: number; readonly body: unknown }
   | { readonly kind: 'unreachable'; readonly detail: string };
 

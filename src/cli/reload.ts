@@ -13,7 +13,7 @@ const answer = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('failed'), message: z.string(), hint: z.string().optional() }),
 ]);
 
-/** The command. */
+/** Reads no configuration itself but to find the gateway: its file and its environment may differ from the command's. */
 export const reload: Command = {
   usage: 'gatehouse reload [--config FILE]',
   summary: 'put the changed configuration of the running gateway in place',

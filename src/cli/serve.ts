@@ -4,7 +4,7 @@ import { startStandalone } from '../runtime/standalone.ts';
 import type { Command, Invocation } from './command.ts';
 import { configOption, readConfiguration, requireConfiguration } from './configuration.ts';
 
-/** The command. */
+/** Ends when the process is told to stop, or with what stands in the way of a start. */
 export const serve: Command = {
   usage: 'gatehouse serve [--config FILE] [--forget-sealed]',
   summary: 'run the gateway',

@@ -1,4 +1,8 @@
-/** One address that browsers connect to: the same limits and refusals over http and https, and the way to a drained end. */
+/**
+ * One address that browsers connect to: the same limits and refusals over http and https, and the way to a drained end. A
+ * connection passes its parts in one order: limits, PROXY header, ClientHello, TLS, lane, `node:http`. A part that is added
+ * goes to its place in it (`docs/architecture.md`, "Order at a listener").
+ */
 import { createServer as createHttpServer, type Server, type ServerOptions } from 'node:http';
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
@@ -61,7 +65,7 @@ export class Listener {
     const { address, certificates, limits, log } = parts;
     if (address.protocol !== 'https:') {
       const server = createHttpServer(serverOptions(parts));
-      const crowd = watch(server, parts, () => server.closeIdleConnections());
+      const crowd = limitConnections(server, parts, () => server.closeIdleConnections());
       prepare(server, parts, crowd);
       await listen(server, address, 80);
       return new Listener(server, crowd);
@@ -76,7 +80,7 @@ export class Listener {
       },
     });
     const server = createTlsServer(parts, certificates, http2);
-    const crowd = watch(server, parts, () => {
+    const crowd = limitConnections(server, parts, () => {
       server.closeIdleConnections();
       http2.closeIdle();
     });
@@ -153,7 +157,7 @@ function createTlsServer(parts: ListenerParts, certificates: Certificates, http2
 }
 
 /** Counts the connections of a listener, so that those that ask for nothing make way when they are too many. */
-function watch(
+function limitConnections(
   server: Server | HttpsServer,
   { limits, log, address }: ListenerParts,
   closeIdle: () => void,

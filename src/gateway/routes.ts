@@ -10,7 +10,7 @@ import { accessOf, locationOptions, routeName } from '../routing/options.ts';
 export const routeOptions = z.strictObject({ ...locationOptions.shape, ...forwardOptions.shape });
 
 /** A route as configured. */
-export type RouteDocument = z.output<typeof routeOptions>;
+type RouteDocument = z.output<typeof routeOptions>;
 
 /** What routes are made of. */
 export interface RoutesDocument {

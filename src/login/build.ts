@@ -14,12 +14,12 @@ import { SessionRefresher } from './refresh.ts';
 import { SignIn } from './sign-in.ts';
 
 /** What of a configuration concerns signing in. */
-export interface LoginDocuments extends ProvidersDocument {
+interface LoginDocuments extends ProvidersDocument {
   readonly roles: RoleOptions;
 }
 
 /** What signing in needs of the process, and of the rooms below it. */
-export interface LoginServices extends ProviderServices {
+interface LoginServices extends ProviderServices {
   readonly sessions: Sessions;
   readonly recorder: Recorder;
 }

@@ -16,7 +16,7 @@ import type { Decided } from '../gateway/decided.ts';
 import { readRequest } from '../gateway/request.ts';
 import type { Connections } from '../proxy/connections.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';
-import { endWebSocket, UnderWay } from './exchanges.ts';
+import { endWebSocket, OpenExchanges } from './exchanges.ts';
 import { addHeaders, dropTrailers, headersInApp, type MessageHeaders, replaceHeaders } from './headers.ts';
 
 /** A request as an application knows it: Express keeps the address as written, too, and we add who it comes from. */
@@ -52,7 +52,7 @@ export class AppCarrier {
   readonly #gateway: Gateway;
   readonly #connections: Connections;
   readonly #log: Log;
-  readonly #underWay = new UnderWay();
+  readonly #exchanges = new OpenExchanges();
 
   constructor(gateway: Gateway, { connections, log }: { readonly connections: Connections; readonly log: Log }) {
     this.#gateway = gateway;
@@ -67,13 +67,13 @@ export class AppCarrier {
 
   /** Resolves when every request and WebSocket that was carried has ended. */
   idle(): Promise<void> {
-    return this.#underWay.idle();
+    return this.#exchanges.idle();
   }
 
   /** True: the request goes on to the application. False: it has been answered. Never throws. */
   async carry(request: AppRequest, response: ServerResponse): Promise<boolean> {
     const gone = new AbortController();
-    const closed = this.#underWay.end(response);
+    const closed = this.#exchanges.end(response);
     void closed.then(() => gone.abort());
     const decided = await this.#gateway.pipeline.decide(readRequest(request, gone.signal));
     const { rawHeaders, headers, headersDistinct } = request;
@@ -106,7 +106,7 @@ export class AppCarrier {
   /** Lets a WebSocket through, or answers on its socket and yields undefined. Never throws. */
   async upgrade(request: AppRequest, socket: Duplex): Promise<AdmittedUpgrade | undefined> {
     const gone = new AbortController();
-    const closed = this.#underWay.end(socket);
+    const closed = this.#exchanges.end(socket);
     void closed.then(() => gone.abort());
     const answerErrors = (): void => void socket.destroy();
     socket.on('error', answerErrors);

@@ -37,7 +37,7 @@ const unsaid = {
 };
 
 /** The schema of a configuration for an application. Its routes are access rules; without any, each visitor signs in. */
-export const appDocumentSchema = z
+const appDocumentSchema = z
   .strictObject({
     ...rest,
     server: serverInApp.describe('where the application is'),

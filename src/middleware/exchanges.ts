@@ -7,7 +7,7 @@ const closePatience = 1000;
 const policyViolation = 1008;
 
 /** Counts answers and sockets until they have ended. */
-export class UnderWay {
+export class OpenExchanges {
   #open = 0;
   readonly #waiting: (() => void)[] = [];
 

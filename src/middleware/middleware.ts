@@ -23,7 +23,7 @@ declare global {
   }
 }
 
-/** What `gatehouse` takes. */
+/** The configuration, and where lines go. */
 export interface GatehouseOptions {
   /** A YAML file, or an object that holds the same. Access rules stand under `routes`, without `upstream`. */
   readonly config: string | URL | AppConfig;

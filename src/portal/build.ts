@@ -24,7 +24,7 @@ export interface PortalOptions {
 }
 
 /** What the portal needs of the process, and of the rooms below it. */
-export interface PortalServices {
+interface PortalServices {
   readonly clock: Clock;
   readonly log: Log;
   readonly store: Store;
@@ -34,7 +34,7 @@ export interface PortalServices {
 }
 
 /** The portal, and what answers of other addresses share with it. */
-export interface Front {
+interface Front {
   readonly portal: Portal;
   readonly pages: PageSender;
   readonly posts: SavedPosts;

@@ -52,7 +52,7 @@ export const locationOptions = z.strictObject({
 });
 
 /** A location as configured. */
-export type LocationOptions = z.output<typeof locationOptions>;
+type LocationOptions = z.output<typeof locationOptions>;
 
 /** What a route is called: its name, else its host and location as written. */
 export function routeName({ name, host, location }: Pick<LocationOptions, 'name' | 'host' | 'location'>): string {

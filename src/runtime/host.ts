@@ -9,7 +9,7 @@ import { buildGateway, type Gateway } from '../gateway/build.ts';
 import type { Document } from '../gateway/document.ts';
 import { closeServices, openServices, type ServiceOptions, type Services } from '../gateway/services.ts';
 import type { LocationOptions } from '../routing/locations.ts';
-import { refuseRestart, tellFailedReload, tellReload } from './reload.ts';
+import { refuseRestart, reportFailedReload, reportReload } from './reload.ts';
 
 /** What requests come through: listeners of our own, or the handlers of an application. */
 export interface Front<D extends Document> {
@@ -25,7 +25,7 @@ export interface Front<D extends Document> {
 }
 
 /** What starts a gateway. */
-export interface HostOptions<D extends Document, F extends Front<D>> extends ServiceOptions {
+interface HostOptions<D extends Document, F extends Front<D>> extends ServiceOptions {
   readonly document: D;
   /** Reads the configuration anew, for a reload; throws an OperatorError that says what is wrong with it. */
   readonly read: () => D;
@@ -124,12 +124,12 @@ export class Host<D extends Document, F extends Front<D>> {
       this.#gateway = next;
     } catch (error) {
       await next?.close();
-      return tellFailedReload(this.#services, by, this.#document, error);
+      return reportFailedReload(this.#services, by, this.#document, error);
     }
     this.#services.log.setLevel(next.document.log.level);
     this.#services.audit.reopen();
     this.#retire(before);
-    return tellReload(this.#services, by, started, next.document);
+    return reportReload(this.#services, by, started, next.document);
   }
 
   #fixed(document: D): { readonly document: D; readonly hasAdmin: boolean } {

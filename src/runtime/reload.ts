@@ -47,7 +47,7 @@ export function refuseRestart(before: Candidate, after: Candidate): void {
 }
 
 /** Says that a configuration is in place, and what of it counts from the next start; `started` is what the process began with. */
-export function tellReload({ log, audit }: Services, by: Actor, started: Document, after: Document): ReloadAnswer {
+export function reportReload({ log, audit }: Services, by: Actor, started: Document, after: Document): ReloadAnswer {
   audit.record({ event: 'reload', outcome: 'succeeded', ...by });
   log.info({}, 'the configuration was reloaded');
   const nextStart = changedFor(onceRead, started, after);
@@ -57,7 +57,7 @@ export function tellReload({ log, audit }: Services, by: Actor, started: Documen
 }
 
 /** Says that a configuration is not in place, and takes what its building has shown in the metrics back. */
-export function tellFailedReload(
+export function reportFailedReload(
   { log, audit, metrics }: Services,
   by: Actor,
   inForce: Document,

@@ -10,7 +10,7 @@ import { PublicServers } from './public-servers.ts';
 import type { Reading } from './reading.ts';
 
 /** What starts a gateway of its own. */
-export interface StandaloneOptions extends ServiceOptions {
+interface StandaloneOptions extends ServiceOptions {
   readonly document: Document;
   /** Reads the configuration anew, for a reload. */
   readonly read: () => Reading;
