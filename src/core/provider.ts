@@ -30,6 +30,8 @@ export interface Attempt {
   /** The client's address, after trusted proxies. */
   readonly address: string;
   readonly credentials?: Credentials;
+  /** A provider before this one could not be asked: whoever is not vouched for is told of an outage, whatever this one finds. */
+  readonly isMoot?: boolean;
   /**
    * At `start`: a random id that must come back with the browser, as the query's `state` or `flow`; by it the gateway
    * finds the login that this browser began. One-time.

@@ -151,6 +151,10 @@ function deadlineOf(
   login: LoginDocument,
   providers: Readonly<Record<string, ProviderDocument>>,
 ): number {
+  const kind = providerKind(document.type);
+  // What answers from this machine alone has nothing to wait for: a limit would only tell a busy moment from a quiet one.
+  const isSelfContained = kind?.needsNetwork === false && !('lookup' in kind.options.shape);
+  if (isSelfContained && document.timeout === undefined) return Number.POSITIVE_INFINITY;
   const lookup = 'lookup' in document ? providers[String(document.lookup)] : undefined;
   const longest = lookup ? (lookup.timeout ?? login.timeout) + besideLookup : 0;
   return document.timeout ?? Math.max(login.timeout, longest);

@@ -37,6 +37,11 @@ export class ChainRun {
   #best: Candidate | undefined;
   #rejection: ChainResult['rejection'];
 
+  /** Whether somebody could not be asked, so that nobody will be told that a password is wrong. */
+  get hasOutage(): boolean {
+    return this.#steps.some(({ outcome }) => outcome === 'unavailable');
+  }
+
   add(provider: string, answer: Answer): Answer {
     const { outcome, milliseconds } = answer;
     this.#steps.push({

@@ -58,7 +58,8 @@ export async function runChain(
   const endsAt = performance.now() + totalTimeout;
   const run = new ChainRun();
   for (const [index, link] of links.entries()) {
-    const { outcome } = run.add(link.name, await askWithin(link, attempt, remaining(link, endsAt), log));
+    const asked = run.hasOutage ? { ...attempt, isMoot: true } : attempt;
+    const { outcome } = run.add(link.name, await askWithin(link, asked, remaining(link, endsAt), log));
     if (isLast(outcome, link)) {
       const rest = links.slice(index + 1);
       if (outcome.kind !== 'rejected') return run.result();

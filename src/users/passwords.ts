@@ -1,12 +1,13 @@
 /**
  * Password hashes: argon2id in PHC strings (https://github.com/P-H-C/phc-string-format), as other tools write them too.
- * Hashing takes a thread and memory, so few run at once; an unknown user's password is hashed like any other.
+ * Hashing takes a thread and memory, so few run at once; an unknown user's password takes as long to find wrong.
  */
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Failure } from '../core/failure.ts';
 import type { Secret } from '../core/secret.ts';
 import { Semaphore } from '../remote/semaphore.ts';
+import { TimingDecoy } from '../remote/timing-decoy.ts';
 
 /** What came of a check; `overloaded` and `aborted` say nothing about the password. */
 export type PasswordCheck = 'match' | 'mismatch' | 'overloaded' | 'aborted';
@@ -21,6 +22,9 @@ interface Hash {
 
 const maxAtOnce = 3;
 const maxQueue = 200;
+/** Of a check, in milliseconds, as long as none has been timed. */
+const usualTime = 60;
+const decoy = new TimingDecoy();
 const turns = new Semaphore(maxAtOnce, maxQueue, { message: 'too many passwords wait to be checked' });
 const maxPassword = 4096;
 const saltLength = 16;
@@ -50,19 +54,34 @@ export function isPasswordHash(text: string): boolean {
   return parseHash(text) !== undefined;
 }
 
-/** Checks a password against a hash; without a hash, works as long and finds a mismatch. */
+/** Whoever waits for a check; `isMoot` where its answer will be an outage, whatever comes of it. */
+export interface CheckTerms {
+  readonly signal?: AbortSignal | undefined;
+  readonly isMoot?: boolean | undefined;
+}
+
+/**
+ * Checks a password against a hash. Without one it finds a mismatch, and takes as long: it works where the machine has nothing
+ * to do, and else only waits, so that names that nobody has never keep out somebody who is there.
+ */
 export async function checkPassword(
   password: Secret,
   hash: string | undefined,
-  signal?: AbortSignal,
+  { signal, isMoot = false }: CheckTerms = {},
 ): Promise<PasswordCheck> {
   const known = hash === undefined ? undefined : parseHash(hash);
+  if (!known && (isMoot || !turns.isFree)) {
+    await decoy.spend(signal, usualTime);
+    return signal?.aborted ? 'aborted' : 'mismatch';
+  }
+  const startedAt = performance.now();
   try {
     return await turns.run(signal, async () => {
       const text = password.reveal();
       const isTooLong = text.length > maxPassword;
       const expected = known ?? dummy;
       const tag = await derive(isTooLong ? '' : text, expected);
+      if (known || !decoy.isReady) decoy.note(performance.now() - startedAt);
       return timingSafeEqual(tag, expected.tag) && known !== undefined && !isTooLong ? 'match' : 'mismatch';
     });
   } catch (error) {

@@ -4,7 +4,7 @@ import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { canonicalUsername } from '../core/principal.ts';
 import type { Secret } from '../core/secret.ts';
-import { checkPassword, hashPassword } from './passwords.ts';
+import { type CheckTerms, checkPassword, hashPassword } from './passwords.ts';
 import { replaceFile, withFileLock } from './safe-write.ts';
 import { editUsers, type LocalUser, nameProblem, parseUsers, type UserChange } from './users-document.ts';
 
@@ -60,9 +60,9 @@ export class UsersFile {
   }
 
   /** Checks a name and a password; takes as long for a name that is not there. */
-  async verify(username: string, password: Secret, signal?: AbortSignal): Promise<UserCheck> {
+  async verify(username: string, password: Secret, terms?: CheckTerms): Promise<UserCheck> {
     const user = this.find(username);
-    const check = await checkPassword(password, user?.password, signal);
+    const check = await checkPassword(password, user?.password, terms);
     if (check === 'overloaded' || check === 'aborted') return { kind: check };
     if (user?.password === undefined) return { kind: 'unknown-user' };
     if (check === 'mismatch') return { kind: 'wrong-password' };

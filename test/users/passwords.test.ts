@@ -73,15 +73,37 @@ test('a queue that is full says so, and callers who leave make room', async () =
   const hash = await hashPassword(new Secret('right'));
   const leaving = new AbortController();
   const patient = Array.from({ length: 3 }, () => checkPassword(new Secret('right'), hash));
-  const waiting = Array.from({ length: 200 }, () => checkPassword(new Secret('right'), hash, leaving.signal));
+  const waiting = Array.from({ length: 200 }, () =>
+    checkPassword(new Secret('right'), hash, { signal: leaving.signal }),
+  );
   assert.equal(await checkPassword(new Secret('right'), hash), 'overloaded');
   leaving.abort();
   assert.deepEqual(new Set(await Promise.all(waiting)), new Set(['aborted']));
   assert.deepEqual(await Promise.all(patient), ['match', 'match', 'match']);
-  assert.equal(await checkPassword(new Secret('right'), hash, AbortSignal.abort()), 'aborted');
+  assert.equal(await checkPassword(new Secret('right'), hash, { signal: AbortSignal.abort() }), 'aborted');
   const late = Array.from({ length: 8 }, (_, i) => checkPassword(new Secret(i % 2 ? 'right' : 'wrong'), hash));
   assert.deepEqual(
     await Promise.all(late),
     Array.from({ length: 8 }, (_, i) => (i % 2 ? 'match' : 'mismatch')),
   );
+});
+
+test('names that nobody has never keep out somebody who is there, and are not told apart by a full queue', async () => {
+  const hash = await hashPassword(new Secret('right'));
+  const start = performance.now();
+  const strangers = Array.from({ length: 500 }, () => checkPassword(new Secret('wrong'), undefined));
+  const known = Array.from({ length: 3 }, () => checkPassword(new Secret('right'), hash));
+  assert.deepEqual(await Promise.all(known), ['match', 'match', 'match']);
+  const waited = performance.now() - start;
+  assert.deepEqual(new Set(await Promise.all(strangers)), new Set(['mismatch']));
+  assert.ok(waited < 2000, `${waited} ms`);
+});
+
+test('a check whose answer will be an outage costs no work, and takes its time', async () => {
+  await checkPassword(new Secret('wrong'), await hashPassword(new Secret('right')));
+  const [before, start] = [process.cpuUsage(), performance.now()];
+  await Promise.all(Array.from({ length: 50 }, () => checkPassword(new Secret('wrong'), undefined, { isMoot: true })));
+  const { user, system } = process.cpuUsage(before);
+  assert.ok(performance.now() - start > 10, 'it takes the time of a check');
+  assert.ok((user + system) / 1000 < 500, `${user + system} µs for fifty`);
 });

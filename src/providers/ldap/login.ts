@@ -5,6 +5,7 @@ import type { Amr } from '../../core/principal.ts';
 import type { Credentials } from '../../core/provider.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { Deadline } from '../../remote/deadline.ts';
+import { TimingDecoy } from '../../remote/timing-decoy.ts';
 import { type BindVerdict, bindUser, isUsablePassword } from './bind.ts';
 import type { Connection } from './connection.ts';
 import type { Directory } from './directory.ts';
@@ -12,7 +13,6 @@ import { type DirectoryEntry, subjectOf } from './entry.ts';
 import { type GroupSource, readGroups } from './groups.ts';
 import type { AttributeMap } from './options.ts';
 import { changeActiveDirectoryPassword, changeOwnPassword, type PasswordChange } from './password-change.ts';
-import { Decoy } from './timing-decoy.ts';
 import type { Server } from './transport.ts';
 import { type FoundUser, findUser, type UserSearch } from './user-search.ts';
 
@@ -32,7 +32,7 @@ const nobody = 'cn=gatehouse-nobody';
 /** Logs users in against one directory. */
 export class DirectoryLogin {
   readonly #options: LoginOptions;
-  readonly #decoy = new Decoy();
+  readonly #decoy = new TimingDecoy();
 
   constructor(options: LoginOptions) {
     this.#options = options;
@@ -44,7 +44,8 @@ export class DirectoryLogin {
     const name = searchable(username);
     const found = name === undefined ? nobodyFound : await this.#find(name, deadline);
     if (name === undefined || found.kind !== 'found') {
-      await this.#decoy.spend(deadline.signal, () => this.#refusedBind(password, deadline));
+      if (this.#decoy.isReady) await this.#decoy.spend(deadline.signal, 0);
+      else await this.#refusedBind(password, deadline);
       return unknownUser;
     }
     const verdict = await this.#bind(found.entry, found.server, password, newPassword, deadline);

@@ -20,11 +20,11 @@ class LocalProvider implements Provider {
     this.#realm = realm;
   }
 
-  async attempt({ stage, credentials, signal }: Attempt): Promise<Outcome> {
+  async attempt({ stage, credentials, signal, isMoot }: Attempt): Promise<Outcome> {
     if (stage !== 'credentials' || !credentials) {
       return { kind: 'challenge', offers: [{ via: 'form', form: 'password' }] };
     }
-    const check = await this.#users.verify(credentials.username, credentials.password, signal);
+    const check = await this.#users.verify(credentials.username, credentials.password, { signal, isMoot });
     switch (check.kind) {
       case 'match':
         return { kind: 'authenticated', assertion: this.#assert(check.user) };
