@@ -1,31 +1,44 @@
 /**
  * What `npm start` runs. Without a configuration of the operator's own: the one in `config/`, with a demo contact center
- * behind it and accounts to try it. With `--config` or GATEHOUSE_CONFIG: the gateway, and nothing else.
+ * behind it and accounts to try it; all that the demo keeps is in `config/demo/`. With `--config` or GATEHOUSE_CONFIG: the
+ * gateway, and nothing else. Either way its first words are for whoever reads the terminal, or the log of it.
  */
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Terminal } from '../src/cli/command.ts';
 import { readConfiguration } from '../src/cli/configuration.ts';
 import { main } from '../src/cli/main.ts';
+import { welcomeText } from '../src/cli/welcome.ts';
 import { OperatorError } from '../src/core/errors.ts';
 import type { Document } from '../src/gateway/document.ts';
-import { type Account, makeAccounts } from './demo/accounts.ts';
+import { type DemoAccount, makeAccounts, readAccounts } from './demo/accounts.ts';
 import { type Demo, startDemo } from './demo/server.ts';
 
 /** Where the routes of `config/gatehouse.yaml` expect the demo. */
 const demoPort = 8070;
 const config = path.resolve(import.meta.dirname, '..', 'config');
 const defaultFile = path.join(config, 'gatehouse.yaml');
-const passwordsFile = path.join(config, 'demo-passwords.txt');
+const passwordsFile = path.join(config, 'demo', 'passwords.txt');
+/** Where an older demo kept its passwords, beside a users file that a site may take for its own. */
+const formerPasswords = path.join(config, 'demo-passwords.txt');
 
 const parameters = process.argv.slice(2);
 const isOwn = parameters.some((parameter) => /^(?:--config(?:=.*)?|-c.*|--help|-h)$/.test(parameter));
 
-process.exitCode = isOwn || process.env.GATEHOUSE_CONFIG ? await main(['serve', ...parameters]) : await serveDefault();
+process.exitCode =
+  isOwn || process.env.GATEHOUSE_CONFIG ? await main(['serve', ...parameters], terminal(true)) : await serveDefault();
+
+/** The process's own, which `gatehouse serve` greets or does not. */
+function terminal(isGreeted: boolean): Terminal {
+  const { stdin, stdout, stderr, env } = process;
+  return { stdin, stdout, stderr: { isTTY: isGreeted, write: (text) => stderr.write(text) }, env };
+}
 
 async function serveDefault(): Promise<number> {
-  const serve = (): Promise<number> => main(['serve', '--config', defaultFile, ...parameters]);
+  const serve = (): Promise<number> => main(['serve', '--config', defaultFile, ...parameters], terminal(false));
   const reading = readConfiguration(defaultFile, process.env);
   // A configuration that is wrong, or that somebody made their own, is for the gateway alone.
   if (reading.kind === 'invalid' || !leadsToDemo(reading.document)) return serve();
@@ -35,7 +48,7 @@ async function serveDefault(): Promise<number> {
     demo = await startDemo({ port: demoPort, gatewayUrl: document.server.publicUrl.href });
     endWithSignals(demo);
     const users = usersFileOf(document);
-    const accounts = users === undefined ? undefined : await makeAccounts(users, passwordsFile);
+    const accounts = users === undefined ? [] : await accountsOf(users);
     const isTaken = await accepts(document);
     const result = serve();
     // Where another program answers already, the gateway's own message about the port is all there is to say.
@@ -87,23 +100,20 @@ async function whenReady(document: Document): Promise<void> {
   while (!(await accepts(document))) await delay(50, undefined, { ref: false });
 }
 
-function welcome({ server, admin }: Document, accounts: readonly Account[] | undefined): void {
-  const known = path.relative(process.cwd(), passwordsFile);
-  const lines = accounts
-    ? [
-        ...accounts.map(({ username, password, role }) => `${username.padEnd(13)}${password}   ${role}`),
-        '',
-        `These passwords are kept in ${known}.`,
-      ]
-    : [`Users and passwords are those of the first start: see ${known}.`];
-  const text = [
-    'Gatehouse is running, with a demo contact center behind it.',
-    '',
-    `Open       ${server.publicUrl.href}`,
-    `Operator   ${admin.listen.href}health/ready`,
-    '',
-    ...lines,
-    'Ctrl-C stops everything.',
+/** The accounts of the first start, those of which somebody has changed the password included. */
+async function accountsOf(users: string): Promise<readonly DemoAccount[]> {
+  return (await makeAccounts(users, passwordsFile)) ?? (await readAccounts(users, passwordsFile));
+}
+
+function welcome({ server, admin, audit }: Document, accounts: readonly DemoAccount[]): void {
+  const shown = (file: string): string => path.relative(process.cwd(), file);
+  const lines = accounts.map(({ username, password, role }) => `${username.padEnd(13)}${password}   ${role}`.trimEnd());
+  const former = `${shown(formerPasswords)} is of an earlier demo: remove it with ${shown(path.join(config, 'users.yaml'))}.`;
+  const more = [
+    ...(accounts.length > 0 ? [...lines, '', `These passwords are kept in ${shown(passwordsFile)}.`] : []),
+    ...(audit.to.startsWith('/') ? [`Who did what is written to ${shown(audit.to)}.`] : []),
+    ...(existsSync(formerPasswords) ? [former] : []),
   ];
-  console.log(`\n${text.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`);
+  const title = 'Gatehouse is running, with a demo contact center behind it.';
+  console.log(welcomeText({ title, publicUrl: server.publicUrl, admin: admin.listen, more }));
 }

@@ -1,14 +1,15 @@
 /** The demo's accounts: made once, with passwords that are written to a file of their own and nowhere else. */
 import { randomInt } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Log } from '../../src/core/log.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { UsersFile } from '../../src/users/users-file.ts';
 
-/** A name with its generated password. */
-export interface Account {
+/** A name with its password. */
+export interface DemoAccount {
   readonly username: string;
+  /** As first set; words in its place where it is another by now. */
   readonly password: string;
   /** What it is for, in a word or two. */
   readonly role: string;
@@ -29,7 +30,10 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () =>
  *
  * The passwords are on disk before the users file takes its name: a start that was interrupted begins anew.
  */
-export async function makeAccounts(usersFile: string, passwordsFile: string): Promise<readonly Account[] | undefined> {
+export async function makeAccounts(
+  usersFile: string,
+  passwordsFile: string,
+): Promise<readonly DemoAccount[] | undefined> {
   if (existsSync(usersFile)) return undefined;
   const accounts = people.map(({ username, role }) => ({ username, role, password: readablePassword() }));
   const unfinished = `${usersFile}.${process.pid}.new`;
@@ -48,7 +52,23 @@ export async function makeAccounts(usersFile: string, passwordsFile: string): Pr
   return accounts;
 }
 
-function writePasswords(file: string, accounts: readonly Account[]): void {
+/** The accounts of the first start with their passwords, each of which is tried; none where the file is gone. */
+export async function readAccounts(usersFile: string, passwordsFile: string): Promise<readonly DemoAccount[]> {
+  if (!existsSync(passwordsFile)) return [];
+  const text = readFileSync(passwordsFile, 'utf8');
+  const users = new UsersFile(usersFile, { log: silent });
+  users.open();
+  const accounts: DemoAccount[] = [];
+  for (const { username, role } of people) {
+    const [, password] = new RegExp(`^${username} +(\\S+)$`, 'm').exec(text) ?? [];
+    if (password === undefined) continue;
+    const { kind } = await users.verify(username, new Secret(password));
+    accounts.push({ username, role, password: kind === 'match' ? password : '(has been changed)' });
+  }
+  return accounts;
+}
+
+function writePasswords(file: string, accounts: readonly DemoAccount[]): void {
   const lines = accounts.map(({ username, password }) => `${username.padEnd(14)}${password}`);
   const text = ['# The passwords of the demo, as first set. Change one: gatehouse users passwd NAME', ...lines, ''];
   rmSync(file, { force: true });

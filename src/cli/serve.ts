@@ -3,6 +3,7 @@
 import { startStandalone } from '../runtime/standalone.ts';
 import type { Command, Invocation } from './command.ts';
 import { configOption, readConfiguration, requireConfiguration } from './configuration.ts';
+import { welcomeText } from './welcome.ts';
 
 /** Ends when the process is told to stop, or with what stands in the way of a start. */
 export const serve: Command = {
@@ -35,6 +36,10 @@ async function runServe(invocation: Invocation): Promise<number> {
     },
     'the gateway is ready',
   );
+  const { stderr } = invocation.terminal;
+  const { publicUrl } = document.server;
+  if (stderr.isTTY)
+    stderr.write(welcomeText({ title: 'Gatehouse is running.', publicUrl, admin: running.adminAddress }));
   const reload = (): void => void running.reload({ actor: 'signal' });
   process.on('SIGHUP', reload);
   await stopSignal();

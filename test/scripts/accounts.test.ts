@@ -1,9 +1,9 @@
 /** The demo's accounts: made once, readable by their owner only, and good for signing in. */
 import assert from 'node:assert/strict';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { makeAccounts } from '../../scripts/demo/accounts.ts';
+import { makeAccounts, readAccounts } from '../../scripts/demo/accounts.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { UsersFile } from '../../src/users/users-file.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
@@ -61,4 +61,16 @@ test('demo accounts: a start that was interrupted before the users file was ther
   const accounts = await makeAccounts(users, passwords);
   assert.equal(accounts?.length, 3);
   assert.doesNotMatch(await readFile(passwords, 'utf8'), /left-over/);
+});
+
+test('demo accounts: later starts know the passwords, but for one that was changed', async (t) => {
+  const { users, passwords } = await files(t);
+  const accounts = await makeAccounts(users, passwords);
+  assert.deepEqual(await readAccounts(users, passwords), accounts);
+  await new UsersFile(users, { log: collectLog().log }).setPassword('agent1', new Secret('another-one-4417'));
+  const [agent, ...others] = await readAccounts(users, passwords);
+  assert.equal(agent?.password, '(has been changed)');
+  assert.deepEqual(others, accounts?.slice(1));
+  await rm(passwords);
+  assert.deepEqual(await readAccounts(users, passwords), []);
 });

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { readConfiguration } from '../../src/cli/configuration.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
 import { until } from '../support/tools/poll.ts';
 
@@ -38,6 +39,12 @@ for (const how of ['--config', 'GATEHOUSE_CONFIG'])
     const { child, said, ended } =
       how === '--config' ? start(t, ['--config', file]) : start(t, [], { GATEHOUSE_CONFIG: file });
     await until('the gateway is ready', () => said.text.includes('the gateway is ready'));
+    await until('its address is said in words', () => /^ {2}Open +http:\/\/localhost:8080\/$/m.test(said.text));
+    assert.match(said.text, /^ {2}Operator +http:\/\/127\.0\.0\.1:[1-9]\d*\/health\/ready$/m);
+    child.kill('SIGUSR1');
+    child.kill('SIGHUP');
+    await until('the signals have come', () => said.text.includes('was reloaded'));
+    assert.doesNotMatch(said.text, /debugger/i);
     child.kill('SIGTERM');
     assert.equal(await ended, 0);
     assert.doesNotMatch(said.text, /demo/);
@@ -49,4 +56,15 @@ test('start: a configuration that is missing is named, and the exit code says so
   const { said, ended } = start(t, ['--config', path.join(folder, 'nowhere.yaml')]);
   assert.equal(await ended, 1);
   assert.match(said.text, /nowhere\.yaml/);
+});
+
+test('start: the demo shares no account, no session and no record with a site in config/', () => {
+  const config = path.resolve(import.meta.dirname, '../../config');
+  const reading = readConfiguration(path.join(config, 'gatehouse.yaml'), {});
+  assert.equal(reading.kind, 'ok');
+  const { providers, session, audit } = reading.document;
+  const { local } = providers as unknown as Record<string, { users: string }>;
+  const store = session.store as { path: string };
+  for (const kept of [local?.users, store.path, audit.to])
+    assert.equal(path.relative(config, kept ?? '').split(path.sep)[0], 'demo', kept);
 });
