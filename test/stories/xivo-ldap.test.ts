@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { serveSite, trustStoreOptions, type XivoSite, xivoSite } from '../support/scenes/xivo-site.ts';
+import { needsKdc, startKdc } from '../support/servers/kdc.ts';
 import { needsSlapd, type Slapd, startSlapd } from '../support/servers/slapd.ts';
 import { testCertificates } from '../support/tools/certificates.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
@@ -69,6 +70,26 @@ story('a user of the directory signs in, and each application receives who it is
   assert.equal((await visitor().signIn('alice', 'wrong')).status, 401);
   assert.equal((await visitor().signIn('xuc', 'right')).status, 401, 'xuc is for programs');
   assert.equal((await visitor().fetch('/any')).status, 401);
+});
+
+test('xivo: a ticket of somebody whom the directory does not know lets nobody in', needsKdc, async (t) => {
+  const slapd = await startSlapd(t, { people: people.filter(({ uid }) => uid === 'alice') });
+  const kdc = await startKdc(t);
+  const java = [
+    '-Dsecured.krb5.principal=HTTP/localhost',
+    `-Dsecured.krb5.keyTab=${await kdc.keytab(['HTTP/localhost'])} -Djava.security.krb5.conf=${kdc.krb5Config}`,
+  ];
+  const settings = await site(t, slapd, { env: { USE_SSO: 'true', JAVA_OPTS: java.join(' ') } });
+  const { visitor, log } = await serveSite(t, settings);
+  const open = async (user: string): Promise<number> => {
+    const headers = { authorization: `Negotiate ${await kdc.token(user)}` };
+    return (await visitor().open('/fingerboard/', { headers })).status;
+  };
+  assert.equal(await open('alice'), 200, log());
+  assert.deepEqual(settings.upstream.received.at(-1)?.values('x-remote-email'), ['alice@example.com']);
+  const before = settings.upstream.received.length;
+  assert.notEqual(await open('bob'), 200);
+  assert.equal(settings.upstream.received.length, before, 'bob has a ticket and is in no directory');
 });
 
 story('the local accounts are asked after any failure of LDAP, and xivo = "" switches them off', async (t) => {

@@ -1,8 +1,10 @@
 /** `gatehouse import xivo`: XiVO's `custom.env`, `docker-xivocc.yml` and `xuc.conf`, printed as `gatehouse.yaml`. */
 import { existsSync } from 'node:fs';
+import { nearest, slipsBetween } from '../../config/nearest.ts';
 import { OperatorError } from '../../core/errors.ts';
 import { readCompose } from '../../interop/xivo/compose.ts';
-import { readEnvFile, type Setting, type Untranslated } from '../../interop/xivo/settings.ts';
+import { readEnvFile } from '../../interop/xivo/env-file.ts';
+import type { Setting, Untranslated } from '../../interop/xivo/settings.ts';
 import { translateXivo, xivoVariables } from '../../interop/xivo/xivo.ts';
 import { xivoYaml } from '../../interop/xivo/yaml.ts';
 import { type Invocation, textOption } from '../command.ts';
@@ -32,7 +34,7 @@ export const importXivo: Importer = {
 
 async function runImportXivo(invocation: Invocation): Promise<number> {
   const { terminal, positionals, values } = invocation;
-  const { settings, untranslated, hostPath } = readSettings(invocation);
+  const { settings, untranslated, used, hostPath } = readSettings(invocation);
   const named = textOption(invocation, 'conf');
   const inside = settings.get('CONFIG_FILE');
   if (positionals.length > 0 || (settings.size === 0 && named === undefined)) {
@@ -60,7 +62,11 @@ async function runImportXivo(invocation: Invocation): Promise<number> {
     ),
     ...section(
       'not translated',
-      [...untranslated, ...translation.untranslated].map(({ origin, what, why }) => `${origin}  ${what}: ${why}`),
+      [
+        ...untranslated,
+        ...unusedOf(settings, new Set([...used, ...(conf?.used ?? [])])),
+        ...translation.untranslated,
+      ].map(({ origin, what, why }) => `${origin}  ${what}: ${why}`),
     ),
     ...section(
       'to know',
@@ -75,23 +81,34 @@ async function runImportXivo(invocation: Invocation): Promise<number> {
 function readSettings(invocation: Invocation) {
   const settings = new Map<string, Setting>();
   const untranslated: Untranslated[] = [];
+  const used = new Set<string>();
   const files = invocation.values.env;
   for (const file of Array.isArray(files) ? files.map(String) : []) {
-    const read = readEnvFile(textOf(file), file);
+    const read = readEnvFile(textOf(file, { escapesBytes: true }), file, settings);
     for (const [name, setting] of read.settings) settings.set(name, setting);
+    for (const name of read.used) used.add(name);
     untranslated.push(...read.untranslated);
   }
   const composeFile = textOption(invocation, 'compose');
   const compose = composeFile === undefined ? undefined : readCompose(textOf(composeFile), composeFile, settings);
   for (const [name, setting] of compose?.settings ?? []) settings.set(name, setting);
-  for (const [name, { origin }] of settings)
-    if (!xivoVariables.includes(name) && !name.startsWith('GATEHOUSE_'))
-      untranslated.push({
-        origin,
-        what: name,
-        why: 'ignored on purpose: it is not about signing in or routes, and XiVO goes on reading it itself',
-      });
-  return { settings, untranslated, hostPath: compose?.hostPath ?? ((path: string) => path) };
+  for (const name of compose?.used ?? []) used.add(name);
+  return { settings, untranslated, used, hostPath: compose?.hostPath ?? ((path: string) => path) };
+}
+
+/** The variables that nothing was made of, nor filled into anything. */
+function unusedOf(settings: ReadonlyMap<string, Setting>, used: ReadonlySet<string>): Untranslated[] {
+  return [...settings].flatMap(([name, { origin }]): Untranslated[] => {
+    if (xivoVariables.includes(name) || name.startsWith('GATEHOUSE_') || used.has(name)) return [];
+    const meant = nearest(
+      name,
+      xivoVariables.filter((one) => !settings.has(one)),
+    );
+    const isSlip = meant !== undefined && slipsBetween(name, meant) <= 2;
+    if (isSlip) return [{ origin, what: name, why: `XiVO has no such variable: did you mean ${meant}?` }];
+    const why = 'ignored on purpose: it is not about signing in or routes, and XiVO goes on reading it itself';
+    return [{ origin, what: name, why }];
+  });
 }
 
 function section(title: string, lines: readonly string[]): string[] {

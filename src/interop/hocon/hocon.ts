@@ -16,12 +16,18 @@ import { type HoconPlace, hoconError } from './tokens.ts';
 export interface HoconNode {
   readonly at: HoconPlace;
   readonly value: string | null | readonly HoconNode[] | ReadonlyMap<string, HoconNode>;
+  /** The environment variable that is all of it. */
+  readonly variable?: string;
+  /** A comment begins right behind it, without a blank, and it is not in quotes. */
+  readonly isCut?: true;
 }
 
 /** A file that was read. */
 export interface HoconFile {
   readonly root: ReadonlyMap<string, HoconNode>;
   readonly leftOut: readonly LeftOut[];
+  /** The environment variables that stand in it. */
+  readonly used: ReadonlySet<string>;
 }
 
 /** What a text is read with. */
@@ -37,8 +43,8 @@ export interface HoconOptions {
 /** Reads a text. Throws an OperatorError that names file, line and column. */
 export function readHocon(text: string, { file, env = {}, files = () => undefined }: HoconOptions): HoconFile {
   const { assignments, leftOut } = parseHocon(text.replaceAll('\r\n', '\n'), file, files);
-  const root = new Resolver(assignments, env).root();
-  return { root, leftOut };
+  const resolver = new Resolver(assignments, env);
+  return { root: resolver.root(), leftOut, used: resolver.used };
 }
 
 /** The value at a path of keys; undefined when there is none. */
@@ -68,6 +74,7 @@ const maxSteps = 100_000;
 class Resolver {
   readonly #assignments: readonly HoconAssignment[];
   readonly #env: Readonly<Record<string, string | undefined>>;
+  readonly used = new Set<string>();
   /** The assignments whose values are being worked out: a substitution in one sees only what stands before it. */
   readonly #underWay = new Set<HoconAssignment>();
   #steps = 0;
@@ -132,7 +139,13 @@ class Resolver {
     // Blanks around a value that is not in quotes are not a part of it.
     const start = only?.kind === 'text' && !only.isQuoted ? text.trimStart() : text;
     const last = parts.at(-1);
-    return { at, value: last?.kind === 'text' && !last.isQuoted ? start.trimEnd() : start };
+    const variable = only?.kind === 'substitution' && parts.length === 1 ? solid[0]?.variable : undefined;
+    return {
+      at,
+      value: last?.kind === 'text' && !last.isQuoted ? start.trimEnd() : start,
+      ...(variable !== undefined && { variable }),
+      ...(last?.kind === 'text' && last.isCut && { isCut: true }),
+    };
   }
 
   #part(part: HoconPart, at: HoconPlace): HoconNode | undefined {
@@ -160,7 +173,9 @@ class Resolver {
 
   #fromEnvironment(name: string, at: HoconPlace): HoconNode | undefined {
     const value = this.#env[name];
-    return value === undefined ? undefined : { at, value };
+    if (value === undefined) return undefined;
+    this.used.add(name);
+    return { at, value, variable: name };
   }
 }
 

@@ -8,7 +8,7 @@ import { type HoconPlace, type HoconToken, hoconError, hoconTokens } from './tok
 
 /** One part of a value; several of them in a row are joined. */
 export type HoconPart =
-  | { readonly kind: 'text'; readonly text: string; readonly isQuoted: boolean }
+  | { readonly kind: 'text'; readonly text: string; readonly isQuoted: boolean; readonly isCut: boolean }
   | {
       readonly kind: 'substitution';
       readonly path: readonly string[];
@@ -182,7 +182,7 @@ class Parser {
           'put the value in quotes; or, when the next setting begins here, put that on a line of its own',
         );
       else if (token.kind === 'text' || token.kind === 'space' || token.kind === 'quoted') {
-        parts.push({ kind: 'text', text: token.text, isQuoted: token.kind === 'quoted' });
+        parts.push({ kind: 'text', text: token.text, isQuoted: token.kind === 'quoted', isCut: token.isCut === true });
         this.#at += 1;
       } else if (token.kind === 'substitution') {
         const path = token.text.replaceAll('"', '').split('.');

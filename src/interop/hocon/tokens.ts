@@ -14,6 +14,8 @@ export interface HoconToken extends HoconPlace {
   readonly text: string;
   /** For a substitution: `${?…}` may lead nowhere. */
   readonly isOptional?: boolean;
+  /** For a word: a comment begins right behind it, without a blank. */
+  readonly isCut?: boolean;
 }
 
 /** What stops the reading of a file, with its place in front. */
@@ -55,8 +57,10 @@ export function hoconTokens(text: string, file: string): HoconToken[] {
     if (!match) throw strangeSign(text.charAt(at), place());
     const token = tokenOf(match.groups ?? {}, place());
     const [whole] = match;
+    const last = tokens.at(-1);
     if (token) requireText(whole, token);
     if (token) tokens.push(token);
+    else if (last?.kind === 'text') tokens.splice(-1, 1, { ...last, isCut: true });
     const breaks = whole.split('\n').length - 1;
     if (breaks > 0) lineStart = at + whole.lastIndexOf('\n') + 1;
     line += breaks;

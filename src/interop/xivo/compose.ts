@@ -1,7 +1,8 @@
 /** The parts of a compose file (`docker-xivocc.yml`) that XiVO's settings stand in: environment and volumes of its services. */
 import { dirname, resolve } from 'node:path';
-import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Pair, parseDocument } from 'yaml';
 import { OperatorError } from '../../core/errors.ts';
+import { Variables } from './env-file.ts';
 import type { Setting, Settings } from './settings.ts';
 
 /** What a compose file says. */
@@ -9,13 +10,16 @@ export interface ComposeReading {
   readonly settings: Settings;
   /** Where the host has what a container names by this path; the path itself when no volume holds it. */
   readonly hostPath: (path: string) => string;
+  /** The variables that others are made of. */
+  readonly used: ReadonlySet<string>;
 }
 
 /** The services whose settings are read; what the first says counts before what the second says. */
 const services = ['xuc', 'xucmgt'] as const;
 
 /** Reads a compose file; `${NAME}` stands for what `variables` say. Throws an OperatorError for what is no compose file. */
-export function readCompose(text: string, file: string, variables: Settings): ComposeReading {
+export function readCompose(text: string, file: string, known: Settings): ComposeReading {
+  const variables = new Variables((name) => known.get(name)?.value);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [error] = document.errors;
@@ -27,31 +31,30 @@ export function readCompose(text: string, file: string, variables: Settings): Co
   };
   const settings = new Map<string, Setting>();
   const volumes: (readonly [inside: string, outside: string])[] = [];
+  const root = { document, node: document.contents };
+  const all = document.has('services') ? partOf(root, 'services') : root;
   for (const service of services) {
-    const at = ['services', service].slice(document.has('services') ? 0 : 1);
-    for (const { name, value, node } of entriesOf(document.getIn([...at, 'environment'], true))) {
-      const filled = fill(value, variables);
-      if (filled !== '' && !settings.has(name)) settings.set(name, { value: filled, origin: place(node) });
+    const at = partOf(all, service);
+    for (const { name, value, node } of entriesOf(partOf(at, 'environment'))) {
+      const filled = variables.fill(value);
+      if (filled === '' || settings.has(name)) continue;
+      settings.set(name, { value: filled, origin: place(node), ...(filled !== value && { written: value }) });
     }
-    for (const written of writtenVolumes(document.getIn([...at, 'volumes'], true))) {
-      const [outside = '', inside = ''] = written.flatMap((part) => fill(part, variables).split(':'));
+    for (const written of writtenVolumes(partOf(at, 'volumes').node)) {
+      const [outside = '', inside = ''] = written.flatMap((part) => variables.fill(part).split(':'));
       if (!/^\.{0,2}\//.test(outside) || !inside.startsWith('/')) continue;
       volumes.push([inside, outside.startsWith('/') ? outside : resolve(dirname(file), outside)]);
     }
   }
-  mergeClients(
-    settings,
-    entriesOf(document.getIn(['services', 'xucmgt', 'environment'].slice(document.has('services') ? 0 : 1), true)),
-    variables,
-  );
+  mergeClients(settings, entriesOf(partOf(partOf(all, 'xucmgt'), 'environment')), variables);
   const byLength = volumes.toSorted(([left], [right]) => right.length - left.length);
-  return { settings, hostPath: (path) => hostPathOf(path, byLength) };
+  return { settings, hostPath: (path) => hostPathOf(path, byLength), used: variables.used };
 }
 
 /** The client that browsers sign in with is xucmgt's; those whose tokens xuc takes are accepted beside it. */
-function mergeClients(settings: Map<string, Setting>, entries: readonly Entry[], variables: Settings): void {
+function mergeClients(settings: Map<string, Setting>, entries: readonly Entry[], variables: Variables): void {
   const written = entries.find(({ name }) => name === 'OIDC_CLIENT_ID')?.value;
-  const own = written && fill(written, variables);
+  const own = written && variables.fill(written);
   const all = settings.get('OIDC_CLIENT_ID');
   if (!own || !all) return;
   const others = all.value.split(',').filter((id) => id.trim() !== own);
@@ -64,10 +67,31 @@ interface Entry {
   readonly node: unknown;
 }
 
+/** A part of a document: an anchor stands for what it names, and `<<` for the keys that are not there themselves. */
+interface Part {
+  readonly document: Document;
+  readonly node: unknown;
+}
+
+function partOf({ document, node }: Part, name: string): Part {
+  const found = pairsOf({ document, node }).find(({ key }) => isScalar(key) && String(key.value) === name);
+  const value: unknown = isAlias(found?.value) ? found.value.resolve(document) : found?.value;
+  return { document, node: value };
+}
+
+/** The keys of a mapping, its own before those that are merged in. */
+function pairsOf({ document, node }: Part): readonly Pair[] {
+  const map: unknown = isAlias(node) ? node.resolve(document) : node;
+  if (!isMap(map)) return [];
+  const isMerge = ({ key }: Pair): boolean => isScalar(key) && key.value === '<<';
+  const merged = map.items.filter(isMerge).flatMap(({ value }) => (isSeq(value) ? value.items : [value]));
+  return [...map.items.filter((pair) => !isMerge(pair)), ...merged.flatMap((one) => pairsOf({ document, node: one }))];
+}
+
 /** `environment:` as a list of NAME=VALUE or as a mapping. */
-function entriesOf(node: unknown): Entry[] {
+function entriesOf({ document, node }: Part): Entry[] {
   if (isMap(node))
-    return node.items.flatMap(({ key, value }) =>
+    return pairsOf({ document, node }).flatMap(({ key, value }) =>
       isScalar(key) && isScalar(value)
         ? [{ name: String(key.value), value: String(value.value ?? ''), node: key }]
         : [],
@@ -96,13 +120,4 @@ function hostPathOf(path: string, volumes: readonly (readonly [inside: string, o
     if (path.startsWith(folder)) return `${outside.replace(/\/$/, '')}/${path.slice(folder.length)}`;
   }
   return path;
-}
-
-/** Compose's `${NAME}`, `${NAME:-default}` and `$NAME`; `$$` is a dollar sign. */
-function fill(text: string, variables: Settings): string {
-  return text.replace(
-    /\$(?:\$|\{(\w+)(?::?-([^}]*))?\}|(\w+))/g,
-    (whole, braced?: string, fallback?: string, plain?: string) =>
-      whole === '$$' ? '$' : (variables.get(braced ?? plain ?? '')?.value ?? fallback ?? ''),
-  );
 }

@@ -1,8 +1,9 @@
 /** XiVO's ways of signing in with a password: the LDAP directory of `xuc.conf`, and accounts of its own. */
+import { nearest, slipsBetween } from '../../config/nearest.ts';
 import { type HoconFile, type HoconNode, hoconAt } from '../hocon/hocon.ts';
 import { trustFor } from './java.ts';
 import type { XivoContext } from './single-sign-on.ts';
-import { isPlain } from './translation.ts';
+import { isPlain, type Translated, type Translation } from './translation.ts';
 
 const ldapKeys: Readonly<Record<string, string>> = {
   url: 'url',
@@ -34,11 +35,46 @@ export function translateLdap({ translation, plan, java }: XivoContext, conf: Ho
     if (!node) continue;
     if (typeof node.value !== 'string')
       translation.problem(hoconPlace(node), `authentication.ldap.${key} must be text`, 'put it in quotes');
-    else if (node.value !== '') plan.set(name, ours, node.value, hoconPlace(node));
+    else if (node.value !== '') plan.set(name, ours, node.value, hoconPlace(node), node.variable);
+    if (node.isCut) cautionOfCut(translation, ['providers', name, ours], node);
   }
+  nameSlips(translation, name, ldap.value);
   const url = hoconAt(ldap.value, 'url');
   const trust = typeof url?.value === 'string' ? trustFor(translation, java, url.value) : undefined;
-  if (trust) plan.set(name, 'ca', trust.ca, trust.origin);
+  if (trust) plan.set(name, 'ca', trust.ca, trust.origin, trust.variable);
+}
+
+/** HOCON ends a value without quotes at a comment, also where the sign was meant to be a part of it. */
+function cautionOfCut(translation: Translation, key: Translated['key'], node: HoconNode): void {
+  translation.caution({
+    key,
+    origin: hoconPlace(node),
+    message:
+      'a # or // stands in this value, which is not in quotes: HOCON takes what follows for a comment, and so does XiVO',
+    hint: 'put the whole value in quotes',
+  });
+}
+
+/** Names that differ from XiVO's by their letters' case or a slip: XiVO leaves such a setting out. */
+function nameSlips(translation: Translation, provider: string, ldap: ReadonlyMap<string, HoconNode>): void {
+  for (const [name, node] of ldap) {
+    const meant = meantBy(name, ldap);
+    if (meant === undefined) continue;
+    const message = `authentication.ldap.${name} is no setting of XiVO, and is left out: ${meant} is the right spelling`;
+    if (meant === 'url' || meant === 'searchBase') translation.problem(hoconPlace(node), message, `write ${meant}`);
+    else
+      translation.caution({ key: ['providers', provider], origin: hoconPlace(node), message, hint: `write ${meant}` });
+  }
+}
+
+/** The setting that a name is a slip of; undefined for one of XiVO's own, and for what is none. */
+function meantBy(name: string, given: ReadonlyMap<string, unknown>): string | undefined {
+  if (Object.hasOwn(ldapKeys, name)) return undefined;
+  const meant = nearest(
+    name,
+    Object.keys(ldapKeys).filter((one) => !given.has(one)),
+  );
+  return meant !== undefined && slipsBetween(name.toLowerCase(), meant.toLowerCase()) <= 2 ? meant : undefined;
 }
 
 /**
@@ -78,14 +114,20 @@ export function leaveOutOfConf({ translation }: XivoContext, conf: HoconFile): v
       const name = [...path, key].join('.');
       const isKnown =
         name === 'authentication.xivo' || (path.join('.') === 'authentication.ldap' && Object.hasOwn(ldapKeys, key));
+      const isSaid = path.join('.') === 'authentication.ldap' && meantBy(key, map) !== undefined;
       if (node.value instanceof Map) walk(node.value, [...path, key]);
-      else if (!isKnown) translation.leaveOut(`${node.at.file}:${node.at.line}`, name, whyNot(name));
+      else if (!isKnown && !isSaid) translation.leaveOut(`${node.at.file}:${node.at.line}`, name, whyNot(name));
     }
   };
   walk(conf.root, []);
 }
 
 function whyNot(name: string): string {
+  const [first = '', second = ''] = name.split('.');
+  const words = first === 'authentication' ? [second, 'ldap', 'xivo'] : [first, 'authentication'];
+  const [word = '', ...known] = words;
+  const meant = known.includes(word) ? undefined : known.find((one) => slipsBetween(word.toLowerCase(), one) <= 2);
+  if (meant !== undefined) return `XiVO has no such setting: did you mean ${name.replace(word, meant)}?`;
   if (name.startsWith('authentication.ldap.')) return 'it is no setting of LDAP that XiVO documents';
   if (name.startsWith('authentication.')) return 'it is no type of signing in that XiVO documents';
   return 'ignored on purpose: it is not about signing in, and XUC goes on reading it itself';

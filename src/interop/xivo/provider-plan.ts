@@ -52,8 +52,8 @@ export class ProviderPlan {
   }
 
   /** A value for a provider. */
-  set(provider: string, key: string, value: unknown, origin: string): void {
-    this.#translation.set(['providers', provider, key], value, origin);
+  set(provider: string, key: string, value: unknown, origin: string, variable?: string): void {
+    this.#translation.set(['providers', provider, key], value, origin, variable);
   }
 
   /** Adds the chain to the translation: what is there, without what is off, with what is new at its place in the order. */

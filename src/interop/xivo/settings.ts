@@ -1,10 +1,12 @@
-/** XiVO's settings as its operator wrote them: `custom.env`, the environment itself, and the words of `JAVA_OPTS`. */
+/** XiVO's settings as its operator wrote them: the environment itself, and the words of `JAVA_OPTS`. `custom.env` is `env-file.ts`'s. */
 import { OperatorError } from '../../core/errors.ts';
 
 /** A value and where it was given, such as `custom.env:3` or `environment XUC_HOST`. */
 export interface Setting {
   readonly value: string;
   readonly origin: string;
+  /** As it is written, before variables are filled in, where that is something else. */
+  readonly written?: string;
 }
 
 /** Settings by name. */
@@ -23,34 +25,6 @@ export function settingsOf(env: Readonly<Record<string, string | undefined>>): S
     value === undefined || value === '' ? [] : [[name, { value, origin: `environment ${name}` }]],
   );
   return new Map(set);
-}
-
-/**
- * Reads an env file as `docker run --env-file` does: a line is NAME=VALUE, the value is all that follows the sign, quotes and
- * closing blanks included; lines that begin with # are comments; the last of several lines with one name counts.
- */
-export function readEnvFile(text: string, file: string): { settings: Settings; untranslated: readonly Untranslated[] } {
-  const settings = new Map<string, Setting>();
-  const untranslated: Untranslated[] = [];
-  for (const [index, raw] of text
-    .replace(/^\ufeff/, '')
-    .split(/\r?\n/)
-    .entries()) {
-    const line = raw.trimStart();
-    const origin = `${file}:${index + 1}`;
-    if (line === '' || line.startsWith('#')) continue;
-    const [, name = '', value] = /^([^=]*)(?:=(.*))?$/s.exec(line) ?? [];
-    if (!/^[A-Za-z_][A-Za-z0-9_.-]*$/.test(name))
-      throw new OperatorError(
-        `${origin}  the line does not begin with the name of a variable`,
-        'write NAME=VALUE, without blanks around the sign',
-      );
-    if (value === undefined)
-      untranslated.push({ origin, what: name, why: 'it has no value here: docker takes it from its own environment' });
-    else if (value === '') settings.delete(name);
-    else settings.set(name, { value, origin });
-  }
-  return { settings, untranslated };
 }
 
 /** Cuts `JAVA_OPTS` into words, as the shell does that starts XUC: quotes group, a backslash takes the next sign as it is. */

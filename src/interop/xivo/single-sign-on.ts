@@ -94,7 +94,7 @@ export function translateCas({ translation, plan, settings, java }: XivoContext)
   if (url) {
     plan.set(name, 'url', url.value, url.origin);
     const trust = trustFor(translation, java, url.value);
-    if (trust) plan.set(name, 'ca', trust.ca, trust.origin);
+    if (trust) plan.set(name, 'ca', trust.ca, trust.origin, trust.variable);
     if (!translation.existing) translation.set(['login', 'default'], name, url.origin);
   }
   if (logout && isLoggedOut !== undefined) plan.set(name, 'logout', isLoggedOut, logout.origin);
@@ -136,7 +136,7 @@ export function translateOidc(context: XivoContext): void {
   if (issuer) {
     plan.set(name, 'issuer', issuer.value, issuer.origin);
     const trust = trustFor(translation, java, issuer.value);
-    if (trust) plan.set(name, 'ca', trust.ca, trust.origin);
+    if (trust) plan.set(name, 'ca', trust.ca, trust.origin, trust.variable);
   }
   translateClient(context, name);
   if (enable && isEnabled) translation.set(['login', 'default'], name, enable.origin);
@@ -174,3 +174,28 @@ function translateClient({ translation, plan, settings }: XivoContext, provider:
 function listOf(setting: Setting | undefined): string[] {
   return (setting?.value ?? '').split(',').flatMap((part) => part.trim() || []);
 }
+
+/**
+ * Who may sign in without typing: XiVO's manual has it that the user's name must be XiVO's. Where the settings have a directory,
+ * it is asked about everybody; where they have none nobody is, and that is said.
+ */
+export function translateExistence({ translation, plan }: XivoContext): void {
+  const directory = plan.wanted('ldap');
+  for (const type of ['kerberos', 'cas', 'oidc'] as const) {
+    const provider = plan.wanted(type);
+    if (!provider) continue;
+    const says = (key: string): boolean => translation.at('providers', provider.name, key) !== undefined;
+    if (directory) {
+      if (type === 'kerberos' && !says('lookup')) plan.set(provider.name, 'lookup', directory.name, directory.origin);
+      if (!says('mustExistIn')) plan.set(provider.name, 'mustExistIn', directory.name, directory.origin);
+    } else if (!says('mustExistIn'))
+      translation.caution({
+        key: ['providers', provider.name],
+        origin: provider.origin,
+        message: `whoever ${names[type]} signs in is let in: the settings have no directory to ask, so that the applications must know the user`,
+        hint: 'name a provider of type ldap or local under mustExistIn to have it asked',
+      });
+  }
+}
+
+const names = { kerberos: 'Kerberos', cas: 'CAS', oidc: 'the identity provider' } as const;

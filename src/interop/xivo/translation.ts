@@ -8,6 +8,8 @@ export interface Translated {
   /** As the file would write it; undefined removes the key. */
   readonly value: unknown;
   readonly origin: string;
+  /** Where the value, or the secret in it, is all of an environment variable of the site: its name. */
+  readonly variable?: string;
 }
 
 /** Something an operator should know of a translation, at the key it is about. */
@@ -44,8 +46,8 @@ export class Translation {
     return value;
   }
 
-  set(key: Translated['key'], value: unknown, origin: string): void {
-    this.values.push({ key, value, origin });
+  set(key: Translated['key'], value: unknown, origin: string, variable?: string): void {
+    this.values.push({ key, value, origin, ...(variable !== undefined && { variable }) });
   }
 
   leaveOut(origin: string, what: string, why: string): void {

@@ -8,7 +8,13 @@ import { leaveOutOfConf, translateLdap, translateLocal, translateTimeouts } from
 import { ProviderPlan } from './provider-plan.ts';
 import { hostVariables, translateRoutes } from './routes.ts';
 import type { Setting, Settings, Untranslated } from './settings.ts';
-import { translateCas, translateKerberos, translateOidc, type XivoContext } from './single-sign-on.ts';
+import {
+  translateCas,
+  translateExistence,
+  translateKerberos,
+  translateOidc,
+  type XivoContext,
+} from './single-sign-on.ts';
 import { type Caution, type Plain, type Translated, Translation } from './translation.ts';
 
 /** What is translated. */
@@ -92,6 +98,7 @@ export function translateXivo({
   translateOidc(context);
   translateLdap(context, conf);
   translateLocal(context, conf, usersFile);
+  translateExistence(context);
   plan.finish();
   translateTimeouts(context);
   translateReserved(translation, settings.get('AUTH_PREVENT_XUC_LOGIN'));

@@ -43,15 +43,17 @@ function sorted(data: Readonly<Record<string, unknown>>): Record<string, unknown
   return Object.fromEntries(Object.entries(data).toSorted(([left], [right]) => rank(left) - rank(right)));
 }
 
-function withoutSecrets({ key, value }: Translated, variables: { name: string; key: string }[]): unknown {
+function withoutSecrets({ key, value, variable }: Translated, variables: { name: string; key: string }[]): unknown {
   const replaced = (...names: readonly string[]): { env: string } => {
     const path = [...key, ...names];
-    const name = path
+    // The site's own name for it, where it has one.
+    const made = path
       .slice(1)
       .join('_')
       .replace(/([a-z])([A-Z])/g, '$1_$2')
       .replaceAll('-', '_')
       .toUpperCase();
+    const name = variable ?? made;
     variables.push({ name, key: path.join('.') });
     return { env: name };
   };

@@ -1,4 +1,5 @@
 /** `gatehouse import xivo`, and XiVO's environment in place of a file: both make the same gateway. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: HOCON and Compose write variables so.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -94,6 +95,57 @@ test('import xivo: passwords are left to the environment, and that is said; --se
   assert.match(without.err, /LDAP_CA_PASSWORD: the value of providers\.ldap\.ca\.password/);
   const withThem = await run(['import', 'xivo', '--env', env, '--compose', compose, '--secrets']);
   assert.match(withThem.out, /managerPassword: xxxxxxxxxx/);
+});
+
+test('import xivo: a password that is a variable keeps the site’s name for it, and a variable that was used is not ignored', async (t) => {
+  const folder = await temporaryFolder(t);
+  const at = (name: string, text: string): string => {
+    writeFileSync(path.join(folder, name), text);
+    return path.join(folder, name);
+  };
+  const env = at(
+    'custom.env',
+    'XUC_HOST=cc.example.com\nLDAP_HOST=dc1.example.com\nLDAP_READER_PASSWORD=pw-4711\nSTORE_PW=pw-0815\nUNUSED=1\nOIDC_SERVER_URI=x\n',
+  );
+  at(
+    'xuc.conf',
+    [
+      'authentication.ldap {',
+      '  url = "ldaps://"${LDAP_HOST}":636"',
+      '  searchBase = "dc=example"',
+      '  managerPassword = ${LDAP_READER_PASSWORD}',
+      '}',
+    ].join('\n'),
+  );
+  const java = '-Djavax.net.ssl.trustStore=/conf/t.p12 -Djavax.net.ssl.trustStorePassword=${STORE_PW}';
+  const xuc = { environment: { JAVA_OPTS: java, CONFIG_FILE: '/conf/xuc.conf' }, volumes: ['./:/conf'] };
+  const compose = at('docker-xivocc.yml', JSON.stringify({ services: { xuc } }));
+  const { out, err } = await run(['import', 'xivo', '--env', env, '--compose', compose]);
+  assert.match(out, /managerPassword: \{ env: LDAP_READER_PASSWORD \}/);
+  assert.match(out, /password: \{ env: STORE_PW \}/);
+  assert.match(err, /LDAP_READER_PASSWORD: the value of providers\.ldap\.managerPassword/);
+  assert.doesNotMatch(err, /(?:LDAP_HOST|LDAP_READER_PASSWORD|STORE_PW): ignored/);
+  assert.match(err, /custom\.env:5 {2}UNUSED: ignored on purpose/);
+  assert.match(err, /custom\.env:6 {2}OIDC_SERVER_URI: .*did you mean OIDC_SERVER_URL/);
+  assert.doesNotMatch(out + err, /pw-4711|pw-0815/);
+  assert.match((await run(['import', 'xivo', '--env', env, '--compose', compose, '--secrets'])).out, /: pw-4711 /);
+});
+
+test('import xivo: letters of another encoding may stand in comments, and are an error with their place elsewhere', async (t) => {
+  const folder = await temporaryFolder(t);
+  const at = (name: string, text: string): string => {
+    writeFileSync(path.join(folder, name), Buffer.from(text, 'latin1'));
+    return path.join(folder, name);
+  };
+  const env = at('custom.env', '# r\u00e9gion\nXUC_HOST=cc.example.com\n');
+  const ldap = 'authentication.ldap { url = "ldap://a:389", searchBase = "dc=a" }';
+  const good = await run(['import', 'xivo', '--env', env, '--conf', at('a.conf', `// d\u00e9j\u00e0\n${ldap}`)]);
+  assert.equal(good.code, 0, good.err);
+  const bad = await run(['import', 'xivo', '--env', env, '--conf', at('b.conf', ldap.replace('dc=a', 'dc=\u00e9'))]);
+  assert.equal(bad.code, 1);
+  assert.match(bad.err, /b\.conf:1:\d+ {2}the byte here is not UTF-8/);
+  const yaml = await run(['import', 'xivo', '--compose', at('c.yml', 'services:\n  xuc: { a: \u00e9 }')]);
+  assert.match(yaml.err, /c\.yml:2:13 {2}the file is not UTF-8/);
 });
 
 test('import xivo: the manual’s LDAP settings as they come out of a web page, all on one line, are refused with the place', async () => {

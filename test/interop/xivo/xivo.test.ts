@@ -1,4 +1,5 @@
 /** XiVO's settings as its manual shows them, each with the behaviour that the manual describes; alone, and over a file. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: env files and Compose write variables so.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -7,7 +8,8 @@ import { withOverrides } from '../../../src/config/overrides.ts';
 import { OperatorError } from '../../../src/core/errors.ts';
 import { readHocon } from '../../../src/interop/hocon/hocon.ts';
 import { readCompose } from '../../../src/interop/xivo/compose.ts';
-import { javaWords, readEnvFile, settingsOf } from '../../../src/interop/xivo/settings.ts';
+import { readEnvFile } from '../../../src/interop/xivo/env-file.ts';
+import { javaWords, settingsOf } from '../../../src/interop/xivo/settings.ts';
 import { isPlain, type Plain } from '../../../src/interop/xivo/translation.ts';
 import { defaultRealmOf, isXivoEnvironment, translateXivo, type XivoSources } from '../../../src/interop/xivo/xivo.ts';
 
@@ -280,7 +282,10 @@ test('xivo: a port is none beyond the last', () => {
 });
 
 test('xivo: every mistake is told at once, with its place', () => {
-  const { settings } = readEnvFile('# c\nXUC_HOST="xuc.mydomain"\nUSE_SSO=maybe\nLOGIN_TIMEOUT_MS=long', 'custom.env');
+  const { settings } = readEnvFile(
+    '# c\nXUC_HOST="\'xuc.mydomain\'"\nUSE_SSO=maybe\nLOGIN_TIMEOUT_MS=long',
+    'custom.env',
+  );
   refused(
     () => translateXivo({ settings }),
     /custom\.env:2 .*without quotes/,
@@ -309,6 +314,7 @@ test('xivo over a file: a setting goes to the one provider of its type, and ever
     type: 'cas',
     url: 'https://new',
     logout: true,
+    mustExistIn: 'directory',
     timeout: '7000ms',
   });
   assert.partialDeepStrictEqual(part(config, 'providers', 'directory'), {
@@ -375,35 +381,56 @@ test('xivo over a file: an environment without XiVO’s names changes nothing', 
   assert.equal(isXivoEnvironment(xuc), true);
 });
 
-test('xivo: an env file is read as docker reads it', () => {
-  const text = [
-    '# comment',
-    '',
-    '  A=1',
-    'B="quoted"',
-    "C='x' # not a comment",
-    'D=a=b=c',
-    'E=',
-    'F',
-    'A=2',
-    'G=trailing ',
-  ].join('\r\n');
-  const { settings, untranslated } = readEnvFile(text, 'custom.env');
+test('xivo: an env file is read as Compose reads it', () => {
+  const lines: readonly (readonly [line: string, name: string, value: string | undefined])[] = [
+    ['  A=1', 'A', '1'],
+    ['B="quoted"', 'B', 'quoted'],
+    ["C='x' # a comment", 'C', 'x'],
+    ['D=a=b=c', 'D', 'a=b=c'],
+    ['E=', 'E', undefined],
+    ['E=""', 'E', undefined],
+    ['G=trailing ', 'G', 'trailing'],
+    ['H=10.20.0.5 # the telephony server', 'H', '10.20.0.5'],
+    ['I=pa#ss', 'I', 'pa#ss'],
+    ['J=#first', 'J', '#first'],
+    ['export K=10.20.0.7', 'K', '10.20.0.7'],
+    ['L="a \\"b\\" \\$c\\n"', 'L', 'a "b" $c\n'],
+    ["M='a \\n $c ${d}'", 'M', 'a \\n $c ${d}'],
+    ['N= spaced', 'N', 'spaced'],
+    ['O=${KNOWN}/x', 'O', 'known/x'],
+    ['P="$KNOWN-${NONE:-other}"', 'P', 'known-other'],
+    ['Q=pa$ss', 'Q', 'pa$ss'],
+    ['R=a$$b', 'R', 'a$b'],
+    ['S=${NONE}', 'S', undefined],
+    ['T="one\ntwo"', 'T', 'one\ntwo'],
+  ];
+  const before = settingsOf({ KNOWN: 'known' });
+  for (const [line, name, value] of lines) {
+    const { settings, used } = readEnvFile(`# c\r\n${line.replaceAll('\n', '\r\n')}\r\n`, 'custom.env', before);
+    assert.equal(settings.get(name)?.value, value, line);
+    if (value !== undefined) assert.equal(settings.get(name)?.origin, 'custom.env:2', line);
+    assert.equal(used.has('KNOWN'), line.includes('KNOWN'), line);
+  }
+  const { settings, untranslated } = readEnvFile('A=1\nF\nA="2\n3"\nQ=pa$ss\nR=\'pa$ss\'\n', 'custom.env');
   assert.deepEqual(
     [...settings].map(([name, { value, origin }]) => [name, value, origin]),
     [
-      ['A', '2', 'custom.env:9'],
-      ['B', '"quoted"', 'custom.env:4'],
-      ['C', "'x' # not a comment", 'custom.env:5'],
-      ['D', 'a=b=c', 'custom.env:6'],
-      ['G', 'trailing ', 'custom.env:10'],
+      ['A', '2\n3', 'custom.env:3'],
+      ['Q', 'pa$ss', 'custom.env:5'],
+      ['R', 'pa$ss', 'custom.env:6'],
     ],
   );
   assert.deepEqual(
     untranslated.map(({ origin, what }) => [origin, what]),
-    [['custom.env:8', 'F']],
+    [
+      ['custom.env:2', 'F'],
+      ['custom.env:5', 'Q'],
+    ],
   );
   refused(() => readEnvFile('A=1\nMY NAME=2', 'custom.env'), /custom\.env:2/);
+  refused(() => readEnvFile('A=1\nB="2\n', 'custom.env'), /custom\.env:2 .*does not close/);
+  refused(() => readEnvFile('A="x" y', 'custom.env'), /custom\.env:1/);
+  refused(() => readEnvFile('# \udce9\nA=b\udce9 # c', 'custom.env'), /custom\.env:2:4 .*not UTF-8/);
 });
 
 test('xivo: JAVA_OPTS is cut into words as a shell does it', () => {
@@ -421,17 +448,19 @@ test('xivo: JAVA_OPTS is cut into words as a shell does it', () => {
 test('xivo: a compose file’s variables are filled in, as a list or a mapping, with or without services', () => {
   const variables = settingsOf({ XUC_HOST: 'xuc.mydomain' });
   const text =
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: they are variables of compose
-    'services:\n  xuc:\n    environment:\n      XUC_HOST: ${XUC_HOST}\n      A: ${NOTHING:-default}$$\n      B: ${NOTHING}\n      C: 7000\n';
-  const { settings } = readCompose(text, 'docker-xivocc.yml', variables);
+    'services:\n  xuc:\n    environment:\n      XUC_HOST: ${XUC_HOST}\n      A: ${NOTHING:-default}$$\n      B: ${NOTHING}\n      C: 7000\n      D: ${XUC_HOST:?set it}${XUC_HOST:+!}\n      E: ${NOTHING:-${XUC_HOST}}\n';
+  const { settings, used } = readCompose(text, 'docker-xivocc.yml', variables);
   assert.deepEqual(
     [...settings].map(([name, { value, origin }]) => [name, value, origin]),
     [
       ['XUC_HOST', 'xuc.mydomain', 'docker-xivocc.yml:4'],
       ['A', 'default$', 'docker-xivocc.yml:5'],
       ['C', '7000', 'docker-xivocc.yml:7'],
+      ['D', 'xuc.mydomain!', 'docker-xivocc.yml:8'],
+      ['E', 'xuc.mydomain', 'docker-xivocc.yml:9'],
     ],
   );
+  assert.deepEqual([...used], ['XUC_HOST']);
   refused(() => readCompose('a: [', 'docker-xivocc.yml', variables), /docker-xivocc\.yml:1/);
 });
 
@@ -480,4 +509,114 @@ test('xivo: files of a container are where its volumes say, relative ones beside
     keytab: '/etc/docker/compose/kerberos/xuc.keytab',
     krb5Config: '/etc/docker/krb5.conf',
   });
+});
+
+test('xivo: what a compose file merges in or names by an anchor counts, a service’s own first', () => {
+  const text = [
+    'x-env: &env { CAS_SERVER_URL: "https://cas", USE_SSO: "true" }',
+    'x-all: &all { environment: *env, volumes: ["/etc/xuc:/conf"] }',
+    'services:',
+    '  xuc: { <<: *all }',
+    '  xucmgt:',
+    '    environment: { <<: *env, USE_SSO: "false", OIDC_CLIENT_ID: a }',
+  ].join('\n');
+  const { settings, hostPath } = readCompose(text, 'docker-xivocc.yml', new Map());
+  assert.deepEqual(
+    [...settings].map(([name, { value }]) => [name, value]),
+    [
+      ['CAS_SERVER_URL', 'https://cas'],
+      ['USE_SSO', 'true'],
+      ['OIDC_CLIENT_ID', 'a'],
+    ].toSorted(([a = ''], [b = '']) => [...settings.keys()].indexOf(a) - [...settings.keys()].indexOf(b)),
+  );
+  assert.equal(hostPath('/conf/xuc.conf'), '/etc/xuc/xuc.conf');
+});
+
+const kerberos = {
+  USE_SSO: 'true',
+  JAVA_OPTS: '-Dsecured.krb5.principal=HTTP/xuc.mydomain@R -Dsecured.krb5.keyTab=/k',
+};
+const federated = {
+  CAS_SERVER_URL: 'https://cas.example.org',
+  ENABLE_OIDC: 'true',
+  OIDC_SERVER_URL: 'https://idp.example.org',
+  OIDC_CLIENT_ID: 'xivo',
+};
+
+test('xivo: whoever signs in without typing must be in the directory, where the settings have one', () => {
+  const { config, cautions } = translated(
+    { ...xuc, ...kerberos, ...federated },
+    { conf: confOf(fixture('xuc-ldap.conf')) },
+  );
+  assert.partialDeepStrictEqual(part(config, 'providers', 'kerberos'), { lookup: 'ldap', mustExistIn: 'ldap' });
+  for (const name of ['cas', 'oidc']) assert.equal(part(config, 'providers', name, 'mustExistIn'), 'ldap', name);
+  assert.equal(part(config, 'providers', 'cas', 'lookup'), undefined);
+  assert.doesNotMatch(JSON.stringify(cautions), /must know the user/);
+
+  const existing = {
+    ...file,
+    providers: { ...(file.providers as Plain), sso: { type: 'oidc', mustExistIn: 'local' } },
+  };
+  const over = translated(federated, { conf: confOf(fixture('xuc-ldap.conf')), existing });
+  assert.equal(part(over.config, 'providers', 'sso', 'mustExistIn'), 'local', 'what the file says stays');
+  assert.equal(part(over.config, 'providers', 'partner', 'mustExistIn'), 'directory');
+});
+
+test('xivo: without a directory nobody is asked, and that the application must know the user is said', () => {
+  const { config, cautions } = translated({ ...xuc, ...kerberos, ...federated });
+  for (const name of ['kerberos', 'cas', 'oidc']) {
+    assert.equal(part(config, 'providers', name, 'mustExistIn'), undefined);
+    const said = cautions.filter(({ key }) => key.join('.') === `providers.${name}`).map(({ message }) => message);
+    assert.match(said.join(), /the applications must know the user/, name);
+  }
+});
+
+test('xivo: names of settings that are a slip are said, with their place and the right spelling', () => {
+  const conf = (...lines: readonly string[]) => confOf(['authentication.ldap {', ...lines, '}'].join('\n'));
+  const url = 'url = "ldap://a:389"\nsearchBase = "dc=a"';
+  const said = ({ cautions }: ReturnType<typeof translated>) =>
+    cautions
+      .filter(({ message }) => /right spelling/.test(message))
+      .map(({ origin, message }) => `${origin} ${message}`);
+  for (const [slip, right] of Object.entries({
+    managerDn: 'managerDN',
+    ManagerDN: 'managerDN',
+    managerPasword: 'managerPassword',
+    manager_password: 'managerPassword',
+    userSearchfilter: 'userSearchFilter',
+  })) {
+    const lines = said(translated(xuc, { conf: conf(url, `${slip} = "x"`) }));
+    assert.equal(lines.length, 1, slip);
+    assert.match(
+      lines[0] ?? '',
+      new RegExp(`^xuc\\.conf:4:\\d+ authentication\\.ldap\\.${slip} .*${right} is the right`),
+    );
+  }
+  assert.deepEqual(said(translated(xuc, { conf: conf(url, 'managerDN = "x"', 'timeout = 5') })), []);
+  refused(() => translated(xuc, { conf: conf('URL = "ldap://a:389"') }), /xuc\.conf:2:\d+ .*url is the right spelling/);
+  const elsewhere = translated(xuc, { conf: confOf('authentification.xivo = ""\nauthentication.lpad.url = "x"') });
+  assert.deepEqual(
+    elsewhere.untranslated.flatMap(({ what, why }) => (/did you mean/.test(why) ? [`${what}: ${why}`] : [])).length,
+    2,
+    JSON.stringify(elsewhere.untranslated),
+  );
+  const java = translated({ ...xuc, JAVA_OPTS: '-Dsecured.krb5.keytab=/k' }).untranslated.map(({ why }) => why);
+  assert.match(java.join(), /did you mean secured\.krb5\.keyTab/);
+});
+
+test('xivo: a # or // in a value without quotes is said, and nothing of the value', () => {
+  for (const [written, value] of Object.entries({ 'Secret#1': 'Secret', 'Secret//1': 'Secret' })) {
+    const text = `authentication.ldap { url = "ldap://a:389", searchBase = "dc=a"\n managerPassword = ${written}\n}`;
+    const { config, cautions } = translated(xuc, { conf: confOf(text) });
+    assert.equal(part(config, 'providers', 'ldap', 'managerPassword'), value);
+    const [caution] = cautions.filter(({ key }) => key.at(-1) === 'managerPassword');
+    assert.match(`${caution?.origin} ${caution?.message}`, /^xuc\.conf:2:\d+ .*takes what follows for a comment/);
+    assert.doesNotMatch(JSON.stringify(caution), /Secret/);
+  }
+  for (const written of ['"Secret#1"', 'Secret # a comment', 'Secret'])
+    assert.doesNotMatch(
+      JSON.stringify(translated(xuc, { conf: confOf(`authentication.ldap.managerPassword = ${written}`) }).cautions),
+      /comment/,
+      written,
+    );
 });
