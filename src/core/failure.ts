@@ -13,6 +13,8 @@ export interface FailureParts {
   /** The other side's own code: of LDAP a result code, of OAuth an error code, of a store its problem. */
   readonly answer?: string | number | undefined;
   readonly cause?: unknown;
+  /** As in an outcome: the other side did answer, so that nothing counts against it. */
+  readonly answered?: 'of-the-user' | 'of-the-gateway' | undefined;
 }
 
 /** A failure in an operator's words: the message names the server and the step, and never holds a secret, a token or a ticket. */
@@ -22,19 +24,23 @@ export class Failure extends Error {
   /** What to do about it. */
   readonly hint: string | undefined;
   readonly answer: string | number | undefined;
+  readonly answered: FailureParts['answered'];
 
-  constructor(reason: Reason, message: string, { kind = 'unavailable', hint, answer, cause }: FailureParts = {}) {
+  constructor(reason: Reason, message: string, parts: FailureParts = {}) {
+    const { kind = 'unavailable', hint, answer, cause, answered } = parts;
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'Failure';
     this.kind = kind;
     this.reason = reason;
     this.hint = hint;
     this.answer = answer;
+    this.answered = answered;
   }
 
   /** As a provider answers it. */
   toOutcome(): Extract<Outcome, { kind: 'rejected' | 'unavailable' }> {
     if (this.kind === 'rejected') return { kind: 'rejected', reason: this.reason };
-    return { kind: 'unavailable', reason: this.reason, cause: this };
+    const { reason, answered } = this;
+    return { kind: 'unavailable', reason, cause: this, ...(answered && { answered }) };
   }
 }

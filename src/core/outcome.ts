@@ -37,7 +37,16 @@ export type Outcome =
     }
   | { readonly kind: 'unknown-user' }
   | { readonly kind: 'rejected'; readonly reason: Reason }
-  | { readonly kind: 'unavailable'; readonly reason: Reason; readonly cause?: unknown }
+  | {
+      readonly kind: 'unavailable';
+      readonly reason: Reason;
+      readonly cause?: unknown;
+      /**
+       * Present where the other side did answer, though not to what was asked: no breaker counts it. `of-the-user` is about this
+       * one user's token, which may be dead; `of-the-gateway` about how the gateway is known there.
+       */
+      readonly answered?: 'of-the-user' | 'of-the-gateway';
+    }
   | { readonly kind: 'challenge'; readonly offers: readonly Offer[] }
   | { readonly kind: 'continue'; readonly offer: Offer; readonly state: unknown };
 

@@ -89,6 +89,8 @@ export interface Provider {
   logout?(assertion: Assertion, state: unknown, returnTo: URL): Promise<URL | undefined>;
   /** Reads a logout notice that reached one of the provider's addresses. */
   readLogout?(request: LogoutRequest): Promise<LogoutNotice>;
+  /** Asks its server what costs nobody anything; rejects where it cannot be asked. */
+  ping?(signal: AbortSignal): Promise<void>;
   /** Tries the real thing step by step; ends after the first failed step. */
   probe?(signal: AbortSignal): AsyncIterable<ProbeStep>;
   /** Ends sockets and timers. */

@@ -19,7 +19,12 @@ export const loginOptions = z.strictObject({
   breaker: z
     .strictObject({
       failures: z.int().min(1).default(3).describe('failures in a row after which a provider is left alone'),
-      cooldown: duration().prefault('10s').describe('until it is tried again; doubles up to a minute'),
+      probe: duration()
+        .prefault('2s')
+        .describe('how often the gateway looks by itself whether it is back; no login is spent on it'),
+      cooldown: duration()
+        .prefault('10s')
+        .describe('for a provider that cannot be looked at: until a login tries it again; doubles up to a minute'),
     })
     .prefault({}),
 });

@@ -11,7 +11,7 @@ import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import { type ChainLink, lookUpOne } from '../providers/chain.ts';
 import type { Breakers } from '../remote/breakers.ts';
-import type { BreakerSnapshot, CircuitBreaker } from '../remote/circuit-breaker.ts';
+import type { BreakerProbe, BreakerSnapshot, CircuitBreaker } from '../remote/circuit-breaker.ts';
 import { withDeadline } from '../remote/deadline.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from './options.ts';
@@ -52,7 +52,7 @@ export interface ProviderServices {
 
 /** Makes all of them, or throws and leaves none open. */
 export function buildProviders(document: ProvidersDocument, services: ProviderServices): Providers {
-  const links = new Map<string, ChainLink>();
+  const links = new Map<string, WatchedLink>();
   const identities = new Set<string>();
   try {
     for (const [name, options] of Object.entries(document.providers)) {
@@ -71,7 +71,10 @@ export function buildProviders(document: ProvidersDocument, services: ProviderSe
     all,
     putInPlace: () => {
       services.breakers.retain(identities);
-      for (const [name, { breaker }] of links) if (breaker) services.metrics.breaker(name, breaker.snapshot().state);
+      for (const [name, { breaker, probe }] of links) {
+        if (breaker) services.metrics.breaker(name, breaker.snapshot().state);
+        if (probe) breaker?.watch(probe);
+      }
     },
     label: (name) => document.providers[name]?.label ?? name,
     status: () =>
@@ -85,6 +88,7 @@ export function buildProviders(document: ProvidersDocument, services: ProviderSe
     },
     logoutAddress: (session, returnTo) => logoutAddress(links.get(session.provider), session, returnTo, services.log),
     close: async () => {
+      for (const { breaker, probe } of links.values()) if (probe) breaker?.unwatch(probe);
       await Promise.all([...all.values()].map((provider) => provider.close?.()));
     },
   };
@@ -109,6 +113,11 @@ async function logoutAddress(
   }
 }
 
+/** A link whose breaker can look by itself whether the provider is back. */
+interface WatchedLink extends ChainLink {
+  readonly probe?: BreakerProbe;
+}
+
 /** What a provider needs for itself when it looks its users up elsewhere, in milliseconds. */
 const besideLookup = 500;
 
@@ -117,7 +126,7 @@ function linkOf(
   { login, server, providers }: ProvidersDocument,
   services: ProviderServices,
   links: ReadonlyMap<string, ChainLink>,
-): ChainLink {
+): WatchedLink {
   const kind = providerKind(document.type);
   if (!kind) throw new OperatorError(`providers.${name}: there is no type ${document.type}`);
   const { log, clock, store } = services;
@@ -141,8 +150,10 @@ function linkOf(
       },
     },
   );
-  const breaker = needsNetwork ? breakerOf(name, identity, login.breaker, services) : undefined;
-  return { name, provider, breaker, timeout, on, needsNetwork };
+  const { probe: every, ...settings } = login.breaker;
+  const breaker = needsNetwork ? breakerOf(name, identity, settings, services) : undefined;
+  const look = provider.ping?.bind(provider);
+  return { name, provider, breaker, timeout, on, needsNetwork, ...(look && { probe: { every, look } }) };
 }
 
 /** One that looks its users up elsewhere waits longer than that may take: the breaker there counts only its own deadline. */
@@ -164,7 +175,7 @@ function deadlineOf(
 function breakerOf(
   name: string,
   identity: string,
-  options: LoginDocument['breaker'],
+  options: Omit<LoginDocument['breaker'], 'probe'>,
   { breakers, clock, log, metrics }: ProviderServices,
 ): CircuitBreaker {
   return breakers.of(identity, {

@@ -3,6 +3,7 @@
  * says. One worker at a time does it for a session; requests beside it go on with what is known.
  */
 
+import * as z from 'zod';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
@@ -14,6 +15,25 @@ import type { LoadedSession, Sessions } from '../sessions/sessions.ts';
 const leaseMilliseconds = 30_000;
 /** After a provider did not answer; the session goes on meanwhile, or every outage would sign everybody out. */
 const retryMilliseconds = 30_000;
+
+/** Refusals of a session's token in a row, or for how many milliseconds, after which it is dead. */
+const maxRefusals = 3;
+const maxRefusedFor = 60_000;
+const refusalsKept = 3_600_000;
+
+const refusals = z.object({ count: z.number(), since: z.number() });
+
+function refusalsKey(session: string): string {
+  return `refresh-refusals:${session}`;
+}
+
+function readRefusals(value: string | undefined, now: number): z.output<typeof refusals> {
+  try {
+    return refusals.parse(JSON.parse(value ?? ''));
+  } catch {
+    return { count: 0, since: now };
+  }
+}
 
 /** A session after a refresh; `token` when it goes on under another. */
 export type Refreshed = LoadedSession & { readonly token?: string };
@@ -63,10 +83,23 @@ export class SessionRefresher {
     return this.#refreshNow(latest, link, lease, signal);
   }
 
+  /**
+   * Counts a refusal of a session's token, and says whether there have been enough of them in a row: one may be a moment's
+   * fault of the issuer, but a session whose token is dead must not go on for ever.
+   */
+  async #isDead({ id }: Session): Promise<boolean> {
+    const key = refusalsKey(id);
+    const now = this.#clock.now();
+    const { count, since } = readRefusals((await this.#store.get(key))?.value, now);
+    await this.#store.put(key, JSON.stringify({ count: count + 1, since }), now + refusalsKept);
+    return count + 1 >= maxRefusals || now - since >= maxRefusedFor;
+  }
+
   async #refreshNow(session: Session, link: ChainLink, lease: string, signal: AbortSignal): Promise<Refreshed> {
     const outcome = await refreshOne(link, session.assertion, session.grant?.state, signal, this.#log);
     switch (outcome.kind) {
       case 'authenticated': {
+        await this.#store.delete(refusalsKey(session.id));
         const renewed = await this.#sessions.renew(session, outcome.assertion, outcome.grant);
         await this.#store.delete(lease);
         return renewed;
@@ -75,6 +108,13 @@ export class SessionRefresher {
         await this.#sessions.revoke(session.id, outcome.reason);
         return { kind: 'ended', reason: outcome.reason };
       case 'unavailable':
+        if (outcome.answered === 'of-the-user' && (await this.#isDead(session))) {
+          this.#log.info({ session: session.id }, 'a session ends, as its refresh token is refused again and again');
+          await this.#sessions.revoke(session.id, 'revoked');
+          return { kind: 'ended', reason: 'revoked' };
+        }
+        await this.#store.put(lease, 'waiting', this.#clock.now() + retryMilliseconds);
+        return { kind: 'live', session };
       case 'challenge':
       case 'continue':
         await this.#store.put(lease, 'waiting', this.#clock.now() + retryMilliseconds);

@@ -54,7 +54,7 @@ export async function ask(
 
   const outcome = await settle(asked, question, terms);
   const milliseconds = elapsed();
-  if (outcome.kind !== 'unavailable' && outcome.kind !== 'challenge') permit?.succeed();
+  if (hasAnswered(outcome)) permit?.succeed();
   else if (outcome.kind === 'unavailable' && countsAgainst(asked, outcome, terms)) permit?.fail(outcome.reason);
   else permit?.release();
   if (outcome.kind === 'unavailable' && outcome.reason !== 'client-gone')
@@ -68,6 +68,11 @@ export async function ask(
       'a provider is unavailable',
     );
   return { outcome, milliseconds };
+}
+
+/** Whether its server was heard, whatever it said; an offer takes no server. */
+function hasAnswered(outcome: Outcome): boolean {
+  return outcome.kind === 'unavailable' ? outcome.answered !== undefined : outcome.kind !== 'challenge';
 }
 
 type Unavailable = Extract<Outcome, { kind: 'unavailable' }>;

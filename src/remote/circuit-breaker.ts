@@ -1,9 +1,10 @@
 /**
- * A circuit breaker: remembers that a provider does not answer, so that it costs nobody a wait until a single attempt has
- * found it well again. It counts what `call-provider.ts` tells it and knows nothing of providers.
+ * A circuit breaker: remembers that a provider does not answer, so that it costs nobody a wait until it is found well again, by
+ * a look of its own or by a single attempt. It counts what `call-provider.ts` tells it and knows nothing of providers.
  */
 import type { Clock } from '../core/clock.ts';
 import type { Reason } from '../core/reason.ts';
+import { withDeadline } from './deadline.ts';
 
 /** `open`: nobody is let through. `half-open`: one attempt is, to find out. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
@@ -31,6 +32,14 @@ export interface BreakerPermit {
   release(): void;
 }
 
+/** A look at the provider that costs no user anything. */
+export interface BreakerProbe {
+  /** Milliseconds between two looks, and for each of them. */
+  readonly every: number;
+  /** Rejects where the provider cannot be asked. */
+  readonly look: (signal: AbortSignal) => Promise<void>;
+}
+
 /** How a breaker is set; times in milliseconds. */
 export interface BreakerSettings {
   /** Failures in a row that open it. */
@@ -47,7 +56,7 @@ const defaults = { failures: 3, cooldown: 10_000, maxCooldown: 60_000 } as const
 
 /** The breaker of one provider, in one process. */
 export class CircuitBreaker {
-  readonly #settings: Required<Omit<BreakerSettings, 'onChange'>> & Pick<BreakerSettings, 'onChange'>;
+  readonly #settings: Required<Omit<BreakerSettings, 'onChange'>> & BreakerSettings;
   #state: BreakerState = 'closed';
   #failures = 0;
   #reason: Reason | undefined;
@@ -57,6 +66,12 @@ export class CircuitBreaker {
   #epoch = 0;
   #isProbing = false;
   #isUntried = true;
+  #probe: BreakerProbe | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #lookAt = 0;
+  /** Looks that found the provider well while the next attempt did not: each doubles the time to the next look. */
+  #belied = 0;
+  #wasLookedAt = false;
 
   constructor(settings: BreakerSettings) {
     this.#settings = { ...defaults, ...settings };
@@ -68,17 +83,30 @@ export class CircuitBreaker {
       state: this.#state,
       failures: this.#failures,
       ...(this.#reason && { reason: this.#reason }),
-      ...(this.#state === 'open' && { retryAt: this.#openedAt + this.#cooldown }),
+      ...(this.#state === 'open' && { retryAt: this.#probe ? this.#lookAt : this.#openedAt + this.#cooldown }),
       ...(this.#isUntried && { isUntried: true as const }),
     };
   }
 
   /** Leave to make an attempt; undefined while the provider is left alone. */
   enter(): BreakerPermit | undefined {
-    if (this.#state === 'open' && this.#hasCooled()) this.#change('half-open');
+    if (this.#state === 'open' && !this.#probe && this.#hasCooled()) this.#change('half-open');
     if (this.#state === 'open' || this.#isProbing) return undefined;
     this.#isProbing = this.#state === 'half-open';
     return this.#permit();
+  }
+
+  /** From here on an open breaker finds out by itself; without a look one attempt is let through after the cooldown. */
+  watch(probe: BreakerProbe): void {
+    this.#probe = probe;
+    if (this.#state === 'open') this.#lookLater();
+  }
+
+  /** Ends the looks of this probe, unless another has taken its place. */
+  unwatch(probe: BreakerProbe): void {
+    if (this.#probe !== probe) return;
+    this.#probe = undefined;
+    clearTimeout(this.#timer);
   }
 
   #permit(): BreakerPermit {
@@ -110,6 +138,8 @@ export class CircuitBreaker {
     this.#failures = 0;
     this.#reason = undefined;
     this.#cooldown = this.#settings.cooldown;
+    this.#belied = 0;
+    this.#wasLookedAt = false;
     if (this.#state !== 'closed') this.#change('closed');
   }
 
@@ -119,8 +149,36 @@ export class CircuitBreaker {
     this.#reason = reason;
     if (this.#state === 'closed' && this.#failures < this.#settings.failures) return;
     if (this.#state === 'half-open') this.#cooldown = Math.min(this.#cooldown * 2, this.#settings.maxCooldown);
+    if (this.#wasLookedAt) this.#belied += 1;
+    this.#wasLookedAt = false;
     this.#openedAt = this.#settings.clock.now();
     this.#change('open');
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
+    const probe = this.#probe;
+    const { clock, maxCooldown } = this.#settings;
+    if (!probe) return;
+    const wait = Math.min(probe.every * 2 ** this.#belied, Math.max(probe.every, maxCooldown));
+    this.#lookAt = clock.now() + wait;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#look(probe), wait).unref();
+  }
+
+  /** Whoever comes after a good look is let through, and the first failure opens the breaker again. */
+  async #look(probe: BreakerProbe): Promise<void> {
+    const epoch = this.#epoch;
+    const { every, look } = probe;
+    const isWell = await withDeadline(undefined, every, ({ signal }) => look(signal)).then(
+      () => true,
+      () => false,
+    );
+    if (epoch !== this.#epoch || this.#probe !== probe) return;
+    if (!isWell) return this.#lookLater();
+    this.#wasLookedAt = true;
+    this.#failures = this.#settings.failures - 1;
+    this.#change('closed');
   }
 
   #change(state: BreakerState): void {

@@ -1,10 +1,13 @@
 /** Local accounts while the directory before them is dead, however it is dead. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { request } from 'undici';
 import { passwords, site, siteConfig } from '../support/scenes/site.ts';
 import { hiddenFields, type Visitor } from '../support/scenes/visitor.ts';
-import { fakePeer } from '../support/servers/fake-ldap.ts';
+import { directoryWith, manager } from '../support/servers/fake-directory.ts';
+import { fakeLdap, fakePeer, result } from '../support/servers/fake-ldap.ts';
 import { freePort } from '../support/tools/free-port.ts';
+import { until } from '../support/tools/poll.ts';
 
 const crowd = 500;
 
@@ -53,4 +56,49 @@ for (const [how, address] of Object.entries(dead))
       assert.ok(took < 2000, `in after ${took} ms`);
     }
     t.diagnostic(`in after ${came.map(({ took }) => Math.round(took)).join(', ')} ms`);
+  });
+
+for (const how of ['frozen', 'closed', 'lying'] as const)
+  test(`login: a directory that was ${how} is back within five seconds of its return, and costs nobody a login`, async (t) => {
+    const port = await freePort();
+    let isBack = false;
+    const answer = directoryWith(({ id, operation }) => (operation === 'bind' ? result(id, 97, 0) : undefined));
+    const serve = () =>
+      fakeLdap(
+        t,
+        (request) => {
+          if (isBack) return answer(request);
+          return how === 'lying' ? Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n') : undefined;
+        },
+        { port },
+      );
+    if (how !== 'closed') await serve();
+    const directory = {
+      type: 'ldap',
+      url: `ldap://127.0.0.1:${port}`,
+      searchBase: 'dc=example,dc=com',
+      timeout: '300ms',
+    };
+    const { visitor, admin } = await site(t, {
+      config: {
+        ...siteConfig('http://127.0.0.1:1'),
+        login: { chain: ['directory', 'local'] },
+        providers: { directory: { ...directory, ...manager } },
+      },
+    });
+    const post = await atTheForm(visitor());
+    for (let failure = 0; failure < 3; failure++) assert.equal((await post('alice', 'right', '')).status, 503);
+    const state = async () => {
+      const { body } = await request(new URL('/health/ready', admin));
+      return ((await body.json()) as { providers: Record<string, { state: string }> }).providers.directory?.state;
+    };
+    assert.equal(await state(), 'down');
+    const returned = performance.now();
+    isBack = true;
+    if (how === 'closed') await serve();
+    await until('it is back', async () => (await state()) !== 'down');
+    assert.ok(performance.now() - returned < 5000);
+    const came = await Promise.all([visitor(), visitor(), visitor()].map(atTheForm));
+    for (const { status } of await Promise.all(came.map((send) => send('alice', 'right', ''))))
+      assert.equal(status, 303);
   });

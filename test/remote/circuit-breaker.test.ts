@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type BreakerSettings, type BreakerState, CircuitBreaker } from '../../src/remote/circuit-breaker.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
+import { until } from '../support/tools/poll.ts';
 
 function breakerUnderTest(settings: Partial<BreakerSettings> = {}) {
   const clock = manualClock();
@@ -117,4 +118,44 @@ test('the snapshot says how it stands and why', () => {
   assert.deepEqual(breaker.snapshot(), { state: 'closed', failures: 0, isUntried: true });
   fail();
   assert.deepEqual(breaker.snapshot(), { state: 'closed', failures: 1, reason: 'timed-out' });
+});
+
+test('an open breaker looks by itself, lets nobody through meanwhile, and closes when a look finds the provider well', async () => {
+  const { breaker, clock, fail } = breakerUnderTest();
+  let isWell = false;
+  let looks = 0;
+  const look = async (): Promise<void> => {
+    looks += 1;
+    if (!isWell) throw new Error('still away');
+  };
+  breaker.watch({ every: 5, look });
+  fail(3);
+  clock.advance(120_000);
+  assert.equal(breaker.enter(), undefined, 'no login is spent on finding out');
+  await until('two looks have failed', () => looks >= 2);
+  assert.equal(breaker.snapshot().state, 'open');
+  isWell = true;
+  await until('it is closed', () => breaker.snapshot().state === 'closed');
+  fail();
+  assert.equal(breaker.snapshot().state, 'open', 'the first failure after a look opens it again');
+  await until('it is closed again', () => breaker.snapshot().state === 'closed');
+  breaker.enter()?.succeed();
+  fail(2);
+  assert.equal(breaker.snapshot().state, 'closed');
+});
+
+test('a look that hangs ends, another provider’s takes its place, and none goes on after its end', async () => {
+  const { breaker, fail } = breakerUnderTest();
+  const hung: AbortSignal[] = [];
+  const deaf = { every: 5, look: (signal: AbortSignal) => new Promise<void>(() => void hung.push(signal)) };
+  breaker.watch(deaf);
+  fail(3);
+  await until('it has been left', () => hung.length >= 2 && hung[0]?.aborted === true);
+  const next = { every: 5, look: async () => undefined };
+  breaker.watch(next);
+  breaker.unwatch(deaf);
+  await until('the other look counts', () => breaker.snapshot().state === 'closed');
+  breaker.unwatch(next);
+  fail();
+  assert.equal(breaker.snapshot().state, 'open');
 });

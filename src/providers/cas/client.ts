@@ -95,6 +95,12 @@ export class CasClient {
     return { status, text: decode(body, headers['content-type']) };
   }
 
+  /** Opens the login page; rejects where there is none to be had. */
+  async ping(signal: AbortSignal): Promise<void> {
+    const { status } = await this.read(this.address('login'), signal, 'text/html');
+    if (status >= 500) throw new Failure('provider-broke', `${this.label}: CAS answers with status ${status}`);
+  }
+
   /** Ends its sockets. */
   async close(): Promise<void> {
     await this.#http.close();

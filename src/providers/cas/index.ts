@@ -1,5 +1,6 @@
 /** CAS 2.0 and 3.0: service tickets, single logout. The client is our own; `docs/decisions/0004-own-cas-client.md` says why. */
 import * as z from 'zod';
+import { Failure } from '../../core/failure.ts';
 import type { Offer, Outcome } from '../../core/outcome.ts';
 import { type Amr, type Assertion, canonicalUsername } from '../../core/principal.ts';
 import type { Attempt, LogoutNotice, LogoutRequest, ProbeStep, Provider } from '../../core/provider.ts';
@@ -86,6 +87,10 @@ class CasProvider implements Provider {
     }
   }
 
+  async ping(signal: AbortSignal): Promise<void> {
+    await this.#client.ping(signal);
+  }
+
   probe(signal: AbortSignal): AsyncIterable<ProbeStep> {
     const { name, publicUrl } = this.#context;
     const service = new URL(`/_gate/callback/${encodeURIComponent(name)}`, publicUrl);
@@ -123,8 +128,7 @@ class CasProvider implements Provider {
       if (answer.kind === 'failure' && answer.code === 'INVALID_TICKET') await this.#tickets.forget(ticket);
       return this.#judge(ticket, answer);
     } catch (error) {
-      const cause = casFailure(error, this.#client.label);
-      return { kind: 'unavailable', reason: cause.reason, cause };
+      return casFailure(error, this.#client.label).toOutcome();
     }
   }
 
@@ -139,7 +143,12 @@ class CasProvider implements Provider {
   #refuse(code: string): Outcome {
     const { log } = this.#context;
     const reason = ownFaults[code];
-    if (reason) return { kind: 'unavailable', reason, cause: new Error(`CAS answers with ${code}`) };
+    if (reason) {
+      // What it says of our request or of our registration says that it is well.
+      const isWell = reason !== 'provider-broke';
+      const cause = new Failure(reason, `CAS answers with ${code}`, isWell ? { answered: 'of-the-gateway' } : {});
+      return cause.toOutcome();
+    }
     if (code === 'INVALID_SERVICE')
       log.warn(
         { answer: code },

@@ -3,6 +3,7 @@
  * alone for a while. What is asked is the business of `user-search.ts`, `groups.ts` and `bind.ts`.
  */
 
+import { ResultCodeError } from 'ldapts';
 import type { Clock } from '../../core/clock.ts';
 import type { Failure } from '../../core/failure.ts';
 import type { Log } from '../../core/log.ts';
@@ -86,6 +87,17 @@ export class Directory {
         }
       }),
     );
+  }
+
+  /** Has one of the servers say anything at all, also that it tells strangers nothing; nobody binds. */
+  async ping(deadline: Deadline): Promise<void> {
+    await this.apart(deadline, undefined, async (connection, signal) => {
+      try {
+        await connection.run(signal, (client) => client.search('', { scope: 'base', attributes: ['1.1'] }));
+      } catch (error) {
+        if (!(error instanceof ResultCodeError)) throw error;
+      }
+    });
   }
 
   /** Binds a connection as the manager, or as nobody where there is none. */

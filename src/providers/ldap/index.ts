@@ -61,6 +61,10 @@ class LdapProvider implements Provider {
     return this.#within(signal, (deadline) => this.#login.lookUp(username, deadline));
   }
 
+  async ping(signal: AbortSignal): Promise<void> {
+    await withDeadline(signal, this.#timeout, (deadline) => this.#directory.ping(deadline));
+  }
+
   probe(signal: AbortSignal): AsyncIterable<ProbeStep> {
     return probeDirectory(this.#plan, signal);
   }
@@ -76,8 +80,7 @@ class LdapProvider implements Provider {
         return work(deadline);
       });
     } catch (error) {
-      const cause = directoryFailure(error, this.#name);
-      return { kind: 'unavailable', reason: cause.reason, cause };
+      return directoryFailure(error, this.#name).toOutcome();
     }
   }
 }

@@ -12,7 +12,7 @@ import type { Outcome } from '../../core/outcome.ts';
 import { abortable } from '../../remote/deadline.ts';
 import { algorithms, issuerIn } from './assertion-reader.ts';
 import { assertionOf, type ClaimRules, type Claims, hasPlausibleTimes, valuesOf } from './claims.ts';
-import { oidcFailure, rejection } from './failure.ts';
+import { asOutage, oidcFailure, rejection } from './failure.ts';
 import type { Issuer, KnownIssuer } from './issuer.ts';
 import type { BearerOptions, OidcOptions } from './options.ts';
 import type { RelyingParty } from './relying-party.ts';
@@ -142,11 +142,8 @@ async function introspection(configuration: client.Configuration, token: string)
   try {
     return await client.tokenIntrospection(configuration, token, { token_type_hint: 'access_token' });
   } catch (error) {
-    const failure = oidcFailure(error, 'introspection endpoint');
     // Only an answer speaks against a token; whatever else goes wrong there is ours or the issuer's.
-    throw failure.kind === 'rejected'
-      ? new Failure(failure.reason, failure.message, { hint: failure.hint, answer: failure.answer })
-      : failure;
+    throw asOutage(oidcFailure(error, 'introspection endpoint'));
   }
 }
 

@@ -63,6 +63,26 @@ function refusedLogin(error: client.AuthorizationResponseError, where: string): 
   });
 }
 
+/** Errors about how the gateway is registered; any other of a token endpoint is about the one token that was presented. */
+const ofTheClient: ReadonlySet<unknown> = new Set([
+  'invalid_client',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+]);
+
+/**
+ * The same failure where a refusal is no word on the user: nobody is signed out for it, and nothing counts against the issuer,
+ * which has answered.
+ */
+export function asOutage(failure: Failure): Failure {
+  if (failure.kind === 'unavailable') return failure;
+  const { message, hint, answer } = failure;
+  if (ofTheClient.has(answer))
+    return new Failure('misconfigured', message, { hint: badClient, answer, answered: 'of-the-gateway' });
+  return new Failure('token-rejected', message, { hint, answer, answered: 'of-the-user' });
+}
+
 const badClient = 'check clientId, clientSecret and clientAuth; the redirect URI must be registered at the issuer';
 
 function refusedRequest(error: client.ResponseBodyError, where: string): Failure {

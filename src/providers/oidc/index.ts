@@ -85,6 +85,10 @@ class OidcProvider implements Provider {
     return this.#logout.read(request);
   }
 
+  async ping(signal: AbortSignal): Promise<void> {
+    await this.#issuer.ping(signal);
+  }
+
   probe(signal: AbortSignal): AsyncIterable<ProbeStep> {
     return probeIssuer(this.#plan, signal);
   }

@@ -78,6 +78,14 @@ export class Issuer {
     return abortable(signal, () => this.#try());
   }
 
+  /** Reads its metadata on a request of its own: one that is under way may hang for longer. */
+  async ping(signal: AbortSignal): Promise<void> {
+    const { address, fetch } = this.#parts;
+    const metadata = `${address.href.replace(/\/$/, '')}/.well-known/openid-configuration`;
+    const { status } = await fetch(metadata, { signal, headers: { accept: 'application/json' } });
+    if (status !== 200) throw outage('provider-broke', `${address.href}: discovery is answered with ${status}`);
+  }
+
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);

@@ -11,7 +11,7 @@ import type { Outcome } from '../../core/outcome.ts';
 import type { Amr, Assertion } from '../../core/principal.ts';
 import { abortable, withDeadline } from '../../remote/deadline.ts';
 import type { AssertionReader, TokenClaims } from './assertion-reader.ts';
-import { oidcFailure, outage, rejection } from './failure.ts';
+import { asOutage, oidcFailure, outage, rejection } from './failure.ts';
 import { type GrantState, grantOf, readGrant } from './grant.ts';
 import type { Issuer } from './issuer.ts';
 import type { RelyingParty } from './relying-party.ts';
@@ -142,9 +142,7 @@ export class TokenRefresher {
   }
 }
 
-/** `invalid_grant` ends a session; an answer that cannot be believed, or a client that is refused, signs nobody out. */
+/** `invalid_grant` ends a session; of any other refusal it is for whoever asks to judge how often it has come. */
 function onlyIssuersWord(failure: Failure): Failure {
-  if (failure.answer === 'invalid_grant') return rejection('revoked', failure.message);
-  if (failure.kind === 'unavailable') return failure;
-  return outage(failure.reason === 'misconfigured' ? 'misconfigured' : 'protocol-error', failure.message, failure.hint);
+  return failure.answer === 'invalid_grant' ? rejection('revoked', failure.message) : asOutage(failure);
 }

@@ -96,10 +96,31 @@ function keyedFetch({ metadata, keys }: KnownIssuer, fetch: Fetch, signal: Abort
   return async (url, init) => {
     if (url === metadata.jwks_uri) return Response.json(await keys.document(kid));
     const limits = init.signal ? AbortSignal.any([init.signal, signal]) : signal;
-    const response = await fetch(url, { ...init, signal: limits });
+    const response = await withoutChallenge(await fetch(url, { ...init, signal: limits }));
     if (url === metadata.token_endpoint && response.status === 200) kid = await kidIn(response.clone());
     return response;
   };
+}
+
+/**
+ * The answer without a challenge where its body says what is wrong: the library reads the challenge alone, which is the same for
+ * a client and for a token that are refused (RFC 6749 §5.2).
+ */
+async function withoutChallenge(response: Response): Promise<Response> {
+  if (response.status !== 401 || !response.headers.has('www-authenticate')) return response;
+  const text = await response.text();
+  const headers = new Headers(response.headers);
+  if (hasErrorCode(text)) headers.delete('www-authenticate');
+  return new Response(text, { status: response.status, headers });
+}
+
+function hasErrorCode(text: string): boolean {
+  try {
+    const body: unknown = JSON.parse(text);
+    return typeof body === 'object' && body !== null && 'error' in body && typeof body.error === 'string';
+  } catch {
+    return false;
+  }
 }
 
 /** The key id that the ID token of a token response names; nothing is trusted for it. */

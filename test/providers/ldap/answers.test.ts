@@ -117,7 +117,7 @@ function changingDirectory(): FakeAnswer {
 }
 
 test('ldap: Active Directory gets old and new password over TLS, and the new one then has to do', async (t) => {
-  const fake = await fakeLdap(t, changingDirectory(), true);
+  const fake = await fakeLdap(t, changingDirectory(), { secure: true });
   const log = keptLog();
   const options = { url: fake.url, ca: testCertificates().ca, ...manager };
   const provider = ldapProvider(t, options, { log });

@@ -101,6 +101,35 @@ test('an issuer that is away, or ill, or has forgotten the client, ends no sessi
   sessionOf(await provider.refresh(assertion, state, soon()));
 });
 
+const refusals: Readonly<
+  Record<string, readonly [status: number, code: string | undefined, answered: string | undefined]>
+> = {
+  'an odd token': [400, 'invalid_request', 'of-the-user'],
+  'a token that is none': [400, 'invalid_token', 'of-the-user'],
+  'a user who must act': [400, 'interaction_required', 'of-the-user'],
+  'a user without consent': [403, 'access_denied', 'of-the-user'],
+  'a bare challenge': [401, undefined, 'of-the-user'],
+  'a client that is not known': [401, 'invalid_client', 'of-the-gateway'],
+  'a client that may not refresh': [400, 'unauthorized_client', 'of-the-gateway'],
+  'a server that is ill': [500, 'server_error', undefined],
+  'a server that is busy': [503, 'temporarily_unavailable', undefined],
+};
+for (const [what, [status, code, answered]] of Object.entries(refusals))
+  test(`a refresh that is refused for ${what} ends nothing by itself, and says whom it is about`, async (t) => {
+    const { idp, provider, assertion, state } = await begun(t);
+    idp.instead = (path, response) => {
+      if (path !== '/token') return false;
+      response.statusCode = status;
+      if (code) response.setHeader('content-type', 'application/json').end(JSON.stringify({ error: code }));
+      else response.setHeader('www-authenticate', 'Bearer error="invalid_token"').end();
+      return true;
+    };
+    const outcome = await provider.refresh(assertion, state, soon());
+    assert.equal(outcome.kind, 'unavailable');
+    assert.equal('answered' in outcome ? outcome.answered : undefined, answered);
+    if (answered === 'of-the-gateway') assert.partialDeepStrictEqual(outcome, { reason: 'misconfigured' });
+  });
+
 test('a refresh that is suddenly about somebody else ends the session', async (t) => {
   const { idp, provider, assertion, state } = await begun(t);
   const now = Math.floor(Date.now() / 1000);

@@ -40,22 +40,30 @@ const operations: Readonly<Record<number, FakeRequest['operation']>> = {
 };
 
 /** Listens with TLS from the start where `secure`; a request for StartTLS is a request like any other. */
-export async function fakeLdap(t: TestContext, answer: FakeAnswer, secure = false): Promise<FakeLdap> {
+export async function fakeLdap(
+  t: TestContext,
+  answer: FakeAnswer,
+  { secure = false, port = 0 }: { readonly secure?: boolean; readonly port?: number } = {},
+): Promise<FakeLdap> {
   const requests: FakeRequest[] = [];
-  const { url, sockets } = await fakePeer(t, (plain) => {
-    const socket = secure ? overTls(plain) : plain;
-    let pending = Buffer.alloc(0);
-    socket.on('data', (chunk: Buffer) => {
-      pending = Buffer.concat([pending, chunk]);
-      for (let length = lengthOf(pending); length <= pending.length; length = lengthOf(pending)) {
-        const request = readRequest(pending.subarray(0, length), socket);
-        pending = pending.subarray(length);
-        requests.push(request);
-        const bytes = answer(request);
-        if (bytes) socket.write(bytes);
-      }
-    });
-  });
+  const { url, sockets } = await fakePeer(
+    t,
+    (plain) => {
+      const socket = secure ? overTls(plain) : plain;
+      let pending = Buffer.alloc(0);
+      socket.on('data', (chunk: Buffer) => {
+        pending = Buffer.concat([pending, chunk]);
+        for (let length = lengthOf(pending); length <= pending.length; length = lengthOf(pending)) {
+          const request = readRequest(pending.subarray(0, length), socket);
+          pending = pending.subarray(length);
+          requests.push(request);
+          const bytes = answer(request);
+          if (bytes) socket.write(bytes);
+        }
+      });
+    },
+    port,
+  );
   return { url: secure ? url.replace('ldap:', 'ldaps:') : url, requests, sockets };
 }
 
@@ -63,6 +71,7 @@ export async function fakeLdap(t: TestContext, answer: FakeAnswer, secure = fals
 export async function fakePeer(
   t: TestContext,
   accept: (socket: Socket) => void,
+  port = 0,
 ): Promise<{ url: string; sockets: ReadonlySet<Socket> }> {
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
@@ -70,7 +79,7 @@ export async function fakePeer(
     socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
     accept(socket);
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => {
     for (const socket of sockets) socket.destroy();

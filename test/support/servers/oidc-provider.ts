@@ -49,6 +49,8 @@ export interface Idp {
   tamper: ((path: string, body: Record<string, unknown>) => Record<string, unknown>) | undefined;
   /** Answers nothing at these paths: connections are taken and stay silent. */
   silent: (path: string) => boolean;
+  /** Answers in its place; false where it is to answer itself. */
+  instead: (path: string, response: ServerResponse) => boolean;
   /** Changes what is known of its users. */
   setPeople(people: People): void;
   /** Tells it the addresses of a gateway. */
@@ -84,6 +86,7 @@ class TestIdp implements Idp {
   readonly requests: string[] = [];
   tamper: Idp['tamper'];
   silent: Idp['silent'] = () => false;
+  instead: Idp['instead'] = () => false;
   readonly #options: IdpOptions;
   readonly #sockets = new Set<Socket>();
   #server: ReturnType<typeof createServer> | undefined;
@@ -177,7 +180,7 @@ class TestIdp implements Idp {
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const path = (request.url ?? '/').split('?')[0] ?? '/';
     this.requests.push(`${request.method} ${path}`);
-    if (this.silent(path)) return;
+    if (this.silent(path) || this.instead(path, response)) return;
     const end = response.end.bind(response);
     response.end = ((body?: unknown, ...rest: unknown[]) => {
       const isJson = String(response.getHeader('content-type') ?? '').includes('json');
