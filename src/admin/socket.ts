@@ -22,7 +22,7 @@ export async function listenAt(server: Server, path: string): Promise<SocketResu
     if (first.kind !== 'failed' || first.error.code !== 'EADDRINUSE') return first;
     if (!lstatSync(path).isSocket()) return first;
     if (await isAnswered(path)) return { kind: 'taken' };
-    rmSync(path);
+    rmSync(path, { force: true });
     return await bind(server, path);
   } catch (error) {
     return { kind: 'failed', error: error as NodeJS.ErrnoException };
@@ -48,12 +48,13 @@ async function bind(server: Server, path: string): Promise<SocketResult> {
   return result;
 }
 
+/** Only a refused connection says that nobody listens: another user's socket, or one with a full queue, is somebody's. */
 function isAnswered(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(path, () => {
       probe.destroy();
       resolve(true);
     });
-    probe.once('error', () => resolve(false));
+    probe.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT'));
   });
 }

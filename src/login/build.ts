@@ -45,7 +45,6 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const providers = buildProviders(document, services);
   const { chain, directoryOf } = providers;
   const signIn = new SignIn({
-    clock,
     log,
     chain,
     totalTimeout: login.total,

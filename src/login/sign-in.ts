@@ -3,7 +3,6 @@
  * audit. `authenticate-request.ts`, `password-login.ts` and `federated-routes.ts` are the ways.
  */
 import { defaultTenant } from '../core/account.ts';
-import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { type Assertion, canonicalUsername, type Principal } from '../core/principal.ts';
@@ -17,7 +16,6 @@ import type { AccountEvent, Recorder } from '../telemetry/recorder.ts';
 
 /** What signing in works with; made by `build.ts`. */
 export interface SignInParts {
-  readonly clock: Clock;
   readonly log: Log;
   readonly chain: readonly ChainLink[];
   readonly totalTimeout: number;
