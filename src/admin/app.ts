@@ -65,7 +65,7 @@ function refuseTheRest(app: Express): void {
     '/metrics': 'GET, HEAD',
     '/sessions': 'GET, HEAD, DELETE',
     '/sessions/:id': 'DELETE',
-    '/lockouts': 'DELETE',
+    '/lockouts': 'GET, HEAD, DELETE',
     '/reload': 'POST',
   };
   for (const [path, methods] of Object.entries(allowed))

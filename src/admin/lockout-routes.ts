@@ -1,33 +1,105 @@
-/** The operator's word that a user may try again: forgets the failures that have locked the name. */
+/** The operator's view of the lock-out: who is counted and locked, and the word that a user or an address may try again. */
 import { type Request, type Response, Router } from 'express';
 import type { Log } from '../core/log.ts';
 import { canonicalUsername } from '../core/principal.ts';
 import type { Audit } from '../telemetry/audit.ts';
+import type { CountedEntry, Released } from '../users/lockout-overview.ts';
 import { actorOf } from './actor.ts';
 
 /** The lock-out, and where its lifting is recorded. */
 export interface LockoutRouteParts {
-  /** Forgets the failures of a user, whichever directory knows the name. */
-  readonly unlock: (username: string) => Promise<void>;
+  /** `users/lockout-overview.ts` fits. */
+  readonly lockouts: {
+    list(only?: CountedEntry['kind']): AsyncIterable<CountedEntry>;
+    releaseUser(username: string): Promise<Released>;
+    releaseAddress(address: string): Promise<Released>;
+  };
   readonly audit: Pick<Audit, 'record'>;
   readonly log: Log;
 }
 
-/** The route `DELETE /lockouts?user=NAME`. An address earns its limit anew by itself. */
-export function lockoutRoutes({ unlock, audit, log }: LockoutRouteParts): Router {
+const defaultLimit = 100;
+const maxListed = 1000;
+/** Locked addresses that the release of a user names. */
+const maxNamed = 20;
+
+/** The routes under `/lockouts`. */
+export function lockoutRoutes({ lockouts, audit, log }: LockoutRouteParts): Router {
   const router = Router();
-  router.delete('/', async (request: Request, response: Response) => {
-    const { user } = request.query;
-    const username = typeof user === 'string' ? canonicalUsername(user) : '';
-    if (username === '') {
-      response.status(400).json({ error: 'bad-request', message: 'Say who may try again: ?user=NAME.' });
-      return;
-    }
-    await unlock(username);
-    const by = actorOf(response);
-    audit.record({ event: 'unlock', outcome: 'succeeded', user: username, ...by });
-    log.info({ user: username, ...by }, 'a user was unlocked by the operator');
-    response.json({ unlocked: username });
+
+  router.get('/', async (request: Request, response: Response) => {
+    const limit = request.query.limit ?? String(defaultLimit);
+    if (typeof limit !== 'string' || !/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > maxListed)
+      return void refuse(response, `Give limit once, from 1 to ${maxListed}.`);
+    const { entries, isMore } = await firstOf(lockouts.list(), Number(limit));
+    response.json({ lockouts: entries.map(shown), more: isMore });
   });
+
+  router.delete('/', async (request: Request, response: Response) => {
+    const { user, address } = request.query;
+    const username = typeof user === 'string' ? canonicalUsername(user) : '';
+    const place = typeof address === 'string' ? address.trim() : '';
+    if ((username === '') === (place === ''))
+      return void refuse(response, 'Say who may try again: ?user=NAME or ?address=ADDRESS.');
+    const whose = username === '' ? { kind: 'address', name: place } : { kind: 'user', name: username };
+    const found = username === '' ? await lockouts.releaseAddress(place) : await lockouts.releaseUser(username);
+    const left = username === '' ? [] : await lockedAddresses(lockouts.list('address'));
+    const detail = sayings[found](whose) + (left.length > 0 ? `; locked still: address ${left.join(', ')}` : '');
+    const by = actorOf(response);
+    audit.record({ event: 'unlock', outcome: 'succeeded', ...(username && { user: username }), detail, ...by });
+    log.info({ [whose.kind]: whose.name, detail, ...by }, 'a lock-out was released by the operator');
+    response.json({
+      unlocked: whose.name,
+      [whose.kind]: found,
+      ...(username !== '' && { lockedAddresses: left }),
+      ...(left.length > 0 && { message: 'Who comes from a locked address stays locked: DELETE /lockouts?address=.' }),
+    });
+  });
+
   return router;
+}
+
+const sayings: Readonly<Record<Released, (whose: { kind: string; name: string }) => string>> = {
+  locked: ({ kind, name }) => `the ${kind} ${name} was locked`,
+  counted: ({ kind, name }) => `the ${kind} ${name} had failures and was not locked`,
+  nothing: ({ kind, name }) => `the ${kind} ${name} was not counted`,
+};
+
+/** The locked ones first: they are what is looked for. */
+async function firstOf(all: AsyncIterable<CountedEntry>, limit: number) {
+  const [locked, others]: [CountedEntry[], CountedEntry[]] = [[], []];
+  let count = 0;
+  for await (const entry of all) {
+    count += 1;
+    const list = isLocked(entry) ? locked : others;
+    if (list.length < limit) list.push(entry);
+  }
+  return { entries: [...locked, ...others].slice(0, limit), isMore: count > limit };
+}
+
+async function lockedAddresses(all: AsyncIterable<CountedEntry>): Promise<string[]> {
+  const addresses: string[] = [];
+  for await (const entry of all)
+    if (isLocked(entry) && addresses.length < maxNamed) addresses.push(entry.address ?? 'unknown');
+  return addresses;
+}
+
+function isLocked({ lockedUntil, isUnreadable }: CountedEntry): boolean {
+  return lockedUntil !== undefined || isUnreadable;
+}
+
+function shown({ kind, name, tenant, address, failures, lockedUntil, isUnreadable }: CountedEntry): object {
+  return {
+    kind,
+    ...(name && { user: name }),
+    ...(tenant && { tenant }),
+    ...(address && { address }),
+    failures: Math.round(failures),
+    ...(lockedUntil !== undefined && { lockedUntil: new Date(lockedUntil).toISOString() }),
+    ...(isUnreadable && { unreadable: true }),
+  };
+}
+
+function refuse(response: Response, message: string): void {
+  response.status(400).json({ error: 'bad-request', message });
 }

@@ -36,7 +36,12 @@ export type Outcome =
       readonly sessionless?: boolean;
     }
   | { readonly kind: 'unknown-user' }
-  | { readonly kind: 'rejected'; readonly reason: Reason }
+  | {
+      readonly kind: 'rejected';
+      readonly reason: Reason;
+      /** Whose password it was to be, where the provider has found the user: failures count for that account too. */
+      readonly subject?: string;
+    }
   | {
       readonly kind: 'unavailable';
       readonly reason: Reason;

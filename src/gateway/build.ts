@@ -37,8 +37,6 @@ export interface Gateway extends Carrier {
   readonly authenticator: RequestAuthenticator;
   readonly portal: Portal;
   readonly decliner: Decliner;
-  /** Forgets the failures that have locked a user's name. */
-  unlock(username: string): Promise<void>;
   /** Lets `close` wait for work that something else carries. */
   hold(work: Promise<void>): void;
   /** Ends what only this configuration needed: pools, directory connections, timers. Requests under way finish first. */
@@ -63,7 +61,7 @@ export async function buildGateway(
   await signer.prepare();
   const sessions = new Sessions({ store, clock, log, idle, lifetime, perUser });
   const login = await buildLogin(document, { ...services, sessions, recorder });
-  const { authenticator, lockout, providers } = login;
+  const { authenticator, providers } = login;
   const front = buildPortal(portalOptions(document), { ...services, sessions, signer }, login);
   const decliner = new Decliner({ ...front, publicUrl, clock });
   const parts = { clock, log, isTrusted, locations, authenticator, publicUrl, headers, signer, recorder };
@@ -78,7 +76,6 @@ export async function buildGateway(
   providers.putInPlace();
   return {
     ...{ document, providers, sessions, ...deciding, ...carrier },
-    unlock: (username) => lockout.clear(username),
     hold: (work) => underWay.add(work),
     close: async () => {
       watch.close();

@@ -2,15 +2,16 @@
  * Signing in with a form: input limits, reserved names, the lock-out, the chain, and one answer for every kind of wrong.
  * It says nothing that tells a known user from an unknown one, by text, status or time.
  */
+import { type Account, accountNamed } from '../core/account.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { canonicalUsername } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import { HeaderLines } from '../core/request-head.ts';
 import { Secret } from '../core/secret.ts';
-import type { Session } from '../core/session.ts';
+import { accountOf, type Session } from '../core/session.ts';
 import type { Client } from '../core/verdict.ts';
 import type { ChainResult } from '../providers/chain.ts';
-import type { Lockout } from '../users/lockout.ts';
+import type { Attempted, Lockout, LockoutPermit } from '../users/lockout.ts';
 import type { Authenticated, SignIn } from './sign-in.ts';
 
 /** A form that was sent. */
@@ -81,10 +82,7 @@ export class PasswordLogin {
     const refused = refuseInput(form, username) ?? (this.#signIn.isReserved(username) ? 'user-reserved' : undefined);
     if (refused) return this.#fail(form, username, 'LOGIN_FAILED', refused);
     const permit = await this.#lockout.check(username, form.client.address, form.signal);
-    if (permit.kind === 'locked')
-      return this.#fail(form, username, 'TOO_MANY_FAILURES', 'too-many-failures', {
-        retryAfter: Math.ceil(permit.retryAfter / 1000),
-      });
+    if (permit.kind === 'locked') return this.#failLocked(form, username, permit);
     const request = { headers: new HeaderLines([]), signal: form.signal };
     const chain = await this.#signIn.run({
       ...this.#signIn.attempt('credentials', request, form.client, '/_gate/login'),
@@ -97,40 +95,56 @@ export class PasswordLogin {
     return this.#settle(form, username, chain);
   }
 
+  /**
+   * What the chain's answer comes to. The account that it found is counted whatever name was typed: where that is locked, nobody
+   * learns whether the password was right.
+   */
   async #settle(form: PasswordForm, username: string, chain: ChainResult): Promise<LoginResult> {
     const { outcome, provider } = chain;
-    const address = form.client.address;
+    const attempted: Attempted = { username, address: form.client.address, account: this.#accountIn(chain) };
     switch (outcome.kind) {
-      case 'authenticated':
-        await this.#lockout.succeed(username, address);
+      case 'authenticated': {
+        const permit = await this.#lockout.succeed(attempted);
+        if (permit.kind === 'locked') return this.#failLocked(form, username, permit, chain);
         if (!provider) return this.#fail(form, username, 'PROVIDER_UNAVAILABLE', 'provider-broke', { chain });
         return this.#accept(form, username, outcome, provider, chain);
+      }
       case 'unavailable':
         // A wrong guess counts also while some other provider is out of reach, or an outage would be the time to guess. So does
         // one whose sender has hung up: the directory may have counted it, and would lock its user at a stranger's wish.
-        if (chain.rejection || outcome.reason === 'client-gone') await this.#lockout.fail(username, address);
-        else await this.#lockout.release(username, address);
+        if (chain.rejection || outcome.reason === 'client-gone') await this.#lockout.fail(attempted);
+        else await this.#lockout.release(attempted);
         return this.#fail(form, username, 'PROVIDER_UNAVAILABLE', outcome.reason, {
           chain,
           retryAfter: unavailableRetrySeconds,
         });
       case 'rejected':
-        if (outcome.reason === 'password-must-change' || outcome.reason === 'password-expired') {
-          await this.#lockout.release(username, address);
-          this.#fail(form, username, 'LOGIN_FAILED', outcome.reason, { chain });
-          // The old password was right: that it is asked for once more means that the new one was not taken.
-          return { kind: 'new-password', reason: outcome.reason, isRefused: form.newPassword !== undefined };
-        }
-        await this.#lockout.fail(username, address);
-        return this.#fail(form, username, 'LOGIN_FAILED', outcome.reason, { chain });
+        return this.#reject(form, attempted, outcome.reason, chain);
       case 'unknown-user':
       case 'challenge':
       case 'continue':
-        await this.#lockout.fail(username, address);
+        await this.#lockout.fail(attempted);
         return this.#fail(form, username, 'LOGIN_FAILED', 'unknown-user', { chain });
       default:
         return outcome satisfies never;
     }
+  }
+
+  async #reject(form: PasswordForm, attempted: Attempted, reason: Reason, chain: ChainResult): Promise<LoginResult> {
+    const { username } = attempted;
+    const mustChange = reason === 'password-must-change' || reason === 'password-expired';
+    const permit = await (mustChange ? this.#lockout.release(attempted) : this.#lockout.fail(attempted));
+    if (permit.kind === 'locked') return this.#failLocked(form, username, permit, chain);
+    const failed = this.#fail(form, username, 'LOGIN_FAILED', reason, { chain });
+    // The old password was right: that it is asked for once more means that the new one was not taken.
+    return mustChange ? { kind: 'new-password', reason, isRefused: form.newPassword !== undefined } : failed;
+  }
+
+  /** The account that a name was found to be, by whoever vouched for it or knew that the password was wrong. */
+  #accountIn({ outcome, provider, rejection }: ChainResult): Account | undefined {
+    if (outcome.kind === 'authenticated') return accountOf(this.#signIn.vouched(outcome, provider ?? ''));
+    const subject = (outcome.kind === 'rejected' ? outcome : rejection)?.subject;
+    return subject === undefined ? undefined : accountNamed(subject);
   }
 
   async #accept(
@@ -157,6 +171,19 @@ export class PasswordLogin {
     return begun
       ? { kind: 'signed-in', ...begun }
       : this.#fail(form, username, 'LOGIN_FAILED', 'login-denied', { chain });
+  }
+
+  #failLocked(
+    form: PasswordForm,
+    username: string,
+    { retryAfter }: Extract<LockoutPermit, { kind: 'locked' }>,
+    chain?: ChainResult,
+  ): FailedLogin {
+    const seconds = Math.ceil(retryAfter / 1000);
+    return this.#fail(form, username, 'TOO_MANY_FAILURES', 'too-many-failures', {
+      retryAfter: seconds,
+      ...(chain && { chain }),
+    });
   }
 
   #fail(

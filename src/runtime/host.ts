@@ -9,6 +9,7 @@ import { buildGateway, type Gateway } from '../gateway/build.ts';
 import type { Document } from '../gateway/document.ts';
 import { closeServices, openServices, type ServiceOptions, type Services } from '../gateway/services.ts';
 import type { LocationOptions } from '../routing/locations.ts';
+import { LockoutOverview } from '../users/lockout-overview.ts';
 import { refuseRestart, reportFailedReload, reportReload } from './reload.ts';
 
 /** What requests come through: listeners of our own, or the handlers of an application. */
@@ -161,7 +162,7 @@ export class Host<D extends Document, F extends Front<D>> {
       ...this.#services,
       sessions: () => this.#gateway.sessions,
       providers: () => this.#gateway.providers.status(),
-      unlock: (username) => this.#gateway.unlock(username),
+      lockouts: new LockoutOverview(this.#services),
       liveConnections: (session) => this.#services.connections.count(session),
       isDraining: () => this.front.isDraining,
       reload: (by) => this.reload(by),

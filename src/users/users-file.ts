@@ -13,7 +13,8 @@ export type { LocalUser } from './users-document.ts';
 /** What came of a login; `disabled` only after the right password. */
 export type UserCheck =
   | { readonly kind: 'match'; readonly user: LocalUser }
-  | { readonly kind: 'disabled' | 'wrong-password' | 'unknown-user' | 'overloaded' | 'aborted' };
+  | { readonly kind: 'disabled' | 'wrong-password'; readonly user: LocalUser }
+  | { readonly kind: 'unknown-user' | 'overloaded' | 'aborted' };
 
 /** What is known of a user who is added. */
 export interface NewUser {
@@ -65,8 +66,8 @@ export class UsersFile {
     const check = await checkPassword(password, user?.password, terms);
     if (check === 'overloaded' || check === 'aborted') return { kind: check };
     if (user?.password === undefined) return { kind: 'unknown-user' };
-    if (check === 'mismatch') return { kind: 'wrong-password' };
-    return user.disabled ? { kind: 'disabled' } : { kind: 'match', user };
+    if (check === 'mismatch') return { kind: 'wrong-password', user };
+    return user.disabled ? { kind: 'disabled', user } : { kind: 'match', user };
   }
 
   /** Adds a user; the file is made when it is missing. */

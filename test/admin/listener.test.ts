@@ -17,6 +17,8 @@ import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import type { AuditRecord } from '../../src/telemetry/audit.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { Lockout, lockoutOptions } from '../../src/users/lockout.ts';
+import { LockoutOverview } from '../../src/users/lockout-overview.ts';
 import { collectLog } from '../support/tools/log.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
 
@@ -40,6 +42,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
     put: (...entry: Parameters<MemoryStore['put']>) => store.put(...entry),
     breaker: new CircuitBreaker({ clock }),
   };
+  const lockout = new Lockout({ store, clock, options: lockoutOptions.parse({ user: 2, address: 4 }) });
   const metrics = createMetrics({ processMetrics: false });
   const audited: AuditRecord[] = [];
   const parts = {
@@ -56,7 +59,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
       { provider: 'directory', snapshot: state.breaker.snapshot() },
       { provider: 'local', snapshot: { state: 'closed' as const, failures: 0 } },
     ],
-    unlock: async () => undefined,
+    lockouts: new LockoutOverview({ store, clock }),
     liveConnections: (id: string) => id.length % 2,
     isDraining: () => state.draining,
     reload: async (by: Actor): Promise<ReloadAnswer> => {
@@ -96,7 +99,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
       grant: { handles: ['ST-1-verysecrethandle'], state: { refresh: 'verysecretstate' } },
       client: { address: '192.0.2.7', userAgent: 'Browser/1' },
     });
-  return { admin, url, ask, signIn, sessions, state, clock, metrics, kept, audited };
+  return { admin, url, ask, signIn, sessions, lockout, state, clock, metrics, kept, audited };
 }
 
 test('live says so, whatever else is wrong', async (t) => {
@@ -478,4 +481,51 @@ test('close ends the listener also while a client holds its connection', async (
   assert.equal(answer.status, 200);
   await admin.close();
   await assert.rejects(() => fetch(new URL('/health/live', url)));
+});
+
+test('lock-outs are listed, locked ones first, and released by user or by address; the answer and the audit say which', async (t) => {
+  const { ask, lockout, audited } = await adminUnderTest(t);
+  const from = (address: string) => async (username: string) => {
+    if ((await lockout.check(username, address)).kind === 'open') await lockout.fail({ username, address });
+  };
+  for (const name of ['bob', 'alice', 'alice']) await from('192.0.2.7')(name);
+  for (const name of ['carol', 'dave', 'erin', 'frank']) await from('192.0.2.9')(name);
+  const { body } = await ask('GET', '/lockouts?limit=2');
+  const until = '2026-01-05T08:00:30.000Z';
+  assert.equal(body.more, true);
+  assert.deepEqual(
+    (body.lockouts as object[]).toSorted((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b))),
+    [
+      { kind: 'address', address: '192.0.2.9', failures: 4, lockedUntil: until },
+      { kind: 'user', user: 'alice', failures: 2, lockedUntil: until },
+    ],
+  );
+  assert.deepEqual((await ask('DELETE', '/lockouts?user=Alice')).body, {
+    unlocked: 'alice',
+    user: 'locked',
+    lockedAddresses: ['192.0.2.9'],
+    message: 'Who comes from a locked address stays locked: DELETE /lockouts?address=.',
+  });
+  assert.partialDeepStrictEqual((await ask('DELETE', '/lockouts?user=grace')).body, {
+    user: 'nothing',
+    lockedAddresses: ['192.0.2.9'],
+  });
+  assert.equal((await lockout.check('grace', '192.0.2.9')).kind, 'locked');
+  assert.deepEqual((await ask('DELETE', '/lockouts?address=192.0.2.9')).body, {
+    unlocked: '192.0.2.9',
+    address: 'locked',
+  });
+  assert.equal((await lockout.check('grace', '192.0.2.9')).kind, 'open');
+  assert.deepEqual(
+    audited.map(({ event, user, ...rest }) => [event, user, 'detail' in rest && rest.detail]),
+    [
+      ['unlock', 'alice', 'the user alice was locked; locked still: address 192.0.2.9'],
+      ['unlock', 'grace', 'the user grace was not counted; locked still: address 192.0.2.9'],
+      ['unlock', undefined, 'the address 192.0.2.9 was locked'],
+    ],
+  );
+  for (const query of ['', '?user=', '?user=a&address=192.0.2.9', '?user=a&user=b'])
+    assert.equal((await ask('DELETE', `/lockouts${query}`)).status, 400, query);
+  for (const query of ['?limit=0', '?limit=1001', '?limit=1&limit=2'])
+    assert.equal((await ask('GET', `/lockouts${query}`)).status, 400, query);
 });

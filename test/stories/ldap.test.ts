@@ -130,7 +130,7 @@ story('a user is locked after three failures, and the right password then says s
     assert.partialDeepStrictEqual(await provider.attempt(passwordAttempt('locked', 'wrong')), { kind: 'rejected' });
   }
   const outcome = await provider.attempt(passwordAttempt('locked', 'right'));
-  assert.deepEqual(outcome, { kind: 'rejected', reason: 'account-locked' });
+  assert.deepEqual(outcome, { kind: 'rejected', reason: 'account-locked', subject: 'locked' });
 });
 
 story('an expired password is told apart from a wrong one', async (t) => {
@@ -139,10 +139,12 @@ story('an expired password is told apart from a wrong one', async (t) => {
   assert.deepEqual(await provider.attempt(passwordAttempt('stale', 'right')), {
     kind: 'rejected',
     reason: 'password-expired',
+    subject: 'stale',
   });
   assert.deepEqual(await provider.attempt(passwordAttempt('stale', 'wrong')), {
     kind: 'rejected',
     reason: 'bad-password',
+    subject: 'stale',
   });
 });
 
@@ -150,7 +152,7 @@ story('a password that must change lets in only with a new one that the policy t
   const slapd = await startSlapd(t, { people });
   const log = keptLog();
   const provider = ldapProvider(t, optionsFor(slapd), { log });
-  const mustChange = { kind: 'rejected', reason: 'password-must-change' };
+  const mustChange = { kind: 'rejected', reason: 'password-must-change', subject: 'reset' };
   const withNew = (password: string, fresh: string) => {
     const parts = passwordParts('reset', password);
     return provider.attempt(
@@ -160,7 +162,11 @@ story('a password that must change lets in only with a new one that the policy t
   assert.deepEqual(await provider.attempt(passwordAttempt('reset', 'first-password')), mustChange);
   assert.deepEqual(await withNew('first-password', 'short'), mustChange, 'too short');
   assert.deepEqual(await withNew('first-password', ' '), mustChange, 'blank');
-  assert.deepEqual(await withNew('wrong', 'second-password'), { kind: 'rejected', reason: 'bad-password' });
+  assert.deepEqual(await withNew('wrong', 'second-password'), {
+    kind: 'rejected',
+    reason: 'bad-password',
+    subject: 'reset',
+  });
   assert.equal((await withNew('first-password', 'second-password')).kind, 'authenticated');
   assert.equal((await provider.attempt(passwordAttempt('reset', 'second-password'))).kind, 'authenticated');
   assert.equal((await provider.attempt(passwordAttempt('reset', 'first-password'))).kind, 'rejected');

@@ -53,7 +53,7 @@ export class DirectoryLogin {
       case 'unknown':
         return unknownUser;
       case 'rejected':
-        return { kind: 'rejected', reason: verdict.reason };
+        return { kind: 'rejected', reason: verdict.reason, ...this.#found(found.entry) };
       case 'accepted':
         this.#warnOfExpiry(verdict, found.entry);
         return this.#assertion(name, found.entry, 'pwd', deadline);
@@ -152,6 +152,11 @@ export class DirectoryLogin {
     } catch {
       // That the user is unknown is settled; this bind was for the time it takes.
     }
+  }
+
+  #found(entry: DirectoryEntry): { readonly subject?: string } {
+    const subject = subjectOf(entry, this.#options.attributes.subject);
+    return subject === undefined ? {} : { subject };
   }
 
   #warnOfExpiry({ graceLogins, secondsLeft }: BindVerdict & { kind: 'accepted' }, { dn }: DirectoryEntry): void {

@@ -31,9 +31,9 @@ class LocalProvider implements Provider {
       case 'unknown-user':
         return { kind: 'unknown-user' };
       case 'wrong-password':
-        return { kind: 'rejected', reason: 'bad-password' };
+        return { kind: 'rejected', reason: 'bad-password', subject: check.user.subject };
       case 'disabled':
-        return { kind: 'rejected', reason: 'account-disabled' };
+        return { kind: 'rejected', reason: 'account-disabled', subject: check.user.subject };
       case 'overloaded':
         return { kind: 'unavailable', reason: 'overloaded' };
       case 'aborted':

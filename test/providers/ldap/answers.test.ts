@@ -14,15 +14,15 @@ const login = passwordAttempt.bind(undefined, 'alice', 'right');
 
 const sayings = {
   '525': { kind: 'unknown-user' },
-  '52e': { kind: 'rejected', reason: 'bad-password' },
-  '530': { kind: 'rejected', reason: 'logon-not-permitted' },
-  '531': { kind: 'rejected', reason: 'logon-not-permitted' },
-  '532': { kind: 'rejected', reason: 'password-expired' },
-  '533': { kind: 'rejected', reason: 'account-disabled' },
-  '701': { kind: 'rejected', reason: 'account-expired' },
-  '773': { kind: 'rejected', reason: 'password-must-change' },
-  '775': { kind: 'rejected', reason: 'account-locked' },
-  '999': { kind: 'rejected', reason: 'bad-password' },
+  '52e': { kind: 'rejected', reason: 'bad-password', subject: 'alice' },
+  '530': { kind: 'rejected', reason: 'logon-not-permitted', subject: 'alice' },
+  '531': { kind: 'rejected', reason: 'logon-not-permitted', subject: 'alice' },
+  '532': { kind: 'rejected', reason: 'password-expired', subject: 'alice' },
+  '533': { kind: 'rejected', reason: 'account-disabled', subject: 'alice' },
+  '701': { kind: 'rejected', reason: 'account-expired', subject: 'alice' },
+  '773': { kind: 'rejected', reason: 'password-must-change', subject: 'alice' },
+  '775': { kind: 'rejected', reason: 'account-locked', subject: 'alice' },
+  '999': { kind: 'rejected', reason: 'bad-password', subject: 'alice' },
 } as const;
 for (const [code, want] of Object.entries(sayings)) {
   test(`ldap: Active Directory's "data ${code}" is ${'reason' in want ? want.reason : want.kind}`, async (t) => {
@@ -121,7 +121,11 @@ test('ldap: Active Directory gets old and new password over TLS, and the new one
   const log = keptLog();
   const options = { url: fake.url, ca: testCertificates().ca, ...manager };
   const provider = ldapProvider(t, options, { log });
-  assert.deepEqual(await provider.attempt(withNew('too weak')), { kind: 'rejected', reason: 'password-must-change' });
+  assert.deepEqual(await provider.attempt(withNew('too weak')), {
+    kind: 'rejected',
+    reason: 'password-must-change',
+    subject: 'alice',
+  });
   assert.match(log.text(), /Constraint violation/);
   assert.equal((await provider.attempt(withNew('fresh-one'))).kind, 'authenticated');
   assert.equal((await provider.attempt(passwordAttempt('alice', 'fresh-one'))).kind, 'authenticated');
@@ -131,7 +135,7 @@ test('ldap: Active Directory gets old and new password over TLS, and the new one
 test('ldap: without TLS, Active Directory is sent no new password', async (t) => {
   const fake = await fakeLdap(t, changingDirectory());
   const outcome = await ldapProvider(t, { url: fake.url, ...manager }).attempt(withNew('fresh-one'));
-  assert.deepEqual(outcome, { kind: 'rejected', reason: 'password-must-change' });
+  assert.deepEqual(outcome, { kind: 'rejected', reason: 'password-must-change', subject: 'alice' });
   assert.ok(!fake.requests.some(({ operation }) => operation === 'modify'));
 });
 
