@@ -21,8 +21,11 @@ export interface Front<D extends Document> {
   prepare(document: D): Promise<(gateway: Gateway) => void>;
   /** True from the moment that no new requests are taken. */
   readonly isDraining: boolean;
-  /** Takes no more requests; resolves when those under way have ended, or were cut. */
-  drain(): Promise<void>;
+  /**
+   * Takes no more requests; resolves when those under way have ended, or were cut after `patience` milliseconds: what the
+   * configuration gives them when absent.
+   */
+  drain(patience?: number): Promise<void>;
 }
 
 /** What starts a gateway. */
@@ -72,7 +75,7 @@ export class Host<D extends Document, F extends Front<D>> {
       services.audit.record({ event: 'start', outcome: 'succeeded' });
       return host;
     } catch (error) {
-      await front?.drain();
+      await front?.drain(0);
       await gateway?.close();
       await closeServices(services);
       throw error;

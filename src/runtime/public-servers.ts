@@ -57,9 +57,8 @@ export class PublicServers implements Front<Document> {
     };
   }
 
-  /** Takes no more connections, lets requests under way finish for `server.drain`, then cuts what is left. */
-  async drain(): Promise<void> {
-    const { drain } = this.#gateway.document.server;
+  /** Takes no more connections, lets requests under way finish, `server.drain` when absent, then cuts what is left. */
+  async drain(drain = this.#gateway.document.server.drain): Promise<void> {
     const { log, connections } = this.#services;
     log.info({ drain }, 'stopping: no new requests are taken, those under way may finish');
     const ending = setTimeout(() => connections.endAll('draining'), drain * endsStreamsAt);

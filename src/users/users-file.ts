@@ -134,7 +134,7 @@ export class UsersFile {
     if (users) return users;
     this.#log.warn(
       { path: this.path },
-      'the users file does not exist, so there are no local users; add one with: gatehouse users add NAME',
+      'the users file does not exist, so there are no local users; add one with: gatehouse users add NAME --config FILE',
     );
     return none;
   }

@@ -64,7 +64,14 @@ class LocalProvider implements Provider {
     const able = this.#users.list().filter(({ password, disabled }) => password !== undefined && !disabled).length;
     const detail = `${this.#users.path}: ${able} of ${this.#users.list().length} users can sign in`;
     if (able > 0) yield { step: 'read', result: 'ok', detail, milliseconds: took() };
-    else yield { step: 'read', result: 'warning', detail, hint: 'gatehouse users add NAME', milliseconds: took() };
+    else
+      yield {
+        step: 'read',
+        result: 'warning',
+        detail,
+        hint: 'gatehouse users add NAME --config FILE',
+        milliseconds: took(),
+      };
   }
 
   #assert({ subject, name, email, groups, attributes }: LocalUser) {
