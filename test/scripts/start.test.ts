@@ -12,7 +12,7 @@ import { until } from '../support/tools/poll.ts';
 const script = path.resolve(import.meta.dirname, '../../scripts/start.ts');
 const config = `
 server: { listen: "http://127.0.0.1:0", publicUrl: "http://localhost:8080" }
-admin: { listen: "http://127.0.0.1:0" }
+admin: { listen: "http://127.0.0.1:0", socket: admin.sock }
 login: { chain: [local] }
 session: { store: { type: memory } }
 providers:
