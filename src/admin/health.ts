@@ -10,7 +10,7 @@ export interface HealthSource {
   readonly isDraining: () => boolean;
   /** The store's own, by which what is put there expires. */
   readonly clock: Clock;
-  readonly store: Pick<Store, 'get' | 'put'>;
+  readonly store: Pick<Store, 'get' | 'put' | 'waiting'>;
   /** Those of the chain, in the configuration of the moment. */
   readonly providers: () => readonly { readonly provider: string; readonly snapshot: BreakerSnapshot }[];
 }
@@ -26,7 +26,7 @@ interface ProviderHealth {
   readonly retryAt?: string;
 }
 
-/** `read-only` when it takes nothing, as on a full disk: who is signed in goes on, nobody else can sign in, or out. */
+/** `read-only` when it takes nothing, as on a full disk: who is signed in goes on and can sign out, nobody else can sign in. */
 type StoreHealth = 'ok' | 'read-only' | 'down';
 
 /** The answer of `/health/ready`. */
@@ -35,6 +35,8 @@ interface Readiness {
   readonly status: 'ready' | 'degraded' | 'unavailable';
   readonly draining: boolean;
   readonly store: StoreHealth;
+  /** Ends of sessions that count, and wait for the store to take them; absent where there are none. */
+  readonly waiting?: number;
   readonly providers: Readonly<Record<string, ProviderHealth>>;
 }
 
@@ -55,10 +57,13 @@ export function createReadiness(source: HealthSource): () => Promise<Readiness> 
       source.providers().map(({ provider, snapshot }) => [provider, healthOf(snapshot)]),
     );
     const draining = source.isDraining();
+    const waiting = source.store.waiting();
     const isWell =
-      store === 'ok' && Object.values(providers).every(({ state }) => state === 'ok' || state === 'unknown');
+      store === 'ok' &&
+      waiting === 0 &&
+      Object.values(providers).every(({ state }) => state === 'ok' || state === 'unknown');
     const status = draining || store === 'down' ? 'unavailable' : isWell ? 'ready' : 'degraded';
-    return { status, draining, store, providers };
+    return { status, draining, store, ...(waiting > 0 && { waiting }), providers };
   };
 }
 

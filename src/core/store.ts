@@ -12,6 +12,14 @@ export interface StoredEntry extends Stored {
   readonly key: string;
 }
 
+/** How a write is to be treated. */
+export interface WriteOptions {
+  /** It stands in the journal. */
+  readonly announced?: boolean;
+  /** Where the store takes nothing, it is held beside it and counts from then on: for what must not come back to life. */
+  readonly held?: boolean;
+}
+
 /** What was announced since a place in the store's journal. */
 export interface Changes {
   /** In the order of the writes; a key as often as it was announced. */
@@ -44,7 +52,7 @@ export interface Store {
     version: string | undefined,
     value: string,
     expiresAt?: number,
-    options?: { readonly announced?: boolean },
+    options?: WriteOptions,
   ): Promise<boolean>;
   /** Removes and returns in one atomic step: of two callers one gets the value. For everything that is one-time. */
   take(key: string): Promise<string | undefined>;
@@ -56,5 +64,7 @@ export interface Store {
   count(prefix: string, at: number): MaybePromise<number>;
   /** What was announced after a place that this store gave out; without one no keys, and the journal's end as the place. */
   changes(after?: string): MaybePromise<Changes>;
+  /** How many writes are held and wait for the store to take them. */
+  waiting(): number;
   close(): Promise<void>;
 }

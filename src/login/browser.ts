@@ -23,8 +23,8 @@ export class Browsers {
 
   /** The key is made once and kept in the store, so that a form outlives a restart and works on every worker. */
   static async open(store: Store, publicUrl: URL): Promise<Browsers> {
-    const fresh = randomBytes(32).toString('base64url');
-    await store.replace(keyName, undefined, fresh);
+    // Read first: a store that takes nothing, as on a full disk, must not keep a gateway from starting.
+    if (!(await store.get(keyName))) await store.replace(keyName, undefined, randomBytes(32).toString('base64url'));
     const stored = await store.get(keyName);
     if (!stored) throw new Error('the form key could not be stored');
     return new Browsers(Buffer.from(stored.value, 'base64url'), publicUrl);

@@ -35,6 +35,9 @@ const remembered = 15 * 60_000;
 /** An index entry is written just before its record: one without a record counts as left behind only after this time. */
 const youth = 60_000;
 
+/** Ends that time brings anyway, or under which a session goes on: they wait for the store. Somebody's wish does not. */
+const passing: ReadonlySet<string> = new Set(['idle', 'lifetime', 'rotated']);
+
 const cachedRecords = 10_000;
 const recordPrefix = 'session:';
 
@@ -86,7 +89,8 @@ export class SessionRecords {
     const now = this.#clock.now();
     const endsAt =
       record.kind === 'ended' ? now : Math.min(record.expiresAt, Math.max(record.lastSeenAt, now) + this.#idle);
-    return this.#store.replace(recordPrefix + id, version, printRecord(record), endsAt + remembered, { announced });
+    const options = { announced, held: record.kind === 'ended' && !passing.has(record.reason) };
+    return this.#store.replace(recordPrefix + id, version, printRecord(record), endsAt + remembered, options);
   }
 
   /** All records. */
@@ -140,9 +144,22 @@ export class SessionRecords {
     return (await this.find(userPrefix(subject))).filter((entry) => entry.tenant === tenant);
   }
 
-  /** Removes an index entry whose session is gone. */
+  /** Removes an index entry whose session is gone, if the store takes that; else it goes with time. */
   async forget(prefix: string, id: string): Promise<void> {
-    await this.#store.delete(prefix + id);
+    await this.#tidy(() => this.#store.delete(prefix + id));
+  }
+
+  /** Removes the index of a session that has ended, if the store takes that; the end is none the less. */
+  async forgetAll(id: string, record: LiveRecord): Promise<void> {
+    await this.#tidy(() => this.unindex(id, record));
+  }
+
+  async #tidy(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#log.debug({ error }, 'what is left in the index of sessions could not be removed');
+    }
   }
 
   #parse(id: string, stored: Stored): StoredRecord {

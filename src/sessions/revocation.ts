@@ -108,7 +108,7 @@ export class SessionEnds {
     if (!(await this.#records.write(id, version, left))) return false;
     this.#activity.forget(id);
     this.#tell({ id, reason, account: accountOf(record), provider: record.provider, ...(next && { next }) });
-    await this.#records.unindex(id, record);
+    await this.#records.forgetAll(id, record);
     return true;
   }
 

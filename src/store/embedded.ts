@@ -117,6 +117,10 @@ export class EmbeddedStore implements Store {
     });
   }
 
+  waiting(): number {
+    return 0;
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#pruning);
     if (this.#database.isOpen) this.#database.close();

@@ -7,6 +7,7 @@ import type { Log } from '../core/log.ts';
 import type { Sealer } from '../core/seal.ts';
 import type { Store } from '../core/store.ts';
 import { EmbeddedStore } from './embedded.ts';
+import { HoldingStore } from './held-writes.ts';
 import { MemoryStore } from './memory.ts';
 import { SealedStore } from './sealed.ts';
 import { sealDatabase } from './sealing.ts';
@@ -70,5 +71,5 @@ function openSealed(options: EmbeddedOptions, { clock, log, forgetSealed = false
     },
   });
   if (!sealer) throw new Error('the store was opened without its sealing keys');
-  return new SealedStore(store, { sealer, log });
+  return new HoldingStore(new SealedStore(store, { sealer, log }), { folder: options.path, clock, log });
 }

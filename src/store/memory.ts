@@ -88,6 +88,10 @@ export class MemoryStore implements Store {
     return { keys: this.#announced.slice(Math.max(0, from)).map(({ key }) => key), place, isWhole: from >= 0 };
   }
 
+  waiting(): number {
+    return 0;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#pruning);

@@ -57,8 +57,8 @@ function prepareFolder(folder: string): void {
   }
 }
 
-/** SQLite gives its companions the mode of the file, so the file is made first. */
-function prepareFile(path: string, log: Log): void {
+/** Makes a file for its owner only, before SQLite does: it gives the companions of a file that file's mode. */
+export function prepareFile(path: string, log: Log): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     throw new OperatorError(
       `the store ${path} cannot be opened: it is a folder`,

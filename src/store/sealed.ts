@@ -5,7 +5,7 @@
 import type { Log } from '../core/log.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Sealer } from '../core/seal.ts';
-import type { Changes, Store, Stored, StoredEntry } from '../core/store.ts';
+import type { Changes, Store, Stored, StoredEntry, WriteOptions } from '../core/store.ts';
 import { storeFailure } from './errors.ts';
 import { changeSecret, mayHoldSecret } from './secret-parts.ts';
 
@@ -37,7 +37,7 @@ export class SealedStore implements Store {
     key: string,
     version: string | undefined,
     value: string,
-    ...rest: [expiresAt?: number, options?: { readonly announced?: boolean }]
+    ...rest: [expiresAt?: number, options?: WriteOptions]
   ): Promise<boolean> {
     return this.#store.replace(key, version, this.#sealed(key, value), ...rest);
   }
@@ -68,6 +68,10 @@ export class SealedStore implements Store {
 
   changes(after?: string): MaybePromise<Changes> {
     return this.#store.changes(after);
+  }
+
+  waiting(): number {
+    return this.#store.waiting();
   }
 
   async close(): Promise<void> {

@@ -38,6 +38,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
   const sessions = new Sessions({ store, clock, log: kept.log, idle: 60_000, lifetime: 600_000 });
   const state = {
     draining: false,
+    waiting: 0,
     get: (key: string): MaybePromise<Stored | undefined> => store.get(key),
     put: (...entry: Parameters<MemoryStore['put']>) => store.put(...entry),
     breaker: new CircuitBreaker({ clock }),
@@ -53,6 +54,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
     store: {
       get: (key: string) => state.get(key),
       put: (...entry: Parameters<MemoryStore['put']>) => state.put(...entry),
+      waiting: () => state.waiting,
     },
     sessions: () => sessions,
     providers: () => [
@@ -158,6 +160,14 @@ test('what the question leaves in the store expires by the store’s own clock',
   };
   await ask('GET', '/health/ready');
   assert.deepEqual(expiries, [clock.now() + 60_000]);
+});
+
+test('ends of sessions that wait for the store are said', async (t) => {
+  const { ask, state } = await adminUnderTest(t);
+  state.waiting = 3;
+  const { status, body } = await ask('GET', '/health/ready');
+  assert.equal(status, 200);
+  assert.partialDeepStrictEqual(body, { status: 'degraded', store: 'ok', waiting: 3 });
 });
 
 test('a store that is broken, or a drain, makes it not ready', async (t) => {

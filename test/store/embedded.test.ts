@@ -2,17 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir, userInfo } from 'node:os';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
@@ -28,6 +18,7 @@ import { temporaryFolder } from '../support/tools/folder.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
 import { until } from '../support/tools/poll.ts';
+import { smallDisk } from '../support/tools/small-disk.ts';
 
 const log = keptLog();
 const writer = new URL('embedded-writer.ts', import.meta.url).pathname;
@@ -325,26 +316,3 @@ test('embedded: a file of a later version is refused, not changed', async (t) =>
   database.close();
   assert.match((await refusal(() => new EmbeddedStore(folder, { clock: systemClock, log }))).message, /later version/);
 });
-
-/** A disk of 2 MB. Who may not mount one, not even by sudo, skips the test, and fails it under CI. */
-function smallDisk(t: TestContext): string | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-disk-'));
-  const { uid, gid } = userInfo();
-  const asRoot = (program: string, ...parameters: string[]): void => {
-    const command = uid === 0 ? [program, ...parameters] : ['sudo', '-n', program, ...parameters];
-    execFileSync(command[0] ?? '', command.slice(1), { stdio: 'pipe' });
-  };
-  try {
-    asRoot('mount', '-t', 'tmpfs', '-o', `size=2m,uid=${uid},gid=${gid}`, 'tmpfs', folder);
-  } catch (error) {
-    rmdirSync(folder);
-    if (process.env.CI === 'true') throw error;
-    t.skip('a small disk can only be mounted by root');
-    return undefined;
-  }
-  t.after(() => {
-    asRoot('umount', '-l', folder);
-    rmdirSync(folder);
-  });
-  return folder;
-}

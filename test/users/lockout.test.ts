@@ -197,6 +197,7 @@ test('a store out of reach lets nobody in', async (t) => {
     count: down,
     changes: down,
     close: down,
+    waiting: () => 0,
   };
   const broken: Store = { ...methods, list: (prefix) => store.list(prefix) };
   const lockout = new Lockout({ store: broken, clock, options: lockoutOptions.parse({}) });

@@ -124,7 +124,8 @@ export class Logout {
   #isFirst(jti: string): Promise<boolean> {
     const { name, store, clock } = this.#parts;
     const digest = createHash('sha256').update(jti).digest('base64url');
-    return store.replace(`oidc-logout:${name}.${digest}`, undefined, '', clock.now() + maxAge + 2 * clockTolerance);
+    const until = clock.now() + maxAge + 2 * clockTolerance;
+    return store.replace(`oidc-logout:${name}.${digest}`, undefined, '', until, { held: true });
   }
 }
 
