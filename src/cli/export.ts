@@ -10,6 +10,7 @@ import { exportHaproxy } from '../interop/front-proxies/haproxy.ts';
 import { exportNginx } from '../interop/front-proxies/nginx.ts';
 import type { Exported, ExportSite } from '../interop/front-proxies/site.ts';
 import { exportTraefik } from '../interop/front-proxies/traefik.ts';
+import { namesOfProxies } from '../proxy/header-names.ts';
 import { type Command, type Invocation, textOption, UsageError } from './command.ts';
 import { configOption, requireConfiguration } from './configuration.ts';
 
@@ -74,6 +75,7 @@ function siteOf(document: Document, invocation: Invocation, kind: string): Expor
     certificate: plainPath(textOption(invocation, 'certificate') ?? `/etc/ssl/gatehouse/${name}.crt`, 'certificate'),
     key: plainPath(textOption(invocation, 'key') ?? `/etc/ssl/gatehouse/${name}.key`, 'key'),
     identityNames: identityNames(document, routes),
+    namesOfProxies,
     maxHeaderSize: server.maxHeaderSize,
     verdictTimeout: login.total + 5000,
     live: isLive(invocation, kind),

@@ -38,16 +38,26 @@ const alwaysOurPrefixes = ['x-forwarded-', 'x-original-', 'x-gatehouse-', 'x-rem
 const ofProxies = [
   ...['client-ip', 'x-client-ip', 'x-cluster-client-ip', 'true-client-ip', 'cf-connecting-ip', 'cf-connecting-ipv6'],
   ...['fastly-client-ip', 'x-azure-clientip', 'x-envoy-external-address', 'x-envoy-internal'],
-  ...['client-cert', 'client-cert-chain', 'x-client-cert', 'x-arr-clientcert', 'x-amzn-mtls-clientcert'],
   ...['x-scheme', 'x-url-scheme', 'front-end-https', 'x-host', 'x-http-host-override', 'x-script-name'],
   ...['x-sendfile-type', 'x-accel-mapping'],
 ] as const;
-const prefixesOfProxies = ['ssl-client-', 'x-ssl-'] as const;
+/** The families of the client's certificate: nginx, Apache, HAProxy, AWS, Azure, Cloudflare, Traefik, F5 and their like. */
+const prefixesOfProxies = [
+  ...['client-cert', 'x-client-cert', 'ssl-client-', 'x-ssl-', 'tls-client-', 'x-tls-client-', 'x-peer-cert'],
+  ...['x-client-dn', 'x-client-verify', 'x-client-subject', 'x-client-issuer', 'x-client-serial'],
+  ...['x-amzn-mtls-', 'cf-client-cert-', 'x-arr-clientcert'],
+] as const;
 
 /** The spelling in which CGI, WSGI and PHP upstreams compare header names. */
 export function fold(name: string): string {
   return name.toLowerCase().replaceAll('_', '-');
 }
+
+/** What a proxy in front has to clear so that no client passes for one: these names, and all that begin with these words. */
+export const namesOfProxies: { readonly names: readonly string[]; readonly families: readonly string[] } = {
+  names: ofProxies,
+  families: prefixesOfProxies,
+};
 
 /** The header names that only the gateway sets. */
 export interface Namespace {

@@ -25,6 +25,9 @@ import {
 /** Names the identity headers that were too long, so that no upstream takes an absent list for an empty one. */
 const omittedHeader = 'x-gatehouse-omitted';
 
+/** With `client` a proxy in front says that it has added none of the names that proxies tell: they are the client's own. */
+const clientsHeader = 'x-gatehouse-from';
+
 /** Headers for an upstream, names in lower case. */
 export type UpstreamHeaders = ReadonlyMap<string, string | readonly string[]>;
 
@@ -148,7 +151,8 @@ export class HeaderComposer {
 
   #strip(input: HeaderInput, fromProxy: boolean): { headers: Map<string, string | string[]>; trace: boolean } {
     const named = connectionNamed(input.headers);
-    const namespace = fromProxy ? this.#namespace : this.#namespaceOfStrangers;
+    const isProxys = fromProxy && !input.headers.all(clientsHeader).includes('client');
+    const namespace = isProxys ? this.#namespace : this.#namespaceOfStrangers;
     const headers = new Map<string, string | string[]>();
     input.headers.each((spelt, value) => {
       const name = namespace.open(spelt);

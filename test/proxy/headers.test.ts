@@ -160,6 +160,15 @@ test('headers: a trusted proxy may tell of a client what no client may', async (
   assert.deepEqual(received.values('x-rewrite-url'), []);
 });
 
+test('headers: what a trusted proxy passes on as the client’s own counts as a stranger’s', async (t) => {
+  const headers = toldByProxies.flatMap((header) => [header, 'evil']);
+  const more = ['X-Gatehouse-From', 'client', 'X-Forwarded-For', '192.0.2.7'];
+  const received = await receivedFor(t, [...headers, ...more], { isTrusted: () => true });
+  assert.equal(received.rawHeaders.includes('evil'), false);
+  assert.deepEqual(received.values('x-gatehouse-from'), []);
+  assert.deepEqual(received.values('x-forwarded-for'), ['192.0.2.7, 127.0.0.1'], 'what the proxy itself says stays');
+});
+
 test('headers: H4 a header whose value is absent is absent, also when the client sends one', async (t) => {
   const received = await receivedFor(t, ['X-Auth-Email', 'boss@example.com', 'X-Auth_Email', 'boss@example.com'], {
     rules: custom,

@@ -21,6 +21,21 @@ import { endsWithin } from '../support/tools/stopwatch.ts';
 const identity = ['user', 'name', 'email', 'groups', 'roles', 'provider'].map((name) => `x-remote-${name}`);
 const ours = [...identity, 'x-gatehouse-assertion'];
 
+/** What applications believe of proxies: addresses, certificates, schemes, hosts and mount points. */
+const ofProxies = [
+  ...[
+    'Client-IP',
+    'X-Client-IP',
+    'True-Client-IP',
+    'CF-Connecting-IP',
+    'X-Cluster-Client-IP',
+    'X-Host',
+    'X-Script-Name',
+  ],
+  ...['Client-Cert', 'Client-Cert-Chain', 'Ssl-Client-Verify', 'Ssl-Client-Cert', 'X-Ssl-Client-Verify', 'X-Ssl-Cert'],
+  ...['X-Scheme', 'X-Url-Scheme', 'Front-End-Https', 'X-Rewrite-Url', 'X-Client-Cert', 'X-Amzn-Mtls-Clientcert'],
+];
+
 function folded(received: Received, name: string): string[] {
   return received.rawHeaders.flatMap((header, index) =>
     index % 2 === 0 && header.toLowerCase().replace(/[^a-z0-9]/g, '-') === name
@@ -182,6 +197,29 @@ const checks: Readonly<Record<string, Check>> = {
       const { status } = await raw(place, agent, 'GET /page HTTP/1.1', `${name}: evil`);
       assert.ok(status === 200 || status === 400, `${name}: ${status}`);
       for (const received of taken(place)) assert.ok(!received.rawHeaders.includes('evil'), name);
+    }
+  },
+
+  'what only proxies may tell never arrives when a client tells it, however it is spelt': async (place) => {
+    const agent = await place.signedIn();
+    const lines = ['GET /page HTTP/1.1', 'GET /public/x HTTP/1.1', 'GET /stream HTTP/1.1'];
+    const more = (line: string): string[] => (line.includes('stream') ? ['Accept: text/event-stream'] : []);
+    const spoofs = ofProxies.flatMap((name) => [
+      `${name}: evil`,
+      `${name.toLowerCase()}: evil`,
+      `${name.toUpperCase()}: evil`,
+    ]);
+    const underscored = ofProxies.map((name) => `${name.replaceAll('-', '_')}: evil`);
+    for (const line of lines) {
+      assert.equal((await raw(place, agent, line, ...spoofs, ...underscored, ...more(line))).status, 200, line);
+      const [received] = taken(place);
+      assert.ok(received, line);
+      assert.ok(!received.rawHeaders.includes('evil'), `${line}\n${received.rawHeaders.join('\n')}`);
+      for (const name of ['X-SSL-Whatever', 'Ssl-Client-Unheard-Of', 'X.Client.IP', 'Ssl.Client.Verify']) {
+        const { status } = await raw(place, agent, line, `${name}: evil`, ...more(line));
+        assert.ok(status === 200 || status === 400, `${line}, ${name}: ${status}`);
+        for (const one of taken(place)) assert.ok(!one.rawHeaders.includes('evil'), `${line}, ${name}`);
+      }
     }
   },
 

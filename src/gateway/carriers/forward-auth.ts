@@ -9,7 +9,7 @@ import type { HeaderLines } from '../../core/request-head.ts';
 import type { Forward, GatewayRequest, Verdict } from '../../core/verdict.ts';
 import { headOf } from '../../edge/head-of.ts';
 import type { ReplyHeaders } from '../../portal/send-page.ts';
-import { compileNamespace } from '../../proxy/header-names.ts';
+import { compileNamespace, namesOfProxies } from '../../proxy/header-names.ts';
 import type { RequestResult } from '../../telemetry/recorder.ts';
 import { type Declined, type Decliner, loginAddressOf } from '../answer.ts';
 import type { Decided } from '../decided.ts';
@@ -38,6 +38,9 @@ const replaced = ['cookie', 'authorization', 'x-request-id', 'traceparent'] as c
 const forwarding =
   /^(?:x-forwarded-(?:for|proto|host|port|server|method|uri|prefix|scheme|ssl|by|upgrade|client-cert)|x-original-(?:uri|method|host|upgrade|route)|x-real-ip|x-request-id|forwarded)$/;
 
+/** What the exported configurations clear by its name; what else begins like a name of proxies no list can hold. */
+const listed: ReadonlySet<string> = new Set(namesOfProxies.names);
+
 /** Answers front proxies. */
 export class ForwardAuthCarrier {
   readonly #parts: ForwardAuthParts;
@@ -45,7 +48,7 @@ export class ForwardAuthCarrier {
 
   constructor(parts: ForwardAuthParts) {
     this.#parts = parts;
-    this.#owns = compileNamespace(parts.identityNames).owns;
+    this.#owns = compileNamespace(parts.identityNames, { toStrangers: true }).owns;
   }
 
   /** Never throws: what goes wrong is a 503. */
@@ -106,7 +109,7 @@ export class ForwardAuthCarrier {
     const { identityNames } = this.#parts;
     let found: string | undefined;
     lines.each((name) => {
-      if (found !== undefined || !this.#owns(name) || forwarding.test(name)) return;
+      if (found !== undefined || !this.#owns(name) || forwarding.test(name) || listed.has(name)) return;
       if (!identityNames.includes(name) || !headers.has(name)) found = name;
     });
     return found;

@@ -4,7 +4,7 @@
  */
 import type { Route } from '../../core/route.ts';
 import {
-  clearedNames,
+  clearedFor,
   type Exported,
   type ExportSite,
   hostAndPort,
@@ -83,9 +83,9 @@ function addressesOf({ publicUrl, routes, listen }: ExportSite): string[] {
 }
 
 /** Prefixes where a whole family is ours. What Caddy sets about itself (X-Forwarded-For and its like) it also cleans. */
-function cleared({ identityNames }: ExportSite): Set<string> {
-  const families = ['x-remote-', 'x-gatehouse-', 'x-original-', 'x-forwarded-'];
-  const names = [...identityNames, ...clearedNames].filter(
+function cleared(site: ExportSite): Set<string> {
+  const families = ['x-remote-', 'x-gatehouse-', 'x-original-', 'x-forwarded-', ...site.namesOfProxies.families];
+  const names = [...site.identityNames, ...clearedFor(site)].filter(
     (name) => !families.some((family) => name.startsWith(family)),
   );
   return new Set([...families.map((family) => `${family}*`), ...names, 'x-request-id']);

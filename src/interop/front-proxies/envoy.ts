@@ -5,7 +5,7 @@
 import { stringify } from 'yaml';
 import type { Route } from '../../core/route.ts';
 import { clusterName, clustersOf } from './envoy-clusters.ts';
-import { clearedNames, type Exported, type ExportSite, type RankedRoute, rankRoutes, replacedNames } from './site.ts';
+import { clearedFor, type Exported, type ExportSite, type RankedRoute, rankRoutes, replacedNames } from './site.ts';
 
 const header = `# Written by \`gatehouse export envoy\`: write it anew when the routes change. Envoy must be in server.trustedProxies of the
 # gateway, and the applications must be out of reach but through Envoy. docs/forward-auth.md says what differs.
@@ -93,13 +93,15 @@ function downstreamTls({ certificate, key }: ExportSite): object {
 }
 
 /** Before the question, so that nothing of ours that a client sends goes any further. */
-function clearing({ identityNames }: ExportSite): object {
-  const names = [...identityNames, ...clearedNames.filter((name) => name !== 'x-forwarded-client-cert')];
+function clearing(site: ExportSite): object {
+  // Envoy cleans by itself what it sets.
+  const own = /^x-(?:forwarded-client-cert|envoy-.*)$/;
+  const names = new Set([...site.identityNames, ...clearedFor(site).filter((name) => !own.test(name))]);
   return {
     name: 'envoy.filters.http.header_mutation',
     typed_config: {
       '@type': `${types}.filters.http.header_mutation.v3.HeaderMutation`,
-      mutations: { request_mutations: names.map((name) => ({ remove: name })) },
+      mutations: { request_mutations: [...names].map((name) => ({ remove: name })) },
     },
   };
 }

@@ -2,10 +2,11 @@
  * Exports to HAProxy, which ends TLS in front of the gateway and passes everything on; the gateway carries the requests.
  * Debian's HAProxy cannot ask for a verdict by itself: that takes a Lua library it does not bring, or an agent.
  */
-import { type Exported, type ExportSite, hostAndPort } from './site.ts';
+import { clearedFor, type Exported, type ExportSite, hostAndPort } from './site.ts';
 
 /** Writes the configuration. */
-export function exportHaproxy({ publicUrl, gateway, listen, certificate, maxHeaderSize }: ExportSite): Exported {
+export function exportHaproxy(site: ExportSite): Exported {
+  const { publicUrl, gateway, listen, certificate, maxHeaderSize } = site;
   const isHttps = publicUrl.protocol === 'https:';
   const bind = listen.includes(':') ? listen : `:${listen}`;
   const pem = certificate.replace(/\.crt$/, '.pem');
@@ -36,12 +37,8 @@ ${isHttps && listen === '443' ? 'frontend plain\n  bind :80\n  http-request redi
   # Verdicts are for proxies that carry requests themselves.
   http-request deny deny_status 404 if { path,url_dec -m beg /_gate/auth }
   # What a client says about itself counts for nothing.
-  http-request del-header Forwarded
-  http-request del-header X-Real-IP
-  http-request del-header X-Forwarded- -m beg
-  http-request del-header X-Original- -m beg
-  http-request del-header X-Remote- -m beg
-  http-request del-header X-Gatehouse- -m beg
+${cleared(site).join('\n')}
+  http-request set-header X-Gatehouse-From client
   http-request set-header X-Forwarded-For %[src]
   http-request set-header X-Forwarded-Proto ${isHttps ? 'https' : 'http'}
   default_backend gatehouse
@@ -53,4 +50,14 @@ backend gatehouse
 `;
   const notes = isHttps ? [`put the site's certificate, its chain and its key in one file at ${pem}`] : [];
   return { text, notes };
+}
+
+/** Families by how their names begin, and every other name. */
+function cleared(site: ExportSite): string[] {
+  const families = ['x-forwarded-', 'x-original-', 'x-remote-', 'x-gatehouse-', ...site.namesOfProxies.families];
+  const names = clearedFor(site).filter((name) => !families.some((family) => name.startsWith(family)));
+  return [
+    ...names.map((name) => `  http-request del-header ${name}`),
+    ...families.map((family) => `  http-request del-header ${family} -m beg`),
+  ];
 }

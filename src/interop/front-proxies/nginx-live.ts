@@ -4,7 +4,7 @@
  */
 
 import { block, type Line, time } from './nginx-text.ts';
-import { clearedNames, type ExportSite } from './site.ts';
+import { clearedFor, type ExportSite } from './site.ts';
 
 /** nginx’s own limits must not end what the gateway keeps open. */
 const silence = 24 * 3_600_000;
@@ -37,8 +37,8 @@ export function liveTurn({ live }: ExportSite): Line[] {
 }
 
 /** Where it goes: as the client wrote it, with what the gateway believes of nginx and nothing that a client could say instead. */
-export function liveLocation({ live }: ExportSite): Line[] {
-  if (!live) return [];
+export function liveLocation(site: ExportSite): Line[] {
+  if (!site.live) return [];
   return [
     '# WebSockets and event streams: the gateway carries them, and a logout ends them.',
     block(
@@ -52,8 +52,10 @@ export function liveLocation({ live }: ExportSite): Line[] {
       'proxy_set_header Host $http_host',
       'proxy_set_header Upgrade $gatehouse_upgrade',
       'proxy_set_header Connection $gatehouse_live_connection',
+      '# What nginx cannot clear, being any names that begin alike, the gateway drops as it does for strangers.',
+      'proxy_set_header X-Gatehouse-From client',
       forwardedLines(),
-      clearedNames.map((name) => `proxy_set_header ${name} ""`),
+      clearedFor(site).map((name) => `proxy_set_header ${name} ""`),
     ),
   ];
 }

@@ -2,7 +2,7 @@
 
 import { forwardedLines, liveLocation } from './nginx-live.ts';
 import { block, type Line, time } from './nginx-text.ts';
-import { clearedNames, type ExportSite } from './site.ts';
+import { clearedFor, type ExportSite } from './site.ts';
 
 /** Headers, and the nginx variables that they hold. */
 type Told = Readonly<Record<string, string>>;
@@ -23,7 +23,10 @@ const refused: Told = {
 };
 
 /** The gateway would believe these of nginx. */
-const claims = clearedNames.filter((name) => /^x-(?:original|forwarded)-(?:uri|method|host|upgrade)$/.test(name));
+const claims = [
+  ...['uri', 'method', 'upgrade'].map((name) => `x-forwarded-${name}`),
+  ...['uri', 'host', 'method', 'upgrade'].map((name) => `x-original-${name}`),
+];
 
 /** What makes a request another one than that which a verdict was kept for. */
 const cacheKey = [
@@ -78,7 +81,7 @@ function verdictLocation(site: ExportSite, common: readonly Line[]): Line {
     'proxy_set_header Content-Length ""',
     ['proxy_buffer_size 64k', 'proxy_buffers 4 64k', 'proxy_busy_buffers_size 64k'],
     common,
-    setHeaders([...clearedNames, ...site.identityNames], question),
+    setHeaders([...new Set([...clearedFor(site), ...site.identityNames])], question),
     cached(site),
   );
 }

@@ -8,7 +8,7 @@ import { appLocation, certificateNotes } from './nginx-locations.ts';
 import { ownLocations } from './nginx-own-locations.ts';
 import { block, type Line, time, writeLines } from './nginx-text.ts';
 import {
-  clearedNames,
+  clearedFor,
   type Exported,
   type ExportSite,
   type HostSite,
@@ -108,6 +108,7 @@ function server(site: ExportSite, { host, routes }: HostSite, group: (route: Rou
     '# One reading of a request: nginx drops what the gateway would drop, and redirects as the gateway does.',
     ['underscores_in_headers off', 'ignore_invalid_headers on', 'merge_slashes on', 'absolute_redirect off'],
     `large_client_header_buffers 8 ${kilobytes}k`,
+    ['proxy_headers_hash_max_size 2048', 'proxy_headers_hash_bucket_size 128'],
     '',
     verdict(site),
     '',
@@ -144,7 +145,8 @@ function verdict({ identityNames }: ExportSite): Line[] {
 }
 
 /** Headers for every application: set from the answer, or cleared; an empty value is not sent. */
-function toUpstream({ identityNames }: ExportSite): Line[] {
+function toUpstream(site: ExportSite): Line[] {
+  const { identityNames } = site;
   const answered = [...identityNames, ...replacedNames.filter((name) => !identityNames.includes(name))];
   return [
     '# What applications receive. Every name of ours is set here, so that none is left of what a client sends.',
@@ -154,7 +156,9 @@ function toUpstream({ identityNames }: ExportSite): Line[] {
     'proxy_set_header Connection $gatehouse_connection',
     ...forwardedLines(),
     ...answered.map((name) => `proxy_set_header ${name} ${variable(name)}`),
-    ...clearedNames.filter((name) => !answered.includes(name)).map((name) => `proxy_set_header ${name} ""`),
+    ...clearedFor(site)
+      .filter((name) => !answered.includes(name))
+      .map((name) => `proxy_set_header ${name} ""`),
     'proxy_buffering off',
     'proxy_request_buffering off',
   ];

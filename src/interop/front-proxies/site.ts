@@ -18,6 +18,8 @@ export interface ExportSite {
   readonly key: string;
   /** The names by which upstreams are told who somebody is, in lower case. */
   readonly identityNames: readonly string[];
+  /** The names by which proxies tell applications about clients, in lower case, and how the names of their families begin. */
+  readonly namesOfProxies: { readonly names: readonly string[]; readonly families: readonly string[] };
   /** Octets of the largest request head. */
   readonly maxHeaderSize: number;
   /** How long a verdict may take, in milliseconds: the whole of a login that needs no page. */
@@ -41,14 +43,64 @@ export const replacedNames: readonly string[] = ['cookie', 'authorization', 'x-r
  * Names that applications believe of proxies, and that nobody sets here: a client's own are cleared. Those that no list can
  * hold, being any that begin alike, the gateway refuses when it is asked.
  */
-export const clearedNames: readonly string[] = [
-  ...['forwarded', 'proxy', 'x-real-ip', 'http2-settings', 'proxy-authorization', 'proxy-connection'],
+const clearedNames: readonly string[] = [
+  ...[
+    'forwarded',
+    'x-forwarded',
+    'x-rewrite-url',
+    'proxy',
+    'x-real-ip',
+    'http2-settings',
+    'proxy-authorization',
+    'proxy-connection',
+  ],
   ...['server', 'prefix', 'scheme', 'ssl', 'by', 'client-cert', 'user', 'email', 'groups', 'preferred-username'].map(
     (name) => `x-forwarded-${name}`,
   ),
   ...['access-token', 'uri', 'method', 'upgrade'].map((name) => `x-forwarded-${name}`),
   ...['url', 'uri', 'host', 'method', 'upgrade', 'route'].map((name) => `x-original-${name}`),
 ];
+
+/** Of the families that proxies tell applications, the members that are known; the others no list can hold. */
+const knownMembers: readonly string[] = [
+  ...['client-cert', 'client-cert-chain', 'x-client-cert', 'x-client-cert-chain', 'x-client-dn', 'x-client-verify'],
+  ...[
+    'cert',
+    'cert-chain',
+    'verify',
+    'dn',
+    's-dn',
+    'i-dn',
+    'subject-dn',
+    'issuer-dn',
+    'serial',
+    'fingerprint',
+    'cn',
+  ].flatMap((name) => [`ssl-client-${name}`, `x-ssl-client-${name}`]),
+  ...[
+    'ssl-client-subject',
+    'ssl-client-issuer',
+    'ssl-client-escaped-cert',
+    'x-ssl-cert',
+    'x-ssl-verify',
+    'x-ssl-issuer',
+  ],
+  ...['x-ssl-client-sha1', 'x-ssl-client-notbefore', 'x-ssl-client-notafter', 'x-ssl-protocol', 'x-ssl-cipher'],
+  ...['', '-chain', '-issuer', '-leaf', '-serial-number', '-subject', '-validity'].map(
+    (part) => `x-amzn-mtls-clientcert${part}`,
+  ),
+  ...['', '-subject', '-subject-dn', '-issuer', '-issuer-dn', '-serial', '-der', '-pem'].map(
+    (part) => `x-client-cert${part}`,
+  ),
+  ...['x-client-certificate', 'x-client-subject', 'x-client-subject-dn', 'x-client-issuer', 'x-client-serial'],
+  ...['cert', 'verify', 'dn'].flatMap((name) => [`tls-client-${name}`, `x-tls-client-${name}`]),
+  ...['x-peer-cert', 'x-peer-certificate', 'x-arr-clientcert', 'cf-client-cert-verified', 'cf-client-cert-sha256'],
+];
+
+/** Every name that is cleared: what the gateway drops of a stranger's headers, as far as names can be listed. */
+export function clearedFor({ namesOfProxies }: ExportSite): readonly string[] {
+  return [...new Set([...clearedNames, ...namesOfProxies.names, ...knownMembers])];
+}
 
 /** A route with the routes that take some of its requests first, though it comes before them in the list. */
 export interface RankedRoute {

@@ -5,7 +5,7 @@
 import { stringify } from 'yaml';
 import type { Route } from '../../core/route.ts';
 import {
-  clearedNames,
+  clearedFor,
   type Exported,
   type ExportSite,
   hostAndPort,
@@ -67,7 +67,7 @@ function ownParts(site: ExportSite, entry: object): Parts {
       'gatehouse-nothing': router('/', lastPriority, 'gatehouse-page'),
     },
     middlewares: {
-      'gatehouse-clear': { headers: { customRequestHeaders: emptied(clearedNames) } },
+      'gatehouse-clear': { headers: { customRequestHeaders: emptied(clearedFor(site)) } },
       'gatehouse-page': forwardAuth(site, 'answer=page'),
     },
     services: { gatehouse: service([`http://${hostAndPort(site.gateway)}`]) },

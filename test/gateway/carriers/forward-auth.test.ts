@@ -198,6 +198,18 @@ test('forward-auth: a name of ours that the proxy would send on as the client wr
   assert.equal((await check(started, '/page', { cookie, my_header: 'fine', 'x-forwarded-port': '80' })).status, 200);
 });
 
+test('forward-auth: what only proxies may tell is refused where no list of a proxy’s configuration can hold it', async (t) => {
+  const { started, cookie } = await asked(t);
+  for (const name of [
+    ...['x-ssl-client-unheard-of', 'ssl-client-verify', 'client-cert-anything', 'x-amzn-mtls-clientcert-new'],
+    ...['true_client_ip', 'x.client.ip', 'x_script_name', 'X_SSL_Cert'],
+  ])
+    assert.equal((await check(started, '/page', { cookie, [name]: 'evil' })).status, 400, name);
+  // These the exported configurations clear by their names; a network in front of the proxy may set them.
+  for (const name of ['true-client-ip', 'cf-connecting-ip', 'x-scheme', 'x-client-version'])
+    assert.equal((await check(started, '/page', { cookie, [name]: 'said' })).status, 200, name);
+});
+
 test('forward-auth: Envoy asks with the path behind the address, in the client’s method and under its host', async (t) => {
   const { started, cookie } = await asked(t);
   const ask = (line: string, ...more: string[]) =>

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parse, stringify } from 'yaml';
 import { word } from '../../../src/interop/front-proxies/nginx-text.ts';
-import { clearedNames, rankRoutes } from '../../../src/interop/front-proxies/site.ts';
+import { rankRoutes } from '../../../src/interop/front-proxies/site.ts';
+import { compileNamespace, namesOfProxies } from '../../../src/proxy/header-names.ts';
 import { routeAt } from '../../support/scenes/routes.ts';
 import { run } from '../../support/tools/command.ts';
 import { temporaryFolder } from '../../support/tools/folder.ts';
@@ -50,6 +51,30 @@ const identity = [
   'x-desk',
   'x-gatehouse-assertion',
 ];
+
+/** What applications believe of proxies; a few of each kind, and of each family. */
+const ofProxies = [
+  ...['client-ip', 'x-client-ip', 'true-client-ip', 'cf-connecting-ip', 'x-cluster-client-ip', 'x-scheme', 'x-host'],
+  ...['x-script-name', 'front-end-https', 'client-cert', 'client-cert-chain', 'ssl-client-verify', 'ssl-client-cert'],
+  ...['x-ssl-client-verify', 'x-ssl-client-dn', 'x-client-cert', 'x-client-verify', 'x-amzn-mtls-clientcert'],
+];
+
+test('exports: each name that proxies tell applications is cleared by its name, and is closed to strangers', async (t) => {
+  const { stdout: traefik } = await exported(t, 'traefik');
+  const emptied = parse(traefik).http.middlewares['gatehouse-clear'].headers.customRequestHeaders;
+  for (const name of [...ofProxies, ...namesOfProxies.names]) assert.equal(emptied[name], '', name);
+  const strangers = compileNamespace([], { toStrangers: true });
+  for (const name of Object.keys(emptied))
+    if (!/^(?:http2-settings|proxy-.*|x-forwarded-.*)$/.test(name)) assert.equal(strangers.open(name), undefined, name);
+  const { stdout: nginx } = await exported(t, 'nginx', {}, '--live');
+  for (const name of ofProxies) assert.equal(nginx.split(`proxy_set_header ${name} "";`).length - 1, 3 * 2, name);
+  const { stdout: haproxy } = await exported(t, 'haproxy');
+  const { stdout: caddy } = await exported(t, 'caddy');
+  for (const family of namesOfProxies.families) {
+    assert.ok(haproxy.includes(`http-request del-header ${family} -m beg\n`), family);
+    assert.ok(caddy.includes(`request_header -${family}*\n`), family);
+  }
+});
 
 test('exports: routes in nginx’s order for proxies that take the first that matches', () => {
   const locations = ['/', '/firm/inner/', '^~ /firm/', '~ ^/x', '= /firm/'];
@@ -139,8 +164,9 @@ test('exports: Envoy clears first, asks then, and refuses what it cannot ask abo
   const cleared = manager.http_filters[0].typed_config.mutations.request_mutations.map(
     ({ remove }: { remove: string }) => remove,
   );
-  for (const name of [...identity, ...clearedNames.filter((one) => one !== 'x-forwarded-client-cert')])
+  for (const name of [...identity, 'forwarded', 'x-forwarded-user', 'x-original-url', ...ofProxies])
     assert.ok(cleared.includes(name), name);
+  assert.ok(!cleared.some((name: string) => /^x-(?:forwarded-client-cert|envoy-)/.test(name)), 'Envoy’s own');
   const asking = manager.http_filters[1].typed_config;
   assert.equal(asking.failure_mode_allow, false);
   assert.equal(asking.http_service.path_prefix, '/_gate/auth');
