@@ -37,7 +37,7 @@ export async function makeAccounts(
   if (existsSync(usersFile)) return undefined;
   const accounts = people.map(({ username, role }) => ({ username, role, password: readablePassword() }));
   const unfinished = `${usersFile}.${process.pid}.new`;
-  mkdirSync(path.dirname(usersFile), { recursive: true });
+  for (const file of [usersFile, passwordsFile]) mkdirSync(path.dirname(file), { recursive: true });
   try {
     const users = new UsersFile(unfinished, { log: silent });
     for (const [i, { username, name, groups }] of people.entries()) {

@@ -14,13 +14,16 @@ const tokenSecret = () =>
   secret().refine((token) => token.reveal().length >= minTokenLength, `must have ${minTokenLength} characters or more`);
 
 /** Names that the audit gives to callers without a token of the configuration. */
-const givenNames: readonly string[] = ['local', 'loopback', 'signal', 'application'];
+const givenNames: readonly string[] = ['local', 'loopback', 'stranger', 'signal', 'application'];
 
 const tokens = z.record(
   z
     .string()
-    .regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be a short name of lower-case letters, digits and hyphens')
-    .refine((name) => !givenNames.includes(name), `must not be one of ${givenNames.join(', ')}: the audit uses these`),
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/, 'must be a name of letters, digits and . _ @ -, 64 at most')
+    .refine(
+      (name) => !givenNames.includes(name.toLowerCase()),
+      `must not be one of ${givenNames.join(', ')}: the audit uses these`,
+    ),
   z.strictObject({
     token: tokenSecret().describe('what the caller shows as "Authorization: Bearer …"'),
     role: z.enum(['monitor', 'operator']).describe('a monitor reads; an operator also ends, unlocks and reloads'),

@@ -403,10 +403,12 @@ test('a token that is nearly one of those configured is nobody’s', async (t) =
 
 test('tokens stand for the token of an address that others reach, have names of their own, and differ', () => {
   const one = { token: 'a-token-of-sixteen', role: 'monitor' } as const;
-  assert.ok(adminOptions.safeParse({ listen: 'http://0.0.0.0:9090', tokens: { a: one } }).success);
+  for (const name of ['a', 'Anna.Meier@example.com', 'prometheus-2'])
+    assert.ok(adminOptions.safeParse({ listen: 'http://0.0.0.0:9090', tokens: { [name]: one } }).success, name);
   for (const options of [
     { tokens: { local: one } },
     { tokens: { loopback: one } },
+    { tokens: { Local: one } },
     { tokens: { 'Not a name': one } },
     { tokens: { a: { ...one, role: 'root' } } },
     { tokens: { a: { ...one, token: 'short' } } },

@@ -63,6 +63,13 @@ test('demo accounts: a start that was interrupted before the users file was ther
   assert.doesNotMatch(await readFile(passwords, 'utf8'), /left-over/);
 });
 
+test('demo accounts: users and passwords may be in folders that are not there yet', async (t) => {
+  const { folder } = await files(t);
+  const [users, passwords] = [join(folder, 'site', 'users.yaml'), join(folder, 'demo', 'passwords.txt')];
+  assert.equal((await makeAccounts(users, passwords))?.length, 3);
+  assert.equal((await readAccounts(users, passwords)).length, 3);
+});
+
 test('demo accounts: later starts know the passwords, but for one that was changed', async (t) => {
   const { users, passwords } = await files(t);
   const accounts = await makeAccounts(users, passwords);
