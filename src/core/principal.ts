@@ -45,6 +45,26 @@ export function canonicalUsername(username: string): string {
   return username.normalize('NFKC').toLowerCase().normalize('NFKC').trim();
 }
 
+/**
+ * The canonical name of somebody whom another system names; undefined where that name only looks like one, or would become
+ * somebody else's on the way to its canonical form.
+ *
+ * Directories that know an account by what a user typed may fold full-width letters; an identity provider at which anybody
+ * registers a name hands out `ａlice` beside `alice`. So a name is refused that NFKC changes by more than case beyond what NFC
+ * does, that has a sign which NFC turns into another single one (U+212A, the kelvin sign, is no K), or one that nobody sees.
+ */
+export function federatedUsername(name: string): string | undefined {
+  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/u.test(name)) return undefined;
+  const isChanged = (sign: string): boolean =>
+    sign.normalize('NFC') !== sign && [...sign.normalize('NFC')].length === 1;
+  if ([...name].some(isChanged)) return undefined;
+  if (name.normalize('NFKC').toLowerCase() !== name.normalize('NFC').toLowerCase()) return undefined;
+  const canonical = canonicalUsername(name);
+  return canonical === '' || canonical.length > maxFederatedName ? undefined : canonical;
+}
+
+const maxFederatedName = 256;
+
 /** The first value of an attribute, or undefined when it has none. */
 export function firstValue(assertion: Assertion, attribute: string): string | undefined {
   return assertion.attributes[attribute]?.[0];

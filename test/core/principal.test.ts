@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { canonicalUsername } from '../../src/core/principal.ts';
+import { canonicalUsername, federatedUsername } from '../../src/core/principal.ts';
 import { trials } from '../support/tools/properties.ts';
 
 const spellings: Readonly<Record<string, readonly string[]>> = {
@@ -30,4 +30,35 @@ test('canonicalUsername: a canonical name is its own', () => {
     }),
     trials(1000),
   );
+});
+
+test('federatedUsername: a name that only looks like another, or that hides signs, is nobody’s', () => {
+  const strangers = {
+    'full-width letters': '\uff41lice',
+    'a ligature': 'o\ufb03ce',
+    'a long s': 'alice\u017f',
+    'the kelvin sign': '\u212aarl',
+    'the angstrom sign': '\u212bke',
+    'the ohm sign': '\u2126',
+    'a soft hyphen': 'ali\u00adce',
+    'a zero-width space': 'ali\u200bce',
+    'a zero-width joiner': 'alice\u200d',
+    'a byte order mark': '\ufeffalice',
+    'a Hangul filler': 'alice\u3164',
+    'a variation selector': 'alice\ufe0f',
+    'an override of direction': '\u202eecila',
+    'half a pair': 'alice\ud800',
+    'a line break': 'alice\n',
+    nothing: '  ',
+    'too much': 'a'.repeat(257),
+  };
+  for (const [what, name] of Object.entries(strangers)) assert.equal(federatedUsername(name), undefined, what);
+  const people = {
+    'zoe\u0308': 'zo\u00eb',
+    'ZO\u00cb': 'zo\u00eb',
+    Alice: 'alice',
+    '\uac00\ub098': '\uac00\ub098',
+    'o’neil': 'o’neil',
+  };
+  for (const [name, canonical] of Object.entries(people)) assert.equal(federatedUsername(name), canonical);
 });

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { Failure } from '../../core/failure.ts';
 import type { Offer, Outcome } from '../../core/outcome.ts';
-import { type Amr, type Assertion, canonicalUsername } from '../../core/principal.ts';
+import { type Amr, type Assertion, federatedUsername } from '../../core/principal.ts';
 import type { Attempt, LogoutNotice, LogoutRequest, ProbeStep, Provider } from '../../core/provider.ts';
 import { defineProvider, type ProviderContext, timeForWork, usualTimeout } from '../define.ts';
 import type { TicketAnswer } from './answer.ts';
@@ -172,8 +172,8 @@ class CasProvider implements Provider {
   #assertionOf({ user, attributes: released }: Extract<TicketAnswer, { kind: 'success' }>): Assertion<Amr> | undefined {
     const { subject: source, ...wanted } = this.#options.attributes;
     const [found, ...others] = source === undefined ? [user] : (released.get(source) ?? []);
-    const subject = canonicalUsername(found ?? '');
-    if (subject === '' || subject.length > 256 || /\p{Cc}/u.test(subject) || others.length > 0) {
+    const subject = federatedUsername(found ?? '');
+    if (subject === undefined || others.length > 0) {
       this.#context.log.warn(
         { attribute: source },
         'CAS does not release one usable value of the attribute that names the user',

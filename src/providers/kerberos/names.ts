@@ -1,4 +1,5 @@
 /** Names of Kerberos: those of users as the library shows them, and the SPNs under which the gateway accepts tickets. */
+import { federatedUsername } from '../../core/principal.ts';
 
 /** A client's name, taken apart; `name` is without the library's escapes. */
 export interface ClientName {
@@ -20,9 +21,8 @@ export interface Spn {
 export function readPerson(principal: string): ClientName | undefined {
   const [, name, realm] = /^([^@/\\]+)@([^@/\\]+)$/.exec(principal) ?? [];
   if (name === undefined || realm === undefined || name.endsWith('$')) return undefined;
-  if (/[\0-\x1f\x7f]/.test(name)) return undefined;
   // A name that only folding makes equal to another's is nobody's.
-  return name.normalize('NFKC') === name.normalize('NFC') && name.trim() === name ? { name, realm } : undefined;
+  return federatedUsername(name) !== undefined && name.trim() === name ? { name, realm } : undefined;
 }
 
 /** Reads an SPN such as `HTTP/cc.example.com@EXAMPLE.COM`; undefined when it is none. */

@@ -10,7 +10,7 @@ import { Failure } from '../../core/failure.ts';
 import type { Log } from '../../core/log.ts';
 import type { Amr, Assertion } from '../../core/principal.ts';
 import { abortable } from '../../remote/deadline.ts';
-import { assertionOf, type ClaimRules, type Claims, clockTolerance, hasPlausibleTimes } from './claims.ts';
+import { assertionOf, type ClaimRules, type Claims, clockTolerance, hasPlausibleTimes, valuesOf } from './claims.ts';
 import { oidcFailure, rejection } from './failure.ts';
 import type { KnownIssuer } from './issuer.ts';
 import type { OidcOptions } from './options.ts';
@@ -61,14 +61,31 @@ export class AssertionReader {
         'ID token: its times are impossible, or it was issued in the future',
         'compare the clocks of this machine and of the issuer',
       );
-    const userinfo = this.#options.userinfo ? await this.#userinfo(said) : undefined;
     const accessToken = await this.#accessToken(said, signal);
+    const asked = this.#options.userinfo ? await this.#userinfo(said) : undefined;
+    const tokens = [idToken, accessToken, said.earlier].filter((claims) => claims !== undefined);
+    // OpenID Connect Core §5.4: where there is an access token, claims of the scopes may come from userinfo alone.
+    const mayHaveMore = asked === undefined && said.found.metadata.userinfo_endpoint !== undefined;
+    const isShort = mayHaveMore && this.#rules.needed.some((claim) => valuesOf(tokens, claim).length === 0);
+    const userinfo = isShort ? await this.#moreOf(said) : asked;
     const sources = [idToken, userinfo, accessToken, said.earlier].filter((claims) => claims !== undefined);
     const naming = this.#options.usernameFrom === 'access-token' ? [accessToken ?? {}] : sources;
     const assertion = assertionOf(sources, this.#rules, naming);
     if (assertion instanceof Failure) throw assertion;
     const acr = (idToken ?? said.earlier)?.acr;
     return typeof acr === 'string' && acr.length <= maxClass ? { ...assertion, acr } : assertion;
+  }
+
+  /** What userinfo adds where the tokens are short; a refusal there is no worse than the claims that are missing. */
+  async #moreOf(said: TokenClaims): Promise<Claims | undefined> {
+    try {
+      return await this.#userinfo(said);
+    } catch (error) {
+      const failure = oidcFailure(error, 'userinfo endpoint');
+      if (failure.kind === 'unavailable') throw failure;
+      this.#log.info({ detail: failure.message }, 'userinfo does not fill in what the ID token lacks');
+      return undefined;
+    }
   }
 
   async #userinfo({ configuration, accessToken, sub }: TokenClaims): Promise<Claims> {
@@ -135,8 +152,11 @@ function rulesOf(options: OidcOptions, realm: string): ClaimRules {
     options;
   const others = Object.entries(options.attributes).filter(([name]) => name !== 'name' && name !== 'email');
   const groups = groupsClaim === undefined ? [] : [['groups', groupsClaim] as const];
+  const needsVerifiedEmail = requireEmailVerified ?? usernameClaim === 'email';
+  const named = options.usernameFrom === 'id-token' ? [usernameClaim] : [];
   return {
     realm,
+    needed: [...named, ...Object.keys(requireClaims), ...(needsVerifiedEmail ? [emailClaim] : [])],
     username: usernameClaim,
     stripDomains,
     attributes: [
@@ -147,7 +167,7 @@ function rulesOf(options: OidcOptions, realm: string): ClaimRules {
     ],
     groups: groupsClaim,
     emailClaim: usernameClaim === 'email' ? usernameClaim : emailClaim,
-    needsVerifiedEmail: requireEmailVerified ?? usernameClaim === 'email',
+    needsVerifiedEmail,
     required: Object.entries(requireClaims),
   };
 }

@@ -1,7 +1,7 @@
 /** From claims to an assertion: who the user is to the gateway, and what is known of them. Pure. */
 
 import type { Failure } from '../../core/failure.ts';
-import { type Amr, type Assertion, canonicalUsername } from '../../core/principal.ts';
+import { type Amr, type Assertion, canonicalUsername, federatedUsername } from '../../core/principal.ts';
 import { rejection } from './failure.ts';
 
 /** The claims of one token or answer. */
@@ -18,10 +18,11 @@ export interface ClaimRules {
   readonly groups: string | undefined;
   readonly emailClaim: string;
   readonly needsVerifiedEmail: boolean;
+  /** Claims without which nobody is let in. */
+  readonly needed: readonly string[];
   readonly required: readonly (readonly [claim: string, values: readonly string[]])[];
 }
 
-const maxNameCharacters = 256;
 /** The last second of the year 9999: times beyond it are no times. */
 const lastSecond = 253_402_300_799;
 
@@ -65,12 +66,17 @@ export function assertionOf(
 function subjectOf(sources: readonly Claims[], rules: ClaimRules): string | Failure {
   const values = valuesOf(sources, rules.username);
   const [value] = values;
-  const hint = 'see usernameClaim and usernameFrom; have the issuer send that claim (scope, mapper)';
+  const there = [...new Set(sources.flatMap((claims) => Object.keys(claims)))].filter(isShownName).join(', ');
+  const hint = `set usernameClaim to one of the claims that there are (${there || 'none'}), or have the issuer send that one (scope, mapper)`;
   if (value === undefined) return rejection('claim-missing', `there is no claim ${rules.username}`, hint);
   if (values.length > 1) return rejection('claim-missing', `the claim ${rules.username} has more than one value`, hint);
-  const username = canonicalUsername(value);
-  if (username === '' || username.length > maxNameCharacters || /\p{Cc}|\p{Cs}/u.test(username))
-    return rejection('claim-missing', `the claim ${rules.username} is no usable name`, hint);
+  const username = federatedUsername(value);
+  if (username === undefined)
+    return rejection(
+      'claim-missing',
+      `the claim ${rules.username} is no usable name: it is empty or too long, or has signs that nobody sees or that stand for others`,
+      'give the user a plain name at the issuer',
+    );
   const parts = username.split('@');
   // `attacker@evil.com@company.com` ends in a good domain (GHSA-c5c4-8r6x-56w3).
   if (parts.length > 2 || (parts.length === 2 && !isEmail(username)))
@@ -83,6 +89,11 @@ function subjectOf(sources: readonly Claims[], rules: ClaimRules): string | Fail
     `the user name is of none of the domains ${rules.stripDomains.join(', ')}`,
     'see stripDomains',
   );
+}
+
+/** Names of claims are the issuer's own; what could be anything but a name is not shown. */
+function isShownName(name: string): boolean {
+  return /^[\w.:/-]{1,100}$/.test(name);
 }
 
 /** The values of a claim: of the first source that has any. */

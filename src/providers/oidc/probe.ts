@@ -9,7 +9,7 @@ import { type Finding, networkSteps, probeSteps, type Step } from '../../remote/
 import { oidcFailure, outage } from './failure.ts';
 import type { Issuer, KnownIssuer } from './issuer.ts';
 import type { OidcOptions } from './options.ts';
-import type { RelyingParty } from './relying-party.ts';
+import type { ClientMethod, RelyingParty } from './relying-party.ts';
 
 /** What is tried. */
 export interface ProbePlan {
@@ -68,29 +68,53 @@ async function readKeys({ keys, metadata }: KnownIssuer): Promise<Finding> {
   return { detail: found.map(({ kid, kty, alg }) => `${kid ?? 'a key without kid'} (${alg ?? kty})`).join(', ') };
 }
 
+async function tryClient(plan: ProbePlan, found: KnownIssuer, signal: AbortSignal): Promise<Finding> {
+  const { relying } = plan;
+  const method = relying.methodAt(found);
+  const failure = await refusalOfCode(plan, found, method, signal);
+  if (failure.answer === 'invalid_grant') return { detail: `${relying.clientId} is known, by ${method}` };
+  throw (await otherWay(plan, found, method, signal)) ?? failure;
+}
+
 /** A code that nobody has issued: who knows the client says that the grant is invalid, who does not says so of the client. */
-async function tryClient(
+async function refusalOfCode(
   { relying, callbackUrl }: ProbePlan,
   found: KnownIssuer,
+  method: ClientMethod,
   signal: AbortSignal,
-): Promise<Finding> {
-  const configuration = relying.at(found, signal);
-  const method = relying.methodAt(found);
+): Promise<Failure> {
   const url = new URL(callbackUrl);
   url.search = new URLSearchParams({ code: 'gatehouse-check', state: 'check', iss: found.metadata.issuer }).toString();
-  const verifier = client.randomPKCECodeVerifier();
+  const terms = { expectedState: 'check', expectedNonce: 'check', pkceCodeVerifier: client.randomPKCECodeVerifier() };
   try {
-    await client.authorizationCodeGrant(configuration, url, {
-      expectedState: 'check',
-      expectedNonce: 'check',
-      pkceCodeVerifier: verifier,
-    });
+    await client.authorizationCodeGrant(relying.at(found, signal, method), url, terms);
   } catch (error) {
-    const failure = oidcFailure(error, 'token endpoint');
-    if (failure.answer === 'invalid_grant') return { detail: `${relying.clientId} is known, by ${method}` };
-    throw failure;
+    return oidcFailure(error, 'token endpoint');
   }
-  throw outage('protocol-error', 'token endpoint: it takes a code that nobody has issued', 'do not use this issuer');
+  return outage('protocol-error', 'token endpoint: it takes a code that nobody has issued', 'do not use this issuer');
+}
+
+const byHeader = 'client_secret_basic';
+const byForm = 'client_secret_post';
+
+/** Whether the same secret is taken when it comes in the other way: then it is right, and the way is what the issuer misreads. */
+async function otherWay(
+  plan: ProbePlan,
+  found: KnownIssuer,
+  method: ClientMethod,
+  signal: AbortSignal,
+): Promise<Failure | undefined> {
+  if (method !== byHeader && method !== byForm) return undefined;
+  const other = method === byHeader ? byForm : byHeader;
+  const failure = await refusalOfCode(plan, found, other, signal);
+  if (failure.answer !== 'invalid_grant') return undefined;
+  const isEscaped = method === byHeader && /[^\w*.-]/.test(plan.relying.clientId + plan.options.clientSecret?.reveal());
+  const cause = isEscaped ? ', as it does not read the escapes in which some signs of it stand there' : '';
+  return outage(
+    'misconfigured',
+    `token endpoint: the issuer takes the clientSecret by ${other}, and refuses it by ${method}${cause}`,
+    `set clientAuth: ${other}`,
+  );
 }
 
 /** Opens the login page as a browser would; what is not registered is answered with an error there, and never redirected. */

@@ -5,6 +5,7 @@
 import type { webcrypto } from 'node:crypto';
 import * as client from 'openid-client';
 import type { Fetch } from '../../remote/http-client.ts';
+import { clientSecretBasic } from './client-auth.ts';
 import type { KnownIssuer } from './issuer.ts';
 import { algorithmOf, type OidcOptions } from './options.ts';
 
@@ -46,12 +47,12 @@ export class RelyingParty {
    *
    * A new one each time: openid-client keeps keys of its own for a minute whatever is signed with others meanwhile.
    */
-  at(issuer: KnownIssuer, signal: AbortSignal): client.Configuration {
+  at(issuer: KnownIssuer, signal: AbortSignal, method = this.methodAt(issuer)): client.Configuration {
     const configuration = new client.Configuration(
       issuer.metadata,
       this.clientId,
       undefined,
-      this.#authentication(issuer),
+      this.#authentication(method),
     );
     configuration.timeout = this.#timeout / 1000;
     configuration[client.customFetch] = keyedFetch(issuer, this.#fetch, signal);
@@ -60,12 +61,11 @@ export class RelyingParty {
     return configuration;
   }
 
-  #authentication(issuer: KnownIssuer): client.ClientAuth {
+  #authentication(method: ClientMethod): client.ClientAuth {
     const secret = (): string => this.#options.clientSecret?.reveal() ?? '';
-    const method = this.methodAt(issuer);
     switch (method) {
       case 'client_secret_basic':
-        return client.ClientSecretBasic(secret());
+        return clientSecretBasic(secret);
       case 'client_secret_post':
         return client.ClientSecretPost(secret());
       case 'private_key_jwt':
@@ -107,7 +107,7 @@ function keyedFetch({ metadata, keys }: KnownIssuer, fetch: Fetch, signal: Abort
  * a client and for a token that are refused (RFC 6749 §5.2).
  */
 async function withoutChallenge(response: Response): Promise<Response> {
-  if (response.status !== 401 || !response.headers.has('www-authenticate')) return response;
+  if (response.ok || !response.headers.has('www-authenticate')) return response;
   const text = await response.text();
   const headers = new Headers(response.headers);
   if (hasErrorCode(text)) headers.delete('www-authenticate');

@@ -18,6 +18,7 @@ const rules: ClaimRules = {
   groups: 'realm_access.roles',
   emailClaim: 'email',
   needsVerifiedEmail: false,
+  needed: ['preferred_username'],
   required: [],
 };
 
@@ -28,7 +29,7 @@ const reasonOf = (claims: object, more: Partial<ClaimRules> = {}): string => {
 
 test('a user has the canonical name, the attributes, and groups by a path of claims', () => {
   const claims = {
-    preferred_username: ' Ａlice ',
+    preferred_username: ' Alice ',
     name: 'Alice Müller',
     email: 'alice@example.com',
     realm_access: { roles: ['agents', 'supervisors'] },
@@ -139,4 +140,17 @@ test('whatever the claims are, a user is canonical and attributes are texts', ()
     }),
     trials(),
   );
+});
+
+test('S9: a name that only looks like a user’s is refused, and one in another spelling is the user’s', () => {
+  for (const name of ['\uff41lice', '\u212aarl', 'ali\u00adce', 'ali\u200bce'])
+    assert.equal(reasonOf({ preferred_username: name }), 'claim-missing', JSON.stringify(name));
+  assert.equal(reasonOf({ preferred_username: 'zoe\u0308' }), 'is zo\u00eb');
+});
+
+test('A6: what is missing is named beside the claims that there are', () => {
+  const failure = assertionOf([{ sub: '1', email: 'a@example.com', 'odd claim': 1 }], rules);
+  assert.ok(failure instanceof Failure);
+  assert.equal(failure.reason, 'claim-missing');
+  assert.match(failure.hint ?? '', /usernameClaim to one of the claims that there are \(sub, email\)/);
 });

@@ -1,5 +1,6 @@
 /** The issuer itself: away at the start, back again, with other keys, not who it should be; and what the probe says of it. */
 import assert from 'node:assert/strict';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import type { Provider } from '../../../src/core/provider.ts';
 import { oidc } from '../../../src/providers/oidc/index.ts';
@@ -210,4 +211,48 @@ test('a search that nobody waits for any more fails quietly', async (t) => {
   });
   t.after(() => issuer.close());
   await assert.rejects(issuer.find(AbortSignal.abort()), { name: 'AbortError' });
+});
+
+/** An issuer that compares what stands in the header as it is, and takes the secret in a form, as LemonLDAP::NG and glewlwyd do. */
+async function literalIssuer(t: TestContext, { clientId, clientSecret }: { clientId: string; clientSecret: string }) {
+  const idp = await startIdp(t, { people });
+  const seen: string[] = [];
+  idp.instead = (path, response) => {
+    if (path !== '/token') return false;
+    const { req } = response;
+    void text(req).then((body) => {
+      const [, basic = ''] = /^Basic (.*)$/.exec(req.headers.authorization ?? '') ?? [];
+      seen.push(basic);
+      const read = Buffer.from(basic, 'base64').toString();
+      const form = new URLSearchParams(body);
+      const isKnown = read === `${clientId}:${clientSecret}` || form.get('client_secret') === clientSecret;
+      response.statusCode = isKnown ? 400 : 401;
+      response.setHeader('content-type', 'application/json').setHeader('www-authenticate', 'Basic realm="it"');
+      response.end(JSON.stringify({ error: isKnown ? 'invalid_grant' : 'invalid_client' }));
+    });
+    return true;
+  };
+  const client = async (more: object = {}) =>
+    (await probe(t, { ...idp.options, clientId, clientSecret, ...more })).find(({ step }) => step === 'client');
+  return { client, seen };
+}
+
+test('A2: id and secret stand in a Basic header with `* - . _` as they are, and everything else escaped', async (t) => {
+  const literal = await literalIssuer(t, { clientId: 'gate-house_1.x*', clientSecret: 'se-cr_e.t*' });
+  assert.partialDeepStrictEqual(await literal.client(), { result: 'ok' });
+  const odd = await literalIssuer(t, { clientId: 'gate', clientSecret: 'a b+c%d:~é' });
+  await odd.client({ clientAuth: 'client_secret_basic' });
+  assert.equal(Buffer.from(odd.seen[0] ?? '', 'base64').toString(), 'gate:a+b%2Bc%25d%3A%7E%C3%A9');
+});
+
+test('A2: where the issuer misreads the header the probe says so, and what to set', async (t) => {
+  const { client } = await literalIssuer(t, { clientId: 'gate', clientSecret: 'pass+word/7~' });
+  const step = await client();
+  assert.partialDeepStrictEqual(step, { result: 'failed', hint: 'set clientAuth: client_secret_post' });
+  assert.match(
+    step?.detail ?? '',
+    /client_secret_post, and refuses it by client_secret_basic, as it does not read the escapes/,
+  );
+  const wrong = await client({ clientSecret: 'another' });
+  assert.match(wrong?.detail ?? '', /401 invalid_client/);
 });

@@ -339,6 +339,24 @@ test('groups come from the ID token, from userinfo, or from an access token that
   assert.equal(groupsOf(await signIn(reading, jwt, 'alice')), undefined, 'a forged one says nothing');
 });
 
+test('A6: a user name that the ID token lacks is asked of userinfo once, unless there is none', async (t) => {
+  const idp = await startIdp(t, { people });
+  const provider = await oidcProvider(t, { ...idp.options, usernameClaim: 'upn', requireClaims: { unit: 'cc' } });
+  idp.tamper = (path, body) => (path === '/me' ? { ...body, upn: 'alice@corp', unit: 'cc' } : body);
+  assert.equal(vouched(await signIn(provider, idp, 'alice')).assertion.subject, 'alice@corp');
+  const asked = () => idp.requests.filter((request) => request.endsWith(' /me')).length;
+  assert.equal(asked(), 1);
+  idp.tamper = undefined;
+  assert.partialDeepStrictEqual(await signIn(provider, idp, 'alice'), { kind: 'rejected' });
+  assert.equal(asked(), 2);
+  const content = await oidcProvider(t, idp.options);
+  assert.equal(vouched(await signIn(content, idp, 'alice')).assertion.subject, 'alice');
+  assert.equal(asked(), 2, 'nobody asks for what is there');
+  idp.silent = (path) => path === '/me';
+  const hasty = await oidcProvider(t, { ...idp.options, usernameClaim: 'upn', timeout: '500ms' });
+  assert.partialDeepStrictEqual(await signIn(hasty, idp, 'alice'), { kind: 'unavailable', reason: 'timed-out' });
+});
+
 test('userinfo about somebody else is refused', async (t) => {
   const idp = await startIdp(t, { people });
   idp.tamper = (path, body) => (path === '/me' ? { ...body, sub: 'bob' } : body);
@@ -395,7 +413,7 @@ test('a user without the claim that names users is refused, with a hint in the l
     kind: 'rejected',
     reason: 'claim-missing',
   });
-  assert.match(log.text(), /see usernameClaim/);
+  assert.match(log.text(), /set usernameClaim to one of the claims that there are \(.*name/);
 });
 
 test('no token, code, verifier or nonce is logged, whatever goes wrong', async (t) => {
