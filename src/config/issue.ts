@@ -10,6 +10,8 @@ export interface Excerpt {
   readonly start: number;
   /** How many characters are meant; at least 1. */
   readonly length: number;
+  /** The line to compare it with, where the YAML itself is wrong: the excerpt is a part of the message there. */
+  readonly beside?: { readonly line: number; readonly text: string };
 }
 
 /** One thing that is wrong, in an operator's words. */

@@ -6,14 +6,16 @@ import { dirname, resolve } from 'node:path';
 import type * as z from 'zod';
 import { withReadContext } from './context.ts';
 import { excerptOf, type MaskedLines, maskedByLine } from './excerpt.ts';
-import { homesOf } from './homes.ts';
+import { firstFault } from './first-fault.ts';
+import { homesOf, strayName } from './homes.ts';
 import { type ConfigIssue, dottedKey, type KeyPath, legible } from './issue.ts';
 import { isSecretPath, maskedLines, maskedRanges } from './mask.ts';
 import { type Override, originBelow, originOf, withOverrides } from './overrides.ts';
 import { type Problem, problemsOf, Tickets } from './problems.ts';
-import { isMapping } from './schema.ts';
+import { isKnownKey, isMapping, requiredKeys, type Schema } from './schema.ts';
+import { gatherSlips } from './slips.ts';
 import { type Flaw, readSource, Source, type Span } from './source.ts';
-import { literalVariables } from './suspicions.ts';
+import { doubtfulTexts } from './suspicions.ts';
 import { parseYaml, type YamlDocument } from './yaml-document.ts';
 
 export type { ConfigIssue, Excerpt, KeyPath } from './issue.ts';
@@ -62,24 +64,28 @@ export function loadConfig<T>(options: LoadOptions<T>): LoadResult<T> {
   const isFatal = yaml.flaws.some((flaw) => flaw.isFatal);
   const overrides = isFatal ? [] : overridesOf(options, yaml.data);
   const report = new Report({ ...options, overrides }, source, yaml);
-  const shape = isFatal ? undefined : shapeProblem(yaml, overrides);
+  const shape = isFatal ? undefined : shapeProblem(yaml, overrides, schema);
   // A document that is broken or is no mapping would only give follow-up errors, which hide the one that counts.
-  if (isFatal || shape) return { kind: 'invalid', issues: report.issues(shape ? [shape] : []) };
+  if (isFatal) return { kind: 'invalid', issues: [report.firstFault()] };
+  if (shape) return { kind: 'invalid', issues: report.issues([shape]) };
 
   const document = withOverrides(yaml.data ?? {}, overrides);
   const tickets = new Tickets();
   const context = { directory: dirname(resolve(file)), env };
   const result = withReadContext(context, () => schema.safeParse(document, { error: tickets.give }));
-  const problems = result.success
-    ? []
-    : problemsOf(result.error.issues, tickets, {
-        document,
-        isSecret: (path) => isSecretPath(schema, document, path),
-        homeOf: homesOf(schema, document),
-      });
+  const isSecret = (path: KeyPath) => isSecretPath(schema, document, path);
+  const homeOf = homesOf(schema, document);
+  const found = result.success ? [] : problemsOf(result.error.issues, tickets, { document, isSecret, homeOf });
+  const problems = gatherSlips(found, {
+    document,
+    isSecret,
+    strayOn: (path) => strayName(schema, path),
+    knows: (path, key) => isKnownKey(schema, path, key),
+    isFlow: yaml.isFlow,
+  });
   const issues = report.issues(problems);
   if (!result.success || issues.length > 0) return { kind: 'invalid', issues };
-  const warnings = report.located(literalVariables(schema, document));
+  const warnings = report.located(doubtfulTexts(schema, document));
   return { kind: 'ok', value: frozen(result.data), warnings, locate: (path) => report.place({ path, at: 'value' }) };
 }
 
@@ -87,12 +93,20 @@ function overridesOf({ overrides = [] }: LoadOptions<unknown>, data: unknown): r
   return typeof overrides === 'function' ? overrides(data ?? undefined) : overrides;
 }
 
-function shapeProblem(yaml: YamlDocument, overrides: readonly Override[]): Problem | undefined {
+function shapeProblem(yaml: YamlDocument, overrides: readonly Override[], schema: Schema): Problem | undefined {
   const at = { path: [], at: 'value' } as const;
   if (isMapping(yaml.data)) return undefined;
-  if (yaml.data !== null && yaml.data !== undefined)
-    return { ...at, message: 'the file must hold a mapping of keys to values', hint: 'write "key: value" lines' };
-  return overrides.length > 0 ? undefined : { ...at, message: 'the file is empty', hint: 'write "key: value" lines' };
+  const needs = requiredKeys(schema).join(', ');
+  if (yaml.data !== null && yaml.data !== undefined) {
+    const isNginx = typeof yaml.data === 'string' && /[{;]\s*$|;\s/.test(yaml.data);
+    const hint = isNginx
+      ? 'is this a configuration of nginx? "gatehouse import nginx FILE" makes one for the gateway of it'
+      : 'write "key: value" lines; config/examples/ has whole files';
+    return { ...at, message: 'the file must hold a mapping of keys to values', hint };
+  }
+  if (overrides.length > 0) return undefined;
+  const message = `the file is empty${needs && `: it needs at least ${needs}`}`;
+  return { ...at, message, hint: 'begin with a copy of one from config/examples/' };
 }
 
 function issueOfFlaw(file: string, { message, hint, span }: Flaw): ConfigIssue {
@@ -129,12 +143,41 @@ class Report<T> {
     return inOrder([...flaws, ...this.located(own)]);
   }
 
+  /** Of a text that YAML cannot read: the first slip, with the line that it does not fit. */
+  firstFault(): ConfigIssue {
+    const { message, hint, span, path, beside } = firstFault(
+      this.#source,
+      this.#yaml.flaws,
+      this.#options.schema,
+      (offset) => this.#isHidden(offset),
+    );
+    const place = this.#placeOf(this.#shownPath(path), span);
+    const other = this.#lineOf(beside);
+    const excerpt = place.excerpt && { ...place.excerpt, ...(other && { beside: other }) };
+    return { ...place, ...(excerpt && { excerpt }), message, ...(hint && { hint }) };
+  }
+
+  #lineOf(line: number): { line: number; text: string } | undefined {
+    const excerpt = line > 0 ? excerptOf(this.#source, { line, column: 1, length: 1 }, this.#hidden()) : undefined;
+    return excerpt && { line, text: excerpt.text };
+  }
+
+  #isHidden(offset: number): boolean {
+    const { line } = this.#source.span(offset);
+    return (this.#hidden().get(line) ?? []).some(([from, to]) => from <= offset && offset < to);
+  }
+
   located(problems: readonly Problem[]): ConfigIssue[] {
     return problems.map((problem) => ({
       ...this.place(problem),
-      message: legible(problem.message),
+      message: legible(`${problem.message}${this.#lineWords(problem.other)}`),
       ...(problem.hint && { hint: legible(problem.hint) }),
     }));
+  }
+
+  #lineWords(path: KeyPath | undefined): string {
+    const span = path && this.#yaml.keySpan(path);
+    return span ? ` (line ${span.line})` : '';
   }
 
   place({ path, at }: Pick<Problem, 'path' | 'at'>): Place {
@@ -161,9 +204,7 @@ class Report<T> {
   #shownPath(path: KeyPath): KeyPath {
     const isHidden = (depth: number) => {
       const span = this.#yaml.keySpan(path.slice(0, depth));
-      if (!span) return false;
-      const at = this.#source.offsetOf(span.line) + span.column - 1;
-      return (this.#hidden().get(span.line) ?? []).some(([from, to]) => from <= at && at < to);
+      return span !== undefined && this.#isHidden(this.#source.offsetOf(span.line) + span.column - 1);
     };
     const end = path.findIndex((step, index) => typeof step === 'string' && isHidden(index + 1));
     return end === -1 ? path : path.slice(0, end);
@@ -188,8 +229,9 @@ class Report<T> {
 function inOrder(issues: readonly ConfigIssue[]): ConfigIssue[] {
   const sorted = issues.toSorted((left, right) => left.line - right.line || left.column - right.column);
   const seen = new Set<string>();
-  return sorted.filter(({ line, column, key, message }) => {
-    const name = JSON.stringify([line, column, key, message]);
+  return sorted.filter(({ line, column, key, message, hint }) => {
+    // The same mistake twice in one value, such as two backslashes, is told once.
+    const name = JSON.stringify([line, key === '' ? column : 0, key, message, hint]);
     return !seen.has(name) && seen.add(name);
   });
 }

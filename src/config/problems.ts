@@ -3,11 +3,12 @@
  * and the key that is missing for it become one mistake.
  */
 import type * as z from 'zod';
-import { type KeyPath, quoted } from './issue.ts';
+import type { KeyPath } from './issue.ts';
 import { describeValue } from './mask.ts';
 import { nearest } from './nearest.ts';
-import { alternatives, definitionOf, inputOf, isMapping, type Schema, valueAt } from './schema.ts';
-import { choices, demand, type RawIssue, wanted } from './wording.ts';
+import { definitionOf, inputOf, isMapping, type Schema, valueAt } from './schema.ts';
+import { valueHint } from './value-hints.ts';
+import { demand, type RawIssue } from './wording.ts';
 
 /** One mistake. */
 export interface Problem {
@@ -18,6 +19,10 @@ export interface Problem {
   readonly hint?: string;
   /** An unknown key's likely meaning, so that this one is not reported as missing too. */
   readonly meant?: string;
+  /** True: the key is not known where it stands. */
+  readonly isUnknown?: true;
+  /** Another key that the message is about: its line is said too. */
+  readonly other?: KeyPath;
 }
 
 /** What is asked of the document while its issues are put into words. */
@@ -87,10 +92,14 @@ function problemOf(issue: Issue, tickets: Tickets, questions: Questions, base: K
   return [issue.code === 'custom' ? { ...problem, ...remarks(issue.params) } : problem];
 }
 
-/** What a check of ours may add to an issue: `params: { hint, at: 'key' }`. */
+/** What a check of ours may add to an issue: `params: { hint, at: 'key', other: [...] }`. */
 function remarks(params: Readonly<Record<string, unknown>> | undefined): Partial<Problem> {
-  const { hint, at } = params ?? {};
-  return { ...(typeof hint === 'string' && { hint }), ...(at === 'key' && { at }) };
+  const { hint, at, other } = params ?? {};
+  return {
+    ...(typeof hint === 'string' && { hint }),
+    ...(at === 'key' && { at }),
+    ...(Array.isArray(other) && { other: other as KeyPath }),
+  };
 }
 
 function wordsOf(issue: Issue, tickets: Tickets): string {
@@ -106,13 +115,19 @@ function discriminatorWords(raw: RawIssue): string {
 function valueProblem(words: string, path: KeyPath, raw: RawIssue | undefined, questions: Questions): Problem {
   const value = valueAt(questions.document, path);
   const isMissing = value === undefined && raw !== undefined;
-  if (isMissing && path.length > 0) return { path, at: 'parent', message: `is missing; ${words}` };
+  if (isMissing && path.length > 0) {
+    const { description } = raw.schema ? inputOf(raw.schema) : {};
+    const what = description === undefined ? '' : ` (${description})`;
+    return { path, at: 'parent', message: `is missing${what}; ${words}` };
+  }
   const says = words.startsWith('must') && value !== undefined;
   const isSecret = questions.isSecret(path);
   const message = says ? `${words}, is ${describeValue(value, isSecret)}` : words;
   const hint = raw && valueHint(value, raw, isSecret);
   return { path, at: 'value', message, ...(hint && { hint }) };
 }
+
+const seeReference = 'docs/configuration.md has every key';
 
 function unknownKey(key: string, path: KeyPath, schema: Schema | undefined, questions: Questions): Problem {
   const definition = schema && definitionOf(schema);
@@ -124,11 +139,13 @@ function unknownKey(key: string, path: KeyPath, schema: Schema | undefined, ques
   const hint =
     meant !== undefined
       ? `did you mean "${meant}"?`
-      : (home ?? (known.length > 0 && known.length <= 12 ? `known here: ${known.join(', ')}` : undefined));
+      : (home ??
+        (known.length === 0 ? undefined : known.length <= 12 ? `known here: ${known.join(', ')}` : seeReference));
   return {
     path: [...path, key],
     at: 'key',
     message: 'is not a known key',
+    isUnknown: true,
     ...(hint && { hint }),
     ...(meant && missing.includes(meant) && { meant }),
   };
@@ -160,30 +177,4 @@ function missesAltogether(issue: Issue): boolean {
   if (issue.path.length > 0) return false;
   if (issue.code === 'invalid_union') return issue.errors.every((branch) => branch.some(missesAltogether));
   return issue.code === 'invalid_type' || issue.code === 'invalid_value';
-}
-
-function valueHint(value: unknown, raw: RawIssue, isSecret: boolean): string | undefined {
-  const schema = raw.schema;
-  if (value === null) return 'give it a value, or remove the key';
-  if (isSecret || !schema) return undefined;
-  const kinds = alternatives(schema).map((branch) => definitionOf(branch).type as string);
-  if (typeof value === 'string') {
-    const words = Array.isArray(raw.options) ? raw.options.map(String) : alternatives(schema).flatMap(choices);
-    const meant = nearest(value, words);
-    if (meant !== undefined) return `did you mean "${meant}"?`;
-    if (kinds.includes('boolean')) return booleanHint(value);
-    if (kinds.includes('number') && /^\d+$/.test(value)) return 'write it without quotes';
-    if (kinds.includes('array')) return `write it as a list: [${quoted(value)}]`;
-  }
-  const isPlain = typeof value === 'number' || typeof value === 'boolean';
-  const takesText = kinds.includes('string') && !kinds.includes('array');
-  if (isPlain && takesText && wanted(schema) === 'text') return `put it in quotes: "${value}"`;
-  if (Array.isArray(value) && !kinds.includes('array'))
-    return 'a list is not possible here; remove the dash or the brackets';
-  return undefined;
-}
-
-function booleanHint(value: string): string | undefined {
-  if (/^(yes|on|true|1)$/i.test(value)) return 'write true';
-  return /^(no|off|false|0)$/i.test(value) ? 'write false' : undefined;
 }

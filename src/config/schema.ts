@@ -128,6 +128,31 @@ export function schemasUnder(schema: Schema, value: unknown, step: string | numb
   });
 }
 
+/** Whether a key is known in what may stand at a path. */
+export function isKnownKey(schema: Schema, path: KeyPath, key: string): boolean {
+  return schemasAt(schema, path)
+    .flatMap((candidate) => alternatives(candidate))
+    .some((branch) => {
+      const definition = definitionOf(branch);
+      return definition.type === 'object' && Object.hasOwn(definition.shape, key);
+    });
+}
+
+/** The keys that a configuration cannot be without. */
+export function requiredKeys(schema: Schema): string[] {
+  const definition = inputOf(schema).definition;
+  if (definition.type !== 'object') return [];
+  return Object.entries(definition.shape).flatMap(([key, child]) => (inputOf(child).isOptional ? [] : [key]));
+}
+
+/** What may stand at a path, whatever `type:` stands beside it. */
+export function schemasAt(schema: Schema, path: KeyPath): Schema[] {
+  return path.reduce<Schema[]>(
+    (schemas, step) => schemas.flatMap((candidate) => schemasUnder(candidate, undefined, step)),
+    [schema],
+  );
+}
+
 /** The value at a path of plain data; undefined when there is none. */
 export function valueAt(document: unknown, path: KeyPath): unknown {
   let value = document;

@@ -9,6 +9,7 @@ import * as z from 'zod';
 import { plainAddress } from '../core/address.ts';
 import { Secret } from '../core/secret.ts';
 import { readContext } from './context.ts';
+import { curlyQuotes, durationHint, straightQuotes } from './value-hints.ts';
 
 const unitMilliseconds: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -18,9 +19,21 @@ const durationWords = 'a duration such as 500ms, 5s, 30m or 12h';
 export function duration() {
   return z
     .string()
-    .regex(/^\d{1,9}(ms|s|m|h|d)$/, `must be ${durationWords}`)
-    .meta({ title: 'duration', kind: durationWords, examples: ['500ms', '5s', '30m', '12h'] })
-    .transform((text) => Number.parseInt(text, 10) * (unitMilliseconds[text.replace(/^\d+/, '')] ?? 1));
+    .meta({
+      title: 'duration',
+      kind: durationWords,
+      pattern: '^\\d{1,9}(ms|s|m|h|d)$',
+      examples: ['500ms', '5s', '30m', '12h'],
+    })
+    .transform((text, context) => {
+      if (/^\d{1,9}(ms|s|m|h|d)$/.test(text))
+        return Number.parseInt(text, 10) * (unitMilliseconds[text.replace(/^\d+/, '')] ?? 1);
+      const hint = durationHint(text);
+      // The checks across keys go on: a wrong duration hides none of their mistakes.
+      const words = { message: `must be ${durationWords}`, ...(hint && { params: { hint } }) };
+      context.addIssue({ code: 'custom', continue: true, ...words });
+      return 1;
+    });
 }
 
 const sizeWords = 'a size such as 64kb or 10mb';
@@ -98,13 +111,23 @@ export function httpUrl() {
   });
   return address.transform((text, context) => {
     const url = URL.canParse(text) ? new URL(text) : undefined;
-    if (url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash) return url;
-    context.addIssue({
-      code: 'custom',
-      message: 'must be an http:// or https:// address without user name, query or fragment',
-    });
+    const isPlain = !/[${}]/.test(url?.host ?? '');
+    if (url && isPlain && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash)
+      return url;
+    const message = 'must be an http:// or https:// address without user name, query or fragment';
+    const hint = addressHint(text);
+    context.addIssue({ code: 'custom', message, ...(hint && { params: { hint } }) });
     return z.NEVER;
   });
+}
+
+/** A host without its scheme, quotes that are letters, a variable that nobody puts in. */
+function addressHint(text: string): string | undefined {
+  if (curlyQuotes.test(text)) return straightQuotes;
+  if (/\$\{?\w/.test(text)) return 'write the host itself: no variable is put in here';
+  return /^(?:[\w-]+(?:\.[\w-]+)*|\[[\da-f:]+\])(?::\d{1,5})?(?:\/[^?#@]*)?$/i.test(text)
+    ? `write http://${text}`
+    : undefined;
 }
 
 /** A network such as `10.0.0.0/8` or a single address; yields its address, prefix length and family. */

@@ -3,6 +3,7 @@ import {
   type Alias,
   type Document,
   isAlias,
+  isCollection,
   isMap,
   isPair,
   isScalar,
@@ -16,6 +17,7 @@ import {
 import type { KeyPath } from './issue.ts';
 import type { Flaw, Source, Span } from './source.ts';
 import { yamlFlaw } from './yaml-errors.ts';
+import { joinTwins, twinAt } from './yaml-twins.ts';
 
 /** Something wrong with the YAML, with the keys that lead to it. */
 export interface YamlFlaw extends Flaw {
@@ -36,6 +38,8 @@ export interface YamlDocument {
   keySpan(path: KeyPath): Span | undefined;
   /** The place of a value; of its key where the value is empty or begins on a later line. */
   valueSpan(path: KeyPath): Span | undefined;
+  /** Whether a mapping or list stands in braces or brackets. */
+  isFlow(path: KeyPath): boolean;
 }
 
 /** How often the parts behind anchors may be repeated, all in all. */
@@ -58,20 +62,16 @@ export function parseYaml(source: Source): YamlDocument {
   const errors: readonly YAMLError[] = [...root.errors, ...root.warnings];
   const exhausted = errors.filter(({ code }) => code === 'RESOURCE_EXHAUSTION').slice(0, 1);
   const told = exhausted.length > 0 ? exhausted : errors.slice(0, maxFlaws);
-  const flaws: YamlFlaw[] = told.map((error) => {
-    const { span, ...flaw } = yamlFlaw(error, root, source);
-    const place = span ?? source.span(error.pos[0]);
-    const path = pathTo(root, source.offsetOf(place.line) + place.column - 1);
-    const twice = error.code === 'DUPLICATE_KEY' ? firstOfTwo(root, source, path, error.pos[0]) : {};
-    return {
-      ...flaw,
-      span: place,
-      path,
-      isFatal: !harmless.has(error.code),
-      isMisread: error.code !== 'DUPLICATE_KEY',
-      ...twice,
-    };
+  const flaws: YamlFlaw[] = told.flatMap((error) => {
+    const { span = source.span(error.pos[0]), ...flaw } = yamlFlaw(error, root, source);
+    const path = pathTo(root, source.offsetOf(span.line) + span.column - 1);
+    const isTwin = error.code === 'DUPLICATE_KEY';
+    const twin = isTwin ? twinAt(root, source, error.pos[0]) : undefined;
+    if (twin?.isConsequence) return [];
+    const words = twin && { message: twin.message, hint: twin.hint, span: twin.span };
+    return { ...flaw, span, path, isFatal: !harmless.has(error.code), isMisread: !isTwin, ...words };
   });
+  joinTwins(root);
   if (flaws.every((flaw) => !flaw.isFatal)) flaws.push(...badReferences(root, source));
   let data: unknown;
   try {
@@ -85,18 +85,10 @@ export function parseYaml(source: Source): YamlDocument {
     root,
     keySpan: (path) => spanOf(root, source, path, 'key'),
     valueSpan: (path) => spanOf(root, source, path, 'value'),
-  };
-}
-
-/** Names the line of the key that a second one repeats. */
-function firstOfTwo(root: Document, source: Source, path: KeyPath, at: number): Partial<YamlFlaw> {
-  const name = String(path.at(-1));
-  const holder = path.length > 1 ? root.getIn(path.slice(0, -1), true) : root.contents;
-  const first = isMap(holder) ? startOf(holder.items.find((item) => keyText(item) === name)?.key) : at;
-  const { line } = source.span(Math.min(first, at));
-  return {
-    message: `stands twice in the same mapping, first on line ${line}`,
-    span: source.span(at, at + name.length),
+    isFlow: (path) => {
+      const node = path.length === 0 ? root.contents : root.getIn(path, true);
+      return isCollection(node) && node.flow === true;
+    },
   };
 }
 

@@ -31,7 +31,6 @@ const texts: Readonly<Record<string, Omit<Flaw, 'span'>>> = {
     hint: 'is a quote or a line break missing?',
   },
   NON_STRING_KEY: { message: 'the key is a list or a mapping', hint: 'a key must be plain text' },
-  BAD_SCALAR_START: { message: 'a value may not begin with this character', hint: quoteIt },
   BAD_DQ_ESCAPE: {
     message: 'this is no escape that YAML knows in double quotes',
     hint: 'write the backslash twice, or use single quotes',
@@ -70,6 +69,8 @@ export function yamlFlaw(error: YAMLError, document: Document, source: Source): 
     const hint = isKey ? 'write "key: value"' : 'look at the end of the value before it';
     return { message, hint, span: source.span(from, to) };
   }
+  if (error.code === 'BAD_SCALAR_START')
+    return { message: `a value may not begin with ${source.text[from]}`, hint: quoteIt, span: source.span(from, to) };
   const text = texts[error.code] ?? { message: 'this cannot be read as YAML', hint: quoteIt };
   return { ...text, span: source.span(from, to) };
 }

@@ -1,6 +1,9 @@
 /** What can only be checked with several rooms' options side by side: names that must exist, locations that clash. */
 import type { RefinementCtx } from 'zod';
 import type { AdminOptions } from '../admin/options.ts';
+import { quoted } from '../config/issue.ts';
+import { nearest } from '../config/nearest.ts';
+import { OperatorError } from '../core/errors.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from '../login/options.ts';
 import type { RoleOptions } from '../policy/roles.ts';
 import type { HeaderTemplates } from '../proxy/options.ts';
@@ -24,12 +27,13 @@ interface CheckedDocument extends RoutesDocument {
   readonly roles: RoleOptions;
 }
 
-type Report = (path: (string | number)[], message: string, hint?: string) => void;
+type Path = (string | number)[];
+type Report = (path: Path, message: string, hint?: string, other?: Path) => void;
 
 /** Reports every contradiction between the parts of a configuration, each at the key that is wrong. */
 export function checkDocument(document: CheckedDocument, context: RefinementCtx<CheckedDocument>): void {
-  const report: Report = (path, message, hint) =>
-    context.addIssue({ code: 'custom', path, message, input: document, ...(hint && { params: { hint } }) });
+  const report: Report = (path, message, hint, other) =>
+    context.addIssue({ code: 'custom', path, message, input: document, params: { hint, other } });
   checkChain(document, report);
   checkProviders(document, report);
   checkNames(document, report);
@@ -40,13 +44,12 @@ export function checkDocument(document: CheckedDocument, context: RefinementCtx<
 function checkChain({ login, providers }: CheckedDocument, report: Report): void {
   const seen = new Set<string>();
   for (const [index, name] of login.chain.entries()) {
-    if (!Object.hasOwn(providers, name))
-      report(['login', 'chain', index], `names no provider; there are: ${listed(Object.keys(providers))}`);
+    requireName(providers, name, 'provider', ['login', 'chain', index], report);
     if (seen.has(name)) report(['login', 'chain', index], `stands in the chain twice: ${name}`);
     seen.add(name);
   }
   if (login.default !== undefined && !login.chain.includes(login.default))
-    report(['login', 'default'], `names no provider of the chain: ${listed(login.chain)}`);
+    report(['login', 'default'], ...unknownName(login.chain, login.default, 'provider of the chain'));
   else if (login.default !== undefined && !isOf(providers, login.default, 'isFederated'))
     report(['login', 'default'], 'must name a provider that the browser is led to: one of type cas or oidc');
 }
@@ -60,26 +63,25 @@ function checkProviders({ providers }: CheckedDocument, report: Report): void {
 }
 
 function checkNames({ providers, roles, routes }: CheckedDocument, report: Report): void {
-  const exists = (known: object, name: string, path: (string | number)[], what: string): void => {
-    if (!Object.hasOwn(known, name)) report(path, `names no ${what}; there are: ${listed(Object.keys(known))}`);
-  };
   for (const [name, options] of Object.entries(providers))
     for (const key of ['lookup', 'mustExistIn'] as const) {
       const directory: unknown = options[key as keyof typeof options];
       if (typeof directory !== 'string') continue;
-      exists(providers, directory, ['providers', name, key], 'provider');
-      if (Object.hasOwn(providers, directory) && !isOf(providers, directory, 'isDirectory'))
+      requireName(providers, directory, 'provider', ['providers', name, key], report);
+      if (directory === name)
+        report(['providers', name, key], 'names itself', 'name another provider that knows the user');
+      else if (Object.hasOwn(providers, directory) && !isOf(providers, directory, 'isDirectory'))
         report(['providers', name, key], 'must name a provider that can look users up: one of type ldap or local');
     }
   for (const [name, role] of Object.entries(roles))
     for (const [index, provider] of (role.providers ?? []).entries())
-      exists(providers, provider, ['roles', name, 'providers', index], 'provider');
+      requireName(providers, provider, 'provider', ['roles', name, 'providers', index], report);
   for (const [index, { access }] of routes.entries()) {
     if (typeof access === 'string') continue;
     for (const [at, role] of access.roles.entries())
-      exists(roles, role, ['routes', index, 'access', 'roles', at], 'role');
+      requireName(roles, role, 'role', ['routes', index, 'access', 'roles', at], report);
     for (const [at, provider] of access.providers.entries())
-      exists(providers, provider, ['routes', index, 'access', 'providers', at], 'provider');
+      requireName(providers, provider, 'provider', ['routes', index, 'access', 'providers', at], report);
   }
 }
 
@@ -108,18 +110,25 @@ function checkRoutes(document: CheckedDocument, report: Report): void {
   const { routes, headers } = document;
   const names = new Map<string, number>();
   let hasFault = false;
-  const fault: Report = (path, message) => {
+  const fault: Report = (...words) => {
     hasFault = true;
-    report(path, message);
+    report(...words);
   };
   for (const [index, route] of routes.entries()) {
-    const first = names.get(routeName(route));
-    if (first !== undefined)
+    const name = routeName(route);
+    const first = names.get(name);
+    const key = route.name === undefined ? 'location' : 'name';
+    // The same location without names is one mistake: that the second would never be reached.
+    if (first !== undefined && (route.name !== undefined || routes[first]?.name !== undefined)) {
+      const other = ['routes', first, routes[first]?.name === undefined ? 'location' : 'name'];
       fault(
-        ['routes', index, route.name ? 'name' : 'location'],
-        `is called like the route before it (routes[${first}]); give one a name`,
+        ['routes', index, key],
+        `calls the route like another: ${quoted(name)}`,
+        'give one of them another name',
+        other,
       );
-    names.set(routeName(route), index);
+    }
+    if (first === undefined) names.set(name, index);
     if (route.host !== undefined && canonicalRouteHost(route.host) === undefined)
       fault(['routes', index, 'host'], 'must be a host name such as cc.example.com or *.example.com');
     const { servers } = route.upstream;
@@ -129,7 +138,8 @@ function checkRoutes(document: CheckedDocument, report: Report): void {
   }
   checkTemplates(headers, ['headers'], fault);
   if (hasFault) return;
-  for (const { index, key, message } of locationProblems(routesOf(document))) report(['routes', index, key], message);
+  for (const { index, key, message, hint, first } of locationProblems(routesOf(document)))
+    report(['routes', index, key], message, hint, first === undefined ? undefined : ['routes', first, key]);
 }
 
 function checkTemplates(headers: HeaderTemplates, path: (string | number)[], report: Report): void {
@@ -138,11 +148,23 @@ function checkTemplates(headers: HeaderTemplates, path: (string | number)[], rep
     try {
       compileTemplates([{ name, template: typeof value === 'string' ? value : value.value }]);
     } catch (error) {
-      report([...path, name], error instanceof Error ? error.message : String(error));
+      if (!(error instanceof OperatorError)) throw error;
+      report([...path, name], error.message.replace(/^headers\.[^:]+: /, ''), error.hint);
     }
   }
 }
 
-function listed(names: readonly string[]): string {
-  return names.length > 0 ? names.join(', ') : 'none';
+function requireName(known: object, name: string, what: string, path: Path, report: Report): void {
+  if (!Object.hasOwn(known, name)) report(path, ...unknownName(Object.keys(known), name, what));
+}
+
+/** What is wrong with a name that leads nowhere, and which one was meant. */
+function unknownName(known: readonly string[], name: string, what: string): [message: string, hint: string] {
+  const message = `names no ${what}: ${quoted(name)}`;
+  const there = `there are: ${known.length > 0 ? known.join(', ') : 'none'}`;
+  const words = name.split(/\s+/);
+  if (words.length > 1 && words.every((word) => known.includes(word)))
+    return [message, `write a comma between them: [${words.join(', ')}]`];
+  const meant = nearest(name, known);
+  return [message, meant === undefined ? there : `did you mean "${meant}"? ${there}`];
 }

@@ -9,24 +9,30 @@ function upstreamUrl() {
   return z.string().transform((text, context) => {
     const { data: url, error } = httpUrl().safeParse(text);
     if (url) return { url, path: /^[a-z]+:\/\/[^/]+(\/.*)$/i.exec(text) ? url.pathname : undefined };
-    context.addIssue({ code: 'custom', message: error.issues[0]?.message ?? 'must be an address' });
+    const [issue] = error.issues;
+    const params = issue?.code === 'custom' ? issue.params : undefined;
+    context.addIssue({ code: 'custom', message: issue?.message ?? 'must be an address', ...(params && { params }) });
     return z.NEVER;
   });
 }
 
-const upstream = z.union([
-  oneOrMore(upstreamUrl()).transform((servers) => ({ servers })),
-  z.strictObject({
-    servers: oneOrMore(upstreamUrl()),
-    ca: fileText().optional().describe('PEM file of the authorities that vouch for an https upstream'),
-    certificate: fileText().optional().describe('client certificate for the upstream'),
-    key: fileText().optional().describe('its key'),
-    servername: z
-      .string()
-      .optional()
-      .describe('the name the certificate must carry, when it is not the host of the URL'),
-  }),
-]);
+const upstreamWords = 'an address such as http://app:8070, a list of them, or { servers: [...] } with more options';
+
+const upstream = z
+  .union([
+    oneOrMore(upstreamUrl()).transform((servers) => ({ servers })),
+    z.strictObject({
+      servers: oneOrMore(upstreamUrl()),
+      ca: fileText().optional().describe('PEM file of the authorities that vouch for an https upstream'),
+      certificate: fileText().optional().describe('client certificate for the upstream'),
+      key: fileText().optional().describe('its key'),
+      servername: z
+        .string()
+        .optional()
+        .describe('the name the certificate must carry, when it is not the host of the URL'),
+    }),
+  ])
+  .meta({ kind: upstreamWords });
 
 const headerName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'must be a header name of letters, digits and hyphens');
 

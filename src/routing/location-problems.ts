@@ -14,11 +14,14 @@ export interface LocationProblem {
   readonly index: number;
   readonly key: 'location' | 'host' | 'upstream';
   readonly message: string;
+  readonly hint?: string;
+  /** Of a location that is taken: the place of the route that has it. */
+  readonly first?: number;
 }
 
 /** Every error of the routes' locations, hosts and upstream paths; `compileLocations` refuses routes that have one. */
 export function locationProblems(routes: readonly RouteLocation[]): LocationProblem[] {
-  const seen = new Map<string, string>();
+  const seen = new Map<string, number>();
   return routes.flatMap((route, index) => {
     const problems: LocationProblem[] = [];
     const report = (key: LocationProblem['key'], message: string | undefined) => {
@@ -26,9 +29,15 @@ export function locationProblems(routes: readonly RouteLocation[]): LocationProb
     };
     const key = placeOf(route);
     const first = seen.get(key);
-    if (first !== undefined)
-      report('location', `is taken by the route ${first} already: nothing would ever reach this one`);
-    else seen.set(key, route.name);
+    if (first === undefined) seen.set(key, index);
+    else
+      problems.push({
+        index,
+        key: 'location',
+        message: `is taken by the route ${routes[first]?.name} already: nothing would ever reach this one`,
+        hint: 'give it another location or a host of its own, or put both routes together',
+        first,
+      });
     report('location', patternProblem(route));
     report('host', hostProblem(route.host));
     report('upstream', upstreamProblem(route));

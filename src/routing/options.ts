@@ -37,6 +37,7 @@ export const locationOptions = z.strictObject({
   host: z.string().min(1).optional().describe('only for this host; *.example.com for all below it'),
   access: z
     .union([z.literal('public'), z.literal('deny'), requirement])
+    .meta({ kind: 'public, deny, or what it asks for, such as { roles: [agent] }' })
     .prefault({})
     .describe('who may pass; anybody signed in when absent'),
   contact: z.string().min(1).optional().describe('whom to ask for access; shown on the refusal page'),

@@ -102,7 +102,9 @@ async function readParts(source: CertificateSource): Promise<Parts> {
       );
     return { certificates, keys, certificateFile: file, keyFile: file };
   }
-  const [certificate, key] = await Promise.all([readBytes(source.certificate), readBytes(source.key)]);
+  // One after the other, so that of two files that are missing the same one is always told.
+  const certificate = await readBytes(source.certificate);
+  const key = await readBytes(source.key);
   const { certificates } = parseAuthorities(certificate.toString('latin1'), `the file ${source.certificate}`);
   const keys = [readKey(key, source.password, source.key)];
   return { certificates, keys, certificateFile: source.certificate, keyFile: source.key };

@@ -12,6 +12,7 @@
  */
 import { type Document, isMap, isNode, isScalar, LineCounter, type Pair, parseDocument, YAMLMap } from 'yaml';
 import * as z from 'zod';
+import { firstSlip } from '../config/first-fault.ts';
 import { OperatorError } from '../core/errors.ts';
 import { canonicalUsername } from '../core/principal.ts';
 import { isPasswordHash } from './passwords.ts';
@@ -76,8 +77,8 @@ export function parseUsers(source: string, path: string): UsersDocument {
     const { line, col } = lines.linePos(offset ?? 0);
     throw new OperatorError(`${path}:${line}:${col}  ${message}`, 'correct the users file; see docs/configuration.md');
   };
-  const [syntax] = document.errors;
-  if (syntax) fail(syntax.pos[0], syntax.message.split('\n', 1)[0]?.replace(/ at line \d+, column \d+:?$/, '') ?? '');
+  const slip = firstSlip(source);
+  if (slip) throw new OperatorError(`${path}:${slip.span.line}:${slip.span.column}  ${slip.message}`, slip.hint);
   const users = new Map<string, LocalUser>();
   for (const pair of userPairs(document, fail)) {
     const offset = isScalar(pair.key) ? pair.key.range?.[0] : undefined;

@@ -115,7 +115,12 @@ const slips: Readonly<Record<string, [line: string, instead: string, want: Parti
   'a required key that is missing': [
     '    searchBase: ou=people,dc=example\n',
     '',
-    { line: 9, column: 3, key: 'providers.directory.searchBase', message: 'is missing; must be text' },
+    {
+      line: 9,
+      column: 3,
+      key: 'providers.directory.searchBase',
+      message: 'is missing (where users are searched); must be text',
+    },
   ],
   'a required section that is missing': [
     'login:\n  chain: [directory, local]\n  timeout: 5s\n',
@@ -233,7 +238,7 @@ test('load: mistakes of the YAML that leave it readable come together with all o
 const broken: Readonly<Record<string, [text: string, want: Partial<ConfigIssue>]>> = {
   'a tab for indentation': [
     'login:\n\tchain: [a]\n',
-    { line: 2, column: 1, message: 'a tab stands where spaces are needed' },
+    { line: 2, column: 1, message: 'a tab stands in the indentation, where YAML takes only spaces' },
   ],
   'a quote that is never closed': ['a: 1\nb: "x\nc: 2\n', { line: 2, column: 4, key: 'b' }],
   'a bracket that is never closed': ['a: 1\nb: [x\nc: 2\n', { line: 2, column: 4, key: 'b' }],
@@ -250,8 +255,8 @@ const broken: Readonly<Record<string, [text: string, want: Partial<ConfigIssue>]
   'a key that would change the prototype': ['providers:\n  __proto__: { type: local }\n', { line: 2, column: 3 }],
   'a list at the top': ['- a\n', { line: 1, column: 1, message: 'the file must hold a mapping of keys to values' }],
   'one word': ['hello\n', { line: 1, column: 1, message: 'the file must hold a mapping of keys to values' }],
-  nothing: ['', { line: 1, column: 1, message: 'the file is empty' }],
-  'only comments': ['# a\n\n# b\n', { line: 1, message: 'the file is empty' }],
+  nothing: ['', { line: 1, column: 1, message: 'the file is empty: it needs at least login, providers, routes' }],
+  'only comments': ['# a\n\n# b\n', { line: 1, hint: 'begin with a copy of one from config/examples/' }],
   'a control character': ['a: 1\nb: x\u0007\n', { line: 2, column: 5 }],
   'old Macintosh line ends': ['a: 1\rb: 2\r', { line: 1, column: 5 }],
 };

@@ -209,7 +209,7 @@ test('https: check names a certificate that cannot serve, and warns of one for a
   };
   const odd = await checked({ ...certificates.good, key: certificates.renewed.key });
   assert.equal(odd.code, 1);
-  assert.match(odd.stderr, /server\.tls: the key in .*renewed\.key is not the key/);
+  assert.match(odd.stderr, /server\.tls\.key: the key in .*renewed\.key is not the key/);
   const expired = await checked(certificates.expired);
   assert.equal(expired.code, 1);
   assert.match(expired.stderr, /server\.tls: .*expired on/);

@@ -7,6 +7,7 @@ import { OperatorError } from '../../src/core/errors.ts';
 import {
   compileTemplates,
   encodeValue,
+  literalVariables,
   maxHeaderLength,
   maxIdentityLength,
   renderTemplates,
@@ -122,4 +123,21 @@ test('templates: what no upstream would take is left out and named', () => {
   assert.deepEqual(renderTemplates(rules, identity('a'.repeat(maxHeaderLength + 1))).omitted, ['x-long']);
   const crowded = renderTemplates(rules, identity('a'.repeat(6000)), maxIdentityLength - 5000);
   assert.deepEqual([[...crowded.headers.keys()], crowded.omitted], [['x-user'], ['x-long']]);
+});
+
+const foreign = {
+  $remote_user: 'write ${subject}; ',
+  'Basic $user': 'write ${subject}; ',
+  $subject: 'write ${subject}; ',
+  $http_accept: 'there are ${subject} ',
+} as const;
+for (const [template, hint] of Object.entries(foreign))
+  test(`templates: ${template} is text for us, and told with the variable that is meant`, () => {
+    const [found, ...more] = literalVariables(template);
+    assert.deepEqual([template.endsWith(found?.text ?? '?'), more], [true, []]);
+    assert.ok(found?.hint.startsWith(hint), found?.hint);
+  });
+
+test('templates: a price and a variable of ours are no foreign variables', () => {
+  assert.deepEqual(literalVariables('$5 for ${subject} and ${attribute:cn}$'), []);
 });

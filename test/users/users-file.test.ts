@@ -85,7 +85,7 @@ test('a login tells apart what the chain must know', async (t) => {
 });
 
 const mistakes: Readonly<Record<string, [text: string, place: string]>> = {
-  'a syntax error': ['users:\n  a: { name: x\n', ':3:1'],
+  'a syntax error': ['users:\n  a: { name: x\n', ':2:6'],
   'a tab': ['users:\n\ta: {}\n', ':2:1'],
   'a name twice': ['users:\n  a: {}\n  a: {}\n', ':3:3'],
   'two names that are one': ['users:\n  alice: {}\n  ALICE: {}\n', ':3:3'],

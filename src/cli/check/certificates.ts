@@ -4,6 +4,7 @@ import { OperatorError } from '../../core/errors.ts';
 import type { Reading } from '../../runtime/reading.ts';
 import { warnAhead } from '../../tls/certificates.ts';
 import { dateProblem, readServerCertificate, type ServerCertificate } from '../../tls/server-certificate.ts';
+import { placeOfFile } from './file-places.ts';
 
 /** Errors keep the gateway from starting, or visitors from connecting; warnings do neither. */
 export interface CertificateIssues {
@@ -31,7 +32,9 @@ export async function certificateIssues({
       warnings.push(...warningsOf(certificate, !problem).map((message) => ({ ...place, message })));
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      errors.push({ ...place, message: error.message, ...(error.hint && { hint: error.hint }) });
+      const bases = [...(sources.length > 1 ? [] : [['server', 'tls']]), ['server', 'tls', index]];
+      const at = placeOfFile(locate, bases, source, error.message);
+      errors.push({ ...at, message: error.message, ...(error.hint && { hint: error.hint }) });
     }
   }
   if (errors.length === 0 && sources.length > 0 && !names.some((name) => isFor(name, publicUrl.hostname)))

@@ -10,6 +10,7 @@ import type { Command, Invocation, Terminal } from '../command.ts';
 import { appOption, configFile, configOption, readConfigurationFor } from '../configuration.ts';
 import { withProviders } from '../providers.ts';
 import { certificateIssues } from './certificates.ts';
+import { headerWarnings } from './headers.ts';
 import { originTable } from './origin-table.ts';
 import { providerFileIssues } from './provider-files.ts';
 import { storeFileWarnings } from './store-files.ts';
@@ -46,6 +47,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
   const warnings = [
     ...reading.warnings,
     ...routeWarnings(reading),
+    ...headerWarnings(reading),
     ...certificates.warnings,
     ...files.warnings,
     ...storeFileWarnings(reading),

@@ -1,9 +1,10 @@
-/** What `gatehouse check` says of the files that providers are given, at the provider: a start would end at the same. */
+/** What `gatehouse check` says of the files that providers are given, at the key that names the file: a start would end at the same. */
 import type { ConfigIssue } from '../../config/report.ts';
 import { OperatorError } from '../../core/errors.ts';
 import type { ProviderDefinition } from '../../providers/define.ts';
 import * as kinds from '../../providers/index.ts';
 import type { Reading } from '../../runtime/reading.ts';
+import { placeOfFile } from './file-places.ts';
 
 const providerKinds: Readonly<Record<string, ProviderDefinition>> = kinds;
 
@@ -15,13 +16,13 @@ export function providerFileIssues({ document, locate }: Extract<Reading, { kind
   const errors: ConfigIssue[] = [];
   const warnings: ConfigIssue[] = [];
   for (const [name, options] of Object.entries(document.providers)) {
-    const place = locate(['providers', name]);
+    const placed = (message: string) => ({ ...placeOfFile(locate, [['providers', name]], options, message), message });
     try {
       const remarks = providerKinds[options.type]?.checkFiles?.(name, options) ?? [];
-      warnings.push(...remarks.map((message) => ({ ...place, message })));
+      warnings.push(...remarks.map(placed));
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      errors.push({ ...place, message: error.message, ...(error.hint && { hint: error.hint }) });
+      errors.push({ ...placed(error.message), ...(error.hint && { hint: error.hint }) });
     }
   }
   return { errors, warnings };

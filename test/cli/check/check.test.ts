@@ -110,6 +110,13 @@ test('check: a prefix that admits its siblings is a warning with the way out, an
   assert.match(stderr, /location: .*\/adminx/);
 });
 
+test('check: text of a header that reads like a variable of another program is a warning, with the one of ours', async (t) => {
+  const { file } = await configured(t, { headers: { 'X-WEBAUTH-USER': '$remote_user' } });
+  const { code, stderr } = await run(['check', '--config', file]);
+  assert.equal(code, 0);
+  assert.match(stderr, /headers\.X-WEBAUTH-USER: \$remote_user is no variable here.* — write \$\{subject\}/);
+});
+
 test('check --connect: a provider without a network says what it found', async (t) => {
   const { file } = await withUsers(t);
   const { code, stdout } = await run(['check', '--connect', '--config', file]);

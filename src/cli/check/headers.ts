@@ -1,0 +1,22 @@
+/** What `gatehouse check` says of header templates: text that reads like a variable and is sent to every upstream as it is. */
+import type { ConfigIssue, KeyPath } from '../../config/load.ts';
+import type { HeaderTemplates } from '../../proxy/options.ts';
+import { literalVariables } from '../../proxy/templates.ts';
+import type { Reading } from '../../runtime/reading.ts';
+
+/** Warnings about the headers of the whole site and of each route. */
+export function headerWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
+  const of = (headers: HeaderTemplates, path: KeyPath): ConfigIssue[] =>
+    Object.entries(headers).flatMap(([name, template]) => {
+      if (template === false) return [];
+      return literalVariables(typeof template === 'string' ? template : template.value).map(({ text, hint }) => ({
+        ...locate([...path, name]),
+        message: `${text} is no variable here, so that every user is this text`,
+        hint,
+      }));
+    });
+  return [
+    ...of(document.headers, ['headers']),
+    ...document.routes.flatMap(({ headers }, index) => of(headers, ['routes', index, 'headers'])),
+  ];
+}

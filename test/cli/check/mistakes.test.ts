@@ -1,0 +1,267 @@
+/**
+ * The mistakes that newcomers make, in the default configuration and the examples: each is told at its line, once, with what
+ * is wrong and what to do.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { run } from '../../support/tools/command.ts';
+import { temporaryFolder } from '../../support/tools/folder.ts';
+
+const root = path.join(import.meta.dirname, '../../..');
+const read = (name: string): string => readFileSync(path.join(root, 'config', name), 'utf8');
+const usual = read('gatehouse.yaml');
+const ldap = read('examples/ldap.yaml').replace('{ env: LDAP_PASSWORD }', '{ env: PATH }');
+const https = read('examples/https.yaml').replace(/ {4}- pkcs12.*\n.*\n/, '');
+const kerberos = read('examples/kerberos.yaml').replace('{ env: LDAP_PASSWORD }', '{ env: PATH }');
+
+type Mistake = readonly [text: string, line: string, instead: string, place: string, ...says: string[]];
+
+/** Where the two lines and the caret are a part of the message: what YAML itself cannot read. */
+const unreadable: Readonly<Record<string, Mistake>> = {
+  'a tab': [usual, '  idle: 30m', '\tidle: 30m', '18:1', 'a tab stands', 'put 2 spaces in its place', '17 | session:'],
+  'a tab deeper down': [usual, '    upstream: ', '\tupstream: ', '39:1', 'put 4 spaces', '38 |     location: /'],
+  'a blank that is no space': [usual, '  idle:', '\u00a0\u00a0idle:', '18:1', 'U+00A0', 'put 2 spaces'],
+  'a key too far in': [
+    usual,
+    '  publicUrl',
+    '    publicUrl',
+    '9:5',
+    'publicUrl is indented too far',
+    'column 3',
+    '8 |',
+  ],
+  'a key of a route too far in': [usual, '    access: { r', '      access: { r', '49:7', 'column 5, as upstream does'],
+  'a key too little in': [usual, '  lifetime', ' lifetime', '19:2', 'where idle above it begins in column 3', '18 |'],
+  'a key at the margin': [usual, '  lifetime', 'lifetime', '19:1', 'lifetime is indented too little', 'column 3 too'],
+  'a section not far enough out': [usual, 'pages:', ' pages:', '30:2', 'pages begins in column 2', 'column 1'],
+  'a key of a route too little in': [usual, '    websocket', '   websocket', '40:4', 'begin it in column 5'],
+  'a section with a value': [
+    usual,
+    'session:',
+    'session: 30m',
+    '18:3',
+    'idle stands below session',
+    'remove the value',
+  ],
+  'a dash too little in': [usual, '  - name: kibana', ' - name: kibana', '65:2', 'where the dash above it', 'column 3'],
+  'a dash too far in': [
+    usual,
+    '  - name: kibana',
+    '    - name: kibana',
+    '65:5',
+    'a dash stands among keys',
+    'column 3',
+  ],
+  'a dash without its space': [
+    usual,
+    '  - name: kibana',
+    '  -name: kibana',
+    '65:3',
+    'a space is missing behind the dash',
+  ],
+  'a colon without its space': [usual, 'listen: ', 'listen:', '8:3', 'behind the colon', 'write "listen: …"'],
+  'no colon': [usual, 'publicUrl: ', 'publicUrl ', '9:3', 'no colon', 'write "publicUrl: …"'],
+  'an equals sign': [usual, 'idle: 30m', 'idle = 30m', '18:3', 'an = stands', 'write "idle: …"'],
+  'a remark without its sign': [usual, 'admin:', 'the admin part\nadmin:', '11:1', 'no colon', 'begin a remark with #'],
+  'a quote never closed': [
+    usual,
+    'Contact Center',
+    '"Contact Center',
+    '31:13',
+    'siteName: the quote',
+    'close it on the',
+  ],
+  'an apostrophe first': [usual, 'en: Sign', "en: 'Sign", '33:9', "the quote that opens here (')", '32 |'],
+  'text behind a quote': [
+    usual,
+    'Contact Center',
+    '"Contact" Center',
+    '31:23',
+    'behind the closing quote',
+    'one pair of quotes',
+  ],
+  'a bracket closed by a brace': [usual, 'supervisor] }', 'supervisor }', '49:22', 'the [ here is closed by a }'],
+  'a brace never closed': [usual, 'Agents }', 'Agents', '26:10', 'the { here is never closed', 'close it with }'],
+  'a brace too many': [usual, 'Agents }', 'Agents }}', '26:45', 'one } too many', 'remove it'],
+  'a bracket too many': [usual, '[local]', '[local]]', '15:17', 'one ] too many'],
+  'a comma missing': [usual, '[agents], label', '[agents] label', '26:29', 'roles.agent: a comma is missing'],
+  'a colon in a value': [
+    usual,
+    'Contact Center',
+    'Center: Paris',
+    '31:13',
+    'siteName: the value holds a colon',
+    'in quotes',
+  ],
+};
+
+const refused: Readonly<Record<string, Mistake>> = {
+  'roles below providers': [
+    usual,
+    'roles:\n  agent: ',
+    '  roles:\n    agent: ',
+    '25:3',
+    'providers.roles: is read as a name',
+    'belongs at the top of the file: indented too far?',
+  ],
+  'roles, but not what it holds, below providers': [usual, 'roles:', '  roles:', '25:3', 'indented too far?'],
+  'a key beside the key that holds it': [
+    usual,
+    'access: { roles: [agent, supervisor] }',
+    'access:\n    roles: [agent, supervisor]',
+    '50:5',
+    'stands beside "access", which is empty',
+    'indent it two more',
+  ],
+  'a DN without quotes': [
+    ldap,
+    '"ou=groups,dc=example,dc=com"',
+    'ou=groups,dc=example,dc=com',
+    '29:27',
+    'ends at the comma',
+    'put it in quotes: searchBase: "ou=groups,dc=example,dc=com"',
+  ],
+  'a location twice': [usual, '/ccmanager/', '/ccagent/', '54:15', 'is taken by the route ccagent', '(line 47)'],
+  'a name twice': [
+    usual,
+    'name: ccmanager',
+    'name: ccagent',
+    '53:11',
+    'like another: "ccagent" (line 46)',
+    'another name',
+  ],
+  'a section twice': [
+    usual,
+    'pages:',
+    'login: { timeout: 3s }\npages:',
+    '30:1',
+    'first on line 14',
+    'under one of them',
+  ],
+  'roles twice': [usual, 'pages:', 'roles: { a: { users: [x] } }\npages:', '30:1', 'first on line 25'],
+  'a key twice': [usual, 'replayPosts: true', 'websocket: false', '41:5', 'stands twice', 'first on line 40'],
+  'a dash missing': [
+    usual,
+    '  - name: kibana',
+    '    name: kibana',
+    '65:5',
+    'a dash is missing',
+    'begin each item with "- "',
+  ],
+  'a role misspelt': [usual, '[agent, s', '[agents, s', '49:23', 'names no role: "agents"', 'did you mean "agent"?'],
+  'a provider misspelt': [usual, '[local]', '[lokal]', '15:11', 'names no provider: "lokal"', 'did you mean "local"?'],
+  'two roles without a comma': [
+    usual,
+    '[agent, s',
+    '[agent s',
+    '49:23',
+    'write a comma between them: [agent, supervisor]',
+  ],
+  'a directory that is the provider itself': [
+    usual,
+    'users.yaml,',
+    'users.yaml, mustExistIn: local,',
+    '23:57',
+    'names itself',
+  ],
+  'a lookup misspelt': [kerberos, 'lookup: directory', 'lookup: directories', '27:13', 'did you mean "directory"?'],
+  'a certificate that is not there': [https, 'hsts: 365d', 'hsts: 30d', '13:20', 'xivoxc.crt does not exist'],
+  'a key that is known elsewhere only': [
+    usual,
+    'maxAge: 1h',
+    'realms: [X]',
+    '63:39',
+    'is not a known key',
+    'known here: roles',
+  ],
+  'a key of an inner section': [
+    usual,
+    'replayPosts: true',
+    'maxAge: 1h',
+    '41:5',
+    'under "routes[0].access", not under "routes[0]": indented too little?',
+  ],
+  'a variable that is not ours': [
+    usual,
+    'location: /\n',
+    'location: /\n    headers: { X-U: "$' + '{username}" }\n',
+    '39:21',
+    'did you mean $' + '{subject}?',
+  ],
+  'an upstream without its scheme': [
+    usual,
+    'http://127.0.0.1:8070',
+    '127.0.0.1:8070',
+    '39:15',
+    'write http://127.0.0.1:8070',
+  ],
+  'a variable in an address': [
+    usual,
+    'http://127.0.0.1:8070',
+    'http://$' + '{XUC}:8070',
+    '39:15',
+    'write the host itself',
+  ],
+  'a bare port': [usual, 'listen: http://127.0.0.1:8080', 'listen: 8080', '8:11', 'write http://127.0.0.1:8080'],
+  'quotes of a word processor': [
+    usual,
+    'http://localhost:8080',
+    '“http://localhost:8080”',
+    '9:14',
+    'write straight ones',
+  ],
+  'a duration without its unit': [usual, 'idle: 30m', 'idle: 30', '18:9', 'say of what: 30s or 30m'],
+  'a duration in words': [usual, 'idle: 30m', 'idle: 30 minutes', '18:9', 'write 30m'],
+  'a role as the whole access': [usual, '{ roles: [supervisor] }', 'supervisor', '56:13', 'such as { roles: [agent] }'],
+  'a mapping for a list': [usual, 'chain: [local]', 'chain: { local: true }', '15:10', 'begin each item with a dash'],
+  'an upstream forgotten': [
+    usual,
+    '    upstream: http://127.0.0.1:8070\n',
+    '',
+    '37:5',
+    'upstream: is missing',
+    'http://app:8070',
+  ],
+  'login forgotten': [usual, 'login:\n  chain: [local]\n', '', '7:1', 'login: is missing', 'how users sign in'],
+  'a bind DN misspelt': [ldap, 'managerDn', 'managerDN', '24:5', 'did you mean "managerDn"?'],
+  'a value that YAML keeps for itself': [
+    ldap,
+    '{ env: PATH }',
+    '@geheim',
+    '25:22',
+    'may not begin with @',
+    'in quotes',
+  ],
+  'a password of digits': [ldap, '{ env: PATH }', '123456', '25:22', 'put it in quotes'],
+  'backslashes in quotes': [usual, 'users.yaml,', '"C:\\gate\\users.yaml",', '23:35', 'no escape', 'single quotes'],
+  'an nginx file': [usual, usual, 'server {\n  listen 80;\n}\n', '1:1', 'gatehouse import nginx FILE'],
+  'an empty file': [usual, usual, '', '1:1', 'the file is empty', 'login, providers, routes', 'config/examples/'],
+};
+
+async function checked(folder: string, [text, line, instead]: Mistake): Promise<{ code: number; stderr: string }> {
+  assert.ok(text.includes(line), line);
+  const file = path.join(folder, 'site.yaml');
+  await writeFile(
+    file,
+    text.replace(line, () => instead),
+  );
+  return run(['check', '--config', file], { env: { PATH: 'x' } });
+}
+
+for (const [name, mistake] of [...Object.entries(unreadable), ...Object.entries(refused)])
+  test(`mistakes: ${name} is told once, at its place, with what to do`, async (t) => {
+    const [, , , place, ...says] = mistake;
+    const { code, stderr } = await checked(await temporaryFolder(t), mistake);
+    assert.equal(code, 1, stderr);
+    const [first = ''] = stderr.split('\n');
+    assert.equal(/site\.yaml:(\d+:\d+) {2}/.exec(first)?.[1], place, stderr);
+    assert.match(stderr, /\n1 error\n$/);
+    for (const words of says) assert.ok(stderr.includes(words), `${words}\n${stderr}`);
+    assert.ok(/ — |too many|names itself|does not exist|such as|is missing/.test(first), first);
+    const caret = / \| +\^+\n/.test(stderr);
+    assert.equal(caret, name in unreadable, stderr);
+    assert.ok(!stderr.includes('geheim'), stderr);
+  });
