@@ -22,6 +22,8 @@ export interface Session {
   /** The last activity that counts; writes are coalesced, so the stored value may lag. */
   readonly lastSeenAt: number;
   readonly proofs: Proofs;
+  /** Its rights have changed while nobody was there to take another cookie: it goes on under another id at the next request. */
+  readonly mustRotate?: boolean;
   /** When it ends whatever happens. */
   readonly expiresAt: number;
   readonly grant?: SessionGrant;

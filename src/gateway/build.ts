@@ -25,6 +25,7 @@ import { Pipeline } from './pipeline.ts';
 import { labelsOf, routesOf } from './routes.ts';
 import type { Services } from './services.ts';
 import { SessionWatch } from './session-watch.ts';
+import { StandingAccess } from './standing-access.ts';
 import { hstsHeader, hstsSeconds, redirectToHttps } from './transport-security.ts';
 import { UnderWay } from './under-way.ts';
 
@@ -68,7 +69,8 @@ export async function buildGateway(
   const deciding = { pipeline: new Pipeline(parts), authenticator, portal: front.portal, decliner };
   const underWay = new UnderWay(log);
   const { carrier, agents } = buildCarriers({ ...deciding, document, routes, isTrusted, underWay }, services);
-  const watch = new SessionWatch({ sessions, recorder, ...services });
+  const access = new StandingAccess({ locations, authenticator });
+  const watch = new SessionWatch({ sessions, recorder, access, authenticator, ...services });
   // Last, because a gateway that could not be built must leave no trace in what the one before it shows.
   metrics.countSessionsBy(() => sessions.count());
   metrics.readUpstreamsBy(() => agents.health());
@@ -78,7 +80,7 @@ export async function buildGateway(
     ...{ document, providers, sessions, ...deciding, ...carrier },
     hold: (work) => underWay.add(work),
     close: async () => {
-      watch.close();
+      await watch.close();
       await underWay.settle();
       await sessions.close();
       await Promise.all([agents.close(), providers.close()]);

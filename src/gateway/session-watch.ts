@@ -1,26 +1,46 @@
 /**
- * Logout is real: cuts the live connections of sessions that have ended. What this process ends is cut at once, what another
- * ends when the store's journal tells, and what time ends when that time has come: no session is asked about before.
+ * Logout is real: cuts the live connections of sessions that have ended, and those that would not be opened any more. What this
+ * process ends is cut at once, what another ends or changes when the store's journal tells, and what time ends when that time
+ * has come: no session is asked about before. A session with nothing but a WebSocket is refreshed from here.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Reason } from '../core/reason.ts';
+import type { Session } from '../core/session.ts';
+import type { RequestAuthenticator } from '../login/authenticate-request.ts';
 import type { Connections } from '../proxy/connections.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
+import type { StandingAccess } from './standing-access.ts';
 
 /** How often the sessions that have something open are gone through, in memory. */
 const sweepEvery = 1000;
 /** Sessions that are asked about before others have their turn: a store in a file answers without letting go. */
 const askedPerTurn = 100;
 
+/** Sessions whose providers are asked at once; the others wait for the next sweep. */
+const maxRefreshing = 10;
+/** Until a provider is asked again that was asked, or need not be. */
+const refreshPause = 30_000;
+
 /** What is known of a session with something open. */
 interface Watched {
-  /** When it is over unless somebody is seen on it: until then there is nothing to ask. */
-  readonly overAt: number;
+  /** When it is over unless somebody is seen on it, or its provider has to be asked: until then there is nothing to ask. */
+  readonly askAt: number;
   /** The store knew nothing of it: one that goes on under another id is written a moment later. */
   readonly isMissing?: boolean;
+}
+
+/** What the watch is made of. */
+export interface WatchParts {
+  readonly clock: Clock;
+  readonly sessions: Sessions;
+  readonly connections: Connections;
+  readonly recorder: Recorder;
+  readonly log: Log;
+  readonly access: Pick<StandingAccess, 'reasonToEnd'>;
+  readonly authenticator: Pick<RequestAuthenticator, 'hasProvider' | 'refreshBehind'>;
 }
 
 /** Watches the sessions that have live connections. */
@@ -32,12 +52,18 @@ export class SessionWatch {
   readonly #timer: NodeJS.Timeout;
   readonly #stops: readonly (() => void)[];
   readonly #watched = new Map<string, Watched>();
+  readonly #access: WatchParts['access'];
+  readonly #authenticator: WatchParts['authenticator'];
+  readonly #refreshing = new Map<string, Promise<void>>();
   #isSweeping = false;
+  #hasJudged = false;
   /** How much has been heard: an answer that was under way meanwhile says nothing of what holds after it. */
   #heard = 0;
 
-  constructor(parts: { clock: Clock; sessions: Sessions; connections: Connections; recorder: Recorder; log: Log }) {
+  constructor(parts: WatchParts) {
     const { clock, sessions, connections, recorder, log } = parts;
+    this.#access = parts.access;
+    this.#authenticator = parts.authenticator;
     this.#clock = clock;
     this.#sessions = sessions;
     this.#connections = connections;
@@ -52,9 +78,11 @@ export class SessionWatch {
     this.#timer = setInterval(() => void this.#sweep(), sweepEvery).unref();
   }
 
-  close(): void {
+  /** Resolves when no provider is asked any more: what it says of a token must be kept. */
+  async close(): Promise<void> {
     clearInterval(this.#timer);
     for (const stop of this.#stops) stop();
+    await Promise.all(this.#refreshing.values());
   }
 
   /** A session that anything may have happened to is asked about. */
@@ -73,7 +101,11 @@ export class SessionWatch {
     const ids = this.#connections.sessions();
     const now = this.#clock.now();
     for (const id of this.#watched.keys()) if (this.#connections.count(id) === 0) this.#watched.delete(id);
-    await this.#askAbout(ids.filter((id) => now >= (this.#watched.get(id)?.overAt ?? 0)));
+    // A watch begins with its configuration, by which all is judged that was open before.
+    if (!this.#hasJudged)
+      this.#connections.endWhere(undefined, (opened) => this.#access.reasonToEnd(opened, undefined));
+    this.#hasJudged = true;
+    await this.#askAbout(ids.filter((id) => now >= (this.#watched.get(id)?.askAt ?? 0)));
     this.#isSweeping = false;
   }
 
@@ -96,13 +128,42 @@ export class SessionWatch {
     const before = this.#heard;
     const found = await this.#sessions.alive(id);
     if (found.kind === 'live') {
-      if (this.#heard === before) this.#watched.set(id, { overAt: this.#sessions.overAt(found.session) });
+      const askAt = await this.#goOn(found.session);
+      if (this.#heard === before) this.#watched.set(id, { askAt });
     } else if (found.kind === 'ended' && found.next !== undefined) this.#move(id, found.next);
     else if (found.kind === 'ended') this.#end(id, found.reason);
     // Nobody knows that one has ended which this version cannot read: what is open on it goes on until an end is read.
-    else if (found.kind === 'unreadable') this.#watched.set(id, { overAt: 0 });
+    else if (found.kind === 'unreadable') this.#watched.set(id, { askAt: 0 });
     else if (this.#watched.get(id)?.isMissing) this.#end(id, 'revoked');
-    else this.#watched.set(id, { overAt: 0, isMissing: true });
+    else this.#watched.set(id, { askAt: 0, isMissing: true });
+  }
+
+  /** Ends what a live session may have open no more, sees to its refresh, and says when to ask about it again. */
+  async #goOn(session: Session): Promise<number> {
+    const { id, provider, grant } = session;
+    if (!this.#authenticator.hasProvider(provider)) {
+      await this.#sessions.revoke(id, 'provider-gone');
+      return 0;
+    }
+    this.#connections.endWhere(id, (opened) => this.#access.reasonToEnd(opened, session));
+    const now = this.#clock.now();
+    const refreshAt = grant?.refreshAt ?? Number.POSITIVE_INFINITY;
+    const overAt = this.#sessions.overAt(session);
+    if (refreshAt > now) return Math.min(overAt, refreshAt);
+    return this.#refresh(session) ? Math.min(overAt, now + refreshPause) : now;
+  }
+
+  /** False when so many are asked already; what comes of it is heard like any other change. */
+  #refresh(session: Session): boolean {
+    const { id } = session;
+    if (this.#refreshing.has(id)) return true;
+    if (this.#refreshing.size >= maxRefreshing) return false;
+    const refreshing = this.#authenticator
+      .refreshBehind(session)
+      .catch((error: unknown) => this.#log.warn({ session: id, error }, 'a session could not be refreshed'))
+      .finally(() => this.#refreshing.delete(id));
+    this.#refreshing.set(id, refreshing);
+    return true;
   }
 
   #end(id: string, reason: Reason): void {

@@ -10,6 +10,7 @@ import type { CanonicalTarget, Client, GatewayRequest } from '../core/verdict.ts
 import type { ChainResult } from '../providers/chain.ts';
 import { cookieName, readCookie, sessionCookie } from '../sessions/cookie.ts';
 import type { LoadedSession, Sessions } from '../sessions/sessions.ts';
+import type { Vouched } from '../sessions/stored-session.ts';
 import type { AmbientSessions } from './ambient-sessions.ts';
 import { forgetAsking } from './negotiate-cookie.ts';
 import type { Refreshed, SessionRefresher } from './refresh.ts';
@@ -128,9 +129,19 @@ export class RequestAuthenticator {
     return found.kind === 'live' ? found.session : undefined;
   }
 
-  /** Whom a session speaks for, by the roles of this moment. */
-  principal(session: Session): Principal {
-    return this.#signIn.principal(session);
+  /** Whom a session or a proof speaks for, by the roles of this moment. */
+  principal(vouched: Pick<Vouched, 'tenant' | 'assertion' | 'provider'>): Principal {
+    return this.#signIn.principal(vouched);
+  }
+
+  /** Whether a provider is in the chain. */
+  hasProvider(name: string): boolean {
+    return this.#providers.has(name);
+  }
+
+  /** Asks a session's provider anew where that is due, while no request of it is there to carry a new cookie. */
+  async refreshBehind(session: Session): Promise<void> {
+    await this.#refresher.refresh(session, new AbortController().signal, { isBehind: true });
   }
 
   /** Counts as activity: the idle time begins anew. */

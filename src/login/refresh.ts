@@ -38,6 +38,12 @@ function readRefusals(value: string | undefined, now: number): z.output<typeof r
 /** A session after a refresh; `token` when it goes on under another. */
 export type Refreshed = LoadedSession & { readonly token?: string };
 
+interface RefreshTerms {
+  readonly now: number;
+  readonly signal: AbortSignal;
+  readonly isBehind: boolean;
+}
+
 /** Refreshes sessions. */
 export class SessionRefresher {
   readonly #store: Store;
@@ -60,16 +66,23 @@ export class SessionRefresher {
     this.#linkOf = parts.linkOf;
   }
 
-  /** The session as it is to be used: itself unless its time has come and this call got the lease. */
-  refresh(session: Session, signal: AbortSignal): MaybePromise<Refreshed> {
+  /**
+   * The session as it is to be used: itself unless its time has come and this call got the lease. `isBehind`: nobody is there who
+   * could be given another cookie, so that the session keeps its id until somebody is.
+   */
+  refresh(session: Session, signal: AbortSignal, { isBehind = false } = {}): MaybePromise<Refreshed> {
+    if (session.mustRotate && !isBehind) return this.#sessions.rotate(session);
     const { refreshAt } = session.grant ?? {};
     const now = this.#clock.now();
     if (refreshAt === undefined || refreshAt > now) return { kind: 'live', session };
     const link = this.#linkOf(session.provider);
-    return link?.provider.refresh ? this.#refreshInTurn(session, link, now, signal) : { kind: 'live', session };
+    return link?.provider.refresh
+      ? this.#refreshInTurn(session, link, { now, signal, isBehind })
+      : { kind: 'live', session };
   }
 
-  async #refreshInTurn(session: Session, link: ChainLink, now: number, signal: AbortSignal): Promise<Refreshed> {
+  async #refreshInTurn(session: Session, link: ChainLink, terms: RefreshTerms): Promise<Refreshed> {
+    const { now } = terms;
     const lease = `refresh-lease:${session.id}`;
     if (!(await this.#store.replace(lease, undefined, 'held', now + leaseMilliseconds)))
       return { kind: 'live', session };
@@ -80,7 +93,7 @@ export class SessionRefresher {
       await this.#store.delete(lease);
       return found;
     }
-    return this.#refreshNow(latest, link, lease, signal);
+    return this.#refreshNow(latest, link, lease, terms);
   }
 
   /**
@@ -95,12 +108,17 @@ export class SessionRefresher {
     return count + 1 >= maxRefusals || now - since >= maxRefusedFor;
   }
 
-  async #refreshNow(session: Session, link: ChainLink, lease: string, signal: AbortSignal): Promise<Refreshed> {
+  async #refreshNow(
+    session: Session,
+    link: ChainLink,
+    lease: string,
+    { signal, isBehind }: RefreshTerms,
+  ): Promise<Refreshed> {
     const outcome = await refreshOne(link, session.assertion, session.grant?.state, signal, this.#log);
     switch (outcome.kind) {
       case 'authenticated': {
         await this.#store.delete(refusalsKey(session.id));
-        const renewed = await this.#sessions.renew(session, outcome.assertion, outcome.grant);
+        const renewed = await this.#sessions.renew(session, outcome.assertion, outcome.grant, { isBehind });
         await this.#store.delete(lease);
         return renewed;
       }

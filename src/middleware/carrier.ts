@@ -14,7 +14,7 @@ import type { Gateway } from '../gateway/build.ts';
 import { declineUpgrade } from '../gateway/carriers/websocket.ts';
 import type { Decided } from '../gateway/decided.ts';
 import { readRequest } from '../gateway/request.ts';
-import type { Connections } from '../proxy/connections.ts';
+import { type Connections, openedBy } from '../proxy/connections.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';
 import { endWebSocket, OpenExchanges } from './exchanges.ts';
 import { addHeaders, dropTrailers, headersInApp, type MessageHeaders, replaceHeaders } from './headers.ts';
@@ -27,6 +27,8 @@ interface Admission {
   decided: Decided;
   result?: RequestResult;
   readonly original: MessageHeaders;
+  /** The roles of every demand that has been met, for as long as it is open. */
+  readonly demands: (readonly string[])[];
   /** Resolves when the answer is out, or the client has gone. */
   readonly closed: Promise<void>;
   readonly carrier: AppCarrier;
@@ -77,7 +79,8 @@ export class AppCarrier {
     void closed.then(() => gone.abort());
     const decided = await this.#gateway.pipeline.decide(readRequest(request, gone.signal));
     const { rawHeaders, headers, headersDistinct } = request;
-    const admission: Admission = { decided, original: { rawHeaders, headers, headersDistinct }, closed, carrier: this };
+    const original = { rawHeaders, headers, headersDistinct };
+    const admission: Admission = { decided, original, demands: [], closed, carrier: this };
     admissions.set(request, admission);
     void closed.then(() => this.#finish(admission, response));
     return this.#carryOut(admission, request, response);
@@ -91,6 +94,7 @@ export class AppCarrier {
     const admission = admissions.get(request);
     if (!admission) throw new Error('a demand on a request that no gateway has let through');
     const { decided, original } = admission;
+    admission.demands.push(roles);
     const { verdict: before, target } = decided;
     if (decided.principal && roles.some((role) => decided.principal?.roles.has(role))) return true;
     const anew = await this.#gateway.pipeline.decide({ ...decided.request, roles });
@@ -124,12 +128,11 @@ export class AppCarrier {
     const { principal, session, route } = verdict.forward;
     this.#dress(request, verdict.forward, decided.request.headers);
     let id = session?.id;
-    if (id !== undefined) {
-      const moved = (next: string): void => {
-        id = next;
-      };
-      void closed.then(this.#connections.add(id, { kind: 'websocket', end: endWebSocket(socket), moved }));
-    }
+    const moved = (next: string): void => {
+      id = next;
+    };
+    const opened = openedBy(verdict.forward);
+    void closed.then(this.#connections.add(id, { kind: 'websocket', opened, end: endWebSocket(socket), moved }));
     void closed.then(() => this.#gateway.pipeline.finish(decided, { status: 101 }));
     return {
       ...(principal && { principal: copyPrincipal(principal) }),
@@ -156,11 +159,10 @@ export class AppCarrier {
       if (before?.kind === 'forward') addIdentity(request, before.forward, forward);
       else this.#dress(request, forward, admission.decided.request.headers);
       for (const [name, value] of Object.entries(forward.reply)) reply(response, name, value);
-      if (forward.session)
-        void admission.closed.then(
-          this.#connections.add(forward.session.id, { kind: 'request', end: () => void response.destroy() }),
-        );
-      else if (!forward.principal) await this.#greet(request, admission.decided.request.headers);
+      const opened = openedBy(forward, admission.demands);
+      const end = (): void => void response.destroy();
+      void admission.closed.then(this.#connections.add(forward.session?.id, { kind: 'request', opened, end }));
+      if (!forward.principal) await this.#greet(request, admission.decided.request.headers);
       return true;
     } catch (cause) {
       const { id } = admission.decided.request;

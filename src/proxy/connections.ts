@@ -1,13 +1,33 @@
-/** Who is live on which session: WebSockets, event streams and requests, so that the end of a session ends them too. */
+/**
+ * What is live, and on which session: WebSockets, event streams and requests, so that the end of a session ends them too, and so
+ * does a configuration or a change of their user by which they would not be let in.
+ */
 import type { Log } from '../core/log.ts';
+import type { Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
+import type { CanonicalTarget, Forward } from '../core/verdict.ts';
 
 /** What a live connection is; a request is any that is no event stream, such as a download. */
 export type ConnectionKind = 'websocket' | 'stream' | 'request';
 
+/** What a connection was opened for: by it is judged whether it may stay open. */
+export interface Opened {
+  readonly target: Pick<CanonicalTarget, 'host' | 'path'>;
+  /** Of a connection that its session does not speak for: who its request proved to be; absent where nobody had to. */
+  readonly principal?: Principal;
+  /** Lists of roles that the application itself asked for, one of each; they may come while it is open. */
+  readonly demands?: readonly (readonly string[])[];
+}
+
+/** What a request was forwarded for. */
+export function openedBy({ target, principal, session }: Forward, demands?: readonly (readonly string[])[]): Opened {
+  return { target, ...(principal && !session && { principal }), ...(demands && { demands }) };
+}
+
 /** A live connection as the registry holds it. */
 export interface LiveConnection {
   readonly kind: ConnectionKind;
+  readonly opened: Opened;
   /** Ends it now; called once. */
   end(reason: Reason): void;
   /** Told under which id its session goes on. */
@@ -16,7 +36,7 @@ export interface LiveConnection {
 
 interface Entry extends LiveConnection {
   readonly startedAt: number;
-  sessionId: string;
+  sessionId: string | undefined;
   isEnding: boolean;
 }
 
@@ -31,7 +51,8 @@ export interface ConnectionsOptions {
 
 /** The live connections of this process, by session. */
 export class Connections {
-  readonly #sessions = new Map<string, Set<Entry>>();
+  /** Under `undefined` what is on no session. */
+  readonly #sessions = new Map<string | undefined, Set<Entry>>();
   readonly #counts: Record<ConnectionKind, number> = { websocket: 0, stream: 0, request: 0 };
   readonly #grace: number;
   readonly #log: Log | undefined;
@@ -43,8 +64,8 @@ export class Connections {
     this.#onChange = onChange;
   }
 
-  /** Registers a connection; call what it returns when the connection has ended by itself. */
-  add(sessionId: string, connection: LiveConnection): () => void {
+  /** Registers a connection, on a session or on none; call what it returns when the connection has ended by itself. */
+  add(sessionId: string | undefined, connection: LiveConnection): () => void {
     const { kind } = connection;
     const entry: Entry = { ...connection, sessionId, startedAt: performance.now(), isEnding: false };
     const entries = this.#sessions.get(sessionId);
@@ -58,11 +79,17 @@ export class Connections {
    * Ends what is live on a session; true when there was something. Requests that have only begun get until the grace is
    * over to finish by themselves.
    */
-  end(sessionId: string, reason: Reason): boolean {
+  end(sessionId: string | undefined, reason: Reason): boolean {
+    return this.endWhere(sessionId, () => reason);
+  }
+
+  /** Ends what of a session, or of what is on none, has a reason to end; true when there was something to ask about. */
+  endWhere(sessionId: string | undefined, reasonFor: (opened: Opened) => Reason | undefined): boolean {
     const entries = this.#sessions.get(sessionId);
     if (!entries) return false;
     for (const entry of [...entries]) {
-      if (entry.isEnding) continue;
+      const reason = entry.isEnding ? undefined : reasonFor(entry.opened);
+      if (reason === undefined) continue;
       entry.isEnding = true;
       const left = entry.kind === 'request' ? entry.startedAt + this.#grace - performance.now() : 0;
       if (left <= 0) this.#cut(entry, reason);
@@ -93,11 +120,11 @@ export class Connections {
   /** The sessions on which something has been live for longer than the grace: those whose end must be looked for. */
   sessions(): readonly string[] {
     const before = performance.now() - this.#grace;
-    const lasting = [...this.#sessions].filter(([, entries]) => {
-      for (const entry of entries) if (entry.kind !== 'request' || entry.startedAt <= before) return true;
-      return false;
+    return [...this.#sessions].flatMap(([sessionId, entries]) => {
+      if (sessionId === undefined) return [];
+      for (const entry of entries) if (entry.kind !== 'request' || entry.startedAt <= before) return [sessionId];
+      return [];
     });
-    return lasting.map(([sessionId]) => sessionId);
   }
 
   /** How many are live on one session. */

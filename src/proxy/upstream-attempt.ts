@@ -5,7 +5,7 @@ import type { ErrorCode } from '../core/errors.ts';
 import type { Reason } from '../core/reason.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Forward } from '../core/verdict.ts';
-import type { Connections } from './connections.ts';
+import { type Connections, openedBy } from './connections.ts';
 import type { OwnCookie } from './cookies.ts';
 import { ClientLeft, discardRest, type RequestBody } from './request-body.ts';
 import { responseHeaders, upstreamHead } from './response-headers.ts';
@@ -204,10 +204,10 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
 
   #register(kind: 'stream' | 'request'): void {
     const { exchange, connections } = this.#parts;
-    if (!exchange.forward.session) return;
     this.#release?.();
-    this.#release = connections.add(exchange.forward.session.id, {
+    this.#release = connections.add(exchange.forward.session?.id, {
       kind,
+      opened: openedBy(exchange.forward),
       end: (reason) => {
         this.#cut = reason;
         this.#response.destroy();

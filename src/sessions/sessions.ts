@@ -1,6 +1,5 @@
 /**
- * The life of sessions: begun, loaded, proved anew, ended, listed. Each step is a compare-and-set in the shared store, so
- * that workers agree; records are `records.ts`, activity is `activity.ts`, the cookie `cookie.ts`.
+ * The life of sessions: begun, loaded, proved anew, ended, listed. Each step is a compare-and-set, so that workers agree.
  */
 import type { Account } from '../core/account.ts';
 import type { Clock } from '../core/clock.ts';
@@ -104,28 +103,38 @@ export class Sessions {
    * takes the place of the one by the same provider.
    */
   async prove(session: Session, vouched: Vouched): Promise<RenewedSession> {
-    const now = this.#clock.now();
-    return this.#rotate(session.id, ownerOf(vouched), (record) => proved(record, vouched, now));
+    return this.#rotate(session.id, ownerOf(vouched), (record) => proved(record, vouched, this.#clock.now()));
   }
 
   /**
    * The provider vouches anew for a session under way. What it says may have changed, and rights with it: then the session
-   * goes on under a new token, else under the same one.
+   * goes on under a new token, else under the same one. `isBehind`: nobody is there to take a token, and it waits for that.
    */
-  async renew({ id, tenant }: Session, assertion: Assertion, grant?: SessionGrant): Promise<RenewedSession> {
+  async renew(
+    { id, tenant }: Session,
+    assertion: Assertion,
+    grant?: SessionGrant,
+    { isBehind = false } = {},
+  ): Promise<RenewedSession> {
+    const owner = ownerOf({ tenant, assertion });
     const change = (record: LiveRecord): LiveRecord => renewed(record, assertion, grant);
     for (;;) {
       const found = await this.#ends.find(id);
       if (found.kind !== 'live') return found;
       const { stored } = found;
-      if (!saysTheSame(stored.record.assertion, assertion))
-        return this.#rotate(id, ownerOf({ tenant, assertion }), change);
-      const record = change(stored.record);
+      const isNew = !saysTheSame(stored.record.assertion, assertion);
+      if (isNew && !(isBehind && isSameOwner(ownerOf(stored.record), owner))) return this.#rotate(id, owner, change);
+      const record = { ...change(stored.record), ...((isNew || stored.record.mustRotate) && { mustRotate: true }) };
       await this.#records.index(id, record);
       if (!(await this.#records.write(id, stored.version, record, { announced: true }))) continue;
       await this.#records.unindex(id, stored.record, record);
       return { kind: 'live', session: toSession(id, record, this.#activity.lastSeen(id, record.lastSeenAt)) };
     }
+  }
+
+  /** The session goes on under a new token, as it must where its rights have changed behind it. */
+  rotate(session: Session): Promise<RenewedSession> {
+    return this.#rotate(session.id, ownerOf(session), ({ mustRotate: _, ...record }) => record);
   }
 
   /** Ends a session, wherever its rotations have taken it; false when there was none to end. */
@@ -235,7 +244,7 @@ export class Sessions {
       if (isGone && !isYoung) await this.#records.forget(userPrefix(account.subject), id);
     }
     others.sort((a, b) => a.createdAt - b.createdAt);
-    const surplus = others.slice(0, Math.max(0, others.length + 1 - this.#perUser));
-    for (const { id } of surplus) await this.revoke(id, 'revoked');
+    for (const { id } of others.slice(0, Math.max(0, others.length + 1 - this.#perUser)))
+      await this.revoke(id, 'revoked');
   }
 }

@@ -42,6 +42,7 @@ const liveSchema = z.looseObject({
       }),
     )
     .default([]),
+  mustRotate: z.boolean().optional(),
   expiresAt: moment,
   grant: z
     .looseObject({ handles: words.optional(), state: z.unknown().optional(), refreshAt: moment.optional() })
@@ -125,14 +126,18 @@ export function begun(vouched: Vouched, client: Session['client'], now: number, 
 }
 
 /** After a fresh proof, which takes the place of the one by the same provider. */
-export function proved({ grant: _, ...rest }: LiveRecord, vouched: Vouched, now: number): LiveRecord {
+export function proved({ grant: _, mustRotate: __, ...rest }: LiveRecord, vouched: Vouched, now: number): LiveRecord {
   const { assertion, provider, grant } = vouched;
   const proofs = withProof(rest.proofs, firstProof(vouched, now));
   return { ...rest, assertion, provider, proofs, lastSeenAt: now, ...(grant && { grant }) };
 }
 
 /** After the provider has vouched anew, which proves nothing. */
-export function renewed({ grant: _, ...rest }: LiveRecord, assertion: Assertion, grant?: SessionGrant): LiveRecord {
+export function renewed(
+  { grant: _, mustRotate: __, ...rest }: LiveRecord,
+  assertion: Assertion,
+  grant?: SessionGrant,
+): LiveRecord {
   return { ...rest, assertion, ...(grant && { grant }) };
 }
 

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Session } from '../../src/core/session.ts';
 import { SessionWatch } from '../../src/gateway/session-watch.ts';
-import { Connections } from '../../src/proxy/connections.ts';
+import { Connections, type Opened } from '../../src/proxy/connections.ts';
 import { type SessionStart, Sessions } from '../../src/sessions/sessions.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
 import { createAudit } from '../../src/telemetry/audit.ts';
@@ -40,11 +41,22 @@ async function twoWorkers(t: TestContext) {
   const connections = new Connections({ log });
   const audit = createAudit({ to: 'off', requests: 'none', clock, log, onLoss: () => undefined });
   const recorder = new Recorder(createMetrics({ processMetrics: false }), audit);
-  const watch = new SessionWatch({ clock, log, sessions: here.sessions, connections, recorder });
+  /** Paths that their users may have open no more, and the sessions whose provider was asked anew. */
+  const [closed, refreshed] = [new Set<string>(), [] as string[]];
+  const access = {
+    reasonToEnd: ({ target }: Opened) => (closed.has(target.path) ? ('role-missing' as const) : undefined),
+  };
+  const authenticator = {
+    hasProvider: (name: string) => name === 'directory',
+    refreshBehind: async ({ id }: Session) => void refreshed.push(id),
+  };
+  const watch = new SessionWatch({ clock, log, sessions: here.sessions, connections, recorder, access, authenticator });
   t.after(() => watch.close());
   const ends: string[] = [];
-  const open = (id: string, name = id) =>
-    void connections.add(id, { kind: 'websocket', end: (reason) => ends.push(`${name} ${reason}`) });
+  const open = (id: string | undefined, name = String(id), path = '/') => {
+    const opened = { target: { host: 'cc.example.com', path } };
+    connections.add(id, { kind: 'websocket', opened, end: (reason) => ends.push(`${name} ${reason}`) });
+  };
   const tick = async (milliseconds: number): Promise<void> => {
     t.mock.timers.tick(milliseconds);
     for (let turn = 0; turn < 5; turn++) await nextTurn();
@@ -56,7 +68,7 @@ async function twoWorkers(t: TestContext) {
     if (key.startsWith('session:')) reads.push(key);
     return get(key);
   };
-  return { clock, log, here, there, connections, open, ends, tick, reads };
+  return { clock, log, here, there, connections, open, ends, tick, reads, closed, refreshed };
 }
 
 test('watch: an end, a rotation and another end by another process each show by the next question to the journal', async (t) => {
@@ -155,4 +167,63 @@ test('watch: who was away for longer than the journal reaches asks about everyth
   await there.store.prune();
   await tick(25);
   assert.deepEqual(ends, ['ended signed-out']);
+});
+
+test('watch: what may not stay open is cut when its session changes, on this worker or another, and the rest goes on', async (t) => {
+  const { there, open, ends, tick, closed, here } = await twoWorkers(t);
+  const { session } = await here.sessions.create({ ...start, grant: { handles: ['h'] } });
+  open(session.id, 'admin', '/admin');
+  open(session.id, 'home', '/home');
+  await tick(1000);
+  closed.add('/admin');
+  await tick(5000);
+  assert.deepEqual(ends, [], 'nothing has changed for this session');
+  await there.sessions.renew(session, session.assertion, { handles: ['h'] });
+  await tick(25);
+  assert.deepEqual(ends, ['admin role-missing']);
+});
+
+test('watch: a watch begins with all that is open, also on no session: another configuration counts within two seconds', async (t) => {
+  const { open, ends, tick, closed, here } = await twoWorkers(t);
+  const { session } = await here.sessions.create(start);
+  const gone = await here.sessions.create({ ...start, provider: 'elsewhere' });
+  open(session.id, 'admin', '/admin');
+  open(undefined, 'public', '/admin');
+  open(undefined, 'other', '/home');
+  open(gone.session.id, 'gone', '/home');
+  closed.add('/admin');
+  await tick(1000);
+  assert.deepEqual(ends.toSorted(), ['admin role-missing', 'gone provider-gone', 'public role-missing']);
+  assert.deepEqual(await here.sessions.load(gone.token), { kind: 'ended', reason: 'provider-gone' });
+});
+
+test('watch: a session with nothing but a WebSocket is refreshed when that is due, and not again for a while', async (t) => {
+  const { open, tick, refreshed, here, clock } = await twoWorkers(t);
+  const { session } = await here.sessions.create({ ...start, grant: { refreshAt: clock.now() + minute } });
+  open(session.id);
+  await tick(1000);
+  assert.deepEqual(refreshed, []);
+  clock.advance(minute);
+  await tick(1000);
+  assert.deepEqual(refreshed, [session.id]);
+  for (let second = 0; second < 29; second++) {
+    clock.advance(1000);
+    await tick(1000);
+  }
+  assert.equal(refreshed.length, 1);
+  clock.advance(1000);
+  await tick(1000);
+  assert.equal(refreshed.length, 2, 'the provider did not answer: it is asked again');
+});
+
+test('watch: what is open on a session that cannot be read goes on until an end is read', async (t) => {
+  const { open, tick, ends, here, there } = await twoWorkers(t);
+  const { session } = await here.sessions.create(start);
+  open(session.id, 'it');
+  await here.store.put(`session:${session.id}`, '{"kind":"live","assertion":7}');
+  for (let second = 0; second < 5; second++) await tick(1000);
+  assert.deepEqual(ends, []);
+  await there.store.put(`session:${session.id}`, '{"kind":"ended","reason":"tenant-changed"}');
+  await tick(1000);
+  assert.deepEqual(ends, ['it tenant-changed']);
 });

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { passwords, type Site, site } from '../support/scenes/site.ts';
+import type { Yaml } from '../support/scenes/gateway.ts';
+import { passwords, type Site, site, siteConfig } from '../support/scenes/site.ts';
 import { hiddenFields, type Visitor } from '../support/scenes/visitor.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
@@ -304,4 +305,76 @@ test('live: a logout on one worker cuts what is live on another within 2 s, by t
   assert.equal((await closed)[0], 1008);
   await endsWithin(limit, 'the event stream on the other worker', stream.ended);
   assert.equal((await elsewhere.fetch('/x')).status, 401);
+});
+
+/** What is open at a place, and a configuration by which it would not be opened. */
+const losses: Record<string, { path: string; signsIn?: boolean; change: (config: Yaml) => Yaml }> = {
+  'a role that the route asks for': {
+    path: '/admin/live',
+    change: (config) => ({ ...config, roles: { supervisor: { groups: ['nobody'] }, agent: { groups: ['agents'] } } }),
+  },
+  'a route that is closed': { path: '/live', change: (config) => closing(config, '/') },
+  'a public route that is closed': {
+    path: '/public/live',
+    signsIn: false,
+    change: (config) => closing(config, '/public'),
+  },
+  'a provider that leaves the chain': {
+    path: '/live',
+    change: (config) => ({
+      ...config,
+      login: { chain: ['other'] },
+      providers: { other: { type: 'local', users: 'users.yaml' } },
+    }),
+  },
+};
+
+function closing(config: Yaml, location: string): Yaml {
+  const routes = config.routes as { location: string }[];
+  return { ...config, routes: routes.map((one) => (one.location === location ? { ...one, access: 'deny' } : one)) };
+}
+
+/** The site's configuration, with WebSockets everywhere. */
+function openConfig(origin: string): Yaml {
+  const config = siteConfig(origin);
+  return { ...config, routes: (config.routes as object[]).map((route) => ({ ...route, websocket: true })) };
+}
+
+for (const [what, { path, signsIn = true, change }] of Object.entries(losses))
+  test(`live: after a reload, ${what} ends what is open there within 2 s, and nothing else`, async (t) => {
+    const started = await site(t);
+    const config = openConfig(started.upstream.origin);
+    await started.write(config);
+    assert.equal((await started.running.reload({ actor: 'signal' })).kind, 'reloaded');
+    const browser = started.visitor();
+    if (signsIn) await browser.mustSignIn('supervisor1', passwords.supervisor1);
+    const socket = await openSocket(t, started, browser, path);
+    const stream = await openStream(t, started, browser, path.replace('/live', '/sse'));
+    const elsewhere = signsIn && path !== '/live' ? await openSocket(t, started, browser, '/plain/live') : undefined;
+    const closed = once(socket, 'close');
+    await started.write(change(config));
+    assert.equal((await started.running.reload({ actor: 'signal' })).kind, 'reloaded');
+    await endsWithin(limit, 'the WebSocket', closed);
+    await endsWithin(limit, 'the event stream', stream.ended);
+    if (elsewhere) assert.equal(elsewhere.readyState, WebSocket.OPEN);
+  });
+
+test('live: a reload that takes nothing away ends nothing, and the age of a proof closes nothing that is open', async (t) => {
+  const clock = manualClock(Date.now());
+  const started = await site(t, { clock });
+  const config = openConfig(started.upstream.origin);
+  await started.write(config);
+  await started.running.reload({ actor: 'signal' });
+  const browser = started.visitor();
+  await browser.mustSignIn('supervisor1', passwords.supervisor1);
+  const sockets = await Promise.all(
+    ['/fresh/live', '/admin/live', '/live'].map((path) => openSocket(t, started, browser, path)),
+  );
+  clock.advance(6 * 60_000);
+  const judged = once(await openSocket(t, started, browser, '/plain/live'), 'close');
+  await started.write(closing(config, '/plain/'));
+  await started.running.reload({ actor: 'signal' });
+  await endsWithin(limit, 'what was closed', judged);
+  for (const socket of sockets) assert.equal(socket.readyState, WebSocket.OPEN);
+  assert.equal((await browser.fetch('/fresh/x')).status, 401, 'the next opening is asked for a fresh proof');
 });

@@ -10,6 +10,7 @@ import { type Idp, startIdp } from '../support/servers/oidc-provider.ts';
 import { startUpstream, type TestUpstream } from '../support/servers/upstream.ts';
 import { freePort } from '../support/tools/free-port.ts';
 import { type ManualClock, manualClock } from '../support/tools/manual-clock.ts';
+import { until } from '../support/tools/poll.ts';
 import { endsWithin } from '../support/tools/stopwatch.ts';
 
 const people = {
@@ -516,6 +517,57 @@ test('federated: the end of its lifetime cuts a WebSocket within 2 s, however bu
   clock.advance(61_000);
   await cut;
   assert.match(locationOf(await visitor.open('/app')), /notice=session-ended/);
+});
+
+test('federated: a session with only a WebSocket is refreshed at its issuer, and cut where that takes its role', async (t) => {
+  const clock = manualClock(Date.now());
+  const roles = { supervisor: { groups: ['supervisors'] } };
+  const at = await world(t, {
+    clock,
+    sso: { groupsClaim: 'groups' },
+    config: { roles, session: { idle: '10h', store: { type: 'memory' } } },
+  });
+  await at.gate.write({
+    login: { chain: ['sso', 'local'], timeout: '2s' },
+    providers: { sso: { type: 'oidc', ...at.idp.options, groupsClaim: 'groups' } },
+    session: { idle: '10h', store: { type: 'memory' } },
+    roles,
+    routes: [
+      { location: '/', upstream: at.upstream.origin, websocket: true },
+      { location: '/live', upstream: at.upstream.origin, websocket: true, access: { roles: ['supervisor'] } },
+    ],
+  });
+  assert.equal((await at.gate.running.reload({ actor: 'signal' })).kind, 'reloaded');
+  at.idp.setPeople({ alice: { preferred_username: 'alice', groups: ['supervisors'] } });
+  const visitor = await mustSignIn(at);
+  const socket = await openSocket(t, at, visitor);
+  const asked = () => at.idp.requests.filter((request) => request === 'POST /token').length;
+  const before = asked();
+  clock.advance(2 * 3_600_000);
+  await until('the issuer is asked anew', () => asked() === before + 1);
+  socket.send('still here');
+  await once(socket, 'message');
+  at.idp.setPeople({ alice: { preferred_username: 'alice', groups: [] } });
+  const cut = assertCut(socket);
+  clock.advance(2 * 3_600_000);
+  await cut;
+  const old = visitor.cookieHeader;
+  assert.equal(await isSignedIn(visitor), true, 'the session goes on, under another cookie');
+  assert.notEqual(visitor.cookieHeader, old);
+  assert.equal(await isSignedIn(visitor), true);
+});
+
+test('federated: a namesake in another realm confirms nothing for somebody signed in, and ends nothing', async (t) => {
+  const clock = manualClock(Date.now());
+  const at = await world(t, { clock });
+  const visitor = await mustSignIn(at, 'alice');
+  clock.advance(6 * 60_000);
+  const form = await visitor.open('/_gate/login?method=form&confirm=1&return=/fresh/x');
+  const answer = await visitor.post('/_gate/login', { ...hiddenFields(form.text), username: 'alice', password });
+  assert.equal(answer.status, 401);
+  assert.equal(reasonsOf(at).at(-1), 'login-denied');
+  assert.equal(await isSignedIn(visitor), true);
+  assert.match(locationOf(await visitor.open('/fresh/x')), /confirm=1/);
 });
 
 test('federated: users see the sessions of all their browsers, by method and device, and end one', async (t) => {

@@ -5,6 +5,8 @@ import { Connections } from '../../src/proxy/connections.ts';
 import { collectLog } from '../support/tools/log.ts';
 import { until } from '../support/tools/poll.ts';
 
+const opened = { target: { host: 'cc.example.com', path: '/' } };
+
 test('connections: the end of a session reaches each of its connections once, and nobody else', () => {
   const connections = new Connections();
   const ended: string[] = [];
@@ -13,7 +15,7 @@ test('connections: the end of a session reaches each of its connections once, an
     ['a', 'stream'],
     ['b', 'websocket'],
   ] as const)
-    connections.add(session, { kind, end: (reason) => ended.push(`${session} ${kind} ${reason}`) });
+    connections.add(session, { kind, opened, end: (reason) => ended.push(`${session} ${kind} ${reason}`) });
   assert.equal(connections.end('a', 'signed-out'), true);
   connections.end('a', 'revoked');
   assert.equal(connections.end('nobody', 'revoked'), false);
@@ -23,7 +25,7 @@ test('connections: the end of a session reaches each of its connections once, an
 test('connections: what has ended by itself is forgotten, and counted', () => {
   const changes: string[] = [];
   const connections = new Connections({ onChange: (kind, delta) => changes.push(`${kind} ${delta}`) });
-  const release = connections.add('a', { kind: 'websocket', end: () => assert.fail('it has ended') });
+  const release = connections.add('a', { kind: 'websocket', opened, end: () => assert.fail('it has ended') });
   assert.deepEqual(connections.counts(), { websocket: 1, stream: 0, request: 0 });
   release();
   release();
@@ -37,8 +39,8 @@ test('connections: what has ended by itself is forgotten, and counted', () => {
 test('connections: a request that has only begun is cut when its grace is over, unless it has finished', async () => {
   const connections = new Connections({ grace: 500 });
   const ended: string[] = [];
-  connections.add('a', { kind: 'request', end: () => ended.push('long') });
-  const release = connections.add('a', { kind: 'request', end: () => ended.push('short') });
+  connections.add('a', { kind: 'request', opened, end: () => ended.push('long') });
+  const release = connections.add('a', { kind: 'request', opened, end: () => ended.push('short') });
   connections.end('a', 'signed-out');
   assert.deepEqual(ended, []);
   release();
@@ -48,8 +50,8 @@ test('connections: a request that has only begun is cut when its grace is over, 
 
 test('connections: only sessions with something lasting are to be looked after', async () => {
   const connections = new Connections({ grace: 500 });
-  connections.add('request', { kind: 'request', end: () => undefined });
-  connections.add('stream', { kind: 'stream', end: () => undefined });
+  connections.add('request', { kind: 'request', opened, end: () => undefined });
+  connections.add('stream', { kind: 'stream', opened, end: () => undefined });
   assert.deepEqual(connections.sessions(), ['stream']);
   await until('the grace is over', () => connections.sessions().length > 1);
   assert.deepEqual(connections.sessions(), ['request', 'stream']);
@@ -58,8 +60,8 @@ test('connections: only sessions with something lasting are to be looked after',
 test('connections: a session that goes on under another id takes its connections along', () => {
   const connections = new Connections();
   const ended: string[] = [];
-  const release = connections.add('old', { kind: 'websocket', end: () => ended.push('one') });
-  connections.add('new', { kind: 'websocket', end: () => ended.push('two') });
+  const release = connections.add('old', { kind: 'websocket', opened, end: () => ended.push('one') });
+  connections.add('new', { kind: 'websocket', opened, end: () => ended.push('two') });
   connections.move('old', 'new');
   assert.deepEqual([connections.end('old', 'rotated'), connections.sessions()], [false, ['new']]);
   release();
@@ -74,11 +76,36 @@ test('connections: one that cannot be ended does not keep the others alive', () 
   const ended: string[] = [];
   connections.add('a', {
     kind: 'websocket',
+    opened,
     end: () => {
       throw new Error('stuck');
     },
   });
-  connections.add('a', { kind: 'websocket', end: () => ended.push('other') });
+  connections.add('a', { kind: 'websocket', opened, end: () => ended.push('other') });
   connections.endAll('draining');
   assert.deepEqual([ended, find('a live connection could not be ended').length], [['other'], 1]);
+});
+
+test('connections: what has a reason to end is ended, on a session or on none, and the rest goes on', () => {
+  const connections = new Connections();
+  const ended: string[] = [];
+  const at = (session: string | undefined, path: string) =>
+    connections.add(session, {
+      kind: 'websocket',
+      opened: { target: { ...opened.target, path } },
+      end: (reason) => ended.push(`${session} ${path} ${reason}`),
+    });
+  for (const path of ['/admin', '/home']) {
+    at('a', path);
+    at(undefined, path);
+  }
+  const reasonFor = ({ target }: { target: { path: string } }) =>
+    target.path === '/admin' ? ('role-missing' as const) : undefined;
+  connections.endWhere('a', reasonFor);
+  assert.deepEqual(ended, ['a /admin role-missing']);
+  connections.endWhere(undefined, reasonFor);
+  assert.deepEqual(ended, ['a /admin role-missing', 'undefined /admin role-missing']);
+  assert.deepEqual(connections.sessions(), ['a']);
+  connections.endWhere('a', reasonFor);
+  assert.equal(ended.length, 2, 'nothing is ended twice');
 });

@@ -200,6 +200,25 @@ test('a renewal that changes nothing keeps the token, one that changes groups do
   assert.equal(await sessions.revokeHandle('directory', 'c', 'back-channel'), 1);
 });
 
+test('a renewal with nobody there to take a cookie keeps the id, and the next request goes on under another', async (t) => {
+  const { sessions } = world(t);
+  const { session, token } = await sessions.create(start('alice'));
+  const changed = assertionOf('alice', ['supervisors']);
+  const behind = await sessions.renew(session, changed, { refreshAt: 5 }, { isBehind: true });
+  assert.ok(behind.kind === 'live' && behind.token === undefined && behind.session.id === session.id);
+  const loaded = await sessions.load(token);
+  assert.ok(loaded.kind === 'live' && loaded.session.mustRotate);
+  assert.deepEqual(loaded.session.assertion, changed);
+  const again = await sessions.renew(loaded.session, changed, { refreshAt: 9 }, { isBehind: true });
+  assert.ok(again.kind === 'live' && again.session.mustRotate, 'it is not forgotten');
+  const rotated = await sessions.rotate(again.session);
+  assert.ok(rotated.kind === 'live' && rotated.token && rotated.session.mustRotate === undefined);
+  assert.deepEqual(rotated.session.grant, { refreshAt: 9 });
+  assert.deepEqual(await sessions.load(token), { kind: 'ended', reason: 'rotated', next: rotated.session.id });
+  const other = await sessions.renew(rotated.session, assertionOf('bob'), {}, { isBehind: true });
+  assert.deepEqual(other, { kind: 'ended', reason: 'revoked' }, 'somebody else inherits nothing');
+});
+
 test('idle ends a session exactly, and says so', async (t) => {
   const { sessions, clock } = world(t);
   const { token, session } = await sessions.create(start('alice'));

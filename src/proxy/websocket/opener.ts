@@ -11,7 +11,7 @@ import type { Reason } from '../../core/reason.ts';
 import type { Forward } from '../../core/verdict.ts';
 import { closeSocket } from '../../edge/close-socket.ts';
 import { headOf } from '../../edge/head-of.ts';
-import type { Connections } from '../connections.ts';
+import { type Connections, openedBy } from '../connections.ts';
 import type { OwnCookie } from '../cookies.ts';
 import { responseHeaders } from '../response-headers.ts';
 import { readFailure } from '../upstream-errors.ts';
@@ -125,16 +125,15 @@ export class WebSocketOpener {
     let session = forward.session?.id;
     const report = onActivity && (() => session !== undefined && onActivity(session));
     const tunnel = new Tunnel({ client, upstream, ...(report && { onActivity: report }) });
-    if (session !== undefined) {
-      const release = this.#options.connections.add(session, {
-        kind: 'websocket',
-        end: (reason) => tunnel.end(reason),
-        moved: (next) => {
-          session = next;
-        },
-      });
-      void tunnel.closed.then(release);
-    }
+    const release = this.#options.connections.add(session, {
+      kind: 'websocket',
+      opened: openedBy(forward),
+      end: (reason) => tunnel.end(reason),
+      moved: (next) => {
+        session = next;
+      },
+    });
+    void tunnel.closed.then(release);
     return { kind: 'open', status: 101, closed: tunnel.closed };
   }
 
