@@ -10,7 +10,7 @@ import { type Caution, isPlain } from '../interop/xivo/translation.ts';
 import { translateXivo } from '../interop/xivo/xivo.ts';
 
 /** An environment, and the files that it names, read. */
-export interface Environment {
+interface Environment {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What `CONFIG_FILE` names: XiVO's `xuc.conf`. */
   readonly conf?: HoconFile | undefined;

@@ -4,7 +4,7 @@ import { nearest, slipsBetween } from '../../config/nearest.ts';
 import { OperatorError } from '../../core/errors.ts';
 import { readCompose } from '../../interop/xivo/compose.ts';
 import { readEnvFile } from '../../interop/xivo/env-file.ts';
-import type { Setting, Untranslated } from '../../interop/xivo/settings.ts';
+import type { Setting, Settings, Untranslated } from '../../interop/xivo/settings.ts';
 import { translateXivo, xivoVariables } from '../../interop/xivo/xivo.ts';
 import { xivoYaml } from '../../interop/xivo/yaml.ts';
 import { type Invocation, textOption } from '../command.ts';
@@ -36,21 +36,11 @@ async function runImportXivo(invocation: Invocation): Promise<number> {
   const { terminal, positionals, values } = invocation;
   const { settings, untranslated, used, hostPath } = readSettings(invocation);
   const named = textOption(invocation, 'conf');
-  const inside = settings.get('CONFIG_FILE');
   if (positionals.length > 0 || (settings.size === 0 && named === undefined)) {
     terminal.stderr.write(`usage: gatehouse import ${importXivo.usage}\n`);
     return 2;
   }
-  const confFile = named ?? (inside && hostPath(inside.value));
-  if (confFile !== undefined && named === undefined && !existsSync(confFile))
-    throw new OperatorError(
-      `${inside?.origin}  CONFIG_FILE names ${confFile}, which is not here`,
-      'name xuc.conf with --conf FILE',
-    );
-  const conf =
-    confFile === undefined
-      ? undefined
-      : readConf(confFile, Object.fromEntries([...settings].map(([name, { value }]) => [name, value])));
+  const conf = confOf(named, settings, hostPath);
   const defaultRealm = readDefaultRealm(settings, textOption(invocation, 'krb5'), hostPath);
   const translation = translateXivo({ settings, conf, defaultRealm, hostPath });
   const { text, variables } = xivoYaml(translation, values.secrets === true);
@@ -75,6 +65,19 @@ async function runImportXivo(invocation: Invocation): Promise<number> {
   ];
   if (report.length > 0) terminal.stderr.write(`${report.join('\n')}\n`);
   return 0;
+}
+
+/** `xuc.conf`: the one that is named, else the one that CONFIG_FILE names. */
+function confOf(named: string | undefined, settings: Settings, hostPath: (path: string) => string) {
+  const inside = settings.get('CONFIG_FILE');
+  const file = named ?? (inside && hostPath(inside.value));
+  if (file === undefined) return undefined;
+  if (named === undefined && !existsSync(file))
+    throw new OperatorError(
+      `${inside?.origin}  CONFIG_FILE names ${file}, which is not here`,
+      'name xuc.conf with --conf FILE',
+    );
+  return readConf(file, Object.fromEntries([...settings].map(([name, { value }]) => [name, value])));
 }
 
 /** All settings, those of the compose file over those of the env files, as compose itself has it. */

@@ -3,6 +3,7 @@
  * out, since the short form leaves a client's header in place where the answer has none (CVE-2026-30851), and drops cookies.
  */
 import type { Route } from '../../core/route.ts';
+import { headerCase, indent, literal, quote } from './caddy-text.ts';
 import {
   clearedFor,
   type Exported,
@@ -27,39 +28,44 @@ export function exportCaddy(site: ExportSite): Exported {
     ...(site.listen.includes(':') ? [`  bind ${site.listen.slice(0, site.listen.lastIndexOf(':'))}`] : []),
     ...(isHttps ? [`  tls ${certificate} ${key}`] : []),
     '  route {',
-    ...indent(2, [
-      '# Verdicts are for Caddy alone.',
-      '@verdicts path /_gate/auth /_gate/auth/*',
-      'respond @verdicts 404',
-      '# No name of ours, however spelt, is left of what a client sends.',
-      'request_header -*_*',
-      '# Caddy drops what Connection names after it has set what the answer says: a client could have ours dropped.',
-      '@websocket header_regexp Upgrade (?i)^websocket$',
-      '@plain not header_regexp Upgrade (?i)^websocket$',
-      'request_header @websocket Connection Upgrade',
-      'request_header @plain -Connection',
-      'request_header @plain -Upgrade',
-      ...[...cleared(site)].map((name) => `request_header -${name}`),
-      '@own path /_gate/*',
-      `handle @own {`,
-      `  reverse_proxy ${hostAndPort(site.gateway)}`,
-      '}',
-      ...live(site),
-    ]),
+    ...indent(2, firstLines(site)),
     ...rankRoutes(site.routes).flatMap((ranked, index) => indent(2, routeBlock(site, ranked, index + 1))),
     ...indent(2, ['# Where there is nothing, the gateway says so.', ...ask(site, 'answer=page', [])]),
     '  }',
     '}',
     '',
   ].join('\n');
-  return {
-    text,
-    notes: isHttps
-      ? [
-          `put the site's certificate and key at ${certificate} and ${key}, or take out "tls" where Caddy gets them itself`,
-        ]
-      : [],
-  };
+  return { text, notes: notesOf(site) };
+}
+
+function notesOf({ publicUrl, certificate, key }: ExportSite): string[] {
+  const where = `${certificate} and ${key}`;
+  return publicUrl.protocol === 'https:'
+    ? [`put the site's certificate and key at ${where}, or take out "tls" where Caddy gets them itself`]
+    : [];
+}
+
+/** What is done with every request before its route is looked for. */
+function firstLines(site: ExportSite): string[] {
+  return [
+    '# Verdicts are for Caddy alone.',
+    '@verdicts path /_gate/auth /_gate/auth/*',
+    'respond @verdicts 404',
+    '# No name of ours, however spelt, is left of what a client sends.',
+    'request_header -*_*',
+    '# Caddy drops what Connection names after it has set what the answer says: a client could have ours dropped.',
+    '@websocket header_regexp Upgrade (?i)^websocket$',
+    '@plain not header_regexp Upgrade (?i)^websocket$',
+    'request_header @websocket Connection Upgrade',
+    'request_header @plain -Connection',
+    'request_header @plain -Upgrade',
+    ...[...cleared(site)].map((name) => `request_header -${name}`),
+    '@own path /_gate/*',
+    `handle @own {`,
+    `  reverse_proxy ${hostAndPort(site.gateway)}`,
+    '}',
+    ...live(site),
+  ];
 }
 
 /** What stays open the gateway carries itself, and ends it with its session. EventSource always asks for `text/event-stream`. */
@@ -227,22 +233,4 @@ function tls({ name, upstream }: Route): string[] {
     ...(trust?.servername === undefined ? [] : [`tls_server_name ${trust.servername}`]),
     ...(trust?.certificate === undefined ? [] : [`tls_client_auth ${stem}.crt ${stem}.key`]),
   ];
-}
-
-function literal(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-}
-
-/** Caddy takes what stands in backquotes as it is. */
-function quote(text: string): string {
-  return `\`${text}\``;
-}
-
-/** As Go writes header names, by which Caddy's placeholders are looked up. */
-function headerCase(name: string): string {
-  return name.replace(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase());
-}
-
-function indent(depth: number, lines: readonly string[]): string[] {
-  return lines.map((line) => (line === '' ? line : '  '.repeat(depth) + line));
 }

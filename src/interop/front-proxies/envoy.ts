@@ -46,7 +46,17 @@ export function exportEnvoy(site: ExportSite): Exported {
 function listener(site: ExportSite, ranked: readonly RankedRoute[]): object {
   const at = site.listen.lastIndexOf(':');
   const address = at === -1 ? '0.0.0.0' : site.listen.slice(0, at).replace(/^\[(.*)\]$/, '$1');
-  const filter = {
+  const filters = [connectionManager(site, ranked)];
+  const isHttps = site.publicUrl.protocol === 'https:';
+  return {
+    name: 'site',
+    address: { socket_address: { address, port_value: Number(site.listen.slice(at + 1)) } },
+    filter_chains: [{ filters, ...(isHttps && { transport_socket: downstreamTls(site) }) }],
+  };
+}
+
+function connectionManager(site: ExportSite, ranked: readonly RankedRoute[]): object {
+  return {
     name: 'envoy.filters.network.http_connection_manager',
     typed_config: {
       '@type': `${types}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
@@ -70,13 +80,6 @@ function listener(site: ExportSite, ranked: readonly RankedRoute[]): object {
         virtual_hosts: virtualHosts(site, ranked),
       },
     },
-  };
-  return {
-    name: 'site',
-    address: { socket_address: { address, port_value: Number(site.listen.slice(at + 1)) } },
-    filter_chains: [
-      { filters: [filter], ...(site.publicUrl.protocol === 'https:' && { transport_socket: downstreamTls(site) }) },
-    ],
   };
 }
 

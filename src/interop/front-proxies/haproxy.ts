@@ -6,9 +6,8 @@ import { clearedFor, type Exported, type ExportSite, hostAndPort } from './site.
 
 /** Writes the configuration. */
 export function exportHaproxy(site: ExportSite): Exported {
-  const { publicUrl, gateway, listen, certificate, maxHeaderSize } = site;
+  const { publicUrl, gateway, certificate, maxHeaderSize } = site;
   const isHttps = publicUrl.protocol === 'https:';
-  const bind = listen.includes(':') ? listen : `:${listen}`;
   const pem = certificate.replace(/\.crt$/, '.pem');
   // One buffer holds a request's head and room to rewrite it.
   const buffer = maxHeaderSize + 16_384;
@@ -30,7 +29,24 @@ defaults
   option http-keep-alive
   option dontlognull
 
-${isHttps && listen === '443' ? 'frontend plain\n  bind :80\n  http-request redirect scheme https code 308\n\n' : ''}frontend site
+${frontend(site, pem)}
+
+backend gatehouse
+  # The target goes on as the client sent it: the gateway reads it once.
+  http-reuse safe
+  server gatehouse ${hostAndPort(gateway)} check
+`;
+  const notes = isHttps ? [`put the site's certificate, its chain and its key in one file at ${pem}`] : [];
+  return { text, notes };
+}
+
+function frontend(site: ExportSite, pem: string): string {
+  const { publicUrl, listen } = site;
+  const isHttps = publicUrl.protocol === 'https:';
+  const bind = listen.includes(':') ? listen : `:${listen}`;
+  const plain =
+    isHttps && listen === '443' ? 'frontend plain\n  bind :80\n  http-request redirect scheme https code 308\n\n' : '';
+  return `${plain}frontend site
   bind ${bind}${isHttps ? ` ssl crt ${pem} ssl-min-ver TLSv1.2 alpn h2,http/1.1` : ''}
   # Names that an upstream could take for ours or for a proxy's: X_Remote_User and the like.
   option http-restrict-req-hdr-names delete
@@ -41,15 +57,7 @@ ${cleared(site).join('\n')}
   http-request set-header X-Gatehouse-From client
   http-request set-header X-Forwarded-For %[src]
   http-request set-header X-Forwarded-Proto ${isHttps ? 'https' : 'http'}
-  default_backend gatehouse
-
-backend gatehouse
-  # The target goes on as the client sent it: the gateway reads it once.
-  http-reuse safe
-  server gatehouse ${hostAndPort(gateway)} check
-`;
-  const notes = isHttps ? [`put the site's certificate, its chain and its key in one file at ${pem}`] : [];
-  return { text, notes };
+  default_backend gatehouse`;
 }
 
 /** Families by how their names begin, and every other name. */

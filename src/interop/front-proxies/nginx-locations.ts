@@ -6,7 +6,7 @@ import { block, type Line, time, word } from './nginx-text.ts';
 import { type ExportSite, redirectsOf } from './site.ts';
 
 /** A route and what of its surroundings its location names. */
-export interface AppLocation {
+interface AppLocation {
   readonly site: ExportSite;
   readonly route: Route;
   /** The upstream block. */

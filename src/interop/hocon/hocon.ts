@@ -31,7 +31,7 @@ export interface HoconFile {
 }
 
 /** What a text is read with. */
-export interface HoconOptions {
+interface HoconOptions {
   /** Named in messages. */
   readonly file: string;
   /** What `${NAME}` may stand for when the file itself has no such key. */

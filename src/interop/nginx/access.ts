@@ -7,7 +7,7 @@ import { readPathCondition, turnsAway } from './rewrite-rule.ts';
 import { type Scope, variablesIn } from './scope.ts';
 
 /** What an access is read from. */
-export interface AccessSource {
+interface AccessSource {
   readonly scope: Scope;
   /** The blocks of `http`, of the server and of the location itself. */
   readonly http: readonly Directive[];

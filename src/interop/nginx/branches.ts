@@ -6,7 +6,7 @@ import { type Branch, isTakenFirst, pathRules, type Rewriting, rewriteLocation, 
 import { Scope, type Values } from './scope.ts';
 
 /** What stands around the locations. */
-export interface BranchSource {
+interface BranchSource {
   readonly http: readonly Directive[];
   readonly server: readonly Directive[];
   readonly constants: Values;

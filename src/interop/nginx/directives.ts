@@ -4,7 +4,7 @@
  */
 
 /** What becomes of a directive. */
-export interface DirectiveHandling {
+interface DirectiveHandling {
   /** Names, with `*` for any ending. */
   readonly names: readonly string[];
   readonly handling: 'translated' | 'ignored' | 'refused';

@@ -7,7 +7,7 @@ import type { Directive } from './parse.ts';
 import { escapePattern, hasOuterAlternatives, type PatternReading, readPattern } from './pattern.ts';
 
 /** A location as it stands in nginx. */
-export interface NginxLocation {
+interface NginxLocation {
   readonly modifier: '' | '=' | '^~' | '~' | '~*' | '@';
   readonly path: string;
 }
@@ -29,7 +29,7 @@ export interface FlatLocation {
 }
 
 /** A flat list, and the locations that no request reaches. */
-export interface FlatLocations {
+interface FlatLocations {
   readonly locations: readonly FlatLocation[];
   readonly dead: readonly Directive[];
   readonly named: readonly Directive[];

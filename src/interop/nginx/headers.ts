@@ -5,14 +5,14 @@ import type { RouteData } from './route-data.ts';
 import { type Scope, substitute, type Values } from './scope.ts';
 
 /** What a location's headers come to. */
-export interface ReadHeaders {
+interface ReadHeaders {
   readonly preserveHost: boolean;
   readonly websocket: boolean;
   readonly headers: NonNullable<RouteData['headers']>;
 }
 
 /** Values of variables: those that every request has, and with them those that are fixed for this server and host. */
-export interface HeaderValues {
+interface HeaderValues {
   readonly fixed: Values;
   readonly all: Values;
 }

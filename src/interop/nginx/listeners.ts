@@ -6,7 +6,7 @@ import { Scope } from './scope.ts';
 import type { Listen, ReadServer, ReadServers } from './server.ts';
 
 /** The `server:` of the configuration, and what to say at the public address. */
-export interface ReadListeners {
+interface ReadListeners {
   readonly data: Readonly<Record<string, unknown>>;
   readonly notes: readonly string[];
 }

@@ -21,7 +21,7 @@ export interface NginxFile {
 }
 
 /** An include that could not be followed. */
-export interface MissedInclude {
+interface MissedInclude {
   readonly place: Place;
   readonly pattern: string;
   readonly why: string;

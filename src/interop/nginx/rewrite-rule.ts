@@ -17,7 +17,7 @@ export type Taken =
  * What becomes of them: `base` stands in the place of the literal text, `fixed` in the place of the whole path; else they go
  * where no route can say.
  */
-export type RuleResult = { readonly base: string } | { readonly fixed: string } | { readonly why: string };
+type RuleResult = { readonly base: string } | { readonly fixed: string } | { readonly why: string };
 
 /** Paths that are treated alike. */
 export interface RulePart {

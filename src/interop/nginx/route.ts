@@ -12,7 +12,7 @@ import { Scope } from './scope.ts';
 import { encodePath, readUpstream } from './upstream.ts';
 
 /** What a location comes to; one that is `closed` has no upstream, and its requests must not reach another location. */
-export type ReadRoute =
+type ReadRoute =
   | { readonly kind: 'route'; readonly data: RouteData; readonly notes: readonly string[] }
   /** `isPassed`: an application is behind it, which somebody has to decide about. */
   | { readonly kind: 'closed'; readonly why: string; readonly isPassed: boolean }
@@ -62,13 +62,8 @@ function readPassing(
   const values = { fixed, all: upstream.values };
   const { preserveHost, websocket, headers } = readHeaders(scope, values, new URL(first).host, said);
   reportPaths(scope, location, new URL(first).pathname, said);
-  if (files)
-    said.add(
-      'note',
-      files.directive.place,
-      files.what,
-      'nginx serves files that are there by itself; here all requests go to the application',
-    );
+  const instead = 'nginx serves files that are there by itself; here all requests go to the application';
+  if (files) said.add('note', files.directive.place, files.what, instead);
   reportBlocks(blocks, said);
   if (named) reportBlocks(location.blocks, said);
   const data: RouteData = {
@@ -102,7 +97,7 @@ function narrower(access: RouteData['access'], named: ReadAccess | undefined): P
 }
 
 /** The location in the words of our configuration. */
-export function locationText({ modifier, path }: FlatLocation): string {
+function locationText({ modifier, path }: FlatLocation): string {
   const text = modifier.startsWith('~') ? path : encodePath(path.replaceAll('%', '%25'));
   return modifier === '' ? text : `${modifier} ${text}`;
 }

@@ -11,12 +11,12 @@ export interface Group {
 }
 
 /** An upstream as the configuration writes it, or why there is none. */
-export type ReadUpstream =
+type ReadUpstream =
   | { readonly kind: 'ok'; readonly urls: readonly string[]; readonly notes: readonly string[] }
   | { readonly kind: 'none'; readonly why: string };
 
 /** What addresses a `proxy_pass` can lead to. */
-export interface UpstreamSource {
+interface UpstreamSource {
   readonly location: FlatLocation;
   readonly scope: Scope;
   /** Of variables; with those of the request that are fixed for this server and host. */

@@ -6,7 +6,7 @@ import { Variables } from './env-file.ts';
 import type { Setting, Settings } from './settings.ts';
 
 /** What a compose file says. */
-export interface ComposeReading {
+interface ComposeReading {
   readonly settings: Settings;
   /** Where the host has what a container names by this path; the path itself when no volume holds it. */
   readonly hostPath: (path: string) => string;

@@ -3,7 +3,7 @@ import { OperatorError } from '../../core/errors.ts';
 import type { Setting, Settings, Untranslated } from './settings.ts';
 
 /** What an env file says. */
-export interface EnvFileReading {
+interface EnvFileReading {
   readonly settings: Settings;
   readonly untranslated: readonly Untranslated[];
   /** The variables that others are made of. */

@@ -14,7 +14,7 @@ const ldapKeys: Readonly<Record<string, string>> = {
 };
 
 /** Where a thing comes from that XiVO does without being told. */
-export const ofXivo = 'the default of XiVO';
+const ofXivo = 'the default of XiVO';
 
 /** `authentication { ldap { … } }`. */
 export function translateLdap({ translation, plan, java }: XivoContext, conf: HoconFile | undefined): void {
@@ -165,6 +165,6 @@ export function translateTimeouts({ translation, plan, settings }: XivoContext):
 const ownTotal = 15_000;
 
 /** Where a value stands. */
-export function hoconPlace({ at }: HoconNode): string {
+function hoconPlace({ at }: HoconNode): string {
   return `${at.file}:${at.line}:${at.column}`;
 }

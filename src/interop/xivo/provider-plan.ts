@@ -2,10 +2,10 @@
 import { isPlain, type Plain, type Translation } from './translation.ts';
 
 /** The order in which the ways in are asked: those that need no typing first, XiVO's own accounts last. */
-export const chainOrder = ['kerberos', 'cas', 'oidc', 'ldap', 'local'] as const;
+const chainOrder = ['kerberos', 'cas', 'oidc', 'ldap', 'local'] as const;
 
 /** The `type:` of a provider that XiVO's settings can speak of. */
-export type ProviderType = (typeof chainOrder)[number];
+type ProviderType = (typeof chainOrder)[number];
 
 /** Which providers a translation needs, and the chain that they make. */
 export class ProviderPlan {

@@ -72,9 +72,21 @@ export function translateRoutes(translation: Translation, settings: Settings): v
       'GATEHOUSE_XUC_HOST must be a host, or host:port',
       'such as xuc or 10.0.0.5:8080',
     );
+  translateApplications(translation, settings, inner ?? xuc);
+  if (xuc && !inner)
+    translation.caution({
+      key: ['routes', 0, 'upstream'],
+      origin: xuc.origin,
+      message: `XUC_HOST is the name that browsers use and the upstream too: where ${xuc.value} leads back to the gateway, requests go in a circle`,
+      hint: 'set GATEHOUSE_XUC_HOST to the name or address under which the gateway reaches XUC itself',
+    });
+}
+
+/** A route for each application whose host is known; `xuc` is where XUC is reached. */
+function translateApplications(translation: Translation, settings: Settings, xuc: Setting | undefined): void {
   let index = 0;
   for (const { name, location, host: variable, upstream, websocket } of applications) {
-    const host = variable === 'XUC_HOST' ? (inner ?? xuc) : hostOf(translation, settings, variable);
+    const host = variable === 'XUC_HOST' ? xuc : hostOf(translation, settings, variable);
     const port = settings.get('RECORDING_SERVER_PORT');
     if (!host || (name === 'recording' && !port)) {
       const missing = host ? 'RECORDING_SERVER_PORT' : variable;
@@ -91,13 +103,6 @@ export function translateRoutes(translation: Translation, settings: Settings): v
     );
     index += 1;
   }
-  if (xuc && !inner)
-    translation.caution({
-      key: ['routes', 0, 'upstream'],
-      origin: xuc.origin,
-      message: `XUC_HOST is the name that browsers use and the upstream too: where ${xuc.value} leads back to the gateway, requests go in a circle`,
-      hint: 'set GATEHOUSE_XUC_HOST to the name or address under which the gateway reaches XUC itself',
-    });
 }
 
 /** What browsers see is XUC_HOST, over https where the configuration does not say otherwise. */

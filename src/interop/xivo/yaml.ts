@@ -6,7 +6,7 @@ import { isPlain, type Translated } from './translation.ts';
 import type { XivoTranslation } from './xivo.ts';
 
 /** Printed YAML, and what has to be put into the environment for it. */
-export interface XivoYaml {
+interface XivoYaml {
   readonly text: string;
   /** The variables that hold the secrets. */
   readonly variables: readonly { readonly name: string; readonly key: string }[];
