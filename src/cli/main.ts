@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.ts';
 import { OperatorError } from '../core/errors.ts';
+import { backup, restore } from './backup.ts';
 import { cert } from './cert.ts';
 import { check } from './check/check.ts';
 import { type Command, exitCodes, type Terminal, UsageError } from './command.ts';
@@ -25,6 +26,8 @@ const commands: Readonly<Record<string, Command>> = {
   users,
   cert,
   seal,
+  backup,
+  restore,
   import: importCommand,
   export: exportRoutes,
 };

@@ -2,6 +2,7 @@
  * A small file beside the store, with room of its own: what must not be lost is held there while the store takes nothing, as on
  * a full disk. It is made at its full size, so that a write into it needs no room that the disk may not have.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Log } from '../core/log.ts';
@@ -24,6 +25,19 @@ export interface HeldEntry {
   readonly lasts: number;
   /** Counts up over all entries ever held. */
   readonly seq: number;
+}
+
+/** What is held for the store in a folder, key and value; read once, for a copy of the store. */
+export function readHeld(folder: string): readonly { readonly key: string; readonly value: string }[] {
+  const path = join(folder, heldFile);
+  if (!existsSync(path)) return [];
+  const database = new DatabaseSync(path, { timeout: busyTimeout });
+  try {
+    const rows = database.prepare('SELECT key, value FROM held ORDER BY seq').all();
+    return rows.map(({ key, value }) => ({ key: String(key), value: String(value) }));
+  } finally {
+    database.close();
+  }
 }
 
 /** The entries held for a store, by every process of it. */

@@ -19,12 +19,12 @@ const steps: readonly string[] = [
 
 /** Brings the tables to this program's version; several processes may do so at once. */
 export function migrate(database: DatabaseSync, path: string, now: number): void {
+  assertKnown(database, path);
   if (versionOf(database) === steps.length) return;
   database.exec('BEGIN IMMEDIATE');
   try {
     database.exec('CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, applied INTEGER NOT NULL)');
     const version = versionOf(database);
-    if (version > steps.length) throw tooNew(path, version);
     const record = database.prepare('INSERT INTO migrations (version, applied) VALUES (?, ?)');
     steps.slice(version).forEach((step, index) => {
       database.exec(step);
@@ -36,6 +36,12 @@ export function migrate(database: DatabaseSync, path: string, now: number): void
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
+}
+
+/** Throws an OperatorError for a file of a later version. */
+export function assertKnown(database: DatabaseSync, path: string): void {
+  const version = versionOf(database);
+  if (version > steps.length) throw tooNew(path, version);
 }
 
 function versionOf(database: DatabaseSync): number {

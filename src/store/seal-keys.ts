@@ -22,7 +22,10 @@ const ownerOnly = 0o600;
 /** The keys of a file, the sealing one first; undefined where there is no file. Throws an OperatorError that names file and line. */
 export function readSealKeys(file: string): readonly SealKey[] | undefined {
   const text = readKeyFile(file);
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : parseSealKeys(text, file);
+}
+
+function parseSealKeys(text: string, file: string): readonly SealKey[] {
   const keys = text.split('\n').flatMap((line, index) => {
     const said = line.trim();
     if (said === '' || said.startsWith('#')) return [];
@@ -65,6 +68,36 @@ export function addSealKey(file: string): readonly SealKey[] {
   return readSealKeys(file) ?? [];
 }
 
+/** Adds the keys of another file behind those that a file has: they open, and do not seal unless there were none. */
+export function adoptSealKeys(file: string, text: string): void {
+  const known = new Set((readSealKeys(file) ?? []).map(({ id }) => id));
+  const lines = text.split('\n').filter((line) => {
+    const said = line.trim();
+    return said !== '' && !said.startsWith('#') && parseSealKeys(said, 'the backup').some(({ id }) => !known.has(id));
+  });
+  const before = readKeyFile(file) ?? '';
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  if (lines.length > 0)
+    renameSync(
+      writeBeside(file, `${before}${before === '' || before.endsWith('\n') ? '' : '\n'}${lines.join('\n')}\n`),
+      file,
+    );
+}
+
+/** The text of a file of keys; undefined where there is none. */
+export function readKeyFile(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw new OperatorError(
+      `the file of sealing keys ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      'make it readable for the user that runs the gateway, and for nobody else, or set session.store.sealKey',
+      error,
+    );
+  }
+}
+
 function newLine(): string {
   return `${randomBytes(keyBytes).toString('base64url')}\n`;
 }
@@ -85,19 +118,6 @@ function writeBeside(file: string, text: string): string {
     throw cannotWrite(file, error);
   }
   return beside;
-}
-
-function readKeyFile(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw new OperatorError(
-      `the file of sealing keys ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      'make it readable for the user that runs the gateway, and for nobody else, or set session.store.sealKey',
-      error,
-    );
-  }
 }
 
 function cannotWrite(file: string, error: unknown): OperatorError {

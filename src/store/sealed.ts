@@ -6,6 +6,7 @@ import type { Log } from '../core/log.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Sealer } from '../core/seal.ts';
 import type { Changes, Store, Stored, StoredEntry, WriteOptions } from '../core/store.ts';
+import { kindOf } from './entry-kinds.ts';
 import { storeFailure } from './errors.ts';
 import { changeSecret, mayHoldSecret } from './secret-parts.ts';
 
@@ -103,10 +104,9 @@ export class SealedStore implements Store {
       const opened = this.#sealer.open(secret, key);
       if (opened.kind === 'clear') return undefined;
       if (opened.kind === 'opened') return opened.text;
-      const kind = key.slice(0, key.indexOf(':'));
       const why =
         opened.kind === 'altered' ? 'was changed since it was sealed' : 'is sealed by a key that is not at hand';
-      throw storeFailure('sealed', `store: an entry of kind ${kind} ${why} (key ${opened.id})`);
+      throw storeFailure('sealed', `store: an entry of kind ${kindOf(key)} ${why} (key ${opened.id})`);
     });
   }
 }

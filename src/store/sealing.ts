@@ -7,6 +7,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Sealer } from '../core/seal.ts';
+import { kindOf } from './entry-kinds.ts';
 import { makeSealKeys, openSealer, readSealKeys } from './seal-keys.ts';
 import { changeSecret, mayHoldSecret, secretKinds } from './secret-parts.ts';
 import { endOf } from './statements.ts';
@@ -37,6 +38,13 @@ export interface SealedDatabase {
   readonly entries: number;
 }
 
+/** The ids of the keys that a database wants and a file does not have. */
+export function missingKeys(database: DatabaseSync, file: string): readonly string[] {
+  const keys = readSealKeys(file);
+  const unfit = secretEntries(database, keys && openSealer(file, keys)).filter(({ state }) => state === 'unknown-key');
+  return [...new Set(unfit.flatMap(({ id }) => id ?? []))];
+}
+
 /** Seals all that is to be sealed, by the first key of the file. Throws an OperatorError where the keys do not fit what is there. */
 export function sealDatabase(database: DatabaseSync, path: string, options: SealingOptions): SealedDatabase {
   const { file, log, forget = false } = options;
@@ -50,7 +58,7 @@ export function sealDatabase(database: DatabaseSync, path: string, options: Seal
   const sealer = openSealer(file, before ?? makeSealKeys(file));
   if (unfit.length > 0) log.warn({ entries: unfit.length }, 'entries that no key opens leave the store');
   for (const { key } of entries.filter(({ state }) => state === 'altered'))
-    log.warn({ kind: key.slice(0, key.indexOf(':')) }, 'an entry of the store was changed since it was sealed');
+    log.warn({ kind: kindOf(key) }, 'an entry of the store was changed since it was sealed');
   const sealed = write(database, sealer, entries);
   compactIfDue(database, path, log);
   return { sealer, entries: sealed };

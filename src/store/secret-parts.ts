@@ -1,8 +1,5 @@
-/** What of the entries in a store is secret: whole values of some kinds, and one member of a session's record. */
-
-/** The kinds whose value is secret from its first sign to its last. */
-const wholeKinds: ReadonlySet<string> = new Set(['assertion-key', 'form-key', 'flow', 'kept-post']);
-const sessionKind = 'session';
+/** Finds and changes what of an entry is secret: a whole value, or one member of a session's record. */
+import { entryKinds, kindOf } from './entry-kinds.ts';
 
 /** A record with what its provider keeps, such as a refresh token; all else in it is read for lists, and is no secret. */
 interface SessionRecord {
@@ -10,12 +7,12 @@ interface SessionRecord {
 }
 
 /** The kinds of entries that hold secrets. */
-export const secretKinds: readonly string[] = [...wholeKinds, sessionKind];
+export const secretKinds: readonly string[] = Object.keys(entryKinds).filter((kind) => entryKinds[kind]?.secret);
 
 /** Whether an entry may hold a secret; without reading it. */
 export function mayHoldSecret(key: string, value: string): boolean {
-  const kind = key.slice(0, key.indexOf(':'));
-  return wholeKinds.has(kind) || (kind === sessionKind && value.includes('"state":'));
+  const secret = entryKinds[kindOf(key)]?.secret;
+  return secret === 'whole' || (secret === 'state' && value.includes('"state":'));
 }
 
 /**
@@ -27,7 +24,7 @@ export function changeSecret(
   value: string,
   change: (secret: string, isSealed: boolean) => string | undefined,
 ): string {
-  if (!key.startsWith(`${sessionKind}:`)) return change(value, value.startsWith('sealed:')) ?? value;
+  if (entryKinds[kindOf(key)]?.secret === 'whole') return change(value, value.startsWith('sealed:')) ?? value;
   const record = readRecord(value);
   const state = record?.grant?.state;
   if (state === undefined) return value;

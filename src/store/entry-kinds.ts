@@ -1,0 +1,41 @@
+/** The kinds of entries that a store has: what of them is secret, and what of them a backup brings back. */
+
+/** What is known of a kind. */
+interface EntryKind {
+  /** Sealed from the first sign to the last, or the one member of a session's record that its provider keeps. */
+  readonly secret?: 'whole' | 'state';
+  /**
+   * Whether a restore brings it back: never what is one-time, remembered or counts, of which the present store knows better;
+   * sessions and logins under way at the operator's wish only, since a backup knows nothing of what has ended since.
+   */
+  readonly restored: 'always' | 'with-sessions' | 'never';
+  /** As an operator calls several of them. */
+  readonly label: string;
+}
+
+/** Every kind by the first word of its keys. One that does not stand here is not brought back. */
+export const entryKinds: Readonly<Record<string, EntryKind>> = {
+  session: { secret: 'state', restored: 'with-sessions', label: 'sessions' },
+  'session-user': { restored: 'with-sessions', label: 'entries of the index of users' },
+  'session-handle': { restored: 'with-sessions', label: 'entries of the index of handles' },
+  flow: { secret: 'whole', restored: 'with-sessions', label: 'logins under way' },
+  'flow-turns': { restored: 'never', label: 'counts of turns' },
+  'kept-post': { secret: 'whole', restored: 'with-sessions', label: 'kept forms' },
+  'refresh-lease': { restored: 'never', label: 'leases' },
+  'refresh-refusals': { restored: 'never', label: 'counts of refusals' },
+  'cas-ticket': { restored: 'never', label: 'used tickets' },
+  'oidc-logout': { restored: 'never', label: 'used logout tokens' },
+  'lockout-user': { restored: 'never', label: 'lock-outs of names' },
+  'lockout-account': { restored: 'never', label: 'lock-outs of accounts' },
+  'lockout-address': { restored: 'never', label: 'lock-outs of addresses' },
+  'assertion-key': { secret: 'whole', restored: 'always', label: 'sets of assertion keys' },
+  'form-key': { secret: 'whole', restored: 'always', label: 'form keys' },
+  'store-lease': { restored: 'never', label: 'leases of the store' },
+  'store-seal': { restored: 'never', label: 'marks of the sealing' },
+  health: { restored: 'never', label: 'probes' },
+};
+
+/** The kind of a key. */
+export function kindOf(key: string): string {
+  return key.slice(0, key.indexOf(':'));
+}
