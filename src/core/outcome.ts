@@ -41,6 +41,8 @@ export type Outcome =
       readonly reason: Reason;
       /** Whose password it was to be, where the provider has found the user: failures count for that account too. */
       readonly subject?: string;
+      /** True where a password is too old or must change, and the user cannot give a new one here. */
+      readonly isStuck?: true;
     }
   | {
       readonly kind: 'unavailable';

@@ -4,6 +4,7 @@
  */
 import { type Account, accountNamed } from '../core/account.ts';
 import type { ErrorCode } from '../core/errors.ts';
+import type { Outcome } from '../core/outcome.ts';
 import { canonicalUsername } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import { HeaderLines } from '../core/request-head.ts';
@@ -44,6 +45,8 @@ export type LoginResult =
       readonly reason: NewPasswordReason;
       readonly isRefused: boolean;
     }
+  /** The password is right, too old or to be changed, and there is no way to change it here. */
+  | { readonly kind: 'password-stuck' }
   | FailedLogin;
 
 /** Nobody was signed in; `code` is what the user may know, `reason` what the audit does. */
@@ -119,7 +122,7 @@ export class PasswordLogin {
           retryAfter: unavailableRetrySeconds,
         });
       case 'rejected':
-        return this.#reject(form, attempted, outcome.reason, chain);
+        return this.#reject(form, attempted, outcome, chain);
       case 'unknown-user':
       case 'challenge':
       case 'continue':
@@ -130,12 +133,18 @@ export class PasswordLogin {
     }
   }
 
-  async #reject(form: PasswordForm, attempted: Attempted, reason: Reason, chain: ChainResult): Promise<LoginResult> {
+  async #reject(
+    form: PasswordForm,
+    attempted: Attempted,
+    { reason, isStuck }: Extract<Outcome, { kind: 'rejected' }>,
+    chain: ChainResult,
+  ): Promise<LoginResult> {
     const { username } = attempted;
     const mustChange = reason === 'password-must-change' || reason === 'password-expired';
     const permit = await (mustChange ? this.#lockout.release(attempted) : this.#lockout.fail(attempted));
     if (permit.kind === 'locked') return this.#failLocked(form, username, permit, chain);
     const failed = this.#fail(form, username, 'LOGIN_FAILED', reason, { chain });
+    if (mustChange && isStuck) return { kind: 'password-stuck' };
     // The old password was right: that it is asked for once more means that the new one was not taken.
     return mustChange ? { kind: 'new-password', reason, isRefused: form.newPassword !== undefined } : failed;
   }

@@ -79,7 +79,7 @@ ${submitButton(frame, texts.login.submit, formFirst ? 'primary' : 'quiet')}
   return layout(frame, {
     heading: texts.login.title,
     ...(failed && { titlePrefix: texts.common.errorPrefix, requestId: view.requestId }),
-    gate: view.notice?.code === 'unavailable' ? 'shut' : 'open',
+    gate: view.notice?.code.endsWith('unavailable') ? 'shut' : 'open',
     help: 'sign-in',
     body: html`<p class="lead">${texts.login.lead(options.siteName)}</p>
 ${noticeBox(frame, view.notice)}

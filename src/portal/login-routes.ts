@@ -35,8 +35,11 @@ const calmNotices: ReadonlySet<string> = new Set([
   'flow-expired',
   'method-failed',
   'not-admitted',
-  'unavailable',
+  'method-unavailable',
 ] satisfies Notice['code'][]);
+
+/** Seconds until another try may fare better, after a way to sign in was out of reach. */
+const unavailableRetrySeconds = 10;
 
 /** What these addresses work with. */
 export type LoginParts = LoginPageParts & LoopParts & Pick<PortalParts, 'authenticator' | 'passwordLogin' | 'posts'>;
@@ -59,17 +62,18 @@ export const loginRoutes: PortalRoutes<LoginParts> = (app, parts, on) => {
 
 async function showLogin(parts: LoginParts, visit: PortalRequest): Promise<void> {
   const { request, response, context } = visit;
-  const notice = queryValue(request, 'notice');
+  const notice = noticeIn(queryValue(request, 'notice'));
   const wish: Wish = {
     returnTo: safeReturnTo(queryValue(request, 'return'), parts.publicUrl),
     confirm: queryValue(request, 'confirm') === '1',
-    ...(notice !== undefined && calmNotices.has(notice) && { notice: { code: notice as Notice['code'] } }),
+    ...(notice && { notice: { code: notice } }),
   };
   const session = await parts.authenticator.visitor(headOf(request));
   const wantsForm = queryValue(request, 'switch') === '1' || wish.confirm;
   if (session && !wantsForm) return redirectInLoop(parts, visit, wish.returnTo, session);
   const { challenge } = context;
-  const status = challenge ? 401 : 200;
+  const isOutage = notice === 'method-unavailable' && !challenge;
+  const status = challenge ? 401 : isOutage ? 503 : 200;
   // Of a form that is kept, the page after the login speaks too.
   const isSilent = !wish.notice || wish.notice.code === 'form-kept';
   if (!challenge && isSilent && queryValue(request, 'method') !== 'form') {
@@ -82,7 +86,14 @@ async function showLogin(parts: LoginParts, visit: PortalRequest): Promise<void>
     status,
     ...(session && { session }),
     ...(challenge && { headers: challenge }),
+    ...(isOutage && { headers: { 'retry-after': String(unavailableRetrySeconds) } }),
   });
+}
+
+/** What the address says of an outage has asked for no password. */
+function noticeIn(word: string | undefined): Notice['code'] | undefined {
+  const code = word === 'unavailable' ? 'method-unavailable' : word;
+  return code !== undefined && calmNotices.has(code) ? (code as Notice['code']) : undefined;
 }
 
 /** What a login form holds, before anybody is asked about it. */
@@ -163,6 +174,8 @@ async function logIn(
       return redirect(request, response, wish.returnTo, { 'set-cookie': sessionCookie(parts.publicUrl, result.token) });
     case 'new-password':
       return renderNewPassword(parts, visit, wish, result.reason, result.isRefused ? 'refused' : undefined);
+    case 'password-stuck':
+      return renderAgain(parts, visit, login, 401, { code: 'password-stuck' });
     case 'failed': {
       const { status, notice } = answerTo(result);
       return renderAgain(parts, visit, login, status, notice, retryHeaders(result));

@@ -322,8 +322,9 @@ test('federated: an issuer that is away sends to the form, which says so, also w
   const answer = await visitor.open('/_gate/start/sso?return=/app');
   assert.deepEqual(queryOf(answer), { method: 'form', return: '/app', notice: 'unavailable' });
   const page = await visitor.open(locationOf(answer));
-  assert.equal(page.status, 200);
-  assert.match(page.text, /not possible at the moment/);
+  assert.deepEqual([page.status, page.headers['retry-after']], [503, '10']);
+  assert.match(page.text, /that way is not possible at the moment/);
+  assert.doesNotMatch(page.text, /was not checked/, 'nobody was asked for a password');
   assert.match(page.text, /type="password"/);
 });
 

@@ -5,20 +5,27 @@ import { site, siteConfig } from '../support/scenes/site.ts';
 import { type Answer, hiddenFields, type Visitor } from '../support/scenes/visitor.ts';
 import { directoryWith, manager } from '../support/servers/fake-directory.ts';
 import { type FakeLdap, fakeLdap, result } from '../support/servers/fake-ldap.ts';
+import { testCertificates } from '../support/tools/certificates.ts';
 
 const expired = 'Your password has expired.';
 const mustChange = 'Your password must be changed';
 
 /** A site over a directory that answers to the right password as Active Directory does, with one of its own codes. */
-async function siteOver(t: TestContext, code: string): Promise<{ browser: Visitor; directory: FakeLdap }> {
+async function siteOver(
+  t: TestContext,
+  code: string,
+  { secure = true } = {},
+): Promise<{ browser: Visitor; directory: FakeLdap }> {
   const directory = await fakeLdap(
     t,
     directoryWith(({ id, password }) =>
       result(id, 97, 49, `AcceptSecurityContext error, data ${password === 'right' ? code : '52e'}, v2580`),
     ),
+    { secure },
   );
-  const options = { searchBase: 'dc=example,dc=com', userSearchFilter: 'uid=%s' };
-  const ad = { type: 'ldap', url: directory.url, ...manager, ...options };
+  const options = { searchBase: 'dc=example,dc=com', userSearchFilter: 'uid=%s', attributes: { subject: 'uid' } };
+  const tls = secure ? { ca: testCertificates().ca } : {};
+  const ad = { type: 'ldap', url: directory.url, flavor: 'activeDirectory', ...tls, ...manager, ...options };
   const { visitor } = await site(t, {
     config: { ...siteConfig('http://127.0.0.1:1'), login: { chain: ['ad'] }, providers: { ad } },
   });
@@ -73,4 +80,13 @@ test('new password: one that the directory does not take is asked for again, and
   assert.equal(page.status, 400);
   assert.match(page.text, /The new password was not accepted/);
   assert.equal((await browser.open('/desk')).status, 302);
+});
+
+test('new password: where none could be set here the page says whom to ask, and offers no form for it', async (t) => {
+  const { browser } = await siteOver(t, '532', { secure: false });
+  const page = await browser.signIn('alice', 'right');
+  assert.equal(page.status, 401);
+  assert.match(page.text, /cannot be done here. Ask your administrator/);
+  assert.doesNotMatch(page.text, /newPassword/);
+  assert.match((await browser.signIn('alice', 'wrong')).text, /The user name or the password is wrong/);
 });

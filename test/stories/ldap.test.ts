@@ -140,6 +140,7 @@ story('an expired password is told apart from a wrong one', async (t) => {
     kind: 'rejected',
     reason: 'password-expired',
     subject: 'stale',
+    isStuck: true,
   });
   assert.deepEqual(await provider.attempt(passwordAttempt('stale', 'wrong')), {
     kind: 'rejected',

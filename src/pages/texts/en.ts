@@ -51,6 +51,9 @@ export const en = {
     incomplete: 'Enter your user name and your password.',
     'too-many-failures': 'There were too many failed attempts.',
     unavailable: 'Signing in is not possible at the moment. Your password was not checked.',
+    'method-unavailable': 'Signing in that way is not possible at the moment. Choose another way, if there is one.',
+    'password-stuck':
+      'Your password is too old or must be changed, and that cannot be done here. Ask your administrator for a new one.',
     'not-admitted': 'Your account is known, but it may not be used here. Ask your administrator to set it up.',
     'session-idle': 'You were signed out because nothing happened for a while.',
     'session-ended': 'Your session has ended. Sign in again to go on.',

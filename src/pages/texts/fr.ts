@@ -44,6 +44,10 @@ export const fr: Texts = {
     incomplete: 'Saisissez votre nom d’utilisateur et votre mot de passe.',
     'too-many-failures': 'Trop de tentatives ont échoué.',
     unavailable: 'La connexion est impossible pour le moment. Votre mot de passe n’a pas été vérifié.',
+    'method-unavailable':
+      'Cette façon de se connecter est impossible pour le moment. Choisissez-en une autre, s’il y en a une.',
+    'password-stuck':
+      'Votre mot de passe a expiré ou doit être changé, et ce n’est pas possible ici. Demandez-en un nouveau à votre administrateur.',
     'not-admitted':
       'Votre compte est connu, mais il ne peut pas être utilisé ici. Demandez à votre administrateur de l’activer.',
     'session-idle': 'Vous avez été déconnecté après une période d’inactivité.',

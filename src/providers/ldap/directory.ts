@@ -111,6 +111,12 @@ export class Directory {
     }
   }
 
+  /** Whether the manager could change the password of a user who cannot bind; a directory that knows how to must be asked for it. */
+  canChangePasswords(server: Server): boolean {
+    const { manager, security } = this.#options;
+    return manager !== undefined && (server.secure || security.startTls);
+  }
+
   /** Whether it is an Active Directory, as configured or as its root says; asked once. */
   async isActiveDirectory(connection: Connection, signal: AbortSignal): Promise<boolean> {
     if (this.#options.flavor !== 'auto') return this.#options.flavor === 'activeDirectory';

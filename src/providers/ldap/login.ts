@@ -3,6 +3,7 @@ import type { Log } from '../../core/log.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { Amr } from '../../core/principal.ts';
 import type { Credentials } from '../../core/provider.ts';
+import type { Reason } from '../../core/reason.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { Deadline } from '../../remote/deadline.ts';
 import { TimingDecoy } from '../../remote/timing-decoy.ts';
@@ -48,12 +49,17 @@ export class DirectoryLogin {
       else await this.#refusedBind(password, deadline);
       return unknownUser;
     }
-    const verdict = await this.#bind(found.entry, found.server, password, newPassword, deadline);
+    const { verdict, isRefusedForGood } = await this.#bind(found.entry, found.server, password, newPassword, deadline);
     switch (verdict.kind) {
       case 'unknown':
         return unknownUser;
       case 'rejected':
-        return { kind: 'rejected', reason: verdict.reason, ...this.#found(found.entry) };
+        return {
+          kind: 'rejected',
+          reason: verdict.reason,
+          ...this.#found(found.entry),
+          ...((isRefusedForGood || (await this.#isStuck(verdict, found.server, deadline))) && { isStuck: true }),
+        };
       case 'accepted':
         this.#warnOfExpiry(verdict, found.entry);
         return this.#assertion(name, found.entry, 'pwd', deadline);
@@ -86,7 +92,7 @@ export class DirectoryLogin {
     password: Secret,
     newPassword: Secret | undefined,
     deadline: Deadline,
-  ): Promise<BindVerdict> {
+  ): Promise<{ readonly verdict: BindVerdict; readonly isRefusedForGood: boolean }> {
     const { directory } = this.#options;
     const start = performance.now();
     const { verdict, change } = await directory.apart(deadline, server, async (connection, signal) => {
@@ -97,9 +103,28 @@ export class DirectoryLogin {
     if (verdict.kind === 'rejected' && verdict.reason === 'bad-password') this.#decoy.note(performance.now() - start);
     if (change?.kind === 'refused')
       this.#options.log.info({ dn, detail: change.detail }, 'ldap refused a new password');
-    if (change?.kind !== 'changed' || !newPassword) return verdict;
+    const isRefusedForGood = change?.kind === 'refused' && change.isForGood;
+    if (change?.kind !== 'changed' || !newPassword) return { verdict, isRefusedForGood };
     // The new password proves itself, so that nobody is let in on the word of the change alone.
-    return directory.apart(deadline, server, (connection, signal) => bindUser(connection, dn, newPassword, signal));
+    const proved = await directory.apart(deadline, server, (connection, signal) =>
+      bindUser(connection, dn, newPassword, signal),
+    );
+    return { verdict: proved, isRefusedForGood };
+  }
+
+  /**
+   * Whether a form for a new password could never succeed: nobody is bound who could change it, and the directory is none where
+   * the manager asks in the user's name.
+   */
+  async #isStuck(
+    { reason, isBound }: BindVerdict & { kind: 'rejected' },
+    server: Server,
+    deadline: Deadline,
+  ): Promise<boolean> {
+    if (isBound || !mustChange.has(reason)) return false;
+    const { directory } = this.#options;
+    if (!directory.canChangePasswords(server)) return true;
+    return !(await directory.search(deadline, (connection, signal) => directory.isActiveDirectory(connection, signal)));
   }
 
   /** Changes a password that must change, where a new one came with the login. */
@@ -112,9 +137,9 @@ export class DirectoryLogin {
     signal: AbortSignal,
   ): Promise<PasswordChange | undefined> {
     if (!fresh || verdict.kind !== 'rejected') return undefined;
-    if (verdict.reason !== 'password-must-change' && verdict.reason !== 'password-expired') return undefined;
+    if (!mustChange.has(verdict.reason)) return undefined;
     if (!isUsablePassword(fresh.reveal()))
-      return { kind: 'refused', detail: 'the new password is empty or cannot be sent' };
+      return { kind: 'refused', detail: 'the new password is empty or cannot be sent', isForGood: false };
     if (verdict.isBound) return changeOwnPassword(connection, old, fresh, signal);
     const { directory } = this.#options;
     // This connection was the user's; its bind failed, so that the manager may have it for the rest of its life.
@@ -165,6 +190,8 @@ export class DirectoryLogin {
   }
 }
 
+/** The password was right, and a new one is wanted. */
+const mustChange: ReadonlySet<Reason> = new Set<Reason>(['password-must-change', 'password-expired']);
 const nobodyFound: FoundUser = { kind: 'unknown' };
 const unknownUser: Outcome = { kind: 'unknown-user' };
 

@@ -5,7 +5,14 @@ import type { Connection } from './connection.ts';
 import { directoryFailure } from './failure.ts';
 
 /** Whether the directory took the new password; `detail` is its word on why not, for the log. */
-export type PasswordChange = { readonly kind: 'changed' } | { readonly kind: 'refused'; readonly detail: string };
+export type PasswordChange =
+  | { readonly kind: 'changed' }
+  | {
+      readonly kind: 'refused';
+      readonly detail: string;
+      /** Another new password will fare no better. */
+      readonly isForGood: boolean;
+    };
 
 const modifyPassword = '1.3.6.1.4.1.4203.1.11.1';
 
@@ -38,7 +45,8 @@ export async function changeActiveDirectoryPassword(
   fresh: Secret,
   signal: AbortSignal,
 ): Promise<PasswordChange> {
-  if (!connection.isSecure) return { kind: 'refused', detail: 'Active Directory changes passwords over TLS only' };
+  if (!connection.isSecure)
+    return { kind: 'refused', detail: 'Active Directory changes passwords over TLS only', isForGood: true };
   const change = (operation: 'delete' | 'add', password: Secret) =>
     new Change({ operation, modification: new Attribute({ type: 'unicodePwd', values: [quoted(password)] }) });
   return attemptChange(connection, undefined, () =>
@@ -57,8 +65,10 @@ async function attemptChange(
   } catch (error) {
     if (!(error instanceof ResultCodeError))
       throw directoryFailure(error, `${connection.server.label}: change of password`);
-    const why = policyWords[policy?.value?.error ?? -1];
-    return { kind: 'refused', detail: why ?? error.message.trim() };
+    const said = policy?.value?.error;
+    // 50: the directory lets nobody change their own password.
+    const isForGood = said === PasswordPolicyError.PasswordModNotAllowed || error.code === 50;
+    return { kind: 'refused', detail: policyWords[said ?? -1] ?? error.message.trim(), isForGood };
   }
 }
 

@@ -17,10 +17,10 @@ const sayings = {
   '52e': { kind: 'rejected', reason: 'bad-password', subject: 'alice' },
   '530': { kind: 'rejected', reason: 'logon-not-permitted', subject: 'alice' },
   '531': { kind: 'rejected', reason: 'logon-not-permitted', subject: 'alice' },
-  '532': { kind: 'rejected', reason: 'password-expired', subject: 'alice' },
+  '532': { kind: 'rejected', reason: 'password-expired', subject: 'alice', isStuck: true },
   '533': { kind: 'rejected', reason: 'account-disabled', subject: 'alice' },
   '701': { kind: 'rejected', reason: 'account-expired', subject: 'alice' },
-  '773': { kind: 'rejected', reason: 'password-must-change', subject: 'alice' },
+  '773': { kind: 'rejected', reason: 'password-must-change', subject: 'alice', isStuck: true },
   '775': { kind: 'rejected', reason: 'account-locked', subject: 'alice' },
   '999': { kind: 'rejected', reason: 'bad-password', subject: 'alice' },
 } as const;
@@ -135,7 +135,7 @@ test('ldap: Active Directory gets old and new password over TLS, and the new one
 test('ldap: without TLS, Active Directory is sent no new password', async (t) => {
   const fake = await fakeLdap(t, changingDirectory());
   const outcome = await ldapProvider(t, { url: fake.url, ...manager }).attempt(withNew('fresh-one'));
-  assert.deepEqual(outcome, { kind: 'rejected', reason: 'password-must-change', subject: 'alice' });
+  assert.deepEqual(outcome, { kind: 'rejected', reason: 'password-must-change', subject: 'alice', isStuck: true });
   assert.ok(!fake.requests.some(({ operation }) => operation === 'modify'));
 });
 
