@@ -1,22 +1,26 @@
 /** `gatehouse explain`: what would happen to a user's request, and why. */
-
+import { isIP } from 'node:net';
+import { systemClock } from '../core/clock.ts';
+import { OperatorError } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
-import { composerOf } from '../gateway/composer.ts';
-import { type Explanation, explainRequest, type UserExplanation } from '../gateway/explanation.ts';
-import { routesOf } from '../gateway/routes.ts';
-import { assertionHeader } from '../proxy/templates.ts';
+import type { Store } from '../core/store.ts';
+import type { Document } from '../gateway/document.ts';
+import { Explainer, type Explanation, explainedEntries, type Question } from '../gateway/explanation.ts';
+import { MemoryStore } from '../store/memory.ts';
+import { copyStore } from '../store/snapshot.ts';
 import { type Command, type Invocation, textOption, UsageError } from './command.ts';
 import { configOption, requireConfiguration } from './configuration.ts';
+import { explanationLines } from './explanation-text.ts';
 import { readPassword } from './password-prompt.ts';
-import { withProviders } from './providers.ts';
 
-/** The command. */
+/** `gatehouse explain`. */
 export const explain: Command = {
-  usage: 'gatehouse explain --user NAME --url /path [--method GET] [--password] [--config FILE]',
+  usage: 'gatehouse explain --user NAME --url /path [--method GET] [--address IP] [--password] [--config FILE]',
   summary: 'say what would happen to a request: route, login, roles, decision, headers',
   help: [
-    "Without --password the directories are asked for the user's entry, in the order of the chain.",
+    "Without --password the directories are asked for the user's entry, in the order of the chain, and the user's live sessions count.",
     'With --password (from a prompt, or the first line of the standard input) the chain is run for real; failures are not counted.',
+    'Sessions and lock-outs are read from the file of the store; --address says where the user is, whose lock-out then counts too.',
     'Exits with 0 when the request would be forwarded, 1 otherwise.',
   ].join('\n'),
   options: {
@@ -24,69 +28,53 @@ export const explain: Command = {
     user: { type: 'string' },
     url: { type: 'string' },
     method: { type: 'string', default: 'GET' },
+    address: { type: 'string' },
     password: { type: 'boolean' },
   },
   run: runExplain,
 };
 
 async function runExplain(invocation: Invocation): Promise<number> {
+  const asked = readQuestion(invocation);
+  const { document } = requireConfiguration(invocation);
+  const question = await withPassword(asked, invocation);
+  const { store, unknown } = await readStore(document);
+  let explanation: Explanation;
+  try {
+    const explainer = await Explainer.open(document, store, systemClock);
+    explanation = await explainer.explain(question).finally(() => explainer.close());
+  } finally {
+    await store.close();
+  }
+  invocation.terminal.stdout.write(`${explanationLines(explanation, unknown).join('\n')}\n`);
+  return explanation.decided.verdict.kind === 'forward' ? 0 : 1;
+}
+
+function readQuestion(invocation: Invocation): Question {
   const user = textOption(invocation, 'user');
   const url = textOption(invocation, 'url');
   if (!user || !url) throw new UsageError('--user and --url are needed', explain.usage);
   const method = textOption(invocation, 'method') ?? 'GET';
   if (!/^[\w!#$%&'*+.^`|~-]+$/.test(method)) throw new UsageError(`"${method}" is no method of HTTP`, explain.usage);
-  const { document } = requireConfiguration(invocation);
-  const { terminal, values } = invocation;
-  const password =
-    values.password === true ? new Secret(await readPassword(terminal, `Password of ${user}: `)) : undefined;
-  const routes = routesOf(document);
-  const question = { user, url, method, ...(password && { password }) };
-  const explanation = await withProviders(document, (providers) =>
-    explainRequest(question, { document, providers, routes, composer: composerOf(document, routes) }),
-  );
-  terminal.stdout.write(`${describe(explanation).join('\n')}\n`);
-  return explanation.decision?.kind === 'permit' ? 0 : 1;
+  const address = textOption(invocation, 'address');
+  if (address !== undefined && isIP(address) === 0)
+    throw new UsageError(`"${address}" is no address, such as 10.1.2.3`, explain.usage);
+  return { user, url, method, ...(address !== undefined && { address }) };
 }
 
-function describe({ route, user, decision, headers, audience }: Explanation): string[] {
-  const lines: string[] = [];
-  if (route.kind === 'refused') lines.push(`route      refused with ${route.error.status}: ${route.error.message}`);
-  else if (route.kind === 'answered') lines.push(`route      none: ${route.how}`);
-  else {
-    const { match, target, upstreamPath } = route;
-    lines.push(`path       ${target.path}${target.query}  (host ${target.host})`);
-    lines.push(`route      ${match.route.name}: ${match.why}`);
-    for (const { route: other, matches, note } of match.considered)
-      lines.push(`             ${matches ? '+' : '-'} ${other.name}: ${note}`);
-    lines.push(`upstream   ${match.route.upstream.servers.map(({ origin }) => origin).join(', ')}${upstreamPath}`);
+async function withPassword(question: Question, { terminal, values }: Invocation): Promise<Question> {
+  if (values.password !== true) return question;
+  return { ...question, password: new Secret(await readPassword(terminal, `Password of ${question.user}: `)) };
+}
+
+/** What the store holds of sessions and lock-outs; empty, with the reason, where that cannot be seen from here. */
+async function readStore({ session }: Document): Promise<{ store: Store; unknown?: string }> {
+  try {
+    const store = await copyStore(session.store, explainedEntries, systemClock);
+    if (store) return { store };
+    return { store: new MemoryStore(systemClock), unknown: 'they are in the memory of the gateway that runs' };
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    return { store: new MemoryStore(systemClock), unknown: error.message };
   }
-  lines.push(...describeUser(user));
-  lines.push(`decision   ${describeDecision({ route, user, ...(decision && { decision }) })}`);
-  for (const [name, value] of headers ?? [])
-    lines.push(`header     ${name}: ${typeof value === 'string' ? value : value.join(', ')}`);
-  if (audience !== undefined)
-    lines.push(`header     ${assertionHeader}: a token for ${audience}, signed as a request goes`);
-  return lines;
-}
-
-function describeUser({ steps, outcome, principal, roles }: UserExplanation): string[] {
-  const asked = steps.map(
-    ({ provider, outcome: said, reason, milliseconds }) =>
-      `login      ${provider}: ${said}${reason ? ` (${reason})` : ''} in ${milliseconds} ms`,
-  );
-  const why = 'reason' in outcome ? ` (${outcome.reason})` : '';
-  if (!principal) return [...asked, `user       nobody: ${outcome.kind}${why}`];
-  const attributes = Object.entries(principal.attributes).map(
-    ([name, values]) => `             ${name}: ${values.join(', ')}`,
-  );
-  const given = roles.map(({ role, given: has, why }) => `role       ${has ? '+' : '-'} ${role}: ${why}`);
-  return [...asked, `user       ${principal.subject} of ${principal.provider}`, ...attributes, ...given];
-}
-
-function describeDecision({ route, user, decision }: Explanation): string {
-  if (route.kind === 'refused') return `refused with ${route.error.status}`;
-  if (route.kind === 'answered') return 'answered by the gateway';
-  if (!decision) return user.outcome.kind === 'unavailable' ? '503: nobody could be asked' : '401: nobody is signed in';
-  const words = { permit: 'permit', deny: '403', 'step-up': 'a fresh login is asked for' }[decision.kind];
-  return 'reason' in decision ? `${words}: ${decision.reason}` : words;
 }

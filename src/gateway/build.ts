@@ -2,7 +2,7 @@
 import { networks } from '../config/values.ts';
 import type { Route } from '../core/route.ts';
 import type { RequestAuthenticator } from '../login/authenticate-request.ts';
-import { buildLogin } from '../login/build.ts';
+import { buildLogin, type Login } from '../login/build.ts';
 import type { Providers } from '../login/providers.ts';
 import { buildPortal, type PortalOptions } from '../portal/build.ts';
 import type { Portal } from '../portal/portal.ts';
@@ -32,6 +32,7 @@ import { UnderWay } from './under-way.ts';
 /** A gateway of one configuration. A reload builds another over the same services. */
 export interface Gateway extends Carrier {
   readonly document: Document;
+  readonly login: Login;
   readonly providers: Providers;
   readonly sessions: Sessions;
   readonly pipeline: Pipeline;
@@ -77,7 +78,7 @@ export async function buildGateway(
   metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });
   providers.putInPlace();
   return {
-    ...{ document, providers, sessions, ...deciding, ...carrier },
+    ...{ document, login, providers, sessions, ...deciding, ...carrier },
     hold: (work) => underWay.add(work),
     close: async () => {
       await watch.close();

@@ -1,26 +1,28 @@
 /**
- * What would happen to a request, told step by step: the same functions as the pipeline, on a user that a directory names
- * instead of a session. It changes nothing and asks no upstream.
+ * What would happen to a user's request: the pipeline's own decision, on an identity that is given instead of proved. It works on
+ * a copy of what the store holds, changes nothing and asks no upstream.
  */
-import { defaultTenant } from '../core/account.ts';
-import { GatewayError } from '../core/errors.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Outcome, ProviderStep } from '../core/outcome.ts';
-import { type Assertion, canonicalUsername, type Principal } from '../core/principal.ts';
-import type { Attempt } from '../core/provider.ts';
+import { canonicalUsername, type Principal } from '../core/principal.ts';
 import { HeaderLines } from '../core/request-head.ts';
 import type { Secret } from '../core/secret.ts';
-import type { CanonicalTarget, Decision } from '../core/verdict.ts';
-import type { Providers } from '../login/providers.ts';
-import { refusalOf } from '../login/sign-in.ts';
-import { decide } from '../policy/decide.ts';
-import { compileRoles, explainRoles, type RoleExplanation } from '../policy/roles.ts';
-import { type ChainResult, lookUpOne, runChain } from '../providers/chain.ts';
-import { isNeverForwarded } from '../proxy/forward.ts';
-import type { HeaderComposer } from '../proxy/headers.ts';
-import { compileLocations, type LocationMatch, upstreamTarget } from '../routing/locations.ts';
-import { admits, canonicalTarget } from '../routing/target.ts';
+import type { Session } from '../core/session.ts';
+import type { Store } from '../core/store.ts';
+import type { Client, GatewayRequest } from '../core/verdict.ts';
+import type { Identity } from '../login/authenticate-request.ts';
+import { explainRoles, type RoleExplanation } from '../policy/roles.ts';
+import { type ChainLink, type ChainResult, lookUpOne } from '../providers/chain.ts';
+import { Connections } from '../proxy/connections.ts';
+import { Breakers } from '../remote/breakers.ts';
+import { begun, type Vouched } from '../sessions/stored-session.ts';
+import { createAudit } from '../telemetry/audit.ts';
+import { createLog } from '../telemetry/log.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import type { Lock } from '../users/lockout.ts';
+import { buildGateway, type Gateway } from './build.ts';
+import type { Decided } from './decided.ts';
 import type { Document } from './document.ts';
-import { audienceOf, isPortal } from './pipeline.ts';
 
 /** A request to explain. */
 export interface Question {
@@ -28,144 +30,155 @@ export interface Question {
   /** A path, or an address with a host. */
   readonly url: string;
   readonly method: string;
+  /** Where the user is; without it nothing that depends on an address is known. */
+  readonly address?: string;
   /** With a password the chain is run for real; without one the directories are asked for the user's entry. */
   readonly password?: Secret;
 }
 
-/** Where the request would go. */
-export type RouteExplanation =
-  | {
-      readonly kind: 'matched';
-      readonly target: CanonicalTarget;
-      readonly match: LocationMatch;
-      readonly upstreamPath: string;
-    }
-  | { readonly kind: 'refused'; readonly error: GatewayError }
-  /** By the gateway itself, without any upstream. */
-  | { readonly kind: 'answered'; readonly how: string };
-
-/** Who the user would be. */
-export interface UserExplanation {
+/** Who the user would be after a login at this moment. */
+export interface LoginExplanation {
   readonly steps: readonly ProviderStep[];
+  /** Providers of the chain that nobody can ask about a name. */
+  readonly silent: readonly { readonly provider: string; readonly type: string }[];
   readonly outcome: Outcome;
   readonly principal?: Principal;
   readonly roles: readonly RoleExplanation[];
+  /** What keeps the user from signing in for a while, whatever the password. */
+  readonly locks: readonly Lock[];
+  readonly decided: Decided;
 }
 
 /** All of it. */
 export interface Explanation {
-  readonly route: RouteExplanation;
-  readonly user: UserExplanation;
-  readonly decision?: Decision;
-  readonly headers?: ReadonlyMap<string, string | readonly string[]>;
-  /** Whom the assertion beside the headers would be for; it is signed only when a request goes. */
-  readonly audience?: string;
+  readonly login: LoginExplanation;
+  /** What becomes of the request with each of the user's live sessions, the one seen last first. */
+  readonly sessions: readonly { readonly session: Session; readonly decided: Decided }[];
+  /** What becomes of the request: with the session seen last, else after a login. A password asks for a login. */
+  readonly decided: Decided;
 }
 
-/** Works out what would happen. */
-export async function explainRequest(
-  question: Question,
-  {
-    document,
-    providers,
-    composer,
-    routes,
-  }: {
-    document: Document;
-    providers: Providers;
-    composer: HeaderComposer;
-    routes: Parameters<typeof compileLocations>[0];
-  },
-): Promise<Explanation> {
-  const route = explainRoute(question, document, routes);
-  const user = await explainUser(question, document, providers);
-  if (route.kind !== 'matched') return { route, user };
-  const { access } = route.match.route;
-  if (access === 'deny') return { route, user, decision: { kind: 'deny', reason: 'location-closed' } };
-  const { principal } = user;
-  if (access !== 'public' && !principal) return { route, user };
-  const decision: Decision =
-    access === 'public' || !principal
-      ? { kind: 'permit' }
-      : decide(principal, route.match.route, undefined, Date.now());
-  if (decision.kind !== 'permit') return { route, user, decision };
-  if (isNeverForwarded(question.method)) {
-    const error = new GatewayError('METHOD_NOT_ALLOWED', `${question.method} is never forwarded`);
-    return { route: { kind: 'refused', error }, user };
+/** The kinds of entries that an explanation looks at. */
+export const explainedEntries = ['session:', 'session-user:', 'lockout-'] as const;
+
+/** Explains requests to the gateway of one configuration. */
+export class Explainer {
+  readonly #document: Document;
+  readonly #gateway: Gateway;
+  readonly #clock: Clock;
+
+  private constructor(document: Document, gateway: Gateway, clock: Clock) {
+    this.#document = document;
+    this.#gateway = gateway;
+    this.#clock = clock;
   }
-  const known = access === 'public' ? undefined : principal;
-  const headers = composer.compose(route.match.route, {
-    headers: new HeaderLines(['Host', document.server.publicUrl.host]),
-    client: { address: '127.0.0.1', scheme: document.server.publicUrl.protocol === 'https:' ? 'https' : 'http' },
-    peer: '127.0.0.1',
-    requestId: 'explain',
-    upgrade: false,
-    ...(known && { principal: known }),
-  });
-  return { route, user, decision, headers, ...(known && { audience: audienceOf(route.match.route) }) };
+
+  /** Builds the gateway as a start would, on a store that is written to and thrown away. */
+  static async open(document: Document, store: Store, clock: Clock): Promise<Explainer> {
+    const log = createLog({ level: 'error', destination: { write: () => true } });
+    const metrics = createMetrics({ processMetrics: false });
+    const audit = createAudit({ to: 'off', clock, log });
+    const life = { connections: new Connections({ log }), breakers: new Breakers() };
+    const services = { clock, log, store, metrics, audit, ...life };
+    return new Explainer(document, await buildGateway(document, services), clock);
+  }
+
+  async explain(question: Question): Promise<Explanation> {
+    const login = await this.#login(question);
+    const sessions: { session: Session; decided: Decided }[] = [];
+    const { authenticator } = this.#gateway;
+    for await (const session of this.#gateway.sessions.list({ user: canonicalUsername(question.user) }))
+      sessions.push({ session, decided: await this.#decide(question, authenticator.identityOf(session)) });
+    sessions.sort((a, b) => b.session.lastSeenAt - a.session.lastSeenAt);
+    const [latest] = question.password ? [] : sessions;
+    return { login, sessions, decided: latest?.decided ?? login.decided };
+  }
+
+  close(): Promise<void> {
+    return this.#gateway.close();
+  }
+
+  async #login(question: Question): Promise<LoginExplanation> {
+    const { providers, lockout } = this.#gateway.login;
+    const locks = await lockout.locks(canonicalUsername(question.user), question.address);
+    const result = await this.#ask(question, locks.length > 0);
+    const { outcome, provider } = result;
+    const silent = providers.chain
+      .filter(({ provider: { lookUp } }) => !lookUp)
+      .map(({ name }) => ({ provider: name, type: this.#document.providers[name]?.type ?? '' }));
+    const known = { steps: result.steps, silent, locks };
+    if (outcome.kind !== 'authenticated' || !provider)
+      return { ...known, outcome, roles: [], decided: await this.#decide(question, nobody(outcome, locks)) };
+    const { signIn } = this.#gateway.login;
+    const vouched = signIn.vouched(outcome, provider);
+    const refused = await signIn.refuse(outcome, provider, AbortSignal.timeout(this.#document.login.total));
+    if (refused)
+      return { ...known, outcome: refused, roles: [], decided: await this.#decide(question, nobody(refused, locks)) };
+    const principal = signIn.principal(vouched);
+    const identity: Identity =
+      locks.length > 0
+        ? nobody(outcome, locks)
+        : { kind: 'somebody', principal, session: this.#sessionOf(vouched, question), reply: {} };
+    return {
+      ...known,
+      outcome,
+      principal,
+      roles: explainRoles(this.#document.roles, outcome.assertion, provider),
+      decided: await this.#decide(question, identity),
+    };
+  }
+
+  /** The chain with a password, as the form asks it, unless the form would ask nobody; else the directories, by the name. */
+  #ask(question: Question, isLocked: boolean): Promise<Answer> {
+    const { user, password } = question;
+    const { signIn, providers } = this.#gateway.login;
+    if (!password || isLocked) return lookUpAlong(user, providers.chain);
+    const request = { method: 'POST', headers: new HeaderLines([]), signal: AbortSignal.timeout(60_000) };
+    const attempt = signIn.attempt('credentials', request, this.#clientOf(question), '/_gate/login');
+    return signIn.run({ ...attempt, credentials: { username: user, password } });
+  }
+
+  async #decide(question: Question, identity: Identity): Promise<Decided> {
+    return this.#gateway.pipeline.decide(this.#requestOf(question), identity);
+  }
+
+  #requestOf(question: Question): GatewayRequest {
+    const { publicUrl } = this.#document.server;
+    const address = /^https?:\/\/(?<host>[^/]+)(?<path>\/.*)?$/is.exec(question.url)?.groups;
+    return {
+      id: 'explain',
+      method: question.method,
+      target: address ? (address.path ?? '/') : question.url,
+      headers: new HeaderLines(['Host', address?.host ?? publicUrl.host]),
+      peer: this.#clientOf(question).address,
+      encrypted: publicUrl.protocol === 'https:',
+      upgrade: false,
+      signal: new AbortController().signal,
+    };
+  }
+
+  #clientOf({ address = '127.0.0.1' }: Question): Client {
+    const scheme = this.#document.server.publicUrl.protocol === 'https:' ? 'https' : 'http';
+    return { address, scheme, userAgent: 'gatehouse explain' };
+  }
+
+  /** The session that a login would begin. */
+  #sessionOf(vouched: Vouched, question: Question): Session {
+    const { lifetime } = this.#document.session;
+    return { id: 'explain', ...begun(vouched, this.#clientOf(question), this.#clock.now(), lifetime) };
+  }
 }
 
-function explainRoute(
-  { url }: Question,
-  { server }: Document,
-  routes: Parameters<typeof compileLocations>[0],
-): RouteExplanation {
-  const refused = (code: 'BAD_REQUEST' | 'NOT_FOUND', detail: string): RouteExplanation => ({
-    kind: 'refused',
-    error: new GatewayError(code, detail),
-  });
-  const address = /^https?:\/\/(?<host>[^/]+)(?<path>\/.*)?$/i.exec(url)?.groups;
-  const reading = canonicalTarget({
-    target: address ? (address.path ?? '/') : url,
-    headers: new HeaderLines(['Host', address?.host ?? server.publicUrl.host]),
-  });
-  if (reading.kind === 'refused') return refused('BAD_REQUEST', reading.detail);
-  const { target } = reading;
-  if (isPortal(target)) return { kind: 'answered', how: "one of the gateway's own addresses" };
-  const locations = compileLocations(routes);
-  const slash = locations.closingSlash(target.host, target.path);
-  if (slash !== undefined) return { kind: 'answered', how: `sent on to ${slash}${target.query}, as nginx does` };
-  const match = locations.match(target.host, target.path);
-  if (!match) return refused('NOT_FOUND', 'no location matches');
-  const admitted = admits(match.route, target);
-  if (admitted) return refused('BAD_REQUEST', admitted.detail);
-  const upstream = upstreamTarget(match.route, target);
-  if (upstream.kind === 'refused') return refused('BAD_REQUEST', upstream.detail);
-  return { kind: 'matched', target, match, upstreamPath: upstream.path };
-}
+type Answer = Pick<ChainResult, 'outcome' | 'steps'> & { readonly provider?: string | undefined };
 
-async function explainUser(question: Question, document: Document, providers: Providers): Promise<UserExplanation> {
-  const result = question.password
-    ? await runChain(providers.chain, attemptOf(question, document, question.password), {
-        totalTimeout: document.login.total,
-      })
-    : await lookUpAlong(question.user, providers);
-  const { outcome, provider, steps } = result;
-  if (outcome.kind !== 'authenticated' || !provider) return { steps, outcome, roles: [] };
-  const { assertion } = outcome;
-  const reserved = document.login.reservedUsers.map(canonicalUsername);
-  const refused = await refusalOf(assertion.subject, AbortSignal.timeout(document.login.total), {
-    isReserved: reserved.includes(canonicalUsername(assertion.subject)),
-    directory: providers.directoryOf(provider),
-  });
-  if (refused) return { steps, outcome: refused, roles: [] };
-  return {
-    steps,
-    outcome,
-    principal: principalOf(assertion, provider, document),
-    roles: explainRoles(document.roles, assertion, provider),
-  };
-}
-
-function principalOf(assertion: Assertion, provider: string, document: Document): Principal {
-  return { ...assertion, provider, tenant: defaultTenant, roles: compileRoles(document.roles)(assertion, provider) };
+function nobody(outcome: Outcome, locks: readonly Lock[]): Identity {
+  if (locks.length > 0) return { kind: 'nobody', offers: [], reason: 'too-many-failures' };
+  if (outcome.kind === 'unavailable') return outcome;
+  return { kind: 'nobody', offers: [], reason: 'reason' in outcome ? outcome.reason : 'login-required' };
 }
 
 /** Asks each provider of the chain for the user's entry, in order, until one has it. */
-async function lookUpAlong(
-  user: string,
-  { chain }: Providers,
-): Promise<Pick<ChainResult, 'outcome' | 'steps'> & { provider?: string }> {
+async function lookUpAlong(user: string, chain: readonly ChainLink[]): Promise<Answer> {
   const steps: ProviderStep[] = [];
   let unsettled: Outcome = { kind: 'unknown-user' };
   for (const link of chain) {
@@ -179,16 +192,4 @@ async function lookUpAlong(
     if (outcome.kind === 'unavailable') unsettled = outcome;
   }
   return { outcome: unsettled, steps };
-}
-
-function attemptOf({ user, url }: Question, { server }: Document, password: Secret): Attempt {
-  return {
-    stage: 'credentials',
-    url: URL.canParse(url, server.publicUrl.href) ? new URL(url, server.publicUrl) : server.publicUrl,
-    headers: new HeaderLines([]),
-    address: '127.0.0.1',
-    credentials: { username: user, password },
-    callbackUrl: new URL('/_gate/callback/', server.publicUrl),
-    signal: AbortSignal.timeout(60_000),
-  };
 }

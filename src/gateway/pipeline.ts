@@ -27,20 +27,17 @@ export function isPortal({ path }: Pick<CanonicalTarget, 'path'>): boolean {
   return path === '/_gate' || path.startsWith('/_gate/');
 }
 
-/** Says who sends a request; `touch` counts it as activity of a session. */
-export type Identifier = Pick<RequestAuthenticator, 'identify' | 'touch'>;
-
 /** What the pipeline works with. */
 export interface PipelineParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly isTrusted: (address: string) => boolean;
   readonly locations: Locations;
-  readonly authenticator: Identifier;
+  readonly authenticator: RequestAuthenticator;
   readonly publicUrl: URL;
   readonly headers: HeaderComposer;
-  readonly signer: Pick<AssertionSigner, 'sign'>;
-  readonly recorder: Pick<Recorder, 'request'>;
+  readonly signer: AssertionSigner;
+  readonly recorder: Recorder;
 }
 
 /** A request that a location takes. */
@@ -62,11 +59,14 @@ export class Pipeline {
     this.#parts = parts;
   }
 
-  /** The verdict, with the steps that led to it; a promise only where somebody has to be waited for. */
-  decide(request: GatewayRequest): MaybePromise<Decided> {
+  /**
+   * The verdict, with the steps that led to it; a promise only where somebody has to be waited for. An identity that is given
+   * is taken for whoever sends the request, and nobody is asked.
+   */
+  decide(request: GatewayRequest, given?: Identity): MaybePromise<Decided> {
     const trace: Trace = { request, startedAt: performance.now(), verdict: undecided };
     try {
-      const verdict = this.#read(trace);
+      const verdict = this.#read(trace, given);
       if (verdict instanceof Promise)
         return verdict.then(
           (reached) => conclude(trace, reached),
@@ -90,7 +90,7 @@ export class Pipeline {
   }
 
   /** Reads a request from the outside in: who sends it, what it is for, which location takes it, whether that admits it. */
-  #read(trace: Trace): MaybePromise<Verdict> {
+  #read(trace: Trace, given: Identity | undefined): MaybePromise<Verdict> {
     const { request } = trace;
     const { isTrusted, locations } = this.#parts;
     const reading = readClient(request, isTrusted);
@@ -112,7 +112,7 @@ export class Pipeline {
     const refused = refuseTarget(request, target, route);
     if (refused) return refused;
     const read = headers === request.headers ? request : { ...request, headers };
-    return this.#admit(trace, { request: read, client, target, route });
+    return this.#admit(trace, { request: read, client, target, route }, given);
   }
 
   /** The verdict where no location has a say: two readings of one path, our own addresses, a location without its slash. */
@@ -135,16 +135,16 @@ export class Pipeline {
     return slash === undefined ? undefined : { kind: 'redirect', target, location: `${target.path}/${target.query}` };
   }
 
-  #admit(trace: Trace, located: Located): MaybePromise<Verdict> {
+  #admit(trace: Trace, located: Located, given: Identity | undefined): MaybePromise<Verdict> {
     const { request, client, target, route } = located;
     const upgrade = this.#refuseUpgrade(request, route);
     if (upgrade) return upgrade;
     if (route.access === 'deny')
       return refuse('ACCESS_DENIED', 'location-closed', 'closed by configuration', { route });
     if (route.access === 'public') return this.#forward(located);
-    const identity = this.#parts.authenticator.identify(request, client, target, {
-      bearer: route.access.bearer === true,
-    });
+    if (given) return this.#judge(trace, located, given);
+    const bearer = route.access.bearer === true;
+    const identity = this.#parts.authenticator.identify(request, client, target, { bearer });
     return andThen(identity, (known) => this.#judge(trace, located, known));
   }
 

@@ -129,6 +129,13 @@ export class RequestAuthenticator {
     return found.kind === 'live' ? found.session : undefined;
   }
 
+  /** Who a request with a live session comes from, told without ending one whose provider has left the configuration. */
+  identityOf(session: Session): Identity {
+    return this.#providers.has(session.provider)
+      ? this.#somebody({ kind: 'live', session })
+      : { kind: 'nobody', offers: [], reason: 'provider-gone' };
+  }
+
   /** Whom a session or a proof speaks for, by the roles of this moment. */
   principal(vouched: Pick<Vouched, 'tenant' | 'assertion' | 'provider'>): Principal {
     return this.#signIn.principal(vouched);

@@ -208,7 +208,7 @@ export class SignIn {
 }
 
 /** Why a user whom a provider vouched for may not come in all the same. */
-export async function refusalOf(
+async function refusalOf(
   subject: string,
   signal: AbortSignal,
   rules: {

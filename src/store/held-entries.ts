@@ -9,7 +9,7 @@ import type { Log } from '../core/log.ts';
 import { prepareFile } from './open-database.ts';
 
 /** The file inside the store's folder. */
-const heldFile = 'gatehouse-held.db';
+export const heldFile = 'gatehouse-held.db';
 
 /** Room for some four thousand ends of sessions. */
 const rooms = 400;

@@ -1,0 +1,120 @@
+/** An explanation in lines for a terminal: a word for the kind of each, then what there is to say. */
+import { provedAt } from '../core/proof.ts';
+import type { Decided } from '../gateway/decided.ts';
+import type { Explanation, LoginExplanation } from '../gateway/explanation.ts';
+import { audienceOf } from '../gateway/pipeline.ts';
+import { assertionHeader } from '../proxy/templates.ts';
+
+/** The lines; `unknown` says why nothing is known of sessions and lock-outs, where that is so. */
+export function explanationLines(explanation: Explanation, unknown: string | undefined): string[] {
+  const { decided, login, sessions } = explanation;
+  const lines = [...routeLines(decided), ...loginLines(login)];
+  if (unknown !== undefined) lines.push(`session    sessions and lock-outs are not known: ${unknown}`);
+  else if (sessions.length === 0) lines.push('session    none is live');
+  for (const { session, decided: own } of sessions) {
+    const { id, provider, proofs, lastSeenAt, client } = session;
+    const times = `proved ${timeOf(provedAt(proofs))}, seen ${timeOf(lastSeenAt)}`;
+    lines.push(`session    ${id} of ${provider}, ${times}, from ${client.address}: ${decisionWords(own)}`);
+  }
+  lines.push(`decision   ${lastWord(explanation)}`);
+  if (decided !== login.decided) lines.push(`           by the session seen last; after a login: ${afterLogin(login)}`);
+  return [...lines, ...headerLines(decided)];
+}
+
+function routeLines({ verdict, match, target }: Decided): string[] {
+  if (!match || !target) {
+    if (verdict.kind === 'refuse') return [`route      refused with ${verdict.error.status}: ${verdict.error.message}`];
+    if (verdict.kind === 'redirect') return [`route      none: sent on to ${verdict.location}, as nginx does`];
+    return ["route      none: one of the gateway's own addresses"];
+  }
+  const { servers } = match.route.upstream;
+  const path = verdict.kind === 'forward' ? verdict.forward.upstreamPath : '';
+  return [
+    `path       ${target.path}${target.query}  (host ${target.host})`,
+    `route      ${match.route.name}: ${match.why}`,
+    ...match.considered.map(({ route, matches, note }) => `             ${matches ? '+' : '-'} ${route.name}: ${note}`),
+    `upstream   ${servers.map(({ origin }) => origin).join(', ')}${path}`,
+  ];
+}
+
+function loginLines({ steps, silent, outcome, principal, roles, locks }: LoginExplanation): string[] {
+  const asked = [
+    ...steps.map(
+      ({ provider, outcome: said, reason, milliseconds }) =>
+        `login      ${provider}: ${said}${reason ? ` (${reason})` : ''} in ${milliseconds} ms`,
+    ),
+    ...silent.map(
+      ({ provider, type }) => `login      ${provider}: cannot be asked about a name (${type}): ${whySilent(type)}`,
+    ),
+  ];
+  const locked = locks.map(
+    ({ of, retryAfter }) =>
+      `lock       the ${of === 'user' ? 'name' : 'address'} is locked for ${seconds(retryAfter)}: each login is answered with 429`,
+  );
+  const why = 'reason' in outcome ? ` (${outcome.reason})` : '';
+  if (!principal) return [...asked, `user       nobody: ${outcome.kind}${why}`, ...locked];
+  const attributes = Object.entries(principal.attributes).map(
+    ([name, values]) => `             ${name}: ${values.join(', ')}`,
+  );
+  const given = roles.map(({ role, given: has, why: reason }) => `role       ${has ? '+' : '-'} ${role}: ${reason}`);
+  return [...asked, `user       ${principal.subject} of ${principal.provider}`, ...attributes, ...given, ...locked];
+}
+
+function whySilent(type: string): string {
+  if (type === 'kerberos') return 'it knows whoever brings a ticket';
+  if (type === 'oidc' || type === 'cas') return 'it tells who somebody is when their browser has signed in there';
+  return 'it looks no users up';
+}
+
+function lastWord({ decided, login }: Explanation): string {
+  return decided === login.decided ? afterLogin(login) : decisionWords(decided);
+}
+
+/** What becomes of a request after a login; where nobody is known that may be for want of somebody to ask. */
+function afterLogin({ decided, silent, outcome, locks }: LoginExplanation): string {
+  const [lock] = locks;
+  const { verdict } = decided;
+  if (verdict.kind !== 'authenticate') return decisionWords(decided);
+  if (lock) return `429: too-many-failures, for ${seconds(lock.retryAfter)}`;
+  if (outcome.kind === 'unknown-user' && silent.length > 0)
+    return `not known: ${silent.map(({ provider }) => provider).join(', ')} may know the user, and cannot be asked`;
+  return decisionWords(decided);
+}
+
+function decisionWords({ verdict, decision, identity }: Decided): string {
+  switch (verdict.kind) {
+    case 'forward':
+      return 'permit';
+    case 'portal':
+    case 'redirect':
+      return 'answered by the gateway';
+    case 'authenticate':
+      return '401: nobody is signed in';
+    case 'step-up':
+      return `a fresh login is asked for: ${verdict.reason}`;
+    case 'refuse':
+      if (identity?.kind === 'unavailable') return '503: nobody could be asked';
+      if (decision || verdict.reason === 'location-closed') return `${verdict.error.status}: ${verdict.reason}`;
+      return `refused with ${verdict.error.status}`;
+    default:
+      return verdict satisfies never;
+  }
+}
+
+function headerLines({ verdict }: Decided): string[] {
+  if (verdict.kind !== 'forward') return [];
+  const { headers, route, principal } = verdict.forward;
+  const lines = [...headers]
+    .filter(([name]) => name !== assertionHeader)
+    .map(([name, value]) => `header     ${name}: ${typeof value === 'string' ? value : value.join(', ')}`);
+  const assertion = `header     ${assertionHeader}: a token for ${audienceOf(route)}, signed as a request goes`;
+  return principal ? [...lines, assertion] : lines;
+}
+
+function seconds(milliseconds: number): string {
+  return `${Math.ceil(milliseconds / 1000)} s`;
+}
+
+function timeOf(moment: number): string {
+  return new Date(moment).toISOString();
+}
