@@ -39,6 +39,11 @@ export interface Gateway extends Carrier {
   readonly authenticator: RequestAuthenticator;
   readonly portal: Portal;
   readonly decliner: Decliner;
+  /**
+   * Shows this gateway, and no other, in what belongs to the site: metrics and breakers. Call it when it is the one that
+   * answers; one that never is leaves no trace.
+   */
+  putInPlace(): void;
   /** Lets `close` wait for work that something else carries. */
   hold(work: Promise<void>): void;
   /** Ends what only this configuration needed: pools, directory connections, timers. Requests under way finish first. */
@@ -72,13 +77,14 @@ export async function buildGateway(
   const { carrier, agents } = buildCarriers({ ...deciding, document, routes, isTrusted, underWay }, services);
   const access = new StandingAccess({ locations, authenticator });
   const watch = new SessionWatch({ sessions, recorder, access, authenticator, ...services });
-  // Last, because a gateway that could not be built must leave no trace in what the one before it shows.
-  metrics.countSessionsBy(() => sessions.count());
-  metrics.readUpstreamsBy(() => agents.health());
-  metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });
-  providers.putInPlace();
   return {
     ...{ document, login, providers, sessions, ...deciding, ...carrier },
+    putInPlace: () => {
+      metrics.countSessionsBy(() => sessions.count());
+      metrics.readUpstreamsBy(() => agents.health());
+      metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });
+      providers.putInPlace();
+    },
     hold: (work) => underWay.add(work),
     close: async () => {
       await watch.close();

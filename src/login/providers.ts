@@ -29,7 +29,7 @@ export interface Providers {
   directoryOf(provider: string): ((username: string, signal: AbortSignal) => Promise<Outcome>) | undefined;
   /** Where the browser goes to sign out of the identity provider too. */
   logoutAddress(session: Session, returnTo: URL): Promise<URL | undefined>;
-  /** Shows how the breakers stand, and forgets those of other configurations; call it when all else has been built. */
+  /** Shows how the breakers stand, and forgets those of other configurations; call it when this one answers. */
   putInPlace(): void;
   close(): Promise<void>;
 }

@@ -5,7 +5,11 @@ import { describeTlsError } from '../tls/describe-error.ts';
 import { DeadlineError, isAbort } from './deadline.ts';
 
 const known: Readonly<Record<string, readonly [reason: Reason, what: string, hint: string]>> = {
-  ENOTFOUND: ['unreachable', 'the name is not known to DNS', 'check the host of the address'],
+  ENOTFOUND: [
+    'unreachable',
+    'the name is not known to DNS',
+    'check the host of the address, and the resolver of this machine',
+  ],
   EAI_AGAIN: ['unreachable', 'DNS does not answer', 'check the resolver of this machine'],
   ECONNREFUSED: [
     'unreachable',

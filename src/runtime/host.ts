@@ -69,6 +69,7 @@ export class Host<D extends Document, F extends Front<D>> {
     try {
       gateway = await buildGateway(document, services, options.locations);
       front = await options.open(gateway, services);
+      gateway.putInPlace();
       const host = new Host(options, services, gateway, front);
       const admin = options.admin(document);
       if (admin) host.#admin = await startAdmin(admin, host.#adminParts());
@@ -124,11 +125,12 @@ export class Host<D extends Document, F extends Front<D>> {
       next = await buildGateway(document, this.#services, locations);
       await before.sessions.flush();
       putInPlace(next);
+      next.putInPlace();
       this.#document = document;
       this.#gateway = next;
     } catch (error) {
       await next?.close();
-      return reportFailedReload(this.#services, by, this.#document, error);
+      return reportFailedReload(this.#services, by, error);
     }
     this.#services.log.setLevel(next.document.log.level);
     this.#services.audit.reopen();

@@ -4,7 +4,6 @@ import type { ReloadAnswer } from '../admin/app.ts';
 import { OperatorError } from '../core/errors.ts';
 import type { Document } from '../gateway/document.ts';
 import type { Services } from '../gateway/services.ts';
-import { routeName } from '../routing/options.ts';
 
 /** A configuration, and whether it has an operator's listener: an application's may have none. */
 interface Candidate {
@@ -56,14 +55,8 @@ export function reportReload({ log, audit }: Services, by: Actor, started: Docum
   return { kind: 'reloaded', nextStart };
 }
 
-/** Says that a configuration is not in place, and takes what its building has shown in the metrics back. */
-export function reportFailedReload(
-  { log, audit, metrics }: Services,
-  by: Actor,
-  inForce: Document,
-  error: unknown,
-): ReloadAnswer {
-  metrics.retain({ routes: inForce.routes.map(routeName), providers: Object.keys(inForce.providers) });
+/** Says that a configuration is not in place. */
+export function reportFailedReload({ log, audit }: Services, by: Actor, error: unknown): ReloadAnswer {
   const message = error instanceof Error ? error.message : String(error);
   audit.record({ event: 'reload', outcome: 'failed', detail: message, ...by });
   log.error({ error }, 'the configuration was not reloaded; the one before goes on');

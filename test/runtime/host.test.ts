@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Gateway } from '../../src/gateway/build.ts';
 import { type Document, documentSchema } from '../../src/gateway/document.ts';
+import type { Services } from '../../src/gateway/services.ts';
 import { SessionWatch } from '../../src/gateway/session-watch.ts';
 import { type Front, Host } from '../../src/runtime/host.ts';
 
@@ -37,15 +38,19 @@ function silentFront(gateway: Gateway) {
 
 async function start(t: TestContext, read: () => Document) {
   const lines: string[] = [];
+  let shared: Services | undefined;
   const host = await Host.start({
     document: documentOf(),
     read,
     admin: () => undefined,
-    open: async (gateway) => silentFront(gateway),
+    open: async (gateway, services) => {
+      shared = services;
+      return silentFront(gateway);
+    },
     output: { write: (line) => lines.push(line) },
   });
   t.after(() => host.stop());
-  return { host, lines };
+  return { host, lines, services: shared! };
 }
 
 test('host: a start that the front stops leaves nothing open', async (t) => {
@@ -64,14 +69,17 @@ test('host: a start that the front stops leaves nothing open', async (t) => {
 });
 
 test('host: a gateway that was built for a reload which fails after it is closed, and the one before goes on', async (t) => {
-  const { host, lines } = await start(t, () => documentOf());
+  const { host, lines, services } = await start(t, () => documentOf());
+  const shown = t.mock.method(services.metrics, 'countSessionsBy');
   const before = host.gateway;
   t.mock.method(before.sessions, 'flush', () => Promise.reject(new Error('the disk is full')), { times: 1 });
   const closed = t.mock.method(SessionWatch.prototype, 'close');
   const result = await host.reload({ actor: 'signal' });
   assert.deepEqual(result, { kind: 'failed', message: 'the disk is full' });
   assert.deepEqual([host.gateway, host.front.present], [before, before]);
-  assert.equal(closed.mock.callCount(), 1);
+  assert.deepEqual([closed.mock.callCount(), shown.mock.callCount()], [1, 0], 'and it has shown itself nowhere');
+  assert.equal((await host.reload({ actor: 'signal' })).kind, 'reloaded');
+  assert.equal(shown.mock.callCount(), 1);
   assert.ok(lines.some((line) => line.includes('"reload"') && line.includes('"failed"') && line.includes('"signal"')));
 });
 
