@@ -80,9 +80,6 @@ export type Verdict =
       readonly target: CanonicalTarget;
       readonly offers: readonly Offer[];
       readonly reason: Reason;
-      readonly session?: Session;
-      /** Why the ambient proof did not do, when there was one. */
-      readonly failed?: GatewayError;
     }
   | {
       readonly kind: 'step-up';

@@ -8,16 +8,17 @@ import { createServer as createHttpsServer, type Server as HttpsServer } from 'n
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { plainAnswer } from '../core/answer.ts';
 import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Certificates } from '../tls/certificates.ts';
 import { tlsPolicy } from '../tls/server-certificate.ts';
-import { closeSocket } from './close-socket.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 import { noteExpectation } from './expect-continue.ts';
 import { headOf } from './head-of.ts';
 import { Http2Sessions } from './http2/sessions.ts';
 import { guardConnections, type Serve, type Upgrade } from './pipelining.ts';
+import { writeToSocket } from './write-answer.ts';
 
 /** The limits of the listeners; times in milliseconds, sizes in bytes. */
 export interface ServerLimits {
@@ -191,9 +192,11 @@ function prepare(server: Server | HttpsServer, { log, ...takers }: ListenerParts
     crowd.serve(request.socket);
     upgrade(request, socket, head);
   });
-  server.on('connect', (_request, socket) =>
-    closeSocket(socket, 'HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'),
-  );
+  // A CONNECT has its socket to itself, as an upgrade has, and the same answers.
+  server.on('connect', (request, socket, head) => {
+    crowd.serve(request.socket);
+    upgrade(request, socket, head);
+  });
   server.on('clientError', (error, socket) => refuse(log, error, socket));
   // One that cannot listen is reported by `listen`; one that fails later must not take the process with it.
   server.once('listening', () => {
@@ -204,15 +207,11 @@ function prepare(server: Server | HttpsServer, { log, ...takers }: ListenerParts
 /** What cannot be parsed is answered once and cut: nothing after it on that connection can be trusted. */
 function refuse(log: Log, error: Error & { code?: string }, duplex: Duplex): void {
   const socket = duplex as Socket;
-  const status =
-    {
-      HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-      ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
-    }[error.code ?? ''] ?? '400 Bad Request';
+  const status = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[error.code ?? ''] ?? 400;
   if (error.code !== 'ECONNRESET')
     log.info({ code: error.code, address: socket.remoteAddress, status }, 'a client sent what is no valid request');
   if (!socket.writable || socket.bytesWritten > 0) return void socket.destroy();
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  writeToSocket(socket, plainAnswer(status));
 }
 
 async function listen(server: Server | HttpsServer, address: URL, standardPort: number): Promise<void> {

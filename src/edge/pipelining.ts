@@ -4,8 +4,10 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { plainAnswer } from '../core/answer.ts';
 import type { Log } from '../core/log.ts';
 import { headOf } from './head-of.ts';
+import { writeAnswer } from './write-answer.ts';
 
 /** Takes requests of a listener. */
 export type Serve = (request: IncomingMessage, response: ServerResponse) => void;
@@ -46,7 +48,7 @@ export function guardConnections(
         'a client sent what is no valid request',
       );
       if (fault === undefined) socket.destroy();
-      else response.writeHead(400, { connection: 'close', 'content-length': 0 }).end();
+      else writeAnswer(request, response.setHeader('connection', 'close'), plainAnswer(400));
     },
     upgrade: (request, socket, head) => {
       // Its answer is written to the socket itself, before any that is still to come: that one would follow among its frames.

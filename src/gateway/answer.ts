@@ -1,164 +1,177 @@
 /**
- * Answers requests that are not forwarded: to the login page, to its confirmation, elsewhere, or a refusal, as a page to
- * people and as JSON to programs. The same for requests to the gateway and for those that a front proxy asks about.
+ * What answers a request that is not forwarded, as data: to the login page, to its confirmation, elsewhere, or a refusal, as a
+ * page to people and as JSON to programs. The same over every connection, and for what a front proxy asks about.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { type Answer, type AnswerHeaders, jsonAnswer, permanentRedirect, redirectAnswer } from '../core/answer.ts';
 import type { Clock } from '../core/clock.ts';
+import { GatewayError } from '../core/errors.ts';
 import type { Offer } from '../core/outcome.ts';
 import { isOutage, type Reason } from '../core/reason.ts';
-import type { CanonicalTarget, Verdict } from '../core/verdict.ts';
-import { headOf } from '../edge/head-of.ts';
+import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/verdict.ts';
 import { type Question, withoutRepeatedNegotiate } from '../login/negotiate-cookie.ts';
 import type { Notice } from '../pages/fields.ts';
 import type { PageSender } from '../portal/page-sender.ts';
 import type { Portal } from '../portal/portal.ts';
 import type { SavedPosts } from '../portal/post-replay.ts';
-import { isNavigation, type ReplyHeaders, redirect, redirectPermanently, sendJson } from '../portal/send-page.ts';
-import type { RequestResult } from '../telemetry/recorder.ts';
-import type { Decided } from './decided.ts';
 
 /** A verdict that forwards nothing. */
 export type Declined = Exclude<Verdict, { readonly kind: 'forward' | 'portal' }>;
 
-/** What declining works with. */
-export interface DeclineParts {
+/** Who asks, and how: what an answer follows from beside the verdict. */
+export interface Asking {
+  readonly request: Pick<GatewayRequest, 'id' | 'method' | 'target' | 'headers' | 'upgrade' | 'signal' | 'peer'>;
+  /** Absent when the request could not be read that far. */
+  readonly client?: Client | undefined;
+  /** Whether a person sees the answer, so that it is a page or leads to one. */
+  readonly isPage: boolean;
+  /**
+   * Stands before redirects: nothing where the browser asked us, the public origin where a front proxy did, since some resolve
+   * what is relative against the address that they asked.
+   */
+  readonly origin?: string;
+  /** Where a form that was sent can still be read from. */
+  readonly form?: IncomingMessage | undefined;
+}
+
+/** An answer, or what has to be done first: the login page asks the chain for its ways, and a form is read and kept. */
+export type Answering =
+  | { readonly kind: 'answer'; readonly answer: Answer }
+  | {
+      readonly kind: 'login-page';
+      readonly challenge: AnswerHeaders;
+      readonly returnTo: string;
+      readonly notice?: Notice;
+    }
+  | { readonly kind: 'keep-form' };
+
+/** What an answer is made with. */
+export interface AnswerParts {
+  readonly pages: Pick<PageSender, 'page' | 'error'>;
+  readonly publicUrl: URL;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+type Authenticate = Extract<Verdict, { kind: 'authenticate' }>;
+type StepUp = Extract<Verdict, { kind: 'step-up' }>;
+
+/** The answer to a request that is not forwarded. Pure. */
+export function answerFor(asking: Asking, verdict: Declined, parts: AnswerParts): Answering {
+  const { request } = asking;
+  switch (verdict.kind) {
+    case 'authenticate':
+      return authenticate(asking, verdict, parts);
+    case 'redirect':
+      return request.upgrade
+        ? { kind: 'answer', answer: parts.pages.error(asking, { requestId: request.id, ...inexact() }) }
+        : { kind: 'answer', answer: permanentRedirect(request.method, originOf(asking) + verdict.location) };
+    case 'step-up':
+      return { kind: 'answer', answer: stepUp(asking, verdict) };
+    case 'refuse':
+      return { kind: 'answer', answer: parts.pages.error(asking, { requestId: request.id, ...verdict }) };
+    default:
+      return verdict satisfies never;
+  }
+}
+
+/** What answering takes beside the request. */
+export interface AnswersParts extends Omit<AnswerParts, 'now'> {
   readonly portal: Portal;
   readonly posts: SavedPosts;
-  readonly pages: PageSender;
-  readonly publicUrl: URL;
   readonly clock: Clock;
 }
 
-/** Answers requests that are not forwarded. */
-export class Decliner {
-  readonly #parts: DeclineParts;
+/** Makes the answers that take more than the request, too; to write them is the carriers' affair. */
+export class Answers {
+  readonly #parts: AnswersParts;
 
-  constructor(parts: DeclineParts) {
+  constructor(parts: AnswersParts) {
     this.#parts = parts;
   }
 
-  /**
-   * Answers one request. `origin` stands before redirects: empty where the browser asked us, the public one where a front
-   * proxy did, since some resolve what is relative against the address that they asked.
-   */
-  async answer(
-    decided: Decided,
-    verdict: Declined,
-    request: IncomingMessage,
-    response: ServerResponse,
-    origin = '',
-  ): Promise<RequestResult> {
-    switch (verdict.kind) {
-      case 'authenticate':
-        return this.#authenticate(decided, verdict, request, response, origin);
-      case 'redirect':
-        redirectPermanently(request, response, origin + verdict.location);
-        return { status: response.statusCode };
-      case 'step-up':
-        return this.#stepUp(verdict, request, response, origin);
-      case 'refuse':
-        this.#parts.pages.sendError(request, response, { requestId: decided.request.id, ...verdict });
-        return { status: verdict.error.status, reason: verdict.reason, detail: verdict.error.message };
-      default:
-        return verdict satisfies never;
-    }
-  }
-
-  async #authenticate(
-    decided: Decided,
-    verdict: Extract<Verdict, { kind: 'authenticate' }>,
-    request: IncomingMessage,
-    response: ServerResponse,
-    origin: string,
-  ): Promise<RequestResult> {
-    const { publicUrl, clock } = this.#parts;
-    const challenges = challengesOf(
-      withoutRepeatedNegotiate(
-        [...bearerOffers(verdict, request), ...verdict.offers],
-        headOf(request),
-        publicUrl,
-        clock.now(),
-      ),
-    );
-    if (showsBearer(request) || !isNavigation(headOf(request))) {
-      const login = loginAddress(returnFor(request, verdict.target));
-      sendJson(request, response, 401, { error: 'login-required', login }, challenges);
-      return { status: 401 };
-    }
-    if (request.method !== 'GET' && request.method !== 'HEAD')
-      return this.#authenticatePost(decided, verdict, request, response, origin);
-    const returnTo = verdict.target.path + verdict.target.query;
-    const notice = noticeFor(verdict.reason);
-    if (!('www-authenticate' in challenges)) {
-      redirect(request, response, origin + loginAddress(returnTo, notice ? { notice } : {}), challenges);
-      return { status: response.statusCode };
-    }
-    // A browser without a ticket shows the body of the 401: the login page itself.
-    const { client, request: plain } = decided;
-    if (!client) throw new Error('a request without a client cannot have been decided');
-    return this.#parts.portal.answer(request, response, {
-      requestId: plain.id,
-      client,
-      signal: plain.signal,
-      target: loginTarget(verdict.target, returnTo, notice),
-      challenge: challenges,
-    });
+  async to(asking: Asking, verdict: Declined): Promise<Answer> {
+    const { portal, clock } = this.#parts;
+    const answering = answerFor(asking, verdict, { ...this.#parts, now: clock.now() });
+    if (answering.kind === 'answer') return answering.answer;
+    const { request, client } = asking;
+    if (verdict.kind !== 'authenticate' || !client) throw new Error('nobody who was read may sign in here');
+    if (answering.kind === 'keep-form') return this.#keepForm(asking, verdict, client);
+    const context = { requestId: request.id, client, signal: request.signal, target: verdict.target };
+    return portal.loginPage({ headers: request.headers, context }, answering);
   }
 
   /** A form whose session has ended: kept where the route allows it, else the page says that it was not sent. */
-  async #authenticatePost(
-    decided: Decided,
-    verdict: Extract<Verdict, { kind: 'authenticate' }>,
-    request: IncomingMessage,
-    response: ServerResponse,
-    origin: string,
-  ): Promise<RequestResult> {
+  async #keepForm({ request, form, ...asking }: Asking, verdict: Authenticate, client: Client): Promise<Answer> {
     const { posts, pages } = this.#parts;
-    const kept = await posts.keep(
-      request,
-      verdict.route,
-      verdict.target,
-      decided.client?.address ?? decided.request.peer,
-    );
+    const sent = { method: request.method, headers: request.headers, body: form };
+    const kept = await posts.keep(sent, verdict.route, verdict.target, client.address);
     if (kept.kind === 'kept') {
       const cookie = kept.cookie && { 'set-cookie': kept.cookie };
       const notice = noticeForForm(verdict.reason);
-      redirect(request, response, origin + loginAddress(kept.returnTo, { notice }), cookie || {});
-      return { status: response.statusCode };
+      return redirectAnswer(request.method, originOf(asking) + loginAddress(kept.returnTo, { notice }), cookie || {});
     }
-    const openHref = loginAddress(returnFor(request, verdict.target));
-    pages.send(request, response, 401, {
+    return pages.page(request.headers, 401, {
       kind: 'not-sent',
       reason: kept.reason,
-      openHref,
+      openHref: loginAddress(returnFor(request, verdict.target)),
       signIn: true,
-      requestId: decided.request.id,
+      requestId: request.id,
     });
-    return { status: 401 };
-  }
-
-  #stepUp(
-    verdict: Extract<Verdict, { kind: 'step-up' }>,
-    request: IncomingMessage,
-    response: ServerResponse,
-    origin: string,
-  ): RequestResult {
-    if (isNavigation(headOf(request)) && (request.method === 'GET' || request.method === 'HEAD')) {
-      redirect(request, response, origin + loginAddressOf(verdict));
-      return { status: response.statusCode };
-    }
-    const login = loginAddress(returnFor(request, verdict.target), { confirm: '1' });
-    sendJson(request, response, 401, { error: 'login-required', reason: verdict.reason, login });
-    return { status: 401 };
   }
 }
 
 /** Where a page load is sent to sign in, or to prove again who it is. */
-export function loginAddressOf(verdict: Extract<Declined, { kind: 'authenticate' | 'step-up' }>): string {
+export function loginAddressOf(verdict: Authenticate | StepUp): string {
   const returnTo = verdict.target.path + verdict.target.query;
   if (verdict.kind === 'step-up') return loginAddress(returnTo, { confirm: '1' });
   const notice = noticeFor(verdict.reason);
   return loginAddress(returnTo, notice ? { notice } : {});
+}
+
+function authenticate(asking: Asking, verdict: Authenticate, { publicUrl, now }: AnswerParts): Answering {
+  const { request, isPage } = asking;
+  // What opens a WebSocket can answer no challenge.
+  const offers = request.upgrade ? [] : [...bearerOffers(asking, verdict), ...verdict.offers];
+  const challenge = challengesOf(withoutRepeatedNegotiate(offers, request.headers, publicUrl, now));
+  if (showsBearer(request) || !isPage) {
+    const login = loginAddress(returnFor(request, verdict.target));
+    return { kind: 'answer', answer: loginRequired(request, { login }, challenge) };
+  }
+  if (!isRead(request)) return { kind: 'keep-form' };
+  if (!('www-authenticate' in challenge)) {
+    const location = originOf(asking) + loginAddressOf(verdict);
+    return { kind: 'answer', answer: redirectAnswer(request.method, location, challenge) };
+  }
+  // A browser without a ticket shows the body of the 401: the login page itself.
+  const notice = noticeFor(verdict.reason);
+  // No password was asked for that could have gone unchecked.
+  const code = notice === 'unavailable' ? 'method-unavailable' : notice;
+  const returnTo = verdict.target.path + verdict.target.query;
+  return { kind: 'login-page', challenge, returnTo, ...(code && { notice: { code } }) };
+}
+
+function stepUp(asking: Asking, verdict: StepUp): Answer {
+  const { request, isPage } = asking;
+  if (isPage && isRead(request)) return redirectAnswer(request.method, originOf(asking) + loginAddressOf(verdict));
+  const login = loginAddress(returnFor(request, verdict.target), { confirm: '1' });
+  return loginRequired(request, { reason: verdict.reason, login });
+}
+
+function loginRequired({ id }: Asking['request'], more: object, headers: AnswerHeaders = {}): Answer {
+  return jsonAnswer(401, { error: 'login-required', ...more }, { ...headers, 'x-request-id': id });
+}
+
+function inexact(): { readonly error: GatewayError; readonly reason: Reason } {
+  return { error: new GatewayError('NOT_FOUND', 'a WebSocket needs the exact address'), reason: 'no-route' };
+}
+
+function originOf({ origin = '' }: Pick<Asking, 'origin'>): string {
+  return origin;
+}
+
+function isRead({ method }: Asking['request']): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 /** The login page's address. */
@@ -166,28 +179,16 @@ function loginAddress(returnTo: string, more: Readonly<Record<string, string>> =
   return `/_gate/login?${new URLSearchParams({ return: returnTo, ...more })}`;
 }
 
-function loginTarget(target: CanonicalTarget, returnTo: string, notice?: string): CanonicalTarget {
-  return {
-    ...target,
-    path: '/_gate/login',
-    query: loginAddress(returnTo, notice ? { notice } : {}).slice('/_gate/login'.length),
-  };
-}
+const endings: ReadonlySet<Reason> = new Set([
+  ...(['lifetime', 'revoked', 'provider-gone', 'back-channel', 'single-logout', 'signed-out'] as const),
+]);
 
 /** What the login page says of the session before, or of who was not let in; nothing where there was neither. */
 function noticeFor(reason: Reason): Notice['code'] | undefined {
   if (reason === 'idle') return 'session-idle';
   if (reason === 'not-in-directory' || reason === 'user-reserved') return 'not-admitted';
   if (isOutage(reason)) return 'unavailable';
-  const ended: readonly Reason[] = [
-    'lifetime',
-    'revoked',
-    'provider-gone',
-    'back-channel',
-    'single-logout',
-    'signed-out',
-  ];
-  return ended.includes(reason) ? 'session-ended' : undefined;
+  return endings.has(reason) ? 'session-ended' : undefined;
 }
 
 /** What the login page says to whom a form is kept for: that it is, unless signing in will not help. */
@@ -197,26 +198,27 @@ function noticeForForm(reason: Reason): Notice['code'] {
 }
 
 /** Where to go after a login that a script's request asked for: the page it stands on, not what it fetched. */
-function returnFor(request: IncomingMessage, target: CanonicalTarget): string {
-  const head = headOf(request);
-  const [referer, host] = [head.single('referer'), head.single('host')];
+function returnFor({ headers, upgrade }: Asking['request'], target: CanonicalTarget): string {
+  const referer = headers.single('referer');
   const page = referer !== undefined && URL.canParse(referer) ? new URL(referer) : undefined;
-  if (page && page.host === host && !page.pathname.startsWith('/_gate')) return page.pathname + page.search;
-  return target.path + target.query;
+  if (page && page.host === headers.single('host') && !page.pathname.startsWith('/_gate'))
+    return page.pathname + page.search;
+  // The address of a WebSocket is no page.
+  return upgrade ? '/' : target.path + target.query;
 }
 
-function showsBearer(request: IncomingMessage): boolean {
-  return /^bearer\b/i.test(headOf(request).single('authorization') ?? '');
+function showsBearer({ headers }: Asking['request']): boolean {
+  return /^bearer\b/i.test(headers.single('authorization') ?? '');
 }
 
 /** Where a location takes bearer tokens it says so, and what was wrong with one that was shown (RFC 6750 §3). */
-function bearerOffers({ route }: Extract<Verdict, { kind: 'authenticate' }>, request: IncomingMessage): Offer[] {
+function bearerOffers({ request, isPage }: Asking, { route }: Authenticate): Offer[] {
   if (typeof route.access !== 'object' || route.access.bearer !== true) return [];
   if (showsBearer(request)) return [{ via: 'header', value: 'Bearer error="invalid_token"' }];
-  return isNavigation(headOf(request)) ? [] : [{ via: 'header', value: 'Bearer' }];
+  return isPage ? [] : [{ via: 'header', value: 'Bearer' }];
 }
 
-function challengesOf({ offers, cookie }: Question): ReplyHeaders {
+function challengesOf({ offers, cookie }: Question): AnswerHeaders {
   const values = offers.flatMap((offer) => (offer.via === 'header' ? [offer.value] : []));
   return { ...(values.length > 0 && { 'www-authenticate': values }), ...(cookie && { 'set-cookie': cookie }) };
 }

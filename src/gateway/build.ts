@@ -13,7 +13,7 @@ import { WebSocketOpener } from '../proxy/websocket/opener.ts';
 import { compileLocations, type LocationOptions } from '../routing/locations.ts';
 import { Sessions } from '../sessions/sessions.ts';
 import { Recorder } from '../telemetry/recorder.ts';
-import { Decliner } from './answer.ts';
+import { Answers } from './answer.ts';
 import type { Carrier } from './carriers/carrier.ts';
 import { ForwardAuthCarrier } from './carriers/forward-auth.ts';
 import { askedSetting, isForwardAuth } from './carriers/forward-auth-request.ts';
@@ -38,7 +38,7 @@ export interface Gateway extends Carrier {
   readonly pipeline: Pipeline;
   readonly authenticator: RequestAuthenticator;
   readonly portal: Portal;
-  readonly decliner: Decliner;
+  readonly answers: Answers;
   /**
    * Shows this gateway, and no other, in what belongs to the site: metrics and breakers. Call it when it is the one that
    * answers; one that never is leaves no trace.
@@ -70,18 +70,18 @@ export async function buildGateway(
   const login = await buildLogin(document, { ...services, sessions, recorder });
   const { authenticator, providers } = login;
   const front = buildPortal(portalOptions(document), { ...services, sessions, signer }, login);
-  const decliner = new Decliner({ ...front, publicUrl, clock });
+  const answers = new Answers({ ...front, publicUrl, clock });
   const parts = { clock, log, isTrusted, locations, authenticator, publicUrl, headers, signer, recorder };
-  const deciding = { pipeline: new Pipeline(parts), authenticator, portal: front.portal, decliner };
+  const deciding = { pipeline: new Pipeline(parts), authenticator, portal: front.portal, answers };
   const underWay = new UnderWay(log);
-  const { carrier, agents } = buildCarriers({ ...deciding, document, routes, isTrusted, underWay }, services);
+  const { carrier, pools } = buildCarriers({ ...deciding, document, routes, isTrusted, underWay }, services);
   const access = new StandingAccess({ locations, authenticator });
   const watch = new SessionWatch({ sessions, recorder, access, authenticator, ...services });
   return {
     ...{ document, login, providers, sessions, ...deciding, ...carrier },
     putInPlace: () => {
       metrics.countSessionsBy(() => sessions.count());
-      metrics.readUpstreamsBy(() => agents.health());
+      metrics.readUpstreamsBy(() => pools.health());
       metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });
       providers.putInPlace();
     },
@@ -90,7 +90,7 @@ export async function buildGateway(
       await watch.close();
       await underWay.settle();
       await sessions.close();
-      await Promise.all([agents.close(), providers.close()]);
+      await Promise.all([pools.close(), providers.close()]);
     },
   };
 }
@@ -107,7 +107,7 @@ function portalOptions(document: Document): PortalOptions {
 }
 
 /** What carries the verdicts of one configuration out. */
-interface CarrierParts extends Pick<Gateway, 'document' | 'pipeline' | 'authenticator' | 'portal' | 'decliner'> {
+interface CarrierParts extends Pick<Gateway, 'document' | 'pipeline' | 'authenticator' | 'portal' | 'answers'> {
   readonly routes: readonly Route[];
   readonly isTrusted: (address: string) => boolean;
   readonly underWay: UnderWay;
@@ -115,22 +115,28 @@ interface CarrierParts extends Pick<Gateway, 'document' | 'pipeline' | 'authenti
 
 /** What carries verdicts out, with the connections to the applications. */
 function buildCarriers(parts: CarrierParts, { clock, log, connections }: Services) {
-  const { document, routes, isTrusted, authenticator, portal, decliner, pipeline, underWay } = parts;
+  const { document, routes, isTrusted, authenticator, portal, answers, pipeline, underWay } = parts;
   const { publicUrl, redirectHttp } = document.server;
-  const agents = new UpstreamPools({ log, clock });
-  const forwarder = new Forwarder({ agents, connections, log, isOwnCookie });
-  const tunnel = new WebSocketOpener({ agents, connections, log, isOwnCookie });
-  const http = new HttpCarrier({ log, pipeline, portal, forwarder, decliner });
+  const pools = new UpstreamPools({ log, clock });
+  const forwarder = new Forwarder({ pools, connections, isOwnCookie });
+  const opener = new WebSocketOpener({ pools, connections, isOwnCookie });
+  const http = new HttpCarrier({ log, pipeline, portal, forwarder, answers });
   const forwardAuth = new ForwardAuthCarrier({
     log,
     pipeline,
-    decliner,
+    answers,
     isTrusted,
     publicUrl,
     identityNames: identityNames(document, routes),
     setting: askedSetting(routes, publicUrl),
   });
-  const upgrade = new UpgradeCarrier({ log, pipeline, tunnel, touch: (session) => authenticator.touchLive(session) });
+  const upgrade = new UpgradeCarrier({
+    log,
+    pipeline,
+    answers,
+    opener,
+    touch: (session) => authenticator.touchLive(session),
+  });
   const carrier: Carrier = {
     http: (request, response) =>
       underWay.add((isForwardAuth(request.url) ? forwardAuth : http).carry(request, response)),
@@ -139,5 +145,5 @@ function buildCarriers(parts: CarrierParts, { clock, log, connections }: Service
     ...(redirectHttp && { redirect: redirectToHttps({ pipeline, publicUrl, isTrusted }) }),
     hsts: hstsHeader(document.server),
   };
-  return { agents, carrier };
+  return { pools, carrier };
 }

@@ -11,7 +11,6 @@ import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/v
 import type { Identity, RequestAuthenticator } from '../login/authenticate-request.ts';
 import { decide } from '../policy/decide.ts';
 import type { AssertionSigner } from '../proxy/assertion.ts';
-import { isNeverForwarded } from '../proxy/forward.ts';
 import type { HeaderComposer } from '../proxy/headers.ts';
 import { readClient } from '../routing/client-address.ts';
 import type { Locations } from '../routing/locations.ts';
@@ -97,12 +96,15 @@ export class Pipeline {
     if (reading.kind === 'refused') return refuse('BAD_REQUEST', 'ambiguous-header', reading.detail);
     const { client, headers } = reading;
     trace.client = client;
+    // Before the target is read, which is no path here.
+    if (request.method === 'CONNECT') return refuseMethod(request);
     const canonical = canonicalTarget({ target: request.target, headers });
     if (canonical.kind === 'refused') return refuse('BAD_REQUEST', canonical.reason, canonical.detail);
     const { target } = canonical;
     trace.target = target;
     const answered = this.#answerWithoutRoute(request, client, canonical);
     if (answered) return answered;
+    if (isNeverForwarded(request.method)) return refuseMethod(request);
 
     const match = locations.match(target.host, target.path);
     if (!match) return refuse('NOT_FOUND', 'no-route', 'no location matches');
@@ -191,9 +193,7 @@ export class Pipeline {
   }
 
   #forward(located: Located, who?: Extract<Identity, { kind: 'somebody' }>): MaybePromise<Verdict> {
-    const { request, target, route } = located;
-    if (isNeverForwarded(request.method))
-      return refuse('METHOD_NOT_ALLOWED', 'method-not-allowed', `${request.method} is never forwarded`, { route });
+    const { target, route } = located;
     const upstream = upstreamTarget(route, target);
     if (upstream.kind === 'refused') return refuse('BAD_REQUEST', 'ambiguous-target', upstream.detail, { route });
     if (!who) return this.#compose(located, upstream.path);
@@ -219,6 +219,15 @@ export class Pipeline {
     });
     return { kind: 'forward', forward: { route, target, upstreamPath, headers, reply: who?.reply ?? {}, ...known } };
   }
+}
+
+/** Whether a method reaches no upstream: one that echoes a TRACE would show the client the headers that we have set; a CONNECT would be a way to anywhere. */
+export function isNeverForwarded(method: string): boolean {
+  return method === 'TRACE' || method === 'CONNECT';
+}
+
+function refuseMethod({ method }: GatewayRequest): Verdict {
+  return refuse('METHOD_NOT_ALLOWED', 'method-not-allowed', `${method} is never forwarded`);
 }
 
 function conclude(trace: Trace, verdict: Verdict): Decided {

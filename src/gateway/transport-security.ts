@@ -2,9 +2,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod';
 import { duration } from '../config/values.ts';
+import { errorBody, jsonAnswer, permanentRedirect } from '../core/answer.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Verdict } from '../core/verdict.ts';
-import { errorBody, redirectPermanently, sendJson } from '../portal/send-page.ts';
+import { writeAnswer } from '../edge/write-answer.ts';
 import { readClient } from '../routing/client-address.ts';
 import { canonicalTarget } from '../routing/target.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -54,13 +55,13 @@ export function redirectToHttps({ pipeline, publicUrl, isTrusted }: RedirectPart
     if (canonical.kind === 'refused') {
       const error = new GatewayError('BAD_REQUEST', canonical.detail);
       const verdict: Verdict = { kind: 'refuse', error, reason: canonical.reason };
-      sendJson(request, response, error.status, errorBody(error, plain.id));
+      writeAnswer(request, response, jsonAnswer(error.status, errorBody(error, plain.id)));
       pipeline.finish({ request: plain, verdict, startedAt, ...client }, { status: error.status });
       return;
     }
     const { target } = canonical;
     const location = publicUrl.origin + target.path + target.query;
-    redirectPermanently(request, response, location);
+    writeAnswer(request, response, permanentRedirect(plain.method, location));
     const verdict: Verdict = { kind: 'redirect', target, location };
     pipeline.finish({ request: plain, verdict, target, startedAt, ...client }, { status: response.statusCode });
   };

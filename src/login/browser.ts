@@ -4,6 +4,7 @@
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HeaderLines } from '../core/request-head.ts';
+import { setCookie } from '../core/set-cookie.ts';
 import type { Store } from '../core/store.ts';
 import { readCookie } from '../sessions/cookie.ts';
 
@@ -35,8 +36,7 @@ export class Browsers {
     const known = this.find(headers);
     if (known !== undefined) return { id: known };
     const id = randomBytes(16).toString('base64url');
-    const secure = this.#publicUrl.protocol === 'https:' ? '; Secure' : '';
-    return { id, cookie: `${this.#cookie}=${id}; Path=/; HttpOnly; SameSite=Lax${secure}` };
+    return { id, cookie: setCookie(this.#publicUrl, this.#cookie, id) };
   }
 
   /** The id of a browser that has been here; two different cookies of the name are none. */

@@ -4,6 +4,7 @@
  */
 import type { Offer } from '../core/outcome.ts';
 import type { HeaderLines } from '../core/request-head.ts';
+import { setCookie } from '../core/set-cookie.ts';
 import { readNegotiate } from '../providers/kerberos/negotiate.ts';
 import { readCookie } from '../sessions/cookie.ts';
 
@@ -58,6 +59,5 @@ function isNegotiate(offer: Offer): boolean {
 }
 
 function remember(value: string, seconds: number, publicUrl: URL): string {
-  const secure = publicUrl.protocol === 'https:' ? '; Secure' : '';
-  return `${name}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Lax${secure}`;
+  return setCookie(publicUrl, name, value, { maxAgeSeconds: seconds });
 }

@@ -4,29 +4,28 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { GatewayError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { copyPrincipal, type Principal } from '../core/principal.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Forward, Verdict } from '../core/verdict.ts';
-import type { Declined } from '../gateway/answer.ts';
+import { addHeaders as addReplyHeaders } from '../edge/write-answer.ts';
 import type { Gateway } from '../gateway/build.ts';
-import { declineUpgrade } from '../gateway/carriers/websocket.ts';
+import { carryOut, respond } from '../gateway/carriers/carry.ts';
+import { closedTo, declineOn } from '../gateway/carriers/websocket.ts';
 import type { Decided } from '../gateway/decided.ts';
 import { readRequest } from '../gateway/request.ts';
 import { type Connections, openedBy } from '../proxy/connections.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';
 import { endWebSocket, OpenExchanges } from './exchanges.ts';
-import { addHeaders, dropTrailers, headersInApp, type MessageHeaders, replaceHeaders } from './headers.ts';
+import { addHeaders, dropTrailers, headersInApp, replaceHeaders } from './headers.ts';
 
 /** A request as an application knows it: Express keeps the address as written, too, and we add who it comes from. */
 export type AppRequest = IncomingMessage & { originalUrl?: string; principal?: Principal };
 
-/** A request that was let through: what was decided, and what it looked like before. */
+/** A request that was let through, and what was decided. */
 interface Admission {
   decided: Decided;
   result?: RequestResult;
-  readonly original: MessageHeaders;
   /** The roles of every demand that has been met, for as long as it is open. */
   readonly demands: (readonly string[])[];
   /** Resolves when the answer is out, or the client has gone. */
@@ -78,9 +77,7 @@ export class AppCarrier {
     const closed = this.#exchanges.end(response);
     void closed.then(() => gone.abort());
     const decided = await this.#gateway.pipeline.decide(readRequest(request, gone.signal));
-    const { rawHeaders, headers, headersDistinct } = request;
-    const original = { rawHeaders, headers, headersDistinct };
-    const admission: Admission = { decided, original, demands: [], closed, carrier: this };
+    const admission: Admission = { decided, demands: [], closed, carrier: this };
     admissions.set(request, admission);
     void closed.then(() => this.#finish(admission, response));
     return this.#carryOut(admission, request, response);
@@ -93,17 +90,12 @@ export class AppCarrier {
   async demand(request: AppRequest, response: ServerResponse, roles: readonly string[]): Promise<boolean> {
     const admission = admissions.get(request);
     if (!admission) throw new Error('a demand on a request that no gateway has let through');
-    const { decided, original } = admission;
+    const { decided } = admission;
     admission.demands.push(roles);
-    const { verdict: before, target } = decided;
+    const { verdict: before } = decided;
     if (decided.principal && roles.some((role) => decided.principal?.roles.has(role))) return true;
     const anew = await this.#gateway.pipeline.decide({ ...decided.request, roles });
     admission.decided = { ...anew, startedAt: decided.startedAt };
-    if (anew.verdict.kind !== 'forward') {
-      // Declined as it came: the pages ask for the address, which a router has shortened, and for our cookies.
-      replaceHeaders(request, original);
-      if (target) request.url = target.path + target.query;
-    }
     return this.#carryOut(admission, request, response, before);
   }
 
@@ -117,7 +109,8 @@ export class AppCarrier {
     const decided = await this.#gateway.pipeline.decide(readRequest(request, gone.signal, true));
     const { verdict } = decided;
     if (verdict.kind !== 'forward') {
-      this.#gateway.pipeline.finish(decided, declineUpgrade(decided, verdict, socket));
+      const result = await declineOn(socket, this.#gateway.answers, decided, closedTo(verdict));
+      this.#gateway.pipeline.finish(decided, result);
       return undefined;
     }
     socket.off('error', answerErrors);
@@ -148,49 +141,51 @@ export class AppCarrier {
     response: ServerResponse,
     before?: Verdict,
   ): Promise<boolean> {
-    const { verdict } = admission.decided;
-    try {
-      if (verdict.kind !== 'forward') {
+    const { answers } = this.#gateway;
+    // A form that something has read already cannot be kept.
+    const form = request.readableDidRead ? undefined : request;
+    const result = await carryOut<RequestResult | undefined>(this.#log, admission.decided, {
+      carryOut: async (decided) => {
+        const { verdict } = decided;
+        if (verdict.kind === 'forward') return this.#admit(admission, request, response, verdict.forward, before);
         response.removeHeader('x-powered-by');
-        admission.result = await this.#answer(admission.decided, verdict, request, response);
-        return false;
-      }
-      const { forward } = verdict;
-      if (before?.kind === 'forward') addIdentity(request, before.forward, forward);
-      else this.#dress(request, forward, admission.decided.request.headers);
-      for (const [name, value] of Object.entries(forward.reply)) reply(response, name, value);
-      const opened = openedBy(forward, admission.demands);
-      const end = (): void => void response.destroy();
-      void admission.closed.then(this.#connections.add(forward.session?.id, { kind: 'request', opened, end }));
-      if (!forward.principal) await this.#greet(request, admission.decided.request.headers);
-      return true;
-    } catch (cause) {
-      const { id } = admission.decided.request;
-      this.#log.error({ request: id, error: cause }, 'a verdict could not be carried out');
-      const error = new GatewayError('UNAVAILABLE', 'a verdict could not be carried out', cause);
-      const failed: Declined = { kind: 'refuse', error, reason: 'internal-error' };
-      admission.result = await this.#gateway.decliner.answer(admission.decided, failed, request, response);
-      return false;
-    }
+        if (verdict.kind === 'portal') return this.#answerPortal(decided, verdict, request, response);
+        return respond(answers, decided, verdict, { request, response, form });
+      },
+      decline: (decided, verdict) => respond(answers, decided, verdict, { request, response, form }),
+    });
+    if (result) admission.result = result;
+    return result === undefined;
   }
 
-  async #answer(
+  async #admit(
+    admission: Admission,
+    request: AppRequest,
+    response: ServerResponse,
+    forward: Forward,
+    before?: Verdict,
+  ): Promise<undefined> {
+    const client = admission.decided.request.headers;
+    if (before?.kind === 'forward') addIdentity(request, before.forward, forward);
+    else this.#dress(request, forward, client);
+    addReplyHeaders(response, forward.reply);
+    const opened = openedBy(forward, admission.demands);
+    const end = (): void => void response.destroy();
+    void admission.closed.then(this.#connections.add(forward.session?.id, { kind: 'request', opened, end }));
+    if (!forward.principal) await this.#greet(request, client);
+  }
+
+  #answerPortal(
     decided: Decided,
-    verdict: Exclude<Verdict, { readonly kind: 'forward' }>,
+    verdict: Extract<Verdict, { readonly kind: 'portal' }>,
     request: AppRequest,
     response: ServerResponse,
   ): Promise<RequestResult> {
-    const { portal, decliner } = this.#gateway;
-    if (verdict.kind === 'authenticate' && request.readableDidRead) {
-      const route = { ...verdict.route, replayPosts: false };
-      return decliner.answer(decided, { ...verdict, route }, request, response);
-    }
-    if (verdict.kind !== 'portal') return decliner.answer(decided, verdict, request, response);
     if (request.method === 'POST' && request.readableDidRead)
       throw new Error(
         'a form of the login pages was read by something else: app.use(gatehouse(…)) before body parsers',
       );
-    return portal.answer(request, response, {
+    return this.#gateway.portal.answer(request, response, {
       requestId: decided.request.id,
       client: verdict.client,
       target: verdict.target,
@@ -236,11 +231,4 @@ export class AppCarrier {
 function addIdentity(request: AppRequest, before: Forward, now: Forward): void {
   addHeaders(request, new Map([...now.headers].filter(([name]) => !before.headers.has(name))));
   if (now.principal) request.principal = copyPrincipal(now.principal);
-}
-
-/** Cookies and challenges add up; everything else is one. */
-function reply(response: ServerResponse, name: string, value: string | readonly string[]): void {
-  const values = typeof value === 'string' ? [value] : [...value];
-  if (name === 'set-cookie' || name === 'www-authenticate') response.appendHeader(name, values);
-  else response.setHeader(name, values);
 }

@@ -8,6 +8,7 @@ import type { Clock } from '../core/clock.ts';
 import { type ErrorCode, GatewayError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Reason } from '../core/reason.ts';
+import type { HeaderLines } from '../core/request-head.ts';
 import type { Session } from '../core/session.ts';
 import type { CanonicalTarget, Client } from '../core/verdict.ts';
 import { headOf } from '../edge/head-of.ts';
@@ -23,7 +24,6 @@ import type { Sessions } from '../sessions/sessions.ts';
 import { readBody } from './body.ts';
 import type { PageSender } from './page-sender.ts';
 import type { SavedPosts } from './post-replay.ts';
-import type { ReplyHeaders } from './send-page.ts';
 
 /** What the portal works with; made by `build.ts`. Each set of addresses is given what it uses of it. */
 export interface PortalParts {
@@ -56,18 +56,21 @@ export interface PortalContext {
   readonly client: Client;
   readonly target: CanonicalTarget;
   readonly signal: AbortSignal;
-  /** The page is the body of a 401 that offers these ways besides. */
-  readonly challenge?: ReplyHeaders;
 }
 
 /** The fields of a form; a field that stands twice is refused before a handler sees it. */
 export type FormFields = ReadonlyMap<string, string>;
 
+/** Who asks the portal for something. */
+export interface PortalAsker {
+  readonly headers: HeaderLines;
+  readonly context: PortalContext;
+}
+
 /** One request to the portal, and its answer. */
-export interface PortalRequest {
+export interface PortalRequest extends PortalAsker {
   readonly request: Request;
   readonly response: Response;
-  readonly context: PortalContext;
 }
 
 /** What answers an address of the portal. */

@@ -1,5 +1,6 @@
 /** Remembers in a cookie which method a browser used last, so that the login page can say so. It decides nothing. */
 import type { HeaderLines } from '../core/request-head.ts';
+import { setCookie } from '../core/set-cookie.ts';
 import { readCookie } from '../sessions/cookie.ts';
 
 const name = 'gatehouse-last';
@@ -7,8 +8,7 @@ const seconds = 180 * 24 * 3600;
 
 /** A `Set-Cookie` value that remembers a provider. */
 export function lastMethodCookie(publicUrl: URL, provider: string): string {
-  const secure = publicUrl.protocol === 'https:' ? '; Secure' : '';
-  return `${name}=${encodeURIComponent(provider)}; Path=/_gate/; Max-Age=${seconds}; HttpOnly; SameSite=Lax${secure}`;
+  return setCookie(publicUrl, name, encodeURIComponent(provider), { path: '/_gate/', maxAgeSeconds: seconds });
 }
 
 /** The provider that a browser's cookies remember; only ever compared with configured names. */

@@ -1,15 +1,15 @@
 /** The login page and its relatives as they are shown: which ways in there are, and what ties their form to this browser. */
 
-import type { Request } from 'express';
+import type { Answer, AnswerHeaders } from '../core/answer.ts';
+import type { HeaderLines } from '../core/request-head.ts';
 import type { Session } from '../core/session.ts';
-import { headOf } from '../edge/head-of.ts';
+import { writeAnswer } from '../edge/write-answer.ts';
 import type { NewPasswordReason } from '../login/password-login.ts';
 import type { Notice } from '../pages/fields.ts';
 import type { Way } from '../pages/login.ts';
 import type { ChainOffer, ChainResult } from '../providers/chain.ts';
-import type { PortalParts, PortalRequest } from './context.ts';
+import type { PortalAsker, PortalParts, PortalRequest } from './context.ts';
 import { lastMethod } from './last-method.ts';
-import type { ReplyHeaders } from './send-page.ts';
 
 /** What the tokens of the login form are for. */
 export const purpose = 'login';
@@ -25,37 +25,41 @@ export interface Wish {
   readonly notice?: Notice;
 }
 
-/** Shows the login page, or the one that asks somebody signed in to confirm. */
-export async function renderLogin(
+/** The login page, or the one that asks somebody signed in to confirm. */
+export async function loginPage(
   parts: LoginPageParts,
-  visit: PortalRequest,
+  asker: PortalAsker,
   wish: Wish,
-  answer: { status: number; session?: Session; headers?: ReplyHeaders },
-): Promise<void> {
-  const { request, response, context } = visit;
-  const chain = await askForOffers(parts, visit);
-  const { hidden, cookie } = guard(parts, request, wish);
+  answer: { status: number; session?: Session; headers?: AnswerHeaders },
+): Promise<Answer> {
+  const { headers: head, context } = asker;
+  const chain = await askForOffers(parts, asker);
+  const { hidden, cookie } = guard(parts, head, wish);
   const cookies = [answer.headers?.['set-cookie'] ?? [], cookie ?? []].flat();
-  const headers: ReplyHeaders = { ...answer.headers, ...(cookies.length > 0 && { 'set-cookie': cookies }) };
+  const headers: AnswerHeaders = { ...answer.headers, ...(cookies.length > 0 && { 'set-cookie': cookies }) };
   const shared = {
     action: '/_gate/login',
-    ways: waysOf(parts, chain, wish, lastMethod(headOf(request))),
+    ways: waysOf(parts, chain, wish, lastMethod(head)),
     hidden,
     notice: wish.notice,
     requestId: context.requestId,
   };
-  if (wish.confirm && answer.session) {
-    const username = answer.session.assertion.subject;
-    parts.pages.send(
-      request,
-      response,
-      answer.status,
-      { kind: 'step-up', ...shared, username, cancelHref: '/' },
-      headers,
-    );
-  } else {
-    parts.pages.send(request, response, answer.status, { kind: 'login', ...shared, username: wish.username }, headers);
-  }
+  const username = answer.session?.assertion.subject;
+  const view =
+    wish.confirm && username !== undefined
+      ? ({ kind: 'step-up', ...shared, username, cancelHref: '/' } as const)
+      : ({ kind: 'login', ...shared, username: wish.username } as const);
+  return parts.pages.page(head, answer.status, view, headers);
+}
+
+/** Shows it. */
+export async function renderLogin(
+  parts: LoginPageParts,
+  visit: PortalRequest,
+  wish: Wish,
+  answer: { status: number; session?: Session; headers?: AnswerHeaders },
+): Promise<void> {
+  writeAnswer(visit.request, visit.response, await loginPage(parts, visit, wish, answer));
 }
 
 /** What is wrong with a new password; `refused` by the directory. */
@@ -70,7 +74,7 @@ export async function renderNewPassword(
   problem?: NewPasswordProblem,
 ): Promise<void> {
   const { request, response, context } = visit;
-  const { hidden, cookie } = guard(parts, request, wish);
+  const { hidden, cookie } = guard(parts, visit.headers, wish);
   const view = {
     kind: 'new-password',
     action: '/_gate/login',
@@ -109,8 +113,9 @@ export function startAddress(provider: string, { returnTo, confirm }: Wish, chos
   return `/_gate/start/${encodeURIComponent(provider)}?${query}`;
 }
 
-function askForOffers(parts: Pick<PortalParts, 'signIn'>, { request, context }: PortalRequest): Promise<ChainResult> {
-  const plain = { headers: headOf(request), signal: context.signal };
+function askForOffers(parts: Pick<PortalParts, 'signIn'>, asker: PortalAsker): Promise<ChainResult> {
+  const { context } = asker;
+  const plain = { headers: asker.headers, signal: context.signal };
   const attempt = parts.signIn.attempt('ambient', plain, context.client, '/_gate/login');
   // The page only asks what there is: a ticket that came along is judged where it was asked for, and once.
   const headers = attempt.headers.without((name) => name === 'authorization');
@@ -120,10 +125,10 @@ function askForOffers(parts: Pick<PortalParts, 'signIn'>, { request, context }: 
 /** What ties a form to this browser, and the cookie that does so when it is new here. */
 function guard(
   parts: LoginPageParts,
-  request: Request,
+  head: HeaderLines,
   wish: Wish,
 ): { hidden: Record<string, string>; cookie?: string } {
-  const browser = parts.browsers.recognise(headOf(request));
+  const browser = parts.browsers.recognise(head);
   const hidden = {
     form: parts.browsers.token(browser.id, purpose),
     return: wish.returnTo,

@@ -1,5 +1,6 @@
 /** The addresses of the login: the page, its form, and the way back to a form that was kept. How they look is `login-page.ts`'s. */
 
+import type { AnswerHeaders } from '../core/answer.ts';
 import type { Session } from '../core/session.ts';
 import { headOf } from '../edge/head-of.ts';
 import type { FailedLogin, NewPasswordReason } from '../login/password-login.ts';
@@ -25,7 +26,7 @@ import {
   type Wish,
 } from './login-page.ts';
 import { type LoopParts, redirectInLoop } from './redirect-loop.ts';
-import { type ReplyHeaders, redirect } from './send-page.ts';
+import { redirect } from './send-page.ts';
 
 /** What the page may be told by its address: what happened before, never what a link from elsewhere wants it to say. */
 const calmNotices: ReadonlySet<string> = new Set([
@@ -61,7 +62,7 @@ export const loginRoutes: PortalRoutes<LoginParts> = (app, parts, on) => {
 };
 
 async function showLogin(parts: LoginParts, visit: PortalRequest): Promise<void> {
-  const { request, response, context } = visit;
+  const { request, response } = visit;
   const notice = noticeIn(queryValue(request, 'notice'));
   const wish: Wish = {
     returnTo: safeReturnTo(queryValue(request, 'return'), parts.publicUrl),
@@ -71,21 +72,18 @@ async function showLogin(parts: LoginParts, visit: PortalRequest): Promise<void>
   const session = await parts.authenticator.visitor(headOf(request));
   const wantsForm = queryValue(request, 'switch') === '1' || wish.confirm;
   if (session && !wantsForm) return redirectInLoop(parts, visit, wish.returnTo, session);
-  const { challenge } = context;
-  const isOutage = notice === 'method-unavailable' && !challenge;
-  const status = challenge ? 401 : isOutage ? 503 : 200;
+  const isOutage = notice === 'method-unavailable';
   // Of a form that is kept, the page after the login speaks too.
   const isSilent = !wish.notice || wish.notice.code === 'form-kept';
-  if (!challenge && isSilent && queryValue(request, 'method') !== 'form') {
+  if (isSilent && queryValue(request, 'method') !== 'form') {
     const way = await onlyWay(parts, visit);
     // Who is signed in is led on only to prove it where they did before; to be somebody else, they choose.
     if (way !== undefined && (!session || (wish.confirm && way === session.provider)))
       return redirect(request, response, startAddress(way, wish));
   }
   await renderLogin(parts, visit, wish, {
-    status,
+    status: isOutage ? 503 : 200,
     ...(session && { session }),
-    ...(challenge && { headers: challenge }),
     ...(isOutage && { headers: { 'retry-after': String(unavailableRetrySeconds) } }),
   });
 }
@@ -191,7 +189,7 @@ function renderAgain(
   { wish, session }: Login,
   status: number,
   notice: Notice,
-  headers: ReplyHeaders = {},
+  headers: AnswerHeaders = {},
 ): Promise<void> {
   return renderLogin(parts, visit, { ...wish, notice }, { status, headers, ...(session && { session }) });
 }
@@ -210,7 +208,7 @@ function answerTo({ code, retryAfter }: FailedLogin): { status: number; notice: 
   }
 }
 
-function retryHeaders({ retryAfter }: FailedLogin): ReplyHeaders {
+function retryHeaders({ retryAfter }: FailedLogin): AnswerHeaders {
   return retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) };
 }
 

@@ -1,13 +1,16 @@
-/** Sends pages and errors: the view in the browser's language with the headers of our pages, or JSON where a program asked. */
-
+/** Makes pages and errors: the view in the browser's language with the headers of our pages, or JSON where a program asked. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Answer, type AnswerHeaders, errorBody, jsonAnswer } from '../core/answer.ts';
 import type { GatewayError } from '../core/errors.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
+import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
+import type { GatewayRequest } from '../core/verdict.ts';
 import { headOf } from '../edge/head-of.ts';
+import { writeAnswer } from '../edge/write-answer.ts';
 import type { Pages, PageView } from '../pages/pages.ts';
-import { errorBody, isNavigation, protectPage, type ReplyHeaders, sendJson, sendPage } from './send-page.ts';
+import { isNavigation, pageProtection } from './send-page.ts';
 
 /** What an error answer says beside its code. */
 export interface ErrorAnswer {
@@ -20,6 +23,12 @@ export interface ErrorAnswer {
   readonly retryAfter?: number;
 }
 
+/** The request that meets an error, and whether a person sees what is answered. */
+export interface ErrorContext {
+  readonly request: Pick<GatewayRequest, 'method' | 'target' | 'headers'>;
+  readonly isPage: boolean;
+}
+
 /** Who may pass a route, in words for a visitor who was refused for this reason. */
 export type RouteWords = (route: Route, reason: Reason) => { readonly openTo: readonly string[] };
 
@@ -27,47 +36,65 @@ export type RouteWords = (route: Route, reason: Reason) => { readonly openTo: re
 export class PageSender {
   readonly #pages: Pages;
   readonly #words: RouteWords;
-  readonly #protect: ReturnType<typeof protectPage>;
+  readonly #protection: AnswerHeaders;
 
   /** `hsts` in seconds. */
   constructor(pages: Pages, publicUrl: URL, words: RouteWords, hsts?: number) {
     this.#pages = pages;
     this.#words = words;
-    this.#protect = protectPage({ https: publicUrl.protocol === 'https:', hsts });
+    this.#protection = pageProtection({ https: publicUrl.protocol === 'https:', hsts });
   }
 
   get assets(): ReturnType<Pages['assets']> {
     return this.#pages.assets();
   }
 
-  /** Sends a page in the language that the browser prefers. */
+  /** A page in the language that the browser prefers. */
+  page(headers: HeaderLines, status: number, view: PageView, more: AnswerHeaders = {}): Answer {
+    const language = this.#pages.language(headers.all('accept-language').join(', '));
+    return {
+      status,
+      headers: {
+        'content-type': 'text/html; charset=utf-8',
+        ...this.#protection,
+        ...more,
+        vary: 'Accept-Language',
+        'content-language': language,
+      },
+      body: this.#pages.render(language, view),
+    };
+  }
+
+  /** An error, as a page to people and as JSON to programs. */
+  error(context: ErrorContext, answer: ErrorAnswer, more: AnswerHeaders = {}): Answer {
+    const { error, requestId, retryAfter } = answer;
+    const headers = { ...more, 'x-request-id': requestId, ...(retryAfter && { 'retry-after': String(retryAfter) }) };
+    if (!context.isPage) return jsonAnswer(error.status, errorBody(error, requestId), headers);
+    return this.page(context.request.headers, error.status, this.#errorView(context.request, answer), headers);
+  }
+
+  /** Sends a page. */
   send(
     request: IncomingMessage,
     response: ServerResponse,
     status: number,
     view: PageView,
-    headers: ReplyHeaders = {},
+    headers: AnswerHeaders = {},
   ): void {
-    if (response.headersSent || response.destroyed) return;
-    this.#protect(request, response);
-    const language = this.#pages.language(headOf(request).all('accept-language').join(', '));
-    const page = this.#pages.render(language, view);
-    sendPage(request, response, status, page, { ...headers, vary: 'Accept-Language', 'content-language': language });
+    writeAnswer(request, response, this.page(headOf(request), status, view, headers));
   }
 
-  /** Sends an error, as a page to people and as JSON to programs. */
-  sendError(request: IncomingMessage, response: ServerResponse, answer: ErrorAnswer, extra: ReplyHeaders = {}): void {
-    const { error, requestId, retryAfter } = answer;
-    const headers = { ...extra, 'x-request-id': requestId, ...(retryAfter && { 'retry-after': String(retryAfter) }) };
-    if (!isNavigation(headOf(request))) sendJson(request, response, error.status, errorBody(error, requestId), headers);
-    else this.send(request, response, error.status, this.#errorView(request, answer), headers);
+  /** Sends an error. */
+  sendError(request: IncomingMessage, response: ServerResponse, answer: ErrorAnswer, more: AnswerHeaders = {}): void {
+    const headers = headOf(request);
+    const plain = { method: request.method ?? 'GET', target: request.url ?? '/', headers };
+    writeAnswer(request, response, this.error({ request: plain, isPage: isNavigation(headers) }, answer, more));
   }
 
   #errorView(
-    request: IncomingMessage,
+    { method, target }: ErrorContext['request'],
     { error, reason, requestId, route, principal, retryAfter }: ErrorAnswer,
   ): PageView {
-    const here = request.url ?? '/';
     if (error.code === 'ACCESS_DENIED')
       return {
         kind: 'denied',
@@ -76,15 +103,15 @@ export class PageSender {
         username: principal?.subject,
         openTo: route ? this.#words(route, reason).openTo : undefined,
         contact: route?.contact,
-        switchHref: principal && `/_gate/login?${new URLSearchParams({ switch: '1', return: here })}`,
+        switchHref: principal && `/_gate/login?${new URLSearchParams({ switch: '1', return: target })}`,
       };
-    const isRepeatable = (request.method === 'GET' || request.method === 'HEAD') && error.status >= 500;
+    const isRepeatable = (method === 'GET' || method === 'HEAD') && error.status >= 500;
     return {
       kind: 'error',
       code: error.code,
       requestId,
       retryAfterSeconds: retryAfter,
-      ...(isRepeatable && { retryHref: here }),
+      ...(isRepeatable && { retryHref: target }),
       ...(error.code === 'PROVIDER_UNAVAILABLE' && { homeHref: false as const }),
     };
   }

@@ -5,12 +5,15 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
+import type { Answer, AnswerHeaders } from '../core/answer.ts';
 import { GatewayError } from '../core/errors.ts';
 import { headOf } from '../edge/head-of.ts';
 import { isHttp2, overHttp2 } from '../edge/http2/express.ts';
 import { assetPath } from '../pages/assets.ts';
+import type { Notice } from '../pages/fields.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';
 import {
+  type PortalAsker,
   type PortalContext,
   type PortalHandler,
   type PortalParts,
@@ -19,6 +22,7 @@ import {
   refuseVisit,
 } from './context.ts';
 import { federatedRoutes } from './federated-routes.ts';
+import { loginPage } from './login-page.ts';
 import { loginRoutes } from './login-routes.ts';
 import { noticeRoutes } from './logout-notice-routes.ts';
 import { logoutRoutes } from './logout-routes.ts';
@@ -43,11 +47,13 @@ const addresses: Readonly<Record<string, string>> = {
 
 /** Answers the gateway's own addresses. */
 export class Portal {
+  readonly #parts: PortalParts;
   readonly #app: express.Express;
   readonly #appOverHttp2: express.Express;
   readonly #contexts = new WeakMap<IncomingMessage, PortalContext>();
 
   constructor(parts: PortalParts) {
+    this.#parts = parts;
     this.#app = this.#application(parts);
     this.#appOverHttp2 = overHttp2(this.#application(parts));
   }
@@ -65,6 +71,15 @@ export class Portal {
     });
   }
 
+  /** The login page as the body of a 401 that offers these ways besides, for whoever asked for something else. */
+  loginPage(
+    asker: PortalAsker,
+    wish: { readonly challenge: AnswerHeaders; readonly returnTo: string; readonly notice?: Notice },
+  ): Promise<Answer> {
+    const { challenge, ...shown } = wish;
+    return loginPage(this.#parts, asker, { ...shown, confirm: false }, { status: 401, headers: challenge });
+  }
+
   #application(parts: PortalParts): express.Express {
     const app = express();
     app.disable('x-powered-by');
@@ -74,7 +89,7 @@ export class Portal {
     const on = (handler: PortalHandler) => async (request: Request, response: Response) => {
       const context = this.#contexts.get(request);
       if (!context) throw new Error('a portal request without its context');
-      await handler({ request, response, context });
+      await handler({ request, response, context, headers: headOf(request) });
     };
     loginRoutes(app, parts, on);
     logoutRoutes(app, parts, on);

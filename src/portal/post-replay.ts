@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import * as z from 'zod';
 import type { Clock } from '../core/clock.ts';
+import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
 import type { Store } from '../core/store.ts';
 import type { CanonicalTarget } from '../core/verdict.ts';
@@ -38,6 +39,14 @@ export type KeptAnswer =
   | { readonly kind: 'kept'; readonly returnTo: string; readonly cookie?: string }
   | { readonly kind: 'lost'; readonly reason: 'not-kept' | 'too-large' };
 
+/** A form that was sent to an application. */
+export interface SentForm {
+  readonly method: string;
+  readonly headers: HeaderLines;
+  /** Where it can be read from; absent where somebody has read it, or a proxy in front has kept it. */
+  readonly body?: IncomingMessage | undefined;
+}
+
 /** Keeps forms. */
 export class SavedPosts {
   readonly #store: Store;
@@ -54,14 +63,15 @@ export class SavedPosts {
   }
 
   /** Keeps a small form of our own origin, where the route allows it and there is room for one of this address. */
-  async keep(request: IncomingMessage, route: Route, target: CanonicalTarget, address: string): Promise<KeptAnswer> {
-    const isForm = /^application\/x-www-form-urlencoded\b/i.test(headOf(request).single('content-type') ?? '');
-    const isOurs = headOf(request).has('origin') && isSameSite(headOf(request), this.#publicUrl);
-    if (request.method !== 'POST' || !route.replayPosts || !isForm || !isOurs)
+  async keep(form: SentForm, route: Route, target: CanonicalTarget, address: string): Promise<KeptAnswer> {
+    const { headers } = form;
+    const isForm = /^application\/x-www-form-urlencoded\b/i.test(headers.single('content-type') ?? '');
+    const isOurs = headers.has('origin') && isSameSite(headers, this.#publicUrl);
+    if (form.method !== 'POST' || !form.body || !route.replayPosts || !isForm || !isOurs)
       return { kind: 'lost', reason: 'not-kept' };
-    const body = await readBody(request, { maxBytes: maxFormBytes, deadline: bodyDeadline });
+    const body = await readBody(form.body, { maxBytes: maxFormBytes, deadline: bodyDeadline });
     if (body.kind !== 'ok') return { kind: 'lost', reason: body.kind === 'too-large' ? 'too-large' : 'not-kept' };
-    const { id: browser, cookie } = this.#browsers.recognise(headOf(request));
+    const { id: browser, cookie } = this.#browsers.recognise(headers);
     const id = randomBytes(16).toString('base64url');
     const kept: KeptPost = { action: target.path + target.query, fields: [...new URLSearchParams(body.text)] };
     const value = JSON.stringify(kept);

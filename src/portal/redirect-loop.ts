@@ -5,12 +5,14 @@
  */
 
 import { createHash } from 'node:crypto';
+import type { AnswerHeaders } from '../core/answer.ts';
 import type { Session } from '../core/session.ts';
+import { setCookie } from '../core/set-cookie.ts';
 import { headOf } from '../edge/head-of.ts';
 import { readCookie } from '../sessions/cookie.ts';
 import type { PortalParts, PortalRequest } from './context.ts';
 import { offersForm } from './login-page.ts';
-import { isNavigation, type ReplyHeaders, redirect } from './send-page.ts';
+import { isNavigation, redirect } from './send-page.ts';
 
 const name = 'gatehouse-turns';
 const form = /^(\d{1,3})-(\d{1,3})-(\d{1,12})-([0-9a-f]{0,8})$/;
@@ -102,7 +104,7 @@ function sendCounted(parts: LoopParts, visit: PortalRequest, returnTo: string, t
 }
 
 /** Pages alone change the count: their pictures come from the same application, and go round beside them. */
-function cookieOfPage({ request }: PortalRequest, value: string): ReplyHeaders {
+function cookieOfPage({ request }: PortalRequest, value: string): AnswerHeaders {
   return isNavigation(headOf(request)) ? { 'set-cookie': value } : {};
 }
 
@@ -129,6 +131,5 @@ function secondOf({ clock }: LoopParts): number {
 }
 
 function cookie({ publicUrl }: LoopParts, value: string, seconds: number): string {
-  const secure = publicUrl.protocol === 'https:' ? '; Secure' : '';
-  return `${name}=${value}; Path=/_gate/; Max-Age=${seconds}; HttpOnly; SameSite=Lax${secure}`;
+  return setCookie(publicUrl, name, value, { path: '/_gate/', maxAgeSeconds: seconds });
 }

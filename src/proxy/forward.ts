@@ -1,6 +1,5 @@
 /** Carries a request to its upstream and the answer back: the data plane's one narrow way in for HTTP. */
 import type { IncomingMessage } from 'node:http';
-import type { Log } from '../core/log.ts';
 import type { Forward } from '../core/verdict.ts';
 import { headOf } from '../edge/head-of.ts';
 import type { Connections } from './connections.ts';
@@ -8,16 +7,15 @@ import type { OwnCookie } from './cookies.ts';
 import { BodyRefused, discardRest, RequestBody } from './request-body.ts';
 import { type Exchange, type ForwardResult, UpstreamAttempt } from './upstream-attempt.ts';
 import { readFailure } from './upstream-errors.ts';
-import type { UpstreamPools, UpstreamServerPool } from './upstream-pool.ts';
+import type { UpstreamPools } from './upstream-pool.ts';
 
 export type { Exchange, ForwardResult } from './upstream-attempt.ts';
 
 /** What a forwarder is made of. */
 export interface ForwarderOptions {
-  readonly agents: UpstreamPools;
+  readonly pools: UpstreamPools;
   readonly connections: Connections;
   readonly isOwnCookie: OwnCookie;
-  readonly log: Log;
 }
 
 /** Forwards requests over HTTP. */
@@ -42,34 +40,18 @@ export class Forwarder {
       discardRest(request);
       return refused;
     }
-    const { agents, connections, isOwnCookie, log } = this.#options;
+    const { pools, ...options } = this.#options;
     const body = bodyOf(request, forward);
     const headers = headerLines(request, forward);
-    const balancer = agents.of(forward.route);
-    const tried = new Set<UpstreamServerPool>();
-    let agent = balancer.pick(tried);
-    let fresh = false;
-    let failure: Error | undefined;
-    while (agent) {
-      const result = await new UpstreamAttempt({ exchange, agent, body, fresh, connections, isOwnCookie }).run(headers);
-      if (result.kind !== 'again') return result;
-      failure = result.error;
-      log.debug({ upstream: agent.server.origin, error: failure }, 'a request is tried again');
-      fresh = result.fresh;
-      if (fresh) continue;
-      tried.add(agent);
-      agent = balancer.pick(tried);
-    }
+    const result = await pools
+      .of(forward.route)
+      .attempt((pool, fresh) => new UpstreamAttempt({ ...options, exchange, pool, body, fresh }).run(headers));
+    if (result && result.kind !== 'again') return result;
     discardRest(request);
     // Made here: an error takes its stack from where it is made, which costs more than all else in this function.
-    failure ??= new Error('the route has no upstream server');
-    return { kind: 'failed', ...readFailure(failure, false), error: failure, headersSent: false };
+    const error = result?.error ?? new Error('the route has no upstream server');
+    return { kind: 'failed', ...readFailure(error, false), error, headersSent: false };
   }
-}
-
-/** Whether a method reaches no upstream: one that echoes a TRACE would show the client the headers that we have set. */
-export function isNeverForwarded(method: string | undefined): boolean {
-  return method === 'TRACE' || method === 'CONNECT';
 }
 
 /** What can be refused before anybody is asked. */
@@ -81,8 +63,6 @@ function refuse(request: IncomingMessage, forward: Forward): ForwardResult | und
     error,
     headersSent: false,
   });
-  if (isNeverForwarded(request.method))
-    return fail(new BodyRefused('METHOD_NOT_ALLOWED', 'method-not-allowed', `${request.method} is never forwarded`));
   const framing = headOf(request).framing();
   if (framing.kind === 'faulty') return fail(new BodyRefused('BAD_REQUEST', 'ambiguous-header', framing.detail));
   const { maxBody } = forward.route;

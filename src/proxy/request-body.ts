@@ -51,11 +51,6 @@ export class RequestBody extends Readable {
     this.#limits = limits;
   }
 
-  /** Bytes that have come from the client. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   override _read(): void {
     if (!this.#isReading) {
       this.#isReading = true;

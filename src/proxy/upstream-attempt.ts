@@ -10,7 +10,7 @@ import type { OwnCookie } from './cookies.ts';
 import { ClientLeft, discardRest, type RequestBody } from './request-body.ts';
 import { responseHeaders, upstreamHead } from './response-headers.ts';
 import { isConnectFailure, isDeadConnection, QueueTimeout, readFailure } from './upstream-errors.ts';
-import type { UpstreamServerPool } from './upstream-pool.ts';
+import type { Again, UpstreamServerPool } from './upstream-pool.ts';
 
 /** A client's request, and what the pipeline has decided about it. */
 export interface Exchange {
@@ -23,7 +23,7 @@ export interface Exchange {
 
 /** How a request ended. After `failed` without `headersSent` the response is untouched: the caller renders the page. */
 export type ForwardResult =
-  | { readonly kind: 'sent'; readonly status: number; readonly bytes: number }
+  | { readonly kind: 'sent'; readonly status: number }
   | {
       readonly kind: 'failed';
       readonly code: ErrorCode;
@@ -34,13 +34,10 @@ export type ForwardResult =
   /** `reason` when it was the gateway that cut the connection, since the session had ended. */
   | { readonly kind: 'client-gone'; readonly reason?: Reason };
 
-/** A result, or what to try next: another server, or the same one on a fresh connection. */
-export type Attempted = ForwardResult | { readonly kind: 'again'; readonly fresh: boolean; readonly error: Error };
-
-/** What a passage works with. */
-export interface PassageParts {
+/** What one try works with. */
+export interface UpstreamAttemptParts {
   readonly exchange: Exchange;
-  readonly agent: UpstreamServerPool;
+  readonly pool: UpstreamServerPool;
   readonly body: RequestBody | undefined;
   readonly fresh: boolean;
   readonly connections: Connections;
@@ -52,9 +49,9 @@ const maxHints = 10;
 
 /** Sends the request once. The callbacks are undici's; they never throw into it. */
 export class UpstreamAttempt implements Dispatcher.DispatchHandler {
-  readonly #parts: PassageParts;
+  readonly #parts: UpstreamAttemptParts;
   readonly #response: ServerResponse;
-  #settle: (result: Attempted) => void = () => undefined;
+  #settle: (result: ForwardResult | Again) => void = () => undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #release: (() => void) | undefined;
   /** For a connection at first, later for the client to take what is waiting. */
@@ -67,18 +64,17 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   #hints = 0;
   #cut: Reason | undefined;
 
-  constructor(parts: PassageParts) {
+  constructor(parts: UpstreamAttemptParts) {
     this.#parts = parts;
     this.#response = parts.exchange.response;
   }
 
   /** Resolves when the answer is with the client, or is not to be had here. Never rejects. */
-  run(headers: string[]): Promise<Attempted> {
-    const { exchange, agent, body, fresh } = this.#parts;
+  run(headers: string[]): Promise<ForwardResult | Again> {
+    const { exchange, pool, body, fresh } = this.#parts;
     const { route, upstreamPath } = exchange.forward;
     return new Promise((resolve) => {
       this.#settle = resolve;
-      agent.pending += 1;
       this.#response.on('close', this.#onClose).on('drain', this.#onDrain);
       if (this.#response.destroyed) {
         this.#finish({ kind: 'client-gone' });
@@ -93,7 +89,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
         headersTimeout: route.timeouts.response,
         bodyTimeout: route.timeouts.idle,
       };
-      agent.dispatch(options, this, fresh);
+      pool.dispatch(options, this, fresh);
       if (!this.#controller && !this.#isSettled) this.#awaitConnection(route.timeouts.connect);
     });
   }
@@ -105,7 +101,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     }
     clearTimeout(this.#timer);
     this.#controller = controller;
-    this.#parts.agent.connected();
+    this.#parts.pool.connected();
     if (this.#parts.exchange.awaitsContinue && this.#parts.body) this.#response.writeContinue();
   }
 
@@ -160,7 +156,6 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
       this.#fail(error, true);
       this.#response.destroy();
     } else if (!isConnected && isConnectFailure(error)) {
-      this.#parts.agent.failed(error);
       this.#finish({ kind: 'again', fresh: false, error });
     } else if (!this.#hasAnswer && !this.#parts.fresh && this.#mayRepeat() && isDeadConnection(error)) {
       this.#finish({ kind: 'again', fresh: true, error });
@@ -172,7 +167,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   readonly #onClose = (): void => {
     if (this.#isSettled) return;
     const isSent = this.#isComplete && this.#response.writableFinished;
-    if (isSent) this.#finish({ kind: 'sent', status: this.#status, bytes: this.#bytes });
+    if (isSent) this.#finish({ kind: 'sent', status: this.#status });
     else this.#finish({ kind: 'client-gone', ...(this.#cut && { reason: this.#cut }) });
     if (isSent) return;
     this.#controller?.abort(new Error('the client has gone'));
@@ -236,13 +231,12 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     this.#finish({ kind: 'failed', ...readFailure(error, this.#controller !== undefined), error, headersSent });
   }
 
-  #finish(result: Attempted): void {
+  #finish(result: ForwardResult | Again): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
     clearTimeout(this.#timer);
     this.#release?.();
     this.#response.off('close', this.#onClose).off('drain', this.#onDrain);
-    this.#parts.agent.pending -= 1;
     if (result.kind === 'failed' && !result.headersSent) discardRest(this.#parts.exchange.request);
     this.#settle(result);
   }

@@ -10,48 +10,40 @@ import type { Log } from '../core/log.ts';
 import type { Route, Upstream, UpstreamServer, UpstreamTls } from '../core/route.ts';
 import { type TlsClientOptions, tlsClientOptions } from '../tls/client.ts';
 
-/** What agents are made of. */
-export interface UpstreamPoolsOptions {
-  /** Whose upstreams are set up at once; others follow when they are first asked for. */
-  readonly routes?: readonly Pick<Route, 'upstream' | 'timeouts'>[];
+/** What the pools work with. */
+export interface UpstreamPoolsParts {
   readonly log: Log;
   readonly clock: Clock;
   /** Connections to one server at once; more requests wait. Event streams hold one each. */
-  readonly connections?: number;
-  readonly balance?: 'round-robin' | 'least-pending';
-  /** Failed connections in a row after which a server is left alone. */
-  readonly maxFails?: number;
-  /** For how long, in milliseconds. */
-  readonly failTimeout?: number;
+  readonly maxConnections?: number;
 }
 
 /** The health of one server, as the operator's listener shows it. */
 export interface ServerHealth {
   readonly origin: string;
   readonly isLive: boolean;
-  readonly fails: number;
-  readonly pending: number;
+}
+
+/** Work at one server that may be done again: on a fresh connection to it, or else at another. */
+export interface Again {
+  readonly kind: 'again';
+  readonly fresh: boolean;
+  readonly error: Error;
 }
 
 /** Largest response head that is taken from an upstream, in bytes. */
 export const maxResponseHead = 65_536;
-
-type Settled = Required<Omit<UpstreamPoolsOptions, 'routes'>>;
+/** How long a server that could not be connected to is left alone, in milliseconds. */
+const pause = 10_000;
 
 /** Every upstream's connections. A reload makes others; these close when what is under way has ended. */
 export class UpstreamPools {
-  readonly #options: Settled;
+  readonly #parts: UpstreamPoolsParts;
   readonly #balancers = new WeakMap<Upstream, Balancer>();
-  readonly #agents = new Map<string, UpstreamServerPool>();
+  readonly #pools = new Map<string, UpstreamServerPool>();
 
-  constructor({
-    connections = 2048,
-    balance = 'round-robin',
-    maxFails = 1,
-    failTimeout = 10_000,
-    ...rest
-  }: UpstreamPoolsOptions) {
-    this.#options = { connections, balance, maxFails, failTimeout, ...rest };
+  constructor(parts: UpstreamPoolsParts) {
+    this.#parts = parts;
   }
 
   /** The servers behind a route. Routes that name the same server in the same way share its connections and health. */
@@ -60,8 +52,8 @@ export class UpstreamPools {
     if (known) return known;
     const { servers, tls } = route.upstream;
     const balancer = new Balancer(
-      servers.map((server) => this.#agent(server, tls, route.timeouts.connect)),
-      this.#options.balance,
+      servers.map((server) => this.#pool(server, tls, route.timeouts.connect)),
+      this.#parts.log,
     );
     this.#balancers.set(route.upstream, balancer);
     return balancer;
@@ -69,80 +61,95 @@ export class UpstreamPools {
 
   /** How each server stands that has been asked for something. */
   health(): readonly ServerHealth[] {
-    return [...this.#agents.values()].map((agent) => agent.health);
+    return [...this.#pools.values()].map((pool) => pool.health);
   }
 
   /** Takes no more requests and resolves when those under way have ended. */
   async close(): Promise<void> {
-    await Promise.all([...this.#agents.values()].map((agent) => agent.close()));
+    await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
   }
 
-  /** Ends every connection at once. */
-  async destroy(): Promise<void> {
-    await Promise.all([...this.#agents.values()].map((agent) => agent.destroy()));
-  }
-
-  #agent(server: UpstreamServer, tls: UpstreamTls | undefined, connectTimeout: number): UpstreamServerPool {
+  #pool(server: UpstreamServer, tls: UpstreamTls | undefined, connectTimeout: number): UpstreamServerPool {
     const key = JSON.stringify([server.origin, tls, connectTimeout]);
-    const known = this.#agents.get(key);
+    const known = this.#pools.get(key);
     if (known) return known;
-    const agent = new UpstreamServerPool(server, tls, connectTimeout, this.#options);
-    this.#agents.set(key, agent);
-    return agent;
+    const pool = new UpstreamServerPool(server, tls, connectTimeout, this.#parts);
+    this.#pools.set(key, pool);
+    return pool;
   }
 }
 
 /** The servers of one upstream, in turn. */
 export class Balancer {
-  readonly agents: readonly UpstreamServerPool[];
-  readonly #balance: Settled['balance'];
+  readonly pools: readonly UpstreamServerPool[];
+  readonly #log: Log;
   #next = 0;
 
-  constructor(agents: readonly UpstreamServerPool[], balance: Settled['balance']) {
-    this.agents = agents;
-    this.#balance = balance;
+  constructor(pools: readonly UpstreamServerPool[], log: Log) {
+    this.pools = pools;
+    this.#log = log;
   }
 
-  /** The server for a request that these have failed; undefined when none is left. A single server is never left alone. */
-  pick(tried: ReadonlySet<UpstreamServerPool>): UpstreamServerPool | undefined {
-    const [only] = this.agents;
-    if (this.agents.length === 1) return only && !tried.has(only) ? only : undefined;
-    const open = this.agents.filter((agent) => !tried.has(agent));
-    const live = open.filter((agent) => agent.isLive);
+  /**
+   * Does work at a server: at another for as long as the one before could not be connected to, and once more on a fresh
+   * connection where it asks for one. The last failure where no server is left; undefined where there is none at all.
+   */
+  async attempt<Result extends { readonly kind: string }>(
+    work: (pool: UpstreamServerPool, fresh: boolean) => Promise<Result | Again>,
+  ): Promise<Result | Again | undefined> {
+    const tried = new Set<UpstreamServerPool>();
+    let last: Again | undefined;
+    for (let pool = this.#pick(tried); pool; pool = this.#pick(tried)) {
+      let result = await work(pool, false);
+      if (isAgain(result) && result.fresh) {
+        this.#log.debug({ upstream: pool.server.origin, error: result.error }, 'a request is tried again');
+        result = await work(pool, true);
+      }
+      if (!isAgain(result)) return result;
+      this.#log.debug({ upstream: pool.server.origin, error: result.error }, 'a request is tried again');
+      pool.failed(result.error);
+      tried.add(pool);
+      last = result;
+    }
+    return last;
+  }
+
+  /** The server for work that these have failed; undefined when none is left. A single server is never left alone. */
+  #pick(tried: ReadonlySet<UpstreamServerPool>): UpstreamServerPool | undefined {
+    const [only] = this.pools;
+    if (this.pools.length === 1) return only && !tried.has(only) ? only : undefined;
+    const open = this.pools.filter((pool) => !tried.has(pool));
+    const live = open.filter((pool) => pool.isLive);
     // With every server left alone, any may have come back.
     const choice = live.length > 0 ? live : open;
-    if (choice.length === 0) return undefined;
-    this.#next = (this.#next + 1) % this.agents.length;
-    const turn = this.#next;
-    const rotated = choice.toSorted((one, other) => this.#place(one, turn) - this.#place(other, turn));
-    const chosen =
-      this.#balance === 'round-robin'
-        ? rotated[0]
-        : rotated.reduce((least, agent) => (agent.pending < least.pending ? agent : least));
+    this.#next = (this.#next + 1) % this.pools.length;
+    const [chosen] = choice.toSorted((one, other) => this.#place(one) - this.#place(other));
     chosen?.probe();
     return chosen;
   }
 
-  #place(agent: UpstreamServerPool, turn: number): number {
-    return (this.agents.indexOf(agent) - turn + this.agents.length) % this.agents.length;
+  #place(pool: UpstreamServerPool): number {
+    return (this.pools.indexOf(pool) - this.#next + this.pools.length) % this.pools.length;
   }
+}
+
+function isAgain(result: { readonly kind: string }): result is Again {
+  return result.kind === 'again';
 }
 
 /** One server of an upstream: its pool, and what is known of its health. */
 export class UpstreamServerPool {
   readonly server: UpstreamServer;
-  /** Requests that have begun and not ended. */
-  pending = 0;
-  readonly #settings: Settled;
+  readonly #parts: UpstreamPoolsParts;
   readonly #client: ConstructorParameters<typeof Client>[1] & object;
   readonly #tunnels: RequestOptions;
   #pool: Pool | undefined;
-  #fails = 0;
-  #failedAt = 0;
+  /** When it could not be connected to, unless it has been since. */
+  #failedAt: number | undefined;
 
-  constructor(server: UpstreamServer, tls: UpstreamTls | undefined, connectTimeout: number, settings: Settled) {
+  constructor(server: UpstreamServer, tls: UpstreamTls | undefined, connectTimeout: number, parts: UpstreamPoolsParts) {
     this.server = server;
-    this.#settings = settings;
+    this.#parts = parts;
     const isSecure = server.url.protocol === 'https:';
     const secure = isSecure ? tlsOptions(server, tls) : {};
     const connector = buildConnector({ ...secure, timeout: connectTimeout, allowH2: false });
@@ -176,7 +183,7 @@ export class UpstreamServerPool {
       client.close().catch(() => undefined);
       return;
     }
-    this.#pool ??= new Pool(this.server.origin, { ...this.#client, connections: this.#settings.connections });
+    this.#pool ??= new Pool(this.server.origin, { ...this.#client, connections: this.#parts.maxConnections ?? 2048 });
     this.#pool.dispatch(named, handler);
   }
 
@@ -187,38 +194,32 @@ export class UpstreamServerPool {
   }
 
   get isLive(): boolean {
-    const { maxFails, failTimeout, clock } = this.#settings;
-    return this.#fails < maxFails || clock.now() - this.#failedAt >= failTimeout;
+    return this.#failedAt === undefined || this.#parts.clock.now() - this.#failedAt >= pause;
   }
 
   get health(): ServerHealth {
-    return { origin: this.server.origin, isLive: this.isLive, fails: this.#fails, pending: this.pending };
+    return { origin: this.server.origin, isLive: this.isLive };
   }
 
   /** Called when it is chosen: after a while alone, one request tries it and the others go on without. */
   probe(): void {
-    if (this.#fails >= this.#settings.maxFails) this.#failedAt = this.#settings.clock.now();
+    if (this.#failedAt !== undefined) this.#failedAt = this.#parts.clock.now();
   }
 
   connected(): void {
-    if (this.#fails >= this.#settings.maxFails)
-      this.#settings.log.info({ upstream: this.server.origin }, 'an upstream server is back');
-    this.#fails = 0;
+    if (this.#failedAt !== undefined)
+      this.#parts.log.info({ upstream: this.server.origin }, 'an upstream server is back');
+    this.#failedAt = undefined;
   }
 
   failed(error: Error): void {
-    this.#fails += 1;
-    this.#failedAt = this.#settings.clock.now();
-    if (this.#fails === this.#settings.maxFails)
-      this.#settings.log.warn({ upstream: this.server.origin, error }, 'an upstream server cannot be connected to');
+    if (this.#failedAt === undefined)
+      this.#parts.log.warn({ upstream: this.server.origin, error }, 'an upstream server cannot be connected to');
+    this.#failedAt = this.#parts.clock.now();
   }
 
   async close(): Promise<void> {
     await this.#pool?.close();
-  }
-
-  async destroy(): Promise<void> {
-    await this.#pool?.destroy();
   }
 }
 

@@ -4,6 +4,8 @@
  */
 import { hash, randomBytes } from 'node:crypto';
 
+import { setCookie } from '../core/set-cookie.ts';
+
 const baseName = 'gatehouse';
 
 /**
@@ -30,17 +32,12 @@ export function readCookie(header: string | readonly string[] | undefined, name:
 
 /** A `Set-Cookie` value that keeps the token until the browser ends. */
 export function sessionCookie(publicUrl: URL, token: string): string {
-  return `${cookieName(publicUrl)}=${token}; ${attributes(publicUrl)}`;
+  return setCookie(publicUrl, cookieName(publicUrl), token);
 }
 
 /** A `Set-Cookie` value that removes the session cookie. */
 export function clearedCookie(publicUrl: URL): string {
-  return `${cookieName(publicUrl)}=; ${attributes(publicUrl)}; Max-Age=0`;
-}
-
-function attributes(publicUrl: URL): string {
-  const secure = publicUrl.protocol === 'https:' ? '; Secure' : '';
-  return `Path=/${secure}; HttpOnly; SameSite=Lax`;
+  return setCookie(publicUrl, cookieName(publicUrl), '', { maxAgeSeconds: 0 });
 }
 
 const tokenBytes = 32;

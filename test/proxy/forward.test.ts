@@ -32,7 +32,7 @@ test('forward: method, path, query and body arrive as they were', async (t) => {
     assert.deepEqual([received.values('content-length'), received.values('transfer-encoding')], [['5'], []]);
   }
   const answer = await ask(plane.port, '/bytes?n=70000');
-  assert.deepEqual(await plane.result(5), { kind: 'sent', status: 200, bytes: 70_000 });
+  assert.deepEqual(await plane.result(5), { kind: 'sent', status: 200 });
   assert.equal(answer.body.length, 70_000);
 });
 
@@ -377,7 +377,7 @@ test('forward: a body that stands still is cut at the configured time', async (t
 test('forward: a request that waits for others to free a connection gives up', async (t) => {
   const upstream = await startUpstream(t);
   const route = testRoute([upstream.origin], { timeouts: { connect: 500, response: 60_000, idle: 60_000 } });
-  const plane = await startDataPlane(t, { route, agents: { connections: 1 } });
+  const plane = await startDataPlane(t, { route, maxConnections: 1 });
   const holder = await rawClient(t, plane.port, 'GET /sse HTTP/1.1\r\nHost: a\r\n\r\n');
   await holder.until(/data:/);
   assert.equal((await ask(plane.port, '/echo')).headers['x-code'], 'UPSTREAM_TIMEOUT');
@@ -484,13 +484,6 @@ test('forward: the body is asked for only when an upstream is there to take it',
     'POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n',
   );
   assert.doesNotMatch(await client.until(/x-code: UPSTREAM_UNREACHABLE/), /100 Continue/);
-});
-
-test('forward: TRACE would show the client our headers and is refused', async (t) => {
-  const upstream = await startUpstream(t);
-  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
-  assert.equal((await ask(plane.port, '/', { method: 'TRACE' })).headers['x-code'], 'METHOD_NOT_ALLOWED');
-  assert.equal(upstream.received.length, 0);
 });
 
 test('forward: a transfer coding besides chunked is refused', async (t) => {

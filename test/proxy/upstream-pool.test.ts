@@ -9,13 +9,13 @@ import { test } from 'node:test';
 import WebSocket from 'ws';
 import { systemClock } from '../../src/core/clock.ts';
 import { UpstreamPools } from '../../src/proxy/upstream-pool.ts';
-import { ask, rawClient, startDataPlane, testRoute } from '../support/scenes/data-plane.ts';
+import { ask, startDataPlane, testRoute } from '../support/scenes/data-plane.ts';
 import { startRawUpstream, startUpstream } from '../support/servers/upstream.ts';
 import { issueCertificate, testCertificates } from '../support/tools/certificates.ts';
 import { freePort } from '../support/tools/free-port.ts';
 import { collectLog } from '../support/tools/log.ts';
 
-test('agents: requests go to the servers of a list in turn', async (t) => {
+test('pools: requests go to the servers of a list in turn', async (t) => {
   const upstreams = await Promise.all([startUpstream(t), startUpstream(t), startUpstream(t)]);
   const plane = await startDataPlane(t, { route: testRoute(upstreams.map(({ origin }) => origin)) });
   for (let index = 0; index < 9; index += 1) await ask(plane.port, '/');
@@ -25,26 +25,14 @@ test('agents: requests go to the servers of a list in turn', async (t) => {
   );
 });
 
-test('agents: with least-pending the busy server is passed over', async (t) => {
-  const upstreams = await Promise.all([startUpstream(t), startUpstream(t)]);
-  const plane = await startDataPlane(t, {
-    route: testRoute(upstreams.map(({ origin }) => origin)),
-    agents: { balance: 'least-pending' },
-  });
-  const holder = await rawClient(t, plane.port, 'GET /sse HTTP/1.1\r\nHost: a\r\n\r\n');
-  await holder.until(/data:/);
-  for (let index = 0; index < 4; index += 1) await ask(plane.port, '/');
-  assert.deepEqual(upstreams.map(({ received }) => received.length).sort(), [1, 4]);
-});
-
-test('agents: a server that is down costs no request, not even one with a body, and is left alone for a while', async (t) => {
+test('pools: a server that is down costs no request, not even one with a body, and is left alone for a while', async (t) => {
   const clock = { now: () => now };
   let now = 0;
   const port = await freePort();
   const alive = await startUpstream(t);
   const plane = await startDataPlane(t, {
     route: testRoute([`http://127.0.0.1:${port}`, alive.origin]),
-    agents: { clock, failTimeout: 10_000 },
+    clock,
   });
   for (let index = 0; index < 4; index += 1) {
     const answer = await ask(plane.port, '/', { method: 'POST', body: 'hello' });
@@ -54,8 +42,8 @@ test('agents: a server that is down costs no request, not even one with a body, 
     alive.received.map(({ body }) => body.bytes),
     [5, 5, 5, 5],
   );
-  const health = () => plane.agents.health().find(({ origin }) => origin.endsWith(`:${port}`));
-  assert.deepEqual(health(), { origin: `http://127.0.0.1:${port}`, isLive: false, fails: 1, pending: 0 });
+  const health = () => plane.pools.health().find(({ origin }) => origin.endsWith(`:${port}`));
+  assert.deepEqual(health(), { origin: `http://127.0.0.1:${port}`, isLive: false });
   assert.equal(plane.log.find('an upstream server cannot be connected to').length, 1);
 
   const back = await startUpstream(t, { port });
@@ -67,18 +55,19 @@ test('agents: a server that is down costs no request, not even one with a body, 
   assert.equal(health()?.isLive, true);
 });
 
-test('agents: with every server down each is tried once, and the answer is unreachable', async (t) => {
+test('pools: with every server down each is tried once, and the answer is unreachable', async (t) => {
   const origins = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
   const plane = await startDataPlane(t, { route: testRoute(origins) });
   for (let index = 0; index < 2; index += 1)
     assert.equal((await ask(plane.port, '/')).headers['x-code'], 'UPSTREAM_UNREACHABLE');
   assert.deepEqual(
-    plane.agents.health().map(({ fails }) => fails),
-    [2, 2],
+    plane.pools.health().map(({ isLive }) => isLive),
+    [false, false],
   );
+  assert.equal(plane.log.find('a request is tried again').length, 4);
 });
 
-test('agents: a request that has left for one server is not sent to another', async (t) => {
+test('pools: a request that has left for one server is not sent to another', async (t) => {
   const broken = await startRawUpstream(t, (socket) => socket.destroy());
   const alive = await startUpstream(t);
   const plane = await startDataPlane(t, { route: testRoute([broken.origin, alive.origin]) });
@@ -89,7 +78,7 @@ test('agents: a request that has left for one server is not sent to another', as
   assert.deepEqual([broken.requests.length, alive.received.length], [1, 1]);
 });
 
-test('agents: a single server is never left alone', async (t) => {
+test('pools: a single server is never left alone', async (t) => {
   const port = await freePort();
   const plane = await startDataPlane(t, { route: testRoute([`http://127.0.0.1:${port}`]) });
   for (let index = 0; index < 3; index += 1) await ask(plane.port, '/');
@@ -97,23 +86,23 @@ test('agents: a single server is never left alone', async (t) => {
   assert.equal((await ask(plane.port, '/')).status, 200);
 });
 
-test('agents: routes that name the same server share its connections', () => {
-  const agents = new UpstreamPools({ log: collectLog().log, clock: systemClock });
+test('pools: routes that name the same server share its connections', () => {
+  const pools = new UpstreamPools({ log: collectLog().log, clock: systemClock });
   const [one, two, other] = [
     testRoute(['http://127.0.0.1:1']),
     testRoute(['http://127.0.0.1:1']),
     testRoute(['http://127.0.0.1:1'], { timeouts: { connect: 1, response: 1, idle: 1 } }),
   ];
-  assert.equal(agents.of(one).agents[0], agents.of(two).agents[0]);
-  assert.notEqual(agents.of(one).agents[0], agents.of(other).agents[0]);
+  assert.equal(pools.of(one).pools[0], pools.of(two).pools[0]);
+  assert.notEqual(pools.of(one).pools[0], pools.of(other).pools[0]);
 });
 
-test('agents: closing waits for what is under way', async (t) => {
+test('pools: closing waits for what is under way', async (t) => {
   const upstream = await startUpstream(t);
   const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
   const slow = ask(plane.port, '/slow?ms=200');
   await upstream.next();
-  await Promise.all([plane.agents.close(), slow.then(({ status }) => assert.equal(status, 200))]);
+  await Promise.all([plane.pools.close(), slow.then(({ status }) => assert.equal(status, 200))]);
   assert.equal((await ask(plane.port, '/')).headers['x-code'], 'UNAVAILABLE');
 });
 
@@ -124,7 +113,7 @@ const server = (name: 'good' | 'wrongName' | 'expired' | 'selfSigned' | 'unchain
   return { cert: pem(certificate), key: pem(key) };
 };
 
-test("agents: an https upstream is checked against its own name, whatever the client's Host says", async (t) => {
+test("pools: an https upstream is checked against its own name, whatever the client's Host says", async (t) => {
   const upstream = await startUpstream(t, { tls: server('good') });
   const plane = await startDataPlane(t, {
     route: testRoute([upstream.origin], { tls: { ca: pem(testCertificates().ca) } }),
@@ -138,7 +127,7 @@ test("agents: an https upstream is checked against its own name, whatever the cl
   assert.deepEqual(upstream.received[1]!.values('host'), ['other.example.com']);
 });
 
-test('agents: the name that a certificate must carry can be configured', async (t) => {
+test('pools: the name that a certificate must carry can be configured', async (t) => {
   const upstream = await startUpstream(t, { tls: server('wrongName') });
   const ca = pem(testCertificates().ca);
   const named = await startDataPlane(t, {
@@ -153,7 +142,7 @@ test('agents: the name that a certificate must carry can be configured', async (
 });
 
 for (const name of ['wrongName', 'expired', 'selfSigned', 'unchained'] as const)
-  test(`agents: an https upstream with a bad certificate (${name}) gets no request`, async (t) => {
+  test(`pools: an https upstream with a bad certificate (${name}) gets no request`, async (t) => {
     const upstream = await startUpstream(t, { tls: server(name) });
     const plane = await startDataPlane(t, {
       route: testRoute([upstream.origin], { tls: { ca: pem(testCertificates().ca) } }),
@@ -165,7 +154,7 @@ for (const name of ['wrongName', 'expired', 'selfSigned', 'unchained'] as const)
     assert.equal(upstream.received.length, 0);
   });
 
-test('agents: an environment that turns checks off does not weaken them, for requests and for WebSockets', async (t) => {
+test('pools: an environment that turns checks off does not weaken them, for requests and for WebSockets', async (t) => {
   process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
   t.after(() => delete process.env.NODE_TLS_REJECT_UNAUTHORIZED);
   const upstream = await startUpstream(t, { tls: server('selfSigned') });
@@ -178,13 +167,13 @@ test('agents: an environment that turns checks off does not weaken them, for req
   assert.equal(upstream.received.length, 0);
 });
 
-test('agents: without an authority of its own an upstream is checked against those of the system', async (t) => {
+test('pools: without an authority of its own an upstream is checked against those of the system', async (t) => {
   const upstream = await startUpstream(t, { tls: server('good') });
   const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
   assert.equal((await ask(plane.port, '/')).headers['x-code'], 'UPSTREAM_UNREACHABLE');
 });
 
-test('agents: a client certificate is shown to an upstream that asks for one', async (t) => {
+test('pools: a client certificate is shown to an upstream that asks for one', async (t) => {
   const client = issueCertificate('gateway', 'DNS:gateway');
   const ca = pem(testCertificates().ca);
   const upstream = await startUpstream(t, {
@@ -197,7 +186,7 @@ test('agents: a client certificate is shown to an upstream that asks for one', a
   assert.equal((await ask(without.port, '/')).status, 500);
 });
 
-test('agents: an authority that the machine knows vouches for an upstream', { timeout: 10_000 }, async (t) => {
+test('pools: an authority that the machine knows vouches for an upstream', { timeout: 10_000 }, async (t) => {
   const upstream = await startUpstream(t, { tls: server('good') });
   // OpenSSL's own variable: the machine's store is read from there, as from /etc/ssl/certs.
   const env = { ...process.env, SSL_CERT_FILE: testCertificates().ca };

@@ -8,14 +8,14 @@ const http = new URL('http://localhost:8080');
 
 test('on https the cookie is bound to the host and to https', () => {
   assert.equal(cookieName(https), '__Host-gatehouse');
-  assert.equal(sessionCookie(https, 'abc'), '__Host-gatehouse=abc; Path=/; Secure; HttpOnly; SameSite=Lax');
-  assert.equal(clearedCookie(https), '__Host-gatehouse=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0');
+  assert.equal(sessionCookie(https, 'abc'), '__Host-gatehouse=abc; Path=/; HttpOnly; SameSite=Lax; Secure');
+  assert.equal(clearedCookie(https), '__Host-gatehouse=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure');
 });
 
 test('on http the cookie has a plain name, as browsers refuse the other', () => {
   assert.equal(cookieName(http), 'gatehouse');
   assert.equal(sessionCookie(http, 'abc'), 'gatehouse=abc; Path=/; HttpOnly; SameSite=Lax');
-  assert.equal(clearedCookie(http), 'gatehouse=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0');
+  assert.equal(clearedCookie(http), 'gatehouse=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax');
 });
 
 const reads: Readonly<Record<string, [header: string | string[] | undefined, want: string | undefined]>> = {

@@ -2,9 +2,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
+import { plainAnswer } from '../../core/answer.ts';
 import type { Log } from '../../core/log.ts';
 import { noteExpectation } from '../expect-continue.ts';
 import { headOf } from '../head-of.ts';
+import { writeToStream } from '../write-answer.ts';
 import { Http2Request, pseudoHeader } from './request.ts';
 import { Http2Response } from './response.ts';
 
@@ -96,7 +98,7 @@ export class Http2Sessions {
     const fault = faultOf(rawHeaders, this.#parts.maxHeaderSize);
     if (fault !== undefined) {
       this.#parts.log.info({ address: socket.remoteAddress, status: fault }, 'a client sent what is no valid request');
-      stream.respond([':status', String(fault), 'content-length', '0'], { endStream: true });
+      writeToStream(stream, plainAnswer(fault));
       return;
     }
     const ownRequest = new Http2Request(stream, rawHeaders, socket);
@@ -111,12 +113,13 @@ export class Http2Sessions {
   }
 }
 
-/** The status for what nobody further in could answer: a tunnel, a head that is too large, a claim to be on plain HTTP. */
+/** The status for what nobody further in could answer: a head that is too large, a claim to be on plain HTTP. */
 function faultOf(rawHeaders: readonly string[], maxHeaderSize: number): number | undefined {
   // nghttp2 holds a client to the limit only once it has acknowledged it, so its first requests are measured here.
   const size = rawHeaders.reduce((sum, text) => sum + text.length, 16 * rawHeaders.length);
   if (size > maxHeaderSize) return constants.HTTP_STATUS_REQUEST_HEADER_FIELDS_TOO_LARGE;
-  if (pseudoHeader(rawHeaders, ':method') === 'CONNECT') return constants.HTTP_STATUS_METHOD_NOT_ALLOWED;
+  // A CONNECT has no scheme (RFC 9113 §8.5); what becomes of it is the pipeline's to say.
+  if (pseudoHeader(rawHeaders, ':method') === 'CONNECT') return undefined;
   if (pseudoHeader(rawHeaders, ':scheme')?.toLowerCase() !== 'https') return constants.HTTP_STATUS_BAD_REQUEST;
   return undefined;
 }

@@ -4,24 +4,21 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GatewayError } from '../../core/errors.ts';
-import type { Log } from '../../core/log.ts';
 import type { HeaderLines } from '../../core/request-head.ts';
 import type { Forward, GatewayRequest, Verdict } from '../../core/verdict.ts';
 import { headOf } from '../../edge/head-of.ts';
-import type { ReplyHeaders } from '../../portal/send-page.ts';
+import { writeAnswer } from '../../edge/write-answer.ts';
+import { isNavigation } from '../../portal/send-page.ts';
 import { compileNamespace, namesOfProxies } from '../../proxy/header-names.ts';
 import type { RequestResult } from '../../telemetry/recorder.ts';
-import { type Declined, type Decliner, loginAddressOf } from '../answer.ts';
+import { type Declined, loginAddressOf } from '../answer.ts';
 import type { Decided } from '../decided.ts';
-import type { Pipeline } from '../pipeline.ts';
 import { readRequest } from '../request.ts';
+import { type CarryParts, carryOut, resultOf } from './carry.ts';
 import { type AnswerUse, type AskedReading, type AskedSetting, readAsked } from './forward-auth-request.ts';
 
 /** What forward-auth works with. */
-export interface ForwardAuthParts {
-  readonly log: Log;
-  readonly pipeline: Pipeline;
-  readonly decliner: Decliner;
+export interface ForwardAuthParts extends CarryParts {
   readonly isTrusted: (address: string) => boolean;
   readonly publicUrl: URL;
   /** The names that any route's upstream is told an identity by, in lower case. */
@@ -30,6 +27,13 @@ export interface ForwardAuthParts {
 }
 
 type Asked = Extract<AskedReading, { kind: 'ok' }>;
+
+/** A call of the forward-auth address; what it asks about, where that could be read. */
+interface Call {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly asked: Asked | undefined;
+}
 
 /** Beside the identity, what an upstream is sent in the place of the client's: cookies and credentials without ours. */
 const replaced = ['cookie', 'authorization', 'x-request-id', 'traceparent'] as const;
@@ -53,30 +57,36 @@ export class ForwardAuthCarrier {
 
   /** Never throws: what goes wrong is a 503. */
   async carry(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { log, pipeline } = this.#parts;
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     const call = readRequest(request, gone.signal);
-    if (!this.#parts.isTrusted(call.peer)) {
-      this.#parts.log.info(
+    const reading = this.#read(call);
+    const decided =
+      'verdict' in reading ? reading : this.#review(await pipeline.decide(reading.request), reading.use, call);
+    const asked = 'verdict' in reading ? undefined : reading;
+    const result = await carryOut(log, decided, {
+      carryOut: async ({ verdict }) => this.#carryOut(decided, verdict, { request, response, asked }),
+      decline: (_decided, verdict) => this.#decline(decided, verdict, { request, response, asked }),
+    });
+    if (!asked?.again) pipeline.finish(decided, result);
+  }
+
+  /** What is asked about, or the refusal of who may not ask or does not say what about. */
+  #read(call: GatewayRequest): Asked | Decided {
+    const { log, isTrusted, setting } = this.#parts;
+    if (!isTrusted(call.peer)) {
+      log.info(
         { request: call.id, address: call.peer },
         'a peer that is not in server.trustedProxies asked for a verdict',
       );
       const error = new GatewayError('LOGIN_REQUIRED', 'the peer is not in server.trustedProxies');
-      return this.#conclude(refused(call, error, 'untrusted-peer'), request, response);
+      return refused(call, error, 'untrusted-peer');
     }
-    const asked = readAsked(call, this.#parts.setting);
-    if (asked.kind === 'refused') {
-      this.#parts.log.warn({ request: call.id, detail: asked.detail }, 'a front proxy did not say what it asks about');
-      return this.#conclude(
-        refused(call, new GatewayError('BAD_REQUEST', asked.detail), 'ambiguous-target'),
-        request,
-        response,
-      );
-    }
-    pose(request, asked);
-    const pending = this.#parts.pipeline.decide(asked.request);
-    const decided = pending instanceof Promise ? await pending : pending;
-    return this.#conclude(this.#review(decided, asked.use, call), request, response, asked);
+    const asked = readAsked(call, setting);
+    if (asked.kind === 'ok') return asked;
+    log.warn({ request: call.id, detail: asked.detail }, 'a front proxy did not say what it asks about');
+    return refused(call, new GatewayError('BAD_REQUEST', asked.detail), 'ambiguous-target');
   }
 
   /** What the pipeline has permitted and a front proxy must not carry, or not carry out by itself. */
@@ -115,48 +125,40 @@ export class ForwardAuthCarrier {
     return found;
   }
 
-  async #conclude(decided: Decided, request: IncomingMessage, response: ServerResponse, asked?: Asked): Promise<void> {
-    let result: RequestResult;
-    try {
-      result = await this.#answer(decided, decided.verdict, request, response, asked);
-    } catch (cause) {
-      this.#parts.log.error(
-        { request: decided.request.id, error: cause },
-        'a verdict could not be given to the proxy in front',
-      );
-      const error = new GatewayError('UNAVAILABLE', 'a verdict could not be given', cause);
-      result = await this.#parts.decliner.answer(
-        decided,
-        { kind: 'refuse', error, reason: 'internal-error' },
-        request,
-        response,
-      );
-    }
-    if (!asked?.again) this.#parts.pipeline.finish(decided, result);
-  }
-
-  async #answer(
-    decided: Decided,
-    verdict: Verdict,
-    request: IncomingMessage,
-    response: ServerResponse,
-    asked?: Asked,
-  ): Promise<RequestResult> {
+  async #carryOut(decided: Decided, verdict: Verdict, call: Call): Promise<RequestResult> {
     switch (verdict.kind) {
       case 'forward':
-        return this.#permit(verdict.forward, request, response, asked?.isEnvoy ?? false);
+        return this.#permit(verdict.forward, call);
       case 'portal':
         throw new Error('the portal was asked about and not refused');
-      default: {
-        const isStatus = asked?.use !== 'pass' && asked?.use !== 'page';
-        if (isStatus) this.#sayLogin(verdict, request, response);
-        const told = asked?.answeredLater && verdict.kind === 'authenticate' ? { ...verdict, offers: [] } : verdict;
-        return this.#parts.decliner.answer(decided, told, request, response, this.#originFor(decided));
-      }
+      default:
+        return this.#decline(decided, verdict, call);
     }
   }
 
-  #permit(forward: Forward, request: IncomingMessage, response: ServerResponse, isEnvoy: boolean): RequestResult {
+  /** A status for a proxy that shows it to nobody is JSON whoever looks, with the login's address beside it. */
+  async #decline(decided: Decided, verdict: Declined, { request, response, asked }: Call): Promise<RequestResult> {
+    const { answers, publicUrl } = this.#parts;
+    const isStatus = asked?.use !== 'pass' && asked?.use !== 'page';
+    const told = asked?.answeredLater && verdict.kind === 'authenticate' ? { ...verdict, offers: [] } : verdict;
+    const asking = {
+      request: decided.request,
+      client: decided.client,
+      isPage: !isStatus && isNavigation(decided.request.headers),
+      origin: this.#originFor(decided),
+      // The form itself has come along where the call is one.
+      form: request.method === 'POST' && headOf(request).framing().kind !== 'none' ? request : undefined,
+    };
+    const answer = await answers.to(asking, told);
+    const login =
+      isStatus && (verdict.kind === 'authenticate' || verdict.kind === 'step-up')
+        ? { 'x-gatehouse-login': publicUrl.origin + loginAddressOf(verdict) }
+        : {};
+    writeAnswer(request, response, { ...answer, headers: { ...answer.headers, ...login } });
+    return resultOf(answer.status, verdict);
+  }
+
+  #permit(forward: Forward, { request, response, asked }: Call): RequestResult {
     const headers: Record<string, string | readonly string[]> = { 'x-gatehouse-path': forward.upstreamPath };
     for (const name of [...this.#parts.identityNames, ...replaced]) {
       const value = forward.headers.get(name);
@@ -164,19 +166,13 @@ export class ForwardAuthCarrier {
     }
     // Envoy takes away what it is told to; the others clear by themselves what the answer leaves out.
     const absent = [...this.#parts.identityNames, 'cookie', 'authorization'].filter((name) => !(name in headers));
-    if (isEnvoy && absent.length > 0) headers['x-envoy-auth-headers-to-remove'] = absent.join(',');
+    if (asked?.isEnvoy && absent.length > 0) headers['x-envoy-auth-headers-to-remove'] = absent.join(',');
     // nginx and Caddy read one line of a name: each cookie also comes under a name of its own.
     for (const [index, cookie] of [forward.reply['set-cookie'] ?? []].flat().entries())
       headers[`x-gatehouse-set-cookie-${index + 1}`] = cookie;
-    send(request, response, { ...headers, ...forward.reply });
+    if (!request.complete) request.resume();
+    writeAnswer(request, response, { status: 200, headers: { ...headers, ...forward.reply }, body: '' });
     return { status: 200 };
-  }
-
-  /** A status for a proxy that shows it to nobody: in JSON whoever looks, with the login's address beside it. */
-  #sayLogin(verdict: Declined, request: IncomingMessage, response: ServerResponse): void {
-    request.rawHeaders = [...headOf(request).with('sec-fetch-mode', 'cors').raw];
-    if (verdict.kind === 'authenticate' || verdict.kind === 'step-up')
-      response.setHeader('x-gatehouse-login', this.#parts.publicUrl.origin + loginAddressOf(verdict));
   }
 
   /** Redirects are for the public host; those for a route's own host stay relative to what the browser asked. */
@@ -191,26 +187,4 @@ type Reason = Extract<Verdict, { kind: 'refuse' }>['reason'];
 function refused(request: GatewayRequest, error: GatewayError, reason: Reason): Decided {
   const verdict: Verdict = { kind: 'refuse', error, reason };
   return { request: { ...request, asked: { sendsAsWritten: true } }, verdict, startedAt: performance.now() };
-}
-
-/**
- * From here on the call is the request that it asks about, so that everything after answers that one. A HEAD stays what it
- * is on the wire, and a form is only kept where its body has come along.
- */
-function pose(request: IncomingMessage, { request: asked }: Asked): void {
-  const hasBody = request.method === 'POST' && asked.headers.framing().kind !== 'none';
-  if (asked.method !== 'HEAD') request.method = asked.method;
-  request.url = asked.target;
-  request.rawHeaders = [...asked.headers.without((name) => name === 'content-type' && !hasBody).raw];
-}
-
-function send(request: IncomingMessage, response: ServerResponse, headers: ReplyHeaders): void {
-  if (response.headersSent || response.destroyed) return;
-  response.writeHead(200, {
-    'cache-control': 'no-store',
-    'content-length': 0,
-    ...(headers as Record<string, string | string[]>),
-  });
-  if (!request.complete) request.resume();
-  response.end();
 }

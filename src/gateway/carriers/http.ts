@@ -1,24 +1,25 @@
 /** Carries verdicts out over HTTP: forwards, has the portal answer, or declines (`answer.ts`). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GatewayError } from '../../core/errors.ts';
-import type { Log } from '../../core/log.ts';
-import type { Verdict } from '../../core/verdict.ts';
+import type { Forward } from '../../core/verdict.ts';
 import { awaitsContinue } from '../../edge/expect-continue.ts';
 import type { Portal } from '../../portal/portal.ts';
 import type { Forwarder } from '../../proxy/forward.ts';
 import type { RequestResult } from '../../telemetry/recorder.ts';
-import type { Decliner } from '../answer.ts';
 import type { Decided } from '../decided.ts';
-import type { Pipeline } from '../pipeline.ts';
 import { readRequest } from '../request.ts';
+import { type CarryParts, carry, respond } from './carry.ts';
 
 /** What carrying out over HTTP works with. */
-export interface HttpParts {
-  readonly log: Log;
-  readonly pipeline: Pipeline;
+export interface HttpParts extends CarryParts {
   readonly portal: Portal;
   readonly forwarder: Forwarder;
-  readonly decliner: Decliner;
+}
+
+/** A request and where its answer goes. */
+interface Message {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
 }
 
 /** Answers HTTP requests. */
@@ -30,53 +31,39 @@ export class HttpCarrier {
   }
 
   /** Never throws: what goes wrong is a 503. */
-  async carry(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  carry(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pipeline, answers } = this.#parts;
+    const message = { request, response };
     const gone = new AbortController();
     // An abort makes an exception of its own, stack and all: only for clients that have really gone.
     response.once('close', () => response.writableFinished || gone.abort());
-    const pending = this.#parts.pipeline.decide(readRequest(request, gone.signal));
-    const decided = pending instanceof Promise ? await pending : pending;
-    let result: RequestResult;
-    try {
-      result = await this.#carryOut(decided, request, response);
-    } catch (cause) {
-      this.#parts.log.error({ request: decided.request.id, error: cause }, 'a verdict could not be carried out');
-      const error = new GatewayError('UNAVAILABLE', 'a verdict could not be carried out', cause);
-      result = await this.#parts.decliner.answer(
-        decided,
-        { kind: 'refuse', error, reason: 'internal-error' },
-        request,
-        response,
-      );
-    }
-    this.#parts.pipeline.finish(decided, result);
+    return carry(this.#parts, () => pipeline.decide(readRequest(request, gone.signal)), {
+      carryOut: (decided) => this.#carryOut(decided, message),
+      decline: (decided, verdict) => respond(answers, decided, verdict, message),
+    });
   }
 
-  async #carryOut(decided: Decided, request: IncomingMessage, response: ServerResponse): Promise<RequestResult> {
-    const { verdict } = decided;
+  #carryOut(decided: Decided, message: Message): Promise<RequestResult> {
+    const { portal, answers } = this.#parts;
+    const { verdict, request } = decided;
     switch (verdict.kind) {
       case 'forward':
-        return this.#forward(decided, verdict, request, response);
+        return this.#forward(decided, verdict.forward, message);
       case 'portal':
-        return this.#parts.portal.answer(request, response, {
-          requestId: decided.request.id,
+        return portal.answer(message.request, message.response, {
+          requestId: request.id,
           client: verdict.client,
           target: verdict.target,
-          signal: decided.request.signal,
+          signal: request.signal,
         });
       default:
-        return this.#parts.decliner.answer(decided, verdict, request, response);
+        return respond(answers, decided, verdict, message);
     }
   }
 
-  async #forward(
-    decided: Decided,
-    { forward }: Extract<Verdict, { kind: 'forward' }>,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<RequestResult> {
-    const exchange = { request, response, forward, awaitsContinue: awaitsContinue(request) };
-    const sent = await this.#parts.forwarder.forward(exchange);
+  async #forward(decided: Decided, forward: Forward, message: Message): Promise<RequestResult> {
+    const { forwarder, log, answers } = this.#parts;
+    const sent = await forwarder.forward({ ...message, forward, awaitsContinue: awaitsContinue(message.request) });
     switch (sent.kind) {
       case 'sent':
         return { status: sent.status };
@@ -84,12 +71,12 @@ export class HttpCarrier {
         return { status: 499 };
       case 'failed': {
         const error = new GatewayError(sent.code, `${forward.route.name}: the upstream failed`, sent.error);
-        this.#parts.log.warn(
+        log.warn(
           { request: decided.request.id, route: forward.route.name, reason: sent.reason, error: sent.error },
           'an upstream failed',
         );
-        if (sent.headersSent) return { status: response.statusCode, reason: sent.reason };
-        return this.#parts.decliner.answer(decided, { kind: 'refuse', error, reason: sent.reason }, request, response);
+        if (sent.headersSent) return { status: message.response.statusCode, reason: sent.reason };
+        return respond(answers, decided, { kind: 'refuse', error, reason: sent.reason }, message);
       }
       default:
         return sent satisfies never;

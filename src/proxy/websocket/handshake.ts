@@ -13,12 +13,12 @@ export type Handshake =
   | { readonly kind: 'failed'; readonly error: Error; readonly isConnected: boolean };
 
 /** Asks one server. The signal ends it when the client has gone; every limit of the route ends it as `failed`. */
-export function shakeHands(agent: UpstreamServerPool, forward: Forward, signal: AbortSignal): Promise<Handshake> {
+export function shakeHands(pool: UpstreamServerPool, forward: Forward, signal: AbortSignal): Promise<Handshake> {
   const { timeouts } = forward.route;
   return new Promise((resolve) => {
     let isConnected = false;
     let timer: NodeJS.Timeout | undefined;
-    const upstream = agent.request({ path: forward.upstreamPath, headers: headerLines(forward, agent) });
+    const upstream = pool.request({ path: forward.upstreamPath, headers: headerLines(forward, pool) });
     const limit = (milliseconds: number, what: string): void => {
       clearTimeout(timer);
       if (milliseconds > 0)
@@ -35,7 +35,7 @@ export function shakeHands(agent: UpstreamServerPool, forward: Forward, signal: 
     limit(timeouts.connect, 'no connection to the upstream');
     onConnected(upstream, () => {
       isConnected = true;
-      agent.connected();
+      pool.connected();
       limit(timeouts.response, 'no answer to the upgrade');
     });
     upstream.on('upgrade', (answer, socket, head) => {
@@ -79,8 +79,8 @@ function onConnected(request: ClientRequest, then: () => void): void {
 }
 
 /** Node takes names and values in turn as they are, without a Host of its own. */
-function headerLines({ headers }: Forward, agent: UpstreamServerPool): string[] {
-  const lines = headers.has('host') ? [] : ['host', agent.server.url.host];
+function headerLines({ headers }: Forward, pool: UpstreamServerPool): string[] {
+  const lines = headers.has('host') ? [] : ['host', pool.server.url.host];
   for (const [name, value] of headers) {
     if (typeof value === 'string') lines.push(name, value);
     else for (const item of value) lines.push(name, item);

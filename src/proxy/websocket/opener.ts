@@ -6,7 +6,6 @@ import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ErrorCode } from '../../core/errors.ts';
-import type { Log } from '../../core/log.ts';
 import type { Reason } from '../../core/reason.ts';
 import type { Forward } from '../../core/verdict.ts';
 import { closeSocket } from '../../edge/close-socket.ts';
@@ -15,7 +14,7 @@ import { type Connections, openedBy } from '../connections.ts';
 import type { OwnCookie } from '../cookies.ts';
 import { responseHeaders } from '../response-headers.ts';
 import { readFailure } from '../upstream-errors.ts';
-import type { UpstreamPools, UpstreamServerPool } from '../upstream-pool.ts';
+import type { Again, UpstreamPools } from '../upstream-pool.ts';
 import { type Handshake, shakeHands } from './handshake.ts';
 import { Tunnel, type TunnelEnd } from './tunnel.ts';
 
@@ -38,21 +37,20 @@ export type UpgradeResult =
   | { readonly kind: 'client-gone' };
 
 /** For a client to take the rest of an answer in place of a tunnel, where the route has no limit; in milliseconds. */
-const maxFarewell = 60_000;
+const maxLastBytes = 60_000;
 
-/** What a tunnel works with. */
-export interface TunnelOptions {
-  readonly agents: UpstreamPools;
+/** What opening takes. */
+export interface WebSocketOpenerOptions {
+  readonly pools: UpstreamPools;
   readonly connections: Connections;
   readonly isOwnCookie: OwnCookie;
-  readonly log: Log;
 }
 
 /** Opens WebSockets. */
 export class WebSocketOpener {
-  readonly #options: TunnelOptions;
+  readonly #options: WebSocketOpenerOptions;
 
-  constructor(options: TunnelOptions) {
+  constructor(options: WebSocketOpenerOptions) {
     this.#options = options;
   }
 
@@ -67,23 +65,12 @@ export class WebSocketOpener {
     socket.on('error', onGone).once('close', onGone);
     if (socket.destroyed) gone.abort();
 
-    const balancer = this.#options.agents.of(forward.route);
-    const tried = new Set<UpstreamServerPool>();
-    let agent = balancer.pick(tried);
-    let handshake: Handshake = {
-      kind: 'failed',
-      error: new Error('the route has no upstream server'),
-      isConnected: false,
-    };
-    while (agent && !gone.signal.aborted) {
-      handshake = await shakeHands(agent, forward, gone.signal);
-      if (handshake.kind !== 'failed' || handshake.isConnected || gone.signal.aborted) break;
-      agent.failed(handshake.error);
-      this.#options.log.debug({ upstream: agent.server.origin, error: handshake.error }, 'an upgrade is tried again');
-      tried.add(agent);
-      agent = balancer.pick(tried);
-    }
-    const result = this.#conclude(exchange, handshake, gone.signal.aborted);
+    const handshake = await this.#options.pools.of(forward.route).attempt(async (pool) => {
+      const shaken = await shakeHands(pool, forward, gone.signal);
+      const mayTryAnother = shaken.kind === 'failed' && !shaken.isConnected && !gone.signal.aborted;
+      return mayTryAnother ? { kind: 'again', fresh: false, error: shaken.error } : shaken;
+    });
+    const result = this.#conclude(exchange, settled(handshake), gone.signal.aborted);
     if (result.kind !== 'open') socket.off('close', onGone);
     return result;
   }
@@ -146,7 +133,7 @@ export class WebSocketOpener {
     if (idle > 0) answer.setTimeout(idle, () => answer.destroy());
     socket.once('close', () => answer.destroy());
     answer.pipe(socket);
-    answer.once('end', () => closeSocket(socket, undefined, idle > 0 ? idle : maxFarewell));
+    answer.once('end', () => closeSocket(socket, undefined, idle > 0 ? idle : maxLastBytes));
     socket.resume();
     return { kind: 'answered', status: answer.statusCode ?? 502 };
   }
@@ -159,6 +146,13 @@ export class WebSocketOpener {
     for (let index = 0; index + 1 < lines.length; index += 2) head += `${lines[index]}: ${lines[index + 1]}\r\n`;
     return `${head}\r\n`;
   }
+}
+
+/** What came of all tries: with no server left, the failure of the last. */
+function settled(handshake: Handshake | Again | undefined): Handshake {
+  if (handshake && handshake.kind !== 'again') return handshake;
+  const error = handshake?.error ?? new Error('the route has no upstream server');
+  return { kind: 'failed', error, isConnected: false };
 }
 
 /** Whether a request asks for a WebSocket; what asks for another protocol is an ordinary request to us. */

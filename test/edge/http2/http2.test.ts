@@ -279,6 +279,8 @@ test('http2: a CONNECT opens no tunnel', async (t) => {
   );
   await until('it is answered', () => client.on(1).find(({ type }) => type === frames.headers));
   assert.equal(started.upstream.connections.size, 0);
+  const record = await until('it is on record', () => started.audit('request').at(-1));
+  assert.deepEqual([record.method, record.status, record.reason], ['CONNECT', 405, 'method-not-allowed']);
 });
 
 test('http2: requests that are reset as fast as they come end the connection', async (t) => {

@@ -12,10 +12,9 @@ const ignore = (): void => undefined;
 const log: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore, child: () => log };
 const route = testRoute([process.argv[2] ?? '']);
 const forwarder = new Forwarder({
-  agents: new UpstreamPools({ log, clock: systemClock }),
+  pools: new UpstreamPools({ log, clock: systemClock }),
   connections: new Connections(),
   isOwnCookie: () => false,
-  log,
 });
 
 const server = createServer((request, response) => {

@@ -4,7 +4,7 @@ import { EventEmitter, once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
-import { systemClock } from '../../../src/core/clock.ts';
+import { type Clock, systemClock } from '../../../src/core/clock.ts';
 import type { Principal } from '../../../src/core/principal.ts';
 import type { Route, UpstreamTls } from '../../../src/core/route.ts';
 import type { Session } from '../../../src/core/session.ts';
@@ -15,7 +15,7 @@ import { ownCookies } from '../../../src/proxy/cookies.ts';
 import { Forwarder, type ForwardResult } from '../../../src/proxy/forward.ts';
 import { HeaderComposer } from '../../../src/proxy/headers.ts';
 import { defaultHeaderRules } from '../../../src/proxy/templates.ts';
-import { UpstreamPools, type UpstreamPoolsOptions } from '../../../src/proxy/upstream-pool.ts';
+import { UpstreamPools } from '../../../src/proxy/upstream-pool.ts';
 import { type UpgradeResult, WebSocketOpener } from '../../../src/proxy/websocket/opener.ts';
 import { collectLog } from '../tools/log.ts';
 
@@ -81,7 +81,8 @@ export interface DataPlaneOptions {
   readonly assertion?: string;
   readonly reply?: Forward['reply'];
   readonly isTrusted?: (address: string) => boolean;
-  readonly agents?: Partial<UpstreamPoolsOptions>;
+  readonly clock?: Clock;
+  readonly maxConnections?: number;
   readonly connections?: Connections;
   /** Other routes of the same configuration. */
   readonly others?: readonly Route[];
@@ -94,7 +95,7 @@ export interface DataPlane {
   readonly origin: string;
   readonly results: ForwardResult[];
   readonly upgrades: UpgradeResult[];
-  readonly agents: UpstreamPools;
+  readonly pools: UpstreamPools;
   readonly connections: Connections;
   readonly server: Server;
   readonly log: ReturnType<typeof collectLog>;
@@ -106,9 +107,9 @@ export interface DataPlane {
 /** Starts one on a free port, ended with the test. A failure is answered with its code as text. */
 export async function startDataPlane(t: TestContext, options: DataPlaneOptions): Promise<DataPlane> {
   const log = collectLog();
-  const { route, principal = alice } = options;
+  const { route, principal = alice, maxConnections = 2048 } = options;
   const live = 'session' in options ? options.session : session;
-  const agents = new UpstreamPools({ log: log.log, clock: systemClock, ...options.agents });
+  const pools = new UpstreamPools({ log: log.log, clock: options.clock ?? systemClock, maxConnections });
   const connections = options.connections ?? new Connections();
   const isOwnCookie = ownCookies(['__Host-gatehouse', 'gatehouse', 'gatehouse-flow-*']);
   const composer = new HeaderComposer({
@@ -117,8 +118,8 @@ export async function startDataPlane(t: TestContext, options: DataPlaneOptions):
     isTrusted: options.isTrusted ?? (() => false),
     ...(options.closed && { closed: options.closed }),
   });
-  const forwarder = new Forwarder({ agents, connections, isOwnCookie, log: log.log });
-  const tunnel = new WebSocketOpener({ agents, connections, isOwnCookie, log: log.log });
+  const forwarder = new Forwarder({ pools, connections, isOwnCookie });
+  const tunnel = new WebSocketOpener({ pools, connections, isOwnCookie });
   const results: ForwardResult[] = [];
   const upgrades: UpgradeResult[] = [];
   const verdict = (request: IncomingMessage, upgrade: boolean): Forward => {
@@ -179,7 +180,8 @@ export async function startDataPlane(t: TestContext, options: DataPlaneOptions):
     connections.endAll('draining');
     server.close();
     server.closeAllConnections();
-    await agents.destroy();
+    // A test may have closed them.
+    await pools.close().catch(() => undefined);
   });
   const { port } = server.address() as AddressInfo;
   return {
@@ -187,7 +189,7 @@ export async function startDataPlane(t: TestContext, options: DataPlaneOptions):
     origin: `http://127.0.0.1:${port}`,
     results,
     upgrades,
-    agents,
+    pools,
     connections,
     server,
     log,
