@@ -63,6 +63,11 @@ const toldByProxies = [
   ...['Client-IP', 'X-Client-IP', 'X-Cluster-Client-IP', 'True-Client-IP', 'CF-Connecting-IP', 'X-Envoy-Internal'],
   ...['Client-Cert', 'X-ARR-ClientCert', 'SSL-Client-Verify', 'X-SSL-Client-S-DN', 'X-Scheme', 'Front-End-Https'],
   ...['X-Host', 'X-HTTP-Host-Override', 'X-Script-Name', 'X-Accel-Mapping', 'X-Sendfile-Type'],
+  ...['X-Amzn-Mtls-Clientcert', 'X-Amzn-Mtls-Clientcert-Subject', 'X-Amzn-Mtls-Clientcert-Leaf', 'Client-Cert-Chain'],
+  ...['Client-Certificate', 'X-Client-Cert', 'X-Client-Certificate', 'X-Client-Cert-Chain', 'X-Client-Cert-S-DN'],
+  ...['X-Client-DN', 'X-Client-Verify', 'X-Client-Subject', 'X-Client-Issuer-DN', 'X-Client-Serial-Number'],
+  ...['SSL-Client-Cert', 'Ssl-Client-S-Dn', 'X-SSL-Client-Verify', 'X-SSL-Cert', 'TLS-Client-Subject'],
+  ...['X-TLS-Client-Cert', 'X-Peer-Cert', 'X-Peer-Certificate', 'Cf-Client-Cert-Der-Base64', 'X-ARR-ClientCert-Chain'],
 ];
 
 const spoofs: Readonly<Record<string, readonly string[]>> = {
@@ -167,6 +172,18 @@ test('headers: what a trusted proxy passes on as the client’s own counts as a 
   assert.equal(received.rawHeaders.includes('evil'), false);
   assert.deepEqual(received.values('x-gatehouse-from'), []);
   assert.deepEqual(received.values('x-forwarded-for'), ['192.0.2.7, 127.0.0.1'], 'what the proxy itself says stays');
+});
+
+test('headers: a name that only begins like one of a certificate is the client’s own', async (t) => {
+  const own = ['X-Client-Version', 'X-Client-Id', 'Client', 'X-Peer', 'TLS-Version'];
+  const received = await receivedFor(
+    t,
+    own.flatMap((header) => [header, 'said']),
+  );
+  assert.deepEqual(
+    own.filter((header) => received.values(header.toLowerCase()).join() !== 'said'),
+    [],
+  );
 });
 
 test('headers: H4 a header whose value is absent is absent, also when the client sends one', async (t) => {
