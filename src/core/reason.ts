@@ -59,6 +59,7 @@ export const reasons = [
   'untrusted-peer',
   'request-too-large',
   'request-too-slow',
+  'answer-not-taken',
   'draining',
   'internal-error',
   // The upstream fails.

@@ -8,8 +8,11 @@ import type { Session } from '../core/session.ts';
 import type { CanonicalTarget, Client, Decision, GatewayRequest, Verdict } from '../core/verdict.ts';
 import type { Identity } from '../login/authenticate-request.ts';
 import type { LocationMatch } from '../routing/locations.ts';
-import type { RequestRecord } from '../telemetry/audit.ts';
+import type { RequestRecord, WebSocketEndRecord } from '../telemetry/audit.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';
+
+/** How a WebSocket ended. */
+export type WebSocketEnd = Pick<WebSocketEndRecord, 'endedBy' | 'reason' | 'up' | 'down'>;
 
 /** The steps of a decision, in their order, and what came of them. */
 export interface Decided {
@@ -42,7 +45,7 @@ const maxDetail = 256;
 
 /** The audit's record of a request that has been answered, or given up, after so many seconds. */
 export function recordOf(decided: Decided, result: RequestResult, seconds: number): RequestRecord {
-  const { request, verdict, route, client, target, principal, session } = decided;
+  const { request, verdict, route, target } = decided;
   const reason = result.reason ?? ('reason' in verdict ? verdict.reason : undefined);
   const detail = result.detail ?? (verdict.kind === 'refuse' ? verdict.error.message : undefined);
   return {
@@ -52,18 +55,37 @@ export function recordOf(decided: Decided, result: RequestResult, seconds: numbe
     method: request.method,
     route: route?.name ?? (verdict.kind === 'portal' ? '_gate' : '_none'),
     path: target?.path ?? unreadPath(request.target),
-    request: request.id,
     seconds,
-    address: client?.address ?? request.peer,
+    ...subjectOf(decided),
     ...(reason && { reason }),
     ...(detail && { detail: detail.slice(0, maxDetail) }),
+    ...(request.asked && { via: 'forward-auth' }),
+  };
+}
+
+/** The audit's record of the end of a WebSocket, so many seconds after it was asked for. */
+export function endRecordOf(decided: Decided, end: WebSocketEnd, seconds: number): WebSocketEndRecord {
+  const { route, target } = decided;
+  const where = { route: route?.name ?? '_none', path: target?.path ?? '' };
+  return { event: 'websocket-end', ...end, ...where, seconds, ...subjectOf(decided) };
+}
+
+/** Who sent a request, and which one it was. */
+function subjectOf({ request, client, principal, session }: Decided) {
+  return {
+    request: request.id,
+    address: client?.address ?? request.peer,
     ...(principal && { user: principal.subject, tenant: principal.tenant, provider: principal.provider }),
     ...(session && { session: session.id }),
-    ...(request.asked && { via: 'forward-auth' }),
   };
 }
 
 /** What a refused target said, for whoever looks for the cause: without its query, and no longer than a path that is read. */
 function unreadPath(target: string): string {
   return (target.split('?', 1)[0] ?? '').slice(0, 512);
+}
+
+/** How long ago a request came, in seconds. */
+export function secondsSince({ startedAt }: Decided): number {
+  return Math.round(performance.now() - startedAt) / 1000;
 }

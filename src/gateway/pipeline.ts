@@ -17,8 +17,8 @@ import type { Locations } from '../routing/locations.ts';
 import { upstreamTarget } from '../routing/locations.ts';
 import { admits, canonicalTarget } from '../routing/target.ts';
 import type { Recorder, RequestResult } from '../telemetry/recorder.ts';
-import { type Decided, recordOf, type Trace } from './decided.ts';
-import { refuse } from './refuse.ts';
+import { type Decided, endRecordOf, recordOf, secondsSince, type Trace, type WebSocketEnd } from './decided.ts';
+import { isNeverForwarded, refuse, refuseMethod } from './refuse.ts';
 import { askingFor } from './routes.ts';
 
 /** Whether a target is one of the gateway's own addresses; no route can take them. */
@@ -79,8 +79,12 @@ export class Pipeline {
 
   /** Writes the audit record and the metric of a request that has been answered, or given up. Call it once a request. */
   finish(decided: Decided, result: RequestResult): void {
-    const seconds = Math.round(performance.now() - decided.startedAt) / 1000;
-    this.#parts.recorder.request(recordOf(decided, result, seconds));
+    this.#parts.recorder.request(recordOf(decided, result, secondsSince(decided)));
+  }
+
+  /** Writes how a WebSocket ended that such a request has opened. */
+  ended(decided: Decided, end: WebSocketEnd): void {
+    this.#parts.recorder.webSocketEnd(endRecordOf(decided, end, secondsSince(decided)));
   }
 
   #broke(trace: Trace, error: unknown): Decided {
@@ -97,14 +101,14 @@ export class Pipeline {
     const { client, headers } = reading;
     trace.client = client;
     // Before the target is read, which is no path here.
-    if (request.method === 'CONNECT') return refuseMethod(request);
+    if (request.method === 'CONNECT') return refuseMethod(request.method);
     const canonical = canonicalTarget({ target: request.target, headers });
     if (canonical.kind === 'refused') return refuse('BAD_REQUEST', canonical.reason, canonical.detail);
     const { target } = canonical;
     trace.target = target;
     const answered = this.#answerWithoutRoute(request, client, canonical);
     if (answered) return answered;
-    if (isNeverForwarded(request.method)) return refuseMethod(request);
+    if (isNeverForwarded(request.method)) return refuseMethod(request.method);
 
     const match = locations.match(target.host, target.path);
     if (!match) return refuse('NOT_FOUND', 'no-route', 'no location matches');
@@ -219,15 +223,6 @@ export class Pipeline {
     });
     return { kind: 'forward', forward: { route, target, upstreamPath, headers, reply: who?.reply ?? {}, ...known } };
   }
-}
-
-/** Whether a method reaches no upstream: one that echoes a TRACE would show the client the headers that we have set; a CONNECT would be a way to anywhere. */
-export function isNeverForwarded(method: string): boolean {
-  return method === 'TRACE' || method === 'CONNECT';
-}
-
-function refuseMethod({ method }: GatewayRequest): Verdict {
-  return refuse('METHOD_NOT_ALLOWED', 'method-not-allowed', `${method} is never forwarded`);
 }
 
 function conclude(trace: Trace, verdict: Verdict): Decided {

@@ -16,3 +16,13 @@ export function refuse(
   const { cause, ...rest } = more;
   return { kind: 'refuse', error: new GatewayError(code, detail, cause), reason, ...rest };
 }
+
+/** Whether a method reaches no upstream: one that echoes a TRACE would show the client the headers that we have set. */
+export function isNeverForwarded(method: string): boolean {
+  return method === 'TRACE' || method === 'CONNECT';
+}
+
+/** Refuses such a method. */
+export function refuseMethod(method: string): Verdict {
+  return refuse('METHOD_NOT_ALLOWED', 'method-not-allowed', `${method} is never forwarded`);
+}

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Log } from '../core/log.ts';
 import { copyPrincipal, type Principal } from '../core/principal.ts';
+import type { Reason } from '../core/reason.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Forward, Verdict } from '../core/verdict.ts';
 import { addHeaders as addReplyHeaders } from '../edge/write-answer.ts';
@@ -16,7 +17,7 @@ import type { Decided } from '../gateway/decided.ts';
 import { readRequest } from '../gateway/request.ts';
 import { type Connections, openedBy } from '../proxy/connections.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';
-import { endWebSocket, OpenExchanges } from './exchanges.ts';
+import { OpenExchanges, watchWebSocket } from './exchanges.ts';
 import { addHeaders, dropTrailers, headersInApp, replaceHeaders } from './headers.ts';
 
 /** A request as an application knows it: Express keeps the address as written, too, and we add who it comes from. */
@@ -120,13 +121,18 @@ export class AppCarrier {
     }
     const { principal, session, route } = verdict.forward;
     this.#dress(request, verdict.forward, decided.request.headers);
+    const watched = watchWebSocket(socket);
     let id = session?.id;
     const moved = (next: string): void => {
       id = next;
     };
     const opened = openedBy(verdict.forward);
-    void closed.then(this.#connections.add(id, { kind: 'websocket', opened, end: endWebSocket(socket), moved }));
-    void closed.then(() => this.#gateway.pipeline.finish(decided, { status: 101 }));
+    void closed.then(this.#connections.add(id, { kind: 'websocket', opened, end: watched.end, moved }));
+    void closed.then(() => {
+      const { reason, up, down } = watched.result();
+      this.#gateway.pipeline.finish(decided, { status: 101, ...(reason && { reason }) });
+      this.#gateway.pipeline.ended(decided, { ...(reason && { endedBy: 'gateway', reason }), up, down });
+    });
     return {
       ...(principal && { principal: copyPrincipal(principal) }),
       touch: () => {
@@ -170,7 +176,7 @@ export class AppCarrier {
     else this.#dress(request, forward, client);
     addReplyHeaders(response, forward.reply);
     const opened = openedBy(forward, admission.demands);
-    const end = (): void => void response.destroy();
+    const end = (reason: Reason): void => cut(admission, response, reason);
     void admission.closed.then(this.#connections.add(forward.session?.id, { kind: 'request', opened, end }));
     if (!forward.principal) await this.#greet(request, client);
   }
@@ -225,6 +231,12 @@ export class AppCarrier {
     const status = response.writableFinished ? response.statusCode : 499;
     this.#gateway.pipeline.finish(decided, result ?? { status });
   }
+}
+
+/** Ends an answer of the application's, and says why. */
+function cut(admission: Admission, response: ServerResponse, reason: Reason): void {
+  admission.result = { status: 499, reason };
+  response.destroy();
 }
 
 /** What a demand has brought to light; whatever the application has changed since stays as it is. */

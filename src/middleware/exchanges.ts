@@ -1,6 +1,7 @@
 /** What an application has under way on its own connections: when it is over, and how a WebSocket of its is ended. */
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { Reason } from '../core/reason.ts';
 import { closeFrame } from '../proxy/websocket/frames.ts';
 
 const closePatience = 1000;
@@ -31,16 +32,31 @@ export class OpenExchanges {
   }
 }
 
-/**
- * The way to end a WebSocket of the application's: a Close frame, which may stand between any two writes of a frame, then the
- * cut. A socket to which nothing has been written is cut at once.
- */
-export function endWebSocket(socket: Duplex): () => void {
-  const written = (): number => ('bytesWritten' in socket ? Number(socket.bytesWritten) : 0);
-  const before = written();
-  return () => {
-    if (written() === before) return void socket.destroy();
-    socket.end(closeFrame(policyViolation, 'the session has ended'));
-    setTimeout(() => socket.destroy(), closePatience).unref();
+/** A WebSocket of the application's: how much has gone over it, and the way to end it. */
+export interface OpenWebSocket {
+  /** Ends it with a Close frame, which may stand between any two writes of a frame, then with the cut. */
+  end(reason: Reason): void;
+  /** What became of it, once its socket is closed. */
+  result(): { readonly up: number; readonly down: number; readonly reason?: Reason };
+}
+
+/** Watches a socket that becomes a WebSocket; one to which nothing has been written is cut at once. */
+export function watchWebSocket(socket: Duplex): OpenWebSocket {
+  const count = (name: 'bytesRead' | 'bytesWritten'): number =>
+    name in socket ? Number(Reflect.get(socket, name)) : 0;
+  const before = { up: count('bytesRead'), down: count('bytesWritten') };
+  let ended: Reason | undefined;
+  return {
+    end: (reason) => {
+      ended = reason;
+      if (count('bytesWritten') === before.down) return void socket.destroy();
+      socket.end(closeFrame(policyViolation, 'the session has ended'));
+      setTimeout(() => socket.destroy(), closePatience).unref();
+    },
+    result: () => ({
+      up: count('bytesRead') - before.up,
+      down: count('bytesWritten') - before.down,
+      ...(ended && { reason: ended }),
+    }),
   };
 }

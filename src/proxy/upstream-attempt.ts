@@ -31,7 +31,7 @@ export type ForwardResult =
       readonly error: Error;
       readonly headersSent: boolean;
     }
-  /** `reason` when it was the gateway that cut the connection, since the session had ended. */
+  /** `reason` when it was the gateway that cut the connection. */
   | { readonly kind: 'client-gone'; readonly reason?: Reason };
 
 /** What one try works with. */
@@ -203,11 +203,13 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
     this.#release = connections.add(exchange.forward.session?.id, {
       kind,
       opened: openedBy(exchange.forward),
-      end: (reason) => {
-        this.#cut = reason;
-        this.#response.destroy();
-      },
+      end: (reason) => this.#cutClient(reason),
     });
+  }
+
+  #cutClient(reason: Reason): void {
+    this.#cut = reason;
+    this.#response.destroy();
   }
 
   /** undici times connections that it makes, but not the wait for one that others hold. */
@@ -224,7 +226,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
   #awaitClient(): void {
     const { idle } = this.#parts.exchange.forward.route.timeouts;
     clearTimeout(this.#timer);
-    if (idle > 0) this.#timer = setTimeout(() => this.#response.destroy(), idle);
+    if (idle > 0) this.#timer = setTimeout(() => this.#cutClient('answer-not-taken'), idle);
   }
 
   #fail(error: Error, headersSent: boolean): void {

@@ -63,8 +63,22 @@ export interface OperationRecord extends AuditSubject {
   readonly detail?: string;
 }
 
+/** The end of a WebSocket that had opened; `request` is the request that opened it. */
+export interface WebSocketEndRecord extends AuditSubject {
+  readonly event: 'websocket-end';
+  /** Who hung up first; `reason` says why where it was the gateway. Of an application's own socket only that is known. */
+  readonly endedBy?: 'client' | 'upstream' | 'gateway';
+  /** Bytes from the client, and to it. */
+  readonly up: number;
+  readonly down: number;
+  readonly route: string;
+  readonly path: string;
+  /** Since it was asked for. */
+  readonly seconds: number;
+}
+
 /** One line of the audit, but for its time. */
-export type AuditRecord = RequestRecord | AccountRecord | OperationRecord;
+export type AuditRecord = WebSocketEndRecord | RequestRecord | AccountRecord | OperationRecord;
 
 /** Takes records. Nothing that goes wrong with them reaches the caller, and no request waits for them. */
 export interface Audit {

@@ -3,7 +3,7 @@ import type { Account } from '../core/account.ts';
 import type { ProviderStep } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Client } from '../core/verdict.ts';
-import type { Audit, RequestRecord } from './audit.ts';
+import type { Audit, RequestRecord, WebSocketEndRecord } from './audit.ts';
 import type { Metrics } from './metrics.ts';
 
 /** How a verdict was carried out. */
@@ -44,6 +44,10 @@ export class Recorder {
   request(record: RequestRecord): void {
     const { route, verdict, method, status, seconds, reason } = record;
     this.#metrics.request({ route, verdict, method, status, seconds, ...(reason && { reason }) });
+    this.#audit.record(record);
+  }
+
+  webSocketEnd(record: WebSocketEndRecord): void {
     this.#audit.record(record);
   }
 

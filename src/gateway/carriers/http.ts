@@ -68,7 +68,7 @@ export class HttpCarrier {
       case 'sent':
         return { status: sent.status };
       case 'client-gone':
-        return { status: 499 };
+        return { status: 499, ...(sent.reason && { reason: sent.reason }) };
       case 'failed': {
         const error = new GatewayError(sent.code, `${forward.route.name}: the upstream failed`, sent.error);
         log.warn(

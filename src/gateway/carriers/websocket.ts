@@ -52,13 +52,14 @@ export class UpgradeCarrier {
   }
 
   async #open(decided: Decided, forward: Forward, upgrade: Upgrade): Promise<RequestResult> {
-    const { log, opener, answers } = this.#parts;
+    const { log, opener, answers, pipeline } = this.#parts;
     const { session, route } = forward;
     const opened = await opener.open({
       ...upgrade,
       forward,
       ...(session && route.idleActivity && { onActivity: (id) => this.#noteActivity(id) }),
     });
+    if (opened.kind === 'open') void opened.closed.then((end) => pipeline.ended(decided, end));
     if (opened.kind !== 'failed') return { status: opened.kind === 'client-gone' ? 499 : opened.status };
     const { code, reason, error: cause } = opened;
     log.warn({ request: decided.request.id, route: route.name, reason, error: cause }, 'an upstream failed');

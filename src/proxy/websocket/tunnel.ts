@@ -21,8 +21,9 @@ export interface TunnelParts {
   readonly onActivity?: () => void;
 }
 
-/** How much went through, and why the gateway ended it, if it did. */
+/** How much went through, who hung up first, and why the gateway did, if it did. */
 export interface TunnelEnd {
+  readonly endedBy: 'client' | 'upstream' | 'gateway';
   readonly up: number;
   readonly down: number;
   readonly reason?: Reason;
@@ -39,6 +40,7 @@ export class Tunnel {
   readonly #fromUpstream = new FrameReader();
   #up = 0;
   #down = 0;
+  #endedBy: TunnelEnd['endedBy'] | undefined;
   #reason: Reason | undefined;
   #isOver = false;
   #activeAt = Number.NEGATIVE_INFINITY;
@@ -51,10 +53,15 @@ export class Tunnel {
     for (const socket of [client, upstream]) settle(socket);
     this.closed = Promise.all([closing(client), closing(upstream)]).then(() => {
       clearTimeout(this.#timer);
-      return { up: this.#up, down: this.#down, ...(this.#reason && { reason: this.#reason }) };
+      const endedBy = this.#endedBy ?? 'client';
+      return { endedBy, up: this.#up, down: this.#down, ...(this.#reason && { reason: this.#reason }) };
     });
     client.on('data', this.#onClientData).on('drain', () => upstream.resume());
     upstream.on('data', this.#onUpstreamData).on('drain', () => client.resume());
+    for (const event of ['end', 'close', 'error']) {
+      client.on(event, () => this.#ending('client'));
+      upstream.on(event, () => this.#ending('upstream'));
+    }
     follow(client, upstream, () => this.#soonDestroy(closeGrace));
     follow(upstream, client, () => this.#soonDestroy(closeGrace));
   }
@@ -62,6 +69,7 @@ export class Tunnel {
   /** Closes towards the client with 1008 and the reason, as soon as the frame under way has ended. */
   end(reason: Reason): void {
     if (this.#reason !== undefined) return;
+    this.#ending('gateway');
     this.#reason = reason;
     if (this.#fromUpstream.isBetween || this.#fromUpstream.isClosed) this.#sendClose();
     else this.#soonDestroy(frameGrace);
@@ -72,6 +80,7 @@ export class Tunnel {
     const before = this.#fromClient.dataFrames;
     this.#fromClient.read(chunk);
     this.#up += chunk.length;
+    if (this.#fromClient.isClosed) this.#ending('client');
     if (this.#fromClient.dataFrames > before) this.#reportActivity();
     if (!this.#upstream.write(chunk)) this.#client.pause();
   };
@@ -82,9 +91,15 @@ export class Tunnel {
     const length = this.#fromUpstream.read(chunk, this.#reason !== undefined);
     const part = length === chunk.length ? chunk : chunk.subarray(0, length);
     this.#down += part.length;
+    if (this.#fromUpstream.isClosed) this.#ending('upstream');
     if (!this.#client.write(part)) this.#upstream.pause();
     if (this.#reason !== undefined && this.#fromUpstream.isBetween) this.#sendClose();
   };
+
+  /** Who closes first, by a Close frame or by hanging up, has ended it. */
+  #ending(by: TunnelEnd['endedBy']): void {
+    this.#endedBy ??= by;
+  }
 
   #sendClose(): void {
     this.#isOver = true;
