@@ -207,7 +207,7 @@ const probes: Readonly<
     options: () => ({ url: 'ldap://directory.invalid:389' }),
     want: 'resolve failed',
     says: /DNS/,
-    hint: /url|resolver/,
+    hint: /host|resolver/,
   },
   'a wrong password of the manager': {
     options: () => ({ managerPassword: 'wrong' }),

@@ -14,6 +14,7 @@ import { headerWarnings } from './headers.ts';
 import { originTable } from './origin-table.ts';
 import { providerFileIssues } from './provider-files.ts';
 import { storeFileWarnings } from './store-files.ts';
+import { probeUpstream, secureUpstreams } from './upstreams.ts';
 
 /** The command. */
 export const check: Command = {
@@ -23,7 +24,8 @@ export const check: Command = {
     'Reports every error at once, each with file, line and column, and warns of what is allowed but seldom meant.',
     'Where the environment changes the configuration, or is all of it, it lists each value and where that came from.',
     'Certificates, users files and keytabs are read, and what would stop a start is an error.',
-    '--connect tries each provider step by step and names the step that failed, why, and its time.',
+    '--connect tries each provider step by step and names the step that failed, why, and its time; of https upstreams it',
+    'tries the certificate, and warns.',
     '--app: the file is that of an application with the gateway inside, where routes have no upstream.',
     'Exits with 0 when all is good, 1 otherwise. Warnings alone are good.',
   ].join('\n'),
@@ -32,6 +34,8 @@ export const check: Command = {
 };
 
 const probeTimeout = 30_000;
+/** For each step of an upstream's probe. */
+const upstreamTimeout = 5000;
 
 async function runCheck(invocation: Invocation): Promise<number> {
   const { terminal } = invocation;
@@ -93,6 +97,11 @@ async function connect(document: Document, terminal: Terminal): Promise<number> 
     }
     return isWell;
   });
+  for (const upstream of secureUpstreams(routesOf(document))) {
+    terminal.stdout.write(`\n${upstream.server.origin} (upstream)\n`);
+    const terms = { signal: AbortSignal.timeout(probeTimeout), timeout: upstreamTimeout };
+    for await (const step of probeUpstream(upstream, terms)) terminal.stdout.write(formatStep(step));
+  }
   terminal.stdout.write(
     isGood ? '\nevery provider answers\n' : '\nat least one provider does not answer as it should\n',
   );

@@ -5,9 +5,11 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
 import { stringify } from 'yaml';
 import type { Yaml } from '../../support/scenes/gateway.ts';
 import { passwords, siteConfig } from '../../support/scenes/site.ts';
+import { issueCertificate, testCertificates } from '../../support/tools/certificates.ts';
 import { run, start } from '../../support/tools/command.ts';
 import { temporaryFolder } from '../../support/tools/folder.ts';
 
@@ -115,6 +117,28 @@ test('check: text of a header that reads like a variable of another program is a
   const { code, stderr } = await run(['check', '--config', file]);
   assert.equal(code, 0);
   assert.match(stderr, /headers\.X-WEBAUTH-USER: \$remote_user is no variable here.* — write \$\{subject\}/);
+});
+
+test('check --connect: of an https upstream the certificate is tried, and what is odd is a warning', async (t) => {
+  const { certificate, key } = issueCertificate('localhost', '');
+  const server = createTlsServer({ cert: await readFile(certificate), key: await readFile(key) });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const upstream = {
+    servers: `https://localhost:${(server.address() as AddressInfo).port}`,
+    ca: testCertificates().ca,
+  };
+  const { file } = await withUsers(t, {
+    routes: [
+      { location: '/', upstream },
+      { location: '/b', upstream },
+    ],
+  });
+  const { code, stdout } = await run(['check', '--connect', '--config', file]);
+  assert.equal(code, 0, stdout);
+  assert.equal(stdout.match(/\(upstream\)/g)?.length, 1, 'each server once');
+  assert.match(stdout, /warning {2}tls .*\n.*localhost stands in the certificate as Common Name only/);
 });
 
 test('check --connect: a provider without a network says what it found', async (t) => {
