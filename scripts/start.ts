@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isatty } from 'node:tty';
 import type { Terminal } from '../src/cli/command.ts';
 import { readConfiguration } from '../src/cli/configuration.ts';
 import { main } from '../src/cli/main.ts';
@@ -78,6 +79,11 @@ function usersFileOf({ login, providers }: Document): string | undefined {
 /** The demo ends at once: its streams would only hold up the gateway, which lets requests under way finish. */
 function endWithSignals(demo: Demo): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void demo.close());
+  // A terminal that is closed sends what else is the wish for a reload: the demo would go on unseen, and keep its ports.
+  const hadTerminal = isatty(1);
+  process.on('SIGHUP', () => {
+    if (hadTerminal && !isatty(1)) process.kill(process.pid, 'SIGTERM');
+  });
 }
 
 /** Whether something accepts connections where the gateway listens. */

@@ -8,10 +8,27 @@ let shared: ReturnType<typeof destination> | undefined;
 
 /** Writes without blocking, in order, and to the end when the process exits. A closed or full output is survived. */
 export function standardOutput(): { write(line: string): unknown } {
-  if (!shared) {
-    shared = destination({ dest: 1, sync: false, maxLength: maxWaiting });
-    // There is nowhere left to report it.
-    shared.on('error', () => undefined);
-  }
+  shared ??= openOutput();
   return shared;
+}
+
+/**
+ * At the exit what waits is written without an event loop, and sonic-boom tries again for ever: an output that took nothing
+ * the last time, as a terminal that has been closed or a file on a full disk, would keep the process from its end.
+ */
+function openOutput(): ReturnType<typeof destination> {
+  const output = destination({ dest: 1, sync: false, maxLength: maxWaiting });
+  let isBroken = false;
+  // There is nowhere left to report it.
+  output.on('error', () => {
+    isBroken = true;
+  });
+  output.on('write', () => {
+    isBroken = false;
+  });
+  const flushSync = output.flushSync.bind(output);
+  output.flushSync = () => {
+    if (!isBroken) flushSync();
+  };
+  return output;
 }

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import path from 'node:path';
@@ -155,6 +156,22 @@ test('restart: sessions outlive a SIGTERM and a kill -9 of the process', async (
   assert.equal((await other.fetch('/x')).status, 200, 'one begun just before the kill');
   const reloaded = await run(['reload', '--config', file]);
   assert.deepEqual([reloaded.code, reloaded.stderr], [0, ''], 'the socket that the killed one left is replaced');
+});
+
+test('drain: a process whose output takes nothing, as a closed terminal or a full disk, ends all the same', async (t) => {
+  const upstream = await startUpstream(t);
+  const { file, url } = await processConfig(await temporaryFolder(t), upstream.origin);
+  const full = openSync('/dev/full', 'w');
+  t.after(() => closeSync(full));
+  const program = start(t, ['serve', '--config', file], {}, full);
+  await until('it serves', () =>
+    new Visitor(url).fetch('/public').then(
+      ({ status }) => status === 200,
+      () => false,
+    ),
+  );
+  program.child.kill('SIGTERM');
+  assert.equal(await program.ended, 0);
 });
 
 test('signals: SIGUSR1 opens no inspector in the running gateway, and ends nothing', async (t) => {

@@ -40,12 +40,17 @@ export interface Program {
   readonly ended: Promise<number | string>;
 }
 
-/** Starts `gatehouse` as a process. */
-export function start(t: TestContext, argv: readonly string[], env: Record<string, string> = {}): Program {
+/** Starts `gatehouse` as a process; with an output of its own, only the standard error is heard. */
+export function start(
+  t: TestContext,
+  argv: readonly string[],
+  env: Record<string, string> = {},
+  output: 'pipe' | number = 'pipe',
+): Program {
   const entry = path.resolve(import.meta.dirname, '../../../src/cli/main.ts');
   const child = spawn(process.execPath, [entry, ...argv], {
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', output, 'pipe'],
   });
   const lines: string[] = [];
   const waiting = new Set<() => void>();
@@ -56,8 +61,8 @@ export function start(t: TestContext, argv: readonly string[], env: Record<strin
     lines.push(...parts);
     for (const wake of waiting) wake();
   };
-  child.stdout.on('data', take);
-  child.stderr.on('data', take);
+  child.stdout?.on('data', take);
+  child.stderr?.on('data', take);
   const ended = new Promise<number | string>((resolve) =>
     child.once('close', (code, signal) => resolve(code ?? signal ?? 'unknown')),
   );
