@@ -30,6 +30,8 @@ export interface Asking {
    * what is relative against the address that they asked.
    */
   readonly origin?: string;
+  /** What is set with whatever answers, as the decision has it. */
+  readonly reply?: AnswerHeaders | undefined;
   /** Where a form that was sent can still be read from. */
   readonly form?: IncomingMessage | undefined;
 }
@@ -91,6 +93,11 @@ export class Answers {
   }
 
   async to(asking: Asking, verdict: Declined): Promise<Answer> {
+    const answer = await this.#answer(asking, verdict);
+    return asking.reply ? withHeaders(answer, asking.reply) : answer;
+  }
+
+  async #answer(asking: Asking, verdict: Declined): Promise<Answer> {
     const { portal, clock } = this.#parts;
     const answering = answerFor(asking, verdict, { ...this.#parts, now: clock.now() });
     if (answering.kind === 'answer') return answering.answer;
@@ -164,6 +171,16 @@ function loginRequired({ id }: Asking['request'], more: object, headers: AnswerH
 
 function inexact(): { readonly error: GatewayError; readonly reason: Reason } {
   return { error: new GatewayError('NOT_FOUND', 'a WebSocket needs the exact address'), reason: 'no-route' };
+}
+
+/** Cookies and challenges add up; of all else what the answer says stays. */
+function withHeaders(answer: Answer, reply: AnswerHeaders): Answer {
+  const headers: Record<string, string | readonly string[]> = { ...reply, ...answer.headers };
+  for (const name of ['set-cookie', 'www-authenticate']) {
+    const [first, second] = [answer.headers[name], reply[name]];
+    if (first !== undefined && second !== undefined) headers[name] = [first, second].flat();
+  }
+  return { ...answer, headers };
 }
 
 function originOf({ origin = '' }: Pick<Asking, 'origin'>): string {

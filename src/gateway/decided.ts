@@ -6,7 +6,7 @@ import type { Principal } from '../core/principal.ts';
 import type { Route } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
 import type { CanonicalTarget, Client, Decision, GatewayRequest, Verdict } from '../core/verdict.ts';
-import type { Identity } from '../login/authenticate-request.ts';
+import type { Identity, Somebody } from '../login/authenticate-request.ts';
 import type { LocationMatch } from '../routing/locations.ts';
 import type { RequestRecord, WebSocketEndRecord } from '../telemetry/audit.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';
@@ -34,11 +34,27 @@ export interface Decided {
   readonly session?: Session;
   /** What policy says of that. */
   readonly decision?: Decision;
+  /** Headers that go with whatever answers: a new cookie, a mutual authentication. */
+  readonly reply?: Readonly<Record<string, string | readonly string[]>>;
   readonly verdict: Verdict;
 }
 
 /** The same while the pipeline is at work on it. */
 export type Trace = { -readonly [Step in keyof Decided]: Decided[Step] };
+
+/** Notes who sends the request, and what the answer has to set. */
+export function noteSender(trace: Trace, who: Somebody): Somebody {
+  trace.principal = who.principal;
+  if (who.session) trace.session = who.session;
+  trace.reply = who.reply;
+  return who;
+}
+
+/** Ends a trace with its verdict. */
+export function conclude(trace: Trace, verdict: Verdict): Decided {
+  trace.verdict = verdict;
+  return trace;
+}
 
 /** The longest detail of a refusal in the audit. */
 const maxDetail = 256;

@@ -8,7 +8,7 @@ import type { Log } from '../core/log.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Route } from '../core/route.ts';
 import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/verdict.ts';
-import type { Identity, RequestAuthenticator } from '../login/authenticate-request.ts';
+import type { Identity, RequestAuthenticator, Somebody } from '../login/authenticate-request.ts';
 import { decide } from '../policy/decide.ts';
 import type { AssertionSigner } from '../proxy/assertion.ts';
 import type { HeaderComposer } from '../proxy/headers.ts';
@@ -17,8 +17,17 @@ import type { Locations } from '../routing/locations.ts';
 import { upstreamTarget } from '../routing/locations.ts';
 import { admits, canonicalTarget } from '../routing/target.ts';
 import type { Recorder, RequestResult } from '../telemetry/recorder.ts';
-import { type Decided, endRecordOf, recordOf, secondsSince, type Trace, type WebSocketEnd } from './decided.ts';
-import { isNeverForwarded, refuse, refuseMethod } from './refuse.ts';
+import {
+  conclude,
+  type Decided,
+  endRecordOf,
+  noteSender,
+  recordOf,
+  secondsSince,
+  type Trace,
+  type WebSocketEnd,
+} from './decided.ts';
+import { isNeverForwarded, refuse, refuseMethod, refuseTarget } from './refuse.ts';
 import { askingFor } from './routes.ts';
 
 /** Whether a target is one of the gateway's own addresses; no route can take them. */
@@ -147,7 +156,7 @@ export class Pipeline {
     if (upgrade) return upgrade;
     if (route.access === 'deny')
       return refuse('ACCESS_DENIED', 'location-closed', 'closed by configuration', { route });
-    if (route.access === 'public') return this.#forward(located);
+    if (route.access === 'public') return this.#forward(trace, located);
     if (given) return this.#judge(trace, located, given);
     const bearer = route.access.bearer === true;
     const identity = this.#parts.authenticator.identify(request, client, target, { bearer });
@@ -165,14 +174,13 @@ export class Pipeline {
 
     const { authenticator, clock } = this.#parts;
     const { principal, session } = identity;
-    trace.principal = principal;
-    if (session) trace.session = session;
+    noteSender(trace, identity);
     const decision = decide(principal, route, session, clock.now());
     trace.decision = decision;
     switch (decision.kind) {
       case 'permit':
         if (session && route.idleActivity) authenticator.touch(session);
-        return this.#forward(located, identity);
+        return this.#forward(trace, located, identity);
       case 'step-up': {
         const { reason } = decision;
         if (session) return { kind: 'step-up', route, target, session, reason };
@@ -196,19 +204,25 @@ export class Pipeline {
     return refuse('ORIGIN_MISMATCH', 'origin-mismatch', 'the WebSocket comes from another origin', { route });
   }
 
-  #forward(located: Located, who?: Extract<Identity, { kind: 'somebody' }>): MaybePromise<Verdict> {
+  #forward(trace: Trace, located: Located, who?: Somebody): MaybePromise<Verdict> {
     const { target, route } = located;
     const upstream = upstreamTarget(route, target);
     if (upstream.kind === 'refused') return refuse('BAD_REQUEST', 'ambiguous-target', upstream.detail, { route });
     if (!who) return this.#compose(located, upstream.path);
-    const assertion = this.#parts.signer.sign(who.principal, who.session, audienceOf(route));
-    return andThen(assertion, (token) => this.#compose(located, upstream.path, who, token));
+    // Nothing can refuse the request from here on, so that a session which begins has a use.
+    const sender = who.begin ? who.begin().then((begun) => noteSender(trace, begun)) : who;
+    return andThen(sender, (known) => this.#sign(located, upstream.path, known));
+  }
+
+  #sign(located: Located, upstreamPath: string, who: Somebody): MaybePromise<Verdict> {
+    const assertion = this.#parts.signer.sign(who.principal, who.session, audienceOf(located.route));
+    return andThen(assertion, (token) => this.#compose(located, upstreamPath, who, token));
   }
 
   #compose(
     { request, client, target, route }: Located,
     upstreamPath: string,
-    who?: Extract<Identity, { kind: 'somebody' }>,
+    who?: Somebody,
     assertion?: string,
   ): Verdict {
     const known = who && { principal: who.principal, ...(who.session && { session: who.session }) };
@@ -223,19 +237,6 @@ export class Pipeline {
     });
     return { kind: 'forward', forward: { route, target, upstreamPath, headers, reply: who?.reply ?? {}, ...known } };
   }
-}
-
-function conclude(trace: Trace, verdict: Verdict): Decided {
-  trace.verdict = verdict;
-  return trace;
-}
-
-/** Refuses what the proxy in front would send to another location, and what this one does not take in a path. */
-function refuseTarget({ asked }: GatewayRequest, target: CanonicalTarget, route: Route): Verdict | undefined {
-  if (asked?.route !== undefined && asked.route !== route.name)
-    return refuse('BAD_REQUEST', 'ambiguous-target', 'the proxy in front has matched another location', { route });
-  const odd = admits(route, target);
-  return odd && refuse('BAD_REQUEST', odd.reason, odd.detail, { route });
 }
 
 /** Whom the assertion for a route is meant for. Balanced servers stand for one application: the first names it. */

@@ -4,7 +4,8 @@ import { GatewayError } from '../core/errors.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Route } from '../core/route.ts';
-import type { Verdict } from '../core/verdict.ts';
+import type { CanonicalTarget, GatewayRequest, Verdict } from '../core/verdict.ts';
+import { admits } from '../routing/target.ts';
 
 /** Refuses; `detail` goes to the audit, so it is a sentence of ours and repeats nothing that the client wrote. */
 export function refuse(
@@ -25,4 +26,12 @@ export function isNeverForwarded(method: string): boolean {
 /** Refuses such a method. */
 export function refuseMethod(method: string): Verdict {
   return refuse('METHOD_NOT_ALLOWED', 'method-not-allowed', `${method} is never forwarded`);
+}
+
+/** Refuses what the proxy in front would send to another location, and what this one does not take in a path. */
+export function refuseTarget({ asked }: GatewayRequest, target: CanonicalTarget, route: Route): Verdict | undefined {
+  if (asked?.route !== undefined && asked.route !== route.name)
+    return refuse('BAD_REQUEST', 'ambiguous-target', 'the proxy in front has matched another location', { route });
+  const odd = admits(route, target);
+  return odd && refuse('BAD_REQUEST', odd.reason, odd.detail, { route });
 }

@@ -22,10 +22,16 @@ export type Identity =
       readonly kind: 'somebody';
       readonly principal: Principal;
       readonly session?: Session;
+      /** Headers for the answer, whichever that is. */
       readonly reply: Readonly<Record<string, string | readonly string[]>>;
+      /** Begins a session on the request's own proof: only where the request is let through, or each refusal would begin one. */
+      readonly begin?: () => Promise<Somebody>;
     }
   | { readonly kind: 'nobody'; readonly offers: readonly Offer[]; readonly reason: Reason }
   | { readonly kind: 'unavailable'; readonly reason: Reason };
+
+/** An identity that is somebody. */
+export type Somebody = Extract<Identity, { kind: 'somebody' }>;
 
 /** Finds the principal behind a request. */
 export class RequestAuthenticator {
@@ -187,10 +193,13 @@ export class RequestAuthenticator {
     }
     const principal = this.#signIn.principal(this.#signIn.vouched(outcome, provider));
     if (sessionless) return { kind: 'somebody', principal, reply: headers };
-    const { session, token } = await this.#beginnings.begin(outcome, provider, { ...context, chain });
-    const forgotten = forgetAsking(request.headers, this.#publicUrl);
-    const reply = { ...headers, 'set-cookie': [sessionCookie(this.#publicUrl, token), ...forgotten] };
-    return { kind: 'somebody', principal, session, reply };
+    const begin = async (): Promise<Somebody> => {
+      const { session, token } = await this.#beginnings.begin(outcome, provider, { ...context, chain });
+      const forgotten = forgetAsking(request.headers, this.#publicUrl);
+      const reply = { ...headers, 'set-cookie': [sessionCookie(this.#publicUrl, token), ...forgotten] };
+      return { kind: 'somebody', principal, session, reply };
+    };
+    return { kind: 'somebody', principal, reply: headers, begin };
   }
 }
 

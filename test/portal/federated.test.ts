@@ -558,6 +558,40 @@ test('federated: a session with only a WebSocket is refreshed at its issuer, and
   assert.equal(await isSignedIn(visitor), true);
 });
 
+test('federated: a refresh signs nobody out where its request is refused, or meets an application that is down', async (t) => {
+  const clock = manualClock(Date.now());
+  const at = await world(t, { clock, sso: { groupsClaim: 'groups' } });
+  const session = { idle: '10h', store: { type: 'memory' } };
+  await at.gate.write({
+    login: { chain: ['sso', 'local'], timeout: '2s' },
+    providers: { sso: { type: 'oidc', ...at.idp.options, groupsClaim: 'groups' } },
+    session,
+    roles: { supervisor: { groups: ['supervisors'] } },
+    routes: [
+      { location: '/', upstream: at.upstream.origin },
+      { location: '/live', upstream: at.upstream.origin, access: { roles: ['supervisor'] } },
+      { location: '/dead', upstream: 'http://127.0.0.1:1' },
+      { location: '/small', upstream: at.upstream.origin, maxBody: '1kb' },
+    ],
+  });
+  assert.equal((await at.gate.running.reload({ actor: 'signal' })).kind, 'reloaded');
+  at.idp.setPeople({ alice: { preferred_username: 'alice', groups: ['supervisors'] } });
+  const visitor = await mustSignIn(at);
+  const refused = [
+    ['/live', { method: 'GET' }, 403],
+    ['/dead', { method: 'GET' }, 502],
+    ['/small', { method: 'POST', body: 'x'.repeat(2000) }, 413],
+  ] as const;
+  for (const [index, [path, ask, status]] of refused.entries()) {
+    at.idp.setPeople({ alice: { preferred_username: 'alice', groups: [`turn-${index}`] } });
+    clock.advance(2 * 3_600_000);
+    const old = visitor.cookieHeader;
+    assert.equal((await visitor.fetch(path, ask)).status, status);
+    assert.notEqual(visitor.cookieHeader, old, `${path}: the session goes on under another cookie`);
+    assert.equal(await isSignedIn(visitor), true, path);
+  }
+});
+
 test('federated: a namesake in another realm confirms nothing for somebody signed in, and ends nothing', async (t) => {
   const clock = manualClock(Date.now());
   const at = await world(t, { clock });

@@ -54,7 +54,7 @@ export async function carry(
 /** Answers on a response; a `form` that says undefined can no longer be kept. */
 export async function respond(
   answers: Answers,
-  { request: asked, client }: Decided,
+  { request: asked, client, reply }: Decided,
   verdict: Declined,
   {
     request,
@@ -63,7 +63,7 @@ export async function respond(
   }: { request: IncomingMessage; response: ServerResponse } & Pick<Partial<Asking>, 'form'>,
 ): Promise<RequestResult> {
   const isPage = isNavigation(asked.headers);
-  const answer = await answers.to({ request: asked, client, isPage, form: request, ...asking }, verdict);
+  const answer = await answers.to({ request: asked, client, reply, isPage, form: request, ...asking }, verdict);
   writeAnswer(request, response, answer);
   return resultOf(answer.status, verdict);
 }

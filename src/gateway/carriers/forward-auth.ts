@@ -144,6 +144,7 @@ export class ForwardAuthCarrier {
     const asking = {
       request: decided.request,
       client: decided.client,
+      reply: decided.reply,
       isPage: !isStatus && isNavigation(decided.request.headers),
       origin: this.#originFor(decided),
       // The form itself has come along where the call is one.

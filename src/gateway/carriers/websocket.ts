@@ -78,10 +78,10 @@ export class UpgradeCarrier {
 export async function declineOn(
   socket: Duplex,
   answers: Answers,
-  { request, client }: Decided,
+  { request, client, reply }: Decided,
   verdict: Declined,
 ): Promise<RequestResult> {
-  const answer = await answers.to({ request, client, isPage: false }, verdict);
+  const answer = await answers.to({ request, client, reply, isPage: false }, verdict);
   writeToSocket(socket, answer);
   return resultOf(answer.status, verdict);
 }

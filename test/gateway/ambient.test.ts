@@ -1,0 +1,91 @@
+/** Who proves themselves with each request: a session begins only where the request is let through, and its cookie is never lost. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { Outcome } from '../../src/core/outcome.ts';
+import { HeaderLines } from '../../src/core/request-head.ts';
+import type { GatewayRequest } from '../../src/core/verdict.ts';
+import { isOwnCookie } from '../../src/gateway/composer.ts';
+import { Pipeline } from '../../src/gateway/pipeline.ts';
+import { AmbientSessions } from '../../src/login/ambient-sessions.ts';
+import { RequestAuthenticator } from '../../src/login/authenticate-request.ts';
+import { SessionRefresher } from '../../src/login/refresh.ts';
+import { SignIn } from '../../src/login/sign-in.ts';
+import { AssertionSigner } from '../../src/proxy/assertion.ts';
+import { HeaderComposer } from '../../src/proxy/headers.ts';
+import { compileLocations } from '../../src/routing/locations.ts';
+import { Sessions } from '../../src/sessions/sessions.ts';
+import { MemoryStore } from '../../src/store/memory.ts';
+import { createAudit } from '../../src/telemetry/audit.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { Recorder } from '../../src/telemetry/recorder.ts';
+import { routeAt } from '../support/scenes/routes.ts';
+import { scripted, vouched } from '../support/scenes/scripted-provider.ts';
+import { keptLog } from '../support/tools/log-lines.ts';
+import { manualClock } from '../support/tools/manual-clock.ts';
+
+/** A pipeline whose one provider says this of each request's own proof. */
+function world(t: TestContext, outcome: Outcome) {
+  const clock = manualClock(Date.now());
+  const log = keptLog();
+  const store = new MemoryStore(clock);
+  const publicUrl = new URL('http://gate.test');
+  const sessions = new Sessions({ store, clock, log, idle: 60_000, lifetime: 600_000 });
+  const recorder = new Recorder(createMetrics({ processMetrics: false }), createAudit({ to: 'off', clock, log }));
+  const link = scripted('domain', outcome);
+  const chain = [link];
+  const roles = () => new Set(['agent']);
+  const signIn = new SignIn({
+    ...{ log, chain, totalTimeout: 2000, sessions, reservedUsers: [], publicUrl, roles, recorder },
+    directoryOf: () => undefined,
+  });
+  const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf: () => link });
+  const beginnings = new AmbientSessions({ signIn, sessions, clock });
+  const routes = [
+    routeAt('/', { access: { roles: ['agent'], providers: [] } }),
+    routeAt('/admin', { access: { roles: ['admin'], providers: [] } }),
+  ];
+  const pipeline = new Pipeline({
+    ...{ clock, log, publicUrl, recorder, locations: compileLocations(routes), isTrusted: () => false },
+    authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, beginnings }),
+    headers: new HeaderComposer({ routes, isOwnCookie, isTrusted: () => false }),
+    signer: new AssertionSigner({ store, clock, log, issuer: publicUrl }),
+  });
+  t.after(async () => {
+    await sessions.close();
+    await store.close();
+  });
+  const decide = async (target: string, method = 'GET') => {
+    const request: GatewayRequest = {
+      ...{ id: 'asked', method, target, peer: '192.0.2.7', encrypted: false, upgrade: false },
+      headers: new HeaderLines(['Host', 'gate.test', 'Authorization', 'Negotiate YII=', 'Sec-Fetch-Mode', 'navigate']),
+      signal: new AbortController().signal,
+    };
+    return pipeline.decide(request);
+  };
+  return { decide, sessions, clock };
+}
+
+const ticket = vouched('alice', { headers: { 'www-authenticate': 'Negotiate done' } });
+
+test('tickets: no request that is refused begins a session, and its answer says that the ticket was taken', async (t) => {
+  const { decide, sessions, clock } = world(t, ticket);
+  for (let turn = 0; turn < 30; turn += 1) {
+    const { verdict, principal, session, reply } = await decide('/admin');
+    assert.equal(verdict.kind === 'refuse' && verdict.reason, 'role-missing');
+    assert.deepEqual([principal?.subject, session], ['alice', undefined]);
+    assert.deepEqual(reply, { 'www-authenticate': 'Negotiate done' });
+    clock.advance(6000);
+  }
+  assert.equal((await decide('/', 'TRACE')).verdict.kind, 'refuse');
+  assert.equal(await sessions.count(), 0);
+});
+
+test('tickets: a request that is let through begins a session, whose cookie goes with whatever answers', async (t) => {
+  const { decide, sessions } = world(t, ticket);
+  const { verdict, session, reply } = await decide('/desk');
+  assert.equal(verdict.kind, 'forward');
+  assert.ok(verdict.kind === 'forward' && verdict.forward.session?.id === session?.id);
+  assert.match(String(reply?.['set-cookie']), /^gatehouse=/);
+  assert.equal(reply?.['www-authenticate'], 'Negotiate done');
+  assert.equal(await sessions.count(), 1);
+});
