@@ -81,6 +81,8 @@ export interface Route {
   readonly encodedSlashes: boolean;
   /** True: `;name=value` may stand in a path; it is left out of the match and sent upstream as it is. */
   readonly pathParameters: boolean;
+  /** True: a regular expression is taken even though a path made for it can keep the process busy for very long. */
+  readonly insecureRegex?: boolean;
   /** True: a small form post that meets an expired session is kept and replayed after login. */
   readonly replayPosts: boolean;
   /** Bytes; 0 is no limit. */

@@ -59,6 +59,7 @@ function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
     timeouts: { connect: route.connectTimeout, response: timeout, idle: timeout },
     encodedSlashes: route.encodedSlashes === 'allow',
     pathParameters: route.pathParameters === 'allow',
+    ...(route.insecureRegex && { insecureRegex: true }),
     replayPosts: route.replayPosts,
     maxBody: route.maxBody,
     allowedOrigins: route.allowedOrigins,

@@ -3,9 +3,10 @@ import type { Route } from '../core/route.ts';
 import { canonicalRouteHost } from './host.ts';
 import { compilePattern } from './location-text.ts';
 import { readPath } from './path.ts';
+import { blowUp } from './regex-safety.ts';
 
 /** What the checks look at; a whole route is one. */
-export type RouteLocation = Pick<Route, 'name' | 'host' | 'modifier' | 'path'> & {
+export type RouteLocation = Pick<Route, 'name' | 'host' | 'modifier' | 'path' | 'insecureRegex'> & {
   readonly upstream: Pick<Route['upstream'], 'path'>;
 };
 
@@ -24,8 +25,8 @@ export function locationProblems(routes: readonly RouteLocation[]): LocationProb
   const seen = new Map<string, number>();
   return routes.flatMap((route, index) => {
     const problems: LocationProblem[] = [];
-    const report = (key: LocationProblem['key'], message: string | undefined) => {
-      if (message !== undefined) problems.push({ index, key, message });
+    const report = (key: LocationProblem['key'], message: string | undefined, hint?: string) => {
+      if (message !== undefined) problems.push({ index, key, message, ...(hint && { hint }) });
     };
     const key = placeOf(route);
     const first = seen.get(key);
@@ -39,6 +40,7 @@ export function locationProblems(routes: readonly RouteLocation[]): LocationProb
         first,
       });
     report('location', patternProblem(route));
+    report('location', slowness(route), slownessHint);
     report('host', hostProblem(route.host));
     report('upstream', upstreamProblem(route));
     return problems;
@@ -62,6 +64,16 @@ function patternProblem(route: RouteLocation): string | undefined {
   } catch {
     return 'is not a regular expression that JavaScript reads';
   }
+}
+
+const slownessHint =
+  'write what may stand between two slashes as [^/]+, or take the risk with insecureRegex: true on this route';
+
+/** Whether one request could keep the process busy for seconds. */
+function slowness({ modifier, path, insecureRegex }: RouteLocation): string | undefined {
+  if (!modifier.startsWith('~') || insecureRegex) return undefined;
+  const why = blowUp(path, modifier === '~*');
+  return why && `is a regular expression that can take very long on a path made for it: it ${why}`;
 }
 
 function hostProblem(host: string | undefined): string | undefined {

@@ -14,7 +14,7 @@ export interface Location {
 
 /** A location, or what is wrong with it and what to write. */
 export type LocationReading =
-  | { readonly kind: 'ok'; readonly location: Location; readonly warnings: readonly string[] }
+  | { readonly kind: 'ok'; readonly location: Location }
   | { readonly kind: 'invalid'; readonly message: string };
 
 /** Reads a location. A path that no canonical request path could equal is invalid, since it would never match. */
@@ -61,7 +61,7 @@ function readPrefix(modifier: '' | '=' | '^~', path: string): LocationReading {
   if (reading.rebuilt)
     return invalid(`would never match, since requests are read without these: write ${reading.path}`);
   if (/^\/_gate(?:\/|$)/.test(reading.path)) return invalid("would never match: /_gate/ holds the gateway's own pages");
-  return { kind: 'ok', location: { modifier, path: matchedText(reading.path) }, warnings: [] };
+  return { kind: 'ok', location: { modifier, path: matchedText(reading.path) } };
 }
 
 function readPattern(modifier: '~' | '~*', source: string): LocationReading {
@@ -74,37 +74,7 @@ function readPattern(modifier: '~' | '~*', source: string): LocationReading {
         'quantifiers, atomic groups or [[:classes:]], and no backslash before letters and signs that need none',
     );
   }
-  return { kind: 'ok', location: { modifier, path: source }, warnings: slowPattern(source) };
-}
-
-/**
- * Why a regular expression may take very long on a path made for it. A simple reading: it finds repeated repetitions and
- * many `.*`, not every overlap of alternatives.
- */
-function slowPattern(source: string): string[] {
-  const warnings: string[] = [];
-  // Escapes and classes become one letter each: a quantifier inside them is none.
-  const plain = source.replace(/\\(?:[pP]\{[^}]*\}|u\{[^}]*\}|k<[^>]*>|.)/gsu, 'a').replace(/\[[^\]]*\]/g, 'a');
-  if (repeatsRepetition(plain))
-    warnings.push('repeats a group that repeats something itself: a path made for it can take very long to match');
-  if ((plain.match(/\.[*+]/g)?.length ?? 0) > 2)
-    warnings.push('has more than two of ".*": a long path takes long to match; [^/]* within a segment does not');
-  return warnings;
-}
-
-function repeatsRepetition(plain: string): boolean {
-  const groups: boolean[] = [false];
-  for (const [token] of plain.matchAll(/\(|\)(?:[*+]|\{\d+,\})?|[*+]|\{\d+,\}/g)) {
-    if (token === '(') groups.push(false);
-    else if (!token.startsWith(')')) groups[groups.length - 1] = true;
-    else {
-      const inner = groups.pop() ?? false;
-      const repeated = token.length > 1;
-      if (inner && repeated) return true;
-      if (inner || repeated) groups[groups.length - 1] = true;
-    }
-  }
-  return false;
+  return { kind: 'ok', location: { modifier, path: source } };
 }
 
 function invalid(message: string): LocationReading {

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Access, Route } from '../core/route.ts';
 import { compileLocations } from './locations.ts';
+import { blowUp } from './regex-safety.ts';
 
 /** A warning about one route. */
 export interface LocationWarning {
@@ -14,7 +15,7 @@ export interface LocationWarning {
 
 /** All warnings about routes that `compileLocations` takes. */
 export function locationWarnings(routes: readonly Route[]): LocationWarning[] {
-  return [...siblingsAdmitted(routes), ...slashesThatDiffer(routes)];
+  return [...siblingsAdmitted(routes), ...slashesThatDiffer(routes), ...slowPatterns(routes)];
 }
 
 /**
@@ -52,6 +53,16 @@ function slashesThatDiffer(routes: readonly Route[]): LocationWarning[] {
       message: `replaces ${route.path} by ${to}, so that ${route.path}page is sent as ${to}page`,
       hint: `end the upstream's path with a slash: ${to}/`,
     };
+  });
+}
+
+/** Regular expressions that somebody takes at their own risk. */
+function slowPatterns(routes: readonly Route[]): LocationWarning[] {
+  return routes.flatMap((route) => {
+    const why = route.modifier.startsWith('~') && route.insecureRegex && blowUp(route.path, route.modifier === '~*');
+    if (!why) return [];
+    const message = `can take very long on a path made for it, and keep all other requests waiting: it ${why}`;
+    return { route, key: 'location', message, hint: 'write it otherwise, and remove insecureRegex' };
   });
 }
 

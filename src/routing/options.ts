@@ -17,7 +17,7 @@ export const siteOptions = z.strictObject({
 function locationText() {
   return z.string().transform((text, context) => {
     const reading = parseLocation(text);
-    if (reading.kind === 'ok') return { text, ...reading.location, warnings: reading.warnings };
+    if (reading.kind === 'ok') return { text, ...reading.location };
     context.addIssue({ code: 'custom', message: reading.message });
     return z.NEVER;
   });
@@ -46,6 +46,10 @@ export const locationOptions = z.strictObject({
   idleActivity: z.boolean().default(true).describe('false: requests here do not keep a session alive'),
   encodedSlashes: z.enum(['refuse', 'allow']).default('refuse').describe('whether %2F may stand in a path'),
   pathParameters: z.enum(['refuse', 'allow']).default('refuse').describe('whether ;name=value may stand in a path'),
+  insecureRegex: z
+    .boolean()
+    .default(false)
+    .describe('true: take a regular expression that a path made for it can keep busy for very long'),
   replayPosts: z
     .boolean()
     .default(false)

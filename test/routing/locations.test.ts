@@ -201,15 +201,17 @@ for (const [text, want] of Object.entries(texts))
     else assert.deepEqual(reading.kind === 'ok' && reading.location, { modifier: want[0], path: want[1] });
   });
 
-test('parseLocation: a regular expression that can take very long is warned of', () => {
-  const slow = (source: string) => {
-    const reading = parseLocation(`~ ${source}`);
-    return reading.kind === 'ok' && reading.warnings.length > 0;
-  };
-  for (const source of ['(a+)+$', '^/(.*)*x', '((a|b*)c?)+', '(?:x{2,})*', '.*a.*b.*c'])
-    assert.equal(slow(source), true, source);
-  for (const source of ['^/a/[^/]+/b$', '(ab)+', '(a+b?){2}', '[(+]+', '\\(a+\\)+', '^/(?:a|b)+/.*$'])
-    assert.equal(slow(source), false, source);
+test('problems: a regular expression that can take very long is refused, and a warning where the risk is taken', () => {
+  for (const source of ['(a+)+$', '^/(.*)*x', '((a|b*)c?)+$', '(?:x{2,})*$', '.*a.*b.*c']) {
+    const route = routeAt(`~ ${source}`);
+    assert.partialDeepStrictEqual(locationProblems([route]), [{ index: 0, key: 'location' }], source);
+    assert.throws(() => compileLocations([route]), { name: 'OperatorError' });
+    const taken = { ...route, insecureRegex: true };
+    assert.deepEqual(locationProblems([taken]), []);
+    assert.equal(locationWarnings([taken]).length, 1);
+  }
+  for (const source of ['^/a/[^/]+/b$', '(ab)+', '(ab?){2}', '[(+]+', '\\(a+\\)+', '^/(?:a|b)+/.*$'])
+    assert.deepEqual(locationProblems([routeAt(`~ ${source}`)]), [], source);
 });
 
 test('problems: one place taken twice, an impossible host, an upstream path where there can be none', () => {
