@@ -19,11 +19,12 @@ export function withBranches(locations: readonly FlatLocation[], source: BranchS
   const list: FlatLocation[] = [];
   const last: FlatLocation[] = [];
   for (const location of locations) {
-    const taker = first.find((branch) => isTakenFirst(location, branch));
-    if (taker) list.push(closedBy(location, taker));
+    const whole = behind(location, first);
+    if (whole !== location) list.push(whole);
     else {
       const { path, closed, branches } = rewritingOf(location, source, locations);
-      for (const branch of branches) (branch.modifier === '~' ? last : list).push(partOf(location, branch));
+      for (const branch of branches)
+        (branch.modifier === '~' ? last : list).push(behind(partOf(location, branch), first));
       list.push({ ...location, ...(path !== undefined && { rewritten: path }), ...(closed && { branch: closed }) });
     }
   }
@@ -42,14 +43,19 @@ function rewritingOf(location: FlatLocation, source: BranchSource, all: readonly
   const keepsPath = /\$request_uri/.test(passing?.pass.args[0] ?? '');
   const outer = passing?.named ? pathRules(location.blocks.at(-1) ?? [], values, false) : [];
   const rules = [...outer, ...pathRules(blocks.at(-1) ?? [], values, keepsPath)];
-  return rewriteLocation(location, rules, all);
+  const hasPath = /^[^:]+:\/\/[^/]+\//.test(passing?.pass.args[0] ?? '');
+  return rewriteLocation(location, rules, all, hasPath);
 }
 
 function partOf(location: FlatLocation, { rule, modifier, path, result }: Branch): FlatLocation {
-  const branch = { what: rule.what, ...('why' in result && { why: result.why }) };
-  return { ...location, modifier, path, branch, ...('path' in result && { rewritten: result.path }) };
+  const branch = { what: rule.what, ...(result.why !== undefined && { why: result.why }) };
+  return { ...location, modifier, path, branch, ...(result.path !== undefined && { rewritten: result.path }) };
 }
 
-function closedBy(location: FlatLocation, { rule, result }: Branch): FlatLocation {
-  return { ...location, branch: { what: rule.what, why: 'why' in result ? result.why : '' } };
+/** A location as the rules of the whole server leave it: closed where they take its requests first. */
+function behind(location: FlatLocation, first: readonly Branch[]): FlatLocation {
+  const taker = first.find((branch) => isTakenFirst(location, branch));
+  if (!taker) return location;
+  const { rule, result } = taker;
+  return { ...location, branch: { what: rule.what, why: result.why ?? 'nginx takes them first' } };
 }

@@ -15,9 +15,13 @@ export type Taken =
 
 /**
  * What becomes of them: `base` stands in the place of the literal text, `fixed` in the place of the whole path; else they go
- * where no route can say.
+ * where no route can say. `isUntouched`: the rule leaves them to those behind it.
  */
-type RuleResult = { readonly base: string } | { readonly fixed: string } | { readonly why: string };
+type RuleResult =
+  | { readonly base: string }
+  | { readonly fixed: string }
+  | { readonly why: string }
+  | { readonly isUntouched: true };
 
 /** Paths that are treated alike. */
 export interface RulePart {
@@ -53,6 +57,7 @@ const endings: readonly (readonly [ending: RegExp, joint: Shape['joint'], rest: 
   [/^\((?:\/\|\$|\$\|\/)\)\(\.\*\)\$?$/, 'slash-or-end', 2],
 ];
 
+const noPath = 'what it makes is no path';
 const depends = 'what it makes depends on the request';
 const redirects = /^(?:https?:\/\/|\$scheme\b)/i;
 const paths = /^(?:uri|document_uri|request_uri)$/;
@@ -151,14 +156,20 @@ function partsOf(shape: Shape, replacement: string): RulePart[] {
     /^([^$]*)(\$1(?=\$))?\$(\d)$/.exec(replacement.replace(/\$\{(\d)\}/g, '$$$1')) ?? [];
   const isKept = base !== undefined && Number(group) === rest && (first === undefined || rest === 2);
   const bare = replacement.replace(/\$(?:\d|\{\d\})/g, '');
-  const alone: RuleResult = bare.includes('$') ? { why: depends } : { fixed: bare || '/' };
+  const alone: RuleResult =
+    bare.includes('$') || bare === '' ? { why: bare === '' ? noPath : depends } : { fixed: bare };
   if (joint === 'none') return takenBy(shape).map((taken) => ({ taken, result: alone }));
   // The slash is a part of the group that is kept.
   const hasSlash = first !== undefined || (rest === 1 && /slash/.test(joint));
   const result: RuleResult = isKept ? { base: hasSlash ? `${base}/` : base } : { why: depends };
   const parts = takenBy(shape).map((taken) => ({ taken, result: taken.kind === 'exact' ? alone : result }));
+  // What is left of a path must begin with a slash, or nginx sends nothing.
+  if (joint === 'plain' && isKept && base === '' && !literal.endsWith('/')) {
+    const slash: RulePart = { taken: { kind: 'prefix', literal: `${literal}/` }, result: { base: '/' } };
+    return [slash, { taken: { kind: 'prefix', literal }, result: { why: noPath } }];
+  }
   // Where something must follow, the path without it goes on as it came.
-  if (joint === 'full') return [{ taken: { kind: 'exact', literal }, result: { fixed: literal } }, ...parts];
+  if (joint === 'full') return [{ taken: { kind: 'exact', literal }, result: { isUntouched: true } }, ...parts];
   // A slash doubled where the two meet is sent once.
   return joint === 'optional' && base?.endsWith('/') ? parts.slice(1) : parts;
 }

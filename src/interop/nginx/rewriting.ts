@@ -22,8 +22,8 @@ export interface Branch {
   readonly rule: PathRule;
   readonly modifier: FlatLocation['modifier'];
   readonly path: string;
-  /** What they get in the place of the path; or why they go where no route can say. */
-  readonly result: { readonly path: string } | { readonly why: string };
+  /** What they get in the place of the path, or why they go where no route can say; neither: the path goes on as it came. */
+  readonly result: { readonly path?: string; readonly why?: string };
 }
 
 /** The rules of a block that concern paths, in their order. `keepsPath`: the upstream is sent the client's own path. */
@@ -41,27 +41,51 @@ export function pathRules(body: readonly Directive[], values: Values, keepsPath:
   return rules;
 }
 
-/** Applies rules to a location, beside all others of its server. */
+/** Applies rules to a location, beside all others of its server. `hasPath`: its upstream has a path of its own. */
 export function rewriteLocation(
   location: FlatLocation,
   rules: readonly PathRule[],
   all: readonly FlatLocation[],
+  hasPath: boolean,
 ): Rewriting {
   const branches: Branch[] = [];
-  for (const rule of rules)
+  for (const [index, rule] of rules.entries())
     for (const part of rule.parts) {
       const share = shareOf(location, part.taken, rule.isLoose);
-      if (share === 'none') continue;
+      if (share === 'none' || isOwnSlash(rule, part)) continue;
       if (share === 'all') {
+        const isUntouched = 'isUntouched' in part.result;
+        if (isUntouched && location.modifier.startsWith('~')) continue;
+        if (isUntouched) break;
         const path = pathFrom(part, location);
         return { branches, ...(path === undefined ? { closed: { what: rule.what, why: whyNot(part) } } : { path }) };
       }
-      if (isOwnSlash(rule, part)) continue;
       const branch = branchOf(location, rule, part, all);
       if (branch === 'whole') return { branches, closed: { what: rule.what, why: whyNot(part) } };
-      if (branch) branches.push(branch);
+      if (!branch || branches.some((before) => covers(before, branch))) continue;
+      const isUntouched = 'isUntouched' in part.result;
+      const rest = (): Rewriting => rewriteLocation({ ...location, ...branch }, rules.slice(index + 1), all, hasPath);
+      branches.push(
+        isUntouched ? { ...branch, result: untouched(rest(), hasPath && branch.path !== location.path) } : branch,
+      );
     }
   return { branches };
+}
+
+/** What becomes of a single path that one rule leaves to those behind it. */
+function untouched({ path, closed }: Rewriting, isLost: boolean): Branch['result'] {
+  if (path !== undefined) return { path };
+  if (closed) return { why: closed.why };
+  return isLost ? { why: 'the path of the upstream takes the place of another one here' } : {};
+}
+
+/** Whether requests of a branch belong to one before it already, whose rule comes first. */
+function covers(before: Branch, { modifier, path }: Branch): boolean {
+  if (modifier === '~') return false;
+  if (before.modifier === '=') return modifier === '=' && before.path === path;
+  return before.modifier === '~'
+    ? modifier === '=' && new RegExp(before.path, 'u').test(path)
+    : path.startsWith(before.path);
 }
 
 /** How much of a location's requests is taken. An expression as a location is not looked into. */
@@ -76,18 +100,22 @@ function shareOf({ modifier, path }: FlatLocation, taken: Taken, isLoose: boolea
   }
   const { literal } = taken;
   if (taken.kind === 'prefix' && path.startsWith(literal)) return 'all';
-  if (modifier === '=') return literal === path ? 'all' : 'none';
+  if (modifier === '=') {
+    const isWithin = taken.kind === 'exact' ? path.endsWith(literal) : path.includes(literal);
+    return literal === path || (isLoose && isWithin) ? 'all' : 'none';
+  }
   return isLoose || literal.startsWith(path) ? 'some' : 'none';
 }
 
 /** The path in the place of a location's, or of a branch's; undefined where there is none. */
 function pathFrom({ taken, result }: RulePart, { modifier, path }: Pick<FlatLocation, 'modifier' | 'path'>) {
-  if ('why' in result || taken.kind === 'pattern' || modifier.startsWith('~')) return undefined;
+  if (taken.kind === 'pattern' || modifier.startsWith('~') || !path.startsWith(taken.literal)) return undefined;
+  if ('why' in result || 'isUntouched' in result) return undefined;
   if ('fixed' in result) return modifier === '=' && result.fixed.startsWith('/') ? result.fixed : undefined;
   const rest = path.slice(taken.literal.length);
   // A slash doubled where the two meet is sent once.
   const whole = result.base + (result.base.endsWith('/') && rest.startsWith('/') ? rest.slice(1) : rest);
-  return whole.startsWith('/') ? whole : whole === '' ? '/' : undefined;
+  return whole.startsWith('/') ? whole : undefined;
 }
 
 function whyNot({ result }: RulePart): string {
@@ -96,9 +124,9 @@ function whyNot({ result }: RulePart): string {
 
 /** The gateway answers a path without its closing slash as it does the one with it: nobody gets further by that. */
 function isOwnSlash({ directive: { args } }: PathRule, { taken }: RulePart): boolean {
-  return (
-    taken.kind === 'exact' && (args[1] ?? '').replace(/^(?:https?|\$scheme):\/\/[^/]+/, '') === `${taken.literal}/`
-  );
+  const [, to = '', flag = ''] = args;
+  const isRedirect = /^(?:permanent|redirect)$/.test(flag) || /^(?:https?|\$scheme):/.test(to);
+  return isRedirect && taken.kind === 'exact' && to.replace(/^[^/]*:\/\/[^/]+/, '') === `${taken.literal}/`;
 }
 
 function branchOf(
@@ -110,7 +138,10 @@ function branchOf(
   const { taken } = part;
   const { modifier, path } = location;
   const longer = all.filter((other) => isPrefix(other) && other.path !== path && other.path.startsWith(path));
-  if (taken.kind === 'pattern' || rule.isLoose) {
+  // What an expression without an anchor leaves alone is the bare text at the beginning of a path, and nothing else.
+  const isUntouched = 'isUntouched' in part.result;
+  if (isUntouched && taken.kind !== 'pattern' && !taken.literal.startsWith(path)) return undefined;
+  if (taken.kind === 'pattern' || (rule.isLoose && !isUntouched)) {
     if (modifier === '^~') return 'whole';
     const rests = longer.map((other) => escapePattern(other.path.slice(path.length)));
     const region = escapePattern(path) + (rests.length > 0 ? `(?!${rests.join('|')})` : '');
