@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.ts';
 import { OperatorError } from '../core/errors.ts';
+import { Failure } from '../core/failure.ts';
 import { backup, restore } from './backup.ts';
 import { cert } from './cert.ts';
 import { check } from './check/check.ts';
@@ -60,7 +61,8 @@ function unknownCommand(name: string): [message: string, hint: string] {
 
 function explainFailure(terminal: Terminal, command: Command, error: unknown): number {
   if (error instanceof UsageError) return fail(terminal, exitCodes.usage, error.message, error.hint);
-  if (error instanceof OperatorError) return fail(terminal, exitCodes.failed, error.message, error.hint);
+  if (error instanceof OperatorError || error instanceof Failure)
+    return fail(terminal, exitCodes.failed, error.message, error.hint);
   if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
     return fail(terminal, exitCodes.usage, parseProblem(command, error.message), command.usage);
   throw error;

@@ -106,7 +106,10 @@ export class SealedStore implements Store {
       if (opened.kind === 'opened') return opened.text;
       const why =
         opened.kind === 'altered' ? 'was changed since it was sealed' : 'is sealed by a key that is not at hand';
-      throw storeFailure('sealed', `store: an entry of kind ${kindOf(key)} ${why} (key ${opened.id})`);
+      throw storeFailure(
+        'sealed',
+        `store: an entry of kind ${kindOf(key)} ${why} (key ${opened.id}); bring the file of session.store.sealKey or a backup back, or begin anew with gatehouse serve --forget-sealed`,
+      );
     });
   }
 }

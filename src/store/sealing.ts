@@ -59,7 +59,7 @@ export function sealDatabase(database: DatabaseSync, path: string, options: Seal
   if (unfit.length > 0) log.warn({ entries: unfit.length }, 'entries that no key opens leave the store');
   for (const { key } of entries.filter(({ state }) => state === 'altered'))
     log.warn({ kind: kindOf(key) }, 'an entry of the store was changed since it was sealed');
-  const sealed = write(database, sealer, entries);
+  const sealed = write(database, sealer, entries, forget);
   compactIfDue(database, path, log);
   return { sealer, entries: sealed };
 }
@@ -84,9 +84,9 @@ function secretEntries(database: DatabaseSync, sealer: Sealer | undefined): read
 }
 
 /** One transaction: either all is sealed and a compaction due, or nothing has changed. How many entries were sealed. */
-function write(database: DatabaseSync, sealer: Sealer, entries: readonly SecretEntry[]): number {
+function write(database: DatabaseSync, sealer: Sealer, entries: readonly SecretEntry[], forget: boolean): number {
   const due = entries.filter(({ state, id }) => state === 'clear' || (state === 'opened' && id !== sealer.id));
-  const lost = entries.filter(({ state }) => state === 'unknown-key');
+  const lost = forget ? entries.filter(({ state }) => state === 'unknown-key' || state === 'altered') : [];
   if (due.length + lost.length === 0) return 0;
   // The version stays: what is said is the same, and another process has written meanwhile where it is another.
   const update = database.prepare('UPDATE entries SET value = :value WHERE key = :key AND version = :version');

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/core/clock.ts';
 import { createStore } from '../../src/store/index.ts';
@@ -64,6 +65,17 @@ test('check: a key beside the store, and one that others may read, are warned of
   renameSync(key, join(folder, 'keys', 'seal'));
   await writeFile(file, readFileSync(file, 'utf8').replace('path: data', 'path: data, sealKey: { file: keys/seal }'));
   assert.doesNotMatch((await run(['check', '--config', file])).stderr, /seal/);
+});
+
+test('serve: an entry that was changed stops the start with words, not with a trace', async (t) => {
+  const { file, data } = await configured(t);
+  const database = new DatabaseSync(join(data, 'gatehouse.db'));
+  database.exec("UPDATE entries SET value = substr(value, 1, length(value) - 4) || 'AAAA' WHERE key = 'form-key:1'");
+  database.close();
+  const { code, stderr } = await run(['serve', '--config', file]);
+  assert.equal(code, 1);
+  assert.match(stderr, /^gatehouse: store: an entry of kind form-key was changed.*--forget-sealed$/m);
+  assert.doesNotMatch(stderr, /at .*\.ts:/);
 });
 
 test('serve: a store whose key is gone is not started, and --forget-sealed begins anew', async (t) => {

@@ -203,6 +203,20 @@ test('sealed: --forget-sealed begins anew with what no key opens, and keeps the 
   assert.equal((await (await open(t, folder)).get('form-key:1'))?.value, 'another');
 });
 
+test('sealed: an entry that was changed is an outage until --forget-sealed drops it', async (t) => {
+  const folder = await temporaryFolder(t);
+  const store = await open(t, folder);
+  await store.put('form-key:1', 'the-secret');
+  await store.close();
+  const database = new DatabaseSync(join(folder, 'gatehouse.db'));
+  database.exec("UPDATE entries SET value = substr(value, 1, length(value) - 4) || 'AAAA' WHERE key = 'form-key:1'");
+  database.close();
+  const again = await open(t, folder);
+  await assert.rejects(async () => again.get('form-key:1'), { name: 'Failure', answer: 'sealed' });
+  await again.close();
+  assert.equal(await (await open(t, folder, { forgetSealed: true })).get('form-key:1'), undefined);
+});
+
 test('sealed: a rotation seals all anew beside a running gateway, and every key of the file opens', async (t) => {
   const [folder, elsewhere] = [await temporaryFolder(t), await temporaryFolder(t)];
   const file = join(elsewhere, 'keys', 'mine');
