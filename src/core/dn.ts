@@ -4,7 +4,7 @@
  */
 
 /** A distinguished name that was read. */
-export interface DistinguishedName {
+interface DistinguishedName {
   /** The same for every spelling of the same name. */
   readonly canonical: string;
   /** The value of the first RDN, such as `agents`; undefined when that RDN has several. */
@@ -62,7 +62,7 @@ export function readDn(text: string): DistinguishedName | undefined {
 }
 
 /** One relative distinguished name: its first attribute, and its value without escapes. */
-export interface Rdn {
+interface Rdn {
   readonly attribute: string;
   readonly value: string;
 }

@@ -6,7 +6,7 @@ import type { Outcome } from './outcome.ts';
 import type { Reason } from './reason.ts';
 
 /** What is known of a failure besides its reason and its message. */
-export interface FailureParts {
+interface FailureParts {
   /** `rejected`: what the other side has said speaks against it. `unavailable`, when absent: nobody can tell. */
   readonly kind?: 'rejected' | 'unavailable';
   readonly hint?: string | undefined;

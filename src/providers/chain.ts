@@ -32,7 +32,7 @@ export interface ChainLink extends ProviderHandle {
 }
 
 /** Terms of a run. */
-export interface ChainOptions {
+interface ChainOptions {
   /** For the whole attempt, in milliseconds. */
   readonly totalTimeout: number;
   readonly log?: Log | undefined;

@@ -23,7 +23,7 @@ export interface BreakerSnapshot {
 }
 
 /** The leave to make one attempt. Exactly one of the three ends it; what comes after that is ignored. */
-export interface BreakerPermit {
+interface BreakerPermit {
   /** The provider answered, whatever it said. */
   succeed(): void;
   /** The provider was unavailable. */

@@ -11,7 +11,7 @@ import { tlsClientOptions } from '../tls/client.ts';
 import { withDeadline } from './deadline.ts';
 
 /** How a client is set. */
-export interface HttpClientOptions {
+interface HttpClientOptions {
   readonly ca: Authorities | undefined;
   /** For one exchange, its answer included; in milliseconds. */
   readonly timeout: number;
@@ -20,7 +20,7 @@ export interface HttpClientOptions {
 }
 
 /** One request. */
-export interface HttpRequest {
+interface HttpRequest {
   readonly method?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | undefined;
@@ -28,7 +28,7 @@ export interface HttpRequest {
 }
 
 /** An answer, whole and unpacked. Names of headers are in lower case. */
-export interface HttpAnswer {
+interface HttpAnswer {
   readonly status: number;
   readonly headers: Dispatcher.ResponseData['headers'];
   readonly body: Buffer;
@@ -38,7 +38,7 @@ export interface HttpAnswer {
 export type Fetch = (url: string, init: FetchInit) => Promise<Response>;
 
 /** What they pass to it. */
-export interface FetchInit {
+interface FetchInit {
   readonly method?: string | undefined;
   readonly headers?: unknown;
   readonly body?: unknown;

@@ -25,7 +25,7 @@ export interface Finding {
 export type Step = readonly [name: string, work: (signal: AbortSignal) => Promise<Finding>];
 
 /** How steps are run. */
-export interface StepTerms {
+interface StepTerms {
   readonly signal: AbortSignal;
   /** For each step, in milliseconds. */
   readonly timeout: number;

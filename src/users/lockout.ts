@@ -3,7 +3,6 @@
  * whoever checks the password; past a limit each failure locks for longer. An attempt is entered under its name and address
  * before anybody is asked, so that guesses in parallel count as one by one.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { duration } from '../config/values.ts';
 import type { Account } from '../core/account.ts';
@@ -19,6 +18,7 @@ import {
   type Scope,
   userScopeKey,
 } from './lockout-counters.ts';
+import { LockoutQueue } from './lockout-queue.ts';
 
 /** How many failures lock, and for how long. */
 export const lockoutOptions = z.strictObject({
@@ -62,8 +62,9 @@ export interface Attempted {
 
 const attemptTime = 60_000;
 const maxWait = 3000;
-const pollEvery = 50;
-const maxWaiting = 200;
+/** How long at most until somebody who waits looks again; attempts that end in this process wake them sooner. */
+const lookAgainAfter = 200;
+const maxWaiting = 1000;
 const busyRetry = 1000;
 
 /** Counts in the shared store. Every method throws when the store is out of reach or a counter cannot be read: nobody may sign in uncounted. */
@@ -71,7 +72,7 @@ export class Lockout {
   readonly #counters: LockoutCounters;
   readonly #clock: Clock;
   readonly #options: LockoutOptions;
-  #waiting = 0;
+  readonly #queue = new LockoutQueue();
 
   constructor({ store, clock, options }: { store: Store; clock: Clock; options: LockoutOptions }) {
     this.#counters = new LockoutCounters({ store, clock, max: options.max });
@@ -211,10 +212,8 @@ export class Lockout {
     for (;;) {
       const permit = await this.#tryEnter(scope);
       if (permit !== 'busy') return permit;
-      if (performance.now() > end || this.#waiting >= maxWaiting || signal?.aborted) break;
-      this.#waiting += 1;
-      await delay(pollEvery, undefined, { ...(signal && { signal }) }).catch(() => undefined);
-      this.#waiting -= 1;
+      if (performance.now() > end || this.#queue.size >= maxWaiting || signal?.aborted) break;
+      await this.#queue.wait(scope.key, lookAgainAfter, signal);
     }
     return { kind: 'locked', retryAfter: busyRetry };
   }
@@ -236,6 +235,7 @@ export class Lockout {
       const write = count({ ...counter, underWay: counter.underWay.slice(1) }, now);
       return { result: undefined, write };
     });
+    this.#queue.wake(scope.key);
   }
 }
 

@@ -10,7 +10,7 @@ import { Semaphore } from '../remote/semaphore.ts';
 import { TimingDecoy } from '../remote/timing-decoy.ts';
 
 /** What came of a check; `overloaded` and `aborted` say nothing about the password. */
-export type PasswordCheck = 'match' | 'mismatch' | 'overloaded' | 'aborted';
+type PasswordCheck = 'match' | 'mismatch' | 'overloaded' | 'aborted';
 
 interface Hash {
   readonly memory: number;

@@ -11,7 +11,7 @@ import { networkSteps, probeSteps } from '../../remote/probe.ts';
 import { parseAuthorities } from '../../tls/authorities.ts';
 
 /** A server and how it is trusted. */
-export interface SecureUpstream {
+interface SecureUpstream {
   readonly server: UpstreamServer;
   readonly tls: UpstreamTls;
 }

@@ -6,14 +6,14 @@ import { type KeytabEntry, readKeytab } from './keytab.ts';
 import { isSpn, type Spn } from './names.ts';
 
 /** What came of a token. */
-export type Acceptance =
+type Acceptance =
   /** `client` is a name such as `alice@EXAMPLE.COM`; `reply` proves to the client who we are, where it asked. */
   | { readonly kind: 'accepted'; readonly client: string; readonly reply?: string }
   | { readonly kind: 'rejected'; readonly reason: Reason; readonly detail: string }
   | { readonly kind: 'unavailable'; readonly reason: Reason; readonly cause: unknown };
 
 /** What an acceptor works with. */
-export interface AcceptorParts {
+interface AcceptorParts {
   readonly addon: KerberosAddon;
   readonly lease: Lease;
   readonly spns: readonly Spn[];

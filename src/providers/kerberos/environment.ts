@@ -5,7 +5,7 @@
 import { OperatorError } from '../../core/errors.ts';
 
 /** What one provider needs; absent means libkrb5's own default. */
-export interface KerberosSettings {
+interface KerberosSettings {
   readonly keytab: string;
   readonly krb5Config?: string | undefined;
   readonly replayCache?: string | undefined;

@@ -2,7 +2,7 @@
 import { federatedUsername } from '../../core/principal.ts';
 
 /** A client's name, taken apart; `name` is without the library's escapes. */
-export interface ClientName {
+interface ClientName {
   readonly name: string;
   readonly realm: string;
 }

@@ -1,7 +1,7 @@
 /** Reads `Authorization: Negotiate` (RFC 4559): a token that may hold a ticket, or the sign that the browser has none. */
 
 /** What a request says about Negotiate. */
-export type NegotiateReading =
+type NegotiateReading =
   /** Nothing: it was not asked, or answers another scheme. */
   | { readonly kind: 'none' }
   /** An answer that can hold no Kerberos ticket: NTLM, NEGOEX, or nothing at all. Asking again brings the same. */

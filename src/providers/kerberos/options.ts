@@ -65,7 +65,7 @@ export const kerberosOptions = z.strictObject({
 export type KerberosOptions = z.output<typeof kerberosOptions>;
 
 /** What the keytab says of the options. */
-export interface KeytabReading {
+interface KeytabReading {
   /** The realms that the keys of our principals are of. */
   readonly realms: readonly string[];
   /** Principals that lack a key, while others have one. */

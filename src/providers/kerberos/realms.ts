@@ -5,7 +5,7 @@ import type { Reason } from '../../core/reason.ts';
 import { readPerson } from './names.ts';
 
 /** `strip` leaves the plain name, `keep` makes `alice@example.com`, a suffix follows the name in place of the realm. */
-export type RealmFate = 'strip' | 'keep' | { readonly suffix: string };
+type RealmFate = 'strip' | 'keep' | { readonly suffix: string };
 
 /** The realms as configured: a list, or what becomes of each. */
 export type RealmsOption = readonly string[] | Readonly<Record<string, RealmFate>>;

@@ -22,7 +22,7 @@ export interface Manager {
 }
 
 /** What a directory needs to know. */
-export interface DirectoryOptions {
+interface DirectoryOptions {
   readonly servers: readonly Server[];
   readonly security: Security;
   readonly manager: Manager | undefined;

@@ -18,7 +18,7 @@ import {
 import { type FilterNode, parseFilter, type Value } from './filter-parser.ts';
 
 /** What fills the holes: `%s` the user name, `%d` the DN. */
-export interface Holes {
+interface Holes {
   readonly s?: string;
   readonly d?: string;
 }

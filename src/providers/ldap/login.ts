@@ -18,7 +18,7 @@ import type { Server } from './transport.ts';
 import { type FoundUser, findUser, type UserSearch } from './user-search.ts';
 
 /** What a login needs to know. */
-export interface LoginOptions {
+interface LoginOptions {
   readonly realm: string;
   readonly directory: Directory;
   readonly search: UserSearch;

@@ -7,7 +7,7 @@ import type { Entry } from 'ldapts';
 import { Failure } from '../../core/failure.ts';
 
 /** Asks for one attribute of an entry, the range as part of its name. */
-export type AskForRange = (dn: string, attribute: string) => Promise<Entry | undefined>;
+type AskForRange = (dn: string, attribute: string) => Promise<Entry | undefined>;
 
 type Values = readonly (string | Buffer)[];
 

@@ -132,7 +132,7 @@ export class AssertionReader {
 }
 
 /** Whether a text looks like a JWT that says it is of this issuer; nothing is trusted for it. */
-export function isJwtOf(token: string, issuer: string): boolean {
+function isJwtOf(token: string, issuer: string): boolean {
   return issuerIn(token) === issuer;
 }
 

@@ -18,7 +18,7 @@ import type { BearerOptions, OidcOptions } from './options.ts';
 import type { RelyingParty } from './relying-party.ts';
 
 /** What bearer tokens take. */
-export interface BearerParts {
+interface BearerParts {
   readonly options: OidcOptions;
   readonly bearer: BearerOptions;
   readonly rules: ClaimRules;

@@ -125,7 +125,7 @@ function textsOf(value: unknown): readonly string[] {
 }
 
 /** One `@`, something on both sides, nothing that a header or a list could be broken with. */
-export function isEmail(value: string): boolean {
+function isEmail(value: string): boolean {
   return /^[^\s@\p{Cc},;<>"]{1,64}@[^\s@\p{Cc},;<>"]{1,255}$/u.test(value);
 }
 

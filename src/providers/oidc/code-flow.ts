@@ -13,7 +13,7 @@ import type { OidcOptions } from './options.ts';
 import type { RelyingParty } from './relying-party.ts';
 
 /** What signing in takes. */
-export interface CodeFlowParts {
+interface CodeFlowParts {
   readonly options: OidcOptions;
   readonly issuer: Issuer;
   readonly relying: RelyingParty;

@@ -19,7 +19,7 @@ export interface KnownIssuer {
 }
 
 /** What finding an issuer takes. */
-export interface IssuerParts {
+interface IssuerParts {
   readonly address: URL;
   readonly isInsecure: boolean;
   readonly fetch: Fetch;

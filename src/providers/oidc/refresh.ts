@@ -17,7 +17,7 @@ import type { Issuer } from './issuer.ts';
 import type { RelyingParty } from './relying-party.ts';
 
 /** What refreshing takes. */
-export interface RefreshParts {
+interface RefreshParts {
   readonly issuer: Issuer;
   readonly relying: RelyingParty;
   readonly identity: AssertionReader;

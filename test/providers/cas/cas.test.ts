@@ -2,9 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import type { ProbeStep, Provider } from '../../../src/core/provider.ts';
 import { HeaderLines } from '../../../src/core/request-head.ts';
 import { cas } from '../../../src/providers/cas/index.ts';
@@ -583,4 +586,42 @@ test('cas: an answer without an end is given up when it is too large, long befor
   const outcome = await endsWithin(5000, 'the login', login);
   assert.partialDeepStrictEqual(outcome, { kind: 'unavailable', reason: 'protocol-error' });
   await until('the connection is closed', () => server.sockets.size === 0);
+});
+
+test('cas: S9: a name that only looks like a user’s is refused, and one in another spelling is the user’s', async (t) => {
+  for (const [user, want] of [
+    ['\uff41lice', 'claim-missing'],
+    ['\u212aarl', 'claim-missing'],
+    ['ali\u200bce', 'claim-missing'],
+    ['zoe\u0308', 'zo\u00eb'],
+  ]) {
+    const server = await fakeCas(t, () => ({ body: success(user ?? '') }));
+    const provider = casProvider(t, { url: server.url });
+    const outcome = await provider.attempt(callbackAttempt(await leave(provider), 'ST-1'));
+    assert.equal(
+      outcome.kind === 'authenticated' ? outcome.assertion.subject : 'reason' in outcome && outcome.reason,
+      want,
+    );
+  }
+});
+
+test('cas: S7: an answer that unpacks to more than a mebibyte is none', async (t) => {
+  const body = gzipSync(success('alice', ' '.repeat(64 * 1024 * 1024)));
+  const server = createHttpServer(
+    (_request, response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end(body),
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const provider = casProvider(t, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/cas` });
+  const outcome = await provider.attempt(callbackAttempt(await leave(provider), 'ST-1'));
+  assert.partialDeepStrictEqual(outcome, { kind: 'unavailable', reason: 'protocol-error' });
+});
+
+test('cas: a server is looked at by its login page', async (t) => {
+  const ill = await fakeCas(t, () => ({ status: 500 }));
+  const well = await fakeCas(t, () => ({ body: page }));
+  await assert.rejects(async () => casProvider(t, { url: ill.url }).ping?.(AbortSignal.timeout(5000)), /status 500/);
+  await casProvider(t, { url: well.url }).ping?.(AbortSignal.timeout(5000));
+  assert.equal(well.asked[0]?.pathname, '/cas/login');
 });

@@ -256,3 +256,16 @@ test('A2: where the issuer misreads the header the probe says so, and what to se
   const wrong = await client({ clientSecret: 'another' });
   assert.match(wrong?.detail ?? '', /401 invalid_client/);
 });
+
+test('an issuer is looked at by its metadata: well, away, and silent', async (t) => {
+  const idp = await startIdp(t, { people });
+  const provider = await oidcProvider(t, { ...idp.options, timeout: '500ms' });
+  await provider.ping(AbortSignal.timeout(5000));
+  idp.silent = () => true;
+  await assert.rejects(provider.ping(AbortSignal.timeout(50)), { name: 'TimeoutError' });
+  idp.silent = () => false;
+  idp.instead = (_path, response) => Boolean(Object.assign(response, { statusCode: 503 }).end());
+  await assert.rejects(provider.ping(AbortSignal.timeout(5000)), /answered with 503/);
+  await idp.down();
+  await assert.rejects(provider.ping(AbortSignal.timeout(5000)));
+});
