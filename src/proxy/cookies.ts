@@ -1,5 +1,7 @@
 /** The gateway's own cookies, which no upstream sees and none may set; and the path and domain of the upstream's. */
 
+import { type PathPrefix, publicPath } from './public-path.ts';
+
 /** Whether a cookie name is one of the gateway's. */
 export type OwnCookie = (name: string) => boolean;
 
@@ -24,8 +26,8 @@ export function stripCookies(value: string, isOwn: OwnCookie): string | undefine
 /** How the paths and domains of an upstream's cookies become the browser's. */
 export interface CookieScope {
   readonly isOwn: OwnCookie;
-  /** The upstream's path prefix and the location that stands for it; undefined when paths go unchanged. */
-  readonly prefix?: { readonly upstream: string; readonly location: string };
+  /** Undefined when paths go unchanged. */
+  readonly prefix?: PathPrefix | undefined;
   /** The host that the browser asked, without port. */
   readonly host: string;
 }
@@ -43,7 +45,7 @@ export function scopeCookie(value: string, scope: CookieScope): string | undefin
     const equals = attribute.indexOf('=');
     const name = (equals === -1 ? attribute : attribute.slice(0, equals)).trim().toLowerCase();
     const text = equals === -1 ? '' : attribute.slice(equals + 1).trim();
-    if (name === 'path' && scope.prefix) kept.push(` Path=${rebase(text, scope.prefix)}`);
+    if (name === 'path' && scope.prefix) kept.push(` Path=${publicPath(text, scope.prefix) ?? text}`);
     else if (name !== 'domain' || domainMatches(scope.host, text)) kept.push(attribute);
   }
   return kept.join(';');
@@ -60,15 +62,6 @@ function isOurs(pair: string, isOwn: OwnCookie): boolean {
 function nameOf(pair: string): string {
   const end = pair.indexOf('=');
   return (end === -1 ? pair : pair.slice(0, end)).trim();
-}
-
-/** Replaces the prefix at a segment's boundary: `/apple` does not lie below `/app`. */
-function rebase(path: string, { upstream, location }: { upstream: string; location: string }): string {
-  const below = upstream.endsWith('/') ? upstream : `${upstream}/`;
-  if (path === below) return location;
-  if (path.startsWith(below)) return (location.endsWith('/') ? location : `${location}/`) + path.slice(below.length);
-  if (`${path}/` === below) return location.length > 1 ? location.replace(/\/$/, '') : location;
-  return path;
 }
 
 /** RFC 6265 §5.1.3; a domain that does not match makes the browser drop the cookie, so it is left out instead. */

@@ -6,12 +6,13 @@ import { HeaderLines } from '../core/request-head.ts';
 import type { Forward } from '../core/verdict.ts';
 import { type CookieScope, type OwnCookie, scopeCookie } from './cookies.ts';
 import { connectionNamed, hopByHop } from './header-names.ts';
+import { publicPath } from './public-path.ts';
 
 /** How one upstream's addresses become the public ones. */
 interface Rewriting {
   readonly scope: CookieScope;
-  /** Prefixes of absolute addresses, each with the path that stands for it. */
-  readonly redirects: readonly { readonly from: string; readonly to: string }[];
+  /** Origins whose addresses are the upstream's; the public one is another's too, where the upstream has the whole of a host. */
+  readonly origins: readonly { readonly origin: string; readonly isShared: boolean }[];
 }
 
 /** The head as the upstream wrote it, of undici's parts: what undici makes of it has neither spelling nor order. */
@@ -58,16 +59,16 @@ export function responseHeaders(upstream: HeaderLines, forward: Forward, isOwn: 
   return lines;
 }
 
-function rewrite(name: string, value: string, { scope, redirects }: Rewriting): string | undefined {
+function rewrite(name: string, value: string, rewriting: Rewriting): string | undefined {
   switch (name) {
     case 'set-cookie':
-      return scopeCookie(value, scope);
+      return scopeCookie(value, rewriting.scope);
     case 'location':
-      return redirect(value, redirects);
+      return redirect(value, rewriting);
     case 'refresh':
       return value.replace(
         /^(\s*\d+(?:\.\d+)?\s*[;,]\s*url\s*=\s*['"]?)(.*)$/is,
-        (_all, start: string, url: string) => start + redirect(url, redirects),
+        (_all, start: string, url: string) => start + redirect(url, rewriting),
       );
     case 'clear-site-data':
       return withoutCookies(value);
@@ -86,24 +87,23 @@ function withoutCookies(value: string): string | undefined {
   return kinds.length === 0 ? undefined : kinds.join(', ');
 }
 
-function redirect(value: string, redirects: Rewriting['redirects']): string {
-  for (const { from, to } of redirects)
-    if (startsWithOrigin(value, from)) return onThisSite(to + value.slice(from.length));
-  // Without its last slash an origin alone is the same address (RFC 3986 §6.2.3).
-  for (const { from, to } of redirects)
-    if (startsWithOrigin(`${value}/`, from) && value.length + 1 === from.length) return to;
+function redirect(value: string, { scope, origins }: Rewriting): string {
+  for (const { origin, isShared } of origins) {
+    const rest = value.slice(origin.length);
+    // Scheme and host compare without case.
+    if (value.slice(0, origin.length).toLowerCase() !== origin || !/^(?:[/?#]|$)/.test(rest)) continue;
+    const path = rest.startsWith('/') ? rest : `/${rest}`;
+    const { prefix } = scope;
+    if (!prefix) return onThisSite(path);
+    const there = publicPath(path, prefix);
+    if (there !== undefined && !(isShared && there !== path)) return onThisSite(there);
+  }
   return value;
 }
 
 /** A path that begins with two slashes, or with what browsers take for them, would name another host. */
 function onThisSite(path: string): string {
   return /^\/[\t\r\n]*[/\\]/.test(path) ? `/.${path}` : path;
-}
-
-/** Scheme and host compare without case; the path with it. */
-function startsWithOrigin(value: string, prefix: string): boolean {
-  const path = prefix.indexOf('/', prefix.indexOf('//') + 2);
-  return value.slice(0, path).toLowerCase() === prefix.slice(0, path) && value.startsWith(prefix.slice(path), path);
 }
 
 const rewritings = new WeakMap<object, Map<string, Rewriting>>();
@@ -126,13 +126,11 @@ function rewritingOf(forward: Forward, isOwn: OwnCookie): Rewriting {
 
 function makeRewriting({ route, target }: Forward, isOwn: OwnCookie, host: string): Rewriting {
   const { servers, path } = route.upstream;
-  const [from, to] = path === undefined ? ['/', '/'] : [path, route.path];
-  const redirects = servers.map(({ url }) => ({ from: `${url.protocol}//${url.host}${from}`, to }));
+  const origins = servers.map(({ url }) => ({ origin: url.origin, isShared: false }));
   // An upstream that is given the public Host builds its own addresses with it, and with the scheme that it is spoken to.
-  // Below a replaced `/` they may as well be those of another location, so they stay.
+  // Below a replaced `/` they may as well be those of another location.
   const scheme = servers[0]?.url.protocol;
-  if (host !== '' && scheme !== undefined && (from !== '/' || to === '/'))
-    redirects.push({ from: `${scheme}//${host}${from}`, to });
+  if (host !== '' && scheme !== undefined) origins.push({ origin: `${scheme}//${host}`, isShared: path === '/' });
   const prefix = path !== undefined && path !== route.path ? { upstream: path, location: route.path } : undefined;
-  return { scope: { isOwn, host: target.host, ...(prefix && { prefix }) }, redirects };
+  return { scope: { isOwn, host: target.host, prefix }, origins };
 }

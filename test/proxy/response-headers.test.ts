@@ -84,6 +84,24 @@ const redirects: readonly (readonly [string, string, string, Case])[] = [
     'http://cc.example.com/other/x',
     { upstreamPath: '/' },
   ],
+  // 8 T1: an application that knows the folder under which it is seen.
+  ['the folder, by the upstream’s own origin', 'http://up:8000/one/login', '/one/login', { upstreamPath: '/' }],
+  ['the folder itself, without its slash', 'http://up:8000/one', '/one', { upstreamPath: '/' }],
+  [
+    'the folder, by the public host',
+    'http://cc.example.com/one/login?x=/two/',
+    '/one/login?x=/two/',
+    { upstreamPath: '/' },
+  ],
+  ['a path that only begins like the folder', 'http://up:8000/oneself', '/one/oneself', { upstreamPath: '/' }],
+  ['a longer path of the upstream', 'http://up:8000/one/two/x', '/one/x', { upstreamPath: '/one/two/' }],
+  [
+    'the folder below a shorter path of the upstream',
+    'http://up:8000/a/b/x',
+    '/a/b/x',
+    { path: '/a/b/', upstreamPath: '/a/' },
+  ],
+  ['a path beside the folder', 'http://up:8000/a/c', '/a/b/c', { path: '/a/b/', upstreamPath: '/a/' }],
 ];
 for (const [name, from, to, options] of redirects)
   test(`response headers: a redirect to ${name}`, () => {
@@ -106,6 +124,10 @@ const cookies: readonly (readonly [string, string, string | undefined, Case])[] 
   ['the prefix without its slash', 'a=1; Path=/two', 'a=1; Path=/one', { upstreamPath: '/two/' }],
   ['the root as prefix', 'a=1; Path=/', 'a=1; Path=/one/', { upstreamPath: '/' }],
   ['a path that only begins so', 'a=1; Path=/twofold', 'a=1; Path=/twofold', { upstreamPath: '/two' }],
+  ['the folder that the application knows (8 T1)', 's=1; Path=/one', 's=1; Path=/one', { upstreamPath: '/' }],
+  ['a path in that folder', 's=1; Path=/one/x', 's=1; Path=/one/x', { upstreamPath: '/' }],
+  ['a path that only begins like it', 's=1; Path=/oneself', 's=1; Path=/one/oneself', { upstreamPath: '/' }],
+  ['a longer path of the upstream', 's=1; Path=/one/two', 's=1; Path=/one', { upstreamPath: '/one/two/' }],
   ['nothing replaced', 'a=1; Path=/two', 'a=1; Path=/two', {}],
   ['the domain of the upstream', 'a=1; Domain=up; Secure', 'a=1; Secure', {}],
   ['a domain that fits the public host', 'a=1; Domain=.example.com', 'a=1; Domain=.example.com', {}],
