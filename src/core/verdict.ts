@@ -61,6 +61,8 @@ export interface Forward {
   readonly upstreamPath: string;
   /** The client's headers without hop-by-hop ones and without any name of ours, then ours; names in lower case. */
   readonly headers: ReadonlyMap<string, string | readonly string[]>;
+  /** How the client spelt names of its own, where not in lower case. */
+  readonly spellings?: ReadonlyMap<string, string>;
   readonly principal?: Principal;
   readonly session?: Session;
   /** Headers for the client's response: a new cookie, a mutual authentication. */

@@ -9,6 +9,8 @@ import { closeSocket } from './close-socket.ts';
 export function writeAnswer(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
   if (response.headersSent || response.destroyed) return;
   response.statusCode = answer.status;
+  // An answer that could not be passed on may have left its own phrase there.
+  response.statusMessage = STATUS_CODES[answer.status] ?? '';
   response.setHeader('content-length', Buffer.byteLength(answer.body));
   response.setHeader('cache-control', 'no-store');
   addHeaders(response, answer.headers);

@@ -8,6 +8,7 @@ import { buildPortal, type PortalOptions } from '../portal/build.ts';
 import type { Portal } from '../portal/portal.ts';
 import { AssertionSigner } from '../proxy/assertion.ts';
 import { Forwarder } from '../proxy/forward.ts';
+import { reportUnanswerable } from '../proxy/response-headers.ts';
 import { UpstreamPools } from '../proxy/upstream-pool.ts';
 import { WebSocketOpener } from '../proxy/websocket/opener.ts';
 import { compileLocations, type LocationOptions } from '../routing/locations.ts';
@@ -118,8 +119,9 @@ function buildCarriers(parts: CarrierParts, { clock, log, connections }: Service
   const { document, routes, isTrusted, authenticator, portal, answers, pipeline, underWay } = parts;
   const { publicUrl, redirectHttp } = document.server;
   const pools = new UpstreamPools({ log, clock });
-  const forwarder = new Forwarder({ pools, connections, isOwnCookie });
-  const opener = new WebSocketOpener({ pools, connections, isOwnCookie });
+  const rules = { isOwnCookie, onUnanswerable: reportUnanswerable(log) };
+  const forwarder = new Forwarder({ pools, connections, rules });
+  const opener = new WebSocketOpener({ pools, connections, rules });
   const http = new HttpCarrier({ log, pipeline, portal, forwarder, answers });
   const forwardAuth = new ForwardAuthCarrier({
     log,

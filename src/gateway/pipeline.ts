@@ -226,7 +226,7 @@ export class Pipeline {
     assertion?: string,
   ): Verdict {
     const known = who && { principal: who.principal, ...(who.session && { session: who.session }) };
-    const headers = this.#parts.headers.compose(route, {
+    const { headers, spellings } = this.#parts.headers.compose(route, {
       headers: request.headers,
       client,
       peer: request.peer,
@@ -235,7 +235,10 @@ export class Pipeline {
       ...known,
       ...(assertion && { assertion }),
     });
-    return { kind: 'forward', forward: { route, target, upstreamPath, headers, reply: who?.reply ?? {}, ...known } };
+    return {
+      kind: 'forward',
+      forward: { route, target, upstreamPath, headers, spellings, reply: who?.reply ?? {}, ...known },
+    };
   }
 }
 

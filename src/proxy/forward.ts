@@ -3,8 +3,9 @@ import type { IncomingMessage } from 'node:http';
 import type { Forward } from '../core/verdict.ts';
 import { headOf } from '../edge/head-of.ts';
 import type { Connections } from './connections.ts';
-import type { OwnCookie } from './cookies.ts';
+import { upstreamLines } from './headers.ts';
 import { BodyRefused, discardRest, RequestBody } from './request-body.ts';
+import type { ResponseRules } from './response-headers.ts';
 import { type Exchange, type ForwardResult, UpstreamAttempt } from './upstream-attempt.ts';
 import { readFailure } from './upstream-errors.ts';
 import type { UpstreamPools } from './upstream-pool.ts';
@@ -15,7 +16,7 @@ export type { Exchange, ForwardResult } from './upstream-attempt.ts';
 export interface ForwarderOptions {
   readonly pools: UpstreamPools;
   readonly connections: Connections;
-  readonly isOwnCookie: OwnCookie;
+  readonly rules: ResponseRules;
 }
 
 /** Forwards requests over HTTP. */
@@ -82,13 +83,9 @@ function bodyOf(request: IncomingMessage, { route }: Forward): RequestBody | und
   return new RequestBody(request, { maxBytes: route.maxBody, idle: route.timeouts.idle });
 }
 
-/** Names and values in turn. The length is the client's own; without one undici sends in chunks. */
+/** The length is the client's own; without one undici sends in chunks. */
 function headerLines(request: IncomingMessage, forward: Forward): string[] {
-  const lines: string[] = [];
-  for (const [name, value] of forward.headers) {
-    if (typeof value === 'string') lines.push(name, value);
-    else for (const item of value) lines.push(name, item);
-  }
+  const lines = upstreamLines(forward);
   const framing = headOf(request).framing();
   if (framing.kind === 'length') lines.push('content-length', String(framing.bytes));
   return lines;

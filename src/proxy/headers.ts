@@ -9,7 +9,7 @@ import type { Principal } from '../core/principal.ts';
 import { countsOnce, type HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
-import type { Client } from '../core/verdict.ts';
+import type { Client, Forward } from '../core/verdict.ts';
 import { continueTrace, formatTraceparent, parseTraceparent } from '../telemetry/trace.ts';
 import { type OwnCookie, stripCookies } from './cookies.ts';
 import { compileNamespace, connectionNamed, hopByHop, type Namespace } from './header-names.ts';
@@ -60,6 +60,8 @@ export interface HeaderComposerOptions {
 /** Headers for an upstream, with the names that had to be left out because they are too long. */
 export interface ComposedHeaders {
   readonly headers: UpstreamHeaders;
+  /** How the client spelt the names of its own headers, where not in lower case. */
+  readonly spellings: ReadonlyMap<string, string>;
   readonly omitted: readonly string[];
 }
 
@@ -99,15 +101,10 @@ export class HeaderComposer {
   }
 
   /** The headers for a request to this route's upstream. */
-  compose(route: Pick<Route, 'headers' | 'preserveHost'>, input: HeaderInput): UpstreamHeaders {
-    return this.explain(route, input).headers;
-  }
-
-  /** The same, with the names of what was left out. */
-  explain(route: Pick<Route, 'headers' | 'preserveHost'>, input: HeaderInput): ComposedHeaders {
+  compose(route: Pick<Route, 'headers' | 'preserveHost'>, input: HeaderInput): ComposedHeaders {
     const rules = this.#rules.get(route) ?? compileTemplates(route.headers);
     const fromProxy = this.#isTrusted(plainAddress(input.peer));
-    const { headers, trace } = this.#strip(input, fromProxy);
+    const { headers, spellings, trace } = this.#strip(input, fromProxy);
     const host = headers.get('host');
     if (!route.preserveHost) headers.delete('host');
 
@@ -123,7 +120,7 @@ export class HeaderComposer {
       this.#report(rendered.omitted, principal?.subject);
     }
     if (assertion !== undefined) headers.set(assertionHeader, assertion);
-    return { headers, omitted: rendered.omitted };
+    return { headers, spellings, omitted: rendered.omitted };
   }
 
   /** The requests of a session follow one another: what the last one of the same principal was given is kept. */
@@ -149,23 +146,43 @@ export class HeaderComposer {
     this.#log?.warn({ omitted, user }, 'identity headers are too long for upstreams and were left out');
   }
 
-  #strip(input: HeaderInput, fromProxy: boolean): { headers: Map<string, string | string[]>; trace: boolean } {
+  #strip(input: HeaderInput, fromProxy: boolean): Stripped {
     const named = connectionNamed(input.headers);
     const isProxys = fromProxy && !input.headers.all(clientsHeader).includes('client');
     const namespace = isProxys ? this.#namespace : this.#namespaceOfStrangers;
     const headers = new Map<string, string | string[]>();
-    input.headers.each((spelt, value) => {
+    const spellings = new Map<string, string>();
+    input.headers.each((spelt, value, spelling) => {
       const name = namespace.open(spelt);
       if (name === undefined || hopByHop.has(name) || name === 'content-length' || named.has(name)) return;
       add(headers, name, value);
+      if (spelling !== name && !spellings.has(name)) spellings.set(name, spelling);
     });
     const cookie = headers.get('cookie');
     const kept = typeof cookie === 'string' ? stripCookies(cookie, this.#isOwnCookie) : undefined;
     if (kept === undefined) headers.delete('cookie');
     else headers.set('cookie', kept);
     if (isSpent(headers.get('authorization'), input)) headers.delete('authorization');
-    return { headers, trace: keepTrace(headers) };
+    return { headers, spellings, trace: keepTrace(headers) };
   }
+}
+
+/** Names and values in turn for the wire: old servers compare names with their case, so the client's are spelt as they came. */
+export function upstreamLines({ headers, spellings }: Pick<Forward, 'headers' | 'spellings'>): string[] {
+  const lines: string[] = [];
+  for (const [name, value] of headers) {
+    const spelling = spellings?.get(name) ?? name;
+    if (typeof value === 'string') lines.push(spelling, value);
+    else for (const item of value) lines.push(spelling, item);
+  }
+  return lines;
+}
+
+/** What is left of a client's headers, and whether its trace goes on. */
+interface Stripped {
+  readonly headers: Map<string, string | string[]>;
+  readonly spellings: ReadonlyMap<string, string>;
+  readonly trace: boolean;
 }
 
 /**

@@ -2,7 +2,10 @@
  * What the client is sent as headers: the upstream's without those of its connection, with redirects and cookies as the
  * browser must see them (nginx's `proxy_redirect default`, `proxy_cookie_path`), then the gateway's own. Pure.
  */
+
+import type { Log } from '../core/log.ts';
 import { HeaderLines } from '../core/request-head.ts';
+import type { Route } from '../core/route.ts';
 import type { Forward } from '../core/verdict.ts';
 import { type CookieScope, type OwnCookie, scopeCookie } from './cookies.ts';
 import { connectionNamed, hopByHop } from './header-names.ts';
@@ -21,6 +24,26 @@ export function upstreamHead(raw: unknown): HeaderLines {
   return new HeaderLines(parts.map((part) => (typeof part === 'string' ? part : part.toString('latin1'))));
 }
 
+/** What an answer is read by, whatever carries it. */
+export interface ResponseRules {
+  readonly isOwnCookie: OwnCookie;
+  /** Told of a challenge that was taken out since nobody could answer it. */
+  readonly onUnanswerable?: (route: Route) => void;
+}
+
+/** Tells the log once for each route whose application asks for what nobody can answer. */
+export function reportUnanswerable(log: Log): (route: Route) => void {
+  const told = new WeakSet<Route>();
+  return (route) => {
+    if (told.has(route)) return;
+    told.add(route);
+    log.warn(
+      { route: route.name },
+      'an application asks for Negotiate or NTLM, which no browser can answer through a proxy: its challenge is taken out',
+    );
+  };
+}
+
 /** Of these ours stand beside the upstream's, not in their place. */
 const besides: ReadonlySet<string> = new Set(['set-cookie', 'www-authenticate']);
 /** What lets an answer be kept and given to others: not where it brings a session's cookie. */
@@ -34,25 +57,35 @@ const caching: ReadonlySet<string> = new Set([
  * Throws when the upstream's cannot be passed on: characters that no header may hold, or a body coded in a way that only
  * its connection knew.
  */
-export function responseHeaders(upstream: HeaderLines, forward: Forward, isOwn: OwnCookie, status: number): string[] {
-  const rewriting = rewritingOf(forward, isOwn);
+export function responseHeaders(
+  upstream: HeaderLines,
+  forward: Forward,
+  rules: ResponseRules,
+  status: number,
+): string[] {
+  const rewriting = rewritingOf(forward, rules.isOwnCookie);
   const named = connectionNamed(upstream);
   const coding = upstream.all('transfer-encoding').join(',').trim().toLowerCase();
   if (coding !== '' && coding !== 'chunked') throw new Error(`the body has the transfer coding ${coding.slice(0, 40)}`);
   const replaced = new Set(Object.keys(forward.reply).map((name) => name.toLowerCase()));
   const bringsCookie = replaced.has('set-cookie');
   const lines: string[] = [];
-  upstream.each((name, value) => {
+  const lengths: string[] = [];
+  upstream.each((name, value, spelling) => {
     if (hopByHop.has(name) || named.has(name)) return;
     // Where else this origin is to be found is for the gateway to say: a browser would take its cookies there (RFC 7838 §2.4).
     if (name === 'alt-svc' || (bringsCookie && caching.has(name))) return;
     if (replaced.has(name) && !besides.has(name)) return;
     if (name === 'content-length' && (status === 204 || coding !== '')) return;
+    if (name === 'content-length') return void lengths.push(spelling, value);
     const rewritten = rewrite(name, value, rewriting);
+    if (name === 'www-authenticate' && rewritten !== value) rules.onUnanswerable?.(forward.route);
     if (rewritten === undefined) return;
     if (/[^\t\x20-\x7e\x80-\xff]/.test(rewritten)) throw new Error(`the header ${name} holds a control character`);
-    lines.push(name, rewritten);
+    lines.push(spelling, rewritten);
   });
+  // Behind Content-Disposition: Node reads one that follows a length as UTF-8, and refuses what it makes of it.
+  lines.push(...lengths);
   if (bringsCookie && !replaced.has('cache-control')) lines.push('cache-control', 'no-store');
   for (const [name, value] of Object.entries(forward.reply))
     for (const text of typeof value === 'string' ? [value] : value) lines.push(name, text);
@@ -72,9 +105,40 @@ function rewrite(name: string, value: string, rewriting: Rewriting): string | un
       );
     case 'clear-site-data':
       return withoutCookies(value);
+    case 'www-authenticate':
+      return answerable(value);
     default:
       return value;
   }
+}
+
+/**
+ * The challenges that a client of ours can answer: Negotiate and NTLM sign in a connection, which here is shared, so what a
+ * browser answers them with never goes to an upstream. It would ask for a password again and again.
+ */
+function answerable(value: string): string | undefined {
+  const parts = outsideQuotes(value);
+  const kept = parts.filter((part) => !/^\s*(?:negotiate|ntlm)(?:\s|$)/i.test(part));
+  if (kept.length === parts.length) return value;
+  return kept.length === 0 ? undefined : kept.join(',').trim();
+}
+
+/** The parts of a list, whose commas between quotation marks are none. */
+function outsideQuotes(value: string): string[] {
+  const parts: string[] = [];
+  let isQuoted = false;
+  let start = 0;
+  for (let index = 0; index < value.length; index += 1) {
+    const sign = value[index];
+    if (sign === '\\' && isQuoted) index += 1;
+    else if (sign === '"') isQuoted = !isQuoted;
+    else if (sign === ',' && !isQuoted) {
+      parts.push(value.slice(start, index));
+      start = index + 1;
+    }
+  }
+  parts.push(value.slice(start));
+  return parts;
 }
 
 /** The cookies of this origin are not one application's: clearing them would sign the user out of all. */

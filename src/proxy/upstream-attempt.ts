@@ -6,9 +6,8 @@ import type { Reason } from '../core/reason.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Forward } from '../core/verdict.ts';
 import { type Connections, openedBy } from './connections.ts';
-import type { OwnCookie } from './cookies.ts';
 import { ClientLeft, discardRest, type RequestBody } from './request-body.ts';
-import { responseHeaders, upstreamHead } from './response-headers.ts';
+import { type ResponseRules, responseHeaders, upstreamHead } from './response-headers.ts';
 import { isConnectFailure, isDeadConnection, QueueTimeout, readFailure } from './upstream-errors.ts';
 import type { Again, UpstreamServerPool } from './upstream-pool.ts';
 
@@ -41,7 +40,7 @@ export interface UpstreamAttemptParts {
   readonly body: RequestBody | undefined;
   readonly fresh: boolean;
   readonly connections: Connections;
-  readonly isOwnCookie: OwnCookie;
+  readonly rules: ResponseRules;
 }
 
 /** Early hints of one request that are passed on: nothing slows down an upstream that never stops sending them. */
@@ -116,7 +115,7 @@ export class UpstreamAttempt implements Dispatcher.DispatchHandler {
       return;
     }
     // What these throw makes undici abort the request, and comes back as its error.
-    const lines = responseHeaders(upstream, this.#parts.exchange.forward, this.#parts.isOwnCookie, status);
+    const lines = responseHeaders(upstream, this.#parts.exchange.forward, this.#parts.rules, status);
     const isPrintable = phrase !== undefined && phrase !== '' && /^[\x20-\x7e]*$/.test(phrase);
     if (isPrintable) this.#response.writeHead(status, phrase, lines);
     else this.#response.writeHead(status, lines);

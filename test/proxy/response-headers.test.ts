@@ -39,7 +39,7 @@ function headersFor(
     reply,
   };
   const raw = Object.entries(upstream).flatMap(([name, values]) => [values].flat().flatMap((value) => [name, value]));
-  const lines = responseHeaders(new HeaderLines(raw), forward, isOwn, status);
+  const lines = responseHeaders(new HeaderLines(raw), forward, { isOwnCookie: isOwn }, status);
   return (name: string) => lines.filter((_, index) => index % 2 === 1 && lines[index - 1]?.toLowerCase() === name);
 }
 

@@ -4,6 +4,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Forward } from '../../core/verdict.ts';
 import { headOf } from '../../edge/head-of.ts';
+import { upstreamLines } from '../headers.ts';
 import type { UpstreamServerPool } from '../upstream-pool.ts';
 
 /** What a server made of a handshake. */
@@ -79,13 +80,9 @@ function onConnected(request: ClientRequest, then: () => void): void {
 }
 
 /** Node takes names and values in turn as they are, without a Host of its own. */
-function headerLines({ headers }: Forward, pool: UpstreamServerPool): string[] {
-  const lines = headers.has('host') ? [] : ['host', pool.server.url.host];
-  for (const [name, value] of headers) {
-    if (typeof value === 'string') lines.push(name, value);
-    else for (const item of value) lines.push(name, item);
-  }
-  return lines;
+function headerLines(forward: Forward, pool: UpstreamServerPool): string[] {
+  const lines = upstreamLines(forward);
+  return forward.headers.has('host') ? lines : ['host', pool.server.url.host, ...lines];
 }
 
 function timeoutError(message: string): Error {

@@ -11,8 +11,7 @@ import type { Forward } from '../../core/verdict.ts';
 import { closeSocket } from '../../edge/close-socket.ts';
 import { headOf } from '../../edge/head-of.ts';
 import { type Connections, openedBy } from '../connections.ts';
-import type { OwnCookie } from '../cookies.ts';
-import { responseHeaders } from '../response-headers.ts';
+import { type ResponseRules, responseHeaders } from '../response-headers.ts';
 import { readFailure } from '../upstream-errors.ts';
 import type { Again, UpstreamPools } from '../upstream-pool.ts';
 import { type Handshake, shakeHands } from './handshake.ts';
@@ -43,7 +42,7 @@ const maxLastBytes = 60_000;
 export interface WebSocketOpenerOptions {
   readonly pools: UpstreamPools;
   readonly connections: Connections;
-  readonly isOwnCookie: OwnCookie;
+  readonly rules: ResponseRules;
 }
 
 /** Opens WebSockets. */
@@ -141,7 +140,7 @@ export class WebSocketOpener {
   #head(answer: IncomingMessage, forward: Forward, own: readonly string[]): string {
     const { statusCode = 502, statusMessage = '' } = answer;
     const phrase = /^[\x20-\x7e]*$/.test(statusMessage) ? statusMessage : '';
-    const lines = [...own, ...responseHeaders(headOf(answer), forward, this.#options.isOwnCookie, statusCode)];
+    const lines = [...own, ...responseHeaders(headOf(answer), forward, this.#options.rules, statusCode)];
     let head = `HTTP/1.1 ${statusCode} ${phrase}\r\n`;
     for (let index = 0; index + 1 < lines.length; index += 2) head += `${lines[index]}: ${lines[index + 1]}\r\n`;
     return `${head}\r\n`;

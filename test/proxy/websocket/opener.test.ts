@@ -112,8 +112,8 @@ test("upgrade: the upstream's 101 comes back clean, byte for byte, with the verd
   });
   const text = await (await rawClient(t, plane.port, handshake())).until(/\r\n\r\n/);
   assert.match(text, /^HTTP\/1\.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n/);
-  assert.match(text, /x-name: caf\xe9\r\n/);
-  assert.deepEqual(text.match(/set-cookie: .*/g), ['set-cookie: app=1', 'set-cookie: gatehouse=rotated']);
+  assert.match(text, /X-Name: caf\xe9\r\n/);
+  assert.deepEqual(text.match(/set-cookie: .*/gi), ['Set-Cookie: app=1', 'set-cookie: gatehouse=rotated']);
   assert.doesNotMatch(text, /keep-alive/i);
 });
 
@@ -390,7 +390,7 @@ test("upgrade: data of the client's counts as activity, its pongs do not", async
   await eventually(() => passed === 27, 'the data pass');
   assert.equal(active, 1);
   for (const end of [client, upstream, clientEnd, upstreamEnd]) end.destroy();
-  assert.deepEqual(await tunnel.closed, { up: 27, down: 0 });
+  assert.deepEqual(await tunnel.closed, { endedBy: 'client', up: 27, down: 0 });
 });
 
 test('upgrade: many tunnels open and close without a trace', async (t) => {

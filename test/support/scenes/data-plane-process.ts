@@ -14,7 +14,7 @@ const route = testRoute([process.argv[2] ?? '']);
 const forwarder = new Forwarder({
   pools: new UpstreamPools({ log, clock: systemClock }),
   connections: new Connections(),
-  isOwnCookie: () => false,
+  rules: { isOwnCookie: () => false },
 });
 
 const server = createServer((request, response) => {

@@ -14,6 +14,7 @@ import { Connections } from '../../../src/proxy/connections.ts';
 import { ownCookies } from '../../../src/proxy/cookies.ts';
 import { Forwarder, type ForwardResult } from '../../../src/proxy/forward.ts';
 import { HeaderComposer } from '../../../src/proxy/headers.ts';
+import { reportUnanswerable } from '../../../src/proxy/response-headers.ts';
 import { defaultHeaderRules } from '../../../src/proxy/templates.ts';
 import { UpstreamPools } from '../../../src/proxy/upstream-pool.ts';
 import { type UpgradeResult, WebSocketOpener } from '../../../src/proxy/websocket/opener.ts';
@@ -118,14 +119,15 @@ export async function startDataPlane(t: TestContext, options: DataPlaneOptions):
     isTrusted: options.isTrusted ?? (() => false),
     ...(options.closed && { closed: options.closed }),
   });
-  const forwarder = new Forwarder({ pools, connections, isOwnCookie });
-  const tunnel = new WebSocketOpener({ pools, connections, isOwnCookie });
+  const rules = { isOwnCookie, onUnanswerable: reportUnanswerable(log.log) };
+  const forwarder = new Forwarder({ pools, connections, rules });
+  const tunnel = new WebSocketOpener({ pools, connections, rules });
   const results: ForwardResult[] = [];
   const upgrades: UpgradeResult[] = [];
   const verdict = (request: IncomingMessage, upgrade: boolean): Forward => {
     const who =
       'principal' in options && options.principal === undefined ? {} : { principal, ...(live && { session: live }) };
-    const headers = composer.compose(route, {
+    const { headers, spellings } = composer.compose(route, {
       headers: headOf(request),
       client: { address: request.socket.remoteAddress ?? '', scheme: 'http' },
       peer: request.socket.remoteAddress ?? '',
@@ -142,6 +144,7 @@ export async function startDataPlane(t: TestContext, options: DataPlaneOptions):
       target: { path: url, query: '', host },
       upstreamPath: path === undefined ? url : path + url.slice(route.path.length),
       headers,
+      spellings,
       reply: options.reply ?? {},
       ...who,
     };
