@@ -4,6 +4,7 @@ import { Failure } from '../../core/failure.ts';
 import type { Offer, Outcome } from '../../core/outcome.ts';
 import { type Amr, type Assertion, federatedUsername } from '../../core/principal.ts';
 import type { Attempt, LogoutNotice, LogoutRequest, ProbeStep, Provider } from '../../core/provider.ts';
+import { withDeadline } from '../../remote/deadline.ts';
 import { defineProvider, type ProviderContext, timeForWork, usualTimeout } from '../define.ts';
 import type { TicketAnswer } from './answer.ts';
 import { CasClient } from './client.ts';
@@ -123,8 +124,9 @@ class CasProvider implements Provider {
       if (!(await this.#tickets.take(ticket))) return { kind: 'rejected', reason: 'ticket-replayed' };
       // The service is made of the configuration and of what we have kept, never of the request (CVE-2022-39369).
       const question = { ticket, service: serviceOf(callbackUrl, begun.flow), renew: begun.renew };
-      const within = AbortSignal.any([signal, AbortSignal.timeout(this.#timeout)]);
-      const answer = await this.#client.validate(question, within);
+      const answer = await withDeadline(signal, this.#timeout, (within) =>
+        this.#client.validate(question, within.signal),
+      );
       if (answer.kind === 'failure' && answer.code === 'INVALID_TICKET') await this.#tickets.forget(ticket);
       return this.#judge(ticket, answer);
     } catch (error) {
