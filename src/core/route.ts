@@ -83,6 +83,8 @@ export interface Route {
   readonly pathParameters: boolean;
   /** True: a regular expression is taken even though a path made for it can keep the process busy for very long. */
   readonly insecureRegex?: boolean;
+  /** True: an identified page that brings no cache rule gets none of ours. */
+  readonly keepsCache?: boolean;
   /** True: a small form post that meets an expired session is kept and replayed after login. */
   readonly replayPosts: boolean;
   /** Bytes; 0 is no limit. */

@@ -60,6 +60,7 @@ function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
     encodedSlashes: route.encodedSlashes === 'allow',
     pathParameters: route.pathParameters === 'allow',
     ...(route.insecureRegex && { insecureRegex: true }),
+    ...(route.cache === 'keep' && { keepsCache: true }),
     replayPosts: route.replayPosts,
     maxBody: route.maxBody,
     allowedOrigins: route.allowedOrigins,

@@ -54,7 +54,11 @@ async function signOut(parts: LogoutParts, visit: PortalRequest): Promise<void> 
     return parts.pages.sendError(request, response, { error, reason: 'origin-mismatch', requestId: context.requestId });
   }
   const session = await parts.authenticator.visitor(headOf(request));
-  const headers = { 'set-cookie': [clearedCookie(parts.publicUrl), negotiateDeclined(parts.publicUrl)] };
+  const headers = {
+    'set-cookie': [clearedCookie(parts.publicUrl), negotiateDeclined(parts.publicUrl)],
+    // What the next person at this desk goes back to must not be the pages of the one before.
+    'clear-site-data': '"cache"',
+  };
   if (session) {
     try {
       const asked = { client: context.client, requestId: context.requestId };

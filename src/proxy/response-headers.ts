@@ -87,9 +87,16 @@ export function responseHeaders(
   // Behind Content-Disposition: Node reads one that follows a length as UTF-8, and refuses what it makes of it.
   lines.push(...lengths);
   if (bringsCookie && !replaced.has('cache-control')) lines.push('cache-control', 'no-store');
+  else if (isPrivatePage(upstream, forward)) lines.push('cache-control', 'private, no-cache');
   for (const [name, value] of Object.entries(forward.reply))
     for (const text of typeof value === 'string' ? [value] : value) lines.push(name, text);
   return lines;
+}
+
+/** A page for somebody who is signed in, of which its application has not said whether it may be kept. */
+function isPrivatePage(upstream: HeaderLines, { route, principal }: Forward): boolean {
+  if (!principal || route.keepsCache || [...caching].some((name) => upstream.has(name))) return false;
+  return /^\s*(?:text\/html|application\/xhtml\+xml)\b/i.test(upstream.single('content-type') ?? '');
 }
 
 function rewrite(name: string, value: string, rewriting: Rewriting): string | undefined {

@@ -50,6 +50,12 @@ export const locationOptions = z.strictObject({
     .boolean()
     .default(false)
     .describe('true: take a regular expression that a path made for it can keep busy for very long'),
+  cache: z
+    .enum(['revalidate', 'keep'])
+    .default('revalidate')
+    .describe(
+      'keep: leave pages of signed-in users that bring no cache rule without one; else they are asked for anew',
+    ),
   replayPosts: z
     .boolean()
     .default(false)

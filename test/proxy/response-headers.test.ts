@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { HeaderLines } from '../../src/core/request-head.ts';
 import { ownCookies } from '../../src/proxy/cookies.ts';
 import { responseHeaders } from '../../src/proxy/response-headers.ts';
-import { testRoute } from '../support/scenes/data-plane.ts';
+import { alice, testRoute } from '../support/scenes/data-plane.ts';
 import { bounded } from '../support/tools/bounded.ts';
 
 const isOwn = ownCookies(['__Host-gatehouse', 'gatehouse', 'gatehouse-flow-*']);
@@ -107,6 +107,40 @@ for (const [name, from, to, options] of redirects)
   test(`response headers: a redirect to ${name}`, () => {
     assert.deepEqual(headersFor({ location: from }, options)('location'), [to]);
     assert.deepEqual(headersFor({ refresh: `5; url=${from}` }, options)('refresh'), [`5; url=${to}`]);
+  });
+
+const pages: readonly (readonly [string, Record<string, string>, boolean, boolean, string[]])[] = [
+  ['HTML without a rule', { 'content-type': 'text/html; charset=utf-8' }, true, false, ['private, no-cache']],
+  [
+    'HTML with a rule of its own',
+    { 'content-type': 'text/html', 'cache-control': 'max-age=60' },
+    true,
+    false,
+    ['max-age=60'],
+  ],
+  ['HTML with an end', { 'content-type': 'text/html', expires: '0' }, true, false, []],
+  ['HTML for nobody in particular', { 'content-type': 'text/html' }, false, false, []],
+  ['HTML of a route that keeps its cache', { 'content-type': 'text/html' }, true, true, []],
+  ['a script', { 'content-type': 'text/javascript' }, true, false, []],
+];
+for (const [name, upstream, isIdentified, keepsCache, want] of pages)
+  test(`response headers: the cache rule of ${name} (8 T5)`, () => {
+    const route = testRoute(['http://up:8000'], { keepsCache });
+    const forward = {
+      route,
+      target: { path: '/', query: '', host: 'cc.example.com' },
+      upstreamPath: '/',
+      headers: new Map<string, string>(),
+      reply: {},
+      ...(isIdentified && { principal: alice }),
+    };
+    const lines = responseHeaders(
+      new HeaderLines(Object.entries(upstream).flat()),
+      forward,
+      { isOwnCookie: isOwn },
+      200,
+    );
+    assert.deepEqual(new HeaderLines(lines).all('cache-control'), want);
   });
 
 test('response headers: a refresh without an address stays', () => {

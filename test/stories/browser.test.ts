@@ -99,3 +99,37 @@ test('browser: login, a page, a WebSocket and an event stream; a logout in anoth
   await desk.reload();
   await desk.waitForSelector('input[name=password]');
 });
+
+test('browser: back after a logout shows nothing of the application (8 T5)', { skip: withoutChromium }, async (t) => {
+  let served = 0;
+  const application = createServer((request, response) => {
+    served += 1;
+    response
+      .writeHead(200, { 'content-type': 'text/html', 'last-modified': 'Mon, 01 Jan 2024 00:00:00 GMT' })
+      .end(`<!doctype html><title>Desk</title><h1>Secrets of ${request.headers['x-remote-user']}</h1>`);
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => application.once('listening', resolve));
+  t.after(() => application.close());
+  const { url } = await gateway(t, {
+    users: [{ name: 'agent1', password: passwords.agent1, groups: [] }],
+    config: {
+      routes: [{ location: '/', upstream: `http://127.0.0.1:${(application.address() as AddressInfo).port}` }],
+    },
+  });
+  const browser = await startChromium(t);
+  const desk = await (await browser.newContext()).newPage();
+  await desk.goto(`${url.origin}/desk`);
+  await desk.fill('input[name=username]', 'agent1');
+  await desk.fill('input[name=password]', passwords.agent1);
+  await desk.click('button[type=submit]');
+  await desk.waitForSelector('h1:has-text("Secrets of agent1")');
+  await desk.goto(`${url.origin}/_gate/logout`);
+  await desk.click('button[type=submit]');
+  await desk.waitForURL(`${url.origin}/_gate/logout`);
+  const before = served;
+  for (let turn = 0; turn < 2; turn += 1) {
+    await desk.goBack();
+    assert.doesNotMatch(await desk.content(), /Secrets of agent1/);
+  }
+  assert.equal(served, before, 'the application is not asked for somebody who has left');
+});
