@@ -69,6 +69,7 @@ export function answerFor(asking: Asking, verdict: Declined, parts: AnswerParts)
         ? { kind: 'answer', answer: parts.pages.error(asking, { requestId: request.id, ...inexact() }) }
         : { kind: 'answer', answer: permanentRedirect(request.method, originOf(asking) + verdict.location) };
     case 'step-up':
+      if (asking.isPage && !isRead(request)) return { kind: 'keep-form' };
       return { kind: 'answer', answer: stepUp(asking, verdict) };
     case 'refuse':
       return { kind: 'answer', answer: parts.pages.error(asking, { requestId: request.id, ...verdict }) };
@@ -102,26 +103,33 @@ export class Answers {
     const answering = answerFor(asking, verdict, { ...this.#parts, now: clock.now() });
     if (answering.kind === 'answer') return answering.answer;
     const { request, client } = asking;
-    if (verdict.kind !== 'authenticate' || !client) throw new Error('nobody who was read may sign in here');
+    const asksForLogin = verdict.kind === 'authenticate' || verdict.kind === 'step-up';
+    if (!asksForLogin || !client) throw new Error('nobody who was read may sign in here');
     if (answering.kind === 'keep-form') return this.#keepForm(asking, verdict, client);
     const context = { requestId: request.id, client, signal: request.signal, target: verdict.target };
     return portal.loginPage({ headers: request.headers, context }, answering);
   }
 
-  /** A form whose session has ended: kept where the route allows it, else the page says that it was not sent. */
-  async #keepForm({ request, form, ...asking }: Asking, verdict: Authenticate, client: Client): Promise<Answer> {
+  /** A form whose session has ended, or must be proved anew: kept where the route allows it, else the page says that it was not sent. */
+  async #keepForm(
+    { request, form, ...asking }: Asking,
+    verdict: Authenticate | StepUp,
+    client: Client,
+  ): Promise<Answer> {
     const { posts, pages } = this.#parts;
+    const confirm: Readonly<Record<string, string>> = verdict.kind === 'step-up' ? { confirm: '1' } : {};
     const sent = { method: request.method, headers: request.headers, body: form };
     const kept = await posts.keep(sent, verdict.route, verdict.target, client.address);
     if (kept.kind === 'kept') {
       const cookie = kept.cookie && { 'set-cookie': kept.cookie };
       const notice = noticeForForm(verdict.reason);
-      return redirectAnswer(request.method, originOf(asking) + loginAddress(kept.returnTo, { notice }), cookie || {});
+      const login = loginAddress(kept.returnTo, { notice, ...confirm });
+      return redirectAnswer(request.method, originOf(asking) + login, cookie || {});
     }
     return pages.page(request.headers, 401, {
       kind: 'not-sent',
       reason: kept.reason,
-      openHref: loginAddress(returnFor(request, verdict.target)),
+      openHref: loginAddress(returnFor(request, verdict.target), confirm),
       signIn: true,
       requestId: request.id,
     });

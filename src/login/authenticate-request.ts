@@ -5,13 +5,14 @@ import type { Principal } from '../core/principal.ts';
 import type { Attempt } from '../core/provider.ts';
 import type { Reason } from '../core/reason.ts';
 import type { HeaderLines } from '../core/request-head.ts';
-import type { Session } from '../core/session.ts';
+import { ownerOf, type Session } from '../core/session.ts';
 import type { CanonicalTarget, Client, GatewayRequest } from '../core/verdict.ts';
 import type { ChainResult } from '../providers/chain.ts';
 import { cookieName, readCookie, sessionCookie } from '../sessions/cookie.ts';
 import type { LoadedSession, Sessions } from '../sessions/sessions.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
 import type { AmbientSessions } from './ambient-sessions.ts';
+import type { Browsers } from './browser.ts';
 import { forgetAsking } from './negotiate-cookie.ts';
 import type { Refreshed, SessionRefresher } from './refresh.ts';
 import type { Authenticated, SignIn } from './sign-in.ts';
@@ -41,6 +42,7 @@ export class RequestAuthenticator {
   readonly #cookie: string;
   readonly #refresher: SessionRefresher;
   readonly #beginnings: AmbientSessions;
+  readonly #browsers: Browsers;
   /** The names of the chain. */
   readonly #providers: ReadonlySet<string>;
 
@@ -50,6 +52,7 @@ export class RequestAuthenticator {
     publicUrl: URL;
     refresher: SessionRefresher;
     beginnings: AmbientSessions;
+    browsers: Browsers;
   }) {
     const { publicUrl } = parts;
     this.#signIn = parts.signIn;
@@ -57,6 +60,7 @@ export class RequestAuthenticator {
     this.#publicUrl = publicUrl;
     this.#refresher = parts.refresher;
     this.#beginnings = parts.beginnings;
+    this.#browsers = parts.browsers;
     this.#cookie = cookieName(publicUrl);
     this.#providers = new Set(parts.signIn.chain.map(({ name }) => name));
   }
@@ -196,7 +200,8 @@ export class RequestAuthenticator {
     const begin = async (): Promise<Somebody> => {
       const { session, token } = await this.#beginnings.begin(outcome, provider, { ...context, chain });
       const forgotten = forgetAsking(request.headers, this.#publicUrl);
-      const reply = { ...headers, 'set-cookie': [sessionCookie(this.#publicUrl, token), ...forgotten] };
+      const cookies = [sessionCookie(this.#publicUrl, token), this.#browsers.ownerCookie(ownerOf(session))];
+      const reply = { ...headers, 'set-cookie': [...cookies, ...forgotten] };
       return { kind: 'somebody', principal, session, reply };
     };
     return { kind: 'somebody', principal, reply: headers, begin };

@@ -4,6 +4,7 @@
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HeaderLines } from '../core/request-head.ts';
+import type { SessionOwner } from '../core/session.ts';
 import { setCookie } from '../core/set-cookie.ts';
 import type { Store } from '../core/store.ts';
 import { readCookie } from '../sessions/cookie.ts';
@@ -15,11 +16,14 @@ export class Browsers {
   readonly #key: Buffer;
   readonly #publicUrl: URL;
   readonly #cookie: string;
+  readonly #ownerCookie: string;
 
   private constructor(key: Buffer, publicUrl: URL) {
     this.#key = key;
     this.#publicUrl = publicUrl;
-    this.#cookie = publicUrl.protocol === 'https:' ? '__Host-gatehouse-flow' : 'gatehouse-flow';
+    const prefix = publicUrl.protocol === 'https:' ? '__Host-' : '';
+    this.#cookie = `${prefix}gatehouse-flow`;
+    this.#ownerCookie = `${prefix}gatehouse-owner`;
   }
 
   /** The key is made once and kept in the store, so that a form outlives a restart and works on every worker. */
@@ -58,6 +62,22 @@ export class Browsers {
   /** A name for one browser beside the sessions that begin in it, from which nobody can tell its cookie. */
   handle(browser: string): string {
     return `browser:${this.token(browser, 'sessions-of')}`;
+  }
+
+  /** A mark of whose something is, which nobody can make or read without the key. */
+  ownerMark({ tenant, realm, subject }: SessionOwner): string {
+    return this.token(JSON.stringify([tenant, realm, subject]), 'owner');
+  }
+
+  /** A `Set-Cookie` value by which the browser shows, also after the session, who signed in here last. */
+  ownerCookie(owner: SessionOwner): string {
+    return setCookie(this.#publicUrl, this.#ownerCookie, this.ownerMark(owner));
+  }
+
+  /** The mark of who signed in last in the browser of a request. */
+  lastOwner(headers: HeaderLines): string | undefined {
+    const mark = readCookie(headers.all('cookie'), this.#ownerCookie);
+    return mark !== undefined && /^[\w-]{43}$/.test(mark) ? mark : undefined;
   }
 
   /** Whether a form comes from a page of ours in this very browser. */

@@ -62,7 +62,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   return {
     providers,
     signIn,
-    authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, beginnings }),
+    authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, beginnings, browsers }),
     passwordLogin: new PasswordLogin(signIn, lockout),
     lockout,
     browsers,

@@ -46,7 +46,7 @@ export function buildPortal(options: PortalOptions, services: PortalServices, lo
   const { clock, log, store, connections, sessions, signer } = services;
   const { providers, lockout: _lockout, ...ways } = login;
   const pages = new PageSender(createPages(options.pages), publicUrl, options.words, options.hsts);
-  const posts = new SavedPosts({ store, clock, browsers: login.browsers, publicUrl });
+  const posts = new SavedPosts({ store, clock, browsers: login.browsers, sessions, publicUrl });
   const portal = new Portal({
     ...ways,
     log,

@@ -3,7 +3,7 @@
 import type { Request } from 'express';
 import type { Outcome } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
-import type { Session } from '../core/session.ts';
+import { ownerOf, type Session } from '../core/session.ts';
 import { headOf } from '../edge/head-of.ts';
 import type { Browsers } from '../login/browser.ts';
 import type { FlowState } from '../login/flow-state.ts';
@@ -25,7 +25,7 @@ import { redirect } from './send-page.ts';
 
 /** What these addresses work with. */
 export type FederatedParts = LoopParts &
-  Pick<PortalParts, 'log' | 'browsers' | 'flows' | 'flowStates' | 'authenticator'>;
+  Pick<PortalParts, 'log' | 'browsers' | 'flows' | 'flowStates' | 'authenticator' | 'posts'>;
 
 /** Adds the addresses of federated providers. */
 export const federatedRoutes: PortalRoutes<FederatedParts> = (app, parts, on) => {
@@ -200,8 +200,10 @@ async function finish(
     return fail(parts, link, visit, { ...result, outcome: other }, aimOf(flow));
   }
   if (browser !== undefined) await parts.flows.settle(browser);
+  await parts.posts.claim(request, flow.returnTo, begun.session);
   const cookies = [
     sessionCookie(parts.publicUrl, begun.token),
+    parts.browsers.ownerCookie(ownerOf(begun.session)),
     lastMethodCookie(parts.publicUrl, link.name),
     countArrival(parts, visit),
   ];

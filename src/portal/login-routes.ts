@@ -1,7 +1,7 @@
 /** The addresses of the login: the page, its form, and the way back to a form that was kept. How they look is `login-page.ts`'s. */
 
 import type { AnswerHeaders } from '../core/answer.ts';
-import type { Session } from '../core/session.ts';
+import { ownerOf, type Session } from '../core/session.ts';
 import { headOf } from '../edge/head-of.ts';
 import type { FailedLogin, NewPasswordReason } from '../login/password-login.ts';
 import type { Notice } from '../pages/fields.ts';
@@ -168,8 +168,12 @@ async function logIn(
     ...(confirming && { confirming }),
   });
   switch (result.kind) {
-    case 'signed-in':
-      return redirect(request, response, wish.returnTo, { 'set-cookie': sessionCookie(parts.publicUrl, result.token) });
+    case 'signed-in': {
+      await parts.posts.claim(request, wish.returnTo, result.session);
+      const owner = parts.browsers.ownerCookie(ownerOf(result.session));
+      const cookies = [sessionCookie(parts.publicUrl, result.token), owner];
+      return redirect(request, response, wish.returnTo, { 'set-cookie': cookies });
+    }
     case 'new-password':
       return renderNewPassword(parts, visit, wish, result.reason, result.isRefused ? 'refused' : undefined);
     case 'password-stuck':
@@ -218,8 +222,12 @@ async function showReplay(parts: LoginParts, visit: PortalRequest): Promise<void
   const id = queryValue(request, 'id') ?? '';
   const session = await parts.authenticator.visitor(headOf(request));
   if (!session)
-    return redirect(request, response, `/_gate/login?${new URLSearchParams({ return: `/_gate/replay?id=${id}` })}`);
-  const kept = await parts.posts.take(request, id);
+    return redirect(
+      request,
+      response,
+      `/_gate/login?${new URLSearchParams({ return: `/_gate/replay?id=${id}&opened=1` })}`,
+    );
+  const kept = await parts.posts.take(request, id, session);
   if (!kept)
     return parts.pages.send(request, response, 410, {
       kind: 'not-sent',

@@ -1,6 +1,7 @@
 /**
- * A small form that meets an ended session: kept for a while, and offered again after the login, where the route allows
- * it. Only what our own pages sent is kept, and only for the browser that sent it.
+ * A small form that meets an ended session, or one that must prove itself anew: kept for a while, and offered again after the
+ * login, where the route allows it. Only what our own pages sent is kept, and only for the browser that sent it and the user
+ * whose session it met: at a shared desk the next one to sign in must not see it.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -9,10 +10,13 @@ import * as z from 'zod';
 import type { Clock } from '../core/clock.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
+import { ownerOf, type Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import type { CanonicalTarget } from '../core/verdict.ts';
 import { headOf } from '../edge/head-of.ts';
 import { type Browsers, isSameSite } from '../login/browser.ts';
+import { cookieName, readCookie } from '../sessions/cookie.ts';
+import type { Sessions } from '../sessions/sessions.ts';
 import { addressGroup } from '../users/address.ts';
 import { readBody } from './body.ts';
 
@@ -26,13 +30,15 @@ const maxBytesOfAddress = 1024 * 1024;
 /** What even a form without fields counts for. */
 const leastBytes = 1024;
 
-const keptSchema = z.strictObject({
+const keptSchema = z.object({
   action: z.string(),
   fields: z.array(z.tuple([z.string(), z.string()])),
+  /** The mark of whose it is; absent until somebody completes the login that it began, where nobody had signed in before. */
+  owner: z.string().optional(),
 });
 
 /** A form waiting to be sent again: where to, and its fields in order. */
-export type KeptPost = z.output<typeof keptSchema>;
+export type KeptPost = Readonly<z.output<typeof keptSchema>>;
 
 /** What became of a form: kept, with where the login leads back to, or not, with why. */
 export type KeptAnswer =
@@ -52,13 +58,21 @@ export class SavedPosts {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #browsers: Browsers;
+  readonly #sessions: Pick<Sessions, 'ownerOf'>;
   readonly #publicUrl: URL;
   readonly #allowance = new PostLimits();
 
-  constructor(parts: { store: Store; clock: Clock; browsers: Browsers; publicUrl: URL }) {
+  constructor(parts: {
+    store: Store;
+    clock: Clock;
+    browsers: Browsers;
+    sessions: Pick<Sessions, 'ownerOf'>;
+    publicUrl: URL;
+  }) {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#browsers = parts.browsers;
+    this.#sessions = parts.sessions;
     this.#publicUrl = parts.publicUrl;
   }
 
@@ -73,22 +87,70 @@ export class SavedPosts {
     if (body.kind !== 'ok') return { kind: 'lost', reason: body.kind === 'too-large' ? 'too-large' : 'not-kept' };
     const { id: browser, cookie } = this.#browsers.recognise(headers);
     const id = randomBytes(16).toString('base64url');
-    const kept: KeptPost = { action: target.path + target.query, fields: [...new URLSearchParams(body.text)] };
+    const owner = await this.#ownerOf(headers);
+    const kept: KeptPost = {
+      action: target.path + target.query,
+      fields: [...new URLSearchParams(body.text)],
+      ...(owner !== undefined && { owner }),
+    };
     const value = JSON.stringify(kept);
     const now = this.#clock.now();
     if (!this.#allowance.take(addressGroup(address), Buffer.byteLength(value), now))
       return { kind: 'lost', reason: 'not-kept' };
-    await this.#store.put(`kept-post:${browser}.${id}`, value, now + keptMilliseconds);
-    return { kind: 'kept', returnTo: `/_gate/replay?id=${id}`, ...(cookie && { cookie }) };
+    await this.#store.put(keyOf(browser, id), value, now + keptMilliseconds);
+    return { kind: 'kept', returnTo: addressOf(id), ...(cookie && { cookie }) };
   }
 
-  /** Takes a kept form out, once: undefined when it is not there, too old, or another browser's. */
-  async take(request: IncomingMessage, id: string): Promise<KeptPost | undefined> {
+  /** A login that leads back to a kept form has been completed: where nobody owns the form yet, it is from here on the session's. */
+  async claim(request: IncomingMessage, returnTo: string, session: Session): Promise<void> {
     const browser = this.#browsers.find(headOf(request));
-    if (browser === undefined || !/^[\w-]{22}$/.test(id)) return undefined;
-    const text = await this.#store.take(`kept-post:${browser}.${id}`);
-    return text === undefined ? undefined : keptSchema.safeParse(JSON.parse(text)).data;
+    const id = idIn(returnTo);
+    if (browser === undefined || id === undefined) return;
+    const stored = await this.#store.get(keyOf(browser, id));
+    const kept = readKept(stored?.value);
+    if (!stored || !kept || kept.owner !== undefined) return;
+    const owned = JSON.stringify({ ...kept, owner: this.#browsers.ownerMark(ownerOf(session)) });
+    await this.#store.replace(keyOf(browser, id), stored.version, owned, this.#clock.now() + keptMilliseconds);
   }
+
+  /**
+   * Takes a kept form out, once: undefined when it is not there, too old, or another browser's. One of another user, or of nobody
+   * yet, stays where it is.
+   */
+  async take(request: IncomingMessage, id: string, session: Session): Promise<KeptPost | undefined> {
+    const browser = this.#browsers.find(headOf(request));
+    if (browser === undefined || !isId.test(id)) return undefined;
+    const kept = readKept((await this.#store.get(keyOf(browser, id)))?.value);
+    if (kept?.owner !== this.#browsers.ownerMark(ownerOf(session))) return undefined;
+    return readKept(await this.#store.take(keyOf(browser, id)));
+  }
+
+  /** Whose session a form met: as its record says, else as the browser remembers. */
+  async #ownerOf(head: HeaderLines): Promise<string | undefined> {
+    const token = readCookie(head.all('cookie'), cookieName(this.#publicUrl));
+    const owner = token === undefined ? undefined : await this.#sessions.ownerOf(token);
+    return owner ? this.#browsers.ownerMark(owner) : this.#browsers.lastOwner(head);
+  }
+}
+
+const isId = /^[\w-]{22}$/;
+
+function keyOf(browser: string, id: string): string {
+  return `kept-post:${browser}.${id}`;
+}
+
+/** Where a login leads back to. Who comes here without a session is sent to a login that leads back to it as opened. */
+function addressOf(id: string): string {
+  return `/_gate/replay?id=${id}`;
+}
+
+/** The id in the very address that a form was kept under: one that somebody opened by hand claims nothing. */
+function idIn(returnTo: string): string | undefined {
+  return /^\/_gate\/replay\?id=([\w-]{22})$/.exec(returnTo)?.[1];
+}
+
+function readKept(value: string | undefined): KeptPost | undefined {
+  return value === undefined ? undefined : keptSchema.safeParse(JSON.parse(value)).data;
 }
 
 /** How much is kept for whom. Whoever sends a form here is not signed in, and the store is everybody's. */

@@ -8,6 +8,7 @@ import { isOwnCookie } from '../../src/gateway/composer.ts';
 import { Pipeline } from '../../src/gateway/pipeline.ts';
 import { AmbientSessions } from '../../src/login/ambient-sessions.ts';
 import { RequestAuthenticator } from '../../src/login/authenticate-request.ts';
+import { Browsers } from '../../src/login/browser.ts';
 import { SessionRefresher } from '../../src/login/refresh.ts';
 import { SignIn } from '../../src/login/sign-in.ts';
 import { AssertionSigner } from '../../src/proxy/assertion.ts';
@@ -24,7 +25,7 @@ import { keptLog } from '../support/tools/log-lines.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
 
 /** A pipeline whose one provider says this of each request's own proof. */
-function world(t: TestContext, outcome: Outcome) {
+async function world(t: TestContext, outcome: Outcome) {
   const clock = manualClock(Date.now());
   const log = keptLog();
   const store = new MemoryStore(clock);
@@ -39,6 +40,7 @@ function world(t: TestContext, outcome: Outcome) {
     directoryOf: () => undefined,
   });
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf: () => link });
+  const browsers = await Browsers.open(store, publicUrl);
   const beginnings = new AmbientSessions({ signIn, sessions, clock });
   const routes = [
     routeAt('/', { access: { roles: ['agent'], providers: [] } }),
@@ -46,7 +48,7 @@ function world(t: TestContext, outcome: Outcome) {
   ];
   const pipeline = new Pipeline({
     ...{ clock, log, publicUrl, recorder, locations: compileLocations(routes), isTrusted: () => false },
-    authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, beginnings }),
+    authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, beginnings, browsers }),
     headers: new HeaderComposer({ routes, isOwnCookie, isTrusted: () => false }),
     signer: new AssertionSigner({ store, clock, log, issuer: publicUrl }),
   });
@@ -68,7 +70,7 @@ function world(t: TestContext, outcome: Outcome) {
 const ticket = vouched('alice', { headers: { 'www-authenticate': 'Negotiate done' } });
 
 test('tickets: no request that is refused begins a session, and its answer says that the ticket was taken', async (t) => {
-  const { decide, sessions, clock } = world(t, ticket);
+  const { decide, sessions, clock } = await world(t, ticket);
   for (let turn = 0; turn < 30; turn += 1) {
     const { verdict, principal, session, reply } = await decide('/admin');
     assert.equal(verdict.kind === 'refuse' && verdict.reason, 'role-missing');
@@ -81,7 +83,7 @@ test('tickets: no request that is refused begins a session, and its answer says 
 });
 
 test('tickets: a request that is let through begins a session, whose cookie goes with whatever answers', async (t) => {
-  const { decide, sessions } = world(t, ticket);
+  const { decide, sessions } = await world(t, ticket);
   const { verdict, session, reply } = await decide('/desk');
   assert.equal(verdict.kind, 'forward');
   assert.ok(verdict.kind === 'forward' && verdict.forward.session?.id === session?.id);

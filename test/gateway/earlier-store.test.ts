@@ -37,8 +37,9 @@ test('earlier store: whoever was signed in stays so, is counted and ended, and k
 
   const keeper = started.visitor();
   keeper.cookies.set('gatehouse-flow', earlier.keptForm.browser);
-  await keeper.mustSignIn('agent1', 'right-4417-horse');
-  const kept = await keeper.open(`/_gate/replay?id=${earlier.keptForm.id}`);
+  const address = `/_gate/replay?id=${earlier.keptForm.id}`;
+  await keeper.mustSignIn('agent1', 'right-4417-horse', address);
+  const kept = await keeper.open(address);
   assert.match(kept.text, /secret-of-a-kept-form/);
 
   const ended = await fetch(new URL('/sessions?user=agent1', started.admin), { method: 'DELETE' });

@@ -227,3 +227,12 @@ test('watch: what is open on a session that cannot be read goes on until an end 
   await tick(1000);
   assert.deepEqual(ends, ['it tenant-changed']);
 });
+
+test('watch: what this process ends is cut at once, before anybody asks', async (t) => {
+  const { open, ends, here, connections } = await twoWorkers(t);
+  const { session } = await here.sessions.create(start);
+  open(session.id, 'it');
+  await here.sessions.revoke(session.id, 'signed-out');
+  assert.deepEqual(ends, ['it signed-out']);
+  assert.equal(connections.sessions().length, 1, 'the registry hears of its own end from the connection alone');
+});

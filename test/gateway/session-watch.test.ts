@@ -378,3 +378,17 @@ test('live: a reload that takes nothing away ends nothing, and the age of a proo
   for (const socket of sockets) assert.equal(socket.readyState, WebSocket.OPEN);
   assert.equal((await browser.fetch('/fresh/x')).status, 401, 'the next opening is asked for a fresh proof');
 });
+
+test('sessions: one whose provider has left the chain ends at its next request, and is said to have ended', async (t) => {
+  const started = await site(t);
+  const browser = started.visitor();
+  await browser.mustSignIn('agent1', passwords.agent1);
+  const providers = { other: { type: 'local', users: 'users.yaml' } };
+  await started.write({ ...siteConfig(started.upstream.origin), login: { chain: ['other'] }, providers });
+  assert.equal((await started.running.reload({ actor: 'signal' })).kind, 'reloaded');
+  const before = started.upstream.received.length;
+  const page = await browser.open('/x');
+  assert.match(String(page.headers.location), /notice=session-ended/);
+  assert.equal(started.upstream.received.length, before);
+  assert.equal(started.audit('session-end').at(-1)?.reason, 'provider-gone');
+});
