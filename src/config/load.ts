@@ -15,7 +15,7 @@ import { type Problem, problemsOf, Tickets } from './problems.ts';
 import { isKnownKey, isMapping, requiredKeys, type Schema } from './schema.ts';
 import { gatherSlips } from './slips.ts';
 import { type Flaw, readSource, Source, type Span } from './source.ts';
-import { doubtfulTexts } from './suspicions.ts';
+import { doubtfulTexts, openSecrets } from './suspicions.ts';
 import { parseYaml, type YamlDocument } from './yaml-document.ts';
 
 export type { ConfigIssue, Excerpt, KeyPath } from './issue.ts';
@@ -85,7 +85,9 @@ export function loadConfig<T>(options: LoadOptions<T>): LoadResult<T> {
   });
   const issues = report.issues(problems);
   if (!result.success || issues.length > 0) return { kind: 'invalid', issues };
-  const warnings = report.located(doubtfulTexts(schema, document));
+  // What comes from the environment is not in the file.
+  const secrets = report.located(openSecrets(schema, document, context.directory)).filter(({ origin }) => !origin);
+  const warnings = inOrder([...report.located(doubtfulTexts(schema, document)), ...secrets]);
   return { kind: 'ok', value: frozen(result.data), warnings, locate: (path) => report.place({ path, at: 'value' }) };
 }
 

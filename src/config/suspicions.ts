@@ -1,4 +1,6 @@
 /** What is allowed and yet hardly meant: warnings. */
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { KeyPath } from './issue.ts';
 import { takesSecret } from './mask.ts';
 import type { Problem } from './problems.ts';
@@ -34,4 +36,46 @@ function doubts(text: string, isSecret: boolean): Pick<Problem, 'message' | 'hin
   return !isSecret && curlyQuotes.test(text)
     ? [{ message: 'stands in quotes that YAML does not know', hint: straightQuotes }]
     : [];
+}
+
+/** Secrets in clear in the configuration, and files of secrets that others may read or change; paths begin at `directory`. */
+export function openSecrets(schema: Schema, document: unknown, directory: string): Problem[] {
+  const found: Problem[] = [];
+  const walk = (value: unknown, schemas: readonly Schema[], path: KeyPath): void => {
+    if (schemas.some(takesSecret)) {
+      if (typeof value === 'string' && !/^\$(?:\{\w+\}|\w+)$/.test(value))
+        found.push({ path, at: 'value', ...inClear });
+      if (isMapping(value) && typeof value.file === 'string')
+        found.push(
+          ...exposedMode(resolve(directory, value.file)).map((words) => ({ path, at: 'value' as const, ...words })),
+        );
+      return;
+    }
+    const steps = Array.isArray(value) ? [...value.keys()] : isMapping(value) ? Object.keys(value) : [];
+    for (const step of steps) {
+      const under = schemas.flatMap((candidate) => schemasUnder(candidate, value, step));
+      walk((value as Record<string | number, unknown>)[step], under, [...path, step]);
+    }
+  };
+  walk(document, [schema], []);
+  return found;
+}
+
+const inClear = {
+  message: 'is a secret in clear: whoever sees this file or a copy of it has it',
+  hint: 'write { env: NAME } or { file: PATH }',
+};
+
+/** What others may do with a file: read it, or, the group too, change it. A file that is not there is another mistake. */
+export function exposedMode(file: string): { message: string; hint: string }[] {
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
+  const acts = [...((mode & 0o004) !== 0 ? ['read'] : []), ...((mode & 0o022) !== 0 ? ['change'] : [])];
+  if (acts.length === 0) return [];
+  const who = (mode & 0o006) !== 0 ? 'every user of this machine' : 'the group of the file';
+  return [
+    {
+      message: `${who} may ${acts.join(' and ')} ${file}`,
+      hint: `chmod ${(mode & 0o040) !== 0 ? '640' : '600'} ${file}`,
+    },
+  ];
 }

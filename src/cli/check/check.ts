@@ -10,9 +10,11 @@ import type { Command, Invocation, Terminal } from '../command.ts';
 import { appOption, configFile, configOption, readConfigurationFor } from '../configuration.ts';
 import { withProviders } from '../providers.ts';
 import { certificateIssues } from './certificates.ts';
+import { exposureWarnings } from './exposure.ts';
 import { headerWarnings } from './headers.ts';
 import { originTable } from './origin-table.ts';
 import { providerFileIssues } from './provider-files.ts';
+import { secretWarnings } from './secrets.ts';
 import { storeFileWarnings } from './store-files.ts';
 import { probeUpstream, secureUpstreams } from './upstreams.ts';
 
@@ -52,6 +54,8 @@ async function runCheck(invocation: Invocation): Promise<number> {
     ...reading.warnings,
     ...routeWarnings(reading),
     ...headerWarnings(reading),
+    ...exposureWarnings(reading),
+    ...secretWarnings(reading),
     ...certificates.warnings,
     ...files.warnings,
     ...storeFileWarnings(reading),

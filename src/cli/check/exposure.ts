@@ -1,0 +1,66 @@
+/** What `gatehouse check` says of settings that work and leave a door open: clear text, trust in everybody, no lock-out. */
+
+import { isLoopback } from '../../admin/options.ts';
+import type { ConfigIssue, KeyPath } from '../../config/load.ts';
+import type { Document } from '../../gateway/document.ts';
+import type { Reading } from '../../runtime/reading.ts';
+import { optionsOf } from './provider-options.ts';
+
+interface Exposure {
+  readonly path: KeyPath;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** Warnings about the whole configuration, each at its key. */
+export function exposureWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
+  const found = [...serverExposures(document), ...lockoutExposures(document), ...providerExposures(document)];
+  return found.map(({ path, message, hint }) => ({ ...locate(path), message, hint }));
+}
+
+function serverExposures({ server }: Document): Exposure[] {
+  const found: Exposure[] = server.trustedProxies.flatMap(({ prefix }, index) =>
+    prefix > 0
+      ? []
+      : {
+          path: ['server', 'trustedProxies', index],
+          message: 'believes everybody: any client can say by X-Forwarded-For that it is somebody else',
+          hint: 'name the addresses of the proxies in front, such as 10.0.0.5',
+        },
+  );
+  const isOpen = server.listen.some(({ hostname }) => hostname === '0.0.0.0' || hostname === '[::]');
+  if (server.publicUrl.protocol === 'http:' && isOpen)
+    found.push({
+      path: ['server', 'publicUrl'],
+      message:
+        'is plain http and the gateway listens on all addresses: passwords and cookies cross the network in clear',
+      hint: 'listen on https (docs/tls.md), or on 127.0.0.1 behind a proxy that ends TLS, with an https:// publicUrl',
+    });
+  return found;
+}
+
+function lockoutExposures({ login }: Document): Exposure[] {
+  return (['user', 'address'] as const).flatMap((of) =>
+    login.lockout[of] > 0
+      ? []
+      : {
+          path: ['login', 'lockout', of],
+          message: `0 switches the lock-out off: ${of === 'user' ? 'the password of an account' : 'passwords from one address'} may be guessed without end`,
+          hint: 'leave it out for the usual number',
+        },
+  );
+}
+
+function providerExposures({ providers }: Document): Exposure[] {
+  return Object.entries(providers).flatMap(([name, options]): Exposure[] => {
+    const path = ['providers', name, 'url'];
+    const ldap = optionsOf('ldap', options);
+    const clear = ldap?.url.find(({ secure, host }) => !secure && !ldap.startTls && !isLoopback(host));
+    if (clear)
+      return [{ path, message: `sends passwords to ${clear.host} in clear`, hint: 'use ldaps://, or startTls: true' }];
+    const cas = optionsOf('cas', options);
+    if (cas?.url.protocol !== 'http:' || isLoopback(cas.url.hostname)) return [];
+    const message = 'is plain http: whoever is on the way can read and change what CAS says of users';
+    return [{ path, message, hint: 'use the https:// address of the CAS server' }];
+  });
+}

@@ -1,0 +1,117 @@
+/** What `gatehouse check` warns of though it works: doors that a setting or the mode of a file leaves open. */
+import assert from 'node:assert/strict';
+import { chmod, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { stringify } from 'yaml';
+import type { Yaml } from '../../support/scenes/gateway.ts';
+import { siteConfig } from '../../support/scenes/site.ts';
+import { run } from '../../support/tools/command.ts';
+import { temporaryFolder } from '../../support/tools/folder.ts';
+
+const local = { type: 'local', users: 'users.yaml' };
+const ldap = { type: 'ldap', searchBase: 'dc=example,dc=com', managerDn: 'cn=r,dc=example,dc=com' };
+const withProvider = (extra: Yaml): Yaml => ({ providers: { local, extra } });
+
+type Case = readonly [over: Yaml, key: RegExp, isWarned: boolean];
+const reader = { managerPassword: { env: 'SECRET' } };
+const cases: Readonly<Record<string, Case>> = {
+  'remote LDAP in clear': [
+    withProvider({ ...ldap, ...reader, url: 'ldap://ldap.example.com' }),
+    /extra\.url: sends/,
+    true,
+  ],
+  'LDAP with StartTLS': [
+    withProvider({ ...ldap, ...reader, url: 'ldap://ldap.example.com', startTls: true }),
+    /extra\.url:/,
+    false,
+  ],
+  'LDAP on this machine': [withProvider({ ...ldap, ...reader, url: 'ldap://127.0.0.1' }), /extra\.url:/, false],
+  'CAS in clear': [withProvider({ type: 'cas', url: 'http://cas.example.org/cas' }), /extra\.url: is plain http/, true],
+  'CAS over https': [withProvider({ type: 'cas', url: 'https://cas.example.org/cas' }), /extra\.url:/, false],
+  'everybody a trusted proxy': [
+    { server: { trustedProxies: ['10.0.0.1', '0.0.0.0/0'] } },
+    /trustedProxies\[1\]: believes everybody/,
+    true,
+  ],
+  'no lock-out of users': [{ login: { chain: ['local'], lockout: { user: 0 } } }, /lockout\.user: 0 switches/, true],
+  'no lock-out of addresses': [
+    { login: { chain: ['local'], lockout: { address: 0 } } },
+    /lockout\.address: 0 switches/,
+    true,
+  ],
+  'plain http on all addresses': [
+    { server: { listen: 'http://0.0.0.0:8080', publicUrl: 'http://cc.example.com' } },
+    /publicUrl: is plain http/,
+    true,
+  ],
+  'plain http on this machine': [
+    { server: { listen: 'http://127.0.0.1:8080', publicUrl: 'http://localhost:8080' } },
+    /publicUrl:/,
+    false,
+  ],
+  'a secret in clear': [
+    withProvider({ ...ldap, url: 'ldaps://x.example', managerPassword: 'hunter2' }),
+    /managerPassword: is a secret in clear/,
+    true,
+  ],
+  'a secret of the environment': [
+    withProvider({ ...ldap, ...reader, url: 'ldaps://x.example' }),
+    /managerPassword:/,
+    false,
+  ],
+};
+
+async function checked(folder: string, over: Yaml): Promise<string> {
+  const file = path.join(folder, 'gatehouse.yaml');
+  const config = { login: { chain: ['local'] }, providers: { local }, ...siteConfig('http://127.0.0.1:1'), ...over };
+  await writeFile(file, stringify(config));
+  const { code, stderr } = await run(['check', '--config', file], { env: { SECRET: 'hunter2' } });
+  assert.equal(code, 0, stderr);
+  assert.ok(!stderr.includes('hunter2'), stderr);
+  return stderr;
+}
+
+for (const [name, [over, key, isWarned]] of Object.entries(cases))
+  test(`exposure: ${name} is ${isWarned ? 'warned of' : 'fine'}`, async (t) => {
+    const stderr = await checked(await temporaryFolder(t), over);
+    assert.equal(key.test(stderr), isWarned, stderr);
+  });
+
+for (const [mode, words] of [
+  [0o644, 'every user of this machine may read'],
+  [0o660, 'the group of the file may change'],
+  [0o666, 'every user of this machine may read and change'],
+  [0o640, undefined],
+  [0o600, undefined],
+] as const)
+  test(`exposure: users and secrets in files of mode ${mode.toString(8)} are ${words ? 'warned of' : 'fine'}`, async (t) => {
+    const folder = await temporaryFolder(t);
+    await writeFile(path.join(folder, 'users.yaml'), 'users: {}\n');
+    await writeFile(path.join(folder, 'secret.txt'), 'hunter2\n');
+    for (const file of ['users.yaml', 'secret.txt']) await chmod(path.join(folder, file), mode);
+    const extra = { ...ldap, url: 'ldaps://x.example', managerPassword: { file: 'secret.txt' } };
+    const stderr = await checked(folder, withProvider(extra));
+    for (const [key, file] of [
+      ['local.users', 'users.yaml'],
+      ['extra.managerPassword', 'secret.txt'],
+    ])
+      assert.equal(
+        stderr.includes(`providers.${key}: ${words} ${path.join(folder, file!)}`),
+        words !== undefined,
+        stderr,
+      );
+  });
+
+test('exposure: accounts that the demo made are warned of by name', async (t) => {
+  const folder = await temporaryFolder(t);
+  const users = (...names: string[]) =>
+    Object.fromEntries(names.map((name) => [name, { email: `${name}@example.com` }]));
+  await writeFile(path.join(folder, 'users.yaml'), stringify({ users: users('agent1', 'admin1', 'carl') }), {
+    mode: 0o600,
+  });
+  assert.match(
+    await checked(folder, {}),
+    /providers\.local\.users: users\.yaml has accounts of the demo: agent1, admin1 —/,
+  );
+});
