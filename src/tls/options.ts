@@ -16,7 +16,7 @@ const certificate = z
     ca: filePath()
       .optional()
       .describe(
-        'PEM: the root of your own authority, which visitors have; the chain is judged by it besides the usual ones',
+        'PEM: the root certificate of your own CA; `check` takes a chain that ends there as complete, as it does for public CAs',
       ),
   })
   .transform(({ certificate: pem, key, pkcs12, password, ca }, context): CertificateSource => {
