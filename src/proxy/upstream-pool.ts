@@ -9,6 +9,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Route, Upstream, UpstreamServer, UpstreamTls } from '../core/route.ts';
 import { type TlsClientOptions, tlsClientOptions } from '../tls/client.ts';
+import { withoutContinue } from './unasked-continue.ts';
 
 /** What the pools work with. */
 export interface UpstreamPoolsParts {
@@ -155,7 +156,10 @@ export class UpstreamServerPool {
     const connector = buildConnector({ ...secure, timeout: connectTimeout, allowH2: false });
     this.#client = {
       // Undici, and Node's agent below, would take the server's name for TLS from the Host header, which is the client's.
-      connect: (options, callback) => connector({ ...options, servername: secure.servername ?? '' }, callback),
+      connect: (options, callback) =>
+        connector({ ...options, servername: secure.servername ?? '' }, (...[error, socket]) =>
+          error ? callback(error, null) : callback(null, withoutContinue(socket)),
+        ),
       allowH2: false,
       maxHeaderSize: maxResponseHead,
       // Shorter than what upstreams keep: a connection that they close first costs a retry.

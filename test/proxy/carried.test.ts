@@ -89,3 +89,49 @@ test('carried: a login of an application that knows its folder keeps its cookie 
   assert.match(text, /\r\nSet-Cookie: s=1; Path=\/grafana\r\n/);
   assert.match(text, /\r\nLocation: \/grafana\/\r\n/);
 });
+
+const onward = 'HTTP/1.1 100 Continue\r\n\r\n';
+const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+const continuations: Readonly<Record<string, readonly string[]>> = {
+  'before the answer': [onward + answer],
+  'by itself': [onward, answer],
+  'in parts': [
+    'HTTP/1',
+    '.1 100 Con',
+    'tinue\r\nX-Odd: 1\r\n\r',
+    '\nHTTP/1.1',
+    ' 200 OK\r\nContent-Length: 2\r\n\r\nok',
+  ],
+  twice: [onward, onward + answer],
+};
+for (const [name, parts] of Object.entries(continuations))
+  test(`carried: an unasked 100 Continue ${name} is no 502 (8 S12)`, async (t) => {
+    const upstream = await startRawUpstream(t, async (socket: Socket) => {
+      socket.setNoDelay(true);
+      for (const part of parts) {
+        socket.write(part);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    });
+    const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+    const post = 'POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi';
+    const client = await rawClient(t, plane.port, post);
+    await client.until(/^HTTP\/1\.1 200 OK\r\n(?:.+\r\n)*\r\nok$/);
+    assert.doesNotMatch(client.text(), /100 Continue/);
+    // The connection is as good as before: the next answer is the next request's.
+    client.socket.write(post);
+    await client.until(/ok[\s\S]*HTTP\/1\.1 200 OK\r\n(?:.+\r\n)*\r\nok$/);
+    assert.equal(upstream.requests.length, 2);
+  });
+
+test('carried: a body that looks like a 100 Continue stays whole', async (t) => {
+  const body = `${onward}x`;
+  const upstream = await startRawUpstream(t, (socket: Socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`);
+    setTimeout(() => socket.write(body), 20);
+  });
+  const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
+  const client = await rawClient(t, plane.port, 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n');
+  const text = await client.until(/\r\n\r\nx$/);
+  assert.ok(text.endsWith(`\r\n\r\n${body}`));
+});
