@@ -12,6 +12,7 @@ import {
   groupSourceOf,
   type LdapOptions,
   ldapOptions,
+  managerOf,
   securityOf,
   userFilterOf,
 } from './options.ts';
@@ -33,10 +34,9 @@ class LdapProvider implements Provider {
   readonly #plan: ProbePlan;
 
   constructor(options: LdapOptions, { name, log, clock }: ProviderContext) {
-    const { url: servers, managerDn, managerPassword, searchBase, poolSize, flavor } = options;
+    const { url: servers, searchBase, poolSize, flavor } = options;
     const timeout = options.timeout ?? usualTimeout;
-    const manager =
-      managerDn !== undefined && managerPassword ? { dn: managerDn, password: managerPassword } : undefined;
+    const manager = managerOf(options);
     const security = securityOf(options);
     const attributes = attributeMapOf(options);
     const groups = groupSourceOf(options);

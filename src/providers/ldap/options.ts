@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { duration, secret } from '../../config/values.ts';
 import { isDn } from '../../core/dn.ts';
+import type { Secret } from '../../core/secret.ts';
 import { caBundle, pin } from '../../remote/trust-options.ts';
 import { tlsClientOptions } from '../../tls/client.ts';
 import type { OptionProblem } from '../define.ts';
@@ -83,6 +84,8 @@ export const ldapOptions = z.strictObject({
     .describe('the name the certificate must carry, when it is not the host of the URL'),
   managerDn: bindName().optional().describe('who searches for users; needs read access only; anonymous when absent'),
   managerPassword: secret().optional().describe('its password'),
+  bindDn: bindName().optional().describe('the same as managerDn, under the name that other programs have for it'),
+  bindPassword: secret().optional().describe('the same as managerPassword'),
   searchBase: z.union([z.literal(''), dn()]).describe('where users are'),
   userSearchFilter: filter()
     .optional()
@@ -120,10 +123,21 @@ export interface AttributeMap {
 export function checkTogether(options: LdapOptions): readonly OptionProblem[] {
   const problems: OptionProblem[] = [];
   const problem = (key: string, message: string, hint: string) => problems.push({ key, message, hint });
-  const { managerDn, managerPassword, startTls, url, pins, servername, userSearchFilter, groups, attributes } = options;
-  if ((managerDn === undefined) !== (managerPassword === undefined)) {
+  const { startTls, url, pins, servername, userSearchFilter, groups, attributes } = options;
+  for (const [key, same] of [
+    ['bindDn', 'managerDn'],
+    ['bindPassword', 'managerPassword'],
+  ] as const)
+    if (options[key] !== undefined && options[same] !== undefined)
+      problem(key, `is another name of ${same}, which is there too`, 'keep one of the two');
+  const nameKey = options.bindDn === undefined ? 'managerDn' : 'bindDn';
+  const passwordKey = options.bindPassword === undefined ? 'managerPassword' : 'bindPassword';
+  if ((options[nameKey] === undefined) !== (options[passwordKey] === undefined)) {
+    const isBind = nameKey === 'bindDn' || passwordKey === 'bindPassword';
     const [there, missing] =
-      managerDn === undefined ? ['managerPassword', 'managerDn'] : ['managerDn', 'managerPassword'];
+      options[nameKey] === undefined
+        ? [passwordKey, isBind ? 'bindDn' : 'managerDn']
+        : [nameKey, isBind ? 'bindPassword' : 'managerPassword'];
     problem(there, `is there without ${missing}`, 'give both, or neither to search anonymously');
   }
   if (startTls && url.some(({ secure }) => secure))
@@ -142,6 +156,13 @@ export function checkTogether(options: LdapOptions): readonly OptionProblem[] {
   if (groups && attributes.groups !== undefined)
     problem('attributes.groups', 'groups come from the groups option', 'drop one of the two');
   return problems;
+}
+
+/** The account that searches, under whichever name it stands; undefined where searches are anonymous. */
+export function managerOf(options: LdapOptions): { readonly dn: string; readonly password: Secret } | undefined {
+  const dn = options.managerDn ?? options.bindDn;
+  const password = options.managerPassword ?? options.bindPassword;
+  return dn !== undefined && password ? { dn, password } : undefined;
 }
 
 /** Who vouches for the servers. */
