@@ -11,6 +11,7 @@ export const errorCodes = {
   ORIGIN_MISMATCH: { status: 403, message: 'This request came from another site.' },
   NOT_FOUND: { status: 404, message: 'There is nothing at this address.' },
   METHOD_NOT_ALLOWED: { status: 405, message: 'This address does not take this kind of request.' },
+  MISDIRECTED: { status: 421, message: 'This site has another address.' },
   REQUEST_TIMEOUT: { status: 408, message: 'The request took too long to arrive.' },
   PAYLOAD_TOO_LARGE: { status: 413, message: 'The request is too large.' },
   UPSTREAM_UNREACHABLE: { status: 502, message: 'The application does not answer.' },

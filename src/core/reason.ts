@@ -37,6 +37,7 @@ export const reasons = [
   ...outages,
   'client-gone',
   // A login flow cannot go on.
+  'cookie-missing',
   'flow-expired',
   'flow-foreign',
   'flow-loop',
@@ -51,6 +52,7 @@ export const reasons = [
   'ambiguous-target',
   'ambiguous-host',
   'ambiguous-header',
+  'host-unknown',
   'no-route',
   'login-required',
   'origin-mismatch',

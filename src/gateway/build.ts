@@ -11,6 +11,7 @@ import { Forwarder } from '../proxy/forward.ts';
 import { reportUnanswerable } from '../proxy/response-headers.ts';
 import { UpstreamPools } from '../proxy/upstream-pool.ts';
 import { WebSocketOpener } from '../proxy/websocket/opener.ts';
+import { knownHosts } from '../routing/known-hosts.ts';
 import { compileLocations, type LocationOptions } from '../routing/locations.ts';
 import { Sessions } from '../sessions/sessions.ts';
 import { Recorder } from '../telemetry/recorder.ts';
@@ -72,7 +73,8 @@ export async function buildGateway(
   const { authenticator, providers } = login;
   const front = buildPortal(portalOptions(document), { ...services, sessions, signer }, login);
   const answers = new Answers({ ...front, publicUrl, clock });
-  const parts = { clock, log, isTrusted, locations, authenticator, publicUrl, headers, signer, recorder };
+  const isKnownHost = knownHosts(document.server, routes);
+  const parts = { clock, log, isTrusted, isKnownHost, locations, authenticator, publicUrl, headers, signer, recorder };
   const deciding = { pipeline: new Pipeline(parts), authenticator, portal: front.portal, answers };
   const underWay = new UnderWay(log);
   const { carrier, pools } = buildCarriers({ ...deciding, document, routes, isTrusted, underWay }, services);
@@ -130,7 +132,7 @@ function buildCarriers(parts: CarrierParts, { clock, log, connections }: Service
     isTrusted,
     publicUrl,
     identityNames: identityNames(document, routes),
-    setting: askedSetting(routes, publicUrl),
+    setting: askedSetting(routes, document.server),
   });
   const upgrade = new UpgradeCarrier({
     log,

@@ -9,7 +9,7 @@ import { loginOptions, providersOptions } from '../login/options.ts';
 import { pageOptions } from '../pages/options.ts';
 import { roleOptions } from '../policy/roles.ts';
 import { assertionOptions, headerTemplates } from '../proxy/options.ts';
-import { siteOptions } from '../routing/options.ts';
+import { hostOptions, siteOptions } from '../routing/options.ts';
 import { sessionOptions } from '../sessions/options.ts';
 import { auditOptions, logOptions } from '../telemetry/options.ts';
 import { checkDocument } from './document-checks.ts';
@@ -23,7 +23,7 @@ const { publicUrl, ...peers } = siteOptions.shape;
 export const documentSchema = z
   .strictObject({
     server: z
-      .strictObject({ listen, publicUrl, tls, ...transportOptions.shape, ...peers, ...limits })
+      .strictObject({ listen, publicUrl, ...hostOptions.shape, tls, ...transportOptions.shape, ...peers, ...limits })
       .prefault({})
       .describe('the public listener'),
     admin: adminOptions.prefault({}).describe("the operator's listener"),

@@ -40,6 +40,7 @@ export interface PipelineParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly isTrusted: (address: string) => boolean;
+  readonly isKnownHost: (host: string) => boolean;
   readonly locations: Locations;
   readonly authenticator: RequestAuthenticator;
   readonly publicUrl: URL;
@@ -104,7 +105,7 @@ export class Pipeline {
   /** Reads a request from the outside in: who sends it, what it is for, which location takes it, whether that admits it. */
   #read(trace: Trace, given: Identity | undefined): MaybePromise<Verdict> {
     const { request } = trace;
-    const { isTrusted, locations } = this.#parts;
+    const { isTrusted, isKnownHost, locations } = this.#parts;
     const reading = readClient(request, isTrusted);
     if (reading.kind === 'refused') return refuse('BAD_REQUEST', 'ambiguous-header', reading.detail);
     const { client, headers } = reading;
@@ -115,6 +116,7 @@ export class Pipeline {
     if (canonical.kind === 'refused') return refuse('BAD_REQUEST', canonical.reason, canonical.detail);
     const { target } = canonical;
     trace.target = target;
+    if (!isKnownHost(target.host)) return refuse('MISDIRECTED', 'host-unknown', 'the Host is no name of this site');
     const answered = this.#answerWithoutRoute(request, client, canonical);
     if (answered) return answered;
     if (isNeverForwarded(request.method)) return refuseMethod(request.method);

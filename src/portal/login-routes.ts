@@ -15,6 +15,7 @@ import {
   queryValue,
   readForm,
 } from './context.ts';
+import { noteForeignForm } from './foreign-form.ts';
 import {
   type LoginPageParts,
   type NewPasswordProblem,
@@ -120,7 +121,7 @@ async function takeForm(parts: LoginParts, visit: PortalRequest): Promise<void> 
   const sent = readSent(form, parts.browsers.isOurForm(headOf(request), purpose, form.get('form')));
   switch (sent.kind) {
     case 'foreign':
-      return renderAgain(parts, visit, login, 400, { code: 'flow-expired' });
+      return renderAgain(parts, visit, login, 400, { code: noteForeignForm(parts, visit, wish.username ?? '') });
     case 'incomplete':
       return renderAgain(parts, visit, login, 400, { code: 'incomplete' });
     case 'unusable':

@@ -35,12 +35,14 @@ export type RouteWords = (route: Route, reason: Reason) => { readonly openTo: re
 /** Renders and sends our own pages. */
 export class PageSender {
   readonly #pages: Pages;
+  readonly #publicUrl: URL;
   readonly #words: RouteWords;
   readonly #protection: AnswerHeaders;
 
   /** `hsts` in seconds. */
   constructor(pages: Pages, publicUrl: URL, words: RouteWords, hsts?: number) {
     this.#pages = pages;
+    this.#publicUrl = publicUrl;
     this.#words = words;
     this.#protection = pageProtection({ https: publicUrl.protocol === 'https:', hsts });
   }
@@ -91,6 +93,12 @@ export class PageSender {
     writeAnswer(request, response, this.error({ request: plain, isPage: isNavigation(headers) }, answer, more));
   }
 
+  /** The same page at the site's own address. */
+  #addressOf(target: string): string {
+    const { origin } = this.#publicUrl;
+    return target.startsWith('/') && !target.startsWith('/_gate') ? origin + target : `${origin}/`;
+  }
+
   #errorView(
     { method, target }: ErrorContext['request'],
     { error, reason, requestId, route, principal, retryAfter }: ErrorAnswer,
@@ -113,6 +121,7 @@ export class PageSender {
       retryAfterSeconds: retryAfter,
       ...(isRepeatable && { retryHref: target }),
       ...(error.code === 'PROVIDER_UNAVAILABLE' && { homeHref: false as const }),
+      ...(error.code === 'MISDIRECTED' && { homeHref: this.#addressOf(target) }),
     };
   }
 }

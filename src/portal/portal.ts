@@ -60,10 +60,11 @@ export class Portal {
 
   /** Answers one request; resolves when the answer is out or the client has gone. */
   answer(request: IncomingMessage, response: ServerResponse, context: PortalContext): Promise<RequestResult> {
-    this.#contexts.set(request, context);
+    const told: NonNullable<PortalContext['told']> = {};
+    this.#contexts.set(request, { ...context, told });
     request.url = context.target.path + context.target.query;
     return new Promise((resolve) => {
-      const settle = (): void => resolve({ status: response.statusCode });
+      const settle = (): void => resolve({ status: response.statusCode, ...told });
       if (response.destroyed) return settle();
       response.once('finish', settle);
       response.once('close', settle);

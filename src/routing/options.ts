@@ -2,15 +2,30 @@
 import * as z from 'zod';
 import { cidr, duration, httpUrl } from '../config/values.ts';
 import type { Access } from '../core/route.ts';
+import { canonicalRouteHost } from './host.ts';
 import { parseLocation } from './location-text.ts';
+
+/** Where a site is that says nothing of it: to be told by identity from the same address written down. */
+export const defaultPublicUrl = new URL('http://localhost:8080');
 
 /** What stands under `server:` about whom to believe and what browsers see. */
 export const siteOptions = z.strictObject({
   publicUrl: httpUrl()
     .refine((url) => url.pathname === '/', 'must be an origin, such as https://cc.example.com')
-    .prefault('http://localhost:8080')
+    .default(defaultPublicUrl)
     .describe('what browsers see; cookies and redirects come from this, never from Host'),
   trustedProxies: z.array(cidr()).default([]).describe('peers whose X-Forwarded-* headers are believed'),
+});
+
+/** What stands under `server:` about the names of a site with a listener of its own. */
+export const hostOptions = z.strictObject({
+  hosts: z
+    .array(z.string().refine((host) => canonicalRouteHost(host) !== undefined, 'must be a host such as cc.example.com'))
+    .default([])
+    .describe(
+      "further names of the site, such as www.example.com or *.example.com; publicUrl's and the routes' are known",
+    ),
+  anyHost: z.boolean().default(false).describe('true: requests are taken by whatever Host they name; else 421'),
 });
 
 /** A location as written and as read; what nginx would not load is an error here. */

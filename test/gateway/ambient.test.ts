@@ -47,7 +47,15 @@ async function world(t: TestContext, outcome: Outcome) {
     routeAt('/admin', { access: { roles: ['admin'], providers: [] } }),
   ];
   const pipeline = new Pipeline({
-    ...{ clock, log, publicUrl, recorder, locations: compileLocations(routes), isTrusted: () => false },
+    ...{
+      clock,
+      log,
+      publicUrl,
+      recorder,
+      locations: compileLocations(routes),
+      isTrusted: () => false,
+      isKnownHost: () => true,
+    },
     authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, beginnings, browsers }),
     headers: new HeaderComposer({ routes, isOwnCookie, isTrusted: () => false }),
     signer: new AssertionSigner({ store, clock, log, issuer: publicUrl }),

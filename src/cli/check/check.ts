@@ -15,6 +15,7 @@ import { headerWarnings } from './headers.ts';
 import { originTable } from './origin-table.ts';
 import { providerFileIssues } from './provider-files.ts';
 import { secretWarnings } from './secrets.ts';
+import { siteWarnings } from './site-warnings.ts';
 import { storeFileWarnings } from './store-files.ts';
 import { probeUpstream, secureUpstreams } from './upstreams.ts';
 
@@ -56,6 +57,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
     ...headerWarnings(reading),
     ...exposureWarnings(reading),
     ...secretWarnings(reading),
+    ...siteWarnings(reading),
     ...certificates.warnings,
     ...files.warnings,
     ...storeFileWarnings(reading),

@@ -5,6 +5,7 @@
 import type { Route } from '../../core/route.ts';
 import type { Asked, GatewayRequest } from '../../core/verdict.ts';
 import { readAuthority } from '../../routing/host.ts';
+import { knownHosts, type SiteHosts } from '../../routing/known-hosts.ts';
 
 /** Where front proxies ask. Envoy writes the path that it asks about behind it. */
 export const forwardAuthPath = '/_gate/auth';
@@ -42,16 +43,16 @@ export interface AskedSetting {
   readonly isKnownHost: (host: string) => boolean;
   /** True when some route is for one host only, so that a wrong host would find another rule. */
   readonly hasHosts: boolean;
+  /** As in the public address. */
+  readonly publicHost: string;
 }
 
 /** Which hosts can be asked about; a wildcard stands for the hosts below it. */
-export function askedSetting(routes: readonly Route[], publicUrl: URL): AskedSetting {
-  const hosts = routes.flatMap(({ host }) => (host === undefined ? [] : [host]));
-  const isOf = (host: string, known: string) =>
-    known.startsWith('*.') ? host.endsWith(known.slice(1)) : host === known;
+export function askedSetting(routes: readonly Route[], site: SiteHosts): AskedSetting {
   return {
-    hasHosts: hosts.length > 0,
-    isKnownHost: (host) => host === publicUrl.hostname || hosts.some((known) => isOf(host, known)),
+    publicHost: site.publicUrl.host,
+    hasHosts: routes.some(({ host }) => host !== undefined),
+    isKnownHost: knownHosts({ ...site, anyHost: false }, routes),
   };
 }
 
@@ -145,13 +146,13 @@ function one(call: GatewayRequest, ...sources: readonly (string | undefined)[]):
 
 /**
  * nginx and Envoy may leave the host in `Host`. There nginx writes the name of its upstream unless it is told otherwise, so
- * that one counts only where it is a host that we know, or where no route asks for one.
+ * that one counts only where it is a host that we know; where no route asks for one, another stands for the public host.
  */
 function hostOf(
   call: GatewayRequest,
   isEnvoy: boolean,
   isNginx: boolean,
-  { isKnownHost, hasHosts }: AskedSetting,
+  { isKnownHost, hasHosts, publicHost }: AskedSetting,
 ): string | undefined {
   const said = one(call, 'x-original-host', 'x-forwarded-host');
   if (said === undefined || said !== '') return said !== undefined && readAuthority(said) ? said : undefined;
@@ -159,7 +160,8 @@ function hostOf(
   const [host, ...more] = call.headers.all('host');
   const read = host === undefined || more.length > 0 ? undefined : readAuthority(host);
   if (!read) return undefined;
-  return isEnvoy || !hasHosts || isKnownHost(read.host) ? host : undefined;
+  if (isEnvoy || isKnownHost(read.host)) return host;
+  return hasHosts ? undefined : publicHost;
 }
 
 /** Some proxies take `Upgrade` off, being for one hop, and leave the rest of the handshake. */

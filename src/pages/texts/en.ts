@@ -57,6 +57,8 @@ export const en = {
     'not-admitted': 'Your account is known, but it may not be used here. Ask your administrator to set it up.',
     'session-idle': 'You were signed out because nothing happened for a while.',
     'session-ended': 'Your session has ended. Sign in again to go on.',
+    'cookie-missing':
+      'Your browser sent no cookie, so nobody can be signed in. Allow cookies for this site and open it at its own address: begin at the start page.',
     'flow-expired': 'Signing in took too long. Please start again.',
     'method-failed': 'Signing in that way did not work. Try again, or choose another way.',
     'form-kept': 'Your session has ended. Your form is kept: sign in, and you can send it.',
@@ -161,6 +163,10 @@ export const en = {
     BAD_REQUEST: {
       title: 'This request is not valid',
       body: 'The address cannot be read in one clear way, so it was not passed on. Check the address, or begin at the start page.',
+    },
+    MISDIRECTED: {
+      title: 'This site has another address',
+      body: 'You opened it under a name that is not its own. Go on to the right one.',
     },
     LOGIN_REQUIRED: { title: 'Sign in to continue', body: 'This page is for people who are signed in.' },
     LOGIN_FAILED: { title: 'Signing in did not work', body: 'The user name or the password is wrong.' },

@@ -52,6 +52,8 @@ export const fr: Texts = {
       'Votre compte est connu, mais il ne peut pas être utilisé ici. Demandez à votre administrateur de l’activer.',
     'session-idle': 'Vous avez été déconnecté après une période d’inactivité.',
     'session-ended': 'Votre session est terminée. Reconnectez-vous pour continuer.',
+    'cookie-missing':
+      'Votre navigateur n’a envoyé aucun cookie, la connexion est donc impossible. Autorisez les cookies pour ce site et ouvrez-le à sa propre adresse, depuis la page d’accueil.',
     'flow-expired': 'La connexion a pris trop de temps. Veuillez recommencer.',
     'method-failed': 'Cette façon de se connecter n’a pas fonctionné. Réessayez ou choisissez-en une autre.',
     'form-kept':
@@ -159,6 +161,10 @@ export const fr: Texts = {
     BAD_REQUEST: {
       title: 'Cette requête n’est pas valide',
       body: 'L’adresse peut se lire de plusieurs façons, elle n’a donc pas été transmise. Vérifiez-la ou repartez de la page d’accueil.',
+    },
+    MISDIRECTED: {
+      title: 'Ce site a une autre adresse',
+      body: 'Vous l’avez ouvert sous un nom qui n’est pas le sien. Continuez vers la bonne adresse.',
     },
     LOGIN_REQUIRED: {
       title: 'Connectez-vous pour continuer',
