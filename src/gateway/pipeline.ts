@@ -160,8 +160,8 @@ export class Pipeline {
       return refuse('ACCESS_DENIED', 'location-closed', 'closed by configuration', { route });
     if (route.access === 'public') return this.#forward(trace, located);
     if (given) return this.#judge(trace, located, given);
-    const bearer = route.access.bearer === true;
-    const identity = this.#parts.authenticator.identify(request, client, target, { bearer });
+    const terms = { bearer: route.access.bearer === true, allowedOrigins: route.allowedOrigins };
+    const identity = this.#parts.authenticator.identify(request, client, target, terms);
     return andThen(identity, (known) => this.#judge(trace, located, known));
   }
 

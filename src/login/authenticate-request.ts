@@ -11,6 +11,7 @@ import type { ChainResult } from '../providers/chain.ts';
 import { cookieName, readCookie, sessionCookie } from '../sessions/cookie.ts';
 import type { LoadedSession, Sessions } from '../sessions/sessions.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
+import { mayProveUnasked, withoutTicket, withoutTicketOffers } from './ambient-proof.ts';
 import type { AmbientSessions } from './ambient-sessions.ts';
 import type { Browsers } from './browser.ts';
 import { forgetAsking } from './negotiate-cookie.ts';
@@ -73,14 +74,18 @@ export class RequestAuthenticator {
     request: GatewayRequest,
     client: Client,
     target: CanonicalTarget,
-    { bearer }: { readonly bearer: boolean },
+    { bearer, allowedOrigins }: { readonly bearer: boolean; readonly allowedOrigins: readonly string[] },
   ): MaybePromise<Identity> {
     const found = andThen(this.session(this.tokenIn(request.headers)), (loaded) => this.#fresh(loaded, request.signal));
     return andThen(found, (known) => {
       if (known.kind === 'live') return this.#somebody(known);
       const reason = known.kind === 'ended' ? known.reason : 'login-required';
-      const attempt = this.#signIn.attempt('ambient', request, client, target.path + target.query);
-      return this.#identifyByProof(bearer ? attempt : withoutBearer(attempt), request, client, reason);
+      const whole = this.#signIn.attempt('ambient', request, client, target.path + target.query);
+      const attempt = bearer ? whole : withoutBearer(whole);
+      if (mayProveUnasked(request, allowedOrigins)) return this.#identifyByProof(attempt, request, client, reason);
+      return this.#identifyByProof(withoutTicket(attempt), request, client, reason).then((identity) =>
+        identity.kind === 'nobody' ? { ...identity, offers: withoutTicketOffers(identity.offers) } : identity,
+      );
     });
   }
 

@@ -57,7 +57,10 @@ export const locationOptions = z.strictObject({
     .describe('who may pass; anybody signed in when absent'),
   contact: z.string().min(1).optional().describe('whom to ask for access; shown on the refusal page'),
   websocket: z.boolean().default(false).describe('WebSocket connections may be opened here'),
-  allowedOrigins: z.array(z.string()).default([]).describe('other origins that may open WebSockets here'),
+  allowedOrigins: z
+    .array(z.string())
+    .default([])
+    .describe('other origins that may open WebSockets here, and whose requests may prove a user by a Kerberos ticket'),
   idleActivity: z.boolean().default(true).describe('false: requests here do not keep a session alive'),
   encodedSlashes: z.enum(['refuse', 'allow']).default('refuse').describe('whether %2F may stand in a path'),
   pathParameters: z.enum(['refuse', 'allow']).default('refuse').describe('whether ;name=value may stand in a path'),

@@ -44,6 +44,7 @@ async function world(t: TestContext, outcome: Outcome) {
   const beginnings = new AmbientSessions({ signIn, sessions, clock });
   const routes = [
     routeAt('/', { access: { roles: ['agent'], providers: [] } }),
+    routeAt('/open/', { allowedOrigins: ['https://sister.test'] }),
     routeAt('/admin', { access: { roles: ['admin'], providers: [] } }),
   ];
   const pipeline = new Pipeline({
@@ -64,15 +65,21 @@ async function world(t: TestContext, outcome: Outcome) {
     await sessions.close();
     await store.close();
   });
-  const decide = async (target: string, method = 'GET') => {
+  const decide = async (target: string, method = 'GET', ...more: string[]) => {
     const request: GatewayRequest = {
       ...{ id: 'asked', method, target, peer: '192.0.2.7', encrypted: false, upgrade: false },
-      headers: new HeaderLines(['Host', 'gate.test', 'Authorization', 'Negotiate YII=', 'Sec-Fetch-Mode', 'navigate']),
+      headers: new HeaderLines([
+        'Host',
+        'gate.test',
+        'Authorization',
+        'Negotiate YII=',
+        ...(more.length > 0 ? more : ['Sec-Fetch-Mode', 'navigate']),
+      ]),
       signal: new AbortController().signal,
     };
     return pipeline.decide(request);
   };
-  return { decide, sessions, clock };
+  return { decide, sessions, clock, link };
 }
 
 const ticket = vouched('alice', { headers: { 'www-authenticate': 'Negotiate done' } });
@@ -99,3 +106,26 @@ test('tickets: a request that is let through begins a session, whose cookie goes
   assert.equal(reply?.['www-authenticate'], 'Negotiate done');
   assert.equal(await sessions.count(), 1);
 });
+
+const metadata = {
+  'a link from elsewhere in a tab': ['/', 'GET', 'cross-site', 'navigate', 'document', true],
+  'a form of elsewhere in a tab': ['/', 'POST', 'cross-site', 'navigate', 'document', false],
+  'a frame of a sibling': ['/', 'GET', 'same-site', 'navigate', 'iframe', false],
+  'a no-cors post of a sibling': ['/', 'POST', 'same-site', 'no-cors', 'empty', false],
+  'an image of elsewhere': ['/', 'GET', 'cross-site', 'no-cors', 'image', false],
+  'a script of our own': ['/', 'POST', 'same-origin', 'cors', 'empty', true],
+  'the address bar': ['/', 'GET', 'none', 'navigate', 'document', true],
+  'a script of an origin that the location names': ['/open/', 'POST', 'same-site', 'cors', 'empty', true],
+  'a script of that origin elsewhere': ['/', 'POST', 'same-site', 'cors', 'empty', false],
+} as const;
+for (const [name, [target, method, site, mode, destination, counts]] of Object.entries(metadata))
+  test(`tickets: ${name} ${counts ? 'proves' : 'does not prove'} who sends it`, async (t) => {
+    const { decide, link } = await world(t, {
+      kind: 'challenge',
+      offers: [{ via: 'header', value: 'Negotiate' }],
+    });
+    const headers = ['Sec-Fetch-Site', site, 'Sec-Fetch-Dest', destination, 'Origin', 'https://sister.test'];
+    const { verdict } = await decide(target, method, ...headers, 'Sec-Fetch-Mode', mode);
+    assert.equal(link.attempts[0]?.headers.has('authorization'), counts, 'the provider sees the ticket');
+    assert.equal(verdict.kind === 'authenticate' && verdict.offers.length, counts ? 1 : 0, 'and is let ask for one');
+  });

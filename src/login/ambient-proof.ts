@@ -1,0 +1,35 @@
+/**
+ * Which requests may prove who they are by what a browser adds unasked. A Kerberos ticket goes with whatever any page sends to
+ * us: a form or an image of another origin would act as the user, without a session and so without a SameSite cookie (CWE-352).
+ */
+import type { Offer } from '../core/outcome.ts';
+import type { Attempt } from '../core/provider.ts';
+import type { GatewayRequest } from '../core/verdict.ts';
+
+/**
+ * True for a page load of a whole tab by GET or HEAD, for requests of our own origin or of the address bar, for programs that
+ * send no fetch metadata, and for the origins that the location names.
+ */
+export function mayProveUnasked(
+  { method, headers }: Pick<GatewayRequest, 'method' | 'headers'>,
+  allowedOrigins: readonly string[],
+): boolean {
+  const site = headers.single('sec-fetch-site');
+  const origin = headers.single('origin');
+  if (origin !== undefined && allowedOrigins.includes(origin)) return true;
+  if (!headers.has('sec-fetch-site') || site === 'same-origin' || site === 'none') return true;
+  const isRead = method === 'GET' || method === 'HEAD';
+  return isRead && headers.single('sec-fetch-mode') === 'navigate' && headers.single('sec-fetch-dest') === 'document';
+}
+
+/** An attempt without the proof that the browser has added. */
+export function withoutTicket(attempt: Attempt): Attempt {
+  const { headers } = attempt;
+  if (!/^[ \t]*negotiate\b/i.test(headers.single('authorization') ?? '')) return attempt;
+  return { ...attempt, headers: headers.without((name) => name === 'authorization') };
+}
+
+/** The offers without a challenge that a browser would answer by itself. */
+export function withoutTicketOffers(offers: readonly Offer[]): readonly Offer[] {
+  return offers.filter((offer) => offer.via !== 'header' || !/^negotiate\b/i.test(offer.value));
+}
