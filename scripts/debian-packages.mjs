@@ -6,6 +6,7 @@ export const testPackages = [
   ...['slapd', 'ldap-utils', 'krb5-kdc', 'krb5-admin-server', 'krb5-user', 'python3-django-cas-server', 'gunicorn'],
   ...[
     'nginx-light',
+    'libnginx-mod-stream',
     'haproxy',
     'caddy',
     'curl',

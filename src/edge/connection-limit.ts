@@ -33,7 +33,8 @@ export class ConnectionLimit {
   readonly #highWater: number;
   /** So many may wait between the two: those who have just come need a moment to say what they want. */
   readonly #patience: number;
-  readonly #all = new Set<Socket>();
+  /** Each with its peer. */
+  readonly #all = new Map<Socket, string>();
   /** Those that have asked for nothing yet, by their peer, in the order in which they came. */
   readonly #waiting = new Map<string, Socket>();
   #closedAt = Number.NEGATIVE_INFINITY;
@@ -51,12 +52,19 @@ export class ConnectionLimit {
   enter(socket: Socket): void {
     if (this.#all.size >= this.#lowWater) this.#makeRoom();
     const key = keyOf(socket);
-    this.#all.add(socket);
+    this.#all.set(socket, key);
     this.#waiting.set(key, socket);
     socket.once('close', () => {
+      this.#stopWaiting(socket);
       this.#all.delete(socket);
-      if (this.#waiting.get(key) === socket) this.#waiting.delete(key);
     });
+  }
+
+  /** Takes note that a connection has another peer than it came with: a balancer has said whose it is. */
+  rename(socket: Socket): void {
+    const key = keyOf(socket);
+    if (this.#stopWaiting(socket)) this.#waiting.set(key, socket);
+    this.#all.set(socket, key);
   }
 
   /** A request has come on the connection with this peer. */
@@ -66,7 +74,12 @@ export class ConnectionLimit {
 
   /** Ends every connection. */
   cut(): void {
-    for (const socket of this.#all) socket.destroy();
+    for (const socket of this.#all.keys()) socket.destroy();
+  }
+
+  #stopWaiting(socket: Socket): boolean {
+    const key = this.#all.get(socket) ?? '';
+    return this.#waiting.get(key) === socket && this.#waiting.delete(key);
   }
 
   #makeRoom(): void {

@@ -17,7 +17,9 @@ import { ConnectionLimit } from './connection-limit.ts';
 import { noteExpectation } from './expect-continue.ts';
 import { headOf } from './head-of.ts';
 import { Http2Sessions } from './http2/sessions.ts';
+import { listen } from './listen.ts';
 import { guardConnections, type Serve, type Upgrade } from './pipelining.ts';
+import { ProxiedPeers } from './proxied-peers.ts';
 import { writeToSocket } from './write-answer.ts';
 
 /** The limits of the listeners; times in milliseconds, sizes in bytes. */
@@ -35,6 +37,8 @@ export interface ListenerParts {
   readonly log: Log;
   /** Of an https address. */
   readonly certificates?: Certificates | undefined;
+  /** Whether a peer begins its connections with a PROXY header; asked at each, so that a reload counts. */
+  readonly mustTell: (address: string) => boolean;
   /** False where a WebSocket gets the same answer as any request. */
   readonly takesUpgrade: (target: string | undefined) => boolean;
   readonly serve: Serve;
@@ -48,14 +52,16 @@ export class Listener {
   readonly #http2: Http2Sessions | undefined;
   readonly #release: () => void;
   readonly #crowd: ConnectionLimit;
+  readonly #peers: ProxiedPeers;
 
   private constructor(
     server: Server | HttpsServer,
-    crowd: ConnectionLimit,
+    { crowd, peers }: Connections,
     { http2, release = () => undefined }: { http2?: Http2Sessions; release?: () => void } = {},
   ) {
     this.#server = server;
     this.#crowd = crowd;
+    this.#peers = peers;
     this.#scheme = http2 ? 'https' : 'http';
     this.#http2 = http2;
     this.#release = release;
@@ -66,30 +72,30 @@ export class Listener {
     const { address, certificates, limits, log } = parts;
     if (address.protocol !== 'https:') {
       const server = createHttpServer(serverOptions(parts));
-      const crowd = limitConnections(server, parts, () => server.closeIdleConnections());
-      prepare(server, parts, crowd);
+      const connections = receive(server, parts, () => server.closeIdleConnections());
+      prepare(server, parts, connections.crowd);
       await listen(server, address, 80);
-      return new Listener(server, crowd);
+      return new Listener(server, connections);
     }
     if (!certificates) throw new OperatorError(`${address.origin} has no certificate`, 'set server.tls');
     const http2 = new Http2Sessions({
       ...limits,
       log,
       serve: (request, response) => {
-        crowd.serve(request.socket);
+        connections.crowd.serve(request.socket);
         parts.serve(request, response);
       },
     });
-    const server = createTlsServer(parts, certificates, http2);
-    const crowd = limitConnections(server, parts, () => {
+    const server = createTlsServer(parts, certificates, { http2, show: (socket) => connections.peers.show(socket) });
+    const connections = receive(server, parts, () => {
       server.closeIdleConnections();
       http2.closeIdle();
     });
-    prepare(server, parts, crowd);
+    prepare(server, parts, connections.crowd);
     // A new context also ends the tickets of the one before, so that a visitor who comes back sees the new certificate.
     const release = certificates.onChange(() => server.setSecureContext(certificates.defaults));
     await listen(server, address, 443);
-    return new Listener(server, crowd, { http2, release });
+    return new Listener(server, connections, { http2, release });
   }
 
   /** Where it really listens: a configured port of 0 has become a free one. */
@@ -105,6 +111,7 @@ export class Listener {
     this.#release();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
+    this.#peers.close();
     this.#http2?.close();
     return closed;
   }
@@ -135,7 +142,11 @@ function serverOptions({ limits, takesUpgrade }: ListenerParts): ServerOptions {
  * HTTP/1.1 is served by the very server that plain listeners have, so that both keep the same limits; a connection whose
  * client has chosen HTTP/2 is handed on. `docs/decisions/0006-http2.md` says why not by `http2.createSecureServer`.
  */
-function createTlsServer(parts: ListenerParts, certificates: Certificates, http2: Http2Sessions): HttpsServer {
+function createTlsServer(
+  parts: ListenerParts,
+  certificates: Certificates,
+  { http2, show }: { readonly http2: Http2Sessions; readonly show: (socket: Socket) => void },
+): HttpsServer {
   const { limits, log } = parts;
   const server = createHttpsServer({
     ...serverOptions(parts),
@@ -148,31 +159,44 @@ function createTlsServer(parts: ListenerParts, certificates: Certificates, http2
   const serveHttp1 = server.listeners('secureConnection');
   server.removeAllListeners('secureConnection');
   server.on('secureConnection', (socket: TLSSocket) => {
+    show(socket);
     if (socket.alpnProtocol === 'h2') http2.take(socket);
     else for (const serve of serveHttp1) serve.call(server, socket);
   });
   server.on('tlsClientError', (error: Error & { code?: string }, socket) => {
+    show(socket);
     log.debug({ code: error.code, address: socket.remoteAddress }, 'a TLS handshake failed');
   });
   return server;
 }
 
-/** Counts the connections of a listener, so that those that ask for nothing make way when they are too many. */
-function limitConnections(
+/** How a listener's connections are counted, and whose they are. */
+interface Connections {
+  readonly crowd: ConnectionLimit;
+  readonly peers: ProxiedPeers;
+}
+
+/**
+ * What stands before HTTP and TLS: the connections of a listener are counted, so that those that ask for nothing make way
+ * when they are too many, and their PROXY headers read.
+ */
+function receive(
   server: Server | HttpsServer,
-  { limits, log, address }: ListenerParts,
+  { limits, log, address, mustTell }: ListenerParts,
   closeIdle: () => void,
-): ConnectionLimit {
-  const { maxConnections } = limits;
+): Connections {
+  const { maxConnections, headTimeout } = limits;
   const onCrowded = (waiting: number): void =>
     log.warn(
       { listener: address.origin, maxConnections, waiting },
       'a listener is nearly full: connections that ask for nothing make way for others',
     );
   const crowd = new ConnectionLimit({ maxConnections, closeIdle, onCrowded });
+  const peers = new ProxiedPeers({ mustTell, headTimeout, log, onTold: (socket) => crowd.rename(socket) });
   server.maxConnections = maxConnections;
-  server.on('connection', (socket: Socket) => crowd.enter(socket));
-  return crowd;
+  peers.standBefore(server);
+  server.prependListener('connection', (socket: Socket) => crowd.enter(socket));
+  return { crowd, peers };
 }
 
 function prepare(server: Server | HttpsServer, { log, ...takers }: ListenerParts, crowd: ConnectionLimit): void {
@@ -212,36 +236,4 @@ function refuse(log: Log, error: Error & { code?: string }, duplex: Duplex): voi
     log.info({ code: error.code, address: socket.remoteAddress, status }, 'a client sent what is no valid request');
   if (!socket.writable || socket.bytesWritten > 0) return void socket.destroy();
   writeToSocket(socket, plainAnswer(status));
-}
-
-async function listen(server: Server | HttpsServer, address: URL, standardPort: number): Promise<void> {
-  const port = Number(address.port || standardPort);
-  const host = address.hostname.replace(/^\[(.*)\]$/, '$1');
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(explainListenError(error, address)));
-    server.listen({ port, host }, () => resolve());
-  });
-}
-
-function explainListenError(error: NodeJS.ErrnoException, address: URL): Error {
-  const where = `cannot listen on ${address.origin}`;
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return new OperatorError(
-        `${where}: the port is in use`,
-        `stop the other program, or choose another port in server.listen (ss -ltnp shows who has it)`,
-        error,
-      );
-    case 'EACCES':
-      return new OperatorError(
-        `${where}: not permitted`,
-        'ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a higher one in server.listen',
-        error,
-      );
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return new OperatorError(`${where}: this machine has no such address`, 'correct server.listen', error);
-    default:
-      return new OperatorError(`${where}: ${error.message}`, 'correct server.listen', error);
-  }
 }

@@ -1,6 +1,6 @@
 /** Where browsers connect, and the limits of those connections. */
 import * as z from 'zod';
-import { byteSize, duration, httpUrl, oneOrMore } from '../config/values.ts';
+import { byteSize, cidr, duration, httpUrl, oneOrMore } from '../config/values.ts';
 import { tlsOptions } from '../tls/options.ts';
 
 const listenAddress = () =>
@@ -16,5 +16,11 @@ export const listenerOptions = z.strictObject({
   maxConnections: z.int().min(1).default(10_000).describe('client connections held at once'),
   headTimeout: duration().prefault('15s').describe('for a request head to arrive'),
   keepAlive: duration().prefault('65s').describe('how long an idle client connection is kept'),
+  proxyProtocol: z
+    .array(cidr())
+    .default([])
+    .describe(
+      'balancers that begin each connection with a PROXY header, version 1 or 2; the address in it is the peer',
+    ),
   drain: duration().prefault('20s').describe('after SIGTERM, how long requests under way may take'),
 });

@@ -2,6 +2,7 @@
  * The front of a gateway of its own: the public listeners with their certificates, what http and https add to an answer,
  * and a drain at the end.
  */
+import { networks } from '../config/values.ts';
 import { Listener } from '../edge/listener.ts';
 import type { Gateway } from '../gateway/build.ts';
 import type { Document } from '../gateway/document.ts';
@@ -18,10 +19,12 @@ export class PublicServers implements Front<Document> {
   readonly #services: Services;
   readonly #certificates: Certificates | undefined;
   #gateway: Gateway;
+  #mustTell: (address: string) => boolean;
   #isDraining = false;
 
   private constructor(gateway: Gateway, services: Services, certificates: Certificates | undefined) {
     this.#gateway = gateway;
+    this.#mustTell = networks(gateway.document.server.proxyProtocol);
     this.#services = services;
     this.#certificates = certificates;
   }
@@ -51,7 +54,9 @@ export class PublicServers implements Front<Document> {
   /** Requests that arrive after the swap meet the other gateway and its certificates; those under way finish on theirs. */
   async prepare({ server }: Document): Promise<(gateway: Gateway) => void> {
     const prepared = await prepareCertificates(server.tls ?? []);
+    const mustTell = networks(server.proxyProtocol);
     return (gateway) => {
+      this.#mustTell = mustTell;
       this.#certificates?.use(prepared);
       this.#gateway = gateway;
     };
@@ -85,6 +90,7 @@ export class PublicServers implements Front<Document> {
       limits: { maxHeaderSize, maxConnections, headTimeout, keepAlive },
       log: this.#services.log,
       certificates: this.#certificates,
+      mustTell: (peer) => this.#mustTell(peer),
       takesUpgrade: (target) => !(isPlain && this.#gateway.redirect) && this.#gateway.takesUpgrade(target),
       serve: (request, response) => {
         if (this.#isDraining) response.setHeader('connection', 'close');

@@ -19,15 +19,20 @@ export function exposureWarnings({ document, locate }: Extract<Reading, { kind: 
 }
 
 function serverExposures({ server }: Document): Exposure[] {
-  const found: Exposure[] = server.trustedProxies.flatMap(({ prefix }, index) =>
-    prefix > 0
-      ? []
-      : {
-          path: ['server', 'trustedProxies', index],
-          message: 'believes everybody: any client can say by X-Forwarded-For that it is somebody else',
-          hint: 'name the addresses of the proxies in front, such as 10.0.0.5',
-        },
-  );
+  const everybody = (key: 'trustedProxies' | 'proxyProtocol', by: string, named: string): Exposure[] =>
+    server[key].flatMap(({ prefix }, index) =>
+      prefix > 0
+        ? []
+        : {
+            path: ['server', key, index],
+            message: `believes everybody: any client can say by ${by} that it is somebody else`,
+            hint: `name the addresses of the ${named} in front, such as 10.0.0.5`,
+          },
+    );
+  const found = [
+    ...everybody('trustedProxies', 'X-Forwarded-For', 'proxies'),
+    ...everybody('proxyProtocol', 'a PROXY header', 'balancers'),
+  ];
   const isOpen = server.listen.some(({ hostname }) => hostname === '0.0.0.0' || hostname === '[::]');
   if (server.publicUrl.protocol === 'http:' && isOpen)
     found.push({

@@ -34,6 +34,11 @@ const cases: Readonly<Record<string, Case>> = {
     /trustedProxies\[1\]: believes everybody/,
     true,
   ],
+  'everybody a balancer': [
+    { server: { proxyProtocol: ['::/0'] } },
+    /proxyProtocol\[0\]: believes everybody: .* PROXY header/,
+    true,
+  ],
   'no lock-out of users': [{ login: { chain: ['local'], lockout: { user: 0 } } }, /lockout\.user: 0 switches/, true],
   'no lock-out of addresses': [
     { login: { chain: ['local'], lockout: { address: 0 } } },

@@ -1,0 +1,36 @@
+/** A server put on its address, and what stands in the way of that in words. */
+import type { Server } from 'node:net';
+import { OperatorError } from '../core/errors.ts';
+
+/** Listens; throws an OperatorError that says what stands in the way. */
+export async function listen(server: Server, address: URL, standardPort: number): Promise<void> {
+  const port = Number(address.port || standardPort);
+  const host = address.hostname.replace(/^\[(.*)\]$/, '$1');
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(explainListenError(error, address)));
+    server.listen({ port, host }, () => resolve());
+  });
+}
+
+function explainListenError(error: NodeJS.ErrnoException, address: URL): Error {
+  const where = `cannot listen on ${address.origin}`;
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new OperatorError(
+        `${where}: the port is in use`,
+        `stop the other program, or choose another port in server.listen (ss -ltnp shows who has it)`,
+        error,
+      );
+    case 'EACCES':
+      return new OperatorError(
+        `${where}: not permitted`,
+        'ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a higher one in server.listen',
+        error,
+      );
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new OperatorError(`${where}: this machine has no such address`, 'correct server.listen', error);
+    default:
+      return new OperatorError(`${where}: ${error.message}`, 'correct server.listen', error);
+  }
+}

@@ -1,0 +1,36 @@
+/** Options of the listeners, written wrong: each is said by file and line, with what to write. */
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { readConfiguration } from '../../src/cli/configuration.ts';
+import { formatIssues } from '../../src/config/report.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+
+const cases: Readonly<Record<string, readonly [line: string, want: RegExp]>> = {
+  'proxyProtocol: one network': [
+    'proxyProtocol: 10.0.0.0/8',
+    /server\.proxyProtocol: must be a list.*\["10\.0\.0\.0\/8"\]/s,
+  ],
+  'proxyProtocol: a switch': ['proxyProtocol: true', /server\.proxyProtocol: must be a list/],
+  'proxyProtocol: a name': [
+    'proxyProtocol: [balancer]',
+    /server\.proxyProtocol\[0\]: must be a network such as 10\.0\.0\.0\/8/,
+  ],
+  'proxyProtocol: misspelt': ['proxyProtocols: []', /proxyProtocols: .*did you mean "?proxyProtocol/s],
+};
+for (const [name, [line, want]] of Object.entries(cases))
+  test(`server.${name}`, async (t) => {
+    const folder = await temporaryFolder(t);
+    const file = join(folder, 'gatehouse.yaml');
+    await writeFile(join(folder, 'users.yaml'), 'users: {}\n');
+    const rest = 'providers: { local: { type: local, users: users.yaml } }\nlogin: { chain: [local] }\n';
+    const routes =
+      'routes:\n  - { location: /, upstream: "http://a" }\n  - { location: = /taken, upstream: "http://a" }\n';
+    await writeFile(file, `server:\n  ${line}\n${rest}${routes}`);
+    const reading = readConfiguration(file, {});
+    assert.equal(reading.kind, 'invalid');
+    const text = formatIssues(reading.kind === 'invalid' ? reading.issues : []);
+    assert.match(text, want);
+    assert.match(text, /gatehouse\.yaml:2:/);
+  });
