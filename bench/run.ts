@@ -10,8 +10,10 @@ import { request } from 'undici';
 import { amountGiven } from './amount.ts';
 import { type Contender, startContenders } from './contenders.ts';
 import { type Load, runLoad } from './load.ts';
+import { benchOutage } from './outage.ts';
 
-const seconds = amountGiven('npm run bench [seconds]', 60);
+if (process.argv[2] === 'outage') process.exit(benchOutage());
+const seconds = amountGiven('npm run bench [seconds] | npm run bench outage', 60);
 const rounds = 4;
 const connections = 64;
 const users = 2000;
