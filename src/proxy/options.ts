@@ -23,7 +23,9 @@ const upstream = z
     oneOrMore(upstreamUrl()).transform((servers) => ({ servers })),
     z.strictObject({
       servers: oneOrMore(upstreamUrl()),
-      ca: fileText().optional().describe('PEM file of the authorities that vouch for an https upstream'),
+      ca: fileText()
+        .optional()
+        .describe('PEM file of the certificate authorities (CAs) that signed the certificate of an https upstream'),
       certificate: fileText().optional().describe('client certificate for the upstream'),
       key: fileText().optional().describe('its key'),
       servername: z

@@ -14,7 +14,9 @@ export const casOptions = z.strictObject({
   url: httpUrl().describe('base address of the CAS server, such as https://cas.example.org/cas; /login is below it'),
   ca: caBundle()
     .optional()
-    .describe("PEM file of the authorities that vouch for the server; the machine's when absent"),
+    .describe(
+      "PEM file of the certificate authorities (CAs) that signed the certificate of the server; the machine's when absent",
+    ),
   version: z
     .enum(['3.0', '2.0'])
     .default('3.0')

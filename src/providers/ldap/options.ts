@@ -71,7 +71,9 @@ export const ldapOptions = z.strictObject({
   startTls: z.boolean().default(false).describe('has ldap:// connections switch to TLS before anything else'),
   ca: caBundle()
     .optional()
-    .describe("PEM file of the authorities that vouch for the server; the machine's when absent"),
+    .describe(
+      "PEM file of the certificate authorities (CAs) that signed the certificate of the server; the machine's when absent",
+    ),
   pins: z
     .array(pin())
     .min(1)

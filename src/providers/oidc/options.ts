@@ -124,7 +124,9 @@ export const oidcOptions = z.strictObject({
   audience: oneOrMore(z.string().min(1)).optional().describe('the access token must be a JWT meant for one of these'),
   ca: caBundle()
     .optional()
-    .describe("PEM file of the authorities that vouch for the issuer; the machine's when absent"),
+    .describe(
+      "PEM file of the certificate authorities (CAs) that signed the certificate of the issuer; the machine's when absent",
+    ),
   logout: z
     .union([z.boolean(), z.literal('redirect_uri')])
     .default(false)
