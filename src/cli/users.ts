@@ -7,21 +7,27 @@ import { Secret } from '../core/secret.ts';
 import type { Document } from '../gateway/document.ts';
 import { createLog } from '../telemetry/log.ts';
 import { UsersFile } from '../users/users-file.ts';
-import { type Command, type Invocation, type Terminal, textOption } from './command.ts';
+import { type Command, exitCodes, type Invocation, type Terminal, textOption, UsageError } from './command.ts';
 import { appOption, configOption, requireConfiguration } from './configuration.ts';
+import { endSessions } from './end-sessions.ts';
 import { readNewPassword } from './password-prompt.ts';
 
 /** The command. */
 export const users: Command = {
-  usage: 'gatehouse users add|passwd|disable|enable NAME, or users list  [--config FILE] [--app]',
+  usage: 'gatehouse users add|passwd|disable|enable|groups|remove NAME, or users list  [--config FILE] [--app]',
   summary: 'manage the local accounts',
   help: [
     'add NAME [--name "Full Name"] [--email ADDRESS] [--groups a,b]   adds an account and asks for its password',
     'passwd NAME    asks for a new password',
-    'disable NAME   keeps an account from signing in; `DELETE /sessions?user=NAME` on the admin listener ends its sessions',
+    'disable NAME   keeps an account from signing in',
     'enable NAME    lets it sign in again',
+    'groups NAME a,b   puts an account into these groups and no others; "" takes all away',
+    'remove NAME    takes an account out of the file, and ends its sessions',
     'list           lists all accounts',
     '',
+    '--end-sessions   with passwd, disable and groups: ends the sessions of the account too, which else go on with the groups',
+    '                 of their login. Sessions of that name end whatever provider they are of. The running gateway is asked at',
+    '                 its socket; where none answers the file alone is changed, and the exit code is 69.',
     'A password comes from a prompt, or from the first line of the standard input; a short one is taken with a warning.',
     'A running gateway sees changes at once.',
     '--app: the configuration is that of an application with the gateway inside.',
@@ -35,6 +41,7 @@ export const users: Command = {
     email: { type: 'string' },
     groups: { type: 'string' },
     provider: { type: 'string' },
+    'end-sessions': { type: 'boolean' },
   },
   run: runUsers,
 };
@@ -48,10 +55,7 @@ const actions: Readonly<Record<string, Action>> = {
   add: async (file, name, invocation) => {
     const fullName = textOption(invocation, 'name');
     const email = textOption(invocation, 'email');
-    const groups = textOption(invocation, 'groups')
-      ?.split(',')
-      .map((group) => group.trim())
-      .filter((group) => group !== '');
+    const groups = textOption(invocation, 'groups');
     if (file.find(name))
       throw new OperatorError(
         `${file.path} has a user ${name} already`,
@@ -66,7 +70,7 @@ const actions: Readonly<Record<string, Action>> = {
       password,
       ...(fullName && { name: fullName }),
       ...(email && { email }),
-      ...(groups && { groups }),
+      ...(groups !== undefined && { groups: groupsIn(groups) }),
     });
     return `${name} is added to ${file.path}`;
   },
@@ -84,20 +88,44 @@ const actions: Readonly<Record<string, Action>> = {
     await file.enable(name);
     return `${name} can sign in again`;
   },
+  groups: async (file, name, { positionals }) => {
+    const groups = groupsIn(positionals[2] ?? '');
+    const before = await file.setGroups(name, groups);
+    const said = (list: readonly string[]): string => list.join(', ') || 'none';
+    return `${name} has the groups: ${said(groups)} (before: ${said(before)})`;
+  },
+  remove: async (file, name) => {
+    await file.remove(name);
+    return `${name} is removed from ${file.path}`;
+  },
 };
 
+/** What may take `--end-sessions`: whatever leaves an account fewer rights, or another proof, than its sessions had. */
+const narrowing: readonly string[] = ['passwd', 'disable', 'groups', 'remove'];
+
+/** How many words a command line has, its verb included. */
+function wordsOf(verb: string): number {
+  if (verb === 'list') return 1;
+  return verb === 'groups' ? 3 : 2;
+}
+
+function groupsIn(text: string): string[] {
+  const groups = text.split(',').map((group) => group.trim());
+  return [...new Set(groups.filter((group) => group !== ''))];
+}
+
 async function runUsers(invocation: Invocation): Promise<number> {
-  const { positionals, terminal } = invocation;
-  const [verb = '', name, ...rest] = positionals;
+  const { positionals, terminal, values } = invocation;
+  const [verb = '', name] = positionals;
   const action = Object.hasOwn(actions, verb) ? actions[verb] : undefined;
-  if (
-    rest.length > 0 ||
-    (verb !== 'list' && (!action || name === undefined)) ||
-    (verb === 'list' && name !== undefined)
-  ) {
+  const isKnown = verb === 'list' || action !== undefined;
+  if (!isKnown || positionals.length !== wordsOf(verb)) {
     terminal.stderr.write(`usage: ${users.usage}\n`);
-    return 2;
+    return exitCodes.usage;
   }
+  const isAsked = values['end-sessions'] === true;
+  if (isAsked && !narrowing.includes(verb))
+    throw new UsageError(`--end-sessions says nothing beside ${verb}`, `it goes with ${narrowing.join(', ')}`);
   const { document } = requireConfiguration(invocation);
   const file = new UsersFile(usersPath(document, textOption(invocation, 'provider')), {
     log: createLog({ level: 'error', destination: terminal.stderr }),
@@ -105,7 +133,7 @@ async function runUsers(invocation: Invocation): Promise<number> {
   file.open();
   terminal.stdout.write(action && name !== undefined ? `${await action(file, name, invocation)}\n` : table(file));
   if (verb === 'add' && name !== undefined) warnOfReserved(name, document, terminal);
-  return 0;
+  return name !== undefined && (isAsked || verb === 'remove') ? endSessions(invocation, name) : exitCodes.good;
 }
 
 /** A new password. How long it must be is for the operator to say, who is told of one that is soon guessed. */

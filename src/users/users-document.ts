@@ -10,7 +10,18 @@
  *         disabled: false
  *         attributes: { department: [support] }
  */
-import { type Document, isMap, isNode, isScalar, LineCounter, type Pair, parseDocument, YAMLMap } from 'yaml';
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  visit,
+  YAMLMap,
+} from 'yaml';
 import * as z from 'zod';
 import { firstSlip } from '../config/first-fault.ts';
 import { OperatorError } from '../core/errors.ts';
@@ -120,6 +131,29 @@ export function editUsers({ document }: UsersDocument, username: string, change:
     users.flow = false;
     users.add(document.createPair(username, user));
   }
+  return document.toString({ lineWidth: 0 });
+}
+
+/** The text without a user, whose own comments go too. There has to be one of that name. */
+export function withoutUser({ document }: UsersDocument, username: string): string {
+  const users = document.get('users', true);
+  if (!isMap(users)) throw new TypeError('the users are no map where one of them was found');
+  const subject = canonicalUsername(username);
+  const anchors = new Set<string>();
+  const isTheirs = ({ key }: Pair): boolean => canonicalUsername(nameOf(key)) === subject;
+  visit(users.items.find(isTheirs)?.value as Node | null, {
+    Node: (_, { anchor }) => void (anchor && anchors.add(anchor)),
+  });
+  users.items = users.items.filter((pair) => !isTheirs(pair));
+  visit(document, {
+    Alias: (_, { source }) => {
+      if (anchors.has(source))
+        throw new OperatorError(
+          `another user has the alias *${source}, which stands for what is written at ${username}`,
+          'write its keys out, then try again',
+        );
+    },
+  });
   return document.toString({ lineWidth: 0 });
 }
 

@@ -6,7 +6,15 @@ import { canonicalUsername } from '../core/principal.ts';
 import type { Secret } from '../core/secret.ts';
 import { type CheckTerms, checkPassword, hashPassword } from './passwords.ts';
 import { replaceFile, withFileLock } from './safe-write.ts';
-import { editUsers, type LocalUser, nameProblem, parseUsers, type UserChange } from './users-document.ts';
+import {
+  editUsers,
+  type LocalUser,
+  nameProblem,
+  parseUsers,
+  type UserChange,
+  type UsersDocument,
+  withoutUser,
+} from './users-document.ts';
 
 export type { LocalUser } from './users-document.ts';
 
@@ -76,41 +84,64 @@ export class UsersFile {
     const shown = username.length > 40 ? `${username.slice(0, 40)}…` : username;
     if (problem) throw new OperatorError(`the user name ${JSON.stringify(shown)} ${problem}`, 'choose another name');
     const hash = password && (await hashNew(password));
-    await this.#change(username, { ...rest, ...(hash !== undefined && { password: hash }) }, (twin) => {
+    this.#change((current) => {
+      const twin = current.users.get(canonicalUsername(username));
       if (twin) throw new OperatorError(`${this.path} has a user ${twin.username} already`, 'choose another name');
+      return { text: editUsers(current, username, { ...rest, ...(hash !== undefined && { password: hash }) }) };
     });
   }
 
   /** Gives a user another password. */
   async setPassword(username: string, password: Secret): Promise<void> {
-    await this.#change(username, { password: await hashNew(password) }, (user) => this.#require(username, user));
+    this.#changeUser(username, { password: await hashNew(password) });
   }
 
   /** Keeps a user from signing in; sessions under way are another matter. */
   async disable(username: string): Promise<void> {
-    await this.#change(username, { disabled: true }, (user) => this.#require(username, user));
+    this.#changeUser(username, { disabled: true });
   }
 
   /** Lets a user sign in again. */
   async enable(username: string): Promise<void> {
-    await this.#change(username, { disabled: false }, (user) => this.#require(username, user));
+    this.#changeUser(username, { disabled: false });
   }
 
-  #require(username: string, user: LocalUser | undefined): void {
-    if (!user)
-      throw new OperatorError(`${this.path} has no user ${username}`, 'see them all with: gatehouse users list');
+  /** Puts a user into these groups and no others; none takes all away. Yields those that the user was in. */
+  async setGroups(username: string, groups: readonly string[]): Promise<readonly string[]> {
+    return this.#changeUser(username, { groups }).groups;
+  }
+
+  /** Takes a user out of the file; sessions under way are another matter. */
+  async remove(username: string): Promise<void> {
+    this.#change((current) => {
+      this.#require(username, current);
+      return { text: withoutUser(current, username) };
+    });
+  }
+
+  /** Changes a user who is there, and yields what the file said before. */
+  #changeUser(username: string, change: UserChange): LocalUser {
+    return this.#change((current) => {
+      const before = this.#require(username, current);
+      return { text: editUsers(current, username, change), before };
+    }).before;
+  }
+
+  #require(username: string, { users }: UsersDocument): LocalUser {
+    const user = users.get(canonicalUsername(username));
+    if (user) return user;
+    throw new OperatorError(`${this.path} has no user ${username}`, 'see them all with: gatehouse users list');
   }
 
   /** Reads, edits and writes the file while nobody else does. What is written has been read back first. */
-  async #change(username: string, change: UserChange, admit: (user: LocalUser | undefined) => void): Promise<void> {
+  #change<Edit extends { readonly text: string }>(edit: (current: UsersDocument) => Edit): Edit {
     // A link is followed, or the change would put a file in its place.
     const path = statSync(this.path, { throwIfNoEntry: false }) ? realpathSync(this.path) : this.path;
-    withFileLock(path, () => {
-      const current = parseUsers(readText(path) ?? '', this.path);
-      admit(current.users.get(canonicalUsername(username)));
-      const edited = editUsers(current, username, change);
-      parseUsers(edited, this.path);
-      replaceFile(path, edited);
+    return withFileLock(path, () => {
+      const edited = edit(parseUsers(readText(path) ?? '', this.path));
+      parseUsers(edited.text, this.path);
+      replaceFile(path, edited.text);
+      return edited;
     });
   }
 

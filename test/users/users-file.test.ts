@@ -253,6 +253,8 @@ test('what cannot be changed is said, and the file stays as it was', async (t) =
     () => users.disable('nobody'),
     () => users.enable('nobody'),
     () => users.disable('linked'),
+    () => users.setGroups('nobody', ['a']),
+    () => users.remove('nobody'),
   ];
   for (const refusal of refusals)
     await assert.rejects(refusal(), (error) => error instanceof OperatorError && !!error.hint);
@@ -260,6 +262,40 @@ test('what cannot be changed is said, and the file stays as it was', async (t) =
   writeFileSync(path, 'users: [');
   await assert.rejects(users.add({ username: 'agent2' }), OperatorError);
   assert.equal(readFileSync(path, 'utf8'), 'users: [');
+});
+
+test('a user is removed with the comments of that user, and all else stays', async (t) => {
+  const kept = `# the staff\nusers:\n  Agent1: { password: "${hash}" } # day\n`;
+  const rest = '  # the third\n  agent3:\n    groups: [ a ]\n';
+  const { users, path } = await world(t, `${kept}  # the second\n  agent2: { name: Two } # night\n${rest}`);
+  await users.remove(' AGENT2');
+  assert.equal(readFileSync(path, 'utf8'), kept + rest);
+  assert.equal(users.find('agent2'), undefined);
+  await users.remove('agent1');
+  await users.remove('agent3');
+  assert.deepEqual(users.list(), []);
+  await users.add({ username: 'agent1' });
+  assert.equal(users.list().length, 1);
+});
+
+test('a user whose keys another has as an alias is not removed', async (t) => {
+  const text = 'users:\n  first: &x { name: X, groups: &g [a] }\n  linked: *x\n  member: { groups: *g }\n';
+  const { users, path } = await world(t, text);
+  await assert.rejects(users.remove('first'), (error) => error instanceof OperatorError && !!error.hint);
+  assert.equal(readFileSync(path, 'utf8'), text);
+  await users.remove('linked');
+  await assert.rejects(users.remove('first'), OperatorError);
+  await users.remove('member');
+  await users.remove('first');
+  assert.deepEqual(users.list(), []);
+});
+
+test('groups take the place of those before, which are told', async (t) => {
+  const { users } = await world(t, 'users:\n  agent1: { groups: [a, b] } # kept\n  agent2:\n');
+  assert.deepEqual(await users.setGroups('AGENT1', ['c']), ['a', 'b']);
+  assert.deepEqual(await users.setGroups('agent2', ['d']), []);
+  assert.deepEqual(await users.setGroups('agent2', []), ['d']);
+  assert.deepEqual([users.find('agent1')?.groups, users.find('agent2')?.groups], [['c'], []]);
 });
 
 test('only the owner may read the file, and the group where it could', async (t) => {
