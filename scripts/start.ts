@@ -65,7 +65,7 @@ async function serveDefault(): Promise<number> {
 }
 
 function leadsToDemo({ routes }: Document): boolean {
-  const servers = routes.flatMap(({ upstream }) => upstream.servers);
+  const servers = routes.flatMap(({ upstream }) => upstream?.servers ?? []);
   return servers.some(({ url }) => url.hostname === '127.0.0.1' && url.port === String(demoPort));
 }
 

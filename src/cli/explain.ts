@@ -47,7 +47,8 @@ async function runExplain(invocation: Invocation): Promise<number> {
     await store.close();
   }
   invocation.terminal.stdout.write(`${explanationLines(explanation, unknown).join('\n')}\n`);
-  return explanation.decided.verdict.kind === 'forward' ? 0 : 1;
+  const { kind } = explanation.decided.verdict;
+  return kind === 'forward' || kind === 'answer' ? 0 : 1;
 }
 
 function readQuestion(invocation: Invocation): Question {

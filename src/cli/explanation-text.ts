@@ -1,8 +1,11 @@
 /** An explanation in lines for a terminal: a word for the kind of each, then what there is to say. */
+
+import type { AnswerHeaders } from '../core/answer.ts';
 import { provedAt } from '../core/proof.ts';
+import type { Route } from '../core/route.ts';
 import type { Decided } from '../gateway/decided.ts';
 import type { Explanation, LoginExplanation } from '../gateway/explanation.ts';
-import { audienceOf } from '../gateway/pipeline.ts';
+import { audienceOf } from '../proxy/assertion.ts';
 import { assertionHeader } from '../proxy/templates.ts';
 
 /** The lines; `unknown` says why nothing is known of sessions and lock-outs, where that is so. */
@@ -27,14 +30,19 @@ function routeLines({ verdict, match, target }: Decided): string[] {
     if (verdict.kind === 'redirect') return [`route      none: sent on to ${verdict.location}, as nginx does`];
     return ["route      none: one of the gateway's own addresses"];
   }
-  const { servers } = match.route.upstream;
   const path = verdict.kind === 'forward' ? verdict.forward.upstreamPath : '';
   return [
     `path       ${target.path}${target.query}  (host ${target.host})`,
     `route      ${match.route.name}: ${match.why}`,
     ...match.considered.map(({ route, matches, note }) => `             ${matches ? '+' : '-'} ${route.name}: ${note}`),
-    `upstream   ${servers.map(({ origin }) => origin).join(', ')}${path}`,
+    behindWords(match.route, path),
   ];
+}
+
+function behindWords({ upstream, fixed }: Route, path: string): string {
+  if (fixed?.kind === 'redirect') return `redirect   ${fixed.status} to ${fixed.to}`;
+  if (fixed?.kind === 'respond') return `respond    ${fixed.status} ${fixed.type}`;
+  return `upstream   ${(upstream?.servers ?? []).map(({ origin }) => origin).join(', ')}${path}`;
 }
 
 function loginLines({ steps, silent, outcome, principal, roles, locks }: LoginExplanation): string[] {
@@ -85,6 +93,8 @@ function decisionWords({ verdict, decision, identity }: Decided): string {
   switch (verdict.kind) {
     case 'forward':
       return 'permit';
+    case 'answer':
+      return `permit: ${verdict.answer.status}${to(verdict.answer.headers)}`;
     case 'portal':
     case 'redirect':
       return 'answered by the gateway';
@@ -109,6 +119,10 @@ function headerLines({ verdict }: Decided): string[] {
     .map(([name, value]) => `header     ${name}: ${typeof value === 'string' ? value : value.join(', ')}`);
   const assertion = `header     ${assertionHeader}: a token for ${audienceOf(route)}, signed as a request goes`;
   return principal ? [...lines, assertion] : lines;
+}
+
+function to({ location }: AnswerHeaders): string {
+  return location === undefined ? '' : ` to ${location}`;
 }
 
 function seconds(milliseconds: number): string {

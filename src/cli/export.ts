@@ -1,6 +1,7 @@
 /** `gatehouse export`: the routes as the configuration of a proxy in front that carries requests, or passes them on. */
 import { duration, networks } from '../config/values.ts';
 import { OperatorError } from '../core/errors.ts';
+import { type ForwardingRoute, isForwarding, type Route } from '../core/route.ts';
 import { identityNames } from '../gateway/composer.ts';
 import type { Document } from '../gateway/document.ts';
 import { routesOf } from '../gateway/routes.ts';
@@ -58,19 +59,21 @@ async function runExport(invocation: Invocation): Promise<number> {
   const site = siteOf(document, invocation, kind);
   const { text, notes } = write(site);
   terminal.stdout.write(text);
-  for (const note of [...notes, ...trustNote(document, site.gateway)]) terminal.stderr.write(`gatehouse: ${note}\n`);
+  for (const note of [...notes, ...trustNote(document, site.gateway), ...answerNotes(site, kind)])
+    terminal.stderr.write(`gatehouse: ${note}\n`);
   return 0;
 }
 
 function siteOf(document: Document, invocation: Invocation, kind: string): ExportSite {
   const { server, login } = document;
-  const routes = routesOf(document);
+  const gateway = gatewayOf(document, textOption(invocation, 'gateway'));
+  const routes = routesOf(document).map((route) => forwardingTo(gateway, route));
   const cache = cacheOf(textOption(invocation, 'cache'), kind);
   const name = server.publicUrl.hostname.replace(/[^a-z0-9.-]/gi, '');
   return {
     routes,
     publicUrl: server.publicUrl,
-    gateway: gatewayOf(document, textOption(invocation, 'gateway')),
+    gateway,
     listen: listenOf(document, textOption(invocation, 'listen')),
     certificate: plainPath(textOption(invocation, 'certificate') ?? `/etc/ssl/gatehouse/${name}.crt`, 'certificate'),
     key: plainPath(textOption(invocation, 'key') ?? `/etc/ssl/gatehouse/${name}.key`, 'key'),
@@ -81,6 +84,12 @@ function siteOf(document: Document, invocation: Invocation, kind: string): Expor
     live: isLive(invocation, kind),
     ...(cache !== undefined && { cache }),
   };
+}
+
+/** What the gateway answers by itself has no application: the proxy is never told to forward it, and names the gateway there. */
+function forwardingTo(gateway: URL, route: Route): ForwardingRoute {
+  if (isForwarding(route)) return route;
+  return { ...route, upstream: { servers: [{ origin: gateway.origin, url: gateway }] } };
 }
 
 /** A listener on every address is reached on this machine. */
@@ -128,6 +137,18 @@ function plainPath(path: string, option: string): string {
   throw new OperatorError(
     `--${option}: ${path} has signs that configuration files give a meaning`,
     'use letters, digits and ./@+-_',
+  );
+}
+
+/** Of what the gateway answers by itself, all but nginx and HAProxy take a 2xx for a permission to forward. */
+function answerNotes({ routes }: ExportSite, kind: string): string[] {
+  if (kind === 'nginx' || kind === 'haproxy') return [];
+  return routes.flatMap(({ name, fixed }) =>
+    fixed && fixed.status < 300
+      ? [
+          `${name}: ${kind} can be told no answer of ${fixed.status} and gives 403 there; write it in ${kind}'s own words`,
+        ]
+      : [],
   );
 }
 

@@ -32,6 +32,16 @@ export function plainAnswer(status: number, headers: AnswerHeaders = {}): Answer
   return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, body: '' };
 }
 
+/** An answer with more headers: cookies and challenges add up; of all else what the answer says stays. */
+export function withHeaders(answer: Answer, reply: AnswerHeaders): Answer {
+  const headers: Record<string, string | readonly string[]> = { ...reply, ...answer.headers };
+  for (const name of ['set-cookie', 'www-authenticate']) {
+    const [first, second] = [answer.headers[name], reply[name]];
+    if (first !== undefined && second !== undefined) headers[name] = [first, second].flat();
+  }
+  return { ...answer, headers };
+}
+
 /** The JSON of an error: its code in the words of the web, the public message, the request's id. */
 export function errorBody(error: GatewayError, requestId: string): object {
   return { error: error.code.toLowerCase().replaceAll('_', '-'), message: error.publicMessage, requestId };

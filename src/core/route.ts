@@ -41,6 +41,12 @@ export interface UpstreamTls {
   readonly servername?: string;
 }
 
+/** What the gateway answers by itself where no application is behind a route. */
+export type FixedAnswer =
+  /** `to` is a path or an http(s) address; `${uri}` in it stands for the path and query that were asked for. */
+  | { readonly kind: 'redirect'; readonly to: string; readonly status: number }
+  | { readonly kind: 'respond'; readonly status: number; readonly body: string; readonly type: string };
+
 /** A header for the upstream: its name and a template such as `${subject}`. */
 export interface HeaderRule {
   readonly name: string;
@@ -70,7 +76,10 @@ export interface Route {
   /** nginx's own signs. */
   readonly modifier: '' | '=' | '^~' | '~' | '~*';
   readonly path: string;
-  readonly upstream: Upstream;
+  /** Absent where the gateway answers by itself. */
+  readonly upstream?: Upstream;
+  /** Present where there is no upstream. */
+  readonly fixed?: FixedAnswer;
   readonly access: Access;
   readonly headers: readonly HeaderRule[];
   readonly websocket: boolean;
@@ -95,4 +104,14 @@ export interface Route {
   readonly preserveHost: boolean;
   /** Whom to ask for access, in the operator's words; the refusal page shows it. */
   readonly contact?: string;
+}
+
+/** A route with an application behind it. */
+export interface ForwardingRoute extends Route {
+  readonly upstream: Upstream;
+}
+
+/** Whether an application is behind a route. */
+export function isForwarding(route: Route): route is ForwardingRoute {
+  return route.upstream !== undefined;
 }

@@ -1,10 +1,11 @@
 /** What to do with a request, whatever carries it: the pipeline's one answer. */
+import type { Answer } from './answer.ts';
 import type { GatewayError } from './errors.ts';
 import type { Offer } from './outcome.ts';
 import type { Principal } from './principal.ts';
 import type { Reason } from './reason.ts';
 import type { HeaderLines } from './request-head.ts';
-import type { Route } from './route.ts';
+import type { ForwardingRoute, Route } from './route.ts';
 import type { Session } from './session.ts';
 
 /** A request as plain data: what the pipeline reads, and nothing else. */
@@ -55,7 +56,7 @@ export interface CanonicalTarget {
 
 /** What the upstream is sent: decided once, carried out by HTTP and upgrade alike. */
 export interface Forward {
-  readonly route: Route;
+  readonly route: ForwardingRoute;
   readonly target: CanonicalTarget;
   /** The path and query for the upstream, after `proxy_pass` and with the canonical path. */
   readonly upstreamPath: string;
@@ -74,6 +75,8 @@ export type Verdict =
   | { readonly kind: 'forward'; readonly forward: Forward }
   /** The same address with the closing slash of its location, as nginx sends it (a permanent redirect). */
   | { readonly kind: 'redirect'; readonly location: string; readonly target: CanonicalTarget }
+  /** What a route without an upstream answers, to whom its access has let through. A location may be a path. */
+  | { readonly kind: 'answer'; readonly answer: Answer; readonly route: Route; readonly target: CanonicalTarget }
   /** One of the gateway's own addresses, under `/_gate/`. */
   | { readonly kind: 'portal'; readonly target: CanonicalTarget; readonly client: Client }
   | {

@@ -11,7 +11,8 @@ export function writeAnswer(request: IncomingMessage, response: ServerResponse, 
   response.statusCode = answer.status;
   // An answer that could not be passed on may have left its own phrase there.
   response.statusMessage = STATUS_CODES[answer.status] ?? '';
-  response.setHeader('content-length', Buffer.byteLength(answer.body));
+  // RFC 9110 §8.6: of what has no content there is no length.
+  if (answer.status !== 204) response.setHeader('content-length', Buffer.byteLength(answer.body));
   response.setHeader('cache-control', 'no-store');
   addHeaders(response, answer.headers);
   if (!request.complete) response.setHeader('connection', 'close');

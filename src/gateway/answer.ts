@@ -3,7 +3,14 @@
  * page to people and as JSON to programs. The same over every connection, and for what a front proxy asks about.
  */
 import type { IncomingMessage } from 'node:http';
-import { type Answer, type AnswerHeaders, jsonAnswer, permanentRedirect, redirectAnswer } from '../core/answer.ts';
+import {
+  type Answer,
+  type AnswerHeaders,
+  jsonAnswer,
+  permanentRedirect,
+  redirectAnswer,
+  withHeaders,
+} from '../core/answer.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Offer } from '../core/outcome.ts';
@@ -14,6 +21,7 @@ import type { Notice } from '../pages/fields.ts';
 import type { PageSender } from '../portal/page-sender.ts';
 import type { Portal } from '../portal/portal.ts';
 import type { SavedPosts } from '../portal/post-replay.ts';
+import { fromOrigin } from './fixed-answer.ts';
 
 /** A verdict that forwards nothing. */
 export type Declined = Exclude<Verdict, { readonly kind: 'forward' | 'portal' }>;
@@ -68,6 +76,8 @@ export function answerFor(asking: Asking, verdict: Declined, parts: AnswerParts)
       return request.upgrade
         ? { kind: 'answer', answer: parts.pages.error(asking, { requestId: request.id, ...inexact() }) }
         : { kind: 'answer', answer: permanentRedirect(request.method, originOf(asking) + verdict.location) };
+    case 'answer':
+      return { kind: 'answer', answer: fromOrigin(verdict.answer, originOf(asking)) };
     case 'step-up':
       if (asking.isPage && !isRead(request)) return { kind: 'keep-form' };
       return { kind: 'answer', answer: stepUp(asking, verdict) };
@@ -179,16 +189,6 @@ function loginRequired({ id }: Asking['request'], more: object, headers: AnswerH
 
 function inexact(): { readonly error: GatewayError; readonly reason: Reason } {
   return { error: new GatewayError('NOT_FOUND', 'a WebSocket needs the exact address'), reason: 'no-route' };
-}
-
-/** Cookies and challenges add up; of all else what the answer says stays. */
-function withHeaders(answer: Answer, reply: AnswerHeaders): Answer {
-  const headers: Record<string, string | readonly string[]> = { ...reply, ...answer.headers };
-  for (const name of ['set-cookie', 'www-authenticate']) {
-    const [first, second] = [answer.headers[name], reply[name]];
-    if (first !== undefined && second !== undefined) headers[name] = [first, second].flat();
-  }
-  return { ...answer, headers };
 }
 
 function originOf({ origin = '' }: Pick<Asking, 'origin'>): string {

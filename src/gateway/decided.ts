@@ -2,6 +2,7 @@
  * What the pipeline has found out about a request, step by step, and the verdict: carriers carry it out, the audit writes it
  * down, `explain` prints it. A step that was not reached has left nothing.
  */
+import type { MaybePromise } from '../core/maybe-promise.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Route } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
@@ -48,6 +49,11 @@ export function noteSender(trace: Trace, who: Somebody): Somebody {
   if (who.session) trace.session = who.session;
   trace.reply = who.reply;
   return who;
+}
+
+/** Whoever sends a request that nothing can refuse any more, so that a session which begins has a use. */
+export function begun(trace: Trace, who: Somebody | undefined): MaybePromise<Somebody | undefined> {
+  return who?.begin ? who.begin().then((known) => noteSender(trace, known)) : who;
 }
 
 /** Ends a trace with its verdict. */

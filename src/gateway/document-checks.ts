@@ -131,7 +131,7 @@ function checkRoutes(document: CheckedDocument, report: Report): void {
     if (first === undefined) names.set(name, index);
     if (route.host !== undefined && canonicalRouteHost(route.host) === undefined)
       fault(['routes', index, 'host'], 'must be a host name such as cc.example.com or *.example.com');
-    const { servers } = route.upstream;
+    const { servers = [] } = route.upstream ?? {};
     if (servers.some(({ path }) => path !== servers[0]?.path))
       fault(['routes', index, 'upstream'], 'must have the same path on every server');
     checkTemplates(route.headers, ['routes', index, 'headers'], fault);

@@ -6,11 +6,11 @@
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
-import type { Route } from '../core/route.ts';
+import { type ForwardingRoute, isForwarding, type Route } from '../core/route.ts';
 import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/verdict.ts';
 import type { Identity, RequestAuthenticator, Somebody } from '../login/authenticate-request.ts';
 import { decide } from '../policy/decide.ts';
-import type { AssertionSigner } from '../proxy/assertion.ts';
+import { type AssertionSigner, audienceOf } from '../proxy/assertion.ts';
 import type { HeaderComposer } from '../proxy/headers.ts';
 import { readClient } from '../routing/client-address.ts';
 import type { Locations } from '../routing/locations.ts';
@@ -18,6 +18,7 @@ import { upstreamTarget } from '../routing/locations.ts';
 import { admits, canonicalTarget } from '../routing/target.ts';
 import type { Recorder, RequestResult } from '../telemetry/recorder.ts';
 import {
+  begun,
   conclude,
   type Decided,
   endRecordOf,
@@ -27,6 +28,7 @@ import {
   type Trace,
   type WebSocketEnd,
 } from './decided.ts';
+import { fixedVerdict } from './fixed-answer.ts';
 import { isNeverForwarded, refuse, refuseMethod, refuseTarget } from './refuse.ts';
 import { askingFor } from './routes.ts';
 
@@ -50,11 +52,11 @@ export interface PipelineParts {
 }
 
 /** A request that a location takes. */
-interface Located {
+interface Located<Taken extends Route = Route> {
   readonly request: GatewayRequest;
   readonly client: Client;
   readonly target: CanonicalTarget;
-  readonly route: Route;
+  readonly route: Taken;
 }
 
 /** Stands where no verdict has been reached: whatever breaks off, nothing is forwarded. */
@@ -208,21 +210,22 @@ export class Pipeline {
 
   #forward(trace: Trace, located: Located, who?: Somebody): MaybePromise<Verdict> {
     const { target, route } = located;
+    if (!isForwarding(route)) return andThen(begun(trace, who), () => fixedVerdict(route, target));
     const upstream = upstreamTarget(route, target);
     if (upstream.kind === 'refused') return refuse('BAD_REQUEST', 'ambiguous-target', upstream.detail, { route });
-    if (!who) return this.#compose(located, upstream.path);
-    // Nothing can refuse the request from here on, so that a session which begins has a use.
-    const sender = who.begin ? who.begin().then((begun) => noteSender(trace, begun)) : who;
-    return andThen(sender, (known) => this.#sign(located, upstream.path, known));
+    const forwardable = { ...located, route };
+    return andThen(begun(trace, who), (known) =>
+      known ? this.#sign(forwardable, upstream.path, known) : this.#compose(forwardable, upstream.path),
+    );
   }
 
-  #sign(located: Located, upstreamPath: string, who: Somebody): MaybePromise<Verdict> {
+  #sign(located: Located<ForwardingRoute>, upstreamPath: string, who: Somebody): MaybePromise<Verdict> {
     const assertion = this.#parts.signer.sign(who.principal, who.session, audienceOf(located.route));
     return andThen(assertion, (token) => this.#compose(located, upstreamPath, who, token));
   }
 
   #compose(
-    { request, client, target, route }: Located,
+    { request, client, target, route }: Located<ForwardingRoute>,
     upstreamPath: string,
     who?: Somebody,
     assertion?: string,
@@ -242,9 +245,4 @@ export class Pipeline {
       forward: { route, target, upstreamPath, headers, spellings, reply: who?.reply ?? {}, ...known },
     };
   }
-}
-
-/** Whom the assertion for a route is meant for. Balanced servers stand for one application: the first names it. */
-export function audienceOf(route: Route): string {
-  return route.upstream.servers[0]?.origin ?? '';
 }

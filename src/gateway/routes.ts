@@ -3,11 +3,18 @@ import * as z from 'zod';
 import type { Reason } from '../core/reason.ts';
 import type { Route } from '../core/route.ts';
 import { forwardOptions, type HeaderTemplates, headerRules, upstreamOf } from '../proxy/options.ts';
+import { fixedAnswerOf, fixedOptions } from '../routing/fixed-answer.ts';
 import { canonicalRouteHost } from '../routing/host.ts';
 import { accessOf, locationOptions, routeName } from '../routing/options.ts';
+import { answerFaults } from './fixed-answer.ts';
 
 /** One of `routes:`, of the options of the rooms that act on it. */
-export const routeOptions = z.strictObject({ ...locationOptions.shape, ...forwardOptions.shape });
+export const routeOptions = z
+  .strictObject({ ...locationOptions.shape, ...forwardOptions.shape, ...fixedOptions.shape })
+  .superRefine((route, context) => {
+    for (const { key, message, hint } of answerFaults(route))
+      context.addIssue({ code: 'custom', path: [key], message, params: { hint } });
+  });
 
 /** A route as configured. */
 type RouteDocument = z.output<typeof routeOptions>;
@@ -46,12 +53,14 @@ export function labelsOf(
 
 function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
   const { location, timeout } = route;
+  const fixed = fixedAnswerOf(route);
   return {
     name: routeName(route),
     ...(route.host !== undefined && { host: canonicalRouteHost(route.host) ?? route.host }),
     modifier: location.modifier,
     path: location.path,
-    upstream: upstreamOf(route.upstream),
+    ...(route.upstream && { upstream: upstreamOf(route.upstream) }),
+    ...(fixed && { fixed }),
     access: accessOf(route.access),
     headers: headerRules(general, route.headers),
     websocket: route.websocket,

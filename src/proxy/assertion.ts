@@ -6,6 +6,7 @@ import type { Log } from '../core/log.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
 import { firstValue, type Principal } from '../core/principal.ts';
 import { provedAt } from '../core/proof.ts';
+import type { ForwardingRoute } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import { type AssertionAlgorithm, KeyRing } from './assertion-keys.ts';
@@ -20,6 +21,11 @@ export interface AssertionSignerOptions {
   readonly algorithm?: AssertionAlgorithm;
   /** How long a key signs, in milliseconds; 0 is for ever. */
   readonly rotate?: number;
+}
+
+/** Whom the assertion for a route is meant for. Balanced servers stand for one application: the first names it. */
+export function audienceOf({ upstream }: ForwardingRoute): string {
+  return upstream.servers[0]?.origin ?? '';
 }
 
 /** Seconds that a token is valid. */

@@ -50,7 +50,9 @@ export const headerTemplates = z.record(
 
 /** What stands in each of `routes:` about forwarding. */
 export const forwardOptions = z.strictObject({
-  upstream: upstream.describe("nginx's proxy_pass: with a path, the matched prefix is replaced; a list is balanced"),
+  upstream: upstream
+    .optional()
+    .describe("nginx's proxy_pass: with a path, the matched prefix is replaced; a list is balanced"),
   headers: headerTemplates.default({}).describe('added to or replacing the general ones; false removes one'),
   timeout: duration().prefault('60s').describe("for the upstream's answer to begin, and between two parts of a body"),
   connectTimeout: duration().prefault('3s').describe('for a connection to the upstream'),

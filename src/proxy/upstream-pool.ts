@@ -7,7 +7,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { buildConnector, Client, type Dispatcher, Pool } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import type { Route, Upstream, UpstreamServer, UpstreamTls } from '../core/route.ts';
+import type { ForwardingRoute, Upstream, UpstreamServer, UpstreamTls } from '../core/route.ts';
 import { type TlsClientOptions, tlsClientOptions } from '../tls/client.ts';
 import { withoutContinue } from './unasked-continue.ts';
 
@@ -48,7 +48,7 @@ export class UpstreamPools {
   }
 
   /** The servers behind a route. Routes that name the same server in the same way share its connections and health. */
-  of(route: Pick<Route, 'upstream' | 'timeouts'>): Balancer {
+  of(route: Pick<ForwardingRoute, 'upstream' | 'timeouts'>): Balancer {
     const known = this.#balancers.get(route.upstream);
     if (known) return known;
     const { servers, tls } = route.upstream;

@@ -1,5 +1,5 @@
 /** What makes a set of routes impossible: the errors that nginx, too, reports when it reads its configuration. */
-import type { Route } from '../core/route.ts';
+import type { Route, Upstream } from '../core/route.ts';
 import { canonicalRouteHost } from './host.ts';
 import { compilePattern } from './location-text.ts';
 import { readPath } from './path.ts';
@@ -7,7 +7,7 @@ import { blowUp } from './regex-safety.ts';
 
 /** What the checks look at; a whole route is one. */
 export type RouteLocation = Pick<Route, 'name' | 'host' | 'modifier' | 'path' | 'insecureRegex'> & {
-  readonly upstream: Pick<Route['upstream'], 'path'>;
+  readonly upstream?: Pick<Upstream, 'path'>;
 };
 
 /** An error in one route: its place in the list, the key it concerns, and what to do. */
@@ -84,7 +84,8 @@ function hostProblem(host: string | undefined): string | undefined {
   return undefined;
 }
 
-function upstreamProblem({ modifier, upstream: { path } }: RouteLocation): string | undefined {
+function upstreamProblem({ modifier, upstream }: RouteLocation): string | undefined {
+  const path = upstream?.path;
   if (path === undefined) return undefined;
   if (modifier.startsWith('~'))
     return 'must have no path: a regular expression matches no fixed prefix that the path could replace, as in nginx';

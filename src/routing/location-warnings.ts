@@ -45,7 +45,7 @@ export function siblingsAdmitted(routes: readonly Route[]): LocationWarning[] {
 /** `/api/` to `http://app/v1` makes `/v1users` of `/api/users`: nginx replaces the string, so do we. */
 function slashesThatDiffer(routes: readonly Route[]): LocationWarning[] {
   return routes.flatMap((route) => {
-    const to = route.upstream.path;
+    const to = route.upstream?.path;
     if (to === undefined || !isPrefix(route) || !route.path.endsWith('/') || to.endsWith('/')) return [];
     return {
       route,

@@ -157,7 +157,7 @@ export function upstreamTarget(
   route: Pick<Route, 'modifier' | 'path' | 'upstream'>,
   target: Pick<CanonicalTarget, 'path' | 'query'>,
 ): UpstreamTarget {
-  const base = route.upstream.path;
+  const base = route.upstream?.path;
   if (base === undefined) return { kind: 'ok', path: target.path + target.query };
   const rest = route.modifier.startsWith('~') ? undefined : afterPrefix(target.path, route.path);
   if (rest === undefined) return ambiguous('the path is not spelt as the location that the upstream path replaces');

@@ -161,6 +161,8 @@ function told({ verdict, route, principal, target }: Decided) {
     case 'authenticate':
     case 'step-up':
       return { ...known, reason: verdict.reason };
+    case 'answer':
+      return { ...known, answer: verdict.answer };
     case 'portal':
       return known;
     default:

@@ -41,7 +41,7 @@ async function startEcho(t: TestContext): Promise<number> {
 
 function locationBlock(route: Route, echo: number): string {
   const name = encodeURIComponent(route.name);
-  return `location ${route.modifier} "${route.path}" { proxy_set_header X-Location "${name}"; proxy_pass http://127.0.0.1:${echo}${route.upstream.path ?? ''}; }`;
+  return `location ${route.modifier} "${route.path}" { proxy_set_header X-Location "${name}"; proxy_pass http://127.0.0.1:${echo}${route.upstream?.path ?? ''}; }`;
 }
 
 async function ask(port: number, host: string, path: string): Promise<Seen> {

@@ -20,8 +20,8 @@ interface SecureUpstream {
 export function secureUpstreams(routes: readonly Route[]): readonly SecureUpstream[] {
   const found = new Map<string, SecureUpstream>();
   for (const { upstream } of routes)
-    for (const server of upstream.servers) {
-      const { tls = {} } = upstream;
+    for (const server of upstream?.servers ?? []) {
+      const { tls = {} } = upstream ?? {};
       if (server.url.protocol === 'https:') found.set(JSON.stringify([server.origin, tls]), { server, tls });
     }
   return [...found.values()];

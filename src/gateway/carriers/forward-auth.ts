@@ -13,6 +13,7 @@ import { compileNamespace, namesOfProxies } from '../../proxy/header-names.ts';
 import type { RequestResult } from '../../telemetry/recorder.ts';
 import { type Declined, loginAddressOf } from '../answer.ts';
 import type { Decided } from '../decided.ts';
+import { besidesFrontProxy } from '../fixed-answer.ts';
 import { readRequest } from '../request.ts';
 import { type CarryParts, carryOut, resultOf } from './carry.ts';
 import { type AnswerUse, type AskedReading, type AskedSetting, readAsked } from './forward-auth-request.ts';
@@ -98,6 +99,10 @@ export class ForwardAuthCarrier {
     });
     if (verdict.kind === 'portal')
       return refuse('NOT_FOUND', 'no-route', "the gateway's own addresses are its own to answer");
+    if (verdict.kind === 'answer') {
+      const instead = besidesFrontProxy(verdict, use);
+      return instead ? { ...decided, verdict: instead } : decided;
+    }
     if (verdict.kind !== 'forward') return decided;
     const left = this.#leftover(call.headers, verdict.forward);
     if (left !== undefined)

@@ -2,7 +2,7 @@
  * Exports routes to Caddy: Caddy carries the requests and asks the gateway about each of them. It is `forward_auth` written
  * out, since the short form leaves a client's header in place where the answer has none (CVE-2026-30851), and drops cookies.
  */
-import type { Route } from '../../core/route.ts';
+import type { ForwardingRoute } from '../../core/route.ts';
 import { headerCase, indent, literal, quote } from './caddy-text.ts';
 import {
   clearedFor,
@@ -130,13 +130,13 @@ function hostMatcher(host: string | undefined): string[] {
   return [`header_regexp Host ${quote(`(?i)^[^:]+${literal(host.slice(1))}(:[0-9]+)?$`)}`];
 }
 
-function patternOf({ modifier, path }: Route): string {
+function patternOf({ modifier, path }: ForwardingRoute): string {
   if (modifier === '~') return path;
   if (modifier === '~*') return `(?i)${path}`;
   return modifier === '=' ? `^${literal(path)}$` : `^${literal(path)}`;
 }
 
-function permitted({ upstream }: Route): string[] {
+function permitted({ upstream }: ForwardingRoute): string[] {
   const path = upstream.path === undefined ? [] : [`rewrite * ${answer('x-gatehouse-path')}`];
   return ['import gatehouse_permission', ...path];
 }
@@ -191,7 +191,7 @@ function replace(name: string): string[] {
 }
 
 /** The way to the application. */
-function carry({ publicUrl }: ExportSite, route: Route): string[] {
+function carry({ publicUrl }: ExportSite, route: ForwardingRoute): string[] {
   const { upstream, timeouts, maxBody, preserveHost, path } = route;
   const hosts = [route.host === undefined || route.host.startsWith('*.') ? publicUrl.host : route.host];
   const seconds = (milliseconds: number) => `${milliseconds / 1000}s`;
@@ -223,7 +223,7 @@ function carry({ publicUrl }: ExportSite, route: Route): string[] {
   ];
 }
 
-function tls({ name, upstream }: Route): string[] {
+function tls({ name, upstream }: ForwardingRoute): string[] {
   const { servers, tls: trust } = upstream;
   if (servers[0]?.url.protocol !== 'https:') return [];
   const stem = `/etc/caddy/gatehouse/${name.replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, '') || 'route'}`;

@@ -1,5 +1,5 @@
 /** Where Envoy sends requests: the gateway, and the servers of each route with their limits and their certificates. */
-import type { Route } from '../../core/route.ts';
+import type { ForwardingRoute } from '../../core/route.ts';
 import type { ExportSite, RankedRoute } from './site.ts';
 
 /** What a route's servers are called; `index` is its place among the ranked ones. */
@@ -15,7 +15,7 @@ export function clustersOf({ gateway }: ExportSite, ranked: readonly RankedRoute
   ];
 }
 
-function cluster({ upstream, timeouts }: Route, index: number): object {
+function cluster({ upstream, timeouts }: ForwardingRoute, index: number): object {
   const { servers, tls } = upstream;
   const [first] = servers;
   const name = tls?.servername ?? first?.url.hostname;

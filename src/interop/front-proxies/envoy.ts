@@ -3,7 +3,7 @@
  * path asked about behind `/_gate/auth`).
  */
 import { stringify } from 'yaml';
-import type { Route } from '../../core/route.ts';
+import type { ForwardingRoute } from '../../core/route.ts';
 import { clusterName, clustersOf } from './envoy-clusters.ts';
 import { clearedFor, type Exported, type ExportSite, type RankedRoute, rankRoutes, replacedNames } from './site.ts';
 
@@ -161,7 +161,7 @@ const unasked = {
 /** Envoy has one limit for silence, on a WebSocket as in an answer. */
 const webSocketTimeout = 3_600_000;
 
-function routeEntry(route: Route, index: number): object {
+function routeEntry(route: ForwardingRoute, index: number): object {
   const { access, upstream, path, timeouts, preserveHost, modifier, websocket } = route;
   const typed_per_filter_config = naming(route);
   if (access === 'deny') return { match: matchOf(route), direct_response: { status: 403 }, typed_per_filter_config };
@@ -180,7 +180,7 @@ function routeEntry(route: Route, index: number): object {
 }
 
 /** Before the question, like the clearing. Envoy fills in what stands between two signs of percent. */
-function naming({ name }: Route): object {
+function naming({ name }: ForwardingRoute): object {
   const header = { key: routeHeader, value: encodeURIComponent(name).replaceAll('%', '%%') };
   const append = { header, append_action: 'OVERWRITE_IF_EXISTS_OR_ADD' };
   return {
@@ -191,7 +191,7 @@ function naming({ name }: Route): object {
   };
 }
 
-function matchOf({ modifier, path }: Route): object {
+function matchOf({ modifier, path }: ForwardingRoute): object {
   switch (modifier) {
     case '=':
       return { path };

@@ -1,6 +1,6 @@
 /** One location of nginx for one route: nginx's own modifiers, limits, redirects and cookies of what stands behind it. */
 import { isIP } from 'node:net';
-import type { Route } from '../../core/route.ts';
+import type { ForwardingRoute } from '../../core/route.ts';
 import { liveTurn } from './nginx-live.ts';
 import { block, type Line, time, word } from './nginx-text.ts';
 import { type ExportSite, redirectsOf } from './site.ts';
@@ -8,7 +8,7 @@ import { type ExportSite, redirectsOf } from './site.ts';
 /** A route and what of its surroundings its location names. */
 interface AppLocation {
   readonly site: ExportSite;
-  readonly route: Route;
+  readonly route: ForwardingRoute;
   /** The upstream block. */
   readonly group: string;
   /** The hosts that browsers know the site by. */
@@ -39,17 +39,17 @@ export function appLocation({ site, route, group, hosts }: AppLocation): Line {
 }
 
 /** The upstream's own host where the route says so; of several servers nginx can name but one. */
-function hostOf({ preserveHost, upstream }: Route): string {
+function hostOf({ preserveHost, upstream }: ForwardingRoute): string {
   return preserveHost ? '$http_host' : (upstream.servers[0]?.url.host ?? '""');
 }
 
-function cookiePath({ upstream, path }: Route): Line[] {
+function cookiePath({ upstream, path }: ForwardingRoute): Line[] {
   return upstream.path === undefined || upstream.path === path
     ? []
     : [`proxy_cookie_path ${word(upstream.path)} ${word(path)}`];
 }
 
-function limits({ timeouts, maxBody, websocket }: Route): Line[] {
+function limits({ timeouts, maxBody, websocket }: ForwardingRoute): Line[] {
   const { connect, response, idle } = timeouts;
   const silence = Math.max(...(response === 0 || idle === 0 ? [0] : [response, idle]));
   return [
@@ -60,7 +60,7 @@ function limits({ timeouts, maxBody, websocket }: Route): Line[] {
   ];
 }
 
-function tls(route: Route): Line[] {
+function tls(route: ForwardingRoute): Line[] {
   const { servers, tls: trust } = route.upstream;
   const [first] = servers;
   if (first?.url.protocol !== 'https:') return [];
@@ -79,7 +79,7 @@ function tls(route: Route): Line[] {
 }
 
 /** Where nginx is to find what the configuration names; the contents are the operator's to copy. */
-function filesOf({ name }: Route): { ca: string; certificate: string; key: string } {
+function filesOf({ name }: ForwardingRoute): { ca: string; certificate: string; key: string } {
   const stem = `/etc/nginx/gatehouse/${name.replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, '') || 'route'}`;
   return { ca: `${stem}-ca.pem`, certificate: `${stem}.crt`, key: `${stem}.key` };
 }

@@ -2,7 +2,7 @@
  * Exports routes to nginx: nginx carries the requests, and asks the gateway about each of them (auth_request). The gateway
  * names the path to send, the identity and the cookies that are not its own; nginx adds nothing of its own reading.
  */
-import type { Route } from '../../core/route.ts';
+import type { ForwardingRoute } from '../../core/route.ts';
 import { forwardedLines, liveMaps } from './nginx-live.ts';
 import { appLocation, certificateNotes } from './nginx-locations.ts';
 import { ownLocations } from './nginx-own-locations.ts';
@@ -55,7 +55,7 @@ interface Group {
 }
 
 /** Routes with the same servers share their connections. */
-function groupsOf(routes: readonly Route[]): Map<string, Group> {
+function groupsOf(routes: readonly ForwardingRoute[]): Map<string, Group> {
   const groups = new Map<string, Group>();
   for (const route of routes) {
     const key = groupKey(route);
@@ -65,7 +65,7 @@ function groupsOf(routes: readonly Route[]): Map<string, Group> {
   return groups;
 }
 
-function groupKey({ upstream }: Route): string {
+function groupKey({ upstream }: ForwardingRoute): string {
   return [upstream.servers[0]?.url.protocol, ...upstream.servers.map(({ url }) => hostAndPort(url))].join(' ');
 }
 
@@ -92,7 +92,7 @@ function plainServer({ publicUrl, listen }: ExportSite): Line[] {
   return [block('server', 'listen 80 default_server', 'return 308 https://$host$request_uri'), ''];
 }
 
-function server(site: ExportSite, { host, routes }: HostSite, group: (route: Route) => string): Line {
+function server(site: ExportSite, { host, routes }: HostSite, group: (route: ForwardingRoute) => string): Line {
   const { publicUrl, listen, certificate, key, maxHeaderSize } = site;
   const isHttps = publicUrl.protocol === 'https:';
   const isDefault = host === undefined;

@@ -2,12 +2,12 @@
  * What the exports for front proxies work with: the routes as plain data, where everything listens, and the header names
  * that a proxy has to clear and to set so that its applications believe the same as behind the gateway itself.
  */
-import type { Route } from '../../core/route.ts';
+import type { ForwardingRoute } from '../../core/route.ts';
 
 /** A configuration as a proxy in front has to know it. */
 export interface ExportSite {
   /** In file order. */
-  readonly routes: readonly Route[];
+  readonly routes: readonly ForwardingRoute[];
   readonly publicUrl: URL;
   /** Where the proxy reaches the gateway. */
   readonly gateway: URL;
@@ -104,8 +104,8 @@ export function clearedFor({ namesOfProxies }: ExportSite): readonly string[] {
 
 /** A route with the routes that take some of its requests first, though it comes before them in the list. */
 export interface RankedRoute {
-  readonly route: Route;
-  readonly except: readonly Route[];
+  readonly route: ForwardingRoute;
+  readonly except: readonly ForwardingRoute[];
 }
 
 /**
@@ -113,9 +113,9 @@ export interface RankedRoute {
  * regular expressions in file order, other prefixes; the longest prefix first. A `^~` prefix leaves out what a longer
  * plain prefix takes. Routes for one host come before those for all.
  */
-export function rankRoutes(routes: readonly Route[]): RankedRoute[] {
-  const byLength = (a: Route, b: Route): number => b.path.length - a.path.length;
-  const rank = (some: readonly Route[]): RankedRoute[] => {
+export function rankRoutes(routes: readonly ForwardingRoute[]): RankedRoute[] {
+  const byLength = (a: ForwardingRoute, b: ForwardingRoute): number => b.path.length - a.path.length;
+  const rank = (some: readonly ForwardingRoute[]): RankedRoute[] => {
     const plain = some.filter(({ modifier }) => modifier === '').toSorted(byLength);
     const firm = some.filter(({ modifier }) => modifier === '^~').toSorted(byLength);
     return [
@@ -134,11 +134,11 @@ export function rankRoutes(routes: readonly Route[]): RankedRoute[] {
 export interface HostSite {
   /** Undefined: every host that has no routes of its own. */
   readonly host: string | undefined;
-  readonly routes: readonly Route[];
+  readonly routes: readonly ForwardingRoute[];
 }
 
 /** Routes by host: exact hosts, then wildcards, the longest first, then the rest. */
-export function sitesOf(routes: readonly Route[]): HostSite[] {
+export function sitesOf(routes: readonly ForwardingRoute[]): HostSite[] {
   const hosts = [...new Set(routes.flatMap(({ host }) => (host === undefined ? [] : [host])))];
   const isWild = (host: string) => Number(host.startsWith('*.'));
   hosts.sort((a, b) => isWild(a) - isWild(b) || b.length - a.length);
@@ -147,23 +147,23 @@ export function sitesOf(routes: readonly Route[]): HostSite[] {
 }
 
 /** Where a route and one for all hosts have the same location, the host's own counts. */
-function isOf(routes: readonly Route[], route: Route, host: string): boolean {
+function isOf(routes: readonly ForwardingRoute[], route: ForwardingRoute, host: string): boolean {
   if (route.host !== undefined) return route.host === host;
   if (route.modifier.startsWith('~')) return true;
   return !routes.some((other) => other.host === host && place(other) === place(route));
 }
 
 /** nginx takes a plain prefix and a `^~` one of the same path for the same location. */
-function place({ modifier, path }: Route): string {
+function place({ modifier, path }: ForwardingRoute): string {
   return modifier === '=' ? `= ${path}` : modifier.startsWith('~') ? `~ ${path}` : path;
 }
 
-function isWithin(other: Route, route: Route): boolean {
+function isWithin(other: ForwardingRoute, route: ForwardingRoute): boolean {
   return other.path.length > route.path.length && other.path.startsWith(route.path);
 }
 
 /** Servers of an upstream as `host:port`, the scheme's own port where none is written. */
-export function serversOf(route: Route): string[] {
+export function serversOf(route: ForwardingRoute): string[] {
   return route.upstream.servers.map(({ url }) => hostAndPort(url));
 }
 
@@ -173,7 +173,10 @@ export function hostAndPort(url: URL): string {
 }
 
 /** What stands before absolute addresses that an upstream writes, and what browsers must see there. */
-export function redirectsOf(route: Route, hosts: readonly string[]): { readonly from: string; readonly to: string }[] {
+export function redirectsOf(
+  route: ForwardingRoute,
+  hosts: readonly string[],
+): { readonly from: string; readonly to: string }[] {
   const { servers, path } = route.upstream;
   const [from, to] = path === undefined ? ['/', '/'] : [path, route.path];
   const redirects = servers.map(({ url }) => ({ from: `${url.protocol}//${url.host}${from}`, to }));

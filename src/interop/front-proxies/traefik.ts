@@ -3,7 +3,7 @@
  * (forwardAuth).
  */
 import { stringify } from 'yaml';
-import type { Route } from '../../core/route.ts';
+import type { ForwardingRoute } from '../../core/route.ts';
 import {
   clearedFor,
   type Exported,
@@ -140,7 +140,7 @@ function hostRule(host: string | undefined): string | undefined {
   return `HostRegexp(\`^.+${host.slice(1).replaceAll('.', '\\.')}$\`)`;
 }
 
-function pathRule({ modifier, path }: Route): string {
+function pathRule({ modifier, path }: ForwardingRoute): string {
   switch (modifier) {
     case '=':
       return `Path(\`${path}\`)`;
@@ -154,7 +154,7 @@ function pathRule({ modifier, path }: Route): string {
 }
 
 /** nginx's `proxy_pass` with a path. What is ambiguous after it the gateway has refused already. */
-function replacing({ upstream, path }: Route): object | undefined {
+function replacing({ upstream, path }: ForwardingRoute): object | undefined {
   if (upstream.path === undefined || upstream.path === path) return undefined;
   const literal = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   // A slash doubled where the two meet is sent once.
@@ -168,14 +168,14 @@ function service(servers: readonly string[], more: object = {}): object {
   return { loadBalancer: { servers: servers.map((url) => ({ url })), ...more } };
 }
 
-function application({ upstream, preserveHost }: Route, transportId: string): object {
+function application({ upstream, preserveHost }: ForwardingRoute, transportId: string): object {
   return service(
     upstream.servers.map(({ origin }) => origin),
     { passHostHeader: preserveHost, serversTransport: transportId },
   );
 }
 
-function transport({ timeouts, upstream }: Route): object {
+function transport({ timeouts, upstream }: ForwardingRoute): object {
   return {
     ...(upstream.tls?.servername !== undefined && { serverName: upstream.tls.servername }),
     forwardingTimeouts: { dialTimeout: `${timeouts.connect}ms`, responseHeaderTimeout: `${timeouts.response}ms` },

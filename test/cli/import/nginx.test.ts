@@ -143,9 +143,9 @@ function comparable(file: string): unknown[] {
   return routesOf(reading.document).map(
     ({ name, host, modifier, path: at, upstream, websocket, timeouts, maxBody, preserveHost }) => ({
       ...{ name, host, modifier, at, websocket, timeouts, maxBody, preserveHost },
-      servers: upstream.servers.map(({ url }) => url.host),
+      servers: upstream?.servers.map(({ url }) => url.host),
       // Where the path of the upstream is that of the location, it is the same to leave it out.
-      path: upstream.path === at ? undefined : upstream.path,
+      path: upstream?.path === at ? undefined : upstream?.path,
     }),
   );
 }

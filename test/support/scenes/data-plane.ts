@@ -6,7 +6,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { type Clock, systemClock } from '../../../src/core/clock.ts';
 import type { Principal } from '../../../src/core/principal.ts';
-import type { Route, UpstreamTls } from '../../../src/core/route.ts';
+import type { ForwardingRoute, UpstreamTls } from '../../../src/core/route.ts';
 import type { Session } from '../../../src/core/session.ts';
 import type { Forward } from '../../../src/core/verdict.ts';
 import { headOf } from '../../../src/edge/head-of.ts';
@@ -23,8 +23,8 @@ import { collectLog } from '../tools/log.ts';
 /** A route with everything at its mildest, and what the test wants otherwise. */
 export function testRoute(
   origins: readonly string[],
-  parts: Partial<Route> & { path?: string; upstreamPath?: string; tls?: UpstreamTls } = {},
-): Route {
+  parts: Partial<ForwardingRoute> & { path?: string; upstreamPath?: string; tls?: UpstreamTls } = {},
+): ForwardingRoute {
   const { upstreamPath, tls, ...rest } = parts;
   return {
     name: 'test',
@@ -76,7 +76,7 @@ export const session: Session = {
 
 /** What a test may decide about its data plane. */
 export interface DataPlaneOptions {
-  readonly route: Route;
+  readonly route: ForwardingRoute;
   readonly principal?: Principal | undefined;
   readonly session?: Session | undefined;
   readonly assertion?: string;
@@ -86,7 +86,7 @@ export interface DataPlaneOptions {
   readonly maxConnections?: number;
   readonly connections?: Connections;
   /** Other routes of the same configuration. */
-  readonly others?: readonly Route[];
+  readonly others?: readonly ForwardingRoute[];
   readonly closed?: readonly string[];
 }
 
