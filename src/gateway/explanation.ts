@@ -2,6 +2,7 @@
  * What would happen to a user's request: the pipeline's own decision, on an identity that is given instead of proved. It works on
  * a copy of what the store holds, changes nothing and asks no upstream.
  */
+import type { Account } from '../core/account.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Outcome, ProviderStep } from '../core/outcome.ts';
 import { canonicalUsername, type Principal } from '../core/principal.ts';
@@ -84,10 +85,11 @@ export class Explainer {
   }
 
   async explain(question: Question): Promise<Explanation> {
-    const login = await this.#login(question);
+    const { account, ...login } = await this.#login(question);
     const sessions: { session: Session; decided: Decided }[] = [];
-    const { authenticator } = this.#gateway;
-    for await (const session of this.#gateway.sessions.list({ user: canonicalUsername(question.user) }))
+    const { authenticator, sessions: all } = this.#gateway;
+    const own = account ? all.ofAccount(account) : all.list({ user: canonicalUsername(question.user) });
+    for await (const session of own)
       sessions.push({ session, decided: await this.#decide(question, authenticator.identityOf(session)) });
     sessions.sort((a, b) => b.session.lastSeenAt - a.session.lastSeenAt);
     const [latest] = question.password ? [] : sessions;
@@ -98,18 +100,22 @@ export class Explainer {
     return this.#gateway.close();
   }
 
-  async #login(question: Question): Promise<LoginExplanation> {
-    const { providers, lockout } = this.#gateway.login;
-    const locks = await lockout.locks(canonicalUsername(question.user), question.address);
-    const result = await this.#ask(question, locks.length > 0);
+  /** The login, and the account that the name was found to be. */
+  async #login(question: Question): Promise<LoginExplanation & { readonly account?: Account }> {
+    const { providers, lockout, signIn } = this.#gateway.login;
+    const typed = await lockout.locks(canonicalUsername(question.user), question.address);
+    const result = await this.#ask(question, typed.length > 0);
     const { outcome, provider } = result;
+    const account = signIn.accountIn(result);
+    // As at a login: a name that was not tried yet finds the lock of its account only behind the chain's answer.
+    const isNameLocked = typed.some((lock) => lock.of === 'user');
+    const locks = account && !isNameLocked ? [...typed, ...(await lockout.accountLocks(account))] : typed;
     const silent = providers.chain
       .filter(({ provider: { lookUp } }) => !lookUp)
       .map(({ name }) => ({ provider: name, type: this.#document.providers[name]?.type ?? '' }));
-    const known = { steps: result.steps, silent, locks };
+    const known = { steps: result.steps, silent, locks, ...(account && { account }) };
     if (outcome.kind !== 'authenticated' || !provider)
       return { ...known, outcome, roles: [], decided: await this.#decide(question, nobody(outcome, locks)) };
-    const { signIn } = this.#gateway.login;
     const vouched = signIn.vouched(outcome, provider);
     const refused = await signIn.refuse(outcome, provider, AbortSignal.timeout(this.#document.login.total));
     if (refused)
@@ -169,7 +175,7 @@ export class Explainer {
   }
 }
 
-type Answer = Pick<ChainResult, 'outcome' | 'steps'> & { readonly provider?: string | undefined };
+type Answer = Pick<ChainResult, 'outcome' | 'steps' | 'provider' | 'rejection'>;
 
 function nobody(outcome: Outcome, locks: readonly Lock[]): Identity {
   if (locks.length > 0) return { kind: 'nobody', offers: [], reason: 'too-many-failures' };

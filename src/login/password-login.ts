@@ -2,14 +2,13 @@
  * Signing in with a form: input limits, reserved names, the lock-out, the chain, and one answer for every kind of wrong.
  * It says nothing that tells a known user from an unknown one, by text, status or time.
  */
-import { type Account, accountNamed } from '../core/account.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { canonicalUsername } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import { HeaderLines } from '../core/request-head.ts';
 import { Secret } from '../core/secret.ts';
-import { accountOf, type Session } from '../core/session.ts';
+import type { Session } from '../core/session.ts';
 import type { Client } from '../core/verdict.ts';
 import type { ChainResult } from '../providers/chain.ts';
 import type { Attempted, Lockout, LockoutPermit } from '../users/lockout.ts';
@@ -104,7 +103,7 @@ export class PasswordLogin {
    */
   async #settle(form: PasswordForm, username: string, chain: ChainResult): Promise<LoginResult> {
     const { outcome, provider } = chain;
-    const attempted: Attempted = { username, address: form.client.address, account: this.#accountIn(chain) };
+    const attempted: Attempted = { username, address: form.client.address, account: this.#signIn.accountIn(chain) };
     switch (outcome.kind) {
       case 'authenticated': {
         const permit = await this.#lockout.succeed(attempted);
@@ -147,13 +146,6 @@ export class PasswordLogin {
     if (mustChange && isStuck) return { kind: 'password-stuck' };
     // The old password was right: that it is asked for once more means that the new one was not taken.
     return mustChange ? { kind: 'new-password', reason, isRefused: form.newPassword !== undefined } : failed;
-  }
-
-  /** The account that a name was found to be, by whoever vouched for it or knew that the password was wrong. */
-  #accountIn({ outcome, provider, rejection }: ChainResult): Account | undefined {
-    if (outcome.kind === 'authenticated') return accountOf(this.#signIn.vouched(outcome, provider ?? ''));
-    const subject = (outcome.kind === 'rejected' ? outcome : rejection)?.subject;
-    return subject === undefined ? undefined : accountNamed(subject);
   }
 
   async #accept(

@@ -2,7 +2,7 @@
  * What every way of signing in shares: attempts for the chain, the admission of whom it vouched for, the session, the
  * audit. `authenticate-request.ts`, `password-login.ts` and `federated-routes.ts` are the ways.
  */
-import { defaultTenant } from '../core/account.ts';
+import { type Account, accountNamed, defaultTenant } from '../core/account.ts';
 import type { Log } from '../core/log.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { type Assertion, canonicalUsername, type Principal } from '../core/principal.ts';
@@ -100,6 +100,17 @@ export class SignIn {
   /** An outcome as a session keeps it. */
   vouched({ assertion, grant }: Authenticated, provider: string): Vouched {
     return { tenant: defaultTenant, assertion, provider, ...(grant && { grant }) };
+  }
+
+  /** The account that a name was found to be, by whoever vouched for it or knew that the password was wrong. */
+  accountIn({
+    outcome,
+    provider,
+    rejection,
+  }: Pick<ChainResult, 'outcome' | 'provider' | 'rejection'>): Account | undefined {
+    if (outcome.kind === 'authenticated') return accountOf(this.vouched(outcome, provider ?? ''));
+    const subject = (outcome.kind === 'rejected' ? outcome : rejection)?.subject;
+    return subject === undefined ? undefined : accountNamed(subject);
   }
 
   /**

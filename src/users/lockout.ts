@@ -115,6 +115,12 @@ export class Lockout {
     return locks;
   }
 
+  /** What locks an account at this moment, whichever of its names is typed. Counts nothing. */
+  async accountLocks(account: Account): Promise<Lock[]> {
+    const permit = permitOf(await this.#counters.read(accountScopeKey(account)), this.#clock.now());
+    return permit.kind === 'locked' && this.#options.user > 0 ? [{ of: 'user', retryAfter: permit.retryAfter }] : [];
+  }
+
   /** The attempt failed: the credentials were wrong, or nobody knew the user. Where the account was locked already, it tells so. */
   async fail(attempted: Attempted): Promise<LockoutPermit> {
     const permit = await this.#countAccount(attempted, (counter, now) =>

@@ -7,6 +7,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
 import { passwords, site } from '../support/scenes/site.ts';
 import { entry, type FakeAnswer, fakeLdap, result } from '../support/servers/fake-ldap.ts';
+import { run } from '../support/tools/command.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 
 const base = 'dc=example,dc=com';
@@ -51,22 +52,23 @@ function wantedName(message: Buffer): string {
   return first && 'value' in first ? String(first.value) : '';
 }
 
+/** A site whose only accounts are those of the directory. */
+function directoryConfig(url: string, lockout: Readonly<Record<string, unknown>>) {
+  const ldap = {
+    type: 'ldap',
+    url,
+    managerDn: `cn=reader,${base}`,
+    managerPassword: 'reads',
+    searchBase: base,
+    userSearchFilter: '(|(uid=%s)(mail=%s)(telephoneNumber=%s))',
+  };
+  return { login: { chain: ['ldap'], lockout }, providers: { ldap } };
+}
+
 test('login: five wrong guesses in all lock a person, by uid, mail and phone together', async (t) => {
   const { url } = await fakeLdap(t, directory);
   const { visitor, admin, audit } = await site(t, {
-    config: {
-      login: { chain: ['ldap'], lockout: { user: 5, address: 0 } },
-      providers: {
-        ldap: {
-          type: 'ldap',
-          url,
-          managerDn: `cn=reader,${base}`,
-          managerPassword: 'reads',
-          searchBase: base,
-          userSearchFilter: '(|(uid=%s)(mail=%s)(telephoneNumber=%s))',
-        },
-      },
-    },
+    config: directoryConfig(url, { user: 5, address: 0 }),
   });
   const statuses: (number | undefined)[] = [];
   for (let guess = 0; guess < 5; guess++)
@@ -81,6 +83,27 @@ test('login: five wrong guesses in all lock a person, by uid, mail and phone tog
   const unlocked = await fetch(new URL('/lockouts?user=alice', admin), { method: 'DELETE' });
   assert.partialDeepStrictEqual(await unlocked.json(), { unlocked: 'alice', user: 'locked' });
   assert.equal((await visitor().signIn(namesOfAlice[1]!, right)).status, 303);
+});
+
+test('explain: an account that is locked by one name is locked, and its sessions are its own, by each of its names', async (t) => {
+  const { url } = await fakeLdap(t, directory);
+  const { visitor, file } = await site(t, {
+    config: {
+      ...directoryConfig(url, { user: 3, address: 0 }),
+      session: { store: { type: 'embedded', path: 'data' } },
+    },
+  });
+  const explain = async (name: string, ...more: string[]) =>
+    (await run(['explain', '--user', name, '--url', '/desk', '--config', file, ...more], { stdin: 'wrong\n' })).stdout;
+  const [uid = '', mail = ''] = namesOfAlice;
+  assert.equal((await visitor().signIn(uid, right)).status, 303);
+  assert.match(await explain(mail), /^session +\S+ of ldap, proved /m);
+  for (let guess = 0; guess < 3; guess++) await visitor().signIn(uid, `wrong-${guess}`);
+  const told = await explain(mail);
+  assert.match(told, /^lock +the name is locked for \d+ s/m);
+  assert.match(told, /after a login: 429: too-many-failures/);
+  assert.match(await explain(mail, '--password'), /^decision +429: too-many-failures/m, 'a wrong password, too');
+  assert.equal((await visitor().signIn(mail, right)).status, 429);
 });
 
 test('login: a lock-out that cannot be read is an outage, and lets nobody in', async (t) => {
