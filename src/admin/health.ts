@@ -40,6 +40,12 @@ interface Readiness {
   readonly providers: Readonly<Record<string, ProviderHealth>>;
 }
 
+/** What balancers are told on the public listeners. */
+export type PublicHealth = 'ok' | 'unavailable';
+
+/** How long what was seen of the store is told again, in milliseconds: many balancers may ask, and anybody else. */
+const publicHealthKept = 1000;
+
 const storeTimeout = 2000;
 const probeKey = 'health:probe';
 /** How long the probe's own entry stays, in milliseconds. */
@@ -64,6 +70,26 @@ export function createReadiness(source: HealthSource): () => Promise<Readiness> 
       Object.values(providers).every(({ state }) => state === 'ok' || state === 'unknown');
     const status = draining || store === 'down' ? 'unavailable' : isWell ? 'ready' : 'degraded';
     return { status, draining, store, ...(waiting > 0 && { waiting }), providers };
+  };
+}
+
+/** Makes the function behind `server.health`: whether requests may come here. It writes nothing, and reads once in a second. */
+export function createPublicHealth(source: Pick<HealthSource, 'isDraining' | 'store'>): () => Promise<PublicHealth> {
+  let seen: Promise<boolean> | undefined;
+  let seenAt = Number.NEGATIVE_INFINITY;
+  const look = async (): Promise<boolean> => {
+    const isUp = await worksInTime(() => source.store.get(probeKey));
+    seenAt = performance.now();
+    return isUp;
+  };
+  return async () => {
+    if (source.isDraining()) return 'unavailable';
+    if (performance.now() - seenAt >= publicHealthKept) {
+      // Until the look has ended, all who ask wait for it.
+      seenAt = Number.POSITIVE_INFINITY;
+      seen = look();
+    }
+    return (await seen) ? 'ok' : 'unavailable';
   };
 }
 

@@ -6,6 +6,12 @@ import { tlsOptions } from '../tls/options.ts';
 const listenAddress = () =>
   httpUrl().refine((url) => url.pathname === '/', 'must be an address and a port, such as http://127.0.0.1:8080');
 
+const healthPath = z
+  .string()
+  .regex(/^(?:\/[A-Za-z0-9._~-]+)+$/, 'must be a path of its own such as /healthz, without query and closing slash')
+  .refine((path) => !/\/\.{1,2}(?:\/|$)/.test(path), 'must not hold . or .. for a folder')
+  .refine((path) => !/^\/_gate(?:\/|$)/.test(path), 'must not lie under /_gate, where the pages of the gateway are');
+
 /** What stands under `server:` about listeners. */
 export const listenerOptions = z.strictObject({
   listen: oneOrMore(listenAddress())
@@ -22,5 +28,10 @@ export const listenerOptions = z.strictObject({
     .describe(
       'balancers that begin each connection with a PROXY header, version 1 or 2; the address in it is the peer',
     ),
+  health: z
+    .union([z.literal(false), healthPath])
+    .meta({ kind: 'false, or a path such as /healthz' })
+    .default(false)
+    .describe('a path on the public listeners that tells balancers by 200 or 503 whether to send requests here'),
   drain: duration().prefault('20s').describe('after SIGTERM, how long requests under way may take'),
 });

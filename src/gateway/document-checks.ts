@@ -20,6 +20,7 @@ interface CheckedDocument extends RoutesDocument {
     readonly publicUrl: URL;
     readonly tls?: unknown;
     readonly redirectHttp: boolean;
+    readonly health: string | false;
   };
   readonly admin: AdminOptions;
   readonly login: LoginDocument;
@@ -137,6 +138,15 @@ function checkRoutes(document: CheckedDocument, report: Report): void {
     checkTemplates(route.headers, ['routes', index, 'headers'], fault);
   }
   checkTemplates(headers, ['headers'], fault);
+  const { health } = document.server;
+  const hidden = routes.findIndex(({ location }) => !location.modifier.startsWith('~') && location.path === health);
+  if (hidden >= 0)
+    fault(
+      ['server', 'health'],
+      'is the location of a route, which it would hide',
+      'choose a path that no application has, such as /gatehouse-health',
+      ['routes', hidden, 'location'],
+    );
   if (hasFault) return;
   for (const { index, key, message, hint, first } of locationProblems(routesOf(document)))
     report(['routes', index, key], message, hint, first === undefined ? undefined : ['routes', first, key]);

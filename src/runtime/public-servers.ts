@@ -2,6 +2,7 @@
  * The front of a gateway of its own: the public listeners with their certificates, what http and https add to an answer,
  * and a drain at the end.
  */
+import { createPublicHealth } from '../admin/health.ts';
 import { networks } from '../config/values.ts';
 import { Listener } from '../edge/listener.ts';
 import type { Gateway } from '../gateway/build.ts';
@@ -9,6 +10,7 @@ import type { Document } from '../gateway/document.ts';
 import type { Services } from '../gateway/services.ts';
 import { Certificates, prepareCertificates } from '../tls/certificates.ts';
 import type { Front } from './host.ts';
+import { type AnswerHealth, healthAnswer } from './public-health.ts';
 
 /** From this part of the drain on, WebSockets and event streams are ended: they would never end by themselves. */
 const endsStreamsAt = 0.9;
@@ -20,12 +22,16 @@ export class PublicServers implements Front<Document> {
   readonly #certificates: Certificates | undefined;
   #gateway: Gateway;
   #mustTell: (address: string) => boolean;
+  #answerHealth: AnswerHealth;
+  readonly #health: ReturnType<typeof createPublicHealth>;
   #isDraining = false;
 
   private constructor(gateway: Gateway, services: Services, certificates: Certificates | undefined) {
     this.#gateway = gateway;
     this.#mustTell = networks(gateway.document.server.proxyProtocol);
     this.#services = services;
+    this.#health = createPublicHealth({ isDraining: () => this.#isDraining, store: services.store });
+    this.#answerHealth = healthAnswer(gateway.document, this.#health);
     this.#certificates = certificates;
   }
 
@@ -52,11 +58,14 @@ export class PublicServers implements Front<Document> {
   }
 
   /** Requests that arrive after the swap meet the other gateway and its certificates; those under way finish on theirs. */
-  async prepare({ server }: Document): Promise<(gateway: Gateway) => void> {
+  async prepare(document: Document): Promise<(gateway: Gateway) => void> {
+    const { server } = document;
     const prepared = await prepareCertificates(server.tls ?? []);
     const mustTell = networks(server.proxyProtocol);
+    const answerHealth = healthAnswer(document, this.#health);
     return (gateway) => {
       this.#mustTell = mustTell;
+      this.#answerHealth = answerHealth;
       this.#certificates?.use(prepared);
       this.#gateway = gateway;
     };
@@ -94,6 +103,7 @@ export class PublicServers implements Front<Document> {
       takesUpgrade: (target) => !(isPlain && this.#gateway.redirect) && this.#gateway.takesUpgrade(target),
       serve: (request, response) => {
         if (this.#isDraining) response.setHeader('connection', 'close');
+        if (this.#answerHealth(request, response)) return;
         const { redirect, hsts } = this.#gateway;
         if (isPlain && redirect) return redirect(request, response);
         // RFC 6797 §7.2: never over plain http. An upstream's own takes its place when its headers are written.

@@ -18,6 +18,19 @@ const cases: Readonly<Record<string, readonly [line: string, want: RegExp]>> = {
     /server\.proxyProtocol\[0\]: must be a network such as 10\.0\.0\.0\/8/,
   ],
   'proxyProtocol: misspelt': ['proxyProtocols: []', /proxyProtocols: .*did you mean "?proxyProtocol/s],
+  'health: a switch': ['health: true', /server\.health: must be false, or a path such as \/healthz, is true/],
+  'health: a number': [
+    'health: 8080',
+    /server\.health: must be false, or a path such as \/healthz, is the number 8080/,
+  ],
+  'health: no slash': ['health: healthz', /server\.health: must be a path of its own such as \/healthz/],
+  'health: the front page': ['health: /', /server\.health: must be a path of its own such as \/healthz/],
+  'health: a closing slash': ['health: /healthz/', /server\.health: .*closing slash/],
+  'health: a query': ['health: /healthz?full', /server\.health: .*without query/],
+  'health: an address': ['health: http://127.0.0.1/healthz', /server\.health: must be a path of its own/],
+  'health: dots': ['health: /a/../b', /server\.health: must not hold \. or \.\./],
+  'health: ours': ['health: /_gate/health', /server\.health: must not lie under \/_gate/],
+  "health: a route's": ['health: /taken', /server\.health: is the location of a route.*choose a path/s],
 };
 for (const [name, [line, want]] of Object.entries(cases))
   test(`server.${name}`, async (t) => {

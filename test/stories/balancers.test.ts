@@ -78,6 +78,17 @@ function statusOf(request: ReturnType<typeof httpRequest>): Promise<number> {
   });
 }
 
+/** Resolves once HAProxy has checked so many of its servers called `gate` with a result, and takes them for what it says. */
+function untilServers(port: number, count: number, status: string, result: string): Promise<unknown> {
+  return until(`HAProxy says ${status} by ${result}`, async () => {
+    const text = await (await fetch(`http://127.0.0.1:${port}/stats;csv`)).text();
+    const [names = [], ...rows] = text.split('\n').map((row) => row.replace(/^# /, '').split(','));
+    const is = (row: string[], name: string, value: string) => row[names.indexOf(name)] === value;
+    const found = rows.filter((row) => is(row, 'svname', 'gate') && is(row, 'status', status));
+    return found.filter((row) => is(row, 'check_status', result)).length === count;
+  });
+}
+
 for (const [word, version] of [
   ['send-proxy', 'version 1'],
   ['send-proxy-v2', 'version 2'],
@@ -93,7 +104,7 @@ for (const [word, version] of [
       ...(['plain', 'https'] as const).flatMap((of) => [
         `listen ${of}`,
         `bind 127.0.0.1:${front[of]}`,
-        `server gate 127.0.0.1:${ports[of]} ${word} check check-send-proxy inter 100ms`,
+        `server gate 127.0.0.1:${ports[of]} ${word} check check-send-proxy inter 500ms`,
       ]),
       'frontend stats',
       'mode http',
@@ -106,21 +117,41 @@ for (const [word, version] of [
     for (const { values } of upstream.received) assert.deepEqual(values('x-forwarded-for'), [localAddress]);
     const audited = await until('all are recorded', () => audit('request').length === 3 && audit('request'));
     for (const { address } of audited) assert.equal(address, localAddress);
-    const states = await until('both have been checked', async () => {
-      const text = await (await fetch(`http://127.0.0.1:${stats}/stats;csv`)).text();
-      const [names = [], ...rows] = text.split('\n').map((row) => row.replace(/^# /, '').split(','));
-      const checked = rows.filter((row) => row[1] === 'gate');
-      const column = (row: string[], name: string) => row[names.indexOf(name)];
-      return (
-        checked.every((row) => column(row, 'check_status') === 'L4OK') && checked.map((row) => column(row, 'status'))
-      );
-    });
-    assert.deepEqual(states, ['UP', 'UP']);
+    await untilServers(stats, 2, 'UP', 'L4OK');
     assert.deepEqual(
       lines.filter((line) => line.includes('no PROXY header')),
       [],
     );
   });
+
+test(
+  'balancers: HAProxy takes a server by server.health, by its own question and by one with a Host',
+  needsHaproxy,
+  async (t) => {
+    const { ports, audit } = await balancedSite(t, {
+      health: '/healthz',
+      proxyProtocol: [],
+      trustedProxies: ['127.0.0.1'],
+    });
+    const [plain, https, wrong, stats] = [await freePort(), await freePort(), await freePort(), await freePort()];
+    const server = (port: number, check: string) => `server gate 127.0.0.1:${port} check inter 500ms ${check}`;
+    const configuration = [
+      'defaults\nmode http\ntimeout connect 5s\ntimeout client 30s\ntimeout server 30s',
+      `listen plain\nbind 127.0.0.1:${plain}\noption httpchk OPTIONS /healthz`,
+      server(ports.plain, ''),
+      `listen https\nbind 127.0.0.1:${https}\noption httpchk`,
+      'http-check send meth GET uri /healthz ver HTTP/1.1 hdr Host cc.example.com',
+      server(ports.https, `check-ssl verify none`),
+      `listen wrong\nbind 127.0.0.1:${wrong}\noption httpchk OPTIONS /health`,
+      server(ports.plain, ''),
+      `frontend stats\nbind 127.0.0.1:${stats}\nstats enable\nstats uri /stats\n`,
+    ].join('\n');
+    await startHaproxy(t, configuration, stats);
+    await untilServers(stats, 2, 'UP', 'L7OK');
+    await untilServers(stats, 1, 'DOWN', 'L7STS');
+    assert.ok(audit('request').every(({ path }) => path === '/health'));
+  },
+);
 
 test("balancers: nginx with proxy_protocol tells the client's address", needsStream, async (t) => {
   const { ports, origin, upstream } = await balancedSite(t);
