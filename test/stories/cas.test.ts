@@ -247,11 +247,12 @@ story('a CAS that hangs costs one deadline, is named in the audit, and keeps no 
 });
 
 story('a Host header decides nothing: the way to CAS and back is that of the configuration', async (t) => {
-  const at = await world(t);
+  const at = await world(t, {}, { server: { hosts: ['other.example'] } });
   const visitor = new Visitor(at.gate.url);
-  const start = await visitor.open('/_gate/start/campus?return=/app', { headers: { host: 'evil.example' } });
-  const service = new URL(String(start.headers.location)).searchParams.get('service') ?? '';
+  const startAs = (host: string) => visitor.open('/_gate/start/campus?return=/app', { headers: { host } });
+  const service = new URL(String((await startAs('other.example')).headers.location)).searchParams.get('service') ?? '';
   assert.equal(new URL(service).origin, at.gate.url.origin);
+  assert.equal((await startAs('evil.example')).status, 421);
 });
 
 /** A WebSocket and an event stream of a browser, open, with what tells that they have ended. */

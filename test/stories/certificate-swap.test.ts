@@ -88,7 +88,15 @@ function load(
 function get(port: number, ca: string, agent: https.Agent | false): Promise<number> {
   return new Promise((resolve, reject) => {
     const request = https.get(
-      { port, host: '127.0.0.1', servername: 'localhost', path: '/public/x', ca, agent },
+      {
+        port,
+        host: '127.0.0.1',
+        servername: 'localhost',
+        headers: { host: 'localhost' },
+        path: '/public/x',
+        ca,
+        agent,
+      },
       (response) => {
         response.resume().once('end', () => resolve(response.statusCode ?? 0));
       },

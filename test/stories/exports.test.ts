@@ -78,7 +78,7 @@ async function proxied(
   options: readonly string[] = [],
 ): Promise<Front> {
   const port = await freePort();
-  const server = { publicUrl: `http://127.0.0.1:${port}`, trustedProxies: ['127.0.0.1'] };
+  const server = { publicUrl: `http://127.0.0.1:${port}`, hosts: ['x.test'], trustedProxies: ['127.0.0.1'] };
   const started = await gateway(t, { users, config: { server, roles: { agent: { groups: ['agents'] } }, ...config } });
   const text = change(await exported(kind, started.file, '--listen', `127.0.0.1:${port}`, ...options));
   if (kind === 'nginx') await startNginx(t, () => text, port);
