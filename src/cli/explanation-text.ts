@@ -3,9 +3,11 @@
 import type { AnswerHeaders } from '../core/answer.ts';
 import { provedAt } from '../core/proof.ts';
 import type { Route } from '../core/route.ts';
+import { Secret } from '../core/secret.ts';
 import type { Decided } from '../gateway/decided.ts';
 import type { Explanation, LoginExplanation } from '../gateway/explanation.ts';
 import { audienceOf } from '../proxy/assertion.ts';
+import { fold } from '../proxy/header-names.ts';
 import { assertionHeader } from '../proxy/templates.ts';
 
 /** The lines; `unknown` says why nothing is known of sessions and lock-outs, where that is so. */
@@ -114,9 +116,12 @@ function decisionWords({ verdict, decision, identity }: Decided): string {
 function headerLines({ verdict }: Decided): string[] {
   if (verdict.kind !== 'forward') return [];
   const { headers, route, principal } = verdict.forward;
+  const secrets = new Map(
+    route.headers.flatMap(({ name, template }) => (template instanceof Secret ? [[fold(name), template]] : [])),
+  );
   const lines = [...headers]
     .filter(([name]) => name !== assertionHeader)
-    .map(([name, value]) => `header     ${name}: ${typeof value === 'string' ? value : value.join(', ')}`);
+    .map(([name, value]) => `header     ${name}: ${secrets.get(fold(name)) ?? [value].flat().join(', ')}`);
   const assertion = `header     ${assertionHeader}: a token for ${audienceOf(route)}, signed as a request goes`;
   return principal ? [...lines, assertion] : lines;
 }

@@ -70,28 +70,39 @@ export function fileText() {
 /** A password or key: a string, `{ env: NAME }` or `{ file: path }`. A trailing line break of a file is not part of it. */
 export function secret() {
   const reference = z
-    .union([
-      z.string().min(1, 'must not be empty').meta({ description: 'the secret itself' }),
-      z.strictObject({ env: z.string().min(1).describe('the environment variable that holds it') }),
-      z.strictObject({ file: z.string().min(1).describe('the file that holds it') }),
-    ])
+    .union([z.string().min(1, 'must not be empty').meta({ description: 'the secret itself' }), ...references()])
     .meta({ title: 'secret', kind: 'a secret: text, { env: NAME } or { file: path }', secret: true });
-  return reference.transform((value, context) => {
-    const fail = (message: string): typeof z.NEVER => {
-      context.addIssue({ code: 'custom', message });
-      return z.NEVER;
-    };
-    if (typeof value === 'string') return new Secret(value);
-    if ('env' in value) {
-      const found = readContext().env[value.env];
-      return found
-        ? new Secret(found)
-        : fail(`the environment variable ${value.env} is not set; set it, or use { file: … }`);
-    }
-    const text = readText(resolve(readContext().directory, value.file), fail)?.replace(/\r?\n$/, '');
-    if (text === undefined) return z.NEVER;
-    return text === '' ? fail(`the file ${value.file} is empty; it must hold the secret`) : new Secret(text);
-  });
+  return reference.transform((value, context) =>
+    typeof value === 'string' ? new Secret(value) : readSecret(value, context),
+  );
+}
+
+/** A secret that stands elsewhere, where text of the same key is none: `{ env: NAME }` or `{ file: path }`. */
+export function secretElsewhere() {
+  return z.union(references()).transform(readSecret);
+}
+
+function references() {
+  return [
+    z.strictObject({ env: z.string().min(1).describe('the environment variable that holds it') }),
+    z.strictObject({ file: z.string().min(1).describe('the file that holds it') }),
+  ] as const;
+}
+
+function readSecret(value: { readonly env: string } | { readonly file: string }, context: z.RefinementCtx): Secret {
+  const fail = (message: string): typeof z.NEVER => {
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  };
+  if ('env' in value) {
+    const found = readContext().env[value.env];
+    return found
+      ? new Secret(found)
+      : fail(`the environment variable ${value.env} is not set; set it, or use { file: … }`);
+  }
+  const text = readText(resolve(readContext().directory, value.file), fail)?.replace(/\r?\n$/, '');
+  if (text === undefined) return z.NEVER;
+  return text === '' ? fail(`the file ${value.file} is empty; it must hold the secret`) : new Secret(text);
 }
 
 /** One of something, or a list of them; yields a list. */

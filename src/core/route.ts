@@ -1,4 +1,5 @@
 /** A location and the application behind it, as configured and frozen at start. */
+import type { Secret } from './secret.ts';
 
 /** What a location asks of its visitors; empty lists ask nothing. */
 export interface Requirement {
@@ -47,10 +48,10 @@ export type FixedAnswer =
   | { readonly kind: 'redirect'; readonly to: string; readonly status: number }
   | { readonly kind: 'respond'; readonly status: number; readonly body: string; readonly type: string };
 
-/** A header for the upstream: its name and a template such as `${subject}`. */
+/** A header for the upstream: its name and a template such as `${subject}`, or a secret that is sent as it is. */
 export interface HeaderRule {
   readonly name: string;
-  readonly template: string;
+  readonly template: string | Secret;
   /**
    * How characters outside ASCII travel: as percent-encoded UTF-8, or as an RFC 8187 value (`UTF-8''J%C3%A9r%C3%B4me`)
    * for upstreams that expect one. `percent` when absent.

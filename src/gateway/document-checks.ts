@@ -156,7 +156,7 @@ function checkTemplates(headers: HeaderTemplates, path: (string | number)[], rep
   for (const [name, value] of Object.entries(headers)) {
     if (value === false) continue;
     try {
-      compileTemplates([{ name, template: typeof value === 'string' ? value : value.value }]);
+      compileTemplates([{ name, template: typeof value === 'object' && 'value' in value ? value.value : value }]);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       report([...path, name], error.message.replace(/^headers\.[^:]+: /, ''), error.hint);

@@ -1,7 +1,8 @@
 /** What can be set about forwarding: the application behind a location, the headers it is sent, the signed identity. */
 import * as z from 'zod';
-import { byteSize, duration, fileText, httpUrl, oneOrMore } from '../config/values.ts';
+import { byteSize, duration, fileText, httpUrl, oneOrMore, secretElsewhere } from '../config/values.ts';
 import type { HeaderRule, Upstream, UpstreamTls } from '../core/route.ts';
+import { Secret } from '../core/secret.ts';
 import { defaultHeaderRules } from './templates.ts';
 
 /** A server of an upstream. As in nginx it matters whether a path is written, be it a lone slash: `URL` does not keep that. */
@@ -38,13 +39,14 @@ const upstream = z
 
 const headerName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'must be a header name of letters, digits and hyphens');
 
-/** Headers by name: a template, one with its encoding, or `false` for none. */
+/** Headers by name: a template, one with its encoding, a secret that is sent as it is, or `false` for none. */
 export const headerTemplates = z.record(
   headerName,
   z.union([
     z.string(),
     z.literal(false),
     z.strictObject({ value: z.string(), encoding: z.enum(['percent', 'rfc8187']).default('percent') }),
+    secretElsewhere(),
   ]),
 );
 
@@ -84,7 +86,8 @@ export function headerRules(general: HeaderTemplates, own: HeaderTemplates): Hea
   const rules = new Map<string, HeaderRule>(defaultHeaderRules.map((rule) => [rule.name.toLowerCase(), rule]));
   for (const [name, template] of [...Object.entries(general), ...Object.entries(own)]) {
     if (template === false) rules.delete(name.toLowerCase());
-    else if (typeof template === 'string') rules.set(name.toLowerCase(), { name, template });
+    else if (typeof template === 'string' || template instanceof Secret)
+      rules.set(name.toLowerCase(), { name, template });
     else rules.set(name.toLowerCase(), { name, template: template.value, encoding: template.encoding });
   }
   return [...rules.values()];

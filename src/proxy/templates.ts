@@ -6,6 +6,7 @@ import { nearest } from '../config/nearest.ts';
 import { OperatorError } from '../core/errors.ts';
 import { firstValue, type Principal } from '../core/principal.ts';
 import type { HeaderRule } from '../core/route.ts';
+import { Secret } from '../core/secret.ts';
 import type { Session } from '../core/session.ts';
 import { fold, hopByHop } from './header-names.ts';
 
@@ -173,6 +174,10 @@ function compileRule({ name, template, encoding }: HeaderRule): CompiledHeader {
     throw new OperatorError(`headers.${name}: no such header can be set`, 'use letters, digits and hyphens');
   if (forbidden.has(fold(name)))
     throw new OperatorError(`headers.${name}: the gateway sets this header itself`, 'choose another name');
+  if (template instanceof Secret) {
+    const value = secretValue(name, template);
+    return { name: name.toLowerCase(), render: () => value };
+  }
   const parts = splitTemplate(name, template);
   const extended = encoding === 'rfc8187';
   return {
@@ -192,6 +197,17 @@ function compileRule({ name, template, encoding }: HeaderRule): CompiledHeader {
       return extended ? encodeExtended(text) : text;
     },
   };
+}
+
+/** A secret as it goes upstream; nothing in it is a variable. */
+function secretValue(header: string, secret: Secret): string {
+  const value = secret.reveal();
+  if (!/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(value) || value.length > maxHeaderLength)
+    throw new OperatorError(
+      `headers.${header}: the secret must be one line of printable ASCII without spaces at its ends, of up to ${maxHeaderLength} characters`,
+      'store the value as the header has it, such as "Basic " and user:password in Base64',
+    );
+  return value;
 }
 
 function present(value: Value): Value {

@@ -1,5 +1,6 @@
 /** What `gatehouse check` says of header templates: text that reads like a variable and is sent to every upstream as it is. */
 import type { ConfigIssue, KeyPath } from '../../config/load.ts';
+import { Secret } from '../../core/secret.ts';
 import type { HeaderTemplates } from '../../proxy/options.ts';
 import { literalVariables } from '../../proxy/templates.ts';
 import type { Reading } from '../../runtime/reading.ts';
@@ -8,7 +9,7 @@ import type { Reading } from '../../runtime/reading.ts';
 export function headerWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
   const of = (headers: HeaderTemplates, path: KeyPath): ConfigIssue[] =>
     Object.entries(headers).flatMap(([name, template]) => {
-      if (template === false) return [];
+      if (template === false || template instanceof Secret) return [];
       return literalVariables(typeof template === 'string' ? template : template.value).map(({ text, hint }) => ({
         ...locate([...path, name]),
         message: `${text} is no variable here, so that every user is this text`,
