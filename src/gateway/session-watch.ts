@@ -30,6 +30,8 @@ interface Watched {
   readonly askAt: number;
   /** The store knew nothing of it: one that goes on under another id is written a moment later. */
   readonly isMissing?: boolean;
+  /** What had been opened when it was asked about: what registers later was decided on before, and is judged too. */
+  readonly mark: number;
 }
 
 /** What the watch is made of. */
@@ -56,7 +58,8 @@ export class SessionWatch {
   readonly #authenticator: WatchParts['authenticator'];
   readonly #refreshing = new Map<string, Promise<void>>();
   #isSweeping = false;
-  #hasJudged = false;
+  /** What is on no session has been judged up to here. */
+  #judged = 0;
   /** How much has been heard: an answer that was under way meanwhile says nothing of what holds after it. */
   #heard = 0;
 
@@ -85,57 +88,75 @@ export class SessionWatch {
     await Promise.all(this.#refreshing.values());
   }
 
-  /** A session that anything may have happened to is asked about. */
+  /** A session that anything may have happened to is asked about: where nothing is open on it, once something is. */
   #hear(ids: readonly string[] | undefined): void {
     this.#heard += 1;
     if (ids === undefined) this.#watched.clear();
-    const heard = (ids ?? this.#connections.sessions()).filter((id) => this.#connections.count(id) > 0);
-    for (const id of heard) this.#watched.delete(id);
-    void this.#askAbout(heard);
+    else for (const id of ids) this.#watched.delete(id);
+    void this.#askAbout((ids ?? this.#connections.sessions()).filter((id) => this.#connections.count(id) > 0));
   }
 
-  /** Asks about those whose time has come, and once about those that are not known yet: they may have ended meanwhile. */
+  /** Asks about those whose time has come, and about those on which something was opened since: they may have ended meanwhile. */
   async #sweep(): Promise<void> {
     if (this.#isSweeping) return;
     this.#isSweeping = true;
-    const ids = this.#connections.sessions();
-    const now = this.#clock.now();
-    for (const id of this.#watched.keys()) if (this.#connections.count(id) === 0) this.#watched.delete(id);
-    // A watch begins with its configuration, by which all is judged that was open before.
-    if (!this.#hasJudged)
-      this.#connections.endWhere(undefined, (opened) => this.#access.reasonToEnd(opened, undefined));
-    this.#hasJudged = true;
-    await this.#askAbout(ids.filter((id) => now >= (this.#watched.get(id)?.askAt ?? 0)));
-    this.#isSweeping = false;
+    try {
+      for (const id of this.#watched.keys()) if (this.#connections.count(id) === 0) this.#watched.delete(id);
+      this.#judgeWithoutSession();
+      const now = this.#clock.now();
+      await this.#askAbout(this.#connections.sessions().filter((id) => this.#isDue(id, now)));
+    } catch (error) {
+      this.#log.error({ error }, 'live connections could not be gone through; they are at the next sweep');
+    } finally {
+      this.#isSweeping = false;
+    }
   }
 
-  /** What cannot be asked goes on, and is asked about at the next sweep. */
+  #isDue(id: string, now: number): boolean {
+    const watched = this.#watched.get(id);
+    return !watched || now >= watched.askAt || this.#connections.openedSince(id, watched.mark);
+  }
+
+  /** A watch begins with its configuration, by which all is judged that was let in by the one before. */
+  #judgeWithoutSession(): void {
+    if (!this.#connections.openedSince(undefined, this.#judged)) return;
+    this.#judged = this.#connections.mark;
+    this.#connections.endWhere(undefined, (opened) => this.#access.reasonToEnd(opened, undefined));
+  }
+
+  /** What cannot be asked goes on, is asked about at the next sweep, and keeps nobody from asking about the others. */
   async #askAbout(ids: readonly string[]): Promise<void> {
-    try {
-      for (const [index, id] of ids.entries()) {
-        if (index % askedPerTurn === askedPerTurn - 1) await nextTurn();
+    const failures: unknown[] = [];
+    for (const [index, id] of ids.entries()) {
+      if (index % askedPerTurn === askedPerTurn - 1) await nextTurn();
+      try {
         await this.#ask(id);
+      } catch (error) {
+        failures.push(error);
+        // A store that others hold has made everybody wait.
+        await nextTurn();
       }
-    } catch (error) {
+    }
+    if (failures.length > 0)
       this.#log.warn(
-        { error },
+        { error: failures[0], sessions: failures.length },
         'the store could not be asked whether live connections may go on; they do until it can',
       );
-    }
   }
 
   async #ask(id: string): Promise<void> {
     const before = this.#heard;
+    const { mark } = this.#connections;
     const found = await this.#sessions.alive(id);
     if (found.kind === 'live') {
       const askAt = await this.#goOn(found.session);
-      if (this.#heard === before) this.#watched.set(id, { askAt });
+      if (this.#heard === before) this.#watched.set(id, { askAt, mark });
     } else if (found.kind === 'ended' && found.next !== undefined) this.#move(id, found.next);
     else if (found.kind === 'ended') this.#end(id, found.reason);
     // Nobody knows that one has ended which this version cannot read: what is open on it goes on until an end is read.
-    else if (found.kind === 'unreadable') this.#watched.set(id, { askAt: 0 });
+    else if (found.kind === 'unreadable') this.#watched.set(id, { askAt: 0, mark });
     else if (this.#watched.get(id)?.isMissing) this.#end(id, 'revoked');
-    else this.#watched.set(id, { askAt: 0, isMissing: true });
+    else this.#watched.set(id, { askAt: 0, isMissing: true, mark });
   }
 
   /** Ends what a live session may have open no more, sees to its refresh, and says when to ask about it again. */
@@ -175,6 +196,8 @@ export class SessionWatch {
   #move(id: string, next: string): void {
     this.#heard += 1;
     this.#watched.delete(id);
+    // What comes to the other id was judged by the rights of the one before.
+    this.#watched.delete(next);
     this.#connections.move(id, next);
   }
 }

@@ -36,6 +36,8 @@ export interface LiveConnection {
 
 interface Entry extends LiveConnection {
   readonly startedAt: number;
+  /** Counts up over all that register. */
+  readonly seq: number;
   sessionId: string | undefined;
   isEnding: boolean;
 }
@@ -55,6 +57,7 @@ export class Connections {
   readonly #sessions = new Map<string | undefined, Set<Entry>>();
   readonly #counts: Record<ConnectionKind, number> = { websocket: 0, stream: 0, request: 0 };
   readonly #grace: number;
+  #registered = 0;
   readonly #log: Log | undefined;
   readonly #onChange: ((kind: ConnectionKind, delta: 1 | -1) => void) | undefined;
 
@@ -67,7 +70,9 @@ export class Connections {
   /** Registers a connection, on a session or on none; call what it returns when the connection has ended by itself. */
   add(sessionId: string | undefined, connection: LiveConnection): () => void {
     const { kind } = connection;
-    const entry: Entry = { ...connection, sessionId, startedAt: performance.now(), isEnding: false };
+    this.#registered += 1;
+    const times = { startedAt: performance.now(), seq: this.#registered };
+    const entry: Entry = { ...connection, ...times, sessionId, isEnding: false };
     const entries = this.#sessions.get(sessionId);
     if (entries) entries.add(entry);
     else this.#sessions.set(sessionId, new Set([entry]));
@@ -122,9 +127,22 @@ export class Connections {
     const before = performance.now() - this.#grace;
     return [...this.#sessions].flatMap(([sessionId, entries]) => {
       if (sessionId === undefined) return [];
-      for (const entry of entries) if (entry.kind !== 'request' || entry.startedAt <= before) return [sessionId];
+      for (const entry of entries) if (isLasting(entry, before)) return [sessionId];
       return [];
     });
+  }
+
+  /** What has been opened up to this moment, for `openedSince`. */
+  get mark(): number {
+    return this.#registered;
+  }
+
+  /** Whether something has registered after a mark and is live, but for requests within the grace. */
+  openedSince(sessionId: string | undefined, mark: number): boolean {
+    const before = performance.now() - this.#grace;
+    for (const entry of this.#sessions.get(sessionId) ?? [])
+      if (entry.seq > mark && isLasting(entry, before)) return true;
+    return false;
   }
 
   /** How many are live on one session. */
@@ -161,4 +179,9 @@ export class Connections {
     this.#counts[kind] += delta;
     this.#onChange?.(kind, delta);
   }
+}
+
+/** Requests that have only begun mostly end by themselves. */
+function isLasting({ kind, startedAt }: Entry, before: number): boolean {
+  return kind !== 'request' || startedAt <= before;
 }

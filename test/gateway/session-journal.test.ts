@@ -55,7 +55,7 @@ async function twoWorkers(t: TestContext) {
   const ends: string[] = [];
   const open = (id: string | undefined, name = String(id), path = '/') => {
     const opened = { target: { host: 'cc.example.com', path } };
-    connections.add(id, { kind: 'websocket', opened, end: (reason) => ends.push(`${name} ${reason}`) });
+    return connections.add(id, { kind: 'websocket', opened, end: (reason) => ends.push(`${name} ${reason}`) });
   };
   const tick = async (milliseconds: number): Promise<void> => {
     t.mock.timers.tick(milliseconds);
@@ -130,6 +130,71 @@ test('watch: what is registered after the end of its session was told is cut all
   open(session.id, 'late');
   await tick(1000);
   assert.deepEqual(ends, ['late signed-out']);
+});
+
+test('watch: what is registered after an end that was heard while nothing was open is cut at the next sweep', async (t) => {
+  const { here, there, open, ends, tick } = await twoWorkers(t);
+  const { session } = await here.sessions.create(start);
+  const close = open(session.id, 'first');
+  await tick(1000);
+  close();
+  await there.sessions.revoke(session.id, 'signed-out');
+  await tick(25);
+  open(session.id, 'late');
+  await tick(1000);
+  assert.deepEqual(ends, ['late signed-out']);
+});
+
+test('watch: what is registered after its session or its configuration has changed is judged by what holds', async (t) => {
+  const { here, there, open, ends, tick, closed } = await twoWorkers(t);
+  const { session } = await here.sessions.create(start);
+  open(session.id, 'home', '/home');
+  open(undefined, 'public', '/home');
+  await tick(1000);
+  closed.add('/admin');
+  await there.sessions.renew(session, session.assertion);
+  await tick(25);
+  open(session.id, 'admin', '/admin');
+  open(undefined, 'nobody', '/admin');
+  await tick(1000);
+  assert.deepEqual(ends.toSorted(), ['admin role-missing', 'nobody role-missing']);
+});
+
+test('watch: what moves to a session that is watched already is judged by the rights of that', async (t) => {
+  const { here, there, open, ends, tick, closed } = await twoWorkers(t);
+  const { session } = await here.sessions.create(start);
+  const close = open(session.id, 'first', '/home');
+  await tick(1000);
+  close();
+  const proved = await there.sessions.prove(session, start);
+  assert.ok(proved.kind === 'live');
+  await tick(25);
+  open(session.id, 'late', '/admin');
+  open(proved.session.id, 'home', '/home');
+  closed.add('/admin');
+  await tick(2000);
+  assert.deepEqual(ends, ['late role-missing']);
+});
+
+test('watch: one session that cannot be asked about keeps nobody from asking about the others', async (t) => {
+  const { here, there, open, ends, tick, log } = await twoWorkers(t);
+  const [broken, ended] = [await here.sessions.create(start), await here.sessions.create(start)];
+  await there.sessions.revoke(ended.session.id, 'signed-out');
+  await tick(25);
+  open(broken.session.id, 'broken');
+  open(ended.session.id, 'ended');
+  const { get } = here.store;
+  here.store.get = (key) => {
+    if (key.endsWith(broken.session.id)) throw new Error('no disk');
+    return get(key);
+  };
+  await tick(1000);
+  assert.deepEqual(ends, ['ended signed-out']);
+  assert.equal(log.lines.filter(({ level }) => level === 'warn').length, 1, 'said once');
+  here.store.get = get;
+  await there.sessions.revoke(broken.session.id, 'signed-out');
+  await tick(1000);
+  assert.deepEqual(ends, ['ended signed-out', 'broken signed-out']);
 });
 
 test('watch: while the store cannot be read what is open goes on, and what ended meanwhile is cut when it can', async (t) => {
