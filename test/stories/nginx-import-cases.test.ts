@@ -23,6 +23,8 @@ interface Case {
   readonly hosts?: readonly string[];
   /** Answered by an application behind nginx and behind the gateway. */
   readonly same: readonly string[];
+  /** Sent elsewhere by nginx, and by the gateway to the same address. */
+  readonly redirected?: readonly string[];
   /** Answered by an application behind nginx, or by nginx itself, and closed by the import. */
   readonly closed?: readonly string[];
 }
@@ -55,11 +57,12 @@ async function ask(port: number, host: string, target: string) {
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk);
   const text = Buffer.concat(chunks).toString();
-  return { status: response.statusCode ?? 0, sent: text.startsWith('{"app"') ? JSON.parse(text) : undefined };
+  const { location } = response.headers;
+  return { status: response.statusCode ?? 0, location, sent: text.startsWith('{"app"') ? JSON.parse(text) : undefined };
 }
 
 /** nginx and a gateway for one file, on free ports. */
-async function startBoth(t: TestContext, { file, options = [] }: Case) {
+async function startBoth(t: TestContext, { file, options = [], hosts = ['cc.example.com'] }: Case) {
   const application = await startApplication(t);
   const folder = await temporaryFolder(t);
   const copy = path.join(folder, file);
@@ -76,7 +79,7 @@ async function startBoth(t: TestContext, { file, options = [] }: Case) {
   const imported = await run(['import', 'nginx', copy, ...options]);
   assert.equal(imported.code, 0, imported.stderr);
   const routes = parse(imported.stdout).routes.map((route: object) => ({ access: 'public', ...route }));
-  const started = await gateway(t, { config: { routes } });
+  const started = await gateway(t, { config: { routes, server: { hosts } } });
   return { nginx: nginx.port, own: Number(started.url.port), imported };
 }
 
@@ -91,7 +94,11 @@ const stories: readonly Case[] = [
     closed: ['/rec/2024/x'],
   },
   { file: '03-try-files-named.conf', same: ['/', '/a?b', '/users/1.json'], closed: ['/assets/a.css'] },
-  { file: '06-root-redirects.conf', same: ['/x', '/ccagent/x'], closed: ['/', '/old-reports/x'] },
+  {
+    file: '06-root-redirects.conf',
+    same: ['/x', '/ccagent/x'],
+    redirected: ['/', '/old-reports/x?y=1', '/old-reports/'],
+  },
   { file: '10-server-names.conf', hosts: ['example.com', 'a.example.com', 'a.b.example.com'], same: ['/', '/x?y'] },
   {
     file: '10-server-names.conf',
@@ -145,17 +152,9 @@ const stories: readonly Case[] = [
       ],
       ...['/all/x', '/shop/new.html', '/'],
     ],
+    redirected: ['/shop/old.html'],
     closed: [
-      ...[
-        '/moved/x',
-        '/shop/old.html',
-        '/gone',
-        '/last/x',
-        '/unflagged/x',
-        '/query/x',
-        '/pattern/12',
-        '/condition/admin',
-      ],
+      ...['/moved/x', '/gone', '/last/x', '/unflagged/x', '/query/x', '/pattern/12', '/condition/admin'],
       ...['/expression/x'],
     ],
   },
@@ -183,7 +182,7 @@ const stories: readonly Case[] = [
 ];
 
 for (const story of stories) {
-  const { file, hosts = ['cc.example.com'], options = [], same, closed = [] } = story;
+  const { file, hosts = ['cc.example.com'], options = [], same, redirected = [], closed = [] } = story;
   test(
     `nginx import: what applications get of ${file} for ${hosts.join(', ')} ${options.join(' ')}`,
     needsNginx,
@@ -196,6 +195,12 @@ for (const story of stories) {
           // A slash doubled where a prefix and a path meet the gateway sends once.
           const sent = { ...theirs.sent, url: theirs.sent.url.replace(/^\/\//, '/') };
           assert.deepEqual(ours.sent, sent, `${host}${target}`);
+        }
+        for (const target of redirected) {
+          const [theirs, ours] = [await ask(nginx, host, target), await ask(own, host, target)];
+          assert.ok(theirs.location, `nginx redirects ${target}`);
+          const location = new URL(ours.location ?? '', `http://${host}:${nginx}`).href;
+          assert.deepEqual([ours.status, location], [theirs.status, theirs.location], `${host}${target}`);
         }
         for (const target of closed) assert.equal((await ask(own, host, target)).sent, undefined, `${host}${target}`);
       }

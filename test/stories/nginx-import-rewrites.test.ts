@@ -10,6 +10,7 @@ import { documentSchema } from '../../src/gateway/document.ts';
 import { routesOf } from '../../src/gateway/routes.ts';
 import { importNginx } from '../../src/interop/nginx/import.ts';
 import { parseNginx } from '../../src/interop/nginx/parse.ts';
+import { redirectLocation } from '../../src/routing/fixed-answer.ts';
 import { compileLocations, upstreamTarget } from '../../src/routing/locations.ts';
 import { needsNginx, startNginx } from '../support/servers/nginx.ts';
 
@@ -116,6 +117,7 @@ test('nginx import: what rewrite rules let through nginx sends just so, in eight
   t.after(() => agent.destroy());
   let same = 0;
   let closed = 0;
+  let redirected = 0;
   for (const [index, text] of sites.entries()) {
     const source = parseNginx(
       { file: 'site', text: `server { listen 80; server_name site${index}.test;\n${text}\n}` },
@@ -156,12 +158,21 @@ test('nginx import: what rewrite rules let through nginx sends just so, in eight
       }
       // The gateway adds a closing slash by redirect where nginx does.
       if (response.statusCode === 301 && response.headers.location?.endsWith(`${target}/`)) continue;
+      if (match.route.fixed?.kind === 'redirect') {
+        const { to, status } = match.route.fixed;
+        const origin = `http://site${index}.test:${nginx.port}`;
+        const location = new URL(redirectLocation(to, { path: target, query: '' }), origin).href;
+        assert.deepEqual([response.statusCode, response.headers.location], [status, location], `${target}${where}`);
+        redirected += 1;
+        continue;
+      }
       const ours = upstreamTarget(match.route, { path: target, query: '' });
       if (ours.kind === 'refused') continue;
       assert.equal(merged(ours.path), merged(theirs), `${target}${where}`);
       same += 1;
     }
   }
+  t.diagnostic(`${redirected} requests are redirected alike`);
   t.diagnostic(`${same} requests are sent alike, ${closed} of nginx's are closed`);
   assert.ok(same > 300 && closed < same);
 });

@@ -22,10 +22,15 @@ export function withBranches(locations: readonly FlatLocation[], source: BranchS
     const whole = behind(location, first);
     if (whole !== location) list.push(whole);
     else {
-      const { path, closed, branches } = rewritingOf(location, source, locations);
+      const { path, redirect, closed, branches } = rewritingOf(location, source, locations);
       for (const branch of branches)
         (branch.modifier === '~' ? last : list).push(behind(partOf(location, branch), first));
-      list.push({ ...location, ...(path !== undefined && { rewritten: path }), ...(closed && { branch: closed }) });
+      list.push({
+        ...location,
+        ...(path !== undefined && { rewritten: path }),
+        ...(redirect && { redirect }),
+        ...(closed && { branch: closed }),
+      });
     }
   }
   const [any] = locations;
@@ -49,7 +54,14 @@ function rewritingOf(location: FlatLocation, source: BranchSource, all: readonly
 
 function partOf(location: FlatLocation, { rule, modifier, path, result }: Branch): FlatLocation {
   const branch = { what: rule.what, ...(result.why !== undefined && { why: result.why }) };
-  return { ...location, modifier, path, branch, ...(result.path !== undefined && { rewritten: result.path }) };
+  return {
+    ...location,
+    modifier,
+    path,
+    branch,
+    ...(result.path !== undefined && { rewritten: result.path }),
+    ...(result.redirect && { redirect: result.redirect }),
+  };
 }
 
 /** A location as the rules of the whole server leave it: closed where they take its requests first. */

@@ -48,8 +48,14 @@ export const directiveHandlings: readonly DirectiveHandling[] = [
   translated('a login; the code itself is not read', 'access_by_lua*'),
   translated('access: deny, or a login; networks make a location closed', 'allow deny satisfy'),
   translated('a closed location, where another would take its requests', 'internal limit_except'),
-  translated('nothing for a closing slash or https, which the gateway sees to; else a closed location', 'return'),
-  translated('the path of upstream, where it takes a fixed prefix off; else a closed location', 'rewrite'),
+  translated(
+    'redirect or respond of a route; nothing for a closing slash or https, which the gateway sees to',
+    'return',
+  ),
+  translated(
+    'the path of upstream, where it takes a fixed prefix off; redirect, where it sends all to one address or keeps the whole path; else a closed location',
+    'rewrite',
+  ),
   translated('a closed location where it turns requests away; else it is said at the route', 'if'),
   translated(
     'a closed location: requests would go on otherwise than they came',

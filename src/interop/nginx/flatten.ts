@@ -3,6 +3,7 @@
  * tries regular expressions from the inside out, and lets `^~` hold for its own level only; a flat list says the same with
  * conditions in front of the expressions.
  */
+import type { Redirect } from './answering.ts';
 import type { Directive } from './parse.ts';
 import { escapePattern, hasOuterAlternatives, type PatternReading, readPattern } from './pattern.ts';
 
@@ -24,6 +25,8 @@ export interface FlatLocation {
   readonly unreadable?: string;
   /** What rewrite rules put in the place of the path. */
   readonly rewritten?: string;
+  /** Where rewrite rules send browsers that ask for it. */
+  readonly redirect?: Redirect;
   /** The rule that this part of a location follows; `why` where no route can say what comes of it. */
   readonly branch?: { readonly what: string; readonly why?: string };
 }

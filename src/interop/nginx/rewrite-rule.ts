@@ -2,6 +2,7 @@
  * One `rewrite` of nginx, or an `if` on the path that sends requests elsewhere: which paths it takes, and what it makes of
  * them. Expressions that take a fixed beginning or a single path are read as that; others stay expressions.
  */
+import { type Redirect, redirectOfRewrite } from './answering.ts';
 import { conditionText } from './findings.ts';
 import type { Directive } from './parse.ts';
 import { fixedStart, readPattern } from './pattern.ts';
@@ -21,6 +22,7 @@ type RuleResult =
   | { readonly base: string }
   | { readonly fixed: string }
   | { readonly why: string }
+  | { readonly redirect: Redirect }
   | { readonly isUntouched: true };
 
 /** Paths that are treated alike. */
@@ -70,8 +72,15 @@ export function readRewrite(directive: Directive, isFinal: boolean, values: Valu
   const what = `rewrite ${directive.args.join(' ')}`;
   const isLoose = !expression.startsWith('^');
   const shape = shapeOf(expression);
+  if (isRedirect(replacement, flag))
+    return { directive, what, parts: redirectParts(pattern, shape, replacement, flag, isLoose), isLoose };
   if (!shape)
-    return { directive, what, parts: patternParts(pattern, why ?? 'its expression takes no fixed text off'), isLoose };
+    return {
+      directive,
+      what,
+      parts: patternParts(pattern, { why: why ?? 'its expression takes no fixed text off' }),
+      isLoose,
+    };
   return {
     directive,
     what,
@@ -92,7 +101,7 @@ export function readPathCondition(directive: Directive): PathRule | undefined {
   const parts =
     taken.length > 0
       ? taken.map((one) => ({ taken: one, result: { why } }))
-      : patternParts(sign === '~*' ? `(?i)${pattern}` : pattern, why);
+      : patternParts(sign === '~*' ? `(?i)${pattern}` : pattern, { why });
   return { directive, what: conditionText(directive), parts, isLoose: false };
 }
 
@@ -113,10 +122,31 @@ function withoutName(pattern: string, replacement: string) {
 
 /** Why the result of a rewrite is nothing that a route can say, whatever it takes. */
 function unsaid(replacement: string, flag: string, isFinal: boolean): string | undefined {
-  if (/^(?:redirect|permanent)$/.test(flag) || redirects.test(replacement)) return 'nginx sends browsers elsewhere';
+  if (isRedirect(replacement, flag)) return 'nginx sends browsers elsewhere';
   if (flag !== 'break' && !(flag === '' && isFinal))
     return 'nginx looks for another location with the path that it makes';
   return replacement.includes('?') ? 'it changes the query' : undefined;
+}
+
+function isRedirect(replacement: string, flag: string): boolean {
+  return /^(?:redirect|permanent)$/.test(flag) || redirects.test(replacement);
+}
+
+/** The parts of a rule that sends browsers elsewhere. */
+function redirectParts(pattern: string, shape: Shape | undefined, replacement: string, flag: string, isLoose: boolean) {
+  const [, base, group = ''] = /^(.*)\$\{?(\d)\}?$/s.exec(replacement) ?? [];
+  // Of a beginning that something must follow, the beginning itself is not sent anywhere.
+  const isAlone = shape?.joint !== 'full' && !/\$\{?\d/.test(replacement);
+  const isWhole = shape && Number(group) === shape.rest && /^(?:plain|slash)$/.test(shape.joint);
+  const isKept = isWhole && base !== undefined && !base.includes('$') && !(isLoose && shape.literal !== '');
+  const kept = isKept ? { base, literal: shape.literal } : undefined;
+  const made =
+    kept || isAlone
+      ? redirectOfRewrite(replacement, flag, kept)
+      : { why: 'nginx sends browsers elsewhere, with a part of what was asked for' };
+  const result: RuleResult = 'why' in made ? made : { redirect: made };
+  if (!shape) return patternParts(pattern, result);
+  return takenBy(shape).map((taken): RulePart => ({ taken, result }));
 }
 
 function shapeOf(expression: string): Shape | undefined {
@@ -174,11 +204,13 @@ function partsOf(shape: Shape, replacement: string): RulePart[] {
   return joint === 'optional' && base?.endsWith('/') ? parts.slice(1) : parts;
 }
 
-function patternParts(pattern: string, why: string): RulePart[] {
+function patternParts(pattern: string, result: RuleResult): RulePart[] {
   const reading = readPattern(pattern);
-  if (reading.kind === 'unreadable') return [{ taken: { kind: 'prefix', literal: reading.begins }, result: { why } }];
+  if (reading.kind === 'unreadable') {
+    // More paths than the expression takes: these may be closed, not sent elsewhere.
+    const closed: RuleResult = 'redirect' in result ? { why: 'its expression cannot be read' } : result;
+    return [{ taken: { kind: 'prefix', literal: reading.begins }, result: closed }];
+  }
   const source = reading.insensitive ? `(?i:${reading.source})` : reading.source;
-  return [
-    { taken: { kind: 'pattern', source, begins: reading.insensitive ? '' : fixedStart(pattern) }, result: { why } },
-  ];
+  return [{ taken: { kind: 'pattern', source, begins: reading.insensitive ? '' : fixedStart(pattern) }, result }];
 }

@@ -2,6 +2,7 @@
  * What nginx's rewrite rules do with the requests of a location: the path that all of them get, or parts of the location
  * that go their own way. Such a part becomes a location of its own, which is closed where no route can say it.
  */
+import type { Redirect } from './answering.ts';
 import type { FlatLocation } from './flatten.ts';
 import type { Directive } from './parse.ts';
 import { escapePattern, fixedStart } from './pattern.ts';
@@ -12,6 +13,8 @@ import type { Values } from './scope.ts';
 export interface Rewriting {
   /** What all requests get in the place of the location's path, but for those of the branches; undefined: as it came. */
   readonly path?: string;
+  /** Where browsers are sent by all other requests. */
+  readonly redirect?: Redirect;
   /** The rule for which no route can say where the requests go, and why. */
   readonly closed?: { readonly what: string; readonly why: string };
   readonly branches: readonly Branch[];
@@ -23,7 +26,7 @@ export interface Branch {
   readonly modifier: FlatLocation['modifier'];
   readonly path: string;
   /** What they get in the place of the path, or why they go where no route can say; neither: the path goes on as it came. */
-  readonly result: { readonly path?: string; readonly why?: string };
+  readonly result: { readonly path?: string; readonly redirect?: Redirect; readonly why?: string };
 }
 
 /** The rules of a block that concern paths, in their order. `keepsPath`: the upstream is sent the client's own path. */
@@ -57,6 +60,10 @@ export function rewriteLocation(
         const isUntouched = 'isUntouched' in part.result;
         if (isUntouched && location.modifier.startsWith('~')) continue;
         if (isUntouched) break;
+        // An expression as a location is not looked into: only a rule for every path surely takes all of its requests.
+        const isSure =
+          !location.modifier.startsWith('~') || (part.taken.kind === 'prefix' && part.taken.literal.length < 2);
+        if ('redirect' in part.result && isSure) return { branches, redirect: part.result.redirect };
         const path = pathFrom(part, location);
         return { branches, ...(path === undefined ? { closed: { what: rule.what, why: whyNot(part) } } : { path }) };
       }
@@ -73,8 +80,9 @@ export function rewriteLocation(
 }
 
 /** What becomes of a single path that one rule leaves to those behind it. */
-function untouched({ path, closed }: Rewriting, isLost: boolean): Branch['result'] {
+function untouched({ path, redirect, closed }: Rewriting, isLost: boolean): Branch['result'] {
   if (path !== undefined) return { path };
+  if (redirect) return { redirect };
   if (closed) return { why: closed.why };
   return isLost ? { why: 'the path of the upstream takes the place of another one here' } : {};
 }
@@ -110,12 +118,17 @@ function shareOf({ modifier, path }: FlatLocation, taken: Taken, isLoose: boolea
 /** The path in the place of a location's, or of a branch's; undefined where there is none. */
 function pathFrom({ taken, result }: RulePart, { modifier, path }: Pick<FlatLocation, 'modifier' | 'path'>) {
   if (taken.kind === 'pattern' || modifier.startsWith('~') || !path.startsWith(taken.literal)) return undefined;
-  if ('why' in result || 'isUntouched' in result) return undefined;
+  if ('why' in result || 'redirect' in result || 'isUntouched' in result) return undefined;
   if ('fixed' in result) return modifier === '=' && result.fixed.startsWith('/') ? result.fixed : undefined;
   const rest = path.slice(taken.literal.length);
   // A slash doubled where the two meet is sent once.
   const whole = result.base + (result.base.endsWith('/') && rest.startsWith('/') ? rest.slice(1) : rest);
   return whole.startsWith('/') ? whole : undefined;
+}
+
+/** What becomes of requests that get no other path here. */
+function awayOf(part: RulePart): Branch['result'] {
+  return 'redirect' in part.result ? { redirect: part.result.redirect } : { why: whyNot(part) };
 }
 
 function whyNot({ result }: RulePart): string {
@@ -146,14 +159,14 @@ function branchOf(
     const rests = longer.map((other) => escapePattern(other.path.slice(path.length)));
     const region = escapePattern(path) + (rests.length > 0 ? `(?!${rests.join('|')})` : '');
     const source = taken.kind === 'pattern' ? taken.source : escapePattern(taken.literal);
-    return { rule, modifier: '~', path: `^(?=${region}).*?(?:${source})`, result: { why: whyNot(part) } };
+    return { rule, modifier: '~', path: `^(?=${region}).*?(?:${source})`, result: awayOf(part) };
   }
   const { literal } = taken;
   // What another location takes first never comes to the rule.
   if (longer.some((other) => literal.startsWith(other.path))) return undefined;
   const branch = (at: FlatLocation['modifier']): Branch => {
     const made = pathFrom(part, { modifier: at, path: literal });
-    return { rule, modifier: at, path: literal, result: made === undefined ? { why: whyNot(part) } : { path: made } };
+    return { rule, modifier: at, path: literal, result: made === undefined ? awayOf(part) : { path: made } };
   };
   if (taken.kind === 'prefix') return branch(modifier);
   const isTaken = all.some(
@@ -170,7 +183,10 @@ function branchOf(
 export function serverBranches(rules: readonly PathRule[]): readonly Branch[] {
   return rules.flatMap((rule) =>
     rule.parts.flatMap(({ taken, result }): Branch[] => {
-      const closed = { why: 'why' in result ? result.why : 'nginx looks for a location with the path that it makes' };
+      const closed =
+        'redirect' in result
+          ? { redirect: result.redirect }
+          : { why: 'why' in result ? result.why : 'nginx looks for a location with the path that it makes' };
       if (taken.kind === 'exact' && !rule.isLoose)
         return [{ rule, modifier: '=', path: taken.literal, result: closed }];
       const source = taken.kind === 'pattern' ? taken.source : (rule.isLoose ? '' : '^') + escapePattern(taken.literal);

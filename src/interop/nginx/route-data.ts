@@ -1,4 +1,5 @@
 /** What routes are made from, and the words of our configuration that a route can be made of. */
+import type { AnswerWords } from './answering.ts';
 import type { Directive } from './parse.ts';
 import type { Values } from './scope.ts';
 import type { Group } from './upstream.ts';
@@ -21,11 +22,11 @@ export interface RouteSource {
 }
 
 /** A route as the configuration writes it. */
-export interface RouteData {
+export interface RouteData extends AnswerWords {
   name?: string;
   location: string;
   host?: string;
-  upstream: unknown;
+  upstream?: unknown;
   access?: 'public' | 'deny';
   headers?: Readonly<Record<string, string | false>>;
   websocket?: true;

@@ -1,5 +1,7 @@
 /** One location of nginx as one route: what it sends where, and what keeps it from being sent. */
+
 import { isShut, type ReadAccess, readAccess } from './access.ts';
+import { type AnswerWords, readAnswer, redirectWords } from './answering.ts';
 import type { Findings } from './findings.ts';
 import type { FlatLocation } from './flatten.ts';
 import { readHeaders } from './headers.ts';
@@ -32,8 +34,13 @@ export function readRoute(location: FlatLocation, source: RouteSource, findings:
     return { kind: 'closed', why: what + branch.why, isPassed: true };
   }
   const scope = new Scope([source.http, source.server, ...location.blocks], source.constants);
+  const { redirect } = location;
+  if (redirect) {
+    const notes = redirect.note === undefined ? [] : [redirect.note];
+    return readFixed(location, { redirect: redirectWords(redirect) }, { scope, source, findings, notes });
+  }
   const [answer] = scope.own('return');
-  if (answer) return readReturn(location, answer, source);
+  if (answer) return readReturn(location, answer, { scope, source, findings, notes: [] });
   if (scope.own('internal').length > 0) return { kind: 'shut', why: 'nginx alone uses it (internal)', isMissing: true };
   const passing = passingOf(location, source.server, source.named);
   if (!passing && isShut(scope)) return { kind: 'shut', why: 'deny all', isMissing: false };
@@ -126,15 +133,46 @@ function withoutProxy(own: readonly Directive[]): string {
   return files ? `the gateway serves no files (${files.name})` : 'it has no proxy_pass';
 }
 
+interface Surroundings {
+  readonly scope: Scope;
+  readonly source: RouteSource;
+  readonly findings: Findings;
+  readonly notes: readonly string[];
+}
+
+/** A location that nginx answers by itself. */
+function readFixed(
+  location: FlatLocation,
+  answer: AnswerWords,
+  { scope, source, findings, notes }: Surroundings,
+): ReadRoute {
+  const said = findings.atRoute();
+  const access = readAccess({ ...source, scope, own: location.blocks.at(-1) ?? [] }, said);
+  reportBlocks(location.blocks, said);
+  const data: RouteData = {
+    ...nameAndPlace(location, undefined, source.host),
+    ...answer,
+    ...narrower(access.access, undefined),
+  };
+  return { kind: 'route', data, notes: [...notes, ...access.notes, ...said.notes] };
+}
+
 /** A redirect to the closing slash is the gateway's own, where there is a location with one. */
-function readReturn({ modifier, path }: FlatLocation, { args }: Directive, source: RouteSource): ReadRoute {
+function readReturn(location: FlatLocation, { args }: Directive, surroundings: Surroundings): ReadRoute {
+  const { modifier, path } = location;
+  const { scope, source } = surroundings;
   const [code = '', target = ''] = args;
   const to = target
     .replace(/^(?:https?|\$scheme):\/\/[^/]+?(?=\/|\$(?:uri|request_uri|document_uri)\b)/, '')
     .replace(/\$is_args\$args$|\?\$args$/, '');
   const isSlash = [`${path}/`, '$uri/', '$request_uri/', '$document_uri/'].includes(to);
   if (modifier === '=' && /^30[1278]$/.test(code) && isSlash && source.prefixes.has(`${path}/`)) return { kind: 'own' };
-  const why = `nginx answers by itself (return ${code})`;
+  // What stands before it may have sent the requests elsewhere.
+  const isFirst = scope.own('rewrite').length === 0;
+  const values = new Map([...source.request, ...scope.values()]);
+  const read = isFirst ? readAnswer(args, values, scope.find('default_type')?.args[0] ?? 'text/plain') : undefined;
+  if (read && !('why' in read)) return readFixed(location, read, surroundings);
+  const why = read?.why ?? `nginx answers by itself (return ${code})`;
   return /^(?:4\d\d|503)$/.test(code)
     ? { kind: 'shut', why, isMissing: code !== '403' }
     : { kind: 'closed', why, isPassed: false };
