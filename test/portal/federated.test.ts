@@ -267,6 +267,75 @@ test('federated: a callback without a login of this browser makes no session: pl
   assert.equal(locationOf(await attacker.open(pathOf(back))), '/app', 'who began it may still end it');
 });
 
+test('federated: a callback counts once: sent again, also by its own browser, it asks nobody and makes no session', async (t) => {
+  const at = await world(t);
+  const visitor = at.visitor();
+  const back = await at.idp.person().signIn(await leave(visitor), 'alice');
+  const attacker = at.visitor();
+  for (const [name, value] of visitor.cookies) attacker.cookies.set(name, value);
+  const all = await Promise.all([visitor, attacker, attacker].map((browser) => browser.open(pathOf(back))));
+  all.push(await attacker.open(pathOf(back)));
+  const ends = all.map((answer) => `${answer.status} ${locationOf(answer)}`).sort();
+  const anew = '302 /_gate/start/sso?again=1&return=%2Fapp';
+  assert.deepEqual(ends, [...Array(3).fill(anew), '302 /app']);
+  assert.equal(at.idp.requests.filter((asked) => asked === 'POST /token').length, 1, 'the code is tried once');
+  assert.deepEqual(reasonsOf(at).sort(), ['flow-expired', 'flow-expired', 'flow-expired', 'succeeded']);
+});
+
+test('federated: the answer to a login that was begun at another provider is refused, and its code tried nowhere', async (t) => {
+  const at = await world(t);
+  const partner = await startIdp(t, { people });
+  await at.gate.write({
+    login: { chain: ['sso', 'partner', 'local'], timeout: '2s' },
+    providers: { sso: { type: 'oidc', ...at.idp.options }, partner: { type: 'oidc', ...partner.options } },
+    routes: [{ location: '/', upstream: at.upstream.origin }],
+  });
+  assert.equal((await at.gate.running.reload({ actor: 'signal' })).kind, 'reloaded');
+  partner.register(at.gate.url, 'partner');
+  const visitor = at.visitor();
+  for (const keepsIssuer of [true, false]) {
+    const start = await visitor.open('/_gate/start/partner?return=/app');
+    const back = await partner.person().signIn(locationOf(start), 'alice');
+    back.pathname = '/_gate/callback/sso';
+    // Whoever mixes them up writes the issuer that is expected there.
+    if (!keepsIssuer) back.searchParams.set('iss', at.idp.issuer);
+    assert.equal((await visitor.open(pathOf(back))).status, 400);
+  }
+  assert.equal(visitor.cookies.has('gatehouse'), false);
+  assert.deepEqual(reasonsOf(at), ['flow-foreign', 'flow-foreign']);
+  assert.deepEqual(
+    [at.idp, partner].map(({ requests }) => requests.includes('POST /token')),
+    [false, false],
+  );
+});
+
+test('federated: a token of a program counts where the location takes one, and elsewhere nobody is asked about it', async (t) => {
+  const at = await world(t, {
+    sso: { bearer: { audience: 'api' } },
+    config: {
+      routes: [
+        { location: '/', upstream: 'http://127.0.0.1:9' },
+        { location: '/api/', upstream: 'http://127.0.0.1:9', access: { bearer: true } },
+        { location: '/open/', upstream: 'http://127.0.0.1:9', access: 'public' },
+      ],
+    },
+  });
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: at.idp.issuer, aud: 'api', sub: 'alice', client_id: 'robot', preferred_username: 'alice' };
+  const token = await at.idp.sign({ ...claims, iat: now, exp: now + 60 }, { typ: 'at+jwt' });
+  const ask = async (path: string, scheme: string) =>
+    (await at.visitor().fetch(path, { headers: { authorization: `${scheme} ${token}` } })).status;
+  for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
+    assert.equal(await ask('/app', scheme), 401, scheme);
+    assert.equal(await ask('/api/x', scheme), 502, 'let through to the application, which is away');
+  }
+  const users = at.gate.audit('request').map(({ path, user }) => [path, user]);
+  assert.ok(
+    users.every(([path, user]) => (path === '/api/x') === (user === 'alice')),
+    JSON.stringify(users),
+  );
+});
+
 test('federated: a browser that keeps no cookies is told so before it gives up by itself', async (t) => {
   const at = await world(t, { login: { default: 'sso' } });
   const visitor = at.visitor();
