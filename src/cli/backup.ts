@@ -19,8 +19,8 @@ export const backup: Command = {
   usage: 'gatehouse backup FILE [--with-key] [--config FILE]',
   summary: 'write what is in the store to one file, while the gateway runs',
   help: [
-    'FILE is readable by its owner only, and takes the place of one of that name. The secrets in it are sealed, and the key that',
-    'opens them is not in it: keep the file of session.store.sealKey elsewhere, or use --with-key.',
+    'FILE is readable by its owner only, and takes the place of an earlier backup of that name, and of nothing else. The secrets in',
+    'it are sealed, and the key that opens them is not in it: keep the file of session.store.sealKey elsewhere, or use --with-key.',
     '--with-key   adds the sealing keys under a passphrase (asked for, or the first line of the input; 12 characters at least)',
   ].join('\n'),
   takesWords: true,

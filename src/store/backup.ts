@@ -12,6 +12,7 @@ import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { SealKey } from '../core/seal.ts';
 import type { Secret } from '../core/secret.ts';
+import { assertBackupPlace } from './backup-place.ts';
 import { failedOpen, failedUse } from './errors.ts';
 import { readHeld } from './held-entries.ts';
 import { type EmbeddedOptions, sealKeyFile } from './index.ts';
@@ -40,8 +41,8 @@ export interface Backup {
 }
 
 /**
- * Writes a backup for its owner only, over one of that name. Ends that wait beside the store are in it. Throws an OperatorError
- * where there is no store, its keys are not at hand, or the file cannot be written.
+ * Writes a backup for its owner only, over an earlier one of that name. Ends that wait beside the store are in it. Throws an
+ * OperatorError where there is no store, its keys are not at hand, something else has that name, or the file cannot be written.
  */
 export function backUp(
   options: EmbeddedOptions,
@@ -53,6 +54,7 @@ export function backUp(
       `there is no store ${source}`,
       'name the configuration whose store is meant: --config FILE',
     );
+  assertBackupPlace(file, options);
   const keyFile = sealKeyFile(options);
   const beside = `${file}.${process.pid}.part`;
   try {

@@ -8,14 +8,17 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/core/clock.ts';
+import { OperatorError } from '../../src/core/errors.ts';
+import { backUp } from '../../src/store/backup.ts';
 import { HeldEntries } from '../../src/store/held-entries.ts';
-import { createStore } from '../../src/store/index.ts';
+import { createStore, type EmbeddedOptions } from '../../src/store/index.ts';
 import { passwords, type Site, site } from '../support/scenes/site.ts';
 import { hiddenFields, type Visitor } from '../support/scenes/visitor.ts';
 import { type CommandResult, run } from '../support/tools/command.ts';
@@ -55,7 +58,7 @@ const kidsOf = async (started: Site): Promise<unknown> =>
 test('backup: for its owner only whatever stood there before, sealed, without the key, and saying where that is', async (t) => {
   const { data, file, command, first, folder } = await backedUp(t);
   await signedIn(first, 'agent1');
-  writeFileSync(file, 'of yesterday', { mode: 0o644 });
+  assert.equal((await command('backup')).code, 0, 'of yesterday');
   chmodSync(file, 0o644);
   const { code, stdout, stderr } = await command('backup');
   assert.equal(code, 0, stderr);
@@ -71,6 +74,59 @@ test('backup: for its owner only whatever stood there before, sealed, without th
     'nothing is left beside it',
   );
   assert.equal((await first.visitor().fetch('/public')).status, 200);
+});
+
+test('backup: nothing of the store, and nothing that is no backup, is written over', async (t) => {
+  const { data, folder, first } = await backedUp(t);
+  await first.stop();
+  const configuration = dirname(first.file);
+  writeFileSync(join(configuration, 'users.yaml'), 'users: []');
+  const another = new DatabaseSync(join(folder, 'another.db'));
+  another.exec('PRAGMA journal_mode = WAL; CREATE TABLE entries (key TEXT)');
+  another.close();
+  for (const [link, target] of [
+    ['to-the-store', join(data, 'gatehouse.db')],
+    ['to-the-key', join(data, 'seal.key')],
+    ['to-users', join(configuration, 'users.yaml')],
+  ] as const)
+    symlinkSync(target, join(folder, link));
+  symlinkSync(data, join(folder, 'same'));
+  const kept = [join(data, 'gatehouse.db'), join(data, 'seal.key'), join(configuration, 'users.yaml'), first.file];
+  const before = kept.map((name) => readFileSync(name));
+  const names = readdirSync(data);
+  const own = ['gatehouse.db', 'gatehouse.db-wal', 'gatehouse-held.db', 'gatehouse-held.db-journal', 'seal.key'];
+  const refusals: Readonly<Record<string, readonly string[]>> = {
+    'a file of the store itself': [
+      ...own.flatMap((name) => [join(data, name), join(folder, 'same', name)]),
+      join(folder, 'to-the-store'),
+      join(folder, 'to-the-key'),
+    ],
+    'what stands there is no backup': [
+      join(configuration, 'users.yaml'),
+      join(folder, 'to-users'),
+      join(folder, 'another.db'),
+      first.file,
+      data,
+      '/dev/null',
+    ],
+  };
+  const store: EmbeddedOptions = { type: 'embedded', path: data };
+  for (const [why, places] of Object.entries(refusals))
+    for (const file of places)
+      assert.throws(
+        () => backUp(store, { file, clock: systemClock, log: keptLog() }),
+        (error) => error instanceof OperatorError && error.message.includes(why),
+        file,
+      );
+  const { code, stderr } = await run(['backup', join(data, 'seal.key'), '--config', first.file]);
+  assert.equal(code, 1);
+  assert.match(stderr, /seal\.key cannot be written: this is a file of the store itself\n {2}name a file/);
+  assert.deepEqual(
+    kept.map((name) => readFileSync(name)),
+    before,
+  );
+  assert.deepEqual(readdirSync(data), names);
+  assert.ok(!readdirSync(folder).some((name) => name.startsWith('another.db-')));
 });
 
 test('restore: refused while a gateway has the store open; then keys come back, sessions and logins under way do not', async (t) => {
