@@ -101,6 +101,8 @@ export type Verdict =
       readonly principal?: Principal;
       /** Seconds, for `Retry-After`. */
       readonly retryAfter?: number;
+      /** The methods for `Allow`. */
+      readonly allow?: string;
     };
 
 /** What policy says. */

@@ -119,9 +119,9 @@ export class Pipeline {
     const { target } = canonical;
     trace.target = target;
     if (!isKnownHost(target.host)) return refuse('MISDIRECTED', 'host-unknown', 'the Host is no name of this site');
+    if (isNeverForwarded(request.method)) return refuseMethod(request.method, target.path);
     const answered = this.#answerWithoutRoute(request, client, canonical);
     if (answered) return answered;
-    if (isNeverForwarded(request.method)) return refuseMethod(request.method);
 
     const match = locations.match(target.host, target.path);
     if (!match) return refuse('NOT_FOUND', 'no-route', 'no location matches');

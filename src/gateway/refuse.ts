@@ -5,7 +5,13 @@ import type { Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Route } from '../core/route.ts';
 import type { CanonicalTarget, GatewayRequest, Verdict } from '../core/verdict.ts';
+import { methodsAt } from '../portal/addresses.ts';
 import { admits } from '../routing/target.ts';
+
+type Refusal = Extract<Verdict, { readonly kind: 'refuse' }>;
+
+/** What goes on to an upstream, which may take more. */
+const forwarded = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
 /** Refuses; `detail` goes to the audit, so it is a sentence of ours and repeats nothing that the client wrote. */
 export function refuse(
@@ -13,7 +19,7 @@ export function refuse(
   reason: Reason,
   detail: string,
   more: { route?: Route; principal?: Principal; retryAfter?: number; cause?: unknown } = {},
-): Verdict {
+): Refusal {
   const { cause, ...rest } = more;
   return { kind: 'refuse', error: new GatewayError(code, detail, cause), reason, ...rest };
 }
@@ -23,9 +29,10 @@ export function isNeverForwarded(method: string): boolean {
   return method === 'TRACE' || method === 'CONNECT';
 }
 
-/** Refuses such a method. */
-export function refuseMethod(method: string): Verdict {
-  return refuse('METHOD_NOT_ALLOWED', 'method-not-allowed', `${method} is never forwarded`);
+/** Refuses such a method, and names those that an address takes (RFC 9110 §15.5.6). */
+export function refuseMethod(method: string, path?: string): Verdict {
+  const allow = (path !== undefined && methodsAt(path)) || forwarded;
+  return { ...refuse('METHOD_NOT_ALLOWED', 'method-not-allowed', `${method} is never forwarded`), allow };
 }
 
 /** Refuses what the proxy in front would send to another location, and what this one does not take in a path. */

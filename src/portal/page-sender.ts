@@ -21,6 +21,8 @@ export interface ErrorAnswer {
   readonly principal?: Principal;
   /** Seconds. */
   readonly retryAfter?: number;
+  /** The methods that there are, where another one was refused. */
+  readonly allow?: string;
 }
 
 /** The request that meets an error, and whether a person sees what is answered. */
@@ -69,8 +71,9 @@ export class PageSender {
 
   /** An error, as a page to people and as JSON to programs. */
   error(context: ErrorContext, answer: ErrorAnswer, more: AnswerHeaders = {}): Answer {
-    const { error, requestId, retryAfter } = answer;
-    const headers = { ...more, 'x-request-id': requestId, ...(retryAfter && { 'retry-after': String(retryAfter) }) };
+    const { error, requestId, retryAfter, allow } = answer;
+    const said = { ...(allow && { allow }), ...(retryAfter && { 'retry-after': String(retryAfter) }) };
+    const headers = { ...more, 'x-request-id': requestId, ...said };
     if (!context.isPage) return jsonAnswer(error.status, errorBody(error, requestId), headers);
     return this.page(context.request.headers, error.status, this.#errorView(context.request, answer), headers);
   }

@@ -12,6 +12,7 @@ import { isHttp2, overHttp2 } from '../edge/http2/express.ts';
 import { assetPath } from '../pages/assets.ts';
 import type { Notice } from '../pages/fields.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';
+import { addresses } from './addresses.ts';
 import {
   type PortalAsker,
   type PortalContext,
@@ -28,22 +29,6 @@ import { noticeRoutes } from './logout-notice-routes.ts';
 import { logoutRoutes } from './logout-routes.ts';
 import { sendJson } from './send-page.ts';
 import { sessionRoutes } from './session-routes.ts';
-
-const read = 'GET, HEAD';
-
-/** The methods of every address, for those who come with another. */
-const addresses: Readonly<Record<string, string>> = {
-  '/_gate/login': `${read}, POST`,
-  '/_gate/logout': `${read}, POST`,
-  '/_gate/session': `${read}, POST`,
-  '/_gate/replay': read,
-  '/_gate/start/:provider': read,
-  '/_gate/callback/:provider': `${read}, POST`,
-  '/_gate/backchannel/:provider': 'POST',
-  '/_gate/frontchannel/:provider': read,
-  '/_gate/jwks.json': read,
-  [`${assetPath}:name`]: read,
-};
 
 /** Answers the gateway's own addresses. */
 export class Portal {
@@ -143,12 +128,12 @@ function refuseMethod(
   allow: string,
 ): void {
   if (request.method === 'OPTIONS') {
-    response.status(204).setHeader('allow', `${allow}, OPTIONS`).end();
+    response.status(204).setHeader('allow', allow).end();
     return;
   }
   const error = new GatewayError('METHOD_NOT_ALLOWED', `${request.method} has no meaning at this address`);
-  const answer = { error, reason: 'method-not-allowed', requestId: context.requestId } as const;
-  pages.sendError(request, response, answer, { allow: `${allow}, OPTIONS` });
+  const answer = { error, reason: 'method-not-allowed', requestId: context.requestId, allow } as const;
+  pages.sendError(request, response, answer);
 }
 
 function sendAsset({ pages }: Pick<PortalParts, 'pages'>, request: Request, response: Response): void {

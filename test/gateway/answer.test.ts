@@ -99,15 +99,21 @@ test('answer: the closing slash is a permanent redirect, but to a WebSocket ther
 test('answer: TRACE and CONNECT are refused like everything else: on record, and counted', async (t) => {
   const { url, audit, admin, upstream } = await site(t);
   const host = `Host: ${url.host}`;
-  for (const line of ['TRACE /public/x HTTP/1.1', 'CONNECT a.example:443 HTTP/1.1']) {
+  const lines = ['TRACE /public/x HTTP/1.1', 'CONNECT a.example:443 HTTP/1.1'];
+  // Neither the portal's, nor sent on to its closing slash.
+  for (const line of [...lines, 'TRACE /_gate/login HTTP/1.1', 'TRACE /plain HTTP/1.1', 'TRACE /nowhere HTTP/1.1']) {
     const answer = await sendRaw(url, requestOf([line, host, 'Connection: close']));
     assert.match(answer.text, /^HTTP\/1\.1 405 Method Not Allowed\r\n/, line);
     assert.match(answer.text, /"error":"method-not-allowed"/, line);
-    const method = line.split(' ', 1)[0];
-    const record = await until('it is on record', () => audit('request').find((entry) => entry.method === method));
-    assert.deepEqual([record.status, record.reason], [405, 'method-not-allowed'], line);
+    const allow = line.includes('_gate') ? 'GET, HEAD, POST, OPTIONS' : 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+    assert.equal(/^allow: (.*)\r$/im.exec(answer.text)?.[1], allow, line);
+    const [method, target] = line.split(' ');
+    const record = await until('it is on record', () =>
+      audit('request').find((entry) => entry.method === method && (method === 'CONNECT' || entry.path === target)),
+    );
+    assert.deepEqual([record.status, record.reason, record.verdict], [405, 'method-not-allowed', 'refuse'], line);
   }
   const metrics = await (await fetch(new URL('/metrics', admin))).text();
-  assert.match(metrics, /^gatehouse_\w+\{[^}]*reason="method-not-allowed"[^}]*\} 2$/m);
+  assert.match(metrics, /^gatehouse_\w+\{[^}]*reason="method-not-allowed"[^}]*\} 5$/m);
   assert.equal(upstream.received.length, 0);
 });

@@ -1,0 +1,30 @@
+/** The gateway's own addresses and the methods of each; who comes with another is told them. */
+import { assetPath } from '../pages/assets.ts';
+
+const read = 'GET, HEAD';
+
+/** The methods of every address, as `Allow` names them. */
+export const addresses: Readonly<Record<string, string>> = {
+  '/_gate/login': `${read}, POST, OPTIONS`,
+  '/_gate/logout': `${read}, POST, OPTIONS`,
+  '/_gate/session': `${read}, POST, OPTIONS`,
+  '/_gate/replay': `${read}, OPTIONS`,
+  '/_gate/start/:provider': `${read}, OPTIONS`,
+  '/_gate/callback/:provider': `${read}, POST, OPTIONS`,
+  '/_gate/backchannel/:provider': 'POST, OPTIONS',
+  '/_gate/frontchannel/:provider': `${read}, OPTIONS`,
+  '/_gate/jwks.json': `${read}, OPTIONS`,
+  [`${assetPath}:name`]: `${read}, OPTIONS`,
+};
+
+/** The methods of one of the gateway's own addresses; undefined for any other path. */
+export function methodsAt(path: string): string | undefined {
+  const parts = path.split('/');
+  const isAt = (address: string): boolean => {
+    const pattern = address.split('/');
+    const fits = (part: string, index: number) =>
+      part === parts[index] || (part.startsWith(':') && parts[index] !== '');
+    return pattern.length === parts.length && pattern.every(fits);
+  };
+  return Object.entries(addresses).find(([address]) => isAt(address))?.[1];
+}
