@@ -120,6 +120,33 @@ test('architecture: what src imports from npm is a dependency of the product, no
   assertNone(offences, 'package.json names it under dependencies, and built-in modules carry node:');
 });
 
+/** The names that a file imports from a module and can call: no types, each as the module calls it. */
+function valuesFrom(file: string, module: string): string[] {
+  const lines = read(file).matchAll(new RegExp(`^(?:import|export) (?!type )([^'"]*?) from '${module}'`, 'gm'));
+  const names = [...lines].flatMap(([, clause = '']) => clause.replace(/[{}]/g, '').split(','));
+  return names.map((name) => name.trim()).filter((name) => name !== '' && !name.startsWith('type '));
+}
+
+test('architecture: whatever goes out over TLS is made with the options of tls/client.ts', () => {
+  const client = path.join('src', 'tls', 'client.ts');
+  const offences = sources.flatMap((file) => {
+    if (file === client) return [];
+    const outgoing = [
+      ...valuesFrom(file, 'node:tls').filter((name) => /^(?:connect|TLSSocket|\*)\b/.test(name)),
+      ...valuesFrom(file, 'node:https').filter((name) => !/^(?:createServer|Server)\b/.test(name)),
+      ...valuesFrom(file, 'node:http2').filter((name) => /^(?:connect|\*)\b/.test(name)),
+      ...(read(file).includes('tlsClientOptions(') ? [] : valuesFrom(file, 'undici')),
+      // ldapts connects by itself unless it is given a socket.
+      ...(/createConnection:/.test(read(file)) ? [] : valuesFrom(file, 'ldapts').filter((name) => name === 'Client')),
+    ];
+    return outgoing.map((name) => `${file}: ${name}`);
+  });
+  assertNone(
+    offences,
+    'connectTls, insecureConnectTls, httpsAgent and tlsClientOptions of tls/client.ts make the connection',
+  );
+});
+
 test('architecture: exports have names', () => {
   const offences = programs.filter((file) => /^export default\b|^export\s*\{[^}]*\bas default\b/m.test(read(file)));
   assertNone(offences, 'no default export');

@@ -3,12 +3,11 @@
  * server that cannot be connected to is left alone for a while.
  */
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type RequestOptions } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { buildConnector, Client, type Dispatcher, Pool } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { ForwardingRoute, Upstream, UpstreamServer, UpstreamTls } from '../core/route.ts';
-import { type TlsClientOptions, tlsClientOptions } from '../tls/client.ts';
+import { httpsAgent, type TlsClientOptions, tlsClientOptions } from '../tls/client.ts';
 import { withoutContinue } from './unasked-continue.ts';
 
 /** What the pools work with. */
@@ -152,12 +151,13 @@ export class UpstreamServerPool {
     this.server = server;
     this.#parts = parts;
     const isSecure = server.url.protocol === 'https:';
-    const secure = isSecure ? tlsOptions(server, tls) : {};
+    const secure = isSecure ? tlsOptions(server, tls) : undefined;
+    const servername = secure?.servername ?? '';
     const connector = buildConnector({ ...secure, timeout: connectTimeout, allowH2: false });
     this.#client = {
       // Undici, and Node's agent below, would take the server's name for TLS from the Host header, which is the client's.
       connect: (options, callback) =>
-        connector({ ...options, servername: secure.servername ?? '' }, (...[error, socket]) =>
+        connector({ ...options, servername }, (...[error, socket]) =>
           error ? callback(error, null) : callback(null, withoutContinue(socket)),
         ),
       allowH2: false,
@@ -166,9 +166,9 @@ export class UpstreamServerPool {
       keepAliveTimeout: 4000,
       keepAliveMaxTimeout: 60_000,
     };
-    const tunnel = { keepAlive: false, ...secure, servername: secure.servername ?? '' };
     this.#tunnels = {
-      agent: new (isSecure ? HttpsAgent : HttpAgent)(tunnel),
+      agent: secure ? httpsAgent({ ...secure, keepAlive: false, servername }) : new HttpAgent({ keepAlive: false }),
+      protocol: server.url.protocol,
       host: bare(server.url),
       port: server.url.port || (isSecure ? 443 : 80),
       setHost: false,
@@ -193,8 +193,7 @@ export class UpstreamServerPool {
 
   /** A request on a connection of its own, for a tunnel. */
   request(options: Pick<RequestOptions, 'path' | 'headers'>): ClientRequest {
-    const send = this.server.url.protocol === 'https:' ? httpsRequest : httpRequest;
-    return send({ ...this.#tunnels, ...options, method: 'GET' });
+    return httpRequest({ ...this.#tunnels, ...options, method: 'GET' });
   }
 
   get isLive(): boolean {
@@ -228,7 +227,7 @@ export class UpstreamServerPool {
 }
 
 /** The name of the server's certificate is the configured one, whatever Host the client has sent. */
-function tlsOptions({ url }: UpstreamServer, tls: UpstreamTls = {}): Partial<TlsClientOptions> {
+function tlsOptions({ url }: UpstreamServer, tls: UpstreamTls = {}): TlsClientOptions {
   const { ca, certificate, key, servername = bare(url) } = tls;
   return tlsClientOptions({
     servername,

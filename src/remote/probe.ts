@@ -4,14 +4,14 @@
  */
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
-import { connect, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
 import type { Failure } from '../core/failure.ts';
 import type { ProbeStep } from '../core/provider.ts';
 import type { Authorities } from '../tls/authorities.ts';
 import { anchorsOf, type ChainReport, chainReport, issuersOf, standsAsCommonNameOnly } from '../tls/chain-report.ts';
-import { type Trust, tlsClientOptions } from '../tls/client.ts';
+import { connectTls, type Trust, tlsClientOptions } from '../tls/client.ts';
 import { withDeadline } from './deadline.ts';
 
 /** What a step has found; a failure is thrown. */
@@ -96,8 +96,7 @@ async function secure(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<Finding> {
-  const name = isIP(host) === 0 ? { servername: host } : {};
-  const socket = connectTls({ host, port, ...name, ...tlsClientOptions(trust) });
+  const socket = connectTls({ host, port }, tlsClientOptions(trust));
   await ready(socket, 'secureConnect', signal);
   const found = describeTls(socket, trust.servername ?? host, trust.ca, clock);
   socket.destroy();

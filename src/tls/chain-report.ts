@@ -1,8 +1,8 @@
 /** What a certificate chain says of itself: names, dates, digests, and whether it leads to a trusted authority. */
 import type { X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
-import { connect } from 'node:tls';
 import { type Authorities, systemAnchors } from './authorities.ts';
+import { insecureConnectTls } from './client.ts';
 import { spkiPin } from './pins.ts';
 
 /** One certificate. */
@@ -62,12 +62,7 @@ export async function insecureReadChain(
   signal?: AbortSignal,
 ): Promise<readonly X509Certificate[] | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const secure = connect({
-    socket,
-    host,
-    rejectUnauthorized: false,
-    ...(isIP(host) === 0 && { servername: host }),
-  });
+  const secure = insecureConnectTls({ socket, host });
   secure
     .once('secureConnect', resolve)
     .once('error', reject)

@@ -3,13 +3,17 @@
  * carries, which keys are pinned, what the gateway itself shows.
  */
 import { X509Certificate } from 'node:crypto';
-import { isIP } from 'node:net';
+import { type AgentOptions, Agent as HttpsAgent } from 'node:https';
+import { isIP, type Socket } from 'node:net';
 import {
+  type ConnectionOptions,
   checkServerIdentity,
+  connect,
   createSecureContext,
   type DetailedPeerCertificate,
   type PeerCertificate,
   type SecureContext,
+  type TLSSocket,
 } from 'node:tls';
 import { type Authorities, systemAuthorities } from './authorities.ts';
 import { PinMismatchError, spkiPin } from './pins.ts';
@@ -26,7 +30,7 @@ export interface Trust {
   readonly own?: { readonly certificate: string; readonly key: string } | undefined;
 }
 
-/** Options for `tls.connect` and whatever passes its options on, such as undici's `connect`. */
+/** For `connectTls` and whatever passes options on to `tls.connect`, such as undici's `connect`. */
 export interface TlsClientOptions {
   readonly secureContext: SecureContext;
   /** Set outright: an environment with NODE_TLS_REJECT_UNAUTHORIZED=0 does not weaken it. */
@@ -50,6 +54,39 @@ export function tlsClientOptions(trust: Trust = {}): TlsClientOptions {
     // RFC 6066 §3: an address is not a server name.
     ...(servername !== undefined && isIP(servername) === 0 && { servername }),
   };
+}
+
+/** Where a connection goes, or the one that it goes over. The host is the name that is asked for where no other is given. */
+export type TlsTarget = { readonly host: string; readonly servername?: string } & (
+  | { readonly port: number }
+  | { readonly socket: Socket }
+);
+
+/** Connects to a server that must be who it says it is; `secureConnect` comes once that is known. */
+export function connectTls(target: TlsTarget, options: TlsClientOptions): TLSSocket {
+  return connect({ ...named(target), ...options });
+}
+
+/**
+ * Shakes hands with whoever is there and believes nobody, for reports on the certificates that a server shows. Send nothing
+ * over it, and take nothing for the server's word.
+ */
+export function insecureConnectTls(
+  target: TlsTarget,
+  more: Pick<ConnectionOptions, 'ca' | 'ciphers' | 'minVersion'> = {},
+): TLSSocket {
+  return connect({ ...more, ...named(target), rejectUnauthorized: false });
+}
+
+/** Node's own agent for https, for what undici cannot carry. */
+export function httpsAgent(options: TlsClientOptions & Pick<AgentOptions, 'keepAlive'>): HttpsAgent {
+  return new HttpsAgent(options);
+}
+
+/** RFC 6066 §3: an address is not a server name. */
+function named({ servername, ...target }: TlsTarget): ConnectionOptions {
+  const name = servername ?? target.host;
+  return { ...target, ...(isIP(name) === 0 && { servername: name }) };
 }
 
 let machines: SecureContext | undefined;

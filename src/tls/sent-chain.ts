@@ -1,7 +1,6 @@
 /** The certificates that a server sends, in its own order and with what does not belong there. For reports only. */
 import type { X509Certificate } from 'node:crypto';
-import { isIP } from 'node:net';
-import { connect } from 'node:tls';
+import { insecureConnectTls } from './client.ts';
 
 /** The chain of a server. */
 export interface SentChain {
@@ -22,19 +21,14 @@ export interface AskedServer {
 const maxChain = 32;
 
 /** Shakes hands without trusting anybody, keeps the chain and hangs up; sends nothing. Rejects with the handshake's error. */
-export function insecureReadSentChain({ host, port, servername = host, signal }: AskedServer): Promise<SentChain> {
+export function insecureReadSentChain({ host, port, servername, signal }: AskedServer): Promise<SentChain> {
   return new Promise((resolve, reject) => {
-    const socket = connect({
-      host,
-      port,
-      rejectUnauthorized: false,
-      // No authority at all: what is shown comes from the server and not from this machine.
-      ca: [],
-      // An old server must be able to answer, or nothing could be said about its certificate.
-      minVersion: 'TLSv1',
-      ciphers: 'DEFAULT@SECLEVEL=0',
-      ...(isIP(servername) === 0 && { servername }),
-    });
+    const socket = insecureConnectTls(
+      { host, port, ...(servername !== undefined && { servername }) },
+      // No authority at all: what is shown comes from the server and not from this machine. And an old server must be able to
+      // answer, or nothing could be said about its certificate.
+      { ca: [], minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' },
+    );
     const abort = (): void => void socket.destroy(new Error('the server did not answer in time'));
     signal.addEventListener('abort', abort, { once: true });
     socket

@@ -3,12 +3,12 @@
  * is made here.
  */
 
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTcp, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { Failure } from '../../core/failure.ts';
 import { abortable } from '../../remote/deadline.ts';
 import type { Authorities } from '../../tls/authorities.ts';
-import type { TlsClientOptions } from '../../tls/client.ts';
+import { connectTls, type TlsClientOptions } from '../../tls/client.ts';
 
 /** Where a directory listens. */
 export interface Server {
@@ -65,13 +65,7 @@ export async function secureSocket(
   security: Security,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  const name = security.servername ?? server.host;
-  const secure = connectTls({
-    ...security.tls(),
-    socket: plain,
-    host: name,
-    ...(isIP(name) === 0 && { servername: name }),
-  });
+  const secure = connectTls({ socket: plain, host: security.servername ?? server.host }, security.tls());
   secure.once('close', () => plain.destroy());
   await opened(secure, 'secureConnect', signal);
   return secure;
