@@ -147,6 +147,33 @@ test('architecture: whatever goes out over TLS is made with the options of tls/c
   );
 });
 
+/**
+ * Files that read the lines of Node's messages themselves: who makes heads of them or messages of heads, and who reads the
+ * answer of an upstream or another server.
+ */
+const linesAreReadIn: ReadonlySet<string> = new Set(
+  [
+    ...['core/request-head.ts', 'edge/head-of.ts', 'edge/http2/request.ts', 'edge/http2/sessions.ts'],
+    'middleware/headers.ts',
+    ...['providers/cas/client.ts', 'proxy/upstream-attempt.ts', 'remote/http-client.ts'],
+  ].map((file) => path.join('src', ...file.split('/'))),
+);
+
+test('architecture: what a client sends in header lines is read by headOf() alone', () => {
+  const words = 'all|each|entries|fault|framing|get|has|list|map|raw|single|some|toNode|with|without';
+  const reading = [
+    new RegExp(`\\b(?:request|req|message|asker|call)\\.(?:headers(?:Distinct)?(?:\\[|\\??\\.(?!(?:${words})\\b)))`),
+    /\.(?:headersDistinct|rawHeaders|rawTrailers)\b|\bIncomingHttpHeaders\b/,
+    /\bheaders(?:\??\.)?(?:\['(?!set-cookie')[\w-]+'\](?!\s*=[^=])|\.(?:authorization|cookie|host|origin|referer)\b)/,
+    /\b(?:req|request)\.(?:get|header)\(|\{[^{}]*\bheaders\b[^{}]*\}\s*(?::\s*(?:IncomingMessage|Request)\b|=\s*(?:req|message)\b)/,
+  ];
+  const files = sources.filter((file) => !linesAreReadIn.has(file));
+  const offences = reading
+    .flatMap((pattern) => found(pattern, files))
+    .filter((line) => !/:\d+: (?:\*|\/\/|\/\*)/.test(line));
+  assertNone(offences, 'headOf(request) is the one reading of a head');
+});
+
 test('architecture: exports have names', () => {
   const offences = programs.filter((file) => /^export default\b|^export\s*\{[^}]*\bas default\b/m.test(read(file)));
   assertNone(offences, 'no default export');

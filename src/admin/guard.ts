@@ -4,8 +4,8 @@
  * `rights.ts`'s.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
+import type { HeaderLines } from '../core/request-head.ts';
 import type { Secret } from '../core/secret.ts';
 import type { AdminOptions } from './options.ts';
 import type { Role } from './rights.ts';
@@ -19,7 +19,7 @@ export interface Caller {
 /** An answer to somebody who is not heard. */
 export interface Refusal {
   readonly kind: 'refused';
-  readonly status: 401 | 403;
+  readonly status: 400 | 401 | 403;
   readonly error: string;
   readonly message: string;
 }
@@ -29,24 +29,29 @@ export const localCaller: Caller = { actor: 'local', role: 'operator' };
 
 /** Judges a request that came over TCP by its headers. */
 export function identifyCaller(
-  headers: IncomingHttpHeaders,
+  headers: HeaderLines,
   { listen, token, tokens, hosts }: Pick<AdminOptions, 'listen' | 'token' | 'tokens' | 'hosts'>,
 ): { readonly kind: 'caller'; readonly caller: Caller } | Refusal {
+  const repeated = countedOnce.find((name) => headers.all(name).length > 1);
+  if (repeated !== undefined) return refused(400, 'ambiguous-header', `${repeated} stands there more than once.`);
   if (isFromOtherSite(headers)) return refused(403, 'origin-mismatch', 'Requests of other web sites are not taken.');
   const known = Object.entries(tokens).map(([actor, { token, role }]) => ({ actor, role, token }));
   if (token) known.push({ actor: 'token', role: 'operator', token });
-  const shown = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
+  const shown = /^Bearer +(\S+)$/i.exec(headers.single('authorization') ?? '')?.[1];
   if (known.length > 0 && shown !== undefined) {
     // All are compared, so that the time does not tell which one was nearly right.
     const [found] = known.filter((one) => isSame(shown, one.token));
     return found ? { kind: 'caller', caller: { actor: found.actor, role: found.role } } : tokenRequired;
   }
   if (known.length > 0) return { kind: 'caller', caller: { actor: 'stranger', role: 'stranger' } };
-  if (isOwnHost(headers.host, [listen.hostname, ...hosts]))
+  if (isOwnHost(headers.single('host'), [listen.hostname, ...hosts]))
     return { kind: 'caller', caller: { actor: 'loopback', role: 'loopback' } };
   const remedy = 'Call the address itself, or add the name to admin.hosts.';
   return refused(403, 'host-mismatch', `This host name is not known here. ${remedy}`);
 }
+
+/** Node would take the first of two lines, and whoever stands in front the last. */
+const countedOnce = ['authorization', 'host', 'origin', 'sec-fetch-site'] as const;
 
 /** What a caller without a valid token is told. */
 const tokenRequired: Refusal = refused(401, 'token-required', 'Show a token as "Authorization: Bearer …".');
@@ -61,15 +66,16 @@ export function roleMissing(role: Role): Refusal {
   return refused(403, 'role-missing', message);
 }
 
-function refused(status: 401 | 403, error: string, message: string): Refusal {
+function refused(status: Refusal['status'], error: string, message: string): Refusal {
   return { kind: 'refused', status, error, message };
 }
 
 /** Browsers say where a request comes from; programs do not. An address typed by hand (`none`) is the operator's own. */
-function isFromOtherSite(headers: IncomingHttpHeaders): boolean {
-  const site = headers['sec-fetch-site'];
+function isFromOtherSite(headers: HeaderLines): boolean {
+  const site = headers.single('sec-fetch-site');
+  const origin = headers.single('origin');
   if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
-  return headers.origin !== undefined && headers.origin !== `http://${headers.host ?? ''}`;
+  return origin !== undefined && origin !== `http://${headers.single('host') ?? ''}`;
 }
 
 /** A rebound name is a name: an address in the Host header cannot be an attacker's. */

@@ -4,6 +4,7 @@
  */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { OperatorError } from '../core/errors.ts';
+import { headOf } from '../edge/head-of.ts';
 import { type AdminParts, createAdminApp } from './app.ts';
 import { identifyCaller, localCaller } from './guard.ts';
 import { type AdminOptions, isLoopback } from './options.ts';
@@ -39,7 +40,7 @@ export async function startAdmin(ways: AdminWays, parts: AdminParts): Promise<Ad
       `admin.listen is ${listen.origin}, which other machines can reach, and there is no token in admin.tokens`,
       'set admin.tokens, or listen on http://127.0.0.1:9090',
     );
-  const server = serverOf(createAdminApp(({ headers }) => identifyCaller(headers, ways), parts));
+  const server = serverOf(createAdminApp((request) => identifyCaller(headOf(request), ways), parts));
   const address = await bind(server, listen);
   try {
     const commands = await openSocket(ways.socket, parts);

@@ -11,6 +11,7 @@ import { startAdmin } from '../../src/admin/listener.ts';
 import { adminOptions, isLoopback } from '../../src/admin/options.ts';
 import { OperatorError } from '../../src/core/errors.ts';
 import type { MaybePromise } from '../../src/core/maybe-promise.ts';
+import { HeaderLines } from '../../src/core/request-head.ts';
 import type { Stored } from '../../src/core/store.ts';
 import { CircuitBreaker } from '../../src/remote/circuit-breaker.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
@@ -21,6 +22,7 @@ import { Lockout, lockoutOptions } from '../../src/users/lockout.ts';
 import { LockoutOverview } from '../../src/users/lockout-overview.ts';
 import { collectLog } from '../support/tools/log.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
+import { requestOf, sendRaw } from '../support/tools/raw-http.ts';
 
 const token = 'correct-horse-battery-staple';
 
@@ -452,11 +454,36 @@ for (const [name, headers] of Object.entries(webPages))
 test('a request that says no host, or an empty one, is not ours', () => {
   const options = adminOptions.parse({});
   for (const headers of [{}, { host: '' }, { host: '127.0.0.1/sessions' }])
-    assert.equal(identifyCaller(headers, options).kind, 'refused', JSON.stringify(headers));
-  assert.deepEqual(identifyCaller({ host: '127.0.0.1:9090' }, options), {
+    assert.equal(
+      identifyCaller(new HeaderLines(Object.entries(headers).flat()), options).kind,
+      'refused',
+      JSON.stringify(headers),
+    );
+  assert.deepEqual(identifyCaller(new HeaderLines(['Host', '127.0.0.1:9090']), options), {
     kind: 'caller',
     caller: { actor: 'loopback', role: 'loopback' },
   });
+});
+
+test('what stands there twice is refused, whichever of the two would do', async (t) => {
+  const token = 'operators-token-of-the-test-5d0a';
+  const { url } = await adminUnderTest(t, { tokens: { olga: { token, role: 'operator' } } });
+  const [own, other] = [`Host: ${url.host}`, 'Host: evil.example'];
+  const [right, wrong] = [`Authorization: Bearer ${token}`, 'Authorization: Bearer wrong'];
+  const status = async (...lines: string[]) =>
+    Number(
+      (await sendRaw(url, requestOf(['GET /sessions HTTP/1.1', ...lines, 'Connection: close']))).text.slice(9, 12),
+    );
+  assert.equal(await status(own, right), 200);
+  for (const lines of [
+    [own, right, wrong],
+    [own, wrong, right],
+    [own, right, right],
+    [own, other, right],
+    [own, right, `Origin: http://${url.host}`, 'Origin: http://evil.example'],
+    [own, right, 'Sec-Fetch-Site: none', 'Sec-Fetch-Site: cross-site'],
+  ])
+    assert.equal(await status(...lines), 400, lines.join(', '));
 });
 
 test('addresses, localhost and configured names are ours', async (t) => {
