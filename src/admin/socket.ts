@@ -1,5 +1,6 @@
 /** The Unix socket of commands: open to the owner of the files only, and to one gateway at a time. */
-import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { type BigIntStats, chmodSync, linkSync, lstatSync, mkdirSync, renameSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
@@ -13,19 +14,45 @@ type SocketResult =
   | { readonly kind: 'failed'; readonly error: NodeJS.ErrnoException };
 
 const ownerOnly = 0o600;
+/** Others that start at the same time may each be a step ahead. */
+const maxAttempts = 5;
 
 /** Lets a server listen at a path. A socket that nobody listens at any more, as after a crash, is replaced. */
 export async function listenAt(server: Server, path: string): Promise<SocketResult> {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const first = await bind(server, path);
-    if (first.kind !== 'failed' || first.error.code !== 'EADDRINUSE') return first;
-    if (!lstatSync(path).isSocket()) return first;
-    if (await isAnswered(path)) return { kind: 'taken' };
-    rmSync(path, { force: true });
-    return await bind(server, path);
+    for (let attempt = 0; ; attempt++) {
+      const result = await bind(server, path);
+      if (result.kind !== 'failed' || result.error.code !== 'EADDRINUSE' || attempt === maxAttempts) return result;
+      const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+      if (!found) continue;
+      if (!found.isSocket()) return result;
+      if (await isAnswered(path)) return { kind: 'taken' };
+      takeAway(path, found);
+    }
   } catch (error) {
     return { kind: 'failed', error: error as NodeJS.ErrnoException };
+  }
+}
+
+/**
+ * Removes a socket that nobody answers. Another gateway that starts at the same time may have put its own there since it was
+ * looked at: that is another file, and gets its name back.
+ */
+function takeAway(path: string, stale: BigIntStats): void {
+  const aside = `${path}.${randomBytes(6).toString('hex')}`;
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+    throw error;
+  }
+  try {
+    const taken = lstatSync(aside, { bigint: true });
+    // The number of a file that is gone may be given out again, its time is not.
+    if (taken.ino !== stale.ino || taken.mtimeNs !== stale.mtimeNs) linkSync(aside, path);
+  } finally {
+    unlinkSync(aside);
   }
 }
 

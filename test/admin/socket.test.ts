@@ -1,6 +1,6 @@
 /** The socket of commands: who may open it, what is replaced, and what a second gateway does. */
 import assert from 'node:assert/strict';
-import { link, lstat, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { link, lstat, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createServer as createSocketServer } from 'node:net';
 import path from 'node:path';
@@ -33,10 +33,8 @@ test('socket: who speaks there is local, an operator, whatever tokens are config
   assert.ok(record && !('address' in record));
 });
 
-test('socket: one that nobody listens at any more is replaced', async (t) => {
-  const folder = await temporaryFolder(t);
-  const file = path.join(folder, 'admin.sock');
-  // What a process leaves behind that is killed: the name stays when its handle is closed by the kernel.
+/** What a process leaves behind that is killed: the name stays when its handle is closed by the kernel. */
+async function leaveStale(file: string): Promise<void> {
   const dead = createSocketServer().listen(file);
   await new Promise((resolve) => dead.once('listening', resolve));
   const { ino } = await stat(file);
@@ -45,10 +43,32 @@ test('socket: one that nobody listens at any more is replaced', async (t) => {
   await link(`${file}.kept`, file);
   await rm(`${file}.kept`);
   assert.equal((await stat(file)).ino, ino, 'the stale one is there');
+}
+
+test('socket: one that nobody listens at any more is replaced', async (t) => {
+  const folder = await temporaryFolder(t);
+  const file = path.join(folder, 'admin.sock');
+  await leaveStale(file);
   const server = createServer((_request, response) => void response.end('{}'));
   t.after(() => server.close());
   assert.deepEqual(await listenAt(server, file), { kind: 'open' });
   assert.equal((await askGateway(file, { method: 'GET', target: '/', timeout: 5000 })).kind, 'answered');
+  assert.deepEqual(await readdir(folder), ['admin.sock']);
+});
+
+test('socket: of several gateways that start at once after a crash one has it, and it answers', async (t) => {
+  const folder = await temporaryFolder(t);
+  const file = path.join(folder, 'admin.sock');
+  await leaveStale(file);
+  const servers = ['first', 'second'].map((name) =>
+    createServer((_request, response) => void response.end(JSON.stringify({ name }))),
+  );
+  t.after(() => servers.forEach((server) => void server.close()));
+  const results = await Promise.all(servers.map((server) => listenAt(server, file)));
+  assert.deepEqual(results.map(({ kind }) => kind).toSorted(), ['open', 'taken']);
+  const name = results[0]?.kind === 'open' ? 'first' : 'second';
+  const asked = await askGateway(file, { method: 'GET', target: '/', timeout: 5000 });
+  assert.deepEqual(asked, { kind: 'answered', status: 200, body: { name } });
 });
 
 test('socket: a file of somebody else’s is left alone', async (t) => {
