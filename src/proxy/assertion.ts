@@ -49,7 +49,7 @@ interface LastToken {
   readonly token: string;
 }
 
-/** Signs identities. One for the whole process. */
+/** Signs identities by the keys in the store. Each configuration has one, and a reload makes another. */
 export class AssertionSigner {
   readonly #ring: KeyRing;
   readonly #clock: Clock;
