@@ -3,10 +3,11 @@ import { hash } from 'node:crypto';
 import { type Account, defaultTenant } from '../core/account.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
+import type { MaybePromise } from '../core/maybe-promise.ts';
 import { canonicalUsername } from '../core/principal.ts';
 import { accountOf } from '../core/session.ts';
 import type { Store, Stored } from '../core/store.ts';
+import { UnopenedEntry } from '../store/errors.ts';
 import { Journal } from '../store/journal.ts';
 import {
   type EndedRecord,
@@ -67,13 +68,32 @@ export class SessionRecords {
     this.#idle = idle;
   }
 
-  /** The record of a session; at once where the store answers at once. */
+  /** The record of a session; at once where the store answers at once. One whose seal does not open cannot be read. */
   read(id: string): MaybePromise<StoredRecord | undefined> {
-    return andThen(this.#store.get(recordPrefix + id), (stored) => {
-      if (stored) return this.#parse(id, stored);
-      this.#parsed.delete(id);
-      return undefined;
-    });
+    try {
+      const stored = this.#store.get(recordPrefix + id);
+      if (!(stored instanceof Promise)) return this.#readOf(id, stored);
+      return stored.then(
+        (value) => this.#readOf(id, value),
+        (error: unknown) => this.#unopened(id, error),
+      );
+    } catch (error) {
+      return this.#unopened(id, error);
+    }
+  }
+
+  #readOf(id: string, stored: Stored | undefined): StoredRecord | undefined {
+    if (stored) return this.#parse(id, stored);
+    this.#parsed.delete(id);
+    return undefined;
+  }
+
+  /** Not kept: the key may come back, and the record is the same version then. */
+  #unopened(id: string, error: unknown): StoredRecord {
+    if (!(error instanceof UnopenedEntry)) throw error;
+    this.#parsed.delete(id);
+    this.#log.warn({ session: id, error }, 'a session record cannot be opened; nobody is signed in by it');
+    return { record: { kind: 'unreadable' }, version: error.version };
   }
 
   /**

@@ -10,6 +10,16 @@ export function storeFailure(problem: StoreProblem, detail: string, cause?: unkn
   return new Failure('internal-error', detail, { answer: problem, cause });
 }
 
+/** An entry that is there and cannot be opened; by its version it can be replaced. */
+export class UnopenedEntry extends Failure {
+  readonly version: string;
+
+  constructor(version: string, { message, answer }: Failure) {
+    super('internal-error', message, { answer });
+    this.version = version;
+  }
+}
+
 const hints: Readonly<Record<StoreProblem, string>> = {
   full: 'free space on that disk, or set session.store.path to a folder on another one',
   'read-only': 'make the folder and its files writable for the user that runs the gateway, or set session.store.path',

@@ -7,6 +7,7 @@ import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Changes, Store, Stored, StoredEntry, WriteOptions } from '../core/store.ts';
+import { UnopenedEntry } from './errors.ts';
 import { HeldEntries, type HeldEntry } from './held-entries.ts';
 
 const flushEvery = 1000;
@@ -138,9 +139,19 @@ export class HoldingStore implements Store {
 
   async #isStill(key: string, version: string | undefined): Promise<boolean> {
     try {
-      return (await this.#store.get(key))?.version === version;
+      return (await this.#versionAt(key)) === version;
     } catch {
       return true;
+    }
+  }
+
+  /** One that cannot be opened can be ended: it must not keep the others waiting. */
+  async #versionAt(key: string): Promise<string | undefined> {
+    try {
+      return (await this.#store.get(key))?.version;
+    } catch (error) {
+      if (error instanceof UnopenedEntry) return error.version;
+      throw error;
     }
   }
 
@@ -175,7 +186,7 @@ export class HoldingStore implements Store {
   async #writeHeld(key: string, { value, lasts }: HeldEntry): Promise<void> {
     const until = this.#clock.now() + lasts;
     for (;;) {
-      const version = (await this.#store.get(key))?.version;
+      const version = await this.#versionAt(key);
       if (await this.#store.replace(key, version, value, until, { announced: true })) break;
     }
     this.#held?.drop(key);

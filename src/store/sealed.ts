@@ -2,12 +2,13 @@
  * A store whose secrets are sealed: signing and form keys, logins under way, kept forms, what providers keep of a session. Who
  * uses it sees clear text only; the place in the store is part of what is sealed, so that nothing can be moved.
  */
+import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Sealer } from '../core/seal.ts';
 import type { Changes, Store, Stored, StoredEntry, WriteOptions } from '../core/store.ts';
 import { kindOf } from './entry-kinds.ts';
-import { storeFailure } from './errors.ts';
+import { storeFailure, UnopenedEntry } from './errors.ts';
 import { changeSecret, mayHoldSecret } from './secret-parts.ts';
 
 /** Opened values that are kept: a session is read with each of its requests. */
@@ -84,12 +85,20 @@ export class SealedStore implements Store {
     if (!stored || !mayHoldSecret(key, stored.value)) return stored;
     const known = this.#open.get(key);
     if (known?.version === stored.version) return known;
-    const opened = { value: this.#clear(key, stored.value), version: stored.version };
+    const opened = { value: this.#clearAt(key, stored), version: stored.version };
     this.#open.delete(key);
     this.#open.set(key, opened);
     const oldest = this.#open.size > keptOpen ? this.#open.keys().next().value : undefined;
     if (oldest !== undefined) this.#open.delete(oldest);
     return opened;
+  }
+
+  #clearAt(key: string, { value, version }: Stored): string {
+    try {
+      return this.#clear(key, value);
+    } catch (error) {
+      throw error instanceof Failure ? new UnopenedEntry(version, error) : error;
+    }
   }
 
   #sealed(key: string, value: string): string {

@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { provedAt } from '../../src/core/proof.ts';
+import { Sealer, SealKey } from '../../src/core/seal.ts';
 import type { Store, Stored } from '../../src/core/store.ts';
 import { newIdentity } from '../../src/sessions/cookie.ts';
 import { type SessionStart, Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import { SealedStore } from '../../src/store/sealed.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
 
@@ -283,3 +285,31 @@ test('a live session is loaded without a promise where the store answers at once
   assert.ok(!(found instanceof Promise));
   assert.deepEqual(found, { kind: 'live', session });
 });
+
+for (const loss of ['altered', 'of a lost key'] as const)
+  test(`a session whose seal is ${loss} signs nobody in, can be ended, and keeps no work from the others`, async (t) => {
+    const { store, workerOn, log } = world(t);
+    const sealed = (key: number): Store =>
+      new SealedStore(store, { sealer: new Sealer([new SealKey(Buffer.alloc(32, key))]), log });
+    const withSecret = start('alice', { grant: { state: { refreshToken: 'secret' } } });
+    const broken = await workerOn(sealed(7)).create(withSecret);
+    if (loss === 'altered') {
+      const { grant } = await recordOf(store, broken.session.id);
+      const { state } = grant as { state: string };
+      await change(store, broken.session.id, { grant: { state: `${state.slice(0, -4)}AAAA` } });
+    }
+    const sessions = workerOn(sealed(loss === 'altered' ? 7 : 8));
+    assert.deepEqual(await sessions.load(broken.token), { kind: 'unreadable' });
+    const whole = await sessions.create(withSecret);
+    const listed = await Array.fromAsync(sessions.list({ user: 'alice' }));
+    assert.deepEqual(
+      listed.map(({ id }) => id),
+      [whole.session.id],
+    );
+    if (loss === 'altered') {
+      assert.equal(await sessions.revoke(broken.session.id, 'revoked'), true);
+      assert.equal(await sessions.revokeUser('alice', 'revoked'), 1);
+    } else assert.equal(await sessions.revokeUser('alice', 'revoked'), 2);
+    for (const { token } of [broken, whole])
+      assert.deepEqual(await sessions.load(token), { kind: 'ended', reason: 'revoked' });
+  });
