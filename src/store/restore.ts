@@ -60,10 +60,10 @@ export function restoreStore(options: EmbeddedOptions, how: RestoreOptions): Res
     const missing = missingKeys(backup, keyFile);
     const keys = missing.length > 0 ? keysIn(backup, passphrase) : undefined;
     if (missing.length > 0 && keys === undefined) throw wantsKeys(file, keyFile, missing);
-    if (keys !== undefined) adoptSealKeys(keyFile, keys);
     let restoration: Restoration | undefined;
     const onOpen = (database: DatabaseSync, path: string): void => {
       alone(database, path, () => {
+        if (keys !== undefined) adoptSealKeys(keyFile, keys);
         sealDatabase(database, path, { file: keyFile, log });
         restoration = replaceEntries(database, rows, keepSessions);
         sealDatabase(database, path, { file: keyFile, log });

@@ -221,14 +221,17 @@ test('backup --with-key: comes back on a machine without the key by its passphra
   assert.equal(await statusAt(second, supervisor), 200);
 });
 
-test('restore: into a store with another key the keys of the backup are added, and its own goes on sealing', async (t) => {
+test('restore: into a store with another key the keys of the backup are added once it is free, and its own goes on sealing', async (t) => {
   const { data, file, command, first } = await backedUp(t);
   const kids = await kidsOf(first);
   assert.equal((await command('backup', '--with-key')).code, 0);
   const other = await backedUp(t);
-  await other.first.stop();
+  const restore = () => run(['restore', file, '--config', other.first.file], { stdin: `${passphrase}\n` });
   const own = readFileSync(join(other.data, 'seal.key'), 'utf8').trim();
-  const restored = await run(['restore', file, '--config', other.first.file], { stdin: `${passphrase}\n` });
+  assert.match((await restore()).stderr, /is open in another process/);
+  assert.equal(readFileSync(join(other.data, 'seal.key'), 'utf8').trim(), own, 'a refusal leaves the key as it was');
+  await other.first.stop();
+  const restored = await restore();
   assert.equal(restored.code, 0, restored.stderr);
   const lines = readFileSync(join(other.data, 'seal.key'), 'utf8').trim().split('\n');
   assert.deepEqual(lines, [own, readFileSync(join(data, 'seal.key'), 'utf8').trim()]);
