@@ -51,10 +51,11 @@ export function canonicalUsername(username: string): string {
  *
  * Directories that know an account by what a user typed may fold full-width letters; an identity provider at which anybody
  * registers a name hands out `ａlice` beside `alice`. So a name is refused that NFKC changes by more than case beyond what NFC
- * does, that has a sign which NFC turns into another single one (U+212A, the kelvin sign, is no K), or one that nobody sees.
+ * does, that has a sign which NFC turns into another single one (U+212A, the kelvin sign, is no K), one that nobody sees or that
+ * looks like a blank, or a space before or behind it.
  */
 export function federatedUsername(name: string): string | undefined {
-  if (/[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/u.test(name)) return undefined;
+  if (unseen.test(name) || name.trim() !== name) return undefined;
   const isChanged = (sign: string): boolean =>
     sign.normalize('NFC') !== sign && [...sign.normalize('NFC')].length === 1;
   if ([...name].some(isChanged)) return undefined;
@@ -64,6 +65,9 @@ export function federatedUsername(name: string): string | undefined {
 }
 
 const maxFederatedName = 256;
+
+/** Signs without a shape, and blanks but for the space: empty braille, the null notehead and the place of an object are no Z. */
+const unseen = /[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800\ufffc\u{1d159}]|(?! )\p{Z}/u;
 
 /** The first value of an attribute, or undefined when it has none. */
 export function firstValue(assertion: Assertion, attribute: string): string | undefined {

@@ -1,5 +1,5 @@
 /** What a CAS server says about a ticket: `cas:serviceResponse` of CAS 2.0 and 3.0, read path by path. */
-import { childrenOf, type Element, plainText, readXml, XmlError } from './xml.ts';
+import { childrenOf, type Element, plainText, readXml, withoutLayout, XmlError } from './xml.ts';
 
 const namespace = 'http://www.yale.edu/tp/cas';
 
@@ -66,7 +66,7 @@ function readAttributes(success: Element): ReadonlyMap<string, readonly string[]
       if (child.namespace === namespace && child.children.length === 0) add(child.name, plainText(child));
   } else {
     for (const { attributes } of childrenOf(success, namespace, 'attribute'))
-      add(attributes.get('name') ?? '', (attributes.get('value') ?? '').trim());
+      add(attributes.get('name') ?? '', withoutLayout(attributes.get('value') ?? ''));
   }
   found.delete('');
   return found;

@@ -182,7 +182,9 @@ class CasProvider implements Provider {
       );
       return undefined;
     }
-    const values = Object.entries(wanted).map(([name, attribute]) => [name, released.get(attribute) ?? []] as const);
+    const valuesOf = (attribute: string) =>
+      (released.get(attribute) ?? []).map((value) => value.trim()).filter(Boolean);
+    const values = Object.entries(wanted).map(([name, attribute]) => [name, valuesOf(attribute)] as const);
     const attributes = Object.fromEntries(values.filter(([, list]) => list.length > 0));
     return { realm: this.#context.name, subject, amr: ['cas'], attributes };
   }

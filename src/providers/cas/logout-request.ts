@@ -13,7 +13,7 @@ export function readLogoutRequest(document: string): string {
     throw new XmlError('the document is not a LogoutRequest of SAML 2.0');
   const [index, ...others] = childrenOf(root, protocol, 'SessionIndex');
   if (!index || others.length > 0) throw new XmlError('the LogoutRequest does not name exactly one SessionIndex');
-  const ticket = plainText(index);
+  const ticket = plainText(index).trim();
   if (!isTicket(ticket)) throw new XmlError('the SessionIndex is not a ticket');
   return ticket;
 }

@@ -91,11 +91,16 @@ export function childrenOf(element: Element, namespace: string, name: string): r
 }
 
 /**
- * The text of an element that holds nothing else, without white space around it. Throws an XmlError when there are elements
+ * The text of an element that holds nothing else, without the layout around it. Throws an XmlError when there are elements
  * in it, or a comment: `admin<!-- -->.evil` would be one name here and another elsewhere.
  */
 export function plainText(element: Element): string {
   if (element.children.length > 0) throw new XmlError(`there are elements within ${element.name}`);
   if (element.isInterrupted) throw new XmlError(`there is a comment within ${element.name}`);
-  return element.text.trim();
+  return withoutLayout(element.text);
+}
+
+/** A text without the white space that sets it on a line of its own; a blank of another kind is a part of it. */
+export function withoutLayout(text: string): string {
+  return text.replace(/^[ \t]*[\r\n][ \t\r\n]*/, '').replace(/(?<![ \t\r\n])[ \t]*[\r\n][ \t\r\n]*$/, '');
 }

@@ -593,6 +593,9 @@ test('cas: S9: a name that only looks like a user’s is refused, and one in ano
     ['\uff41lice', 'claim-missing'],
     ['\u212aarl', 'claim-missing'],
     ['ali\u200bce', 'claim-missing'],
+    ['alice\u2028', 'claim-missing'],
+    ['alice ', 'claim-missing'],
+    ['\n  alice\n', 'alice'],
     ['zoe\u0308', 'zo\u00eb'],
   ]) {
     const server = await fakeCas(t, () => ({ body: success(user ?? '') }));

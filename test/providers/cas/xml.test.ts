@@ -35,7 +35,7 @@ const accepted: Readonly<Record<string, { document: string; user: string; attrib
       '<cas:attributes><cas:memberOf>a</cas:memberOf><cas:memberOf>b</cas:memberOf><cas:displayName> Al &amp; Ice </cas:displayName></cas:attributes>',
     ),
     user: 'alice',
-    attributes: { memberOf: ['a', 'b'], displayName: ['Al & Ice'] },
+    attributes: { memberOf: ['a', 'b'], displayName: [' Al & Ice '] },
   },
   'attributes of older servers': {
     document: success('alice', '<cas:attribute name="memberOf" value="a"/><cas:attribute name="memberOf" value="b"/>'),
