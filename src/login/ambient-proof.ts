@@ -6,18 +6,27 @@ import type { Offer } from '../core/outcome.ts';
 import type { Attempt } from '../core/provider.ts';
 import type { GatewayRequest } from '../core/verdict.ts';
 
+/** The origins that may act as the user: ours, and those that the location names. */
+interface Origins {
+  readonly own: readonly string[];
+  readonly allowed: readonly string[];
+}
+
 /**
  * True for a page load of a whole tab by GET or HEAD, for requests of our own origin or of the address bar, for programs that
- * send no fetch metadata, and for the origins that the location names.
+ * send no fetch metadata, and for the origins that the location names. Browsers send no metadata to a site of plain http, but
+ * they say the origin of what writes: another one's request is not taken for a program's.
  */
 export function mayProveUnasked(
   { method, headers }: Pick<GatewayRequest, 'method' | 'headers'>,
-  allowedOrigins: readonly string[],
+  { own, allowed }: Origins,
 ): boolean {
   const site = headers.single('sec-fetch-site');
-  const origin = headers.single('origin');
-  if (origin !== undefined && allowedOrigins.includes(origin)) return true;
-  if (!headers.has('sec-fetch-site') || site === 'same-origin' || site === 'none') return true;
+  const origins = headers.all('origin');
+  if (origins.length === 1 && origins.every((origin) => allowed.includes(origin))) return true;
+  if (site === 'same-origin') return true;
+  if (!origins.every((origin) => own.includes(origin))) return false;
+  if (!headers.has('sec-fetch-site') || site === 'none') return true;
   const isRead = method === 'GET' || method === 'HEAD';
   return isRead && headers.single('sec-fetch-mode') === 'navigate' && headers.single('sec-fetch-dest') === 'document';
 }

@@ -82,7 +82,10 @@ export class RequestAuthenticator {
       const reason = known.kind === 'ended' ? known.reason : 'login-required';
       const whole = this.#signIn.attempt('ambient', request, client, target.path + target.query);
       const attempt = bearer ? whole : withoutBearer(whole);
-      if (mayProveUnasked(request, allowedOrigins)) return this.#identifyByProof(attempt, request, client, reason);
+      // A further name of the site is an origin of its own, and its pages are ours as well.
+      const own = [this.#publicUrl.origin, `${client.scheme}://${request.headers.single('host') ?? ''}`];
+      if (mayProveUnasked(request, { own, allowed: allowedOrigins }))
+        return this.#identifyByProof(attempt, request, client, reason);
       return this.#identifyByProof(withoutTicket(attempt), request, client, reason).then((identity) =>
         identity.kind === 'nobody' ? { ...identity, offers: withoutTicketOffers(identity.offers) } : identity,
       );

@@ -107,25 +107,34 @@ test('tickets: a request that is let through begins a session, whose cookie goes
   assert.equal(await sessions.count(), 1);
 });
 
+const sister = 'https://sister.test';
+const own = 'http://gate.test';
+/** Of a request: target, method, `Sec-Fetch-Site`, mode and destination where it says them, and `Origin`. */
 const metadata = {
-  'a link from elsewhere in a tab': ['/', 'GET', 'cross-site', 'navigate', 'document', true],
-  'a form of elsewhere in a tab': ['/', 'POST', 'cross-site', 'navigate', 'document', false],
-  'a frame of a sibling': ['/', 'GET', 'same-site', 'navigate', 'iframe', false],
-  'a no-cors post of a sibling': ['/', 'POST', 'same-site', 'no-cors', 'empty', false],
-  'an image of elsewhere': ['/', 'GET', 'cross-site', 'no-cors', 'image', false],
-  'a script of our own': ['/', 'POST', 'same-origin', 'cors', 'empty', true],
-  'the address bar': ['/', 'GET', 'none', 'navigate', 'document', true],
-  'a script of an origin that the location names': ['/open/', 'POST', 'same-site', 'cors', 'empty', true],
-  'a script of that origin elsewhere': ['/', 'POST', 'same-site', 'cors', 'empty', false],
+  'a link from elsewhere in a tab': ['/', 'GET', ['cross-site', 'navigate', 'document'], undefined, true],
+  'a form of elsewhere in a tab': ['/', 'POST', ['cross-site', 'navigate', 'document'], sister, false],
+  'a frame of a sibling': ['/', 'GET', ['same-site', 'navigate', 'iframe'], undefined, false],
+  'a no-cors post of a sibling': ['/', 'POST', ['same-site', 'no-cors', 'empty'], sister, false],
+  'an image of elsewhere': ['/', 'GET', ['cross-site', 'no-cors', 'image'], undefined, false],
+  'a script of our own': ['/', 'POST', ['same-origin', 'cors', 'empty'], own, true],
+  'the address bar': ['/', 'GET', ['none', 'navigate', 'document'], undefined, true],
+  'a script of an origin that the location names': ['/open/', 'POST', ['same-site', 'cors', 'empty'], sister, true],
+  'a script of that origin elsewhere': ['/', 'POST', ['same-site', 'cors', 'empty'], sister, false],
+  'a program without fetch metadata': ['/', 'POST', [], undefined, true],
+  'a script of our own over plain http': ['/', 'POST', [], own, true],
+  'a no-cors post of a sibling over plain http': ['/', 'POST', [], 'http://gate.test:8081', false],
+  'a post of nobody’s page over plain http': ['/', 'POST', [], 'null', false],
+  'a post over plain http of an origin that the location names': ['/open/', 'POST', [], sister, true],
 } as const;
-for (const [name, [target, method, site, mode, destination, counts]] of Object.entries(metadata))
+for (const [name, [target, method, fetched, origin, counts]] of Object.entries(metadata))
   test(`tickets: ${name} ${counts ? 'proves' : 'does not prove'} who sends it`, async (t) => {
     const { decide, link } = await world(t, {
       kind: 'challenge',
       offers: [{ via: 'header', value: 'Negotiate' }],
     });
-    const headers = ['Sec-Fetch-Site', site, 'Sec-Fetch-Dest', destination, 'Origin', 'https://sister.test'];
-    const { verdict } = await decide(target, method, ...headers, 'Sec-Fetch-Mode', mode);
+    const names = ['Sec-Fetch-Site', 'Sec-Fetch-Mode', 'Sec-Fetch-Dest'];
+    const headers = fetched.flatMap((value, index) => [names[index] ?? '', value]);
+    const { verdict } = await decide(target, method, ...headers, ...(origin ? ['Origin', origin] : ['Accept', '*/*']));
     assert.equal(link.attempts[0]?.headers.has('authorization'), counts, 'the provider sees the ticket');
     assert.equal(verdict.kind === 'authenticate' && verdict.offers.length, counts ? 1 : 0, 'and is let ask for one');
   });
