@@ -58,7 +58,13 @@ async function desk(t: TestContext, options: DeskOptions = {}): Promise<Desk> {
       ],
     },
   });
-  return { ...started, kdc, upstream, address: `http://localhost:${port}`, visitor: () => new Visitor(started.url) };
+  return {
+    ...started,
+    kdc,
+    upstream,
+    address: `http://localhost:${port}`,
+    visitor: () => new Visitor(new URL(`http://localhost:${port}`)),
+  };
 }
 
 const negotiate = (token: string) => ({ headers: { authorization: `Negotiate ${token}` } });
@@ -282,7 +288,7 @@ story('two users on one connection stay two, and who brings nothing is nobody (K
   t.after(() => agent.close());
   const ask = async (path: string, token?: string): Promise<number> => {
     const headers = token === undefined ? {} : negotiate(token).headers;
-    const { statusCode, body } = await agent.request({ origin: site.url.origin, path, method: 'GET', headers });
+    const { statusCode, body } = await agent.request({ origin: site.address, path, method: 'GET', headers });
     await body.dump();
     return statusCode;
   };

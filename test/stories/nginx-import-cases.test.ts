@@ -62,7 +62,7 @@ async function ask(port: number, host: string, target: string) {
 }
 
 /** nginx and a gateway for one file, on free ports. */
-async function startBoth(t: TestContext, { file, options = [], hosts = ['cc.example.com'] }: Case) {
+async function startBoth(t: TestContext, { file, options = [] }: Case) {
   const application = await startApplication(t);
   const folder = await temporaryFolder(t);
   const copy = path.join(folder, file);
@@ -78,8 +78,11 @@ async function startBoth(t: TestContext, { file, options = [], hosts = ['cc.exam
   });
   const imported = await run(['import', 'nginx', copy, ...options]);
   assert.equal(imported.code, 0, imported.stderr);
-  const routes = parse(imported.stdout).routes.map((route: object) => ({ access: 'public', ...route }));
-  const started = await gateway(t, { config: { routes, server: { hosts } } });
+  const { server, routes: written } = parse(imported.stdout);
+  const routes = written.map((route: object) => ({ access: 'public', ...route }));
+  // The names of the site, which is tried under an address of the test.
+  const names = [new URL(server.publicUrl).hostname, ...(server.hosts ?? [])];
+  const started = await gateway(t, { config: { server: { hosts: names }, routes } });
   return { nginx: nginx.port, own: Number(started.url.port), imported };
 }
 

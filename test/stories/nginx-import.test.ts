@@ -103,6 +103,12 @@ interface Story {
   readonly closed?: readonly string[];
 }
 
+/** The names of the site that was imported: it is tried under an address of the test. */
+const hostsOf = ({ publicUrl, hosts = [] }: { publicUrl: string; hosts?: readonly string[] }): string[] => [
+  new URL(publicUrl).hostname,
+  ...hosts,
+];
+
 /** Runs both and yields how many answers came from an application. */
 async function compare(t: TestContext, { name, file, hosts = ['apps.example.com'], paths, closed = [] }: Story) {
   const { folder, write } = await settle(t, name);
@@ -117,9 +123,9 @@ async function compare(t: TestContext, { name, file, hosts = ['apps.example.com'
   });
   const imported = await run(['import', 'nginx', main]);
   assert.equal(imported.code, 0, imported.stderr);
-  const { routes } = parse(imported.stdout);
+  const { routes, server } = parse(imported.stdout);
   const open = routes.map((route: object) => ({ access: 'public', ...route }));
-  const started = await gateway(t, { config: { routes: open, server: { anyHost: true } } });
+  const started = await gateway(t, { config: { server: { hosts: hostsOf(server) }, routes: open } });
   let answered = 0;
   for (const host of hosts)
     for (const target of paths) {

@@ -28,6 +28,7 @@ export function readListeners(
   const used = secure.length > 0 && !hasTls ? [] : distinct(listens);
   const isPlain = used.some(({ isTls }) => !isTls);
   const { url, notes } = publicUrl(main, options.host);
+  const hosts = furtherNames(sites, url);
   const tls = distinctPairs(certificates);
   const redirectHttp = hasTls && isPlain && redirects.length > 0 && url.startsWith('https:');
   if (secure.length > 0 && !hasTls)
@@ -39,6 +40,7 @@ export function readListeners(
         listen: used.map((one) => `${one.isTls ? 'https' : 'http'}://${one.address}:${one.port}`),
       }),
       publicUrl: url,
+      ...(hosts.length > 0 && { hosts }),
       ...(hasTls && { tls: tls.length === 1 ? tls[0] : tls }),
       ...(redirectHttp && { redirectHttp }),
       ...(trustedProxies.length > 0 && { trustedProxies }),
@@ -89,6 +91,12 @@ function certificateOf(
 
 function distinctPairs(pairs: readonly Pair[]): Pair[] {
   return [...new Map(pairs.map((pair) => [JSON.stringify(pair), pair])).values()];
+}
+
+/** The names of servers whose routes are for any host: to those that no route and no publicUrl names, the answer would be 421. */
+function furtherNames(sites: ReadServers['sites'], url: string): string[] {
+  const names = sites.flatMap(({ server, hosts }) => (hosts.includes(undefined) ? server.names : []));
+  return [...new Set(names)].filter((name) => name !== new URL(url).hostname);
 }
 
 /** The address that browsers use: the first name of the server with TLS, else of the first one. */
