@@ -34,7 +34,7 @@ export const directiveHandlings: readonly DirectiveHandling[] = [
   translated('routes, with a host where there are several servers', 'server server_name'),
   translated('server.listen and server.publicUrl', 'listen'),
   translated(
-    'server.trustedProxies where X-Forwarded-For is believed; else it is said at server',
+    'server.trustedProxies where X-Forwarded-For is believed, server.proxyProtocol where the PROXY header is; else it is said at server',
     'set_real_ip_from real_ip_header real_ip_recursive',
   ),
   translated('server.tls, where both files can be read', 'ssl_certificate ssl_certificate_key'),

@@ -33,7 +33,7 @@ export function readListeners(
   const redirectHttp = hasTls && isPlain && redirects.length > 0 && url.startsWith('https:');
   if (secure.length > 0 && !hasTls)
     notes.push('The listeners are left out, since certificates of nginx cannot be read here: add listen and tls.');
-  const trustedProxies = readPeers(servers, http, findings);
+  const { trustedProxies, proxyProtocol } = readPeers(servers, redirects, http, findings);
   return {
     data: {
       ...(used.length > 0 && {
@@ -43,6 +43,7 @@ export function readListeners(
       ...(hosts.length > 0 && { hosts }),
       ...(hasTls && { tls: tls.length === 1 ? tls[0] : tls }),
       ...(redirectHttp && { redirectHttp }),
+      ...(proxyProtocol.length > 0 && { proxyProtocol }),
       ...(trustedProxies.length > 0 && { trustedProxies }),
     },
     notes: [...notes, ...findings.notes],

@@ -123,20 +123,15 @@ test('nginx import: rules of a whole server close what they take before any loca
   );
 });
 
-test('nginx import: the PROXY protocol and whom nginx believes are said at server, or trusted', () => {
+test('nginx import: whom nginx believes by a header is trusted, or said at server', () => {
   const server = (http: string, listen = '80') =>
     imported(`${http} server { listen ${listen}; server_name a.test; location / { ${pass} } }`);
-  const proxied = server('set_real_ip_from 10.0.0.0/8; real_ip_header proxy_protocol;', '80 proxy_protocol');
-  assert.match(
-    proxied.serverNotes.join('\n'),
-    /listen 0\.0\.0\.0:80 proxy_protocol .*what 10\.0\.0\.0\/8 sends is answered with 400/,
-  );
-  assert.equal(proxied.server.trustedProxies, undefined);
   const forwarded = server('set_real_ip_from 10.0.0.0/8; set_real_ip_from 192.0.2.1; real_ip_header X-Forwarded-For;');
   assert.deepEqual(forwarded.server.trustedProxies, ['10.0.0.0/8', '192.0.2.1']);
   assert.match(forwarded.serverNotes.join('\n'), /keep \/_gate\/auth from clients/);
   for (const rules of [
     'set_real_ip_from 0.0.0.0/0; real_ip_header X-Forwarded-For;',
+    'set_real_ip_from 0.0.0.0/00; real_ip_header X-Forwarded-For;',
     'set_real_ip_from unix:; real_ip_header X-Forwarded-For;',
     'set_real_ip_from 10.0.0.1; real_ip_header CF-Connecting-IP;',
     'set_real_ip_from 10.0.0.1;',
@@ -144,6 +139,53 @@ test('nginx import: the PROXY protocol and whom nginx believes are said at serve
     assert.equal(server(rules).server.trustedProxies, undefined, rules);
     assert.match(server(rules).serverNotes.join('\n'), /set_real_ip_from/, rules);
   }
+});
+
+const tell = 'set_real_ip_from 10.0.0.0/8; set_real_ip_from fd00::1; real_ip_header proxy_protocol;';
+
+test('nginx import: the peers of a PROXY header become server.proxyProtocol (8 I2)', () => {
+  const server = (body: string, http = '') => imported(`${http} server { ${body} location / { ${pass} } }`);
+  const named = ['10.0.0.0/8', 'fd00::1'];
+  for (const one of [
+    server(`listen 80 proxy_protocol; server_name a.test; ${tell}`),
+    server('listen 80 proxy_protocol; server_name a.test;', tell),
+    // What is said of a socket by one server is so for all that share it.
+    server(
+      `listen 80; server_name a.test; ${tell}`,
+      `server { listen 80 proxy_protocol; server_name b.test; ${tell} location / { ${pass} } }`,
+    ),
+  ]) {
+    assert.deepEqual(one.server.proxyProtocol, named);
+    assert.equal(one.server.trustedProxies, undefined);
+    assert.doesNotMatch(one.serverNotes.join('\n'), /PROXY|real_ip/);
+    assert.match(one.yaml, /proxyProtocol: \[ 10\.0\.0\.0\/8, fd00::1 \]/);
+  }
+  const mixed = server(`listen 80 proxy_protocol; listen 81; server_name a.test; ${tell}`);
+  assert.deepEqual(mixed.server.proxyProtocol, named);
+  assert.match(mixed.serverNotes.join('\n'), /listen 0\.0\.0\.0:81 .*fd00::1 must send one here, too/);
+});
+
+test('nginx import: without peers, or with everybody, server says what proxyProtocol must name (8 I2)', () => {
+  const cases: Readonly<Record<string, RegExp>> = {
+    '': /0:80 proxy_protocol .*names no balancer.*400: add proxyProtocol: \[ … \] under server with the addresses/,
+    'real_ip_header proxy_protocol;': /names no balancer/,
+    'set_real_ip_from 10.0.0.1; real_ip_header X-Forwarded-For;': /proxyProtocol: \[ … \] .*perhaps 10\.0\.0\.1/,
+    'set_real_ip_from 0.0.0.0/0; real_ip_header proxy_protocol;':
+      /set_real_ip_from 0\.0\.0\.0\/0 .*not all of them.*400/,
+    'set_real_ip_from 0.0.0.0/000; real_ip_header proxy_protocol;': /server\.proxyProtocol takes addresses/,
+    'set_real_ip_from 10.0.0.1; set_real_ip_from ::/0; real_ip_header proxy_protocol;': /set_real_ip_from ::\/0 /,
+    'set_real_ip_from lb.internal; real_ip_header proxy_protocol;': /set_real_ip_from lb\.internal .*addresses/,
+  };
+  for (const [rules, said] of Object.entries(cases)) {
+    const one = imported(`server { listen 80 proxy_protocol; server_name a.test; ${rules} location / { ${pass} } }`);
+    assert.equal(one.server.proxyProtocol, undefined, rules);
+    assert.match(one.serverNotes.join('\n'), said, rules);
+  }
+  const server = (name: string, peer: string) =>
+    `server { listen 80 proxy_protocol; server_name ${name}; set_real_ip_from ${peer}; real_ip_header proxy_protocol; location / { ${pass} } }`;
+  const two = imported(server('a.test', '10.0.0.1') + server('b.test', '10.0.0.2'));
+  assert.equal(two.server.proxyProtocol, undefined);
+  assert.match(two.serverNotes.join('\n'), /servers believe others: write server\.proxyProtocol yourself/);
 });
 
 test('nginx import: names with a star at the end become hosts with --domain; --host is for servers without a name', () => {
