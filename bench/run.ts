@@ -1,6 +1,6 @@
 /**
  * `npm run bench [seconds]`: how much the gateway carries with 2,000 users signed in, beside nginx as a plain proxy and
- * http-proxy-middleware, in one run. Rounds take turns, so that what disturbs the machine disturbs all of them.
+ * http-proxy-middleware, in one run, and what a decision of it costs. Rounds take turns, so that what disturbs the machine disturbs all of them.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,11 +9,16 @@ import path from 'node:path';
 import { request } from 'undici';
 import { amountGiven } from './amount.ts';
 import { type Contender, startContenders } from './contenders.ts';
+import { benchDecide } from './decide.ts';
 import { type Load, runLoad } from './load.ts';
 import { benchOutage } from './outage.ts';
 
 if (process.argv[2] === 'outage') process.exit(benchOutage());
-const seconds = amountGiven('npm run bench [seconds] | npm run bench outage', 60);
+if (process.argv[2] === 'decide') {
+  await benchDecide();
+  process.exit();
+}
+const seconds = amountGiven('npm run bench [seconds] | npm run bench outage | npm run bench decide', 60);
 const rounds = 4;
 const connections = 64;
 const users = 2000;
@@ -36,6 +41,7 @@ try {
       resident.get(contender)?.push(contender.residentBytes());
     }
   report(results, work, resident);
+  await benchDecide();
 } finally {
   await close();
   await rm(folder, { recursive: true, force: true });
