@@ -1,5 +1,7 @@
 /** The operator's view of the lock-out: who is counted and locked, and the word that a user or an address may try again. */
+import { isIP } from 'node:net';
 import { type Request, type Response, Router } from 'express';
+import { plainAddress } from '../core/address.ts';
 import type { Log } from '../core/log.ts';
 import { canonicalUsername } from '../core/principal.ts';
 import type { Audit } from '../telemetry/audit.ts';
@@ -20,6 +22,8 @@ export interface LockoutRouteParts {
 
 const defaultLimit = 100;
 const maxListed = 1000;
+/** What `/64` of IPv6 is counted as one client, as the list has it. */
+const network = /^[\da-f:]+::\/64$/i;
 /** Locked addresses that the release of a user names. */
 const maxNamed = 20;
 
@@ -41,15 +45,24 @@ export function lockoutRoutes({ lockouts, audit, log }: LockoutRouteParts): Rout
     const place = typeof address === 'string' ? address.trim() : '';
     if ((username === '') === (place === ''))
       return void refuse(response, 'Say who may try again: ?user=NAME or ?address=ADDRESS.');
+    if (place !== '' && !isAddress(place))
+      return void refuse(
+        response,
+        'This is no address: give one as GET /lockouts lists it, such as ?address=192.0.2.7.',
+      );
     const whose = username === '' ? { kind: 'address', name: place } : { kind: 'user', name: username };
     const found = username === '' ? await lockouts.releaseAddress(place) : await lockouts.releaseUser(username);
     const left = username === '' ? [] : await lockedAddresses(lockouts.list('address'));
     const detail = sayings[found](whose) + (left.length > 0 ? `; locked still: address ${left.join(', ')}` : '');
     const by = actorOf(response);
-    audit.record({ event: 'unlock', outcome: 'succeeded', ...(username && { user: username }), detail, ...by });
-    log.info({ [whose.kind]: whose.name, detail, ...by }, 'a lock-out was released by the operator');
+    const outcome = found === 'nothing' ? 'failed' : 'succeeded';
+    audit.record({ event: 'unlock', outcome, ...(username && { user: username }), detail, ...by });
+    log.info(
+      { [whose.kind]: whose.name, detail, ...by },
+      found === 'nothing' ? 'there was no lock-out to release' : 'a lock-out was released by the operator',
+    );
     response.json({
-      unlocked: whose.name,
+      [found === 'nothing' ? 'notCounted' : 'unlocked']: whose.name,
       [whose.kind]: found,
       ...(username !== '' && { lockedAddresses: left }),
       ...(left.length > 0 && { message: 'Who comes from a locked address stays locked: DELETE /lockouts?address=.' }),
@@ -64,6 +77,11 @@ const sayings: Readonly<Record<Released, (whose: { kind: string; name: string })
   counted: ({ kind, name }) => `the ${kind} ${name} had failures and was not locked`,
   nothing: ({ kind, name }) => `the ${kind} ${name} was not counted`,
 };
+
+/** With a zone, in brackets or mapped, as the lock-out takes them too. */
+function isAddress(text: string): boolean {
+  return isIP(plainAddress(text.replace(/%[\w.-]+\]?$/, ''))) !== 0 || network.test(text);
+}
 
 /** The locked ones first: they are what is looked for. */
 async function firstOf(all: AsyncIterable<CountedEntry>, limit: number) {

@@ -6,13 +6,13 @@ import { provedAt } from '../core/proof.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Session } from '../core/session.ts';
 import type { Audit } from '../telemetry/audit.ts';
-import { actorOf } from './actor.ts';
+import { type Actor, actorOf } from './actor.ts';
 
 /** The sessions as the operator's listener needs them; `sessions/sessions.ts` fits. */
 interface AdminSessions {
   list(filter: { readonly user?: string }): AsyncIterable<Session>;
-  revoke(id: string, reason: Reason): Promise<boolean>;
-  revokeUser(username: string, reason: Reason): Promise<number>;
+  revoke(id: string, reason: Reason, by: Actor): Promise<boolean>;
+  revokeUser(username: string, reason: Reason, by: Actor): Promise<number>;
 }
 
 /** Sessions and their live connections, and where an end of them is recorded. */
@@ -56,14 +56,14 @@ export function sessionRoutes({ sessions, liveConnections, audit, log }: Session
     const user = single(request.query.user);
     if (user === undefined || user === null || canonicalUsername(user) === '')
       return void refuse(response, 'Say whose sessions to end: ?user=NAME.');
-    const ended = await sessions().revokeUser(canonicalUsername(user), 'revoked');
+    const ended = await sessions().revokeUser(canonicalUsername(user), 'revoked', actorOf(response));
     note(response, { user: canonicalUsername(user), detail: `${ended} sessions` });
     response.json({ ended });
   });
 
   router.delete('/:id', async (request: Request, response: Response) => {
     const id = String(request.params.id);
-    const hasEnded = /^[\w.~-]{1,200}$/.test(id) && (await sessions().revoke(id, 'revoked'));
+    const hasEnded = /^[\w.~-]{1,200}$/.test(id) && (await sessions().revoke(id, 'revoked', actorOf(response)));
     if (!hasEnded)
       return void response.status(404).json({ error: 'no-session', message: 'There is no live session of this id.' });
     note(response, { session: id });

@@ -71,10 +71,17 @@ export class SessionWatch {
     this.#sessions = sessions;
     this.#connections = connections;
     this.#log = log;
-    const stopEnds = sessions.onEnd(({ id, reason, account, provider, next }) => {
+    const stopEnds = sessions.onEnd(({ id, reason, account, provider, next, by }) => {
       if (next !== undefined) return this.#move(id, next);
       const whose = { ...(account && { account }), ...(provider && { provider }) };
-      recorder.account({ event: 'session-end', outcome: 'succeeded', reason, ...whose, session: id });
+      recorder.account({
+        event: 'session-end',
+        outcome: 'succeeded',
+        reason,
+        ...whose,
+        session: id,
+        ...(by && { by }),
+      });
       this.#end(id, reason);
     });
     this.#stops = [stopEnds, sessions.onChange((ids) => this.#hear(ids))];

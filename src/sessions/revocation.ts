@@ -29,6 +29,21 @@ export interface SessionEnd {
   readonly provider?: string;
   /** The id under which a rotated session goes on. */
   readonly next?: string;
+  /** Where an operator ended it. */
+  readonly by?: Ender;
+}
+
+/** The operator who ends a session, and from where. */
+export interface Ender {
+  readonly actor?: string;
+  readonly address?: string;
+}
+
+/** Of the end of one session. */
+interface EndTerms {
+  /** Also where its rotations have taken it. */
+  readonly follows: boolean;
+  readonly by?: Ender | undefined;
 }
 
 /** Hears of an end. */
@@ -103,27 +118,33 @@ export class SessionEnds {
   }
 
   /** Ends a session if its record is still the one that was read. */
-  async end(id: string, { record, version }: StoredLive, reason: Reason, next?: string): Promise<boolean> {
+  async end(
+    id: string,
+    { record, version }: StoredLive,
+    reason: Reason,
+    { next, by }: Pick<SessionEnd, 'next'> & { readonly by?: Ender | undefined } = {},
+  ): Promise<boolean> {
     const left = { kind: 'ended', reason, ...(next && { next }), owner: ownerOf(record) } as const;
     if (!(await this.#records.write(id, version, left))) return false;
     this.#activity.forget(id);
-    this.#tell({ id, reason, account: accountOf(record), provider: record.provider, ...(next && { next }) });
+    const whose = { account: accountOf(record), provider: record.provider };
+    this.#tell({ id, reason, ...whose, ...(next && { next }), ...(by && { by }) });
     await this.#records.forgetAll(id, record);
     return true;
   }
 
   /** Ends a session; with `follows` also where its rotations have taken it. False when there was none to end. */
-  async revoke(id: string, reason: Reason, { follows }: { follows: boolean }): Promise<boolean> {
+  async revoke(id: string, reason: Reason, { follows, by }: EndTerms): Promise<boolean> {
     let current = id;
     for (let step = 0; step < maxTrail; ) {
       const state = await this.find(current);
       if (state.kind === 'live') {
-        if (await this.end(current, state.stored, reason)) return true;
+        if (await this.end(current, state.stored, reason, { by })) return true;
       } else if (state.kind === 'ended' && state.next && follows) {
         current = state.next;
         step += 1;
       } else if (state.kind === 'unreadable') {
-        if (await this.#endUnread(current, reason)) return true;
+        if (await this.#endUnread(current, reason, by)) return true;
       } else if (state.kind === 'none' && step > 0) {
         // The rotation is half done: what it is about to write must not come to life.
         if (await this.#writeTombstone(current, reason)) return true;
@@ -141,15 +162,15 @@ export class SessionEnds {
       const state = await this.find(id);
       if (state.kind !== 'live') return;
       const isSame = isSameOwner(ownerOf(state.session), owner);
-      if (await this.end(id, state.stored, 'rotated', isSame ? next : undefined)) return;
+      if (await this.end(id, state.stored, 'rotated', isSame ? { next } : {})) return;
     }
   }
 
   /** Ends the sessions below an index prefix, those included that are just beginning; how many were live. */
-  async revokeIndexed(prefix: string, reason: Reason): Promise<number> {
+  async revokeIndexed(prefix: string, reason: Reason, by?: Ender): Promise<number> {
     let revoked = 0;
     for (const { id, isYoung } of await this.#records.find(prefix)) {
-      const end = (): Promise<boolean> => this.revoke(id, reason, { follows: true });
+      const end = (): Promise<boolean> => this.revoke(id, reason, { follows: true, by });
       // One that is just beginning has no record yet; if barring comes too late, it has one by then.
       if ((await end()) || (isYoung && ((await this.#writeTombstone(id, reason)) || (await end())))) revoked += 1;
       await this.#records.forget(prefix, id);
@@ -169,11 +190,11 @@ export class SessionEnds {
   }
 
   /** Ends at somebody's wish what only a newer worker can read; false where the record has changed meanwhile. */
-  async #endUnread(id: string, reason: Reason): Promise<boolean> {
+  async #endUnread(id: string, reason: Reason, by: Ender | undefined): Promise<boolean> {
     const read = await this.#records.read(id);
     if (read?.record.kind !== 'unreadable') return false;
     if (!(await this.#records.write(id, read.version, { kind: 'ended', reason }))) return false;
-    this.#tell({ id, reason });
+    this.#tell({ id, reason, ...(by && { by }) });
     return true;
   }
 

@@ -1,6 +1,4 @@
-/**
- * The life of sessions: begun, loaded, proved anew, ended, listed. Each step is a compare-and-set, so that workers agree.
- */
+/** The life of sessions: begun, loaded, proved anew, ended, listed. Each step is a compare-and-set, so that workers agree. */
 import type { Account } from '../core/account.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
@@ -14,7 +12,8 @@ import type { Store } from '../core/store.ts';
 import { Activity } from './activity.ts';
 import { idOf, newIdentity } from './cookie.ts';
 import { handlePrefix, SessionRecords, userPrefix } from './records.ts';
-import { type AbsentSession, type EndListener, type LoadedSession, SessionEnds, toSession } from './revocation.ts';
+import type { AbsentSession, Ender, EndListener, LoadedSession } from './revocation.ts';
+import { SessionEnds, toSession } from './revocation.ts';
 import { begun, type LiveRecord, proved, renewed, saysTheSame, type Vouched } from './stored-session.ts';
 
 export type { LoadedSession } from './revocation.ts';
@@ -138,13 +137,13 @@ export class Sessions {
   }
 
   /** Ends a session, wherever its rotations have taken it; false when there was none to end. */
-  async revoke(id: string, reason: Reason): Promise<boolean> {
-    return this.#ends.revoke(id, reason, { follows: true });
+  async revoke(id: string, reason: Reason, by?: Ender): Promise<boolean> {
+    return this.#ends.revoke(id, reason, { follows: true, by });
   }
 
   /** Ends all sessions of a user name, in every tenant; how many there were. */
-  async revokeUser(username: string, reason: Reason): Promise<number> {
-    return this.#ends.revokeIndexed(userPrefix(username), reason);
+  async revokeUser(username: string, reason: Reason, by?: Ender): Promise<number> {
+    return this.#ends.revokeIndexed(userPrefix(username), reason, by);
   }
 
   /** Ends the sessions that a provider knows by one of its handles; how many there were. */
@@ -224,7 +223,7 @@ export class Sessions {
       const record = change(old.record);
       const { token, id } = newIdentity();
       await this.#records.index(id, record);
-      if (!(await this.#ends.end(oldId, old, 'rotated', id))) {
+      if (!(await this.#ends.end(oldId, old, 'rotated', { next: id }))) {
         await this.#records.unindex(id, record);
         continue;
       }

@@ -46,6 +46,8 @@ export interface RequestRecord extends AuditSubject {
 export interface AccountRecord extends AuditSubject {
   readonly event: 'login' | 'logout' | 'session-end' | 'step-up';
   readonly outcome: 'succeeded' | 'failed';
+  /** Of a session that an operator ended: who it was, as in the record of the operation; the address is theirs too. */
+  readonly actor?: string;
   readonly steps?: readonly {
     readonly provider: string;
     readonly outcome: OutcomeKind;

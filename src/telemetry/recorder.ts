@@ -3,7 +3,7 @@ import type { Account } from '../core/account.ts';
 import type { ProviderStep } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Client } from '../core/verdict.ts';
-import type { Audit, RequestRecord, WebSocketEndRecord } from './audit.ts';
+import type { AccountRecord, Audit, RequestRecord, WebSocketEndRecord } from './audit.ts';
 import type { Metrics } from './metrics.ts';
 
 /** How a verdict was carried out. */
@@ -27,6 +27,8 @@ export interface AccountEvent {
   readonly provider?: string;
   readonly session?: string;
   readonly client?: Client;
+  /** The operator who ended a session, and from where. */
+  readonly by?: Pick<AccountRecord, 'actor' | 'address'>;
   readonly requestId?: string;
   readonly steps?: readonly ProviderStep[];
 }
@@ -59,12 +61,13 @@ export class Recorder {
         seconds: step.milliseconds / 1000,
         ...(step.reason && { reason: step.reason }),
       });
-    const { account, client, requestId, ...rest } = event;
+    const { account, client, requestId, by, ...rest } = event;
     this.#audit.record({
       ...rest,
       ...(account && { user: account.subject, tenant: account.tenant }),
       ...(client && { address: client.address }),
       ...(requestId && { request: requestId }),
+      ...by,
     });
   }
 }

@@ -546,6 +546,7 @@ test('lock-outs are listed, locked ones first, and released by user or by addres
     message: 'Who comes from a locked address stays locked: DELETE /lockouts?address=.',
   });
   assert.partialDeepStrictEqual((await ask('DELETE', '/lockouts?user=grace')).body, {
+    notCounted: 'grace',
     user: 'nothing',
     lockedAddresses: ['192.0.2.9'],
   });
@@ -555,15 +556,36 @@ test('lock-outs are listed, locked ones first, and released by user or by addres
     address: 'locked',
   });
   assert.equal((await lockout.check('grace', '192.0.2.9')).kind, 'open');
+  for (const address of ['192.0.2.77', '2001:db8::1', '2001:db8::/64', '[::1]', 'fe80::1%eth0'])
+    assert.deepEqual((await ask('DELETE', `/lockouts?address=${encodeURIComponent(address)}`)).body, {
+      notCounted: address,
+      address: 'nothing',
+    });
   assert.deepEqual(
-    audited.map(({ event, user, ...rest }) => [event, user, 'detail' in rest && rest.detail]),
+    audited
+      .slice(0, 4)
+      .map(({ event, user, ...rest }) => [
+        event,
+        'outcome' in rest && rest.outcome,
+        user,
+        'detail' in rest && rest.detail,
+      ]),
     [
-      ['unlock', 'alice', 'the user alice was locked; locked still: address 192.0.2.9'],
-      ['unlock', 'grace', 'the user grace was not counted; locked still: address 192.0.2.9'],
-      ['unlock', undefined, 'the address 192.0.2.9 was locked'],
+      ['unlock', 'succeeded', 'alice', 'the user alice was locked; locked still: address 192.0.2.9'],
+      ['unlock', 'failed', 'grace', 'the user grace was not counted; locked still: address 192.0.2.9'],
+      ['unlock', 'succeeded', undefined, 'the address 192.0.2.9 was locked'],
+      ['unlock', 'failed', undefined, 'the address 192.0.2.77 was not counted'],
     ],
   );
-  for (const query of ['', '?user=', '?user=a&address=192.0.2.9', '?user=a&user=b'])
+  for (const query of [
+    '',
+    '?user=',
+    '?user=a&address=192.0.2.9',
+    '?user=a&user=b',
+    '?address=nonsense',
+    '?address=192.0.2',
+    '?address=192.0.2.0/24',
+  ])
     assert.equal((await ask('DELETE', `/lockouts${query}`)).status, 400, query);
   for (const query of ['?limit=0', '?limit=1001', '?limit=1&limit=2'])
     assert.equal((await ask('GET', `/lockouts${query}`)).status, 400, query);

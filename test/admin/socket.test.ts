@@ -9,7 +9,8 @@ import { listenAt } from '../../src/admin/socket.ts';
 import { askGateway } from '../../src/cli/gateway-socket.ts';
 import { OperatorError } from '../../src/core/errors.ts';
 import { gateway } from '../support/scenes/gateway.ts';
-import { site } from '../support/scenes/site.ts';
+import { passwords, site } from '../support/scenes/site.ts';
+import { hiddenFields } from '../support/scenes/visitor.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
 
 test('socket: it is open to its owner only, and gone with the gateway', async (t) => {
@@ -26,11 +27,41 @@ test('socket: who speaks there is local, an operator, whatever tokens are config
   const started = await site(t, { config: { admin: { tokens: { anna: token } } } });
   const socket = path.join(started.folder, 'admin.sock');
   const timeout = 5000;
+  await started.visitor().mustSignIn('agent1', passwords.agent1);
   const asked = await askGateway(socket, { method: 'DELETE', target: '/sessions?user=agent1', timeout });
-  assert.deepEqual(asked, { kind: 'answered', status: 200, body: { ended: 0 } });
-  const [record] = started.audit('revoke');
-  assert.equal(record?.actor, 'local');
-  assert.ok(record && !('address' in record));
+  assert.deepEqual(asked, { kind: 'answered', status: 200, body: { ended: 1 } });
+  for (const event of ['revoke', 'session-end']) {
+    const [record] = started.audit(event);
+    assert.equal(record?.actor, 'local', event);
+    assert.ok(record && !('address' in record), event);
+  }
+});
+
+test('sessions: the record of each end has the operator who ended it, and from where; an end by its user has none', async (t) => {
+  const token = { token: 'a-token-of-the-operator', role: 'operator' };
+  const started = await site(t, { config: { admin: { tokens: { anna: token } } } });
+  const [agent, supervisor] = [started.visitor(), started.visitor()];
+  await agent.mustSignIn('agent1', passwords.agent1);
+  await supervisor.mustSignIn('supervisor1', passwords.supervisor1);
+  const { session } = JSON.parse((await agent.fetch('/_gate/session')).text);
+  const authorization = `Bearer ${token.token}`;
+  for (const target of [`/sessions/${session.id}`, '/sessions?user=supervisor1'])
+    assert.equal(
+      (await fetch(new URL(target, started.admin), { method: 'DELETE', headers: { authorization } })).status,
+      200,
+    );
+  const again = started.visitor();
+  await again.mustSignIn('agent1', passwords.agent1);
+  const page = await again.open('/_gate/logout');
+  await again.post('/_gate/logout', hiddenFields(page.text));
+  assert.deepEqual(
+    started.audit('session-end').map(({ user, reason, actor, address }) => [user, reason, actor, address]),
+    [
+      ['agent1', 'revoked', 'anna', '127.0.0.1'],
+      ['supervisor1', 'revoked', 'anna', '127.0.0.1'],
+      ['agent1', 'signed-out', undefined, undefined],
+    ],
+  );
 });
 
 /** What a process leaves behind that is killed: the name stays when its handle is closed by the kernel. */
