@@ -7,7 +7,7 @@ export type RegexNode =
   | { readonly kind: 'either'; readonly parts: readonly RegexNode[] }
   | { readonly kind: 'repeat'; readonly part: RegexNode; readonly min: number; readonly max: number }
   /** Matches nothing by itself: `(?=…)`, `(?!…)` and their like. */
-  | { readonly kind: 'look'; readonly part: RegexNode }
+  | { readonly kind: 'look'; readonly part: RegexNode; readonly isBehind: boolean }
   | { readonly kind: 'start' | 'edge' };
 
 /** Text of any length: what a back-reference may stand for. */
@@ -21,6 +21,7 @@ export function readRegex(source: string): RegexNode {
 class RegexReader {
   readonly #source: string;
   #at = 0;
+  readonly #modifiers: string[] = [];
 
   constructor(source: string) {
     this.#source = source;
@@ -60,12 +61,23 @@ class RegexReader {
     if (this.#take(/\^/y)) return { kind: 'start' };
     if (this.#take(/\$|\\[bB]/y)) return { kind: 'edge' };
     if (this.#take(/\\(?:[1-9]\d*|k<[^>]*>)/y)) return anything;
-    if (this.#take(/\(\?<?[=!]/y)) return { kind: 'look', part: this.#group() };
-    if (this.#take(/\((?:\?(?::|<[^>]*>|[a-z-]+:))?/y)) return this.#group();
+    const look = this.#take(/\(\?(<?)[=!]/y);
+    if (look) return { kind: 'look', part: this.#group(), isBehind: look[1] === '<' };
+    const modified = this.#take(/\(\?[a-z-]+:/y);
+    if (modified) return this.#modified(modified[0]);
+    if (this.#take(/\((?:\?(?::|<[^>]*>))?/y)) return this.#group();
     const one = this.#take(
       /\\(?:[pP]\{[^}]*\}|u\{[^}]*\}|u[\dA-Fa-f]{4}|x[\dA-Fa-f]{2}|c[A-Za-z]|.)|\[(?:\\.|[^\]\\])*\]|./suy,
     );
-    return { kind: 'one', source: one?.[0] ?? '' };
+    return { kind: 'one', source: this.#modifiers.reduceRight((inner, open) => `${open}${inner})`, one?.[0] ?? '') };
+  }
+
+  /** What stands in `(?i:…)` and its like keeps these letters about each character. */
+  #modified(open: string): RegexNode {
+    this.#modifiers.push(open);
+    const inner = this.#group();
+    this.#modifiers.pop();
+    return inner;
   }
 
   #group(): RegexNode {

@@ -3,8 +3,12 @@
  * length. Time is that of the processor, so that other work on the machine does not count.
  */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { importNginx } from '../../src/interop/nginx/import.ts';
+import { parseNginx } from '../../src/interop/nginx/parse.ts';
 import { maxPath } from '../../src/routing/path.ts';
 import { blowUp } from '../../src/routing/regex-safety.ts';
 import { trials } from '../support/tools/properties.ts';
@@ -12,12 +16,45 @@ import { trials } from '../support/tools/properties.ts';
 /** What is promised is 50 ms on a quiet core; a busy one with another cache to share gets room. */
 const mostMilliseconds = 300;
 
-const atom = fc.constantFrom('a', 'b', '/', '0', '.', '\\d', '\\w', '[ab]', '[^/]', '[a-z0]', '(?=a)', '(?!b)', '\\b');
-const quantifier = fc.constantFrom('', '', '', '*', '+', '?', '*?', '+?', '{2}', '{1,3}', '{0,20}', '{2,}');
+const atom = fc.constantFrom(
+  'a',
+  'b',
+  '/',
+  '0',
+  '.',
+  '\\d',
+  '\\w',
+  '[ab]',
+  '[^/]',
+  '[a-z0]',
+  '(?=a)',
+  '(?!b)',
+  '\\b',
+  '(?i:A)',
+  '(^|/)',
+  '(?:|)',
+);
+const quantifier = fc.constantFrom(
+  '',
+  '',
+  '',
+  '*',
+  '+',
+  '?',
+  '*?',
+  '+?',
+  '{2}',
+  '{1,3}',
+  '{0,9}',
+  '{0,20}',
+  '{26}',
+  '{2,}',
+  '{1,120}',
+);
 const { pattern } = fc.letrec<{ pattern: string; piece: string; group: string }>((tie) => ({
   group: fc
     .tuple(
-      fc.constantFrom('(', '(?:', '(?:', '(?=', '(?!'),
+      fc.constantFrom('(', '(?:', '(?:', '(?i:', '(?=', '(?!'),
       fc.array(tie('piece'), { minLength: 1, maxLength: 3 }),
       tie('piece'),
     )
@@ -33,7 +70,7 @@ const { pattern } = fc.letrec<{ pattern: string; piece: string; group: string }>
     .map(([part, times]) => (/^\(\?[=!]|^\\b/.test(part) ? part : `${part}${times}`)),
   pattern: fc
     .tuple(
-      fc.constantFrom('^/', '^', ''),
+      fc.constantFrom('^/', '^/api/', '^', ''),
       fc.array(tie('piece'), { minLength: 1, maxLength: 5 }),
       fc.constantFrom('$', '!', ''),
     )
@@ -42,8 +79,8 @@ const { pattern } = fc.letrec<{ pattern: string; piece: string; group: string }>
 
 /** A text that begins as a path, goes round and round, and ends as no pattern does. */
 const attack = fc.tuple(
-  fc.constantFrom('/', '/a', '/a/0', 'b/'),
-  fc.array(fc.constantFrom('a', 'b', '/', '0', 'aa', 'ab', 'a/', '/0'), { minLength: 1, maxLength: 3 }),
+  fc.constantFrom('/', '/a', '/a/0', '/api/', 'b/'),
+  fc.array(fc.constantFrom('a', 'A', 'b', '/', '0', 'aa', 'ab', 'a/', '/0'), { minLength: 1, maxLength: 3 }),
   fc.constantFrom('', '#', '\n', '/#', 'a#'),
 );
 
@@ -99,6 +136,16 @@ const refusedOnes = [
     '(?:(?:a)+b?)+$',
     '^/(?!(?:a|a)*$)',
   ],
+  // Prefixes before bounded repetition, letters of a modifier's own, and rounds that read nothing.
+  ...['^/(a?){40}a{40}$', '^/(a?){26}a{26}$', `^/${'a?'.repeat(24)}${'a'.repeat(24)}$`, '^/api/([a-z]{0,9}){8}[0-9]$'],
+  ...['^/(\\w{1,20}){5}x$', '^/((?:a|a){0,25})$', '^/(?i:(a|A))*x$', '^/(?i:a|A)*x$', '(^|/)+x$', '^/(?:|){25}$'],
+  ...[
+    '^/(?:a?|b?){25}$',
+    `^/${'(?:ab)?'.repeat(24)}${'ab'.repeat(24)}$`,
+    '^/(?=(?:a?){30}b)',
+    '[^]*a.{20}b',
+    '^/(?-i:(?i:a)|A)*x$',
+  ],
   ...[`${'a?'.repeat(24)}b`, '^(a|\\u{61})+$', '^([a-c]|[c-e])+$', '(?<x>a+)\\k<x>+$'],
 ];
 for (const source of refusedOnes)
@@ -126,6 +173,13 @@ const takenOnes = [
   ],
   ...['^(?=/api).*?(?:\\.json$)', '^(?=/api(?!/x|/y)).*?(?:\\d+$)', '^(?!/api/)/.*\\.json$', '^/(?!(?:a|b)/)[^/]+/x'],
   ...[
+    '^/(?i:a|b)*x$',
+    '^/(?:a|(?-i:A))?x$',
+    '^/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$',
+    '^/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/x$',
+    '[a-z0-9]{8,32}/.*\\.js$',
+    '(?<!\\.min)\\.js$',
+    '/.*\\.(jpg|jpeg|gif|png|css|js|ico|svg|woff2?|ttf|eot|webp|map)$',
     '^/((?!admin).)*$',
     '^/(\\w+)/\\1$',
     '^/\\p{L}+$',
@@ -141,4 +195,48 @@ for (const source of takenOnes)
 test('regex safety: letters that are one without regard to case count as one', () => {
   assert.equal(blowUp('^/(a|A)+$', false), undefined);
   assert.notEqual(blowUp('^/(a|A)+$', true), undefined);
+});
+
+test('regex safety: what the import of nginx writes is taken', () => {
+  const fixtures = path.join(import.meta.dirname, '../fixtures/nginx');
+  const locations = new Set<string>();
+  const faultOf = ({ location }: { location: string }) => {
+    locations.add(location);
+    return undefined;
+  };
+  for (const file of readdirSync(fixtures, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.conf')) continue;
+    const source = parseNginx({ file, text: readFileSync(path.join(fixtures, file), 'latin1') }, () => undefined);
+    const options = {
+      host: undefined,
+      domains: ['example.com'],
+      keepsPublic: false,
+      readable: () => undefined,
+      faultOf,
+    };
+    for (const { data } of importNginx([source], options).routes) locations.add(data.location);
+  }
+  const patterns = [...locations].filter((location) => location.startsWith('~'));
+  assert.ok(patterns.length > 20, `${patterns.length} patterns`);
+  for (const pattern of patterns) {
+    const [, modifier, source = ''] = /^(~\*?) ?(.*)$/s.exec(pattern) ?? [];
+    assert.equal(blowUp(source, modifier === '~*'), undefined, pattern);
+  }
+});
+
+const hugeOnes = [
+  '(a{1000}){1000}',
+  `${'('.repeat(6)}|${'){1000}'.repeat(6)}`,
+  `${'('.repeat(9000)}a${')'.repeat(9000)}`,
+];
+const wideOnes = ['^/(?:a?b?c?d?e?f?g?h?i?j?k?){9}$', '(?:(?:[a-z]?[0-9]?){90}x)*y', `^/(${'(?:a|b|c)?'.repeat(300)})`];
+for (const source of [...hugeOnes, ...wideOnes])
+  test(`regex safety: ${source.slice(0, 40)} is judged by a bounded amount of work`, () => {
+    const took = milliseconds(() => blowUp(source, false));
+    assert.ok(took < mostMilliseconds, `${took} ms`);
+  });
+
+test('regex safety: what cannot be judged is refused as that', () => {
+  assert.match(blowUp(`${'('.repeat(6)}|${'){1000}'.repeat(6)}`, false) ?? '', /^cannot be judged/);
+  assert.match(blowUp('(?<=a{1,3})b', false) ?? '', /^cannot be judged/);
 });
