@@ -15,7 +15,7 @@ import { publicPath } from './public-path.ts';
 interface Rewriting {
   readonly scope: CookieScope;
   /** Origins whose addresses are the upstream's; the public one is another's too, where the upstream has the whole of a host. */
-  readonly origins: readonly { readonly origin: string; readonly isShared: boolean }[];
+  readonly origins: readonly { readonly scheme: string; readonly host: string; readonly isShared: boolean }[];
 }
 
 /** The head as the upstream wrote it, of undici's parts: what undici makes of it has neither spelling nor order. */
@@ -106,10 +106,7 @@ function rewrite(name: string, value: string, rewriting: Rewriting): string | un
     case 'location':
       return redirect(value, rewriting);
     case 'refresh':
-      return value.replace(
-        /^(\s*\d+(?:\.\d+)?\s*[;,]\s*url\s*=\s*['"]?)(.*)$/is,
-        (_all, start: string, url: string) => start + redirect(url, rewriting),
-      );
+      return refresh(value, rewriting);
     case 'clear-site-data':
       return withoutCookies(value);
     case 'www-authenticate':
@@ -158,18 +155,37 @@ function withoutCookies(value: string): string | undefined {
   return kinds.length === 0 ? undefined : kinds.join(', ');
 }
 
-function redirect(value: string, { scope, origins }: Rewriting): string {
-  for (const { origin, isShared } of origins) {
-    const rest = value.slice(origin.length);
-    // Scheme and host compare without case.
-    if (value.slice(0, origin.length).toLowerCase() !== origin || !/^(?:[/?#]|$)/.test(rest)) continue;
-    const path = rest.startsWith('/') ? rest : `/${rest}`;
-    const { prefix } = scope;
+function refresh(value: string, rewriting: Rewriting): string {
+  const [, start = '', quote = '', rest = ''] =
+    /^(\s*\d+(?:\.\d+)?\s*[;,]\s*(?:url\s*=\s*)?)(['"]?)(.*)$/is.exec(value) ?? [];
+  if (start === '') return value;
+  const end = quote === '' ? -1 : rest.indexOf(quote);
+  const url = end === -1 ? rest : rest.slice(0, end);
+  return start + quote + redirect(url, rewriting) + rest.slice(url.length);
+}
+
+function redirect(value: string, { scope: { prefix }, origins }: Rewriting): string {
+  const [, scheme, authority, rest = ''] = /^(?:([a-z][a-z0-9+.-]*:))?\/\/([^/?#\\]*)(.*)$/is.exec(value) ?? [];
+  // A path alone is the upstream's where its prefix tells so: of a whole host any path may as well be a public one.
+  if (authority === undefined) {
+    if (!prefix || prefix.upstream === '/' || !/^\/(?![\t\r\n]*[/\\])/.test(value)) return value;
+    const there = publicPath(value, prefix);
+    return there === undefined || there === value ? value : onThisSite(there);
+  }
+  const path = rest.startsWith('/') ? rest : `/${rest}`;
+  for (const origin of origins) {
+    // Scheme and host compare without case; an address without a scheme has that of its page.
+    if (scheme !== undefined && scheme.toLowerCase() !== origin.scheme) continue;
+    if (withoutDefaultPort(authority.toLowerCase(), origin.scheme) !== origin.host || rest.startsWith('\\')) continue;
     if (!prefix) return onThisSite(path);
     const there = publicPath(path, prefix);
-    if (there !== undefined && !(isShared && there !== path)) return onThisSite(there);
+    if (there !== undefined && !(origin.isShared && there !== path)) return onThisSite(there);
   }
   return value;
+}
+
+function withoutDefaultPort(host: string, scheme: string): string {
+  return host.replace(scheme === 'https:' ? /:443$/ : /:80$/, '');
 }
 
 /** A path that begins with two slashes, or with what browsers take for them, would name another host. */
@@ -197,11 +213,12 @@ function rewritingOf(forward: Forward, isOwn: OwnCookie): Rewriting {
 
 function makeRewriting({ route, target }: Forward, isOwn: OwnCookie, host: string): Rewriting {
   const { servers, path } = route.upstream;
-  const origins = servers.map(({ url }) => ({ origin: url.origin, isShared: false }));
+  const origins = servers.map(({ url }) => ({ scheme: url.protocol, host: url.host, isShared: false }));
   // An upstream that is given the public Host builds its own addresses with it, and with the scheme that it is spoken to.
   // Below a replaced `/` they may as well be those of another location.
   const scheme = servers[0]?.url.protocol;
-  if (host !== '' && scheme !== undefined) origins.push({ origin: `${scheme}//${host}`, isShared: path === '/' });
+  if (host !== '' && scheme !== undefined)
+    origins.push({ scheme, host: withoutDefaultPort(host, scheme), isShared: path === '/' });
   const prefix = path !== undefined && path !== route.path ? { upstream: path, location: route.path } : undefined;
   return { scope: { isOwn, host: target.host, prefix }, origins };
 }

@@ -60,7 +60,6 @@ const redirects: readonly (readonly [string, string, string, Case])[] = [
   ['a default port', 'http://up/two/x', '/one/x', { upstreamPath: '/two/', origins: ['http://up:80'] }],
   ['a foreign site', 'https://idp.example.com/login', 'https://idp.example.com/login', {}],
   ['a host that only begins so', 'http://up:8000.evil.example/', 'http://up:8000.evil.example/', {}],
-  ['a relative address', '/two/x', '/two/x', { upstreamPath: '/two/' }],
   [
     'the public host with the scheme of the upstream',
     'http://cc.example.com/two/x',
@@ -102,6 +101,36 @@ const redirects: readonly (readonly [string, string, string, Case])[] = [
     { path: '/a/b/', upstreamPath: '/a/' },
   ],
   ['a path beside the folder', 'http://up:8000/a/c', '/a/b/c', { path: '/a/b/', upstreamPath: '/a/' }],
+  // Paths alone follow the same rule where the upstream has a path that tells them.
+  ['a path of the upstream', '/two/x?a=/two/#c', '/one/x?a=/two/#c', { upstreamPath: '/two/' }],
+  ['the path of the upstream, without its slash', '/two', '/one', { upstreamPath: '/two/' }],
+  ['the path of the upstream, with a query', '/two?x', '/one?x', { upstreamPath: '/two' }],
+  ['a path in the folder', '/one/x', '/one/x', { upstreamPath: '/two/' }],
+  ['a path that is nobody’s', '/three/x', '/three/x', { upstreamPath: '/two/' }],
+  ['a path that only begins like the upstream’s', '/twofold', '/twofold', { upstreamPath: '/two/' }],
+  ['a path of the upstream that is longer than the folder', '/one/two/x', '/one/x', { upstreamPath: '/one/two/' }],
+  ['a path in a folder that is longer than the upstream’s', '/a/b/x', '/a/b/x', { path: '/a/b/', upstreamPath: '/a/' }],
+  ['a path beside a longer folder', '/a/c', '/a/b/c', { path: '/a/b/', upstreamPath: '/a/' }],
+  ['a path where a slash is replaced', '/login', '/login', { upstreamPath: '/' }],
+  ['a path where nothing is replaced', '/two/x', '/two/x', {}],
+  ['a path at the root', '/two/x', '/x', { path: '/', upstreamPath: '/two/' }],
+  ['a path that would become a host', '/two//evil.example', '/.//evil.example', { path: '/', upstreamPath: '/two/' }],
+  ['a path without its slash', 'two/x', 'two/x', { upstreamPath: '/two/' }],
+  ['a query alone', '?a=1', '?a=1', { upstreamPath: '/two/' }],
+  ['the origin without its scheme', '//up:8000/two/x', '/one/x', { upstreamPath: '/two/' }],
+  ['the origin without its scheme, in another case', '//UP:8000/login', '/login', {}],
+  ['the origin without its scheme, below a replaced slash', '//up:8000/login', '/one/login', { upstreamPath: '/' }],
+  ['the origin without its scheme, in the folder', '//up:8000/one/x', '/one/x', { upstreamPath: '/' }],
+  ['the bare origin without its scheme', '//up:8000', '/', {}],
+  ['another port without its scheme', '//up:8001/x', '//up:8001/x', {}],
+  ['a foreign host without its scheme', '//evil.example/two/x', '//evil.example/two/x', { upstreamPath: '/two/' }],
+  ['a foreign host that browsers read', '/\\evil.example/two/', '/\\evil.example/two/', { upstreamPath: '/two/' }],
+  ['the public host without its scheme', '//cc.example.com/two/x', '/one/x', { upstreamPath: '/two/' }],
+  ['a default port that is written', 'http://up:80/two/x', '/one/x', { upstreamPath: '/two/', origins: ['http://up'] }],
+  ['a default port without its scheme', '//up:443/x', '/x', { origins: ['https://up'] }],
+  ['the default port of another scheme', '//up:443/x', '//up:443/x', { origins: ['http://up'] }],
+  ['another scheme', 'https://up:8000/x', 'https://up:8000/x', {}],
+  ['somebody at the host', 'http://me@up:8000/x', 'http://me@up:8000/x', {}],
 ];
 for (const [name, from, to, options] of redirects)
   test(`response headers: a redirect to ${name}`, () => {
@@ -143,8 +172,16 @@ for (const [name, upstream, isIdentified, keepsCache, want] of pages)
     assert.deepEqual(new HeaderLines(lines).all('cache-control'), want);
   });
 
-test('response headers: a refresh without an address stays', () => {
-  assert.deepEqual(headersFor({ refresh: '30' })('refresh'), ['30']);
+test('response headers: a refresh in each of its spellings', () => {
+  const cases: readonly (readonly [string, string])[] = [
+    ['30', '30'],
+    ['5; url="/two"', '5; url="/one"'],
+    ["0,URL = '/two/x'", "0,URL = '/one/x'"],
+    ['1.5;//up:8000/two/x', '1.5;/one/x'],
+    ['5; other', '5; other'],
+  ];
+  for (const [from, to] of cases)
+    assert.deepEqual(headersFor({ refresh: from }, { upstreamPath: '/two/' })('refresh'), [to], from);
 });
 
 const cookies: readonly (readonly [string, string, string | undefined, Case])[] = [
@@ -231,7 +268,7 @@ test("response headers: the verdict's own replace the upstream's, and stand besi
 test('response headers: no redirect that is rewritten leads a browser to another host', () => {
   for (const [name, from, , options] of redirects) {
     const [to = ''] = headersFor({ location: from }, options)('location');
-    const isRewritten = to.startsWith('/') && !from.startsWith('/');
+    const isRewritten = to.startsWith('/') && to !== from;
     if (isRewritten) assert.equal(new URL(to, 'https://cc.example.com').host, 'cc.example.com', name);
   }
 });
