@@ -57,7 +57,8 @@ async function runCheck(invocation: Invocation): Promise<number> {
     ...headerWarnings(reading),
     ...exposureWarnings(reading),
     ...secretWarnings(reading),
-    ...siteWarnings(reading),
+    // The hosts of a gateway inside an application are the application's affair.
+    ...(invocation.values.app === true ? [] : siteWarnings(reading)),
     ...certificates.warnings,
     ...files.warnings,
     ...storeFileWarnings(reading),
