@@ -104,12 +104,21 @@ function isAny(node: RegexNode): boolean {
   return node.kind === 'one' && (node.source === '.' || node.source === '[^]');
 }
 
-/** Once the rest has matched, what may be left out at the end is not needed. */
+/** Once the rest has matched, what may be left out at the end is not needed; it is tried first, so it must not fail midway. */
 function withoutTail(parts: readonly RegexNode[]): readonly RegexNode[] {
   const last = parts.at(-1);
-  if (last?.kind !== 'repeat') return parts;
+  if (last?.kind !== 'repeat' || !isCertain(last.part)) return parts;
   if (last.min === 0) return withoutTail(parts.slice(0, -1));
   return last.max === last.min ? parts : [...parts.slice(0, -1), { ...last, max: last.min }];
+}
+
+/** Whether a part that has read its first character has matched. */
+function isCertain(node: RegexNode): boolean {
+  if (node.kind === 'either') return node.parts.every(isCertain);
+  if (node.kind !== 'sequence') return node.kind === 'one';
+  const [first, ...rest] = node.parts;
+  const canEnd = (part: RegexNode) => part.kind === 'repeat' && part.min === 0 && isCertain(part.part);
+  return first !== undefined && isCertain(first) && rest.every(canEnd);
 }
 
 /** For each position, which of some characters it takes: all that the pattern could tell apart. */
