@@ -87,12 +87,23 @@ export class LineWords {
     const isHeld = place.name !== undefined && this.#questions.knows(this.path(levels), place.name);
     if (!isHeld && level.left.includes(place.column)) return this.#tooShallow(place.column, level);
     const above = this.#said(level) ?? `line ${level.line + 1}`;
+    if (isHeld && this.#isItem(levels, [level.name, place.name])) {
+      const message = `begins an item of the list ${this.#said(levels.at(-2) ?? level) ?? 'above'} and has no dash`;
+      return this.#about(level, message, `write "- " in front of it: "- ${above}: …"`);
+    }
     const hint = isHeld
       ? `remove the value of ${above}: its keys stand below it`
       : `begin it in column ${level.column + 1}, as ${above} does`;
     const fault = isHeld ? 'stands' : 'is indented too far: it stands';
     const message = `${fault} below ${above}, which has a value on its own line`;
     return { ...this.#about(place, message, hint), beside: level.line + 1 };
+  }
+
+  /** Whether keys belong to an item of the list that the key around them holds. */
+  #isItem(levels: readonly Level[], names: readonly (string | undefined)[]): boolean {
+    const holder = this.path(levels.slice(0, -1));
+    const knows = (path: KeyPath) => names.every((name) => name !== undefined && this.#questions.knows(path, name));
+    return holder.length > 0 && !levels.at(-1)?.isList && knows([...holder, 0]);
   }
 
   /** The line before is to blame: it left a mapping that goes on here. */

@@ -64,7 +64,8 @@ export function parseYaml(source: Source): YamlDocument {
   const told = exhausted.length > 0 ? exhausted : errors.slice(0, maxFlaws);
   const flaws: YamlFlaw[] = told.flatMap((error) => {
     const { span = source.span(error.pos[0]), ...flaw } = yamlFlaw(error, root, source);
-    const path = pathTo(root, source.offsetOf(span.line) + span.column - 1);
+    const isOutside = error.code === 'MULTIPLE_DOCS';
+    const path = isOutside ? [] : pathTo(root, source.offsetOf(span.line) + span.column - 1);
     const isTwin = error.code === 'DUPLICATE_KEY';
     const twin = isTwin ? twinAt(root, source, error.pos[0]) : undefined;
     if (twin?.isConsequence) return [];
