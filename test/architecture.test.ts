@@ -174,6 +174,56 @@ test('architecture: what a client sends in header lines is read by headOf() alon
   assertNone(offences, 'headOf(request) is the one reading of a head');
 });
 
+/** What comments say is no use of a name. */
+const withoutComments = (file: string): string => read(file).replace(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm, '');
+
+test('architecture: an export has an importer', () => {
+  // What the package and the command offer is for others.
+  const doors = new Set(['src/middleware/middleware.ts', 'src/cli/main.ts']);
+  const taken = new Set<string>();
+  for (const file of programs)
+    for (const [, names = '', target = ''] of read(file).matchAll(
+      /\b(?:import|export)\s+(?:type\s+)?(\{[^}]*\}|\*\s+as\s+\w+)\s+from\s+'(\.[^']+)'/g,
+    )) {
+      const other = path.relative(root, path.resolve(root, path.dirname(file), target));
+      if (!names.startsWith('{')) taken.add(`${other}: *`);
+      for (const name of names.slice(1, -1).split(','))
+        taken.add(
+          `${other}: ${name
+            .trim()
+            .replace(/^type\s+/, '')
+            .replace(/\s+as\s.*/, '')}`,
+        );
+    }
+  const declared = /^export (?:abstract )?(?:async )?(?:function\*?|const|class|interface|type|let) (\w+)/gm;
+  const offences = sources
+    .filter((file) => !doors.has(file) && !taken.has(`${file}: *`))
+    .flatMap((file) => [...read(file).matchAll(declared)].map((match) => `${file}: ${match[1]}`))
+    .filter((name) => !taken.has(name));
+  assertNone(offences, 'what another file does not import is not exported');
+});
+
+test('architecture: a member is read somewhere', () => {
+  // Called by Node, by undici or by Express, by the names that these have chosen.
+  const calledByOthers = new Set([
+    ...['finished', 'getHeaderNames', 'getHeaders', 'hasHeader', 'writeProcessing'],
+    ...['onRequestStart', 'onResponseStarted', 'onResponseStart', 'onResponseData', 'onResponseEnd', 'onResponseError'],
+  ]);
+  const waiting = new Set(['fromBytes']); // The fast lane's.
+  const texts = sources.map((file) => ({ file, text: withoutComments(file) }));
+  const times = new Map<string, number>();
+  for (const { text } of texts)
+    for (const [word] of text.matchAll(/[A-Za-z_$][\w$]*/g)) times.set(word, (times.get(word) ?? 0) + 1);
+  const member = /^ {2,}(?:readonly |static |async |get )*([A-Za-z]\w*)\??(?:\(.*\).*\{|[:(].*;)$/gm;
+  const offences = texts.flatMap(({ file, text }) =>
+    [...text.matchAll(member)]
+      .map((match) => match[1] ?? '')
+      .filter((name) => (times.get(name) ?? 0) < 2 && !calledByOthers.has(name) && !waiting.has(name))
+      .map((name) => `${file}: ${name}`),
+  );
+  assertNone(offences, 'a member that nothing reads is dead');
+});
+
 test('architecture: exports have names', () => {
   const offences = programs.filter((file) => /^export default\b|^export\s*\{[^}]*\bas default\b/m.test(read(file)));
   assertNone(offences, 'no default export');

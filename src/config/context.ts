@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 /** The folder of the configuration file, and the environment of the process that reads it. */
-export interface ReadContext {
+interface ReadContext {
   readonly directory: string;
   readonly env: Readonly<Record<string, string | undefined>>;
 }

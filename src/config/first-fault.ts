@@ -10,7 +10,7 @@ import { Source } from './source.ts';
 import { parseYaml, type YamlFlaw } from './yaml-document.ts';
 
 /** A slip, and the line (from 1) to show it beside; 0 where there is none. */
-export type FirstFault = Omit<LineFault, 'hint' | 'beside'> & { readonly hint?: string; readonly beside: number };
+type FirstFault = Omit<LineFault, 'hint' | 'beside'> & { readonly hint?: string; readonly beside: number };
 
 /** The first slip as a person would find it, else the first that YAML itself names. `isHidden` tells what holds a secret. */
 export function firstFault(

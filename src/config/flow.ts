@@ -2,7 +2,7 @@
 import type { Source } from './source.ts';
 
 /** What is wrong with a value, with offsets into the text. */
-export interface ValueFault {
+interface ValueFault {
   readonly message: string;
   readonly hint: string;
   readonly from: number;
@@ -10,7 +10,7 @@ export interface ValueFault {
 }
 
 /** Where a value ends, or what is wrong with it. */
-export type ValueReading =
+type ValueReading =
   | { readonly kind: 'ends'; readonly at: number }
   | { readonly kind: 'fault'; readonly fault: ValueFault };
 

@@ -39,7 +39,7 @@ export type LoadResult<T> =
   | { readonly kind: 'invalid'; readonly issues: readonly ConfigIssue[] };
 
 /** What to read. */
-export interface LoadOptions<T> {
+interface LoadOptions<T> {
   readonly schema: z.ZodType<T>;
   /** Named in messages as it is given here; relative paths in it are relative to its folder. */
   readonly file: string;

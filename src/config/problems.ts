@@ -26,7 +26,7 @@ export interface Problem {
 }
 
 /** What is asked of the document while its issues are put into words. */
-export interface Questions {
+interface Questions {
   readonly document: unknown;
   isSecret(path: KeyPath): boolean;
   /** Where in the whole configuration a key of this name belongs. */

@@ -5,7 +5,7 @@ import { discriminatorValues, inputOf, type Schema } from './schema.ts';
 export { type JsonSchemaOptions, jsonSchema } from './json-schema.ts';
 
 /** What stands around the tables. */
-export interface ReferenceOptions {
+interface ReferenceOptions {
   readonly title?: string;
   /** Markdown below the title. */
   readonly introduction?: string;

@@ -4,8 +4,7 @@ import { dottedKey, type KeyPath, quoted } from './issue.ts';
 import type { Problem } from './problems.ts';
 import { isMapping, valueAt } from './schema.ts';
 
-/** What is asked of the document while its mistakes are gathered. */
-export interface SlipQuestions {
+interface SlipQuestions {
   readonly document: unknown;
   isSecret(path: KeyPath): boolean;
   /** A name on the path that is a section of its own. */

@@ -62,7 +62,7 @@ export function choices(schema: Schema): string[] {
 }
 
 /** `one of a, b, c`, or the only word there is. */
-export function oneOf(words: readonly string[]): string {
+function oneOf(words: readonly string[]): string {
   const shown = words.map((word) => (word === '' ? 'empty text' : word));
   return shown.length === 1 ? shown.join('') : `one of ${shown.join(', ')}`;
 }

@@ -3,7 +3,7 @@ import { type Document, isMap, isPair, isScalar, isSeq, type Pair, visit, type Y
 import type { Source, Span } from './source.ts';
 
 /** A key that repeats another, where it stands and what to say. */
-export interface Twin {
+interface Twin {
   readonly message: string;
   readonly hint: string;
   readonly span: Span;

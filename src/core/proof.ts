@@ -27,7 +27,7 @@ export function isFirst({ step }: Proof): boolean {
 }
 
 /** The youngest proof that says who somebody is. */
-export function lastFirst(proofs: Proofs): Proof {
+function lastFirst(proofs: Proofs): Proof {
   return proofs.reduce((best, proof) => (isFirst(proof) && (!isFirst(best) || proof.at >= best.at) ? proof : best));
 }
 

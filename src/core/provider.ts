@@ -19,7 +19,7 @@ export interface Credentials {
  * `ambient`: a request without a session, with whatever its headers carry. `credentials`: the form was sent. `start`:
  * the user chose this provider. `callback`: the browser is back from it, and `state` is what `start` gave.
  */
-export type Stage = 'ambient' | 'credentials' | 'start' | 'callback';
+type Stage = 'ambient' | 'credentials' | 'start' | 'callback';
 
 /** One try, as plain data: a provider can neither see nor write the response. */
 export interface Attempt {

@@ -5,7 +5,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
 /** Where the body of a message ends (RFC 9112 §6.3), or why that has more than one answer. */
-export type BodyFraming =
+type BodyFraming =
   | { readonly kind: 'none' | 'chunked' }
   | { readonly kind: 'length'; readonly bytes: number }
   | { readonly kind: 'faulty'; readonly detail: string };

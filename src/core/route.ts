@@ -2,7 +2,7 @@
 import type { Secret } from './secret.ts';
 
 /** What a location asks of its visitors; empty lists ask nothing. */
-export interface Requirement {
+interface Requirement {
   /** Any of these. */
   readonly roles: readonly string[];
   /** Any of these. */
@@ -60,7 +60,7 @@ export interface HeaderRule {
 }
 
 /** Time limits of a route, in milliseconds; 0 is no limit. */
-export interface RouteTimeouts {
+interface RouteTimeouts {
   readonly connect: number;
   /** Until the upstream's response head. */
   readonly response: number;

@@ -56,7 +56,7 @@ export class SealKey {
 }
 
 /** What a text turned out to be. */
-export type Opened =
+type Opened =
   /** It was never sealed. */
   | { readonly kind: 'clear' }
   | { readonly kind: 'opened'; readonly text: string; readonly id: string }

@@ -1,7 +1,7 @@
 /** The one way in which a cookie of the gateway's is set. */
 
 /** What a cookie says beside its name and value. */
-export interface CookieTerms {
+interface CookieTerms {
   /** Where it is sent; the whole site when left out. */
   readonly path?: string;
   /** Until when it is kept; until the browser ends when left out, gone at once for 0. */

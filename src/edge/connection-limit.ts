@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 
 /** How many connections a listener can have, and what it can close besides those that have never asked. */
-export interface ConnectionLimitParts {
+interface ConnectionLimitParts {
   readonly maxConnections: number;
   /** Closes connections whose requests have all been answered. */
   readonly closeIdle: () => void;

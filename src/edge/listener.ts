@@ -23,15 +23,14 @@ import { ProxiedPeers } from './proxied-peers.ts';
 import { writeToSocket } from './write-answer.ts';
 
 /** The limits of the listeners; times in milliseconds, sizes in bytes. */
-export interface ServerLimits {
+interface ServerLimits {
   readonly maxHeaderSize: number;
   readonly maxConnections: number;
   readonly headTimeout: number;
   readonly keepAlive: number;
 }
 
-/** What a listener works with. */
-export interface ListenerParts {
+interface ListenerParts {
   readonly address: URL;
   readonly limits: ServerLimits;
   readonly log: Log;

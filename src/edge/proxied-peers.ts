@@ -6,8 +6,7 @@ import type { Server, Socket } from 'node:net';
 import type { Log } from '../core/log.ts';
 import { type Peer, readProxyHeader } from './proxy-protocol.ts';
 
-/** What reading works with. */
-export interface ProxiedPeersParts {
+interface ProxiedPeersParts {
   /** Whether a peer must begin each connection with the header. Nobody else may: to HTTP and TLS it is no valid beginning. */
   readonly mustTell: (address: string) => boolean;
   /** For the header to arrive, in milliseconds. */

@@ -45,7 +45,7 @@ export interface Asking {
 }
 
 /** An answer, or what has to be done first: the login page asks the chain for its ways, and a form is read and kept. */
-export type Answering =
+type Answering =
   | { readonly kind: 'answer'; readonly answer: Answer }
   | {
       readonly kind: 'login-page';
@@ -56,7 +56,7 @@ export type Answering =
   | { readonly kind: 'keep-form' };
 
 /** What an answer is made with. */
-export interface AnswerParts {
+interface AnswerParts {
   readonly pages: Pick<PageSender, 'page' | 'error'>;
   readonly publicUrl: URL;
   /** Milliseconds since the epoch. */
@@ -88,8 +88,7 @@ export function answerFor(asking: Asking, verdict: Declined, parts: AnswerParts)
   }
 }
 
-/** What answering takes beside the request. */
-export interface AnswersParts extends Omit<AnswerParts, 'now'> {
+interface AnswersParts extends Omit<AnswerParts, 'now'> {
   readonly portal: Portal;
   readonly posts: SavedPosts;
   readonly clock: Clock;

@@ -33,12 +33,11 @@ import { isNeverForwarded, refuse, refuseMethod, refuseTarget } from './refuse.t
 import { askingFor } from './routes.ts';
 
 /** Whether a target is one of the gateway's own addresses; no route can take them. */
-export function isPortal({ path }: Pick<CanonicalTarget, 'path'>): boolean {
+function isPortal({ path }: Pick<CanonicalTarget, 'path'>): boolean {
   return path === '/_gate' || path.startsWith('/_gate/');
 }
 
-/** What the pipeline works with. */
-export interface PipelineParts {
+interface PipelineParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly isTrusted: (address: string) => boolean;

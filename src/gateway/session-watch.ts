@@ -34,8 +34,7 @@ interface Watched {
   readonly mark: number;
 }
 
-/** What the watch is made of. */
-export interface WatchParts {
+interface WatchParts {
   readonly clock: Clock;
   readonly sessions: Sessions;
   readonly connections: Connections;

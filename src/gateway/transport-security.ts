@@ -34,8 +34,7 @@ export function hstsHeader(server: Parameters<typeof hstsSeconds>[0]): string | 
   return seconds === undefined ? undefined : `max-age=${seconds}`;
 }
 
-/** What redirecting works with. */
-export interface RedirectParts {
+interface RedirectParts {
   readonly pipeline: Pipeline;
   readonly publicUrl: URL;
   readonly isTrusted: (address: string) => boolean;

@@ -5,7 +5,7 @@
 import { addressGroup } from '../users/address.ts';
 
 /** Bounds in bytes. `least` is what even an empty value counts for. */
-export interface ShareLimits {
+interface ShareLimits {
   readonly ofAddress: number;
   readonly ofAll: number;
   readonly least: number;

@@ -37,7 +37,7 @@ export type NewPasswordReason = Extract<Reason, 'password-must-change' | 'passwo
 type FailureCode = Extract<ErrorCode, 'LOGIN_FAILED' | 'TOO_MANY_FAILURES' | 'PROVIDER_UNAVAILABLE'>;
 
 /** How a form login went. */
-export type LoginResult =
+type LoginResult =
   | { readonly kind: 'signed-in'; readonly session: Session; readonly token: string }
   | {
       readonly kind: 'new-password';

@@ -15,7 +15,7 @@ import type { Vouched } from '../sessions/stored-session.ts';
 import type { AccountEvent, Recorder } from '../telemetry/recorder.ts';
 
 /** What signing in works with; made by `build.ts`. */
-export interface SignInParts {
+interface SignInParts {
   readonly log: Log;
   readonly chain: readonly ChainLink[];
   readonly totalTimeout: number;
@@ -32,7 +32,7 @@ export interface SignInParts {
 export type Authenticated = Extract<Outcome, { kind: 'authenticated' }>;
 
 /** Why somebody is not let in although a provider vouched for them. */
-export type Refusal = Extract<Outcome, { kind: 'rejected' | 'unavailable' }>;
+type Refusal = Extract<Outcome, { kind: 'rejected' | 'unavailable' }>;
 
 /** Where a login comes from, for the session's list and the audit. */
 export interface LoginContext {

@@ -33,7 +33,7 @@ export class OpenExchanges {
 }
 
 /** A WebSocket of the application's: how much has gone over it, and the way to end it. */
-export interface OpenWebSocket {
+interface OpenWebSocket {
   /** Ends it with a Close frame, which may stand between any two writes of a frame, then with the cut. */
   end(reason: Reason): void;
   /** What became of it, once its socket is closed. */

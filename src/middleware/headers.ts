@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import { HeaderLines, type NodeHeaders } from '../core/request-head.ts';
 
 /** Headers of a request as Node keeps them. */
-export interface MessageHeaders extends NodeHeaders {
+interface MessageHeaders extends NodeHeaders {
   readonly rawHeaders: string[];
 }
 

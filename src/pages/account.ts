@@ -22,7 +22,7 @@ export interface LogoutView {
 }
 
 /** One of a user's sessions. Times are in milliseconds since the epoch. */
-export interface SessionEntry {
+interface SessionEntry {
   readonly id: string;
   readonly userAgent: string;
   readonly address: string;

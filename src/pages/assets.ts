@@ -8,7 +8,7 @@ import { themeCss } from './theme.ts';
 export const assetPath = '/_gate/assets/';
 
 /** A file for the browser. Its address changes with its content, so it may be cached for ever. */
-export interface Asset {
+interface Asset {
   readonly contentType: string;
   readonly body: Buffer;
   /** In quotes, as the header wants it. */

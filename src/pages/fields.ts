@@ -51,7 +51,7 @@ export function hiddenFields(fields: Hidden | undefined): readonly Html[] {
 }
 
 /** One labelled field. */
-export interface Field {
+interface Field {
   readonly name: string;
   readonly label: string;
   readonly autocomplete: 'username' | 'current-password' | 'new-password';

@@ -15,7 +15,7 @@ export interface Frame {
 }
 
 /** What a view fills in. */
-export interface Content {
+interface Content {
   readonly heading: string;
   /** Before the heading, in the window's title only: screen readers hear it first. */
   readonly titlePrefix?: string;
@@ -65,12 +65,12 @@ ${gatePicture(content.gate)}
 }
 
 /** The address of an asset with its version. */
-export function assetHref(frame: Frame, name: string): string {
+function assetHref(frame: Frame, name: string): string {
   return frame.assets.get(name)?.href ?? '';
 }
 
 /** An operator's text in the page's language, else in whichever language there is. */
-export function operatorText(frame: Frame, text: OperatorText | undefined): string | undefined {
+function operatorText(frame: Frame, text: OperatorText | undefined): string | undefined {
   if (text === undefined || typeof text === 'string') return text;
   return text[frame.language] ?? text[frame.options.language] ?? Object.values(text)[0];
 }

@@ -36,7 +36,7 @@ export const roleOptions = z.record(
 export type RoleOptions = z.output<typeof roleOptions>;
 
 /** Gives the roles of an assertion by the configured name of the provider that vouched. */
-export type RoleGiver = (assertion: Assertion, provider: string) => ReadonlySet<string>;
+type RoleGiver = (assertion: Assertion, provider: string) => ReadonlySet<string>;
 
 /** Whether a role was given, and the condition that gave it or the conditions that did not hold. */
 export interface RoleExplanation {

@@ -6,7 +6,7 @@ import { headOf } from '../edge/head-of.ts';
 import { DeadlineError, withDeadline } from '../remote/deadline.ts';
 
 /** A body, or why there is none. */
-export type Body =
+type Body =
   | { readonly kind: 'ok'; readonly text: string }
   | { readonly kind: 'too-large' | 'too-slow' | 'client-gone' };
 

@@ -23,8 +23,7 @@ import { lastMethodCookie } from './last-method.ts';
 import { countArrival, endLoop, type LoopParts, showLoop } from './redirect-loop.ts';
 import { redirect } from './send-page.ts';
 
-/** What these addresses work with. */
-export type FederatedParts = LoopParts &
+type FederatedParts = LoopParts &
   Pick<PortalParts, 'log' | 'browsers' | 'flows' | 'flowStates' | 'authenticator' | 'posts'>;
 
 /** Adds the addresses of federated providers. */

@@ -43,8 +43,7 @@ const calmNotices: ReadonlySet<string> = new Set([
 /** Seconds until another try may fare better, after a way to sign in was out of reach. */
 const unavailableRetrySeconds = 10;
 
-/** What these addresses work with. */
-export type LoginParts = LoginPageParts & LoopParts & Pick<PortalParts, 'authenticator' | 'passwordLogin' | 'posts'>;
+type LoginParts = LoginPageParts & LoopParts & Pick<PortalParts, 'authenticator' | 'passwordLogin' | 'posts'>;
 
 /** Adds the addresses of the login. */
 export const loginRoutes: PortalRoutes<LoginParts> = (app, parts, on) => {

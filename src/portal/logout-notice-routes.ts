@@ -12,7 +12,7 @@ import {
 } from './context.ts';
 
 /** What notices take. */
-export type NoticeParts = Pick<PortalParts, 'log' | 'publicUrl' | 'pages' | 'signIn' | 'sessions'>;
+type NoticeParts = Pick<PortalParts, 'log' | 'publicUrl' | 'pages' | 'signIn' | 'sessions'>;
 
 /** Adds the addresses of logout notices. */
 export const noticeRoutes: PortalRoutes<NoticeParts> = (app, parts, on) => {

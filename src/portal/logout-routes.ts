@@ -13,8 +13,7 @@ import { ownSessions } from './session-routes.ts';
 
 const purpose = 'logout';
 
-/** What signing out works with. */
-export type LogoutParts = Pick<
+type LogoutParts = Pick<
   PortalParts,
   'log' | 'publicUrl' | 'pages' | 'browsers' | 'signIn' | 'authenticator' | 'sessions' | 'cut' | 'logoutAddress'
 >;

@@ -13,7 +13,7 @@ import type { Pages, PageView } from '../pages/pages.ts';
 import { isNavigation, pageProtection } from './send-page.ts';
 
 /** What an error answer says beside its code. */
-export interface ErrorAnswer {
+interface ErrorAnswer {
   readonly error: GatewayError;
   readonly reason: Reason;
   readonly requestId: string;
@@ -26,7 +26,7 @@ export interface ErrorAnswer {
 }
 
 /** The request that meets an error, and whether a person sees what is answered. */
-export interface ErrorContext {
+interface ErrorContext {
   readonly request: Pick<GatewayRequest, 'method' | 'target' | 'headers'>;
   readonly isPage: boolean;
 }

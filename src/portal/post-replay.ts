@@ -38,15 +38,15 @@ const keptSchema = z.object({
 });
 
 /** A form waiting to be sent again: where to, and its fields in order. */
-export type KeptPost = Readonly<z.output<typeof keptSchema>>;
+type KeptPost = Readonly<z.output<typeof keptSchema>>;
 
 /** What became of a form: kept, with where the login leads back to, or not, with why. */
-export type KeptAnswer =
+type KeptAnswer =
   | { readonly kind: 'kept'; readonly returnTo: string; readonly cookie?: string }
   | { readonly kind: 'lost'; readonly reason: 'not-kept' | 'too-large' };
 
 /** A form that was sent to an application. */
-export interface SentForm {
+interface SentForm {
   readonly method: string;
   readonly headers: HeaderLines;
   /** Where it can be read from; absent where somebody has read it, or a proxy in front has kept it. */

@@ -11,8 +11,7 @@ import { isNavigation, redirect, sendJson } from './send-page.ts';
 const purpose = 'sessions';
 const here = '/_gate/session';
 
-/** What the address works with. */
-export type SessionParts = Pick<
+type SessionParts = Pick<
   PortalParts,
   'clock' | 'pages' | 'browsers' | 'signIn' | 'authenticator' | 'sessions' | 'label'
 >;

@@ -11,13 +11,12 @@ import type { Store } from '../core/store.ts';
 export type AssertionAlgorithm = 'EdDSA' | 'ES256';
 
 /** A key that may sign now. */
-export interface SigningKey {
+interface SigningKey {
   readonly kid: string;
   readonly key: CryptoKey;
 }
 
-/** What a ring is made of; times in milliseconds. */
-export interface KeyRingOptions {
+interface KeyRingOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;

@@ -8,7 +8,7 @@ import type { Reason } from '../core/reason.ts';
 import type { CanonicalTarget, Forward } from '../core/verdict.ts';
 
 /** What a live connection is; a request is any that is no event stream, such as a download. */
-export type ConnectionKind = 'websocket' | 'stream' | 'request';
+type ConnectionKind = 'websocket' | 'stream' | 'request';
 
 /** What a connection was opened for: by it is judged whether it may stay open. */
 export interface Opened {
@@ -25,7 +25,7 @@ export function openedBy({ target, principal, session }: Forward, demands?: read
 }
 
 /** A live connection as the registry holds it. */
-export interface LiveConnection {
+interface LiveConnection {
   readonly kind: ConnectionKind;
   readonly opened: Opened;
   /** Ends it now; called once. */
@@ -42,8 +42,7 @@ interface Entry extends LiveConnection {
   isEnding: boolean;
 }
 
-/** What a registry is made of. */
-export interface ConnectionsOptions {
+interface ConnectionsOptions {
   readonly log?: Log;
   /** How old a request must be to be cut, in milliseconds: a page must not break because its user signs out beside it. */
   readonly grace?: number;

@@ -12,8 +12,7 @@ import type { UpstreamPools } from './upstream-pool.ts';
 
 export type { Exchange, ForwardResult } from './upstream-attempt.ts';
 
-/** What a forwarder is made of. */
-export interface ForwarderOptions {
+interface ForwarderOptions {
   readonly pools: UpstreamPools;
   readonly connections: Connections;
   readonly rules: ResponseRules;

@@ -29,10 +29,10 @@ const omittedHeader = 'x-gatehouse-omitted';
 const clientsHeader = 'x-gatehouse-from';
 
 /** Headers for an upstream, names in lower case. */
-export type UpstreamHeaders = ReadonlyMap<string, string | readonly string[]>;
+type UpstreamHeaders = ReadonlyMap<string, string | readonly string[]>;
 
 /** A request's headers and who stands behind it. */
-export interface HeaderInput {
+interface HeaderInput {
   readonly headers: HeaderLines;
   /** After trusted proxies: its scheme is what the upstream is told. */
   readonly client: Pick<Client, 'address' | 'scheme'>;
@@ -46,8 +46,7 @@ export interface HeaderInput {
   readonly assertion?: string;
 }
 
-/** What a composer is made of. */
-export interface HeaderComposerOptions {
+interface HeaderComposerOptions {
   /** Each with its complete list of rules: the default ones, the general ones, its own. */
   readonly routes: readonly Pick<Route, 'headers' | 'preserveHost'>[];
   /** More names that no client may set, such as those of rules that were switched off. */
@@ -58,7 +57,7 @@ export interface HeaderComposerOptions {
 }
 
 /** Headers for an upstream, with the names that had to be left out because they are too long. */
-export interface ComposedHeaders {
+interface ComposedHeaders {
   readonly headers: UpstreamHeaders;
   /** How the client spelt the names of its own headers, where not in lower case. */
   readonly spellings: ReadonlyMap<string, string>;

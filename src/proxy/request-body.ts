@@ -26,7 +26,7 @@ export class ClientLeft extends Error {
 }
 
 /** Bounds of a body; 0 is no bound. */
-export interface BodyLimits {
+interface BodyLimits {
   readonly maxBytes: number;
   /** Milliseconds between two parts. */
   readonly idle: number;

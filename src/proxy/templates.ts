@@ -29,7 +29,7 @@ export const maxHeaderLength = 8192;
 export const maxIdentityLength = 11_264;
 
 /** Whom a request speaks for. */
-export interface Identity {
+interface Identity {
   readonly principal: Principal;
   readonly session?: Session;
 }

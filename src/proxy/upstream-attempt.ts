@@ -33,8 +33,7 @@ export type ForwardResult =
   /** `reason` when it was the gateway that cut the connection. */
   | { readonly kind: 'client-gone'; readonly reason?: Reason };
 
-/** What one try works with. */
-export interface UpstreamAttemptParts {
+interface UpstreamAttemptParts {
   readonly exchange: Exchange;
   readonly pool: UpstreamServerPool;
   readonly body: RequestBody | undefined;

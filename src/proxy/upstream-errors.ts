@@ -4,7 +4,7 @@ import type { Reason } from '../core/reason.ts';
 import { BodyRefused } from './request-body.ts';
 
 /** A failure by its public code and its reason. */
-export interface Failure {
+interface Failure {
   readonly code: ErrorCode;
   readonly reason: Reason;
 }
@@ -19,7 +19,7 @@ export class QueueTimeout extends Error {
 }
 
 /** The code that Node or undici gave an error. */
-export function errorCode(error: Error): string {
+function errorCode(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 

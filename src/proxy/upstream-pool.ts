@@ -10,8 +10,7 @@ import type { ForwardingRoute, Upstream, UpstreamServer, UpstreamTls } from '../
 import { httpsAgent, type TlsClientOptions, tlsClientOptions } from '../tls/client.ts';
 import { withoutContinue } from './unasked-continue.ts';
 
-/** What the pools work with. */
-export interface UpstreamPoolsParts {
+interface UpstreamPoolsParts {
   readonly log: Log;
   readonly clock: Clock;
   /** Connections to one server at once; more requests wait. Event streams hold one each. */
@@ -19,7 +18,7 @@ export interface UpstreamPoolsParts {
 }
 
 /** The health of one server, as the operator's listener shows it. */
-export interface ServerHealth {
+interface ServerHealth {
   readonly origin: string;
   readonly isLive: boolean;
 }
@@ -32,7 +31,7 @@ export interface Again {
 }
 
 /** Largest response head that is taken from an upstream, in bytes. */
-export const maxResponseHead = 65_536;
+const maxResponseHead = 65_536;
 /** How long a server that could not be connected to is left alone, in milliseconds. */
 const pause = 10_000;
 
@@ -80,7 +79,7 @@ export class UpstreamPools {
 }
 
 /** The servers of one upstream, in turn. */
-export class Balancer {
+class Balancer {
   readonly pools: readonly UpstreamServerPool[];
   readonly #log: Log;
   #next = 0;

@@ -5,7 +5,7 @@ import type { HeaderLines } from '../core/request-head.ts';
 import type { Client, GatewayRequest } from '../core/verdict.ts';
 
 /** The client, with the headers as the gateway reads them: a trusted proxy's `X-Forwarded-Host` stands for `Host`. */
-export type ClientReading =
+type ClientReading =
   | { readonly kind: 'ok'; readonly client: Client; readonly headers: HeaderLines }
   | { readonly kind: 'refused'; readonly detail: string };
 

@@ -6,12 +6,12 @@ import { readPath } from './path.ts';
 import { blowUp } from './regex-safety.ts';
 
 /** What the checks look at; a whole route is one. */
-export type RouteLocation = Pick<Route, 'name' | 'host' | 'modifier' | 'path' | 'insecureRegex'> & {
+type RouteLocation = Pick<Route, 'name' | 'host' | 'modifier' | 'path' | 'insecureRegex'> & {
   readonly upstream?: Pick<Upstream, 'path'>;
 };
 
 /** An error in one route: its place in the list, the key it concerns, and what to do. */
-export interface LocationProblem {
+interface LocationProblem {
   readonly index: number;
   readonly key: 'location' | 'host' | 'upstream';
   readonly message: string;

@@ -6,14 +6,14 @@ import type { Route } from '../core/route.ts';
 import { hasParameters, matchedText, readPath } from './path.ts';
 
 /** A location that was read. */
-export interface Location {
+interface Location {
   readonly modifier: Route['modifier'];
   /** The text to match: of a path, its escapes decoded, as requests are; of a regular expression, its source. */
   readonly path: string;
 }
 
 /** A location, or what is wrong with it and what to write. */
-export type LocationReading =
+type LocationReading =
   | { readonly kind: 'ok'; readonly location: Location }
   | { readonly kind: 'invalid'; readonly message: string };
 

@@ -5,7 +5,7 @@ import { compileLocations } from './locations.ts';
 import { blowUp } from './regex-safety.ts';
 
 /** A warning about one route. */
-export interface LocationWarning {
+interface LocationWarning {
   readonly route: Route;
   readonly key: 'location' | 'upstream';
   readonly message: string;

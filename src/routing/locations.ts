@@ -11,7 +11,7 @@ import { compilePattern, foldCase } from './location-text.ts';
 import { hasParameters, matchedText, readPath } from './path.ts';
 
 /** A route that was looked at for a request, and what became of it. */
-export interface Candidate {
+interface Candidate {
   readonly route: Route;
   readonly matches: boolean;
   readonly note: string;
@@ -144,7 +144,7 @@ function inLowerCase(route: Route): Route {
 }
 
 /** The path and query for the upstream, or why there is none. */
-export type UpstreamTarget =
+type UpstreamTarget =
   | { readonly kind: 'ok'; readonly path: string }
   | { readonly kind: 'refused'; readonly reason: 'ambiguous-target'; readonly detail: string };
 

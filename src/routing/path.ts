@@ -4,7 +4,7 @@
  */
 
 /** A path after its one reading, or why it has none. */
-export type PathReading =
+type PathReading =
   | {
       readonly kind: 'ok';
       /** Begins with a slash; nothing but what RFC 3986 allows in a path, everything else escaped. */
@@ -67,7 +67,7 @@ export function hasParameters(path: string): boolean {
 }
 
 /** Decodes every escape but `%2F`, which would become a slash that is none. The escapes are UTF-8: `readPath` saw to it. */
-export function decodeKeepingSlashes(path: string): string {
+function decodeKeepingSlashes(path: string): string {
   return decodeURIComponent(path.replaceAll('%2F', '%252F'));
 }
 

@@ -22,7 +22,7 @@ export class Budget {
 type Counts = ReadonlyMap<number, number>;
 
 /** What is judged by. */
-export interface Bounds {
+interface Bounds {
   /** For each position, how many loops follow each other on the same text up to it. */
   readonly depths: readonly number[];
   /** The readings that may go on or be at an end at once, by depth. */

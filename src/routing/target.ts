@@ -14,7 +14,7 @@ import { hasParameters, readPath } from './path.ts';
 export const maxTarget = 32_768;
 
 /** Why a request has no single reading. */
-export interface TargetRefusal {
+interface TargetRefusal {
   readonly kind: 'refused';
   readonly reason: Extract<Reason, 'ambiguous-target' | 'ambiguous-host' | 'ambiguous-header'>;
   /** For the log; it repeats nothing that the client wrote. */
@@ -22,7 +22,7 @@ export interface TargetRefusal {
 }
 
 /** A target that was read, or the refusal. */
-export type TargetReading =
+type TargetReading =
   | {
       readonly kind: 'ok';
       readonly target: CanonicalTarget;

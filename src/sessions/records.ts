@@ -24,7 +24,7 @@ export interface StoredRecord {
 }
 
 /** An id found in an index; `isYoung` when its record may still be on its way. */
-export interface IndexedId {
+interface IndexedId {
   readonly id: string;
   readonly isYoung: boolean;
   readonly tenant: string;

@@ -21,7 +21,7 @@ export type AbsentSession =
 export type LoadedSession = { readonly kind: 'live'; readonly session: Session } | AbsentSession;
 
 /** A session that has ended, and whose it was. */
-export interface SessionEnd {
+interface SessionEnd {
   readonly id: string;
   readonly reason: Reason;
   /** Absent, as the provider is, of a session whose record could not be read. */

@@ -19,9 +19,7 @@ import { begun, type LiveRecord, proved, renewed, saysTheSame, type Vouched } fr
 export type { LoadedSession } from './revocation.ts';
 
 /** A session that goes on under a new token, when there is one: the cookie must be set again. */
-export type RenewedSession =
-  | { readonly kind: 'live'; readonly session: Session; readonly token?: string }
-  | AbsentSession;
+type RenewedSession = { readonly kind: 'live'; readonly session: Session; readonly token?: string } | AbsentSession;
 
 /** How a session begins. */
 export interface SessionStart extends Vouched {

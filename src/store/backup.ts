@@ -33,7 +33,7 @@ const context = 'sealing keys in a backup';
 const keysSchema = z.object({ salt: z.string(), N: z.int(), r: z.int(), p: z.int(), sealed: z.string() });
 
 /** What a backup came to. */
-export interface Backup {
+interface Backup {
   readonly entries: number;
   /** The key that seals what is in it, and the file that has that key. */
   readonly sealedBy: string;

@@ -3,7 +3,7 @@ import { OperatorError } from '../core/errors.ts';
 import { Failure } from '../core/failure.ts';
 
 /** What is wrong with a store. */
-export type StoreProblem = 'full' | 'read-only' | 'damaged' | 'sealed' | 'busy' | 'unreachable' | 'closed';
+type StoreProblem = 'full' | 'read-only' | 'damaged' | 'sealed' | 'busy' | 'unreachable' | 'closed';
 
 /** A store that cannot do what it was asked; nothing was written. The problem is the failure's `answer`. */
 export function storeFailure(problem: StoreProblem, detail: string, cause?: unknown): Failure {

@@ -9,7 +9,7 @@ import type { Changes, Store } from '../core/store.ts';
 const askEvery = 25;
 
 /** Hears which keys were written; undefined when that is not known, so that any may have been. */
-export type ChangeListener = (keys: readonly string[] | undefined) => void;
+type ChangeListener = (keys: readonly string[] | undefined) => void;
 
 /** A reader of the journal, from its making on. */
 export class Journal {

@@ -16,7 +16,7 @@ import { missingKeys, sealDatabase } from './sealing.ts';
 export type EntryCounts = ReadonlyMap<string, number>;
 
 /** What a restore came to. */
-export interface Restoration {
+interface Restoration {
   readonly restored: EntryCounts;
   /** In the backup, and not brought back. */
   readonly left: EntryCounts;
@@ -25,7 +25,7 @@ export interface Restoration {
 }
 
 /** How to restore. */
-export interface RestoreOptions {
+interface RestoreOptions {
   readonly file: string;
   /** Sessions and logins under way, too. */
   readonly keepSessions: boolean;

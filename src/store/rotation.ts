@@ -7,7 +7,7 @@ import { addSealKey } from './seal-keys.ts';
 import { type SealedDatabase, sealDatabase } from './sealing.ts';
 
 /** What a rotation came to. */
-export interface Rotation {
+interface Rotation {
   /** Of the key that seals from here on. */
   readonly id: string;
   /** How many entries were sealed anew. */

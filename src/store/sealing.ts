@@ -13,7 +13,7 @@ import { changeSecret, mayHoldSecret, secretKinds } from './secret-parts.ts';
 import { endOf } from './statements.ts';
 
 /** How a database is sealed. */
-export interface SealingOptions {
+interface SealingOptions {
   readonly file: string;
   /** Drop what no key opens, in place of refusing to start. */
   readonly forget?: boolean;

@@ -10,7 +10,7 @@ const retryMilliseconds = 1000;
 const gatherMilliseconds = 10;
 
 /** Told when writing begins to fail, and when it works again with the number of lines that were lost meanwhile. */
-export interface LineFileEvents {
+interface LineFileEvents {
   readonly onFailure: (error: unknown) => void;
   readonly onRecovery: (lost: number) => void;
   /** Each time lines are lost. */

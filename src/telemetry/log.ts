@@ -9,7 +9,7 @@ import { scrubText } from './scrub-text.ts';
 import { standardOutput } from './standard-output.ts';
 
 /** Where lines go; anything with a `write`, such as a stream. */
-export interface LogDestination {
+interface LogDestination {
   write(line: string): unknown;
 }
 

@@ -4,7 +4,7 @@ import type { OutcomeKind } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 
 /** A request that has been answered, or given up. */
-export interface RequestMeasure {
+interface RequestMeasure {
   /** A configured route's name, or one of the gateway's own words; never anything that a client sent. */
   readonly route: string;
   readonly verdict: string;
@@ -15,7 +15,7 @@ export interface RequestMeasure {
 }
 
 /** One provider's part in a login. */
-export interface LoginMeasure {
+interface LoginMeasure {
   readonly provider: string;
   readonly outcome: OutcomeKind;
   readonly reason?: Reason;
@@ -23,13 +23,13 @@ export interface LoginMeasure {
 }
 
 /** How one server of an upstream stands. */
-export interface UpstreamMeasure {
+interface UpstreamMeasure {
   readonly origin: string;
   readonly isLive: boolean;
 }
 
 /** What can be live on a session. */
-export type ConnectionKind = 'websocket' | 'stream' | 'request';
+type ConnectionKind = 'websocket' | 'stream' | 'request';
 
 const requestBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const loginBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15];

@@ -10,14 +10,13 @@ import { FileWatch } from './file-watch.ts';
 import type { CertificateSource } from './options.ts';
 import { dateProblem, filesOf, readServerCertificate, type ServerCertificate } from './server-certificate.ts';
 
-/** What the certificates work with. */
-export interface CertificateParts {
+interface CertificateParts {
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** Certificates that have been read and await `use`. */
-export type PreparedCertificates = readonly ServerCertificate[];
+type PreparedCertificates = readonly ServerCertificate[];
 
 /** How long before its end a certificate is warned of, and how often. */
 export const warnAhead = 30 * 86_400_000;

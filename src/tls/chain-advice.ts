@@ -17,7 +17,7 @@ export interface ChainAdvice {
 }
 
 /** What a chain is held against. */
-export interface AdviceContext {
+interface AdviceContext {
   readonly anchors: readonly X509Certificate[];
   readonly now: number;
   /** Whom the certificate should be for, where that is known. */

@@ -6,7 +6,7 @@ import { insecureConnectTls } from './client.ts';
 import { spkiPin } from './pins.ts';
 
 /** One certificate. */
-export interface CertificateReport {
+interface CertificateReport {
   readonly subject: string;
   readonly issuer: string;
   readonly validFrom: Date;

@@ -57,7 +57,7 @@ export function tlsClientOptions(trust: Trust = {}): TlsClientOptions {
 }
 
 /** Where a connection goes, or the one that it goes over. The host is the name that is asked for where no other is given. */
-export type TlsTarget = { readonly host: string; readonly servername?: string } & (
+type TlsTarget = { readonly host: string; readonly servername?: string } & (
   | { readonly port: number }
   | { readonly socket: Socket }
 );

@@ -1,7 +1,7 @@
 /** TLS errors in an operator's words: what is wrong with the connection, and what to do about it. */
 
 /** What went wrong with a TLS connection. */
-export interface TlsProblem {
+interface TlsProblem {
   readonly kind:
     | 'expired'
     | 'not-yet-valid'

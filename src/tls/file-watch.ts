@@ -7,7 +7,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 
 /** Reads a group of files anew. Gives what to do when the same content still cannot be used after a while, if anything. */
-export type Refresh = (group: number) => Promise<(() => void) | undefined>;
+type Refresh = (group: number) => Promise<(() => void) | undefined>;
 
 interface Group {
   readonly files: readonly string[];

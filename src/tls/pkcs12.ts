@@ -10,7 +10,7 @@ type Bag = import('node-forge').pkcs12.Bag;
 const load = createRequire(import.meta.url);
 
 /** What a bundle holds, in the order of the file. */
-export interface Pkcs12Content {
+interface Pkcs12Content {
   readonly certificates: readonly X509Certificate[];
   readonly keys: readonly KeyObject[];
 }

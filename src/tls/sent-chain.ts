@@ -3,14 +3,14 @@ import type { X509Certificate } from 'node:crypto';
 import { insecureConnectTls } from './client.ts';
 
 /** The chain of a server. */
-export interface SentChain {
+interface SentChain {
   readonly certificates: readonly X509Certificate[];
   /** The version of TLS that was spoken, such as `TLSv1.3`. */
   readonly protocol: string;
 }
 
 /** What a connection for a report is made with. */
-export interface AskedServer {
+interface AskedServer {
   readonly host: string;
   readonly port: number;
   /** The server name to ask for, where it is not the host. */

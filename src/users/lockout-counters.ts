@@ -41,13 +41,13 @@ export interface Scope {
 }
 
 /** What a step makes of a counter; without `write` it stays as it is. */
-export interface Step<T> {
+interface Step<T> {
   readonly result: T;
   readonly write?: Counter;
 }
 
 /** What the keys of each kind of counter begin with. */
-export const scopePrefixes = {
+const scopePrefixes = {
   user: 'lockout-user:',
   account: 'lockout-account:',
   address: 'lockout-address:',

@@ -37,7 +37,7 @@ export const lockoutOptions = z.strictObject({
 });
 
 /** The limits as configured. */
-export type LockoutOptions = z.output<typeof lockoutOptions>;
+type LockoutOptions = z.output<typeof lockoutOptions>;
 
 /** Whether an attempt may be made, or may count for what it came to. */
 export type LockoutPermit =

@@ -19,13 +19,13 @@ import {
 export type { LocalUser } from './users-document.ts';
 
 /** What came of a login; `disabled` only after the right password. */
-export type UserCheck =
+type UserCheck =
   | { readonly kind: 'match'; readonly user: LocalUser }
   | { readonly kind: 'disabled' | 'wrong-password'; readonly user: LocalUser }
   | { readonly kind: 'unknown-user' | 'overloaded' | 'aborted' };
 
 /** What is known of a user who is added. */
-export interface NewUser {
+interface NewUser {
   readonly username: string;
   readonly name?: string;
   readonly email?: string;

@@ -7,7 +7,7 @@ import { dateProblem, readServerCertificate, type ServerCertificate } from '../.
 import { placeOfFile } from './file-places.ts';
 
 /** Errors keep the gateway from starting, or visitors from connecting; warnings do neither. */
-export interface CertificateIssues {
+interface CertificateIssues {
   readonly errors: readonly ConfigIssue[];
   readonly warnings: readonly ConfigIssue[];
 }

@@ -9,7 +9,7 @@ import type { TLSSocket } from 'node:tls';
 import { HeaderLines } from '../../core/request-head.ts';
 
 /** Where the connection is to be seen from a request; destroying it ends the request alone, not its neighbours. */
-export interface StreamSocket {
+interface StreamSocket {
   readonly encrypted: true;
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;

@@ -10,8 +10,7 @@ import { writeToStream } from '../write-answer.ts';
 import { Http2Request, pseudoHeader } from './request.ts';
 import { Http2Response } from './response.ts';
 
-/** What the connections work with. */
-export interface Http2Parts {
+interface Http2Parts {
   readonly log: Log;
   /** Of a request's head in bytes, each header counted with 32 more as RFC 9113 §6.5.2 says. */
   readonly maxHeaderSize: number;

@@ -18,7 +18,7 @@ export interface CarryParts {
 }
 
 /** What is a carrier's own. */
-export interface Carriage<Result> {
+interface Carriage<Result> {
   readonly carryOut: (decided: Decided) => Promise<Result>;
   /** Answers a request that is not forwarded. */
   readonly decline: (decided: Decided, verdict: Declined) => Promise<RequestResult>;

@@ -8,7 +8,7 @@ import { readAuthority } from '../../routing/host.ts';
 import { knownHosts, type SiteHosts } from '../../routing/known-hosts.ts';
 
 /** Where front proxies ask. Envoy writes the path that it asks about behind it. */
-export const forwardAuthPath = '/_gate/auth';
+const forwardAuthPath = '/_gate/auth';
 
 /** Whether a request target is the forward-auth address, in its one spelling. */
 export function isForwardAuth(target: string | undefined): boolean {

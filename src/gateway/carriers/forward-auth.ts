@@ -18,8 +18,7 @@ import { readRequest } from '../request.ts';
 import { type CarryParts, carryOut, resultOf } from './carry.ts';
 import { type AnswerUse, type AskedReading, type AskedSetting, readAsked } from './forward-auth-request.ts';
 
-/** What forward-auth works with. */
-export interface ForwardAuthParts extends CarryParts {
+interface ForwardAuthParts extends CarryParts {
   readonly isTrusted: (address: string) => boolean;
   readonly publicUrl: URL;
   /** The names that any route's upstream is told an identity by, in lower case. */

@@ -10,8 +10,7 @@ import type { Decided } from '../decided.ts';
 import { readRequest } from '../request.ts';
 import { type CarryParts, carry, respond } from './carry.ts';
 
-/** What carrying out over HTTP works with. */
-export interface HttpParts extends CarryParts {
+interface HttpParts extends CarryParts {
   readonly portal: Portal;
   readonly forwarder: Forwarder;
 }

@@ -11,8 +11,7 @@ import type { Decided } from '../decided.ts';
 import { readRequest } from '../request.ts';
 import { type CarryParts, carry, resultOf } from './carry.ts';
 
-/** What carrying out upgrades works with. */
-export interface UpgradeParts extends CarryParts {
+interface UpgradeParts extends CarryParts {
   readonly opener: WebSocketOpener;
   /** Counts a frame as activity of its session. */
   readonly touch: (sessionId: string) => Promise<void>;

@@ -15,7 +15,7 @@ export interface Redirect {
 }
 
 /** An answer in the words of a route, or why there is none. */
-export type ReadAnswer = AnswerWords | { readonly why: string };
+type ReadAnswer = AnswerWords | { readonly why: string };
 
 const uri = `\${uri}`;
 const own = /^\$scheme:\/\/\$(?:host|http_host|server_name)(?=[/$]|$)/;

@@ -2,7 +2,7 @@
 import type { ErrorCode } from '../../core/errors.ts';
 
 /** What a page says about one error. */
-export interface ErrorText {
+interface ErrorText {
   readonly title: string;
   readonly body: string;
 }

@@ -19,7 +19,7 @@ export interface Question {
 }
 
 /** An answer over HTTP, whole. */
-export interface Page {
+interface Page {
   readonly status: number;
   readonly text: string;
 }

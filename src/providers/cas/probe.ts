@@ -10,7 +10,7 @@ import { casFailure } from './failure.ts';
 import type { CasOptions } from './options.ts';
 
 /** What is tried. */
-export interface ProbePlan {
+interface ProbePlan {
   readonly options: CasOptions;
   readonly client: CasClient;
   /** The address under which CAS must know us, without the flow of a login. */

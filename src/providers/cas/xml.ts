@@ -18,7 +18,7 @@ export interface Element {
 }
 
 /** What a document may be at most. */
-export const limits = { characters: 1024 * 1024, depth: 6, elements: 5000 } as const;
+const limits = { characters: 1024 * 1024, depth: 6, elements: 5000 } as const;
 
 /** A document that is not well-formed XML, or more than we take. The message holds nothing of the document. */
 export class XmlError extends Error {

@@ -11,7 +11,7 @@ type RealmFate = 'strip' | 'keep' | { readonly suffix: string };
 export type RealmsOption = readonly string[] | Readonly<Record<string, RealmFate>>;
 
 /** Who a ticket's name stands for. */
-export type Subject =
+type Subject =
   | { readonly kind: 'subject'; readonly subject: string }
   | { readonly kind: 'rejected'; readonly reason: Reason };
 

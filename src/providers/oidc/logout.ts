@@ -14,8 +14,7 @@ import type { Issuer, KnownIssuer } from './issuer.ts';
 import type { OidcOptions } from './options.ts';
 import type { RelyingParty } from './relying-party.ts';
 
-/** What logout takes. */
-export interface LogoutParts {
+interface LogoutParts {
   readonly name: string;
   readonly options: OidcOptions;
   readonly issuer: Issuer;

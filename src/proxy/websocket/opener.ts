@@ -18,7 +18,7 @@ import { type Handshake, shakeHands } from './handshake.ts';
 import { Tunnel, type TunnelEnd } from './tunnel.ts';
 
 /** A client's upgrade request, and what the pipeline has decided about it. */
-export interface UpgradeExchange {
+interface UpgradeExchange {
   readonly request: IncomingMessage;
   readonly socket: Duplex;
   /** What came after the request's head. */
@@ -38,8 +38,7 @@ export type UpgradeResult =
 /** For a client to take the rest of an answer in place of a tunnel, where the route has no limit; in milliseconds. */
 const maxLastBytes = 60_000;
 
-/** What opening takes. */
-export interface WebSocketOpenerOptions {
+interface WebSocketOpenerOptions {
   readonly pools: UpstreamPools;
   readonly connections: Connections;
   readonly rules: ResponseRules;
@@ -155,7 +154,7 @@ function settled(handshake: Handshake | Again | undefined): Handshake {
 }
 
 /** Whether a request asks for a WebSocket; what asks for another protocol is an ordinary request to us. */
-export function isWebSocketUpgrade(request: Pick<IncomingMessage, 'rawHeaders'>): boolean {
+function isWebSocketUpgrade(request: Pick<IncomingMessage, 'rawHeaders'>): boolean {
   return headOf(request).single('upgrade')?.trim().toLowerCase() === 'websocket';
 }
 

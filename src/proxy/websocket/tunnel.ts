@@ -13,8 +13,7 @@ const closeGrace = 1000;
 /** How often activity is reported. */
 const activityEvery = 30_000;
 
-/** What a tunnel is made of. */
-export interface TunnelParts {
+interface TunnelParts {
   readonly client: Duplex;
   readonly upstream: Duplex;
   /** Called when the client sends data, at most twice a minute; its pongs do not count. */
