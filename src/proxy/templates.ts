@@ -2,12 +2,12 @@
  * Header templates such as `${subject}`: compiled once from the configuration, rendered for each request into values that
  * no upstream can misread.
  */
-import { nearest } from '../config/nearest.ts';
 import { OperatorError } from '../core/errors.ts';
 import { firstValue, type Principal } from '../core/principal.ts';
 import type { HeaderRule } from '../core/route.ts';
 import { Secret } from '../core/secret.ts';
 import type { Session } from '../core/session.ts';
+import { meaningOf } from './foreign-variables.ts';
 import { fold, hopByHop } from './header-names.ts';
 
 /** What upstreams are told unless the configuration says otherwise. */
@@ -64,36 +64,14 @@ const variables: Readonly<Record<string, (identity: Identity) => Value>> = {
 const known = [...Object.keys(variables), 'attribute:NAME'].map((name) => `\${${name}}`).join(' ');
 const knownWords = `there are ${known}`;
 
-/** What other gateways and applications call them. */
-const otherNames: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(
-    ['remote_user', 'user', 'username', 'user_name', 'login', 'uid', 'sub', 'userid', 'http_x_remote_user'].map(
-      (name) => [name, 'subject'],
-    ),
-  ),
-  ...Object.fromEntries(['cn', 'displayname', 'fullname', 'display_name', 'remote_name'].map((name) => [name, 'name'])),
-  ...Object.fromEntries(['mail', 'e_mail', 'remote_email'].map((name) => [name, 'email'])),
-  ...Object.fromEntries(['group', 'memberof', 'remote_groups'].map((name) => [name, 'groups'])),
-  role: 'roles',
-  realm: 'provider',
-  session_id: 'session',
-};
-
-/** The variable of ours that a name is likeliest to mean. */
-function meantVariable(name: string): string | undefined {
-  const folded = name.toLowerCase().replaceAll('-', '_');
-  if (Object.hasOwn(otherNames, folded)) return otherNames[folded];
-  return nearest(name, Object.keys(variables));
-}
-
 /**
  * Parts of a template that read like a variable and are sent as they stand, such as nginx's `$remote_user`: each with what to
- * write.
+ * write, or that there is none.
  */
 export function literalVariables(template: string): { readonly text: string; readonly hint: string }[] {
   return [...template.matchAll(/\$(?:([A-Za-z_]\w*)|\(([A-Za-z_]\w*)\))/g)].map(([text, plain, inner]) => {
-    const meant = meantVariable(plain ?? inner ?? '');
-    return { text, hint: meant === undefined ? knownWords : `write \${${meant}}; ${knownWords}` };
+    const { ours, why } = meaningOf(plain ?? inner ?? '', Object.keys(variables));
+    return { text, hint: `${ours === undefined ? why : `write \${${ours}}`}; ${knownWords}` };
   });
 }
 
@@ -232,7 +210,7 @@ function variable(header: string, written: string): (identity: Identity) => Valu
   if (attribute !== undefined) return ({ principal }) => principal.attributes[attribute];
   const found = Object.hasOwn(variables, name) ? variables[name] : undefined;
   if (found) return found;
-  const meant = meantVariable(name);
-  const hint = meant === undefined ? knownWords : `did you mean \${${meant}}? ${knownWords}`;
+  const { ours, why } = meaningOf(name, Object.keys(variables));
+  const hint = ours === undefined ? `${why}; ${knownWords}` : `did you mean \${${ours}}? ${knownWords}`;
   throw new OperatorError(`headers.${header}: there is no variable ${written}`, hint);
 }

@@ -129,7 +129,27 @@ const foreign = {
   $remote_user: 'write ${subject}; ',
   'Basic $user': 'write ${subject}; ',
   $subject: 'write ${subject}; ',
-  $http_accept: 'there are ${subject} ',
+  // 8 O2: nginx's own.
+  $http_x_user: 'write ${subject}; ',
+  $http_x_forwarded_user: 'write ${subject}; ',
+  $upstream_http_x_auth_request_email: 'write ${email}; ',
+  $http_x_remote_groups: 'write ${groups}; ',
+  $jwt_claim_department: 'write ${attribute:department}; ',
+  $ldap_telephoneNumber: 'write ${attribute:telephoneNumber}; ',
+  $remote_addr: 'none is the client’s address: every upstream is sent it in X-Forwarded-For',
+  $proxy_add_x_forwarded_for: 'none is the client’s address',
+  $http_x_forwarded_for: 'none is the client’s address',
+  $scheme: 'none is the scheme: every upstream is sent it in X-Forwarded-Proto',
+  $http_host: 'none is the host: every upstream is sent it in X-Forwarded-Host',
+  $ssl_client_s_dn: 'none is of TLS or of a client certificate',
+  $http_user_agent: 'none is a header of the request: what a client sends goes on under its own name',
+  $http_accept: 'none is a header of the request',
+  $http_authorization: 'none is that header',
+  $cookie_lang: 'none is a cookie',
+  $request_uri: 'none is of the request line',
+  $arg_tenant: 'none is of the request line',
+  $upstream_addr: 'none is of an answer',
+  $msec: 'none has its meaning; there are ${subject} ',
 } as const;
 for (const [template, hint] of Object.entries(foreign))
   test(`templates: ${template} is text for us, and told with the variable that is meant`, () => {
@@ -137,6 +157,19 @@ for (const [template, hint] of Object.entries(foreign))
     assert.deepEqual([template.endsWith(found?.text ?? '?'), more], [true, []]);
     assert.ok(found?.hint.startsWith(hint), found?.hint);
   });
+
+test('templates: a variable of another gateway in braces is refused with the one of ours, or with what brings it', () => {
+  const hint = (template: string): string | undefined => {
+    try {
+      compileTemplates([{ name: 'X-A', template }]);
+      return undefined;
+    } catch (error) {
+      return error instanceof OperatorError ? error.hint : undefined;
+    }
+  };
+  assert.match(hint('${remote_user}') ?? '', /^did you mean \$\{subject\}\? there are /);
+  assert.match(hint('${remote_addr}') ?? '', /X-Forwarded-For, without a template; there are /);
+});
 
 test('templates: a price and a variable of ours are no foreign variables', () => {
   assert.deepEqual(literalVariables('$5 for ${subject} and ${attribute:cn}$'), []);
