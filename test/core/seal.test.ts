@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import { Sealer, SealKey } from '../../src/core/seal.ts';
 import { trials } from '../support/tools/properties.ts';
 
