@@ -13,11 +13,14 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { OperatorError } from '../core/errors.ts';
 import { Sealer, SealKey } from '../core/seal.ts';
 
 const keyBytes = 32;
 const ownerOnly = 0o600;
+/** How long one process waits for another that changes the file, in milliseconds. */
+const maxWait = 10_000;
 
 /** The keys of a file, the sealing one first; undefined where there is no file. Throws an OperatorError that names file and line. */
 export function readSealKeys(file: string): readonly SealKey[] | undefined {
@@ -51,6 +54,7 @@ export function makeSealKeys(file: string): readonly SealKey[] {
   const beside = writeBeside(file, newLine());
   try {
     linkSync(beside, file);
+    settleFolder(file);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw cannotWrite(file, error);
   } finally {
@@ -64,24 +68,59 @@ export function makeSealKeys(file: string): readonly SealKey[] {
 /** Puts another key in front of those that a file has; it seals from then on. */
 export function addSealKey(file: string): readonly SealKey[] {
   if (readSealKeys(file) === undefined) return makeSealKeys(file);
-  renameSync(writeBeside(file, newLine() + readFileSync(file, 'utf8')), file);
-  return readSealKeys(file) ?? [];
+  return changeAlone(file, () => {
+    putInPlace(file, newLine() + readFileSync(file, 'utf8'));
+    return readSealKeys(file) ?? [];
+  });
 }
 
 /** Adds the keys of another file behind those that a file has: they open, and do not seal unless there were none. */
 export function adoptSealKeys(file: string, text: string): void {
-  const known = new Set((readSealKeys(file) ?? []).map(({ id }) => id));
-  const lines = text.split('\n').filter((line) => {
-    const said = line.trim();
-    return said !== '' && !said.startsWith('#') && parseSealKeys(said, 'the backup').some(({ id }) => !known.has(id));
-  });
-  const before = readKeyFile(file) ?? '';
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  if (lines.length > 0)
-    renameSync(
-      writeBeside(file, `${before}${before === '' || before.endsWith('\n') ? '' : '\n'}${lines.join('\n')}\n`),
-      file,
-    );
+  changeAlone(file, () => {
+    const known = new Set((readSealKeys(file) ?? []).map(({ id }) => id));
+    const lines = text.split('\n').filter((line) => {
+      const said = line.trim();
+      return said !== '' && !said.startsWith('#') && parseSealKeys(said, 'the backup').some(({ id }) => !known.has(id));
+    });
+    if (lines.length === 0) return;
+    const before = readKeyFile(file) ?? '';
+    putInPlace(file, `${before}${before === '' || before.endsWith('\n') ? '' : '\n'}${lines.join('\n')}\n`);
+  });
+}
+
+/**
+ * One process at a time reads the file and writes it anew, or a key that has sealed already would be lost. The lock is SQLite's on
+ * a file beside it, and goes with the process that holds it.
+ */
+function changeAlone<T>(file: string, change: () => T): T {
+  let lock: DatabaseSync;
+  try {
+    lock = new DatabaseSync(`${file}.lock`, { timeout: maxWait });
+    lock.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    throw cannotWrite(file, error);
+  }
+  try {
+    return change();
+  } finally {
+    lock.close();
+  }
+}
+
+function putInPlace(file: string, text: string): void {
+  renameSync(writeBeside(file, text), file);
+  settleFolder(file);
+}
+
+/** A name is on the disk when its folder is: after a power cut the sealed store must find its key. */
+function settleFolder(file: string): void {
+  const folder = openSync(dirname(file), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
 }
 
 /** The text of a file of keys; undefined where there is none. */
