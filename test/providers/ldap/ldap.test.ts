@@ -90,7 +90,7 @@ const wrong: Readonly<Record<string, { options: object; key: string; says: RegEx
     key: 'attributes',
     says: /attribute/,
   },
-  'an unknown key': { options: { bindDn: 'cn=x' }, key: '', says: /bindDn/ },
+  'an unknown key': { options: { bindName: 'cn=x' }, key: '', says: /bindName/ },
 };
 for (const [name, { options, key, says }] of Object.entries(wrong)) {
   test(`ldap options: ${name} is an error at its key`, () => {

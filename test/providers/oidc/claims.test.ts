@@ -29,7 +29,7 @@ const reasonOf = (claims: object, more: Partial<ClaimRules> = {}): string => {
 
 test('a user has the canonical name, the attributes, and groups by a path of claims', () => {
   const claims = {
-    preferred_username: ' Alice ',
+    preferred_username: 'Alice',
     name: 'Alice Müller',
     email: 'alice@example.com',
     realm_access: { roles: ['agents', 'supervisors'] },
