@@ -50,16 +50,16 @@ export class Listener {
   readonly #scheme: string;
   readonly #http2: Http2Sessions | undefined;
   readonly #release: () => void;
-  readonly #crowd: ConnectionLimit;
+  readonly #connectionLimit: ConnectionLimit;
   readonly #peers: ProxiedPeers;
 
   private constructor(
     server: Server | HttpsServer,
-    { crowd, peers }: Connections,
+    { connectionLimit, peers }: Connections,
     { http2, release = () => undefined }: { http2?: Http2Sessions; release?: () => void } = {},
   ) {
     this.#server = server;
-    this.#crowd = crowd;
+    this.#connectionLimit = connectionLimit;
     this.#peers = peers;
     this.#scheme = http2 ? 'https' : 'http';
     this.#http2 = http2;
@@ -72,7 +72,7 @@ export class Listener {
     if (address.protocol !== 'https:') {
       const server = createHttpServer(serverOptions(parts));
       const connections = receive(server, parts, () => server.closeIdleConnections());
-      prepare(server, parts, connections.crowd);
+      prepare(server, parts, connections.connectionLimit);
       await listen(server, address, 80);
       return new Listener(server, connections);
     }
@@ -81,7 +81,7 @@ export class Listener {
       ...limits,
       log,
       serve: (request, response) => {
-        connections.crowd.serve(request.socket);
+        connections.connectionLimit.serve(request.socket);
         parts.serve(request, response);
       },
     });
@@ -90,7 +90,7 @@ export class Listener {
       server.closeIdleConnections();
       http2.closeIdle();
     });
-    prepare(server, parts, connections.crowd);
+    prepare(server, parts, connections.connectionLimit);
     // A new context also ends the tickets of the one before, so that a visitor who comes back sees the new certificate.
     const release = certificates.onChange(() => server.setSecureContext(certificates.defaults));
     await listen(server, address, 443);
@@ -118,7 +118,7 @@ export class Listener {
   /** Ends what is left. */
   cut(): void {
     this.#http2?.cut();
-    this.#crowd.cut();
+    this.#connectionLimit.cut();
   }
 }
 
@@ -171,7 +171,7 @@ function createTlsServer(
 
 /** How a listener's connections are counted, and whose they are. */
 interface Connections {
-  readonly crowd: ConnectionLimit;
+  readonly connectionLimit: ConnectionLimit;
   readonly peers: ProxiedPeers;
 }
 
@@ -190,34 +190,38 @@ function receive(
       { listener: address.origin, maxConnections, waiting },
       'a listener is nearly full: connections that ask for nothing make way for others',
     );
-  const crowd = new ConnectionLimit({ maxConnections, closeIdle, onCrowded });
-  const peers = new ProxiedPeers({ mustTell, headTimeout, log, onTold: (socket) => crowd.rename(socket) });
+  const connectionLimit = new ConnectionLimit({ maxConnections, closeIdle, onCrowded });
+  const peers = new ProxiedPeers({ mustTell, headTimeout, log, onTold: (socket) => connectionLimit.rename(socket) });
   server.maxConnections = maxConnections;
   peers.standBefore(server);
-  server.prependListener('connection', (socket: Socket) => crowd.enter(socket));
-  return { crowd, peers };
+  server.prependListener('connection', (socket: Socket) => connectionLimit.enter(socket));
+  return { connectionLimit, peers };
 }
 
-function prepare(server: Server | HttpsServer, { log, ...takers }: ListenerParts, crowd: ConnectionLimit): void {
+function prepare(
+  server: Server | HttpsServer,
+  { log, ...takers }: ListenerParts,
+  connectionLimit: ConnectionLimit,
+): void {
   const { serve, upgrade } = guardConnections(takers, log);
   server.maxHeadersCount = 0; // Node would drop what is past the count and go on; the size limit refuses instead.
   server.on('request', (request, response) => {
-    crowd.serve(request.socket);
+    connectionLimit.serve(request.socket);
     serve(request, response);
   });
   // Node's own answer would ask for a body that nobody has judged yet.
   server.on('checkContinue', (request, response) => {
-    crowd.serve(request.socket);
+    connectionLimit.serve(request.socket);
     noteExpectation(request, response);
     serve(request, response);
   });
   server.on('upgrade', (request, socket, head) => {
-    crowd.serve(request.socket);
+    connectionLimit.serve(request.socket);
     upgrade(request, socket, head);
   });
   // A CONNECT has its socket to itself, as an upgrade has, and the same answers.
   server.on('connect', (request, socket, head) => {
-    crowd.serve(request.socket);
+    connectionLimit.serve(request.socket);
     upgrade(request, socket, head);
   });
   server.on('clientError', (error, socket) => refuse(log, error, socket));

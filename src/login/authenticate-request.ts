@@ -42,7 +42,7 @@ export class RequestAuthenticator {
   readonly #publicUrl: URL;
   readonly #cookie: string;
   readonly #refresher: SessionRefresher;
-  readonly #beginnings: AmbientSessions;
+  readonly #ambientSessions: AmbientSessions;
   readonly #browsers: Browsers;
   /** The names of the chain. */
   readonly #providers: ReadonlySet<string>;
@@ -52,7 +52,7 @@ export class RequestAuthenticator {
     sessions: Sessions;
     publicUrl: URL;
     refresher: SessionRefresher;
-    beginnings: AmbientSessions;
+    ambientSessions: AmbientSessions;
     browsers: Browsers;
   }) {
     const { publicUrl } = parts;
@@ -60,7 +60,7 @@ export class RequestAuthenticator {
     this.#sessions = parts.sessions;
     this.#publicUrl = publicUrl;
     this.#refresher = parts.refresher;
-    this.#beginnings = parts.beginnings;
+    this.#ambientSessions = parts.ambientSessions;
     this.#browsers = parts.browsers;
     this.#cookie = cookieName(publicUrl);
     this.#providers = new Set(parts.signIn.chain.map(({ name }) => name));
@@ -206,7 +206,7 @@ export class RequestAuthenticator {
     const principal = this.#signIn.principal(this.#signIn.vouched(outcome, provider));
     if (sessionless) return { kind: 'somebody', principal, reply: headers };
     const begin = async (): Promise<Somebody> => {
-      const { session, token } = await this.#beginnings.begin(outcome, provider, { ...context, chain });
+      const { session, token } = await this.#ambientSessions.begin(outcome, provider, { ...context, chain });
       const forgotten = forgetAsking(request.headers, this.#publicUrl);
       const cookies = [sessionCookie(this.#publicUrl, token), this.#browsers.ownerCookie(ownerOf(session))];
       const reply = { ...headers, 'set-cookie': [...cookies, ...forgotten] };

@@ -57,12 +57,12 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   });
   const linkOf = (name: string) => chain.find((link) => link.name === name);
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf });
-  const beginnings = new AmbientSessions({ signIn, sessions, clock });
+  const ambientSessions = new AmbientSessions({ signIn, sessions, clock });
   const lockout = new Lockout({ store, clock, options: login.lockout });
   return {
     providers,
     signIn,
-    authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, beginnings, browsers }),
+    authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, ambientSessions, browsers }),
     passwordLogin: new PasswordLogin(signIn, lockout),
     lockout,
     browsers,

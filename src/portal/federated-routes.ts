@@ -94,11 +94,11 @@ async function start(parts: FederatedParts, link: ChainLink, visit: PortalReques
     if (visitor && wish.restarts > 0) return redirect(request, response, wish.returnTo);
     if (await endLoop(parts, visit, wish.returnTo, visitor)) return;
   }
-  await leave(parts, link, visit, { wish, confirming, browser });
+  await redirectToProvider(parts, link, visit, { wish, confirming, browser });
 }
 
 /** Sends the browser to the identity provider. */
-async function leave(
+async function redirectToProvider(
   parts: FederatedParts,
   link: ChainLink,
   visit: PortalRequest,

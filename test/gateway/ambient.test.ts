@@ -41,7 +41,7 @@ async function world(t: TestContext, outcome: Outcome) {
   });
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf: () => link });
   const browsers = await Browsers.open(store, publicUrl);
-  const beginnings = new AmbientSessions({ signIn, sessions, clock });
+  const ambientSessions = new AmbientSessions({ signIn, sessions, clock });
   const routes = [
     routeAt('/', { access: { roles: ['agent'], providers: [] } }),
     routeAt('/open/', { allowedOrigins: ['https://sister.test'] }),
@@ -57,7 +57,7 @@ async function world(t: TestContext, outcome: Outcome) {
       isTrusted: () => false,
       isKnownHost: () => true,
     },
-    authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, beginnings, browsers }),
+    authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, ambientSessions, browsers }),
     headers: new HeaderComposer({ routes, isOwnCookie, isTrusted: () => false }),
     signer: new AssertionSigner({ store, clock, log, issuer: publicUrl }),
   });
