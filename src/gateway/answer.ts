@@ -13,15 +13,15 @@ import {
 } from '../core/answer.ts';
 import type { Clock } from '../core/clock.ts';
 import { GatewayError } from '../core/errors.ts';
-import type { Offer } from '../core/outcome.ts';
-import { isOutage, type Reason } from '../core/reason.ts';
-import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/verdict.ts';
-import { type Question, withoutRepeatedNegotiate } from '../login/negotiate-cookie.ts';
+import type { Reason } from '../core/reason.ts';
+import type { Client, GatewayRequest, Verdict } from '../core/verdict.ts';
 import type { Notice } from '../pages/fields.ts';
 import type { PageSender } from '../portal/page-sender.ts';
 import type { Portal } from '../portal/portal.ts';
 import type { SavedPosts } from '../portal/post-replay.ts';
+import { challengesOf, showsBearer } from './challenges.ts';
 import { fromOrigin } from './fixed-answer.ts';
+import { loginAddress, loginAddressOf, noticeFor, noticeForForm, returnFor } from './login-address.ts';
 
 /** A verdict that forwards nothing. */
 export type Declined = Exclude<Verdict, { readonly kind: 'forward' | 'portal' }>;
@@ -145,20 +145,10 @@ export class Answers {
   }
 }
 
-/** Where a page load is sent to sign in, or to prove again who it is. */
-export function loginAddressOf(verdict: Authenticate | StepUp): string {
-  const returnTo = verdict.target.path + verdict.target.query;
-  if (verdict.kind === 'step-up') return loginAddress(returnTo, { confirm: '1' });
-  const notice = noticeFor(verdict.reason);
-  return loginAddress(returnTo, notice ? { notice } : {});
-}
-
-function authenticate(asking: Asking, verdict: Authenticate, { publicUrl, now }: AnswerParts): Answering {
+function authenticate(asking: Asking, verdict: Authenticate, parts: AnswerParts): Answering {
   const { request, isPage } = asking;
-  // What opens a WebSocket can answer no challenge.
-  const offers = request.upgrade ? [] : [...bearerOffers(asking, verdict), ...verdict.offers];
-  const challenge = challengesOf(withoutRepeatedNegotiate(offers, request.headers, publicUrl, now));
-  if (showsBearer(request) || !isPage) {
+  const challenge = challengesOf(asking, verdict, parts);
+  if (showsBearer(request.headers) || !isPage) {
     const login = loginAddress(returnFor(request, verdict.target));
     return { kind: 'answer', answer: loginRequired(request, { login }, challenge) };
   }
@@ -196,53 +186,4 @@ function originOf({ origin = '' }: Pick<Asking, 'origin'>): string {
 
 function isRead({ method }: Asking['request']): boolean {
   return method === 'GET' || method === 'HEAD';
-}
-
-/** The login page's address. */
-function loginAddress(returnTo: string, more: Readonly<Record<string, string>> = {}): string {
-  return `/_gate/login?${new URLSearchParams({ return: returnTo, ...more })}`;
-}
-
-const endings: ReadonlySet<Reason> = new Set([
-  ...(['lifetime', 'revoked', 'provider-gone', 'back-channel', 'single-logout', 'signed-out'] as const),
-]);
-
-/** What the login page says of the session before, or of who was not let in; nothing where there was neither. */
-function noticeFor(reason: Reason): Notice['code'] | undefined {
-  if (reason === 'idle') return 'session-idle';
-  if (reason === 'not-in-directory' || reason === 'user-reserved') return 'not-admitted';
-  if (isOutage(reason)) return 'unavailable';
-  return endings.has(reason) ? 'session-ended' : undefined;
-}
-
-/** What the login page says to whom a form is kept for: that it is, unless signing in will not help. */
-function noticeForForm(reason: Reason): Notice['code'] {
-  const notice = noticeFor(reason);
-  return notice === 'not-admitted' || notice === 'unavailable' ? notice : 'form-kept';
-}
-
-/** Where to go after a login that a script's request asked for: the page it stands on, not what it fetched. */
-function returnFor({ headers, upgrade }: Asking['request'], target: CanonicalTarget): string {
-  const referer = headers.single('referer');
-  const page = referer !== undefined && URL.canParse(referer) ? new URL(referer) : undefined;
-  if (page && page.host === headers.single('host') && !page.pathname.startsWith('/_gate'))
-    return page.pathname + page.search;
-  // The address of a WebSocket is no page.
-  return upgrade ? '/' : target.path + target.query;
-}
-
-function showsBearer({ headers }: Asking['request']): boolean {
-  return /^bearer\b/i.test(headers.single('authorization') ?? '');
-}
-
-/** Where a location takes bearer tokens it says so, and what was wrong with one that was shown (RFC 6750 §3). */
-function bearerOffers({ request, isPage }: Asking, { route }: Authenticate): Offer[] {
-  if (typeof route.access !== 'object' || route.access.bearer !== true) return [];
-  if (showsBearer(request)) return [{ via: 'header', value: 'Bearer error="invalid_token"' }];
-  return isPage ? [] : [{ via: 'header', value: 'Bearer' }];
-}
-
-function challengesOf({ offers, cookie }: Question): AnswerHeaders {
-  const values = offers.flatMap((offer) => (offer.via === 'header' ? [offer.value] : []));
-  return { ...(values.length > 0 && { 'www-authenticate': values }), ...(cookie && { 'set-cookie': cookie }) };
 }

@@ -1,0 +1,84 @@
+/**
+ * Whether a location admits a request: what it asks of whoever sends it, and what policy makes of that person. What passes goes
+ * on to be forwarded.
+ */
+import type { Clock } from '../core/clock.ts';
+import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
+import type { Verdict } from '../core/verdict.ts';
+import type { Identity, RequestAuthenticator } from '../login/authenticate-request.ts';
+import { decide } from '../policy/decide.ts';
+import { noteSender, type Trace } from './decided.ts';
+import type { Forwarding, Located } from './forwarding.ts';
+import { refuse } from './refuse.ts';
+
+/** What access rules are judged with. */
+export interface AdmissionParts {
+  readonly clock: Clock;
+  readonly authenticator: RequestAuthenticator;
+  readonly publicUrl: URL;
+  readonly forwarding: Forwarding;
+}
+
+/** The access rules of locations. */
+export class Admission {
+  readonly #parts: AdmissionParts;
+
+  constructor(parts: AdmissionParts) {
+    this.#parts = parts;
+  }
+
+  /** The verdict of a request that a location takes. An identity that is given is taken for its sender's; nobody is asked then. */
+  admit(trace: Trace, located: Located, given: Identity | undefined): MaybePromise<Verdict> {
+    const { request, client, target, route } = located;
+    const upgrade = this.#refuseUpgrade(located);
+    if (upgrade) return upgrade;
+    if (route.access === 'deny')
+      return refuse('ACCESS_DENIED', 'location-closed', 'closed by configuration', { route });
+    if (route.access === 'public') return this.#parts.forwarding.forward(trace, located);
+    if (given) return this.#judge(trace, located, given);
+    const terms = { bearer: route.access.bearer === true, allowedOrigins: route.allowedOrigins };
+    const identity = this.#parts.authenticator.identify(request, client, target, terms);
+    return andThen(identity, (known) => this.#judge(trace, located, known));
+  }
+
+  /** What policy makes of whoever sends a request to a location that is not open to all. */
+  #judge(trace: Trace, located: Located, identity: Identity): MaybePromise<Verdict> {
+    const { target, route } = located;
+    trace.identity = identity;
+    if (identity.kind === 'unavailable')
+      return refuse('PROVIDER_UNAVAILABLE', identity.reason, 'nobody could be asked', { route, retryAfter: 10 });
+    if (identity.kind === 'nobody')
+      return { kind: 'authenticate', route, target, offers: identity.offers, reason: identity.reason };
+
+    const { authenticator, clock, forwarding } = this.#parts;
+    const { principal, session } = identity;
+    noteSender(trace, identity);
+    const decision = decide(principal, route, session, clock.now());
+    trace.decision = decision;
+    switch (decision.kind) {
+      case 'permit':
+        if (session && route.idleActivity) authenticator.touch(session);
+        return forwarding.forward(trace, located, identity);
+      case 'step-up': {
+        const { reason } = decision;
+        if (session) return { kind: 'step-up', route, target, session, reason };
+        return refuse('LOGIN_REQUIRED', reason, 'a fresh login is needed', { route, principal });
+      }
+      case 'deny':
+        return refuse('ACCESS_DENIED', decision.reason, 'policy says no', { route, principal });
+      default:
+        return decision satisfies never;
+    }
+  }
+
+  /** A browser sends cookies with a WebSocket that any site opens, and no preflight: the origin must be ours (CWE-1385). */
+  #refuseUpgrade({ request, route }: Located): Verdict | undefined {
+    if (!request.upgrade) return undefined;
+    if (!route.websocket)
+      return refuse('BAD_REQUEST', 'upgrade-refused', 'the location takes no WebSockets', { route });
+    const origin = request.headers.single('origin');
+    if (origin === undefined || origin === this.#parts.publicUrl.origin || route.allowedOrigins.includes(origin))
+      return undefined;
+    return refuse('ORIGIN_MISMATCH', 'origin-mismatch', 'the WebSocket comes from another origin', { route });
+  }
+}

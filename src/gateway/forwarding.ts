@@ -1,0 +1,76 @@
+/**
+ * What an admitted request becomes: the upstream's path, the signed identity, and the headers that the upstream gets; or the
+ * answer of a location that has none.
+ */
+import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
+import { type ForwardingRoute, isForwarding, type Route } from '../core/route.ts';
+import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/verdict.ts';
+import type { Somebody } from '../login/authenticate-request.ts';
+import { type AssertionSigner, audienceOf } from '../proxy/assertion.ts';
+import type { HeaderComposer } from '../proxy/headers.ts';
+import { upstreamTarget } from '../routing/locations.ts';
+import { begun, type Trace } from './decided.ts';
+import { fixedVerdict } from './fixed-answer.ts';
+import { refuse } from './refuse.ts';
+
+/** A request that a location takes. */
+export interface Located<Taken extends Route = Route> {
+  readonly request: GatewayRequest;
+  readonly client: Client;
+  readonly target: CanonicalTarget;
+  readonly route: Taken;
+}
+
+/** What composes the request that goes upstream. */
+export interface ForwardingParts {
+  readonly headers: HeaderComposer;
+  readonly signer: AssertionSigner;
+}
+
+/** Makes the verdict of requests that nothing can refuse any more. */
+export class Forwarding {
+  readonly #parts: ForwardingParts;
+
+  constructor(parts: ForwardingParts) {
+    this.#parts = parts;
+  }
+
+  /** Begins the sender's session where an ambient proof has admitted it, signs who it is, and composes what goes upstream. */
+  forward(trace: Trace, located: Located, who?: Somebody): MaybePromise<Verdict> {
+    const { target, route } = located;
+    if (!isForwarding(route)) return andThen(begun(trace, who), () => fixedVerdict(route, target));
+    const upstream = upstreamTarget(route, target);
+    if (upstream.kind === 'refused') return refuse('BAD_REQUEST', 'ambiguous-target', upstream.detail, { route });
+    const forwardable = { ...located, route };
+    return andThen(begun(trace, who), (known) =>
+      known ? this.#sign(forwardable, upstream.path, known) : this.#compose(forwardable, upstream.path),
+    );
+  }
+
+  #sign(located: Located<ForwardingRoute>, upstreamPath: string, who: Somebody): MaybePromise<Verdict> {
+    const assertion = this.#parts.signer.sign(who.principal, who.session, audienceOf(located.route));
+    return andThen(assertion, (token) => this.#compose(located, upstreamPath, who, token));
+  }
+
+  #compose(
+    { request, client, target, route }: Located<ForwardingRoute>,
+    upstreamPath: string,
+    who?: Somebody,
+    assertion?: string,
+  ): Verdict {
+    const known = who && { principal: who.principal, ...(who.session && { session: who.session }) };
+    const { headers, spellings } = this.#parts.headers.compose(route, {
+      headers: request.headers,
+      client,
+      peer: request.peer,
+      requestId: request.id,
+      upgrade: request.upgrade,
+      ...known,
+      ...(assertion && { assertion }),
+    });
+    return {
+      kind: 'forward',
+      forward: { route, target, upstreamPath, headers, spellings, reply: who?.reply ?? {}, ...known },
+    };
+  }
+}
