@@ -18,7 +18,7 @@ const withoutTicketSeconds = 12 * 3600;
 const answered = 'off';
 
 /** What to offer a browser, and the cookie that remembers it. */
-export interface Question {
+interface Question {
   readonly offers: readonly Offer[];
   readonly cookie?: string;
 }
