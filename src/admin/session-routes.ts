@@ -31,7 +31,7 @@ const maxListed = 1000;
 /** The routes under `/sessions`. */
 export function sessionRoutes({ sessions, liveConnections, audit, log }: SessionRouteParts): Router {
   const router = Router();
-  const note = (response: Response, ended: { session?: string; user?: string; detail?: string }): void => {
+  const recordEnd = (response: Response, ended: { session?: string; user?: string; detail?: string }): void => {
     const by = actorOf(response);
     audit.record({ event: 'revoke', outcome: 'succeeded', reason: 'revoked', ...ended, ...by });
     log.info({ ...ended, ...by }, 'sessions were ended by the operator');
@@ -57,7 +57,7 @@ export function sessionRoutes({ sessions, liveConnections, audit, log }: Session
     if (user === undefined || user === null || canonicalUsername(user) === '')
       return void refuse(response, 'Say whose sessions to end: ?user=NAME.');
     const ended = await sessions().revokeUser(canonicalUsername(user), 'revoked', actorOf(response));
-    note(response, { user: canonicalUsername(user), detail: `${ended} sessions` });
+    recordEnd(response, { user: canonicalUsername(user), detail: `${ended} sessions` });
     response.json({ ended });
   });
 
@@ -66,7 +66,7 @@ export function sessionRoutes({ sessions, liveConnections, audit, log }: Session
     const hasEnded = /^[\w.~-]{1,200}$/.test(id) && (await sessions().revoke(id, 'revoked', actorOf(response)));
     if (!hasEnded)
       return void response.status(404).json({ error: 'no-session', message: 'There is no live session of this id.' });
-    note(response, { session: id });
+    recordEnd(response, { session: id });
     response.json({ ended: 1 });
   });
 

@@ -7,7 +7,7 @@ import { unreadable } from '../config/values.ts';
 import { OperatorError } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
 import { parseAuthorities, readAuthorities, systemAnchors } from '../tls/authorities.ts';
-import { adviseOnChain, type ChainAdvice, type Finding, issuerAddress, keyWords } from '../tls/chain-advice.ts';
+import { adviseOnChain, type ChainAdvice, type ChainFinding, issuerAddress, keyWords } from '../tls/chain-advice.ts';
 import { ownAmong } from '../tls/chain-report.ts';
 import { describeTlsError } from '../tls/describe-error.ts';
 import { readPkcs12 } from '../tls/pkcs12.ts';
@@ -45,7 +45,7 @@ interface Found {
   readonly source: string;
   readonly host?: string | undefined;
   /** Further findings, such as a key that does not match. */
-  readonly more: readonly Finding[];
+  readonly more: readonly ChainFinding[];
 }
 
 async function runCert(invocation: Invocation): Promise<number> {
@@ -132,7 +132,7 @@ function keyFindings(
   certificates: readonly X509Certificate[],
   keys: readonly import('node:crypto').KeyObject[] | undefined,
   file: string,
-): Finding[] {
+): ChainFinding[] {
   if (!keys) return [];
   if (keys.some((key) => ownAmong(certificates).some((certificate) => certificate.checkPrivateKey(key)))) return [];
   return [

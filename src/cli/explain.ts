@@ -5,7 +5,7 @@ import { OperatorError } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
 import type { Store } from '../core/store.ts';
 import type { Document } from '../gateway/document.ts';
-import { Explainer, type Explanation, explainedEntries, type Question } from '../gateway/explanation.ts';
+import { Explainer, type ExplainRequest, type Explanation, explainedEntries } from '../gateway/explanation.ts';
 import { MemoryStore } from '../store/memory.ts';
 import { copyStore } from '../store/snapshot.ts';
 import { type Command, type Invocation, textOption, UsageError } from './command.ts';
@@ -51,7 +51,7 @@ async function runExplain(invocation: Invocation): Promise<number> {
   return kind === 'forward' || kind === 'answer' ? 0 : 1;
 }
 
-function readQuestion(invocation: Invocation): Question {
+function readQuestion(invocation: Invocation): ExplainRequest {
   const user = textOption(invocation, 'user');
   const url = textOption(invocation, 'url');
   if (!user || !url) throw new UsageError('--user and --url are needed', explain.usage);
@@ -63,7 +63,7 @@ function readQuestion(invocation: Invocation): Question {
   return { user, url, method, ...(address !== undefined && { address }) };
 }
 
-async function withPassword(question: Question, { terminal, values }: Invocation): Promise<Question> {
+async function withPassword(question: ExplainRequest, { terminal, values }: Invocation): Promise<ExplainRequest> {
   if (values.password !== true) return question;
   return { ...question, password: new Secret(await readPassword(terminal, `Password of ${question.user}: `)) };
 }

@@ -11,7 +11,7 @@ import { homesOf, strayName } from './homes.ts';
 import { type ConfigIssue, dottedKey, type KeyPath, legible } from './issue.ts';
 import { isSecretPath, maskedLines, maskedRanges } from './mask.ts';
 import { type Override, originBelow, originOf, withOverrides } from './overrides.ts';
-import { type Problem, problemsOf, Tickets } from './problems.ts';
+import { type Problem, problemsOf, RawIssues } from './problems.ts';
 import { isKnownKey, isMapping, requiredKeys, type Schema } from './schema.ts';
 import { gatherSlips } from './slips.ts';
 import { type Flaw, readSource, Source, type Span } from './source.ts';
@@ -24,7 +24,7 @@ export type { Override } from './overrides.ts';
 export { formatIssue, formatIssues, type ReportOptions } from './report.ts';
 
 /** Where a key stands: a place in the file, or where its value came from. */
-export type Place = Pick<ConfigIssue, 'file' | 'line' | 'column' | 'key' | 'origin' | 'excerpt'>;
+export type IssuePosition = Pick<ConfigIssue, 'file' | 'line' | 'column' | 'key' | 'origin' | 'excerpt'>;
 
 /** A configuration, or all that is wrong with it. */
 export type LoadResult<T> =
@@ -34,7 +34,7 @@ export type LoadResult<T> =
       readonly value: T;
       readonly warnings: readonly ConfigIssue[];
       /** Where a key stands, or what should hold it: for warnings that only show when the parts are put together. */
-      readonly locate: (path: KeyPath) => Place;
+      readonly locate: (path: KeyPath) => IssuePosition;
     }
   | { readonly kind: 'invalid'; readonly issues: readonly ConfigIssue[] };
 
@@ -70,12 +70,12 @@ export function loadConfig<T>(options: LoadOptions<T>): LoadResult<T> {
   if (shape) return { kind: 'invalid', issues: report.issues([shape]) };
 
   const document = withOverrides(yaml.data ?? {}, overrides);
-  const tickets = new Tickets();
+  const rawIssues = new RawIssues();
   const context = { directory: dirname(resolve(file)), env };
-  const result = withReadContext(context, () => schema.safeParse(document, { error: tickets.give }));
+  const result = withReadContext(context, () => schema.safeParse(document, { error: rawIssues.keep }));
   const isSecret = (path: KeyPath) => isSecretPath(schema, document, path);
   const homeOf = homesOf(schema, document);
-  const found = result.success ? [] : problemsOf(result.error.issues, tickets, { document, isSecret, homeOf });
+  const found = result.success ? [] : problemsOf(result.error.issues, rawIssues, { document, isSecret, homeOf });
   const problems = gatherSlips(found, {
     document,
     isSecret,
@@ -182,7 +182,7 @@ class Report<T> {
     return span ? ` (line ${span.line})` : '';
   }
 
-  place({ path, at }: Pick<Problem, 'path' | 'at'>): Place {
+  place({ path, at }: Pick<Problem, 'path' | 'at'>): IssuePosition {
     const { overrides, file } = this.#options;
     const holder = at === 'parent' ? path.slice(0, -1) : path;
     const isInFile = path.length === 0 || this.#yaml.valueSpan(holder) !== undefined;
@@ -212,7 +212,7 @@ class Report<T> {
     return end === -1 ? path : path.slice(0, end);
   }
 
-  #placeOf(path: KeyPath, span: Span): Place {
+  #placeOf(path: KeyPath, span: Span): IssuePosition {
     const excerpt = excerptOf(this.#source, span, this.#hidden());
     const { line, column } = span;
     return { file: this.#options.file, line, column, key: dottedKey(path), ...(excerpt && { excerpt }) };

@@ -37,13 +37,13 @@ type Issue = z.core.$ZodIssue;
 
 /**
  * Keeps each issue as zod raised it, with the schema at fault, which the finished issue no longer has. The message is the
- * ticket by which it is found again; a schema with words of its own gives no ticket.
+ * number by which it is found again; a schema with words of its own has none.
  */
-export class Tickets {
+export class RawIssues {
   readonly #raw: RawIssue[] = [];
 
   /** For zod's `error` option. */
-  readonly give = (raw: RawIssue): string => `\u0000${this.#raw.push(raw) - 1}`;
+  readonly keep = (raw: RawIssue): string => `\u0000${this.#raw.push(raw) - 1}`;
 
   /** The issue as raised. */
   find(issue: Issue): RawIssue | undefined {
@@ -54,11 +54,11 @@ export class Tickets {
 /** The mistakes behind zod's issues, in no order. */
 export function problemsOf(
   issues: readonly Issue[],
-  tickets: Tickets,
+  rawIssues: RawIssues,
   questions: Questions,
   base: KeyPath = [],
 ): Problem[] {
-  const found = issues.flatMap((issue) => problemOf(issue, tickets, questions, base));
+  const found = issues.flatMap((issue) => problemOf(issue, rawIssues, questions, base));
   const meant = new Set(
     found.flatMap((problem) => (problem.meant ? [`${parentOf(problem.path)}\u0000${problem.meant}`] : [])),
   );
@@ -69,26 +69,26 @@ function parentOf(path: KeyPath): string {
   return JSON.stringify(path.slice(0, -1));
 }
 
-function problemOf(issue: Issue, tickets: Tickets, questions: Questions, base: KeyPath): Problem[] {
+function problemOf(issue: Issue, rawIssues: RawIssues, questions: Questions, base: KeyPath): Problem[] {
   const path = [...base, ...issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step))];
-  const raw = tickets.find(issue);
+  const raw = rawIssues.find(issue);
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) => unknownKey(key, path, raw?.schema, questions));
     case 'invalid_key': {
-      const words = issue.issues.map((inner) => wordsOf(inner as Issue, tickets));
+      const words = issue.issues.map((inner) => wordsOf(inner as Issue, rawIssues));
       return [{ path, at: 'key', message: `the name ${words.join(' and ')}` }];
     }
     case 'invalid_element':
-      return problemsOf(issue.issues as Issue[], tickets, questions, path);
+      return problemsOf(issue.issues as Issue[], rawIssues, questions, path);
     case 'invalid_union':
       if (raw && 'discriminator' in raw && raw.discriminator)
         return [valueProblem(discriminatorWords(raw), path, raw, questions)];
-      if (raw && issue.errors.length > 0) return branchProblems(issue.errors, raw, path, tickets, questions);
+      if (raw && issue.errors.length > 0) return branchProblems(issue.errors, raw, path, rawIssues, questions);
       break;
     default:
   }
-  const problem = valueProblem(wordsOf(issue, tickets), path, raw, questions);
+  const problem = valueProblem(wordsOf(issue, rawIssues), path, raw, questions);
   return [issue.code === 'custom' ? { ...problem, ...remarks(issue.params) } : problem];
 }
 
@@ -102,8 +102,8 @@ function remarks(params: Readonly<Record<string, unknown>> | undefined): Partial
   };
 }
 
-function wordsOf(issue: Issue, tickets: Tickets): string {
-  const raw = tickets.find(issue);
+function wordsOf(issue: Issue, rawIssues: RawIssues): string {
+  const raw = rawIssues.find(issue);
   return raw ? demand(raw) : issue.message;
 }
 
@@ -156,11 +156,11 @@ function branchProblems(
   branches: readonly Issue[][],
   raw: RawIssue,
   path: KeyPath,
-  tickets: Tickets,
+  rawIssues: RawIssues,
   questions: Questions,
 ): Problem[] {
   const near = branches.filter((issues) => !issues.some((issue) => missesAltogether(issue)));
-  const solved = near.map((issues) => problemsOf(issues, tickets, questions, path));
+  const solved = near.map((issues) => problemsOf(issues, rawIssues, questions, path));
   const [best] = solved.toSorted((left, right) => cost(left) - cost(right));
   const union = raw.schema;
   const isUnclear = best && best.length > 1 && solved.length > 1 && union && inputOf(union).kind;

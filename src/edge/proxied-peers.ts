@@ -54,10 +54,10 @@ export class ProxiedPeers {
   #read(socket: Socket, handOn: (socket: Socket) => void): void {
     let bytes = Buffer.alloc(0);
     const own = socket.remoteAddress;
-    const settle = (): void => {
+    const stopReading = (): void => {
       clearTimeout(deadline);
       this.#waiting.delete(socket);
-      socket.off('readable', read).off('end', end).off('close', settle).off('error', ignore);
+      socket.off('readable', read).off('end', end).off('close', stopReading).off('error', ignore);
     };
     const refuse = (detail: string): void => {
       this.#parts.log.info({ address: own, detail }, 'a connection has no PROXY header that its peer must send');
@@ -70,8 +70,8 @@ export class ProxiedPeers {
       const header = readProxyHeader(bytes);
       if (header.kind === 'incomplete') return;
       if (header.kind === 'refused') return void refuse(header.detail);
-      settle();
-      if (header.peer) this.#tell(socket, header.peer);
+      stopReading();
+      if (header.peer) this.#rememberPeer(socket, header.peer);
       if (bytes.length > header.length) socket.unshift(bytes.subarray(header.length));
       handOn(socket);
     };
@@ -79,10 +79,10 @@ export class ProxiedPeers {
     const end = (): void => (bytes.length > 0 ? refuse('the connection ended within it') : void socket.destroy());
     const deadline = setTimeout(() => refuse('it did not come within server.headTimeout'), this.#parts.headTimeout);
     this.#waiting.add(socket);
-    socket.on('readable', read).once('end', end).once('close', settle).on('error', ignore);
+    socket.on('readable', read).once('end', end).once('close', stopReading).on('error', ignore);
   }
 
-  #tell(socket: Socket, peer: Peer): void {
+  #rememberPeer(socket: Socket, peer: Peer): void {
     const key = keyOf(socket);
     this.#told.set(key, peer);
     // Both ends may already be those of the next connection.

@@ -91,7 +91,7 @@ export async function buildGateway(
     hold: (work) => underWay.add(work),
     close: async () => {
       await watch.close();
-      await underWay.settle();
+      await underWay.whenDone();
       await sessions.close();
       await Promise.all([pools.close(), providers.close()]);
     },

@@ -26,7 +26,7 @@ import type { Decided } from './decided.ts';
 import type { Document } from './document.ts';
 
 /** A request to explain. */
-export interface Question {
+export interface ExplainRequest {
   readonly user: string;
   /** A path, or an address with a host. */
   readonly url: string;
@@ -84,7 +84,7 @@ export class Explainer {
     return new Explainer(document, await buildGateway(document, services), clock);
   }
 
-  async explain(question: Question): Promise<Explanation> {
+  async explain(question: ExplainRequest): Promise<Explanation> {
     const { account, ...login } = await this.#login(question);
     const sessions: { session: Session; decided: Decided }[] = [];
     const { authenticator, sessions: all } = this.#gateway;
@@ -101,7 +101,7 @@ export class Explainer {
   }
 
   /** The login, and the account that the name was found to be. */
-  async #login(question: Question): Promise<LoginExplanation & { readonly account?: Account }> {
+  async #login(question: ExplainRequest): Promise<LoginExplanation & { readonly account?: Account }> {
     const { providers, lockout, signIn } = this.#gateway.login;
     const typed = await lockout.locks(canonicalUsername(question.user), question.address);
     const result = await this.#ask(question, typed.length > 0);
@@ -135,7 +135,7 @@ export class Explainer {
   }
 
   /** The chain with a password, as the form asks it, unless the form would ask nobody; else the directories, by the name. */
-  #ask(question: Question, isLocked: boolean): Promise<Answer> {
+  #ask(question: ExplainRequest, isLocked: boolean): Promise<Answer> {
     const { user, password } = question;
     const { signIn, providers } = this.#gateway.login;
     if (!password || isLocked) return lookUpAlong(user, providers.chain);
@@ -144,11 +144,11 @@ export class Explainer {
     return signIn.run({ ...attempt, credentials: { username: user, password } });
   }
 
-  async #decide(question: Question, identity: Identity): Promise<Decided> {
+  async #decide(question: ExplainRequest, identity: Identity): Promise<Decided> {
     return this.#gateway.pipeline.decide(this.#requestOf(question), identity);
   }
 
-  #requestOf(question: Question): GatewayRequest {
+  #requestOf(question: ExplainRequest): GatewayRequest {
     const { publicUrl } = this.#document.server;
     const address = /^https?:\/\/(?<host>[^/]+)(?<path>\/.*)?$/is.exec(question.url)?.groups;
     return {
@@ -163,13 +163,13 @@ export class Explainer {
     };
   }
 
-  #clientOf({ address = '127.0.0.1' }: Question): Client {
+  #clientOf({ address = '127.0.0.1' }: ExplainRequest): Client {
     const scheme = this.#document.server.publicUrl.protocol === 'https:' ? 'https' : 'http';
     return { address, scheme, userAgent: 'gatehouse explain' };
   }
 
   /** The session that a login would begin. */
-  #sessionOf(vouched: Vouched, question: Question): Session {
+  #sessionOf(vouched: Vouched, question: ExplainRequest): Session {
     const { lifetime } = this.#document.session;
     return { id: 'explain', ...begun(vouched, this.#clientOf(question), this.#clock.now(), lifetime) };
   }

@@ -18,7 +18,7 @@ export class UnderWay {
   }
 
   /** Resolves when all of it is done, well or not; what is added meanwhile is not waited for. */
-  async settle(): Promise<void> {
+  async whenDone(): Promise<void> {
     await Promise.all(this.#works);
   }
 }

@@ -101,7 +101,7 @@ export class Flows {
   }
 
   /** Somebody has signed in: the turns were no loop. */
-  async settle(browser: string): Promise<void> {
+  async forgetRedirects(browser: string): Promise<void> {
     const key = `flow-turns:${browser}`;
     this.#turnShares.forget(key);
     await this.#store.delete(key);

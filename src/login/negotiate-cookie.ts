@@ -18,7 +18,7 @@ const withoutTicketSeconds = 12 * 3600;
 const answered = 'off';
 
 /** What to offer a browser, and the cookie that remembers it. */
-interface Question {
+interface ChallengeOffers {
   readonly offers: readonly Offer[];
   readonly cookie?: string;
 }
@@ -29,7 +29,7 @@ export function withoutRepeatedNegotiate(
   headers: HeaderLines,
   publicUrl: URL,
   now: number,
-): Question {
+): ChallengeOffers {
   const others = offers.filter((offer) => !isNegotiate(offer));
   const { kind } = readNegotiate(headers.single('authorization'));
   if (kind !== 'none') {

@@ -94,14 +94,14 @@ export class PasswordLogin {
         ...(form.newPassword && { newPassword: new Secret(form.newPassword) }),
       },
     });
-    return this.#settle(form, username, chain);
+    return this.#applyOutcome(form, username, chain);
   }
 
   /**
    * What the chain's answer comes to. The account that it found is counted whatever name was typed: where that is locked, nobody
    * learns whether the password was right.
    */
-  async #settle(form: PasswordForm, username: string, chain: ChainResult): Promise<LoginResult> {
+  async #applyOutcome(form: PasswordForm, username: string, chain: ChainResult): Promise<LoginResult> {
     const { outcome, provider } = chain;
     const attempted: Attempted = { username, address: form.client.address, account: this.#signIn.accountIn(chain) };
     switch (outcome.kind) {

@@ -198,7 +198,7 @@ async function finish(
     const other: Outcome = { kind: 'rejected', reason: 'login-denied' };
     return fail(parts, link, visit, { ...result, outcome: other }, aimOf(flow));
   }
-  if (browser !== undefined) await parts.flows.settle(browser);
+  if (browser !== undefined) await parts.flows.forgetRedirects(browser);
   await parts.posts.claim(request, flow.returnTo, begun.session);
   const cookies = [
     sessionCookie(parts.publicUrl, begun.token),

@@ -52,7 +52,7 @@ export async function ask(
   const permit = asked.breaker?.enter();
   if (asked.breaker && !permit) return { outcome: { kind: 'unavailable', reason: 'breaker-open' }, milliseconds: 0 };
 
-  const outcome = await settle(asked, question, terms);
+  const outcome = await callWithDeadline(asked, question, terms);
   const milliseconds = elapsed();
   if (hasAnswered(outcome)) permit?.succeed();
   else if (outcome.kind === 'unavailable' && countsAgainst(asked, outcome, terms)) permit?.fail(outcome.reason);
@@ -90,7 +90,7 @@ function countsAgainst(
 }
 
 /** The first of: the provider's outcome, its deadline, the client's leaving. Never rejects. */
-async function settle(
+async function callWithDeadline(
   asked: ProviderHandle,
   question: (provider: Provider, signal: AbortSignal) => Promise<Outcome>,
   { signal, remaining = Number.POSITIVE_INFINITY }: CallOptions,

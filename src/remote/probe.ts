@@ -15,14 +15,14 @@ import { connectTls, type Trust, tlsClientOptions } from '../tls/client.ts';
 import { withDeadline } from './deadline.ts';
 
 /** What a step has found; a failure is thrown. */
-export interface Finding {
+export interface StepResult {
   readonly detail: string;
   /** Makes it a warning. */
   readonly hint?: string;
 }
 
 /** One step: its name, and what it does within a signal. */
-export type Step = readonly [name: string, work: (signal: AbortSignal) => Promise<Finding>];
+export type Step = readonly [name: string, work: (signal: AbortSignal) => Promise<StepResult>];
 
 /** How steps are run. */
 interface StepTerms {
@@ -78,12 +78,12 @@ export async function addressesOf(host: string): Promise<readonly string[]> {
   return (await lookup(host, { all: true })).map(({ address }) => address);
 }
 
-interface Place {
+interface Endpoint {
   readonly host: string;
   readonly port: number;
 }
 
-async function reach({ host, port }: Place, signal: AbortSignal): Promise<Finding> {
+async function reach({ host, port }: Endpoint, signal: AbortSignal): Promise<StepResult> {
   const socket = connect(port, host);
   await ready(socket, 'connect', signal);
   socket.destroy();
@@ -91,11 +91,11 @@ async function reach({ host, port }: Place, signal: AbortSignal): Promise<Findin
 }
 
 async function secure(
-  { host, port }: Place,
+  { host, port }: Endpoint,
   trust: Pick<Trust, 'servername'> & { ca?: Authorities | undefined },
   clock: Clock,
   signal: AbortSignal,
-): Promise<Finding> {
+): Promise<StepResult> {
   const socket = connectTls({ host, port }, tlsClientOptions(trust));
   await ready(socket, 'secureConnect', signal);
   const found = describeTls(socket, trust.servername ?? host, trust.ca, clock);
@@ -104,7 +104,7 @@ async function secure(
 }
 
 /** What a trusted connection shows: protocol and chain; a warning where it ends soon, or names the host in an outdated way. */
-export function describeTls(socket: TLSSocket, host: string, ca: Authorities | undefined, clock: Clock): Finding {
+export function describeTls(socket: TLSSocket, host: string, ca: Authorities | undefined, clock: Clock): StepResult {
   const leaf = socket.getPeerX509Certificate();
   const report = chainReport(issuersOf(leaf), anchorsOf(ca));
   const detail = `${socket.getProtocol()}, ${describeChain(report)}`;

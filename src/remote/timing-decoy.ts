@@ -14,8 +14,8 @@ export class TimingDecoy {
     return this.#samples.length > 0;
   }
 
-  /** Notes how many milliseconds a check took that found a password wrong. */
-  note(milliseconds: number): void {
+  /** Takes how many milliseconds a check took that found a password wrong. */
+  addSample(milliseconds: number): void {
     this.#samples.push(milliseconds);
     if (this.#samples.length > maxSamples) this.#samples.shift();
   }

@@ -128,7 +128,7 @@ export class SessionEnds {
     if (!(await this.#records.write(id, version, left))) return false;
     this.#activity.forget(id);
     const whose = { account: accountOf(record), provider: record.provider };
-    this.#tell({ id, reason, ...whose, ...(next && { next }), ...(by && { by }) });
+    this.#notifyListeners({ id, reason, ...whose, ...(next && { next }), ...(by && { by }) });
     await this.#records.forgetAll(id, record);
     return true;
   }
@@ -194,7 +194,7 @@ export class SessionEnds {
     const read = await this.#records.read(id);
     if (read?.record.kind !== 'unreadable') return false;
     if (!(await this.#records.write(id, read.version, { kind: 'ended', reason }))) return false;
-    this.#tell({ id, reason, ...(by && { by }) });
+    this.#notifyListeners({ id, reason, ...(by && { by }) });
     return true;
   }
 
@@ -203,7 +203,7 @@ export class SessionEnds {
     return this.#records.write(id, undefined, { kind: 'ended', reason });
   }
 
-  #tell(end: SessionEnd): void {
+  #notifyListeners(end: SessionEnd): void {
     for (const listener of this.#listeners) {
       try {
         listener(end);

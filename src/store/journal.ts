@@ -39,7 +39,7 @@ export class Journal {
     this.#isAsking = true;
     try {
       const answer = this.#store.changes(this.#place);
-      this.#tell(answer instanceof Promise ? await answer : answer);
+      this.#notifyListener(answer instanceof Promise ? await answer : answer);
       if (this.#isFailing) this.#log.info({}, 'the journal of the store can be read again');
       this.#isFailing = false;
     } catch (error) {
@@ -50,7 +50,7 @@ export class Journal {
     }
   }
 
-  #tell({ keys, place, isWhole }: Changes): void {
+  #notifyListener({ keys, place, isWhole }: Changes): void {
     this.#place = place;
     if (!isWhole) this.#listener(undefined);
     else if (keys.length > 0) this.#listener(keys);

@@ -124,7 +124,7 @@ export class LineFile {
     const remainder = batch?.subarray(bytes);
     this.#waiting = remainder && remainder.length > 0 ? [remainder, ...rest] : rest;
     this.#waitingBytes -= bytes;
-    if (this.#waiting.length === 0) this.#settle();
+    if (this.#waiting.length === 0) this.#wakeIdle();
     else if (this.#idle.length > 0) this.#writeOn();
     else this.#gather();
   }
@@ -132,7 +132,7 @@ export class LineFile {
   #fail(error: unknown): void {
     if (!this.#isFailing) this.#events.onFailure(error);
     this.#isFailing = true;
-    this.#settle();
+    this.#wakeIdle();
     this.#retry = setTimeout(() => {
       this.#retry = undefined;
       if (!this.#isClosed) this.#writeOn();
@@ -148,7 +148,7 @@ export class LineFile {
     }
   };
 
-  #settle(): void {
+  #wakeIdle(): void {
     const waiters = this.#idle;
     this.#idle = [];
     for (const resolve of waiters) resolve();

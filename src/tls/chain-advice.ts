@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { type ChainReport, chainReport, namesOf, orderChain, ownAmong } from './chain-report.ts';
 
 /** Something about a chain: an error keeps some visitors out, a warning does not yet. */
-export interface Finding {
+export interface ChainFinding {
   readonly kind: 'error' | 'warning';
   readonly text: string;
   readonly fix: string;
@@ -13,7 +13,7 @@ export interface Finding {
 /** A chain with all that is to be said about it. */
 export interface ChainAdvice {
   readonly report: ChainReport;
-  readonly findings: readonly Finding[];
+  readonly findings: readonly ChainFinding[];
 }
 
 /** What a chain is held against. */
@@ -59,8 +59,8 @@ export function keyWords({ publicKey }: X509Certificate): string {
     .join(' ');
 }
 
-function datesOf({ certificates }: ChainReport, now: number): Finding[] {
-  return certificates.flatMap(({ subject, validFrom, validTo }, index): Finding[] => {
+function datesOf({ certificates }: ChainReport, now: number): ChainFinding[] {
+  return certificates.flatMap(({ subject, validFrom, validTo }, index): ChainFinding[] => {
     const what = index === 0 ? 'the certificate' : `the certificate of ${subject} in the chain`;
     if (validTo.getTime() <= now)
       return [{ kind: 'error', text: `${what} expired on ${date(validTo)}`, fix: 'have it renewed' }];
@@ -77,7 +77,7 @@ function datesOf({ certificates }: ChainReport, now: number): Finding[] {
   });
 }
 
-function namesFindings(leaf: X509Certificate, host: string | undefined): Finding[] {
+function namesFindings(leaf: X509Certificate, host: string | undefined): ChainFinding[] {
   const names = namesOf(leaf);
   if (names.length === 0)
     return [
@@ -100,7 +100,7 @@ function namesFindings(leaf: X509Certificate, host: string | undefined): Finding
   ];
 }
 
-function keyFindings(leaf: X509Certificate): Finding[] {
+function keyFindings(leaf: X509Certificate): ChainFinding[] {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = leaf.publicKey;
   if (type !== 'rsa' || (details?.modulusLength ?? 0) >= 2048) return [];
   return [
@@ -112,7 +112,7 @@ function keyFindings(leaf: X509Certificate): Finding[] {
   ];
 }
 
-function completeness(ordered: readonly X509Certificate[], report: ChainReport): Finding[] {
+function completeness(ordered: readonly X509Certificate[], report: ChainReport): ChainFinding[] {
   const last = ordered.at(-1);
   if (report.complete || !last) return [];
   if (report.certificates.at(-1)?.selfSigned)
@@ -143,12 +143,12 @@ function completeness(ordered: readonly X509Certificate[], report: ChainReport):
 }
 
 /** The order is that of RFC 5246 §7.4.2: each certificate is followed by the one that issued it. */
-function orderFindings(found: readonly X509Certificate[], ordered: readonly X509Certificate[]): Finding[] {
+function orderFindings(found: readonly X509Certificate[], ordered: readonly X509Certificate[]): ChainFinding[] {
   const strays = found.filter((certificate) => !ordered.includes(certificate));
   const isRepeated = new Set(found.map(({ fingerprint256 }) => fingerprint256)).size < found.length;
   const kept = found.filter((certificate) => ordered.includes(certificate));
   const isInOrder = kept.every((certificate, index) => certificate === ordered[index]);
-  const findings: Finding[] = [];
+  const findings: ChainFinding[] = [];
   if (!isInOrder)
     findings.push({
       kind: 'error',

@@ -95,7 +95,7 @@ export class Lockout {
     for (const scope of scopes) {
       const permit = await this.#enter(scope, signal);
       if (permit.kind === 'locked') {
-        for (const other of entered) await this.#settle(other, (counter) => counter);
+        for (const other of entered) await this.#finishAttempt(other, (counter) => counter);
         return permit;
       }
       entered.push(scope);
@@ -139,7 +139,7 @@ export class Lockout {
     if (permit.kind === 'locked') await this.#countFailure(attempted);
     else
       for (const scope of this.#scopes(attempted.username, attempted.address))
-        await this.#settle(scope, (counter) =>
+        await this.#finishAttempt(scope, (counter) =>
           scope.kind === 'user' ? { ...counter, failures: 0, lockedUntil: 0 } : counter,
         );
     return permit;
@@ -151,7 +151,7 @@ export class Lockout {
     if (permit.kind === 'locked') await this.#countFailure(attempted);
     else
       for (const scope of this.#scopes(attempted.username, attempted.address))
-        await this.#settle(scope, (counter) => counter);
+        await this.#finishAttempt(scope, (counter) => counter);
     return permit;
   }
 
@@ -200,7 +200,7 @@ export class Lockout {
   async #countFailure({ username, address, account }: Attempted): Promise<void> {
     const found = account && { account: accountScopeKey(account) };
     for (const scope of this.#scopes(username, address))
-      await this.#settle(scope, (counter, now) => ({
+      await this.#finishAttempt(scope, (counter, now) => ({
         ...this.#failed(counter, scope.limit, now),
         ...(scope.kind === 'user' && found),
       }));
@@ -236,7 +236,7 @@ export class Lockout {
   }
 
   /** Takes one attempt off those under way and counts what came of it. */
-  async #settle(scope: Scope, count: (counter: Counter, now: number) => Counter): Promise<void> {
+  async #finishAttempt(scope: Scope, count: (counter: Counter, now: number) => Counter): Promise<void> {
     await this.#counters.step(scope, (counter, now) => {
       const write = count({ ...counter, underWay: counter.underWay.slice(1) }, now);
       return { result: undefined, write };

@@ -81,7 +81,7 @@ export async function checkPassword(
       const isTooLong = text.length > maxPassword;
       const expected = known ?? dummy;
       const tag = await derive(isTooLong ? '' : text, expected);
-      if (known || !decoy.isReady) decoy.note(performance.now() - startedAt);
+      if (known || !decoy.isReady) decoy.addSample(performance.now() - startedAt);
       return timingSafeEqual(tag, expected.tag) && known !== undefined && !isTooLong ? 'match' : 'mismatch';
     });
   } catch (error) {

@@ -12,7 +12,7 @@ test('under way: settling waits for all work, and work that breaks is logged and
   underWay.add(first.promise);
   underWay.add(second.promise);
   let settled = false;
-  const all = underWay.settle().then(() => {
+  const all = underWay.whenDone().then(() => {
     settled = true;
   });
   first.reject(new Error('a pipe burst'));

@@ -48,7 +48,7 @@ async function startApplications(t: TestContext, count: number): Promise<number>
 }
 
 /** A fixture in a folder of the test: hosts that exist on this machine, a free port to listen on, no certificates. */
-async function settle(t: TestContext, name: string) {
+async function prepareFixture(t: TestContext, name: string) {
   const folder = await temporaryFolder(t);
   cpSync(path.join(fixtures, name), path.join(folder, name), { recursive: true });
   const files = statSync(path.join(folder, name)).isDirectory()
@@ -111,7 +111,7 @@ const hostsOf = ({ publicUrl, hosts = [] }: { publicUrl: string; hosts?: readonl
 
 /** Runs both and yields how many answers came from an application. */
 async function compare(t: TestContext, { name, file, hosts = ['apps.example.com'], paths, closed = [] }: Story) {
-  const { folder, write } = await settle(t, name);
+  const { folder, write } = await prepareFixture(t, name);
   const main = path.join(folder, file);
   const nginx = await startNginx(t, (port) => {
     write(port);

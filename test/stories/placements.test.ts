@@ -9,7 +9,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import { WebSocket } from 'ws';
-import { type Place, type Placement, placements } from '../support/scenes/placements.ts';
+import { type PlacedGateway, type Placement, placements } from '../support/scenes/placements.ts';
 import { passwords } from '../support/scenes/site.ts';
 import { hiddenFields, type Visitor } from '../support/scenes/visitor.ts';
 import type { Received } from '../support/servers/upstream.ts';
@@ -45,14 +45,14 @@ function folded(received: Received, name: string): string[] {
 }
 
 /** A request byte by byte, as this visitor. */
-function raw({ front }: Place, visitor: Visitor | undefined, line: string, ...headers: readonly string[]) {
+function raw({ front }: PlacedGateway, visitor: Visitor | undefined, line: string, ...headers: readonly string[]) {
   const cookie = visitor ? [`Cookie: ${visitor.cookieHeader}`] : [];
   return sendRaw(front, requestOf([line, `Host: ${front.host}`, ...cookie, 'Connection: close', ...headers]), {
     silence: 5000,
   });
 }
 
-function taken({ upstream }: Place): Received[] {
+function taken({ upstream }: PlacedGateway): Received[] {
   return upstream.received.splice(0);
 }
 
@@ -70,7 +70,7 @@ function readsAsAdmin(url: string): boolean {
   return false;
 }
 
-type Check = (place: Place, placement: Placement, t: TestContext) => Promise<void>;
+type Check = (place: PlacedGateway, placement: Placement, t: TestContext) => Promise<void>;
 
 const checks: Readonly<Record<string, Check>> = {
   'a page load without a session is sent to the login page, and comes back from it': async (place) => {
@@ -482,7 +482,7 @@ const checks: Readonly<Record<string, Check>> = {
 /** An open WebSocket, or the status that it was refused with. */
 async function webSocket(
   t: TestContext,
-  { front }: Place,
+  { front }: PlacedGateway,
   path: string,
   headers: Record<string, string> = {},
 ): Promise<WebSocket | number> {

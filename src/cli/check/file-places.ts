@@ -1,17 +1,17 @@
 /** Finds the option that names a file which a message is about, so that the mistake is shown at its key. */
 import path from 'node:path';
-import type { KeyPath, Place } from '../../config/load.ts';
+import type { IssuePosition, KeyPath } from '../../config/load.ts';
 
 /**
  * The place of the file that a message names first, else of the options themselves. Of several bases, where the options may
  * stand alone or in a list, the one that is in the configuration counts.
  */
 export function placeOfFile(
-  locate: (path: KeyPath) => Place,
+  locate: (path: KeyPath) => IssuePosition,
   bases: readonly KeyPath[],
   options: object,
   message: string,
-): Place {
+): IssuePosition {
   const key = keyOfFile(options, message);
   const places = bases.map((base) => locate(key === undefined ? base : [...base, key]));
   const [first, ...others] = places;
@@ -19,7 +19,7 @@ export function placeOfFile(
   return others.reduce((best, place) => (isLater(place, best) ? place : best), first);
 }
 
-function isLater(one: Place, other: Place): boolean {
+function isLater(one: IssuePosition, other: IssuePosition): boolean {
   return one.line > other.line || (one.line === other.line && one.column > other.column);
 }
 

@@ -1,6 +1,6 @@
 /** What the import of a configuration has to say beside its result, each with the place that it is about. */
 import { basename } from 'node:path';
-import { formatPlace, type Place } from './tokens.ts';
+import { formatPosition, type SourcePosition } from './tokens.ts';
 
 /**
  * What became of a directive.
@@ -13,7 +13,7 @@ export type FindingKind = 'closed' | 'refused' | 'ignored' | 'note';
 /** One finding. */
 export interface Finding {
   readonly kind: FindingKind;
-  readonly place: Place;
+  readonly place: SourcePosition;
   readonly what: string;
   readonly why: string;
 }
@@ -34,9 +34,9 @@ export class Findings {
   readonly #found = new Map<string, Finding>();
   readonly #places = new Set<string>();
 
-  add(kind: FindingKind, place: Place, what: string, why: string): void {
-    const key = JSON.stringify([kind, formatPlace(place), what, why]);
-    this.#places.add(formatPlace(place));
+  add(kind: FindingKind, place: SourcePosition, what: string, why: string): void {
+    const key = JSON.stringify([kind, formatPosition(place), what, why]);
+    this.#places.add(formatPosition(place));
     if (!this.#found.has(key)) this.#found.set(key, { kind, place, what, why });
   }
 
@@ -46,8 +46,8 @@ export class Findings {
   }
 
   /** Whether something has been said about a place. */
-  has(place: Place): boolean {
-    return this.#places.has(formatPlace(place));
+  has(place: SourcePosition): boolean {
+    return this.#places.has(formatPosition(place));
   }
 
   /** In the order of the files. */
@@ -78,7 +78,7 @@ export class RouteFindings extends Findings {
     this.#all = all;
   }
 
-  override add(kind: FindingKind, place: Place, what: string, why: string): void {
+  override add(kind: FindingKind, place: SourcePosition, what: string, why: string): void {
     super.add(kind, place, what, why);
     this.#all.add(kind, place, what, why);
   }

@@ -2,14 +2,14 @@
  * Reads nginx's configuration: directives and blocks with their places, and files that are included, put in their place.
  * It neither opens files itself nor knows what directives mean.
  */
-import { type Place, syntaxError, type Token, Tokens } from './tokens.ts';
+import { type SourcePosition, syntaxError, type Token, Tokens } from './tokens.ts';
 
 /** One directive. */
 export interface Directive {
   readonly name: string;
   /** Its words, quotes and escapes taken off. */
   readonly args: readonly string[];
-  readonly place: Place;
+  readonly place: SourcePosition;
   /** What stands in its block, included files with it; undefined where it has none, and for Lua. */
   readonly body?: readonly Directive[];
 }
@@ -22,7 +22,7 @@ export interface NginxFile {
 
 /** An include that could not be followed. */
 interface MissedInclude {
-  readonly place: Place;
+  readonly place: SourcePosition;
   readonly pattern: string;
   readonly why: string;
 }
@@ -62,7 +62,7 @@ class Parser {
   }
 
   /** Reads up to the end of the block that began at a place, or of the file. */
-  #block(tokens: Tokens, files: readonly string[], depth: number, began: Place | undefined): Directive[] {
+  #block(tokens: Tokens, files: readonly string[], depth: number, began: SourcePosition | undefined): Directive[] {
     const directives: Directive[] = [];
     for (;;) {
       const token = tokens.next();

@@ -1,11 +1,11 @@
 /** A server of nginx as it is read: its names, where it listens, and what stands in it. */
 import type { Directive } from './parse.ts';
 import type { RouteData } from './route-data.ts';
-import type { Place } from './tokens.ts';
+import type { SourcePosition } from './tokens.ts';
 
 /** Where a server listens. */
 export interface Listen {
-  readonly place: Place;
+  readonly place: SourcePosition;
   readonly address: string;
   readonly port: string;
   readonly isTls: boolean;

@@ -3,7 +3,7 @@ import type { Findings } from './findings.ts';
 import { hostsByServer, placeOf, sayWildcards } from './hosts.ts';
 import type { Directive } from './parse.ts';
 import type { Listen, ReadServer, ReadServers, ServerOptions } from './server.ts';
-import type { Place } from './tokens.ts';
+import type { SourcePosition } from './tokens.ts';
 
 const hostName = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*$/;
 const toHttps = /^https:\/\/\$(?:host|server_name|http_host)(?::443)?\$request_uri$/;
@@ -110,7 +110,7 @@ function readServer(directive: Directive, { host, domains }: ServerOptions, find
 }
 
 /** The hosts that a name stands for. */
-function readName(name: string, place: Place, domains: readonly string[], findings: Findings): string[] {
+function readName(name: string, place: SourcePosition, domains: readonly string[], findings: Findings): string[] {
   if (hostName.test(name)) return [name];
   if (name.startsWith('.') && hostName.test(name.slice(1))) return [name.slice(1), `*${name}`];
   const refuse = (why: string): string[] => {

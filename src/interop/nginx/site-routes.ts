@@ -7,12 +7,12 @@ import type { FlatLocation } from './flatten.ts';
 import { escapePattern, fixedStart } from './pattern.ts';
 import { closedRoute, readRoute } from './route.ts';
 import type { RouteData, RouteSource } from './route-data.ts';
-import type { Place } from './tokens.ts';
+import type { SourcePosition } from './tokens.ts';
 
 /** A route with where it came from and what to know about it. */
 export interface ImportedRoute {
   readonly data: RouteData;
-  readonly place: Place;
+  readonly place: SourcePosition;
   readonly written: string;
   readonly notes: readonly string[];
 }
@@ -66,7 +66,7 @@ export function readLocations(
         return read satisfies never;
     }
   });
-  return candidates.flatMap((candidate) => settle(candidate, candidates, { findings, general }));
+  return candidates.flatMap((candidate) => closeUntranslated(candidate, candidates, { findings, general }));
 }
 
 /** An expression that cannot be written: for want of a better one, every path that begins as its paths do. */
@@ -77,7 +77,7 @@ function widerRoute({ modifier, path }: FlatLocation, route: RouteData): RouteDa
 }
 
 /** A location without a translation stays as a closed route where its requests would reach another application. */
-function settle(
+function closeUntranslated(
   candidate: Candidate,
   all: readonly Candidate[],
   { findings, general }: { readonly findings: Findings; readonly general: Findings },

@@ -5,7 +5,7 @@
 import { OperatorError } from '../../core/errors.ts';
 
 /** Where something stands; lines and columns count from 1. */
-export interface Place {
+export interface SourcePosition {
   readonly file: string;
   readonly line: number;
   readonly column: number;
@@ -13,17 +13,17 @@ export interface Place {
 
 /** A word with its quotes and escapes taken off, or a sign. */
 export type Token =
-  | { readonly kind: 'word'; readonly text: string; readonly place: Place }
-  | { readonly kind: ';' | '{' | '}' | 'end'; readonly place: Place };
+  | { readonly kind: 'word'; readonly text: string; readonly place: SourcePosition }
+  | { readonly kind: ';' | '{' | '}' | 'end'; readonly place: SourcePosition };
 
 /** Writes a place as compilers do. */
-export function formatPlace({ file, line, column }: Place): string {
+export function formatPosition({ file, line, column }: SourcePosition): string {
   return `${file}:${line}:${column}`;
 }
 
 /** What is wrong with the text at a place; nothing of the text itself, which could be a piece of a password. */
-export function syntaxError(place: Place, message: string, hint: string): OperatorError {
-  return new OperatorError(`${formatPlace(place)}  ${message}`, hint);
+export function syntaxError(place: SourcePosition, message: string, hint: string): OperatorError {
+  return new OperatorError(`${formatPosition(place)}  ${message}`, hint);
 }
 
 const blank = /[ \t\r\n]/;
@@ -59,7 +59,7 @@ export class Tokens {
   }
 
   /** Bytes that are no UTF-8 come as lone surrogates: outside of comments nobody could say what they are. */
-  #requireText(raw: string, { file, line, column }: Place): void {
+  #requireText(raw: string, { file, line, column }: SourcePosition): void {
     const at = raw.search(/[\udc80-\udcff]/u);
     if (at === -1) return;
     const before = raw.slice(0, at).split('\n');
@@ -72,7 +72,7 @@ export class Tokens {
   }
 
   /** Skips a block of Lua whose opening brace has been read: its braces count only outside of strings and comments. */
-  skipLua(place: Place): void {
+  skipLua(place: SourcePosition): void {
     const pattern =
       /--\[(=*)\[[\s\S]*?\]\1\]|--[^\n]*|\[(=*)\[[\s\S]*?\]\2\]|"(?:\\[\s\S]|[^"\\\n])*"|'(?:\\[\s\S]|[^'\\\n])*'|[{}]/g;
     pattern.lastIndex = this.#at;
@@ -85,7 +85,7 @@ export class Tokens {
     this.#advanceTo(pattern.lastIndex);
   }
 
-  #place(): Place {
+  #place(): SourcePosition {
     return { file: this.#file, line: this.#line, column: this.#at - this.#lineStart + 1 };
   }
 
@@ -108,7 +108,7 @@ export class Tokens {
     }
   }
 
-  #quoted(quote: string, place: Place): string {
+  #quoted(quote: string, place: SourcePosition): string {
     const start = this.#at + 1;
     let end = start;
     while (end < this.#text.length && this.#text[end] !== quote) end += this.#text[end] === '\\' ? 2 : 1;

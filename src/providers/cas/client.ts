@@ -10,7 +10,7 @@ import type { CasOptions } from './options.ts';
 import { isProxyTicket } from './tickets.ts';
 
 /** What is asked about. */
-export interface Question {
+export interface ValidationRequest {
   readonly ticket: string;
   /** As it was when the ticket was asked for, to the letter. */
   readonly service: string;
@@ -59,7 +59,7 @@ export class CasClient {
   }
 
   /** The server's word on a ticket. Throws a Failure when there is none to rely on; ends with the signal. */
-  async validate(question: Question, signal: AbortSignal): Promise<TicketAnswer> {
+  async validate(question: ValidationRequest, signal: AbortSignal): Promise<TicketAnswer> {
     const triesP3 = this.#version === '3.0' && this.#clock.now() >= this.#withoutP3Until;
     if (triesP3) {
       const answer = await this.validateAt('p3/', question, signal);
@@ -75,7 +75,11 @@ export class CasClient {
   }
 
   /** The same at one address; undefined when the server has no such address. */
-  async validateAt(prefix: 'p3/' | '', question: Question, signal: AbortSignal): Promise<TicketAnswer | undefined> {
+  async validateAt(
+    prefix: 'p3/' | '',
+    question: ValidationRequest,
+    signal: AbortSignal,
+  ): Promise<TicketAnswer | undefined> {
     const { ticket, service, renew } = question;
     // The address for service tickets knows no proxies: whoever presents one there cannot be acting for a user.
     const method = isProxyTicket(ticket) ? 'proxyValidate' : 'serviceValidate';

@@ -10,16 +10,16 @@ import type { TicketAnswer } from './answer.ts';
 import { CasClient } from './client.ts';
 import { casFailure } from './failure.ts';
 import { readLogoutRequest } from './logout-request.ts';
-import { type CasOptions, casOptions, checkTogether, isUnprotected } from './options.ts';
+import { type CasOptions, casOptions, checkCasOptions, isUnprotected } from './options.ts';
 import { probeCas } from './probe.ts';
-import { isProxyTicket, isTicket, Tickets } from './tickets.ts';
+import { isProxyTicket, isTicket, TicketReplayCache } from './tickets.ts';
 import { XmlError } from './xml.ts';
 
 /** A server that speaks CAS. */
 export const cas = defineProvider({
   options: casOptions,
   isFederated: true,
-  checkTogether,
+  checkTogether: checkCasOptions,
   create: (options, context) => new CasProvider({ ...options, timeout: options.timeout ?? usualTimeout }, context),
 });
 
@@ -37,7 +37,7 @@ class CasProvider implements Provider {
   readonly #options: CasOptions;
   readonly #context: ProviderContext;
   readonly #client: CasClient;
-  readonly #tickets: Tickets;
+  readonly #tickets: TicketReplayCache;
   readonly #timeout: number;
 
   constructor(options: CasOptions, context: ProviderContext) {
@@ -45,7 +45,7 @@ class CasProvider implements Provider {
     this.#options = options;
     this.#context = context;
     this.#client = new CasClient(options, clock, log);
-    this.#tickets = new Tickets(name, store, clock);
+    this.#tickets = new TicketReplayCache(name, store, clock);
     this.#timeout = timeForWork(options.timeout);
     if (isUnprotected(options))
       log.warn(

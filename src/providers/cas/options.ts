@@ -57,7 +57,7 @@ export const casOptions = z.strictObject({
 export type CasOptions = z.output<typeof casOptions> & { readonly timeout: number };
 
 /** What takes more than one option. */
-export function checkTogether({ url, ca, renew, gateway }: z.output<typeof casOptions>): readonly OptionProblem[] {
+export function checkCasOptions({ url, ca, renew, gateway }: z.output<typeof casOptions>): readonly OptionProblem[] {
   const problems: OptionProblem[] = [];
   if (renew && gateway)
     problems.push({

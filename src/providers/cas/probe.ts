@@ -4,13 +4,13 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
 import { Failure } from '../../core/failure.ts';
 import type { ProbeStep } from '../../core/provider.ts';
-import { type Finding, networkSteps, probeSteps, type Step } from '../../remote/probe.ts';
-import type { CasClient, Question } from './client.ts';
+import { networkSteps, probeSteps, type Step, type StepResult } from '../../remote/probe.ts';
+import type { CasClient, ValidationRequest } from './client.ts';
 import { casFailure } from './failure.ts';
 import type { CasOptions } from './options.ts';
 
 /** What is tried. */
-interface ProbePlan {
+interface CasProbePlan {
   readonly options: CasOptions;
   readonly client: CasClient;
   /** The address under which CAS must know us, without the flow of a login. */
@@ -19,7 +19,7 @@ interface ProbePlan {
 }
 
 /** Tries one step after the other and ends after the first that fails. */
-export async function* probeCas(plan: ProbePlan, signal: AbortSignal): AsyncGenerator<ProbeStep> {
+export async function* probeCas(plan: CasProbePlan, signal: AbortSignal): AsyncGenerator<ProbeStep> {
   const { url, ca, timeout, version } = plan.options;
   const older: Step = ['p3', (within) => refuseTicket(plan, 'p3/', within)];
   const steps: readonly Step[] = [
@@ -31,7 +31,7 @@ export async function* probeCas(plan: ProbePlan, signal: AbortSignal): AsyncGene
   yield* probeSteps(steps, { signal, timeout, explain: (error) => casFailure(error, plan.client.label) });
 }
 
-async function openLogin({ client, service }: ProbePlan, signal: AbortSignal): Promise<Finding> {
+async function openLogin({ client, service }: CasProbePlan, signal: AbortSignal): Promise<StepResult> {
   const url = client.address('login', { service: service.href });
   const { status, text } = await client.read(url, signal, 'text/html');
   const where = `${url.origin}${url.pathname}`;
@@ -45,9 +45,13 @@ async function openLogin({ client, service }: ProbePlan, signal: AbortSignal): P
 }
 
 /** A ticket that nobody has issued: only a server that validates says so. */
-async function refuseTicket({ client, service }: ProbePlan, prefix: 'p3/' | '', signal: AbortSignal): Promise<Finding> {
+async function refuseTicket(
+  { client, service }: CasProbePlan,
+  prefix: 'p3/' | '',
+  signal: AbortSignal,
+): Promise<StepResult> {
   const ticket = `ST-gatehouse-check-${randomBytes(12).toString('hex')}`;
-  const question: Question = { ticket, service: service.href, renew: false };
+  const question: ValidationRequest = { ticket, service: service.href, renew: false };
   const answer = await client.validateAt(prefix, question, signal);
   const address = `/${prefix}serviceValidate`;
   if (!answer) {

@@ -17,7 +17,7 @@ export function isProxyTicket(ticket: string): boolean {
 }
 
 /** Remembers which tickets have been presented. */
-export class Tickets {
+export class TicketReplayCache {
   readonly #name: string;
   readonly #store: Store;
   readonly #clock: Clock;

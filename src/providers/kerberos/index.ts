@@ -10,7 +10,7 @@ import { type Lease, leaseEnvironment } from './environment.ts';
 import { spnText } from './names.ts';
 import { readNegotiate } from './negotiate.ts';
 import { checkFiles, type KerberosOptions, kerberosOptions } from './options.ts';
-import { type ProbePlan, probeKerberos } from './probe.ts';
+import { type KerberosProbePlan, probeKerberos } from './probe.ts';
 import { RealmMap, realmFates, sharedNames } from './realms.ts';
 
 /** Tickets of a Kerberos realm or an Active Directory domain. Accepting one needs no network. */
@@ -58,7 +58,7 @@ class KerberosProvider implements Provider {
   readonly #parts: Parts;
   readonly #lookup: string | undefined;
   readonly #isNear: (address: string) => boolean;
-  readonly #plan: ProbePlan;
+  readonly #plan: KerberosProbePlan;
 
   constructor(options: KerberosOptions, parts: Parts) {
     const { principal: spns, keytab, replayCache } = options;

@@ -10,7 +10,7 @@ import { isSpn, type Spn, spnText } from './names.ts';
 import { withoutKey } from './options.ts';
 
 /** What is looked at. */
-export interface ProbePlan {
+export interface KerberosProbePlan {
   readonly spns: readonly Spn[];
   readonly keytab: string;
   readonly replayCache: string | undefined;
@@ -18,12 +18,12 @@ export interface ProbePlan {
   readonly clock: Clock;
 }
 
-type Finding = Pick<ProbeStep, 'result' | 'detail' | 'hint'>;
+type KerberosStepResult = Pick<ProbeStep, 'result' | 'detail' | 'hint'>;
 
 /** Looks at each part in turn; ends after the first that failed. */
-export async function* probeKerberos(plan: ProbePlan): AsyncGenerator<ProbeStep, void, undefined> {
+export async function* probeKerberos(plan: KerberosProbePlan): AsyncGenerator<ProbeStep, void, undefined> {
   let entries: readonly KeytabEntry[] = [];
-  const steps: readonly (readonly [string, () => Finding])[] = [
+  const steps: readonly (readonly [string, () => KerberosStepResult])[] = [
     ['addon', probeAddon],
     ['keytab', () => probeKeytab(plan, (found) => (entries = found))],
     ['principal', () => probePrincipals(plan, entries)],
@@ -39,7 +39,7 @@ export async function* probeKerberos(plan: ProbePlan): AsyncGenerator<ProbeStep,
   }
 }
 
-function safely(look: () => Finding): Finding {
+function safely(look: () => KerberosStepResult): KerberosStepResult {
   try {
     return look();
   } catch (error) {
@@ -48,12 +48,15 @@ function safely(look: () => Finding): Finding {
   }
 }
 
-function probeAddon(): Finding {
+function probeAddon(): KerberosStepResult {
   loadAddon();
   return { result: 'ok', detail: 'the kerberos package and libgssapi_krb5 are loaded' };
 }
 
-function probeKeytab({ keytab }: ProbePlan, keep: (entries: readonly KeytabEntry[]) => void): Finding {
+function probeKeytab(
+  { keytab }: KerberosProbePlan,
+  keep: (entries: readonly KeytabEntry[]) => void,
+): KerberosStepResult {
   const entries = readKeytab(keytab);
   keep(entries);
   const principals = Map.groupBy(entries, ({ principal }) => principal);
@@ -67,7 +70,7 @@ function probeKeytab({ keytab }: ProbePlan, keep: (entries: readonly KeytabEntry
   return { result: 'warning', detail: `${detail}; its mode is ${mode.toString(8)}`, hint };
 }
 
-function probePrincipals({ spns, realms }: ProbePlan, entries: readonly KeytabEntry[]): Finding {
+function probePrincipals({ spns, realms }: KerberosProbePlan, entries: readonly KeytabEntry[]): KerberosStepResult {
   const lacking = withoutKey(entries, spns).map(spnText);
   if (lacking.length > 0) {
     const hint = 'export the keytab again with all principals; hosts and realm must be those of the SPN';
@@ -76,7 +79,7 @@ function probePrincipals({ spns, realms }: ProbePlan, entries: readonly KeytabEn
   return { result: 'ok', detail: `${spns.map(spnText).join(', ')}; users of ${realms.join(', ')}` };
 }
 
-function probeEnctypes({ spns }: ProbePlan, entries: readonly KeytabEntry[]): Finding {
+function probeEnctypes({ spns }: KerberosProbePlan, entries: readonly KeytabEntry[]): KerberosStepResult {
   const ours = entries.filter(({ principal }) => spns.some((spn) => isSpn(principal, spn)));
   const names = (of: readonly KeytabEntry[]) => [...new Set(of.map(({ enctype }) => enctypeName(enctype)))].join(', ');
   const weak = ours.filter(({ enctype }) => isWeak(enctype));
@@ -87,7 +90,7 @@ function probeEnctypes({ spns }: ProbePlan, entries: readonly KeytabEntry[]): Fi
   return { result: 'warning', detail: `${names(ours)}; ${names(weak)} can be broken${only}`, hint };
 }
 
-function probeReplayCache({ replayCache }: ProbePlan): Finding {
+function probeReplayCache({ replayCache }: KerberosProbePlan): KerberosStepResult {
   const folder = replayCache === undefined ? (process.env.KRB5RCACHEDIR ?? '/var/tmp') : dirname(replayCache);
   try {
     accessSync(folder, constants.W_OK);
@@ -100,7 +103,7 @@ function probeReplayCache({ replayCache }: ProbePlan): Finding {
 
 const tolerated = 5 * 60_000;
 
-function probeClock({ clock }: ProbePlan, entries: readonly KeytabEntry[]): Finding {
+function probeClock({ clock }: KerberosProbePlan, entries: readonly KeytabEntry[]): KerberosStepResult {
   const now = clock.now();
   const newest = Math.max(0, ...entries.map(({ writtenAt }) => writtenAt));
   const here = `this machine's time is ${new Date(now).toISOString()}`;

@@ -8,7 +8,7 @@ import { directoryFailure } from './failure.ts';
 import { DirectoryLogin } from './login.ts';
 import {
   attributeMapOf,
-  checkTogether,
+  checkLdapOptions,
   groupSourceOf,
   type LdapOptions,
   ldapOptions,
@@ -16,13 +16,13 @@ import {
   securityOf,
   userFilterOf,
 } from './options.ts';
-import { type ProbePlan, probeDirectory } from './probe.ts';
+import { type DirectoryProbePlan, probeDirectory } from './probe.ts';
 
 /** A directory that speaks LDAP. */
 export const ldap = defineProvider({
   options: ldapOptions,
   isDirectory: true,
-  checkTogether,
+  checkTogether: checkLdapOptions,
   create: (options, context) => new LdapProvider(options, context),
 });
 
@@ -31,7 +31,7 @@ class LdapProvider implements Provider {
   readonly #timeout: number;
   readonly #directory: Directory;
   readonly #login: DirectoryLogin;
-  readonly #plan: ProbePlan;
+  readonly #plan: DirectoryProbePlan;
 
   constructor(options: LdapOptions, { name, log, clock }: ProviderContext) {
     const { url: servers, searchBase, poolSize, flavor } = options;

@@ -100,7 +100,8 @@ export class DirectoryLogin {
       const changed = await this.#change(judged, connection, dn, password, newPassword, signal);
       return { verdict: judged, change: changed };
     });
-    if (verdict.kind === 'rejected' && verdict.reason === 'bad-password') this.#decoy.note(performance.now() - start);
+    if (verdict.kind === 'rejected' && verdict.reason === 'bad-password')
+      this.#decoy.addSample(performance.now() - start);
     if (change?.kind === 'refused')
       this.#options.log.info({ dn, detail: change.detail }, 'ldap refused a new password');
     const isRefusedForGood = change?.kind === 'refused' && change.isForGood;

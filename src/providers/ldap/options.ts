@@ -122,7 +122,7 @@ export interface AttributeMap {
 }
 
 /** What takes more than one option. */
-export function checkTogether(options: LdapOptions): readonly OptionProblem[] {
+export function checkLdapOptions(options: LdapOptions): readonly OptionProblem[] {
   const problems: OptionProblem[] = [];
   const problem = (key: string, message: string, hint: string) => problems.push({ key, message, hint });
   const { startTls, url, pins, servername, userSearchFilter, groups, attributes } = options;

@@ -1,5 +1,5 @@
 /** The steps of a probe that ask what is in the directory: whether users and groups are where the options look for them. */
-import type { Finding } from '../../remote/probe.ts';
+import type { StepResult } from '../../remote/probe.ts';
 import type { Connection } from './connection.ts';
 import type { GroupSource } from './groups.ts';
 import type { AttributeMap } from './options.ts';
@@ -12,7 +12,7 @@ export async function probeSearch(
   { search, attributes }: { readonly search: UserSearch; readonly attributes: AttributeMap },
   connection: Connection,
   signal: AbortSignal,
-): Promise<Finding> {
+): Promise<StepResult> {
   await requireBase(connection, search.base, signal);
   const users = await sampleUsers(search, [attributes.subject], connection, signal);
   const detail = `${atLeast(users.length, 'user')} below ${search.base === '' ? 'the root' : search.base}`;
@@ -33,7 +33,7 @@ export async function probeGroups(
   search: UserSearch,
   connection: Connection,
   signal: AbortSignal,
-): Promise<Finding> {
+): Promise<StepResult> {
   if (source.kind === 'search') {
     await requireBase(connection, source.base, signal);
     const filter = source.filter.widen();

@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../core/clock.ts';
 import { Failure } from '../../core/failure.ts';
 import type { ProbeStep } from '../../core/provider.ts';
-import { addressesOf, describeChain, describeTls, type Finding, probeSteps, type Step } from '../../remote/probe.ts';
+import { addressesOf, describeChain, describeTls, probeSteps, type Step, type StepResult } from '../../remote/probe.ts';
 import { anchorsOf, type ChainReport, chainReport, insecureReadChain } from '../../tls/chain-report.ts';
 import { Connection } from './connection.ts';
 import type { Directory, Manager } from './directory.ts';
@@ -17,7 +17,7 @@ import { openTcp, requestStartTls, type Security, type Server, secureSocket } fr
 import type { UserSearch } from './user-search.ts';
 
 /** What is tried. */
-export interface ProbePlan {
+export interface DirectoryProbePlan {
   readonly servers: readonly Server[];
   readonly security: Security;
   readonly manager: Manager | undefined;
@@ -31,20 +31,20 @@ export interface ProbePlan {
 }
 
 /** Tries each server of the plan. */
-export async function* probeDirectory(plan: ProbePlan, signal: AbortSignal): AsyncGenerator<ProbeStep> {
+export async function* probeDirectory(plan: DirectoryProbePlan, signal: AbortSignal): AsyncGenerator<ProbeStep> {
   for (const server of plan.servers) yield* new ServerProbe(plan, server, signal).run();
 }
 
 /** One server: each step leaves behind what the next one needs. */
 class ServerProbe {
-  readonly #plan: ProbePlan;
+  readonly #plan: DirectoryProbePlan;
   readonly #server: Server;
   readonly #signal: AbortSignal;
   #addresses: readonly string[] = [];
   #socket: Socket | undefined;
   #connection: Connection | undefined;
 
-  constructor(plan: ProbePlan, server: Server, signal: AbortSignal) {
+  constructor(plan: DirectoryProbePlan, server: Server, signal: AbortSignal) {
     this.#plan = plan;
     this.#server = server;
     this.#signal = signal;
@@ -80,13 +80,13 @@ class ServerProbe {
     }
   }
 
-  async #resolve(): Promise<Finding> {
+  async #resolve(): Promise<StepResult> {
     this.#addresses = await addressesOf(this.#server.host);
     return { detail: this.#addresses.join(', ') };
   }
 
   /** Every address: a dead one behind a good name makes every other login slow. */
-  async #connect(signal: AbortSignal): Promise<Finding> {
+  async #connect(signal: AbortSignal): Promise<StepResult> {
     const tries = await Promise.allSettled(this.#addresses.map((address) => openTcp(this.#server, signal, address)));
     const dead: string[] = [];
     let failure: unknown;
@@ -106,7 +106,7 @@ class ServerProbe {
     };
   }
 
-  async #secure(signal: AbortSignal): Promise<Finding> {
+  async #secure(signal: AbortSignal): Promise<StepResult> {
     const { security, clock } = this.#plan;
     const plain = this.#requireSocket();
     if (!this.#server.secure) await requestStartTls(plain, signal);
@@ -135,7 +135,7 @@ class ServerProbe {
     }
   }
 
-  async #bind(manager: Manager | undefined, signal: AbortSignal): Promise<Finding> {
+  async #bind(manager: Manager | undefined, signal: AbortSignal): Promise<StepResult> {
     this.#connection = Connection.over(this.#server, this.#requireSocket());
     await this.#plan.directory.bindManager(this.#connection, signal);
     return { detail: manager ? `bound as ${manager.dn}` : 'anonymous: no managerDn is configured' };

@@ -11,8 +11,8 @@ import { CodeFlow } from './code-flow.ts';
 import { oidcFailure, rejection } from './failure.ts';
 import { Issuer } from './issuer.ts';
 import { Logout } from './logout.ts';
-import { checkTogether, type OidcOptions, oidcOptions } from './options.ts';
-import { type ProbePlan, probeIssuer } from './probe.ts';
+import { checkOidcOptions, type OidcOptions, oidcOptions } from './options.ts';
+import { type IssuerProbePlan, probeIssuer } from './probe.ts';
 import { TokenRefresher } from './refresh.ts';
 import { RelyingParty } from './relying-party.ts';
 
@@ -20,7 +20,7 @@ import { RelyingParty } from './relying-party.ts';
 export const oidc = defineProvider({
   options: oidcOptions,
   isFederated: true,
-  checkTogether,
+  checkTogether: checkOidcOptions,
   create: (options, context) => new OidcProvider(options, context),
 });
 
@@ -34,7 +34,7 @@ class OidcProvider implements Provider {
   readonly #refresher: TokenRefresher;
   readonly #logout: Logout;
   readonly #bearer: Bearer | undefined;
-  readonly #plan: ProbePlan;
+  readonly #plan: IssuerProbePlan;
 
   constructor(options: OidcOptions, context: ProviderContext) {
     const { name, publicUrl, clock, log, store } = context;
@@ -96,7 +96,7 @@ class OidcProvider implements Provider {
   /** Lets refreshes come home first: what they bring may be the only token left. */
   async close(): Promise<void> {
     this.#issuer.close();
-    await this.#refresher.settle();
+    await this.#refresher.whenDone();
     await this.#http.close();
   }
 

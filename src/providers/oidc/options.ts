@@ -144,7 +144,7 @@ export type OidcOptions = z.output<typeof oidcOptions>;
 export type BearerOptions = z.output<typeof bearerOptions>;
 
 /** What takes more than one option. */
-export function checkTogether(options: OidcOptions): readonly OptionProblem[] {
+export function checkOidcOptions(options: OidcOptions): readonly OptionProblem[] {
   const problems: OptionProblem[] = [];
   const problem = (key: string, message: string, hint: string) => problems.push({ key, message, hint });
   const { issuer, insecureIssuer, clientAuth, clientSecret, privateKey, keyId } = options;

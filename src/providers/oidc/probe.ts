@@ -5,14 +5,14 @@ import type { Clock } from '../../core/clock.ts';
 import type { Failure } from '../../core/failure.ts';
 import type { ProbeStep } from '../../core/provider.ts';
 import type { Fetch } from '../../remote/http-client.ts';
-import { type Finding, networkSteps, probeSteps, type Step } from '../../remote/probe.ts';
+import { networkSteps, probeSteps, type Step, type StepResult } from '../../remote/probe.ts';
 import { oidcFailure, outage } from './failure.ts';
 import type { Issuer, KnownIssuer } from './issuer.ts';
 import type { OidcOptions } from './options.ts';
 import type { ClientMethod, RelyingParty } from './relying-party.ts';
 
 /** What is tried. */
-export interface ProbePlan {
+export interface IssuerProbePlan {
   readonly options: OidcOptions;
   readonly issuer: Issuer;
   readonly relying: RelyingParty;
@@ -25,14 +25,14 @@ export interface ProbePlan {
 }
 
 /** Tries one step after the other and ends after the first that fails. */
-export async function* probeIssuer(plan: ProbePlan, signal: AbortSignal): AsyncGenerator<ProbeStep> {
+export async function* probeIssuer(plan: IssuerProbePlan, signal: AbortSignal): AsyncGenerator<ProbeStep> {
   const { issuer, ca } = plan.options;
   let found: KnownIssuer | undefined;
   const known = (): KnownIssuer => {
     if (!found) throw new Error('the steps are out of order');
     return found;
   };
-  const discover = async (within: AbortSignal): Promise<Finding> => {
+  const discover = async (within: AbortSignal): Promise<StepResult> => {
     found = await plan.issuer.discover(within);
     return describeMetadata(found);
   };
@@ -47,7 +47,7 @@ export async function* probeIssuer(plan: ProbePlan, signal: AbortSignal): AsyncG
   yield* probeSteps(steps, { signal, timeout: plan.timeout, explain: (error) => oidcFailure(error, issuer.href) });
 }
 
-function describeMetadata({ metadata }: KnownIssuer): Finding {
+function describeMetadata({ metadata }: KnownIssuer): StepResult {
   const methods = metadata.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
   const par = metadata.pushed_authorization_request_endpoint === undefined ? 'not offered' : 'offered';
   const detail = `issuer ${metadata.issuer}; client authentication ${methods.join(', ')}; pushed requests ${par}`;
@@ -57,7 +57,7 @@ function describeMetadata({ metadata }: KnownIssuer): Finding {
   return { detail };
 }
 
-async function readKeys({ keys, metadata }: KnownIssuer): Promise<Finding> {
+async function readKeys({ keys, metadata }: KnownIssuer): Promise<StepResult> {
   const found = (await keys.document(undefined)).keys.filter(({ use }) => use === undefined || use === 'sig');
   if (found.length === 0)
     throw outage(
@@ -68,7 +68,7 @@ async function readKeys({ keys, metadata }: KnownIssuer): Promise<Finding> {
   return { detail: found.map(({ kid, kty, alg }) => `${kid ?? 'a key without kid'} (${alg ?? kty})`).join(', ') };
 }
 
-async function tryClient(plan: ProbePlan, found: KnownIssuer, signal: AbortSignal): Promise<Finding> {
+async function tryClient(plan: IssuerProbePlan, found: KnownIssuer, signal: AbortSignal): Promise<StepResult> {
   const { relying } = plan;
   const method = relying.methodAt(found);
   const failure = await refusalOfCode(plan, found, method, signal);
@@ -78,7 +78,7 @@ async function tryClient(plan: ProbePlan, found: KnownIssuer, signal: AbortSigna
 
 /** A code that nobody has issued: who knows the client says that the grant is invalid, who does not says so of the client. */
 async function refusalOfCode(
-  { relying, callbackUrl }: ProbePlan,
+  { relying, callbackUrl }: IssuerProbePlan,
   found: KnownIssuer,
   method: ClientMethod,
   signal: AbortSignal,
@@ -99,7 +99,7 @@ const byForm = 'client_secret_post';
 
 /** Whether the same secret is taken when it comes in the other way: then it is right, and the way is what the issuer misreads. */
 async function otherWay(
-  plan: ProbePlan,
+  plan: IssuerProbePlan,
   found: KnownIssuer,
   method: ClientMethod,
   signal: AbortSignal,
@@ -118,7 +118,7 @@ async function otherWay(
 }
 
 /** Opens the login page as a browser would; what is not registered is answered with an error there, and never redirected. */
-async function tryRedirectUri(plan: ProbePlan, found: KnownIssuer, signal: AbortSignal): Promise<Finding> {
+async function tryRedirectUri(plan: IssuerProbePlan, found: KnownIssuer, signal: AbortSignal): Promise<StepResult> {
   const { options, relying, callbackUrl } = plan;
   const hint = `register the redirect URI ${callbackUrl.href} at the issuer for the client ${relying.clientId}`;
   const configuration = relying.at(found, signal);
@@ -164,7 +164,7 @@ function errorIn(location: string | null, callbackUrl: URL): string | undefined 
   return error !== null && /^[\w.-]{1,64}$/.test(error) ? error : undefined;
 }
 
-function describeLogout({ logout }: OidcOptions, { metadata }: KnownIssuer): Finding {
+function describeLogout({ logout }: OidcOptions, { metadata }: KnownIssuer): StepResult {
   const there = metadata.end_session_endpoint;
   const back = metadata.backchannel_logout_supported === true ? 'offered' : 'not offered';
   const detail = `${there === undefined ? 'no end_session_endpoint' : there}; back-channel logout ${back}`;

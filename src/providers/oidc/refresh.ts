@@ -63,7 +63,7 @@ export class TokenRefresher {
   }
 
   /** Resolves when no call is under way. */
-  async settle(): Promise<void> {
+  async whenDone(): Promise<void> {
     await Promise.all([...this.#calls.values()].map(({ outcome }) => outcome));
     this.#calls.clear();
   }

@@ -49,7 +49,7 @@ export class Tunnel {
     this.#client = client;
     this.#upstream = upstream;
     this.#onActivity = onActivity;
-    for (const socket of [client, upstream]) settle(socket);
+    for (const socket of [client, upstream]) configureSocket(socket);
     this.closed = Promise.all([closing(client), closing(upstream)]).then(() => {
       clearTimeout(this.#timer);
       const endedBy = this.#endedBy ?? 'client';
@@ -153,7 +153,7 @@ function closing(socket: Duplex): Promise<void> {
 }
 
 /** Sockets may be silent for hours; only the system's own probes find out that a peer is dead. */
-function settle(socket: Duplex): void {
+function configureSocket(socket: Duplex): void {
   if (!(socket instanceof Socket)) return;
   socket.setTimeout(0);
   socket.setNoDelay(true);

@@ -1,7 +1,7 @@
 /** The account that searches a directory may stand under the name that other programs have for it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkTogether, ldapOptions, managerOf } from '../../../src/providers/ldap/options.ts';
+import { checkLdapOptions, ldapOptions, managerOf } from '../../../src/providers/ldap/options.ts';
 
 const read = (account: object) =>
   ldapOptions.parse({ url: 'ldaps://ldap.example.com', searchBase: 'dc=example,dc=com', ...account });
@@ -14,13 +14,13 @@ test('ldap: bindDn and bindPassword are managerDn and managerPassword', () => {
     { bindDn: dn, managerPassword: 'x' },
   ]) {
     const options = read(account);
-    assert.deepEqual(checkTogether(options), []);
+    assert.deepEqual(checkLdapOptions(options), []);
     assert.deepEqual([managerOf(options)?.dn, managerOf(options)?.password.reveal()], [dn, 'x']);
   }
 });
 
 test('ldap: two names of one thing, and one half of it, are refused at the key', () => {
-  const keys = (account: object) => checkTogether(read(account)).map(({ key }) => key);
+  const keys = (account: object) => checkLdapOptions(read(account)).map(({ key }) => key);
   assert.deepEqual(keys({ managerDn: dn, bindDn: dn, managerPassword: 'x' }), ['bindDn']);
   assert.deepEqual(keys({ bindDn: dn }), ['bindDn']);
   assert.deepEqual(keys({ bindPassword: 'x' }), ['bindPassword']);

@@ -218,7 +218,7 @@ export interface Answer {
 }
 
 /** What to ask. */
-export interface Question {
+export interface RequestShape {
   readonly method?: string;
   /** Names and values in turn, sent as they stand; Host is added when it is missing. */
   readonly headers?: readonly string[];
@@ -230,7 +230,7 @@ export interface Question {
 export async function ask(
   port: number,
   path: string,
-  { method = 'GET', headers = [], body, agent }: Question = {},
+  { method = 'GET', headers = [], body, agent }: RequestShape = {},
 ): Promise<Answer> {
   const lines = [...headers];
   if (!lines.some((line, index) => index % 2 === 0 && line.toLowerCase() === 'host'))

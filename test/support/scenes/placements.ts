@@ -16,7 +16,7 @@ import { passwords, siteConfig, staff } from './site.ts';
 import { Visitor } from './visitor.ts';
 
 /** A running place. */
-export interface Place {
+export interface PlacedGateway {
   /** What browsers are sent to. */
   readonly front: URL;
   readonly gateway: TestGateway;
@@ -36,7 +36,7 @@ export interface Placement {
   readonly cuts: boolean;
   /** True: that program brings the body of a form along when it fetches the answer to a refusal. */
   readonly keepsForms: boolean;
-  start(t: TestContext): Promise<Place>;
+  start(t: TestContext): Promise<PlacedGateway>;
 }
 
 type StartProxy = (t: TestContext, configuration: string, port: number) => Promise<unknown>;
@@ -69,7 +69,12 @@ function configOf(origin: string, front: number, isProxied: boolean): Yaml {
   };
 }
 
-async function place(t: TestContext, kind?: string, start?: StartProxy, ...options: readonly string[]): Promise<Place> {
+async function place(
+  t: TestContext,
+  kind?: string,
+  start?: StartProxy,
+  ...options: readonly string[]
+): Promise<PlacedGateway> {
   const [upstream, port] = [await startUpstream(t), await freePort()];
   const started = await gateway(t, {
     config:
@@ -96,7 +101,7 @@ async function place(t: TestContext, kind?: string, start?: StartProxy, ...optio
   };
 }
 
-const nginx = (t: TestContext, ...options: readonly string[]): Promise<Place> =>
+const nginx = (t: TestContext, ...options: readonly string[]): Promise<PlacedGateway> =>
   place(t, 'nginx', (inner, text, port) => startNginx(inner, () => text, port), ...options);
 
 /** Every placement that can be run here. */
