@@ -16,7 +16,7 @@ import { explainRoles, type RoleExplanation } from '../policy/roles.ts';
 import { type ChainLink, type ChainResult, lookUpOne } from '../providers/chain.ts';
 import { Connections } from '../proxy/connections.ts';
 import { Breakers } from '../remote/breakers.ts';
-import { begun, type Vouched } from '../sessions/stored-session.ts';
+import { newLiveRecord, type Vouched } from '../sessions/stored-session.ts';
 import { createAudit } from '../telemetry/audit.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -135,7 +135,7 @@ export class Explainer {
   }
 
   /** The chain with a password, as the form asks it, unless the form would ask nobody; else the directories, by the name. */
-  #ask(question: ExplainRequest, isLocked: boolean): Promise<Answer> {
+  #ask(question: ExplainRequest, isLocked: boolean): Promise<ChainAnswer> {
     const { user, password } = question;
     const { signIn, providers } = this.#gateway.login;
     if (!password || isLocked) return lookUpAlong(user, providers.chain);
@@ -171,11 +171,11 @@ export class Explainer {
   /** The session that a login would begin. */
   #sessionOf(vouched: Vouched, question: ExplainRequest): Session {
     const { lifetime } = this.#document.session;
-    return { id: 'explain', ...begun(vouched, this.#clientOf(question), this.#clock.now(), lifetime) };
+    return { id: 'explain', ...newLiveRecord(vouched, this.#clientOf(question), this.#clock.now(), lifetime) };
   }
 }
 
-type Answer = Pick<ChainResult, 'outcome' | 'steps' | 'provider' | 'rejection'>;
+type ChainAnswer = Pick<ChainResult, 'outcome' | 'steps' | 'provider' | 'rejection'>;
 
 function nobody(outcome: Outcome, locks: readonly Lock[]): Identity {
   if (locks.length > 0) return { kind: 'nobody', offers: [], reason: 'too-many-failures' };
@@ -184,7 +184,7 @@ function nobody(outcome: Outcome, locks: readonly Lock[]): Identity {
 }
 
 /** Asks each provider of the chain for the user's entry, in order, until one has it. */
-async function lookUpAlong(user: string, chain: readonly ChainLink[]): Promise<Answer> {
+async function lookUpAlong(user: string, chain: readonly ChainLink[]): Promise<ChainAnswer> {
   const steps: ProviderStep[] = [];
   let unsettled: Outcome = { kind: 'unknown-user' };
   for (const link of chain) {

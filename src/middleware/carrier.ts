@@ -24,7 +24,7 @@ import { addHeaders, dropTrailers, headersInApp, replaceHeaders } from './header
 export type AppRequest = IncomingMessage & { originalUrl?: string; principal?: Principal };
 
 /** A request that was let through, and what was decided. */
-interface Admission {
+interface AdmittedRequest {
   decided: Decided;
   result?: RequestResult;
   /** The roles of every demand that has been met, for as long as it is open. */
@@ -42,7 +42,7 @@ export interface AdmittedUpgrade {
   touch(): void;
 }
 
-const admissions = new WeakMap<IncomingMessage, Admission>();
+const admissions = new WeakMap<IncomingMessage, AdmittedRequest>();
 
 /** What an application's own demand works with; undefined when no gateway has let the request through. */
 export function carrierOf(request: IncomingMessage): AppCarrier | undefined {
@@ -78,7 +78,7 @@ export class AppCarrier {
     const closed = this.#exchanges.end(response);
     void closed.then(() => gone.abort());
     const decided = await this.#gateway.pipeline.decide(readRequest(request, gone.signal));
-    const admission: Admission = { decided, demands: [], closed, carrier: this };
+    const admission: AdmittedRequest = { decided, demands: [], closed, carrier: this };
     admissions.set(request, admission);
     void closed.then(() => this.#finish(admission, response));
     return this.#carryOut(admission, request, response);
@@ -142,7 +142,7 @@ export class AppCarrier {
   }
 
   async #carryOut(
-    admission: Admission,
+    admission: AdmittedRequest,
     request: AppRequest,
     response: ServerResponse,
     before?: Verdict,
@@ -165,7 +165,7 @@ export class AppCarrier {
   }
 
   async #admit(
-    admission: Admission,
+    admission: AdmittedRequest,
     request: AppRequest,
     response: ServerResponse,
     forward: Forward,
@@ -227,14 +227,14 @@ export class AppCarrier {
     });
   }
 
-  #finish({ decided, result }: Admission, response: ServerResponse): void {
+  #finish({ decided, result }: AdmittedRequest, response: ServerResponse): void {
     const status = response.writableFinished ? response.statusCode : 499;
     this.#gateway.pipeline.finish(decided, result ?? { status });
   }
 }
 
 /** Ends an answer of the application's, and says why. */
-function cut(admission: Admission, response: ServerResponse, reason: Reason): void {
+function cut(admission: AdmittedRequest, response: ServerResponse, reason: Reason): void {
   admission.result = { status: 499, reason };
   response.destroy();
 }

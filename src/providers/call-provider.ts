@@ -21,7 +21,7 @@ export interface ProviderHandle {
 }
 
 /** An outcome, and how long it took. */
-export interface Answer {
+export interface CallResult {
   readonly outcome: Outcome;
   readonly milliseconds: number;
 }
@@ -45,7 +45,7 @@ export async function ask(
   asked: ProviderHandle,
   question: (provider: Provider, signal: AbortSignal) => Promise<Outcome>,
   terms: CallOptions,
-): Promise<Answer> {
+): Promise<CallResult> {
   const startedAt = performance.now();
   const elapsed = (): number => Math.round((performance.now() - startedAt) * 10) / 10;
   if (terms.signal.aborted) return { outcome: clientGone, milliseconds: 0 };

@@ -1,7 +1,7 @@
 /** What came of asking the providers of a chain in turn: which of their outcomes counts, and what is told besides. */
 import type { Offer, Outcome, ProviderStep } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
-import type { Answer } from './call-provider.ts';
+import type { CallResult } from './call-provider.ts';
 
 /** An offer, with the provider that made it. */
 export type ChainOffer = Offer & { readonly provider: string };
@@ -42,7 +42,7 @@ export class ChainRun {
     return this.#steps.some(({ outcome }) => outcome === 'unavailable');
   }
 
-  add(provider: string, answer: Answer): Answer {
+  add(provider: string, answer: CallResult): CallResult {
     const { outcome, milliseconds } = answer;
     this.#steps.push({
       provider,

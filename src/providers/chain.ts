@@ -10,7 +10,7 @@ import type { Assertion } from '../core/principal.ts';
 import type { Attempt } from '../core/provider.ts';
 import type { Reason } from '../core/reason.ts';
 import { Secret } from '../core/secret.ts';
-import { type Answer, ask, type CallOptions, type ProviderHandle } from './call-provider.ts';
+import { ask, type CallOptions, type CallResult, type ProviderHandle } from './call-provider.ts';
 import { afterRightPassword, type ChainResult, ChainRun } from './chain-result.ts';
 
 export type { ChainOffer, ChainResult } from './chain-result.ts';
@@ -111,7 +111,7 @@ async function askWhoCan(
   return (await ask(link, (_provider, work) => question(work), terms)).outcome;
 }
 
-function askWithin(link: ChainLink, attempt: Attempt, left: number, log?: Log): Answer | Promise<Answer> {
+function askWithin(link: ChainLink, attempt: Attempt, left: number, log?: Log): CallResult | Promise<CallResult> {
   if (left < 1) return { outcome: { kind: 'unavailable', reason: 'timed-out' }, milliseconds: 0 };
   const { signal } = attempt;
   const callbackUrl = attempt.callbackUrl.pathname.endsWith('/')

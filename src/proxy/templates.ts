@@ -29,7 +29,7 @@ export const maxHeaderLength = 8192;
 export const maxIdentityLength = 11_264;
 
 /** Whom a request speaks for. */
-interface Identity {
+interface HeaderSource {
   readonly principal: Principal;
   readonly session?: Session;
 }
@@ -39,7 +39,7 @@ export interface CompiledHeader {
   /** In lower case. */
   readonly name: string;
   /** The encoded value; undefined when something it needs is absent. */
-  render(identity: Identity | undefined): string | undefined;
+  render(identity: HeaderSource | undefined): string | undefined;
 }
 
 /** Rendered headers, and the names of those left out because no upstream would take them. */
@@ -50,7 +50,7 @@ export interface RenderedHeaders {
 
 type Value = string | readonly string[] | undefined;
 
-const variables: Readonly<Record<string, (identity: Identity) => Value>> = {
+const variables: Readonly<Record<string, (identity: HeaderSource) => Value>> = {
   subject: ({ principal }) => principal.subject,
   name: ({ principal }) => firstValue(principal, 'name'),
   email: ({ principal }) => firstValue(principal, 'email'),
@@ -92,7 +92,7 @@ export function compileTemplates(rules: readonly HeaderRule[]): readonly Compile
  */
 export function renderTemplates(
   compiled: readonly CompiledHeader[],
-  identity: Identity | undefined,
+  identity: HeaderSource | undefined,
   others = 0,
 ): RenderedHeaders {
   const headers = new Map<string, string>();
@@ -192,7 +192,7 @@ function present(value: Value): Value {
   return typeof value === 'object' ? value.filter((item) => item !== '') : value;
 }
 
-function splitTemplate(header: string, template: string): readonly (string | ((identity: Identity) => Value))[] {
+function splitTemplate(header: string, template: string): readonly (string | ((identity: HeaderSource) => Value))[] {
   if (template === '' || /[^\x20-\x7e]/.test(template) || template !== template.trim())
     throw new OperatorError(
       `headers.${header}: the template must be printable ASCII, not empty, without spaces at its ends`,
@@ -204,7 +204,7 @@ function splitTemplate(header: string, template: string): readonly (string | ((i
     .map((part) => (part.startsWith('${') ? variable(header, part) : part));
 }
 
-function variable(header: string, written: string): (identity: Identity) => Value {
+function variable(header: string, written: string): (identity: HeaderSource) => Value {
   const name = /^\$\{(.*)\}$/.exec(written)?.[1] ?? '';
   const attribute = /^attribute:([^\s}]{1,128})$/.exec(name)?.[1];
   if (attribute !== undefined) return ({ principal }) => principal.attributes[attribute];

@@ -14,7 +14,7 @@ import { idOf, newIdentity } from './cookie.ts';
 import { handlePrefix, SessionRecords, userPrefix } from './records.ts';
 import type { AbsentSession, Ender, EndListener, LoadedSession } from './revocation.ts';
 import { SessionEnds, toSession } from './revocation.ts';
-import { begun, type LiveRecord, proved, renewed, saysTheSame, type Vouched } from './stored-session.ts';
+import { type LiveRecord, newLiveRecord, proved, renewed, saysTheSame, type Vouched } from './stored-session.ts';
 
 export type { LoadedSession } from './revocation.ts';
 
@@ -59,7 +59,7 @@ export class Sessions {
 
   /** Begins a session under a new token, after the one that it replaces has ended. */
   async create({ client, replaces, ...vouched }: SessionStart): Promise<{ session: Session; token: string }> {
-    const record = begun(vouched, client, this.#clock.now(), this.#lifetime);
+    const record = newLiveRecord(vouched, client, this.#clock.now(), this.#lifetime);
     const { token, id } = newIdentity();
     await this.#records.index(id, record);
     const replaced = replaces === undefined ? undefined : idOf(replaces);

@@ -118,7 +118,7 @@ export interface Vouched {
 }
 
 /** The record of a session that begins. */
-export function begun(vouched: Vouched, client: Session['client'], now: number, lifetime: number): LiveRecord {
+export function newLiveRecord(vouched: Vouched, client: Session['client'], now: number, lifetime: number): LiveRecord {
   const { tenant, assertion, provider, grant } = vouched;
   const times = { createdAt: now, lastSeenAt: now, expiresAt: now + lifetime };
   const who = { tenant, assertion, provider, proofs: [firstProof(vouched, now)] } as const;

@@ -2,7 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 
 /** Where a request stands in a trace. */
-interface Trace {
+interface TraceContext {
   /** 32 hexadecimal digits. */
   readonly traceId: string;
   /** 16 hexadecimal digits: who asks. */
@@ -14,7 +14,7 @@ const traceparentForm = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{
 const requestIdForm = /^[A-Za-z0-9][A-Za-z0-9._:-]{7,127}$/;
 
 /** Reads a `traceparent` header (W3C Trace Context §3.2); undefined unless it is valid to the letter. */
-export function parseTraceparent(value: string | undefined): Trace | undefined {
+export function parseTraceparent(value: string | undefined): TraceContext | undefined {
   const [, version, traceId = '', spanId = '', flags = '', rest] = traceparentForm.exec(value ?? '') ?? [];
   if (version === undefined || version === 'ff' || /^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
   // Only versions to come may carry more fields.
@@ -23,7 +23,7 @@ export function parseTraceparent(value: string | undefined): Trace | undefined {
 }
 
 /** A span of ours: within the caller's trace when its header is valid, else in one of its own. */
-export function continueTrace(header: string | undefined): Trace {
+export function continueTrace(header: string | undefined): TraceContext {
   const caller = parseTraceparent(header);
   return {
     traceId: caller?.traceId ?? randomDigits(32),
@@ -46,7 +46,7 @@ function randomDigits(count: number): string {
 }
 
 /** The `traceparent` header for what is asked on behalf of this span. */
-export function formatTraceparent({ traceId, spanId, isSampled }: Trace): string {
+export function formatTraceparent({ traceId, spanId, isSampled }: TraceContext): string {
   return `00-${traceId}-${spanId}-${isSampled ? '01' : '00'}`;
 }
 

@@ -93,7 +93,7 @@ export class ForwardAuthCarrier {
   /** What the pipeline has permitted and a front proxy must not carry, or not carry out by itself. */
   #review(decided: Decided, use: AnswerUse, call: GatewayRequest): Decided {
     const { verdict } = decided;
-    const refuse = (...[code, reason, detail]: readonly [GatewayError['code'], Reason, string]): Decided => ({
+    const refuse = (...[code, reason, detail]: readonly [GatewayError['code'], RefusalReason, string]): Decided => ({
       ...decided,
       verdict: { kind: 'refuse', error: new GatewayError(code, detail), reason },
     });
@@ -188,9 +188,9 @@ export class ForwardAuthCarrier {
   }
 }
 
-type Reason = Extract<Verdict, { kind: 'refuse' }>['reason'];
+type RefusalReason = Extract<Verdict, { kind: 'refuse' }>['reason'];
 
-function refused(request: GatewayRequest, error: GatewayError, reason: Reason): Decided {
+function refused(request: GatewayRequest, error: GatewayError, reason: RefusalReason): Decided {
   const verdict: Verdict = { kind: 'refuse', error, reason };
   return { request: { ...request, asked: { sendsAsWritten: true } }, verdict, startedAt: performance.now() };
 }
