@@ -42,6 +42,8 @@ export interface Client {
   /** What the client spoke to the outermost trusted proxy. */
   readonly scheme: 'http' | 'https';
   readonly userAgent: string;
+  /** Its peer speaks for somebody, and is no trusted proxy: where the request comes from is not known. */
+  readonly isRelayed?: true;
 }
 
 /** The request target after the one reading: what is matched and what is sent. */

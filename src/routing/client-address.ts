@@ -20,7 +20,10 @@ export function readClient(request: GatewayRequest, isTrusted: (address: string)
   const { headers } = request;
   const userAgent = headers.all('user-agent')[0]?.slice(0, 256) ?? '';
   const own = { address: peer, scheme: request.encrypted ? ('https' as const) : ('http' as const), userAgent };
-  if (!isTrusted(peer)) return { kind: 'ok', client: own, headers };
+  if (!isTrusted(peer)) {
+    const isRelayed = tellers.some((name) => headers.has(name));
+    return { kind: 'ok', client: isRelayed ? { ...own, isRelayed } : own, headers };
+  }
 
   const chain = headers.list('x-forwarded-for').map(plainAddress);
   const odd = chain.find((address) => isIP(address) === 0);
@@ -38,4 +41,18 @@ export function readClient(request: GatewayRequest, isTrusted: (address: string)
     client: { address, scheme, userAgent },
     headers: host === undefined ? headers : headers.with('Host', host),
   };
+}
+
+/** By these a proxy tells for whom it speaks. */
+const tellers = ['x-forwarded-for', 'forwarded', 'x-real-ip'] as const;
+
+/**
+ * Whether a client is in a list of networks. One whose peer speaks for somebody without being trusted is in none: behind a
+ * forgotten proxy the whole world would come from its address.
+ */
+export function isInNetworks(
+  { address, isRelayed }: Pick<Client, 'address' | 'isRelayed'>,
+  isListed: (address: string) => boolean,
+): boolean {
+  return isRelayed !== true && isListed(address);
 }
