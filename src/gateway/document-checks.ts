@@ -5,6 +5,7 @@ import { quoted } from '../config/issue.ts';
 import { nearest } from '../config/nearest.ts';
 import { OperatorError } from '../core/errors.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from '../login/options.ts';
+import { domainProblems } from '../login/typed-names.ts';
 import type { RoleOptions } from '../policy/roles.ts';
 import type { HeaderTemplates } from '../proxy/options.ts';
 import { compileTemplates } from '../proxy/templates.ts';
@@ -56,11 +57,13 @@ function checkChain({ login, providers }: CheckedDocument, report: Report): void
 }
 
 /** What a kind of provider says of its own options, at the key that it names. */
-function checkProviders({ providers }: CheckedDocument, report: Report): void {
+function checkProviders({ login, providers }: CheckedDocument, report: Report): void {
   for (const [name, options] of Object.entries(providers)) {
     for (const { key, message, hint } of providerKind(options.type)?.checkTogether?.(options) ?? [])
       report(['providers', name, ...key.split('.')], message, hint);
   }
+  for (const { path, message, hint, other } of domainProblems(login.chain, providers))
+    report([...path], message, hint, other && [...other]);
 }
 
 function checkNames({ providers, roles, routes }: CheckedDocument, report: Report): void {

@@ -12,6 +12,7 @@ import { PasswordLogin } from './password-login.ts';
 import { buildProviders, type ProviderServices, type Providers, type ProvidersDocument } from './providers.ts';
 import { SessionRefresher } from './refresh.ts';
 import { SignIn } from './sign-in.ts';
+import { TypedNames } from './typed-names.ts';
 
 /** What of a configuration concerns signing in. */
 interface LoginDocuments extends ProvidersDocument {
@@ -47,6 +48,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const signIn = new SignIn({
     log,
     chain,
+    names: new TypedNames(document.providers),
     totalTimeout: login.total,
     sessions,
     reservedUsers: login.reservedUsers,

@@ -4,7 +4,6 @@
  */
 import type { ErrorCode } from '../core/errors.ts';
 import type { Outcome } from '../core/outcome.ts';
-import { canonicalUsername } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import { HeaderLines } from '../core/request-head.ts';
 import { Secret } from '../core/secret.ts';
@@ -13,6 +12,7 @@ import type { Client } from '../core/verdict.ts';
 import type { ChainResult } from '../providers/chain.ts';
 import type { Attempted, Lockout, LockoutPermit } from '../users/lockout.ts';
 import type { Authenticated, SignIn } from './sign-in.ts';
+import type { TypedName } from './typed-names.ts';
 
 /** A form that was sent. */
 export interface PasswordForm {
@@ -75,18 +75,19 @@ export class PasswordLogin {
   /** Asks the chain about a form. Failures take a time that does not depend on who was named. */
   async check(form: PasswordForm): Promise<LoginResult> {
     const startedAt = performance.now();
-    const result = await this.#check(form, canonicalUsername(form.username));
+    const result = await this.#check(form, this.#signIn.readName(form.username, form.confirming !== undefined));
     if (result.kind === 'failed' && result.code !== 'TOO_MANY_FAILURES') await evenOut(startedAt, form.signal);
     return result;
   }
 
-  async #check(form: PasswordForm, username: string): Promise<LoginResult> {
+  async #check(form: PasswordForm, typed: TypedName): Promise<LoginResult> {
+    const username = typed.counted;
     const refused = refuseInput(form, username) ?? (this.#signIn.isReserved(username) ? 'user-reserved' : undefined);
     if (refused) return this.#fail(form, username, 'LOGIN_FAILED', refused);
     const permit = await this.#lockout.check(username, form.client.address, form.signal);
     if (permit.kind === 'locked') return this.#failLocked(form, username, permit);
     const request = { headers: new HeaderLines([]), signal: form.signal };
-    const chain = await this.#signIn.run({
+    const chain = await this.#signIn.runFor(typed, {
       ...this.#signIn.attempt('credentials', request, form.client, '/_gate/login'),
       credentials: {
         username: form.username,

@@ -6,18 +6,20 @@ import { type Account, accountNamed, defaultTenant } from '../core/account.ts';
 import type { Log } from '../core/log.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { type Assertion, canonicalUsername, type Principal } from '../core/principal.ts';
-import type { Attempt } from '../core/provider.ts';
+import type { Attempt, Credentials } from '../core/provider.ts';
 import { accountOf, isSameOwner, ownerOf, type Session } from '../core/session.ts';
 import type { Client, GatewayRequest } from '../core/verdict.ts';
 import { type ChainLink, type ChainResult, runChain } from '../providers/chain.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
 import type { AccountEvent, Recorder } from '../telemetry/recorder.ts';
+import { askAbout, type TypedName, type TypedNames } from './typed-names.ts';
 
 /** What signing in works with; made by `build.ts`. */
 interface SignInParts {
   readonly log: Log;
   readonly chain: readonly ChainLink[];
+  readonly names: TypedNames;
   readonly totalTimeout: number;
   readonly sessions: Sessions;
   readonly reservedUsers: readonly string[];
@@ -60,7 +62,17 @@ export class SignIn {
 
   /** Asks the providers in their order. */
   run(attempt: Attempt): Promise<ChainResult> {
-    return runChain(this.#parts.chain, attempt, { totalTimeout: this.#parts.totalTimeout, log: this.#parts.log });
+    return runChain(this.#parts.chain, attempt, this.#parts);
+  }
+
+  /** What a typed name means; `isOurs` where it is a session's own. */
+  readName(username: string, isOurs: boolean): TypedName {
+    return this.#parts.names.read(username, isOurs);
+  }
+
+  /** Asks the providers whose a typed name may be about its password. */
+  runFor(typed: TypedName, attempt: Attempt & { readonly credentials: Credentials }): Promise<ChainResult> {
+    return askAbout(typed, this.#parts.chain, attempt, this.#parts);
   }
 
   /** An attempt as plain data; `path` is resolved against the public URL, never against the client's Host. */

@@ -7,7 +7,7 @@ import * as z from 'zod';
 import type { Log } from '../core/log.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Assertion } from '../core/principal.ts';
-import type { Attempt } from '../core/provider.ts';
+import type { Attempt, Credentials } from '../core/provider.ts';
 import type { Reason } from '../core/reason.ts';
 import { Secret } from '../core/secret.ts';
 import { ask, type CallOptions, type CallResult, type ProviderHandle } from './call-provider.ts';
@@ -32,7 +32,7 @@ export interface ChainLink extends ProviderHandle {
 }
 
 /** Terms of a run. */
-interface ChainOptions {
+export interface ChainOptions {
   /** For the whole attempt, in milliseconds. */
   readonly totalTimeout: number;
   readonly log?: Log | undefined;
@@ -176,12 +176,17 @@ async function askAboutNobody(
   endsAt: number,
   log: Log | undefined,
 ): Promise<void> {
-  const nobody = { username: randomBytes(12).toString('hex'), password: new Secret(randomBytes(12).toString('hex')) };
+  const credentials = nobodysCredentials();
   for (const link of links) {
-    const answer = await askWithin(link, { ...attempt, credentials: nobody }, remaining(link, endsAt), log);
+    const answer = await askWithin(link, { ...attempt, credentials }, remaining(link, endsAt), log);
     if (answer.outcome.kind === 'unavailable') run.add(link.name, answer);
     if (isLast(answer.outcome, link)) return;
   }
+}
+
+/** A name and a password that nobody has. */
+export function nobodysCredentials(): Credentials {
+  return { username: randomBytes(12).toString('hex'), password: new Secret(randomBytes(12).toString('hex')) };
 }
 
 /** Milliseconds left of the whole attempt; a provider on this machine is asked even after it. */

@@ -11,6 +11,7 @@ import { RequestAuthenticator } from '../../src/login/authenticate-request.ts';
 import { Browsers } from '../../src/login/browser.ts';
 import { SessionRefresher } from '../../src/login/refresh.ts';
 import { SignIn } from '../../src/login/sign-in.ts';
+import { TypedNames } from '../../src/login/typed-names.ts';
 import { AssertionSigner } from '../../src/proxy/assertion.ts';
 import { HeaderComposer } from '../../src/proxy/headers.ts';
 import { compileLocations } from '../../src/routing/locations.ts';
@@ -38,6 +39,7 @@ async function world(t: TestContext, outcome: Outcome) {
   const signIn = new SignIn({
     ...{ log, chain, totalTimeout: 2000, sessions, reservedUsers: [], publicUrl, roles, recorder },
     directoryOf: () => undefined,
+    names: new TypedNames({}),
   });
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf: () => link });
   const browsers = await Browsers.open(store, publicUrl);

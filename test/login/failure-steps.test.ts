@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type PasswordForm, PasswordLogin } from '../../src/login/password-login.ts';
 import { SignIn } from '../../src/login/sign-in.ts';
+import { TypedNames } from '../../src/login/typed-names.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { createAudit } from '../../src/telemetry/audit.ts';
@@ -34,6 +35,7 @@ for (const [name, { form, took, waits }] of Object.entries(forms))
     const signIn = new SignIn({
       log,
       chain: [],
+      names: new TypedNames({}),
       totalTimeout: 1000,
       sessions,
       reservedUsers: ['xuc'],

@@ -44,6 +44,11 @@ const filter = () =>
     }
   });
 
+const domain = () =>
+  z
+    .string()
+    .regex(/^[^\s@\\/]+$/, 'must be a domain such as CORP or corp.example.com, as it stands before \\ or behind @');
+
 const groupSearch = z.strictObject({
   searchBase: dn().describe('where groups are'),
   filter: filter().prefault('member=%d').describe('finds them; %d is the DN of the user, %s the user name'),
@@ -92,6 +97,12 @@ export const ldapOptions = z.strictObject({
   userSearchFilter: filter()
     .optional()
     .describe('finds a user by the name typed, %s: uid=%s when absent, sAMAccountName=%s for Active Directory'),
+  domains: z
+    .record(domain(), z.string().min(1))
+    .optional()
+    .describe(
+      'domains in typed names, CORP\\alice or alice@corp.example.com, whose users are in this directory: strip to search for the plain name, keep for the name as typed, or the provider that is asked instead',
+    ),
   attributes: z
     .object({
       subject: attributeName().optional(),

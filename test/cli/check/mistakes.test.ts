@@ -108,6 +108,21 @@ const unreadable: Readonly<Record<string, Mistake>> = {
 };
 
 const refused: Readonly<Record<string, Mistake>> = {
+  'a domain that leads to nobody': [
+    ldap,
+    '    searchBase: ',
+    '    domains: { CORP: stripp }\n    searchBase: ',
+    '+0:22',
+    'domains.CORP: must be strip, keep, or the name of a provider',
+    'did you mean "strip"?',
+  ],
+  'a domain with its sign': [
+    ldap,
+    '    searchBase: ',
+    '    domains: { "@corp.example.com": strip }\n    searchBase: ',
+    '+0:16',
+    'must be a domain such as CORP or corp.example.com',
+  ],
   'roles below providers': [
     usual,
     'roles:\n  agent: ',
