@@ -26,6 +26,7 @@ function edit(node: Node, schema: Schema): void {
   const { kind, description, isSecret } = inputOf(schema);
   delete node.kind;
   delete node.secret;
+  delete node.secretFile;
   const words = [description, kind].filter((part) => part !== undefined).map(sentence);
   if (words.length > 0) node.description = words.join('\n\n');
   if (isSecret && node.anyOf) {

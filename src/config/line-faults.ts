@@ -52,7 +52,10 @@ class LineReader {
       const fault = isFirst ? this.#enter({ line, column, name: key?.name }) : this.#open(column, dash !== undefined);
       if (fault) return fault;
       const level = this.#levels.at(-1);
-      if (level) Object.assign(level, { line, name: key?.name, isOpen: true, index: level.index + 1 });
+      if (level) {
+        level.first ??= { line, column, name: key?.name };
+        Object.assign(level, { line, name: key?.name, isOpen: true, index: level.index + 1 });
+      }
       if (key) return this.#value(column + key.length);
       column += dash?.length ?? 0;
       if (column >= text.length) return undefined;
@@ -74,7 +77,8 @@ class LineReader {
         return level.isList
           ? this.#words.dashMissing(place, level, left.at(-1))
           : this.#words.dashAmongKeys(place, level, above?.isList ? above : undefined);
-      if (level.isList !== isList) return this.#open(column, true);
+      if (level.isList !== isList)
+        return this.#words.firstDashMissing(place, this.#levels, left.at(-1)) ?? this.#open(column, true);
       level.left = left.map((ended) => ended.column);
       return undefined;
     }
@@ -83,7 +87,8 @@ class LineReader {
   }
 
   #open(column: number, isList: boolean): undefined {
-    this.#levels.push({ column, isList, line: this.#line, name: undefined, index: -1, isOpen: true, left: [] });
+    const begun = { line: this.#line, name: undefined, first: undefined, index: -1, isOpen: true, left: [] };
+    this.#levels.push({ column, isList, ...begun });
   }
 
   /** A line without a key and without a dash: more of a value, or a key that lacks its colon. */

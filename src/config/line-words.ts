@@ -26,6 +26,8 @@ export interface Level {
   /** From 0. */
   line: number;
   name: string | undefined;
+  /** Its first key or dash. */
+  first: Beginning | undefined;
   /** Of a list: the position of its last item. */
   index: number;
   /** True: what the key holds is still to come, below it. */
@@ -114,6 +116,8 @@ export class LineWords {
 
   /** A key or dash in a column where nothing that is open begins; `inner` is what it has left, `outer` what is around it. */
   between(place: Beginning, levels: readonly Level[], inner: Level | undefined): LineFault {
+    const lost = this.firstDashMissing(place, levels, inner);
+    if (lost) return lost;
     const outer = levels.at(-1);
     const { column, name } = place;
     const columnOf = (level: Level | undefined) => (level?.column ?? 0) + 1;
@@ -128,6 +132,18 @@ export class LineWords {
     const hint = isOuter ? `begin it in column ${columnOf(outer)}` : `begin it in column ${columnOf(inner)}${other}`;
     const beside = (isOuter ? outer.line : (inner?.line ?? 0)) + 1;
     return { ...this.#about(place, `begins in column ${column + 1}${where}`, hint), beside };
+  }
+
+  /** A dash behind keys that belong to an item themselves: `inner` has them. Undefined where it is something else. */
+  firstDashMissing(dash: Beginning, levels: readonly Level[], inner: Level | undefined): LineFault | undefined {
+    const first = inner?.first;
+    if (dash.name !== undefined || first?.name === undefined || levels.at(-1)?.isList) return undefined;
+    const holder = this.path(levels);
+    if (!this.#questions.knows([...holder, 0], first.name)) return undefined;
+    const list = holder.at(-1) ?? 'above';
+    const hint = `write "- " in front of it, with the dash in column ${dash.column + 1}: "- ${this.#said(first) ?? 'key'}: …"`;
+    const message = `begins an item of the list ${list} and has no dash`;
+    return { ...this.#about(first, message, hint), beside: dash.line + 1 };
   }
 
   /** A key in the column of the dashes of a list; `inner` is the item that it may belong to. */

@@ -122,7 +122,10 @@ function valueProblem(words: string, path: KeyPath, raw: RawIssue | undefined, q
   }
   const says = words.startsWith('must') && value !== undefined;
   const isSecret = questions.isSecret(path);
-  const message = says ? `${words}, is ${describeValue(value, isSecret)}` : words;
+  // What a reference leads to is at fault, not that it is one.
+  const isReference = isSecret && isMapping(value) && ('env' in value || 'file' in value);
+  const message =
+    says && !(isReference && raw === undefined) ? `${words}, is ${describeValue(value, isSecret)}` : words;
   const hint = raw && valueHint(value, raw, isSecret);
   return { path, at: 'value', message, ...(hint && { hint }) };
 }
@@ -159,12 +162,38 @@ function branchProblems(
   rawIssues: RawIssues,
   questions: Questions,
 ): Problem[] {
+  const value = valueAt(questions.document, path);
+  const rivals = isMapping(value) ? rivalKeys(Object.keys(value), branches) : [];
+  if (rivals.length > 1) {
+    const message = `has ${rivals.slice(0, -1).join(', ')} and ${rivals.at(-1)}, of which it takes one`;
+    return [{ path, at: 'value', message, hint: 'keep the one that is meant and remove the other' }];
+  }
   const near = branches.filter((issues) => !issues.some((issue) => missesAltogether(issue)));
   const solved = near.map((issues) => problemsOf(issues, rawIssues, questions, path));
   const [best] = solved.toSorted((left, right) => cost(left) - cost(right));
   const union = raw.schema;
   const isUnclear = best && best.length > 1 && solved.length > 1 && union && inputOf(union).kind;
   return best && !isUnclear ? best : [valueProblem(demand(raw), path, raw, questions)];
+}
+
+/** Those of the keys of a mapping that each fit a branch of a union and shut out one another, such as those of `{ env, file }`. */
+function rivalKeys(keys: readonly string[], branches: readonly Issue[][]): string[] {
+  const unknown = innermost(branches).flatMap((issues) =>
+    issues.every((issue) => issue.code === 'unrecognized_keys' && issue.path.length === 0)
+      ? [issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : []))]
+      : [],
+  );
+  return keys.filter(
+    (key) => unknown.some((names) => names.includes(key)) && !unknown.every((names) => names.includes(key)),
+  );
+}
+
+function innermost(branches: readonly Issue[][]): Issue[][] {
+  return branches.flatMap((issues) => {
+    const [first] = issues;
+    const isUnion = first?.code === 'invalid_union' && issues.length === 1 && first.path.length === 0;
+    return isUnion ? innermost(first.errors) : [issues];
+  });
 }
 
 /** A hint says that we know what was meant, which makes its branch the likelier one. */

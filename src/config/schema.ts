@@ -22,6 +22,8 @@ export interface Input {
   /** What follows “must be”, such as `a duration such as 500ms, 5s, 30m or 12h`. */
   readonly kind?: string;
   readonly isSecret: boolean;
+  /** The path of a file that nobody else may read. */
+  readonly isSecretFile: boolean;
   readonly isOptional: boolean;
   /** As a configuration would write it. */
   readonly fallback?: unknown;
@@ -57,16 +59,18 @@ function unwrapped(definition: Definition): Schema | undefined {
 export function inputOf(schema: Schema): Input {
   const found: { -readonly [Name in keyof Omit<Input, 'schema' | 'definition'>]: Input[Name] } = {
     isSecret: false,
+    isSecretFile: false,
     isOptional: false,
   };
   let current = schema;
   for (;;) {
     const definition = definitionOf(current);
-    const { description, title, kind, secret } = z.globalRegistry.get(current) ?? {};
+    const { description, title, kind, secret, secretFile } = z.globalRegistry.get(current) ?? {};
     if (description !== undefined) found.description ??= description;
     if (title !== undefined) found.title ??= title;
     if (typeof kind === 'string') found.kind ??= kind;
     found.isSecret ||= secret === true;
+    found.isSecretFile ||= secretFile === true;
     if (['optional', 'default', 'prefault', 'catch'].includes(definition.type)) found.isOptional = true;
     if ((definition.type === 'default' || definition.type === 'prefault') && !('fallback' in found))
       found.fallback = definition.defaultValue;

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { KeyPath } from './issue.ts';
 import { takesSecret } from './mask.ts';
 import type { Problem } from './problems.ts';
-import { isMapping, type Schema, schemasUnder } from './schema.ts';
+import { inputOf, isMapping, type Schema, schemasUnder } from './schema.ts';
 import { curlyQuotes, straightQuotes } from './value-hints.ts';
 
 /**
@@ -41,15 +41,16 @@ function doubts(text: string, isSecret: boolean): Pick<Problem, 'message' | 'hin
 /** Secrets in clear in the configuration, and files of secrets that others may read or change; paths begin at `directory`. */
 export function openSecrets(schema: Schema, document: unknown, directory: string): Problem[] {
   const found: Problem[] = [];
+  const exposed = (file: string, path: KeyPath): Problem[] => {
+    // Of `{ file: … }` the key that holds it is the secret's.
+    const at = path.at(-1) === 'file' ? path.slice(0, -1) : path;
+    return exposedMode(resolve(directory, file)).map((words) => ({ path: at, at: 'value', ...words }));
+  };
   const walk = (value: unknown, schemas: readonly Schema[], path: KeyPath): void => {
-    if (schemas.some(takesSecret)) {
-      if (typeof value === 'string' && !/^\$(?:\{\w+\}|\w+)$/.test(value))
+    if (typeof value === 'string') {
+      if (schemas.some(takesSecret) && !/^\$(?:\{\w+\}|\w+)$/.test(value))
         found.push({ path, at: 'value', ...inClear });
-      if (isMapping(value) && typeof value.file === 'string')
-        found.push(
-          ...exposedMode(resolve(directory, value.file)).map((words) => ({ path, at: 'value' as const, ...words })),
-        );
-      return;
+      if (schemas.some((schema) => inputOf(schema).isSecretFile)) found.push(...exposed(value, path));
     }
     const steps = Array.isArray(value) ? [...value.keys()] : isMapping(value) ? Object.keys(value) : [];
     for (const step of steps) {

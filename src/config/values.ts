@@ -85,7 +85,7 @@ export function secretElsewhere() {
 function references() {
   return [
     z.strictObject({ env: z.string().min(1).describe('the environment variable that holds it') }),
-    z.strictObject({ file: z.string().min(1).describe('the file that holds it') }),
+    z.strictObject({ file: z.string().min(1).describe('the file that holds it').meta({ secretFile: true }) }),
   ] as const;
 }
 

@@ -27,11 +27,8 @@ export function twinAt(root: Document, source: Source, offset: number): Twin | u
   const name = keyText(pair);
   const { line } = source.span(startOf(map.items.find((item) => keyText(item) === name)));
   const span = source.span(offset, offset + name.length);
-  const head = map.items[0] && keyText(map.items[0]);
-  const second = map.items.findIndex((item, index) => index > 0 && keyText(item) === head);
-  // A list item whose first key comes again is two items, the second without its dash.
-  const isLostDash = isItem && !map.flow && second > 0 && map.items.indexOf(pair) >= second;
-  if (!isLostDash)
+  const head = isItem && !map.flow ? headOfNext(map) : undefined;
+  if (head === undefined || map.items.indexOf(pair) < map.items.indexOf(head))
     return {
       message: `stands twice in the same mapping, first on line ${line}`,
       hint: isMap(pair.value) ? 'put what both hold under one of them' : 'keep one of the two',
@@ -42,8 +39,22 @@ export function twinAt(root: Document, source: Source, offset: number): Twin | u
     message: `stands twice in the same item of the list, first on line ${line}: a dash is missing`,
     hint: 'begin each item with "- " in front of its first key',
     span,
-    isConsequence: name !== head,
+    isConsequence: pair !== head,
   };
+}
+
+/**
+ * Where an item of a list is two, the second without its dash, the key that begins the second: the first key of all, come
+ * again; or, where a whole line with dash and key is gone, the first of several that come again one behind the other.
+ */
+function headOfNext({ items }: YAMLMap): Pair | undefined {
+  const names = items.map(keyText);
+  const repeats = items.filter((_, index) => names.indexOf(names[index] ?? '') < index);
+  const [first] = repeats;
+  if (!first) return undefined;
+  if (keyText(first) === names[0]) return first;
+  const next = items[items.indexOf(first) + 1];
+  return next && repeats.includes(next) ? first : undefined;
 }
 
 /**

@@ -28,7 +28,7 @@ const upstream = z
         .optional()
         .describe('PEM file of the certificate authorities (CAs) that signed the certificate of an https upstream'),
       certificate: fileText().optional().describe('client certificate for the upstream'),
-      key: fileText().optional().describe('its key'),
+      key: fileText().meta({ secretFile: true }).optional().describe('its key'),
       servername: z
         .string()
         .optional()

@@ -174,21 +174,23 @@ export function checkOidcOptions(options: OidcOptions): readonly OptionProblem[]
 
 /** A private key in PEM, read; one that cannot sign is an error at the key that names it. */
 function privateKey() {
-  return fileText().transform((text, context): KeyObject => {
-    const fail = (message: string): never => {
-      context.addIssue({ code: 'custom', message });
-      return z.NEVER;
-    };
-    let key: KeyObject;
-    try {
-      key = createPrivateKey(text);
-    } catch {
-      return fail('is no private key that can be read; it must be PEM (PKCS#8) without a passphrase');
-    }
-    const isShort = key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < 2048;
-    const isOther = !algorithmOf(key);
-    return isShort || isOther ? fail('must be an RSA key of 2048 bits or more, a P-256 key or an Ed25519 key') : key;
-  });
+  return fileText()
+    .meta({ secretFile: true })
+    .transform((text, context): KeyObject => {
+      const fail = (message: string): never => {
+        context.addIssue({ code: 'custom', message });
+        return z.NEVER;
+      };
+      let key: KeyObject;
+      try {
+        key = createPrivateKey(text);
+      } catch {
+        return fail('is no private key that can be read; it must be PEM (PKCS#8) without a passphrase');
+      }
+      const isShort = key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < 2048;
+      const isOther = !algorithmOf(key);
+      return isShort || isOther ? fail('must be an RSA key of 2048 bits or more, a P-256 key or an Ed25519 key') : key;
+    });
 }
 
 /** How WebCrypto names the signatures of a key; undefined for a kind that is not used here. */

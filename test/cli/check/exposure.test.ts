@@ -1,11 +1,12 @@
 /** What `gatehouse check` warns of though it works: doors that a setting or the mode of a file leaves open. */
 import assert from 'node:assert/strict';
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
 import type { Yaml } from '../../support/scenes/gateway.ts';
 import { siteConfig } from '../../support/scenes/site.ts';
+import { testCertificates } from '../../support/tools/certificates.ts';
 import { run } from '../../support/tools/command.ts';
 import { temporaryFolder } from '../../support/tools/folder.ts';
 
@@ -107,6 +108,32 @@ for (const [mode, words] of [
         stderr,
       );
   });
+
+test('exposure: a secret of a header and a key for an upstream in files that others may read are warned of', async (t) => {
+  const folder = await temporaryFolder(t);
+  const { ca, good } = testCertificates();
+  await writeFile(path.join(folder, 'secret.txt'), 'hunter2\n');
+  await copyFile(good.key, path.join(folder, 'key.pem'));
+  for (const mode of [0o644, 0o600]) {
+    for (const file of ['secret.txt', 'key.pem']) await chmod(path.join(folder, file), mode);
+    const stderr = await checked(folder, {
+      routes: [
+        {
+          location: '/',
+          access: 'public',
+          upstream: { servers: 'https://127.0.0.1:1', key: 'key.pem', certificate: good.certificate, ca },
+          headers: { 'X-Key': { file: 'secret.txt' } },
+        },
+      ],
+    });
+    const words = mode === 0o644 ? 'every user of this machine may read' : '';
+    for (const [at, file] of [
+      ['headers.X-Key', 'secret.txt'],
+      ['upstream.key', 'key.pem'],
+    ] as const)
+      assert.equal(stderr.includes(`routes[0].${at}: ${words} ${path.join(folder, file)}`), words !== '', stderr);
+  }
+});
 
 test('exposure: accounts that the demo made are warned of by name', async (t) => {
   const folder = await temporaryFolder(t);
