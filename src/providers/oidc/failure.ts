@@ -39,6 +39,15 @@ export function oidcFailure(error: unknown, where: string): Failure {
   return outage('provider-broke', `${where}: ${error instanceof Error ? error.name : 'unknown error'}`);
 }
 
+/** The failure of a request that an endpoint refuses without a word on why. */
+export function wordlessRefusal(status: number, { origin, pathname }: URL): Failure {
+  return rejection(
+    'misconfigured',
+    `${origin}${pathname}: the issuer answers ${status} and does not say why`,
+    badClient,
+  );
+}
+
 const declined = new Set([
   'access_denied',
   'login_required',

@@ -72,8 +72,13 @@ async function tryClient(plan: IssuerProbePlan, found: KnownIssuer, signal: Abor
   const { relying } = plan;
   const method = relying.methodAt(found);
   const failure = await refusalOfCode(plan, found, method, signal);
-  if (failure.answer === 'invalid_grant') return { detail: `${relying.clientId} is known, by ${method}` };
-  throw (await otherWay(plan, found, method, signal)) ?? failure;
+  if (knowsClient(failure)) return { detail: `${relying.clientId} is known, by ${method}` };
+  throw await explained(failure, plan, found, signal);
+}
+
+/** `invalid_code` is glewlwyd's word for it. */
+function knowsClient({ answer }: Failure): boolean {
+  return answer === 'invalid_grant' || answer === 'invalid_code';
 }
 
 /** A code that nobody has issued: who knows the client says that the grant is invalid, who does not says so of the client. */
@@ -97,25 +102,31 @@ async function refusalOfCode(
 const byHeader = 'client_secret_basic';
 const byForm = 'client_secret_post';
 
-/** Whether the same secret is taken when it comes in the other way: then it is right, and the way is what the issuer misreads. */
-async function otherWay(
+/**
+ * The refusal with its cause, where that can be found out: the same secret that is taken in the other way is right, and the way
+ * is what the issuer misreads. Where it is not, and signs of it stand escaped in the header, it may be right all the same.
+ */
+async function explained(
+  failure: Failure,
   plan: IssuerProbePlan,
   found: KnownIssuer,
-  method: ClientMethod,
   signal: AbortSignal,
-): Promise<Failure | undefined> {
-  if (method !== byHeader && method !== byForm) return undefined;
+): Promise<Failure> {
+  const method = plan.relying.methodAt(found);
+  if (failure.kind === 'unavailable' || (method !== byHeader && method !== byForm)) return failure;
   const other = method === byHeader ? byForm : byHeader;
-  const failure = await refusalOfCode(plan, found, other, signal);
-  if (failure.answer !== 'invalid_grant') return undefined;
   const isEscaped = method === byHeader && /[^\w*.-]/.test(plan.relying.clientId + plan.options.clientSecret?.reveal());
+  if (!knowsClient(await refusalOfCode(plan, found, other, signal)))
+    return isEscaped ? outage(failure.reason, failure.message, escapeHint) : failure;
   const cause = isEscaped ? ', as it does not read the escapes in which some signs of it stand there' : '';
-  return outage(
-    'misconfigured',
-    `token endpoint: the issuer takes the clientSecret by ${other}, and refuses it by ${method}${cause}`,
-    `set clientAuth: ${other}`,
-  );
+  const what = `token endpoint: the issuer takes the clientSecret by ${other}, and refuses it by ${method}${cause}`;
+  return outage('misconfigured', what, `set clientAuth: ${other}`);
 }
+
+const escapeHint = [
+  'check clientId, clientSecret and clientAuth. Signs other than letters, digits and * - . _ stand escaped in the header,',
+  `which some servers do not read: allow ${byForm} for the client there and set clientAuth: ${byForm}, or take others`,
+].join(' ');
 
 /** Opens the login page as a browser would; what is not registered is answered with an error there, and never redirected. */
 async function tryRedirectUri(plan: IssuerProbePlan, found: KnownIssuer, signal: AbortSignal): Promise<StepResult> {

@@ -6,6 +6,7 @@ import type { webcrypto } from 'node:crypto';
 import * as client from 'openid-client';
 import type { Fetch } from '../../remote/http-client.ts';
 import { clientSecretBasic } from './client-auth.ts';
+import { wordlessRefusal } from './failure.ts';
 import type { KnownIssuer } from './issuer.ts';
 import { algorithmOf, type OidcOptions } from './options.ts';
 
@@ -96,23 +97,28 @@ function keyedFetch({ metadata, keys }: KnownIssuer, fetch: Fetch, signal: Abort
   return async (url, init) => {
     if (url === metadata.jwks_uri) return Response.json(await keys.document(kid));
     const limits = init.signal ? AbortSignal.any([init.signal, signal]) : signal;
-    const response = await withoutChallenge(await fetch(url, { ...init, signal: limits }));
+    const response = await readRefusal(url, await fetch(url, { ...init, signal: limits }));
     if (url === metadata.token_endpoint && response.status === 200) kid = await kidIn(response.clone());
     return response;
   };
 }
 
 /**
- * The answer without a challenge where its body says what is wrong: the library reads the challenge alone, which is the same for
- * a client and for a token that are refused (RFC 6749 §5.2).
+ * A refusal as the library is to see it: without a challenge where its body says what is wrong, since the library reads the
+ * challenge alone, which is the same for a client and for a token that are refused (RFC 6749 §5.2). Throws a Failure where
+ * nothing is said at all, as glewlwyd does: the library takes that for an answer that is none.
  */
-async function withoutChallenge(response: Response): Promise<Response> {
-  if (response.ok || !response.headers.has('www-authenticate')) return response;
+async function readRefusal(url: string, response: Response): Promise<Response> {
+  if (response.status < 400) return response;
   const text = await response.text();
   const headers = new Headers(response.headers);
   if (hasErrorCode(text)) headers.delete('www-authenticate');
+  else if (text === '' && !headers.has('www-authenticate') && refusals.has(response.status))
+    throw wordlessRefusal(response.status, new URL(url));
   return new Response(text, { status: response.status, headers });
 }
+
+const refusals: ReadonlySet<number> = new Set([400, 401, 403]);
 
 function hasErrorCode(text: string): boolean {
   try {

@@ -255,6 +255,21 @@ test('A2: where the issuer misreads the header the probe says so, and what to se
   );
   const wrong = await client({ clientSecret: 'another' });
   assert.match(wrong?.detail ?? '', /401 invalid_client/);
+  assert.doesNotMatch(wrong?.hint ?? '', /escaped/);
+  const odd = await client({ clientSecret: 'an~other' });
+  assert.match(odd?.hint ?? '', /stand escaped in the header/);
+});
+
+test('A2: an issuer that has a word of its own for an unknown code knows the client', async (t) => {
+  const idp = await startIdp(t, { people });
+  idp.instead = (path, response) => {
+    if (path !== '/token') return false;
+    response.statusCode = 403;
+    response.setHeader('content-type', 'application/json').end(JSON.stringify({ error: 'invalid_code' }));
+    return true;
+  };
+  const client = (await probe(t, idp.options)).find(({ step }) => step === 'client');
+  assert.partialDeepStrictEqual(client, { result: 'ok' });
 });
 
 test('an issuer is looked at by its metadata: well, away, and silent', async (t) => {

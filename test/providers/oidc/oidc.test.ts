@@ -293,6 +293,16 @@ test('a wrong secret is the operator’s to mend and signs nobody in', async (t)
   assert.doesNotMatch(log.text(), /not-the-one-39f1/);
 });
 
+test('A2: a pushed request that is refused without a word is said as such, and no outage', async (t) => {
+  const log = keptLog();
+  const idp = await startIdp(t, { people });
+  const provider = await oidcProvider(t, idp.options, { log });
+  idp.instead = (path, response) => path === '/request' && Boolean(Object.assign(response, { statusCode: 403 }).end());
+  const outcome = await provider.attempt(attemptOf({ stage: 'start', flow: 'any' }));
+  assert.partialDeepStrictEqual(outcome, { kind: 'rejected', reason: 'misconfigured' });
+  assert.match(log.text(), /\/request: the issuer answers 403 and does not say why/);
+});
+
 test('a fresh login asks the user again, and one that the issuer remembers does not do', async (t) => {
   const idp = await startIdp(t, { people });
   const provider = await oidcProvider(t, { ...idp.options, par: false });

@@ -109,6 +109,9 @@ const refusals: Readonly<
   'a user who must act': [400, 'interaction_required', 'of-the-user'],
   'a user without consent': [403, 'access_denied', 'of-the-user'],
   'a bare challenge': [401, undefined, 'of-the-user'],
+  'reasons that it keeps to itself': [400, '', 'of-the-user'],
+  'reasons that it keeps to itself (403)': [403, '', 'of-the-user'],
+  'an address that is not there': [404, '', undefined],
   'a client that is not known': [401, 'invalid_client', 'of-the-gateway'],
   'a client that may not refresh': [400, 'unauthorized_client', 'of-the-gateway'],
   'a server that is ill': [500, 'server_error', undefined],
@@ -121,6 +124,7 @@ for (const [what, [status, code, answered]] of Object.entries(refusals))
       if (path !== '/token') return false;
       response.statusCode = status;
       if (code) response.setHeader('content-type', 'application/json').end(JSON.stringify({ error: code }));
+      else if (code === '') response.end();
       else response.setHeader('www-authenticate', 'Bearer error="invalid_token"').end();
       return true;
     };
