@@ -88,6 +88,12 @@ async function signIn(at: World, name: keyof typeof passwords = 'alice') {
 const isSignedIn = async (visitor: Visitor): Promise<boolean> => (await visitor.fetch('/app')).status === 200;
 const reasonsOf = (gate: TestGateway): unknown[] => gate.audit('login').map(({ outcome, reason }) => reason ?? outcome);
 
+/** How the breaker stands, by the last line of the log that says so. */
+function breakerOf({ lines }: TestGateway): string | undefined {
+  const line = lines.findLast((text) => text.includes('the breaker of a provider changed'));
+  return line && (JSON.parse(line) as { state: string }).state;
+}
+
 function assertBackAtTheForm(answer: Answer, notice: string): void {
   assert.equal(answer.status, 302);
   const url = new URL(String(answer.headers.location), 'http://gate.invalid');
@@ -121,6 +127,23 @@ story('a login leads to CAS and back, and the application receives name, e-mail,
     assert.deepEqual(received?.values(`x-remote-${name}`).map(decodeURIComponent), [value]);
   assert.match(String(received?.values('x-remote-groups')[0]), /agents.*staff/);
   assertNoSecrets(gate.lines.join(''), [back.searchParams.get('ticket') ?? 'none', alice.password]);
+});
+
+story('A3: an open breaker finds out by itself that CAS is back, within 5 s and at no login’s expense', async (t) => {
+  const at = await world(t);
+  const victims = await Promise.all(['alice', 'Bob', 'alice'].map((name) => comeBack(at, name as 'alice' | 'Bob')));
+  await at.cas.stop();
+  for (const { visitor, back } of victims) assertBackAtTheForm(await visitor.open(pathOf(back)), 'unavailable');
+  assertBackAtTheForm(await new Visitor(at.gate.url).open('/_gate/start/campus?return=/app'), 'unavailable');
+  assert.deepEqual(reasonsOf(at.gate), ['unreachable', 'unreachable', 'unreachable', 'breaker-open']);
+  await at.cas.start();
+  await endsWithin(
+    5000,
+    'the return',
+    until('the breaker closes', () => breakerOf(at.gate) === 'closed'),
+  );
+  await signIn(at);
+  assert.deepEqual(reasonsOf(at.gate).slice(4), ['succeeded'], 'nobody else has tried');
 });
 
 story('names are canonical, and roles decide as for any other provider', async (t) => {

@@ -1,7 +1,7 @@
 /** OpenID Connect from a browser's first click to the logout at the issuer: a whole gateway against a real provider. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import http from 'node:http';
+import http, { type ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { request } from 'undici';
@@ -90,6 +90,12 @@ async function signIn(at: World, login = 'alice'): Promise<{ visitor: Visitor; p
 
 async function isSignedIn(visitor: Visitor): Promise<boolean> {
   return (await visitor.fetch('/app')).status === 200;
+}
+
+/** How the breaker stands, by the last line of the log that says so. */
+function breakerOf({ lines }: TestGateway): string | undefined {
+  const line = lines.findLast((text) => text.includes('the breaker of a provider changed'));
+  return line && (JSON.parse(line) as { state: string }).state;
 }
 
 function assertBackAtTheForm(answer: Answer, notice: string): void {
@@ -214,6 +220,39 @@ story('an issuer that is down does not stop the start, is named in the audit, an
   const { visitor: later } = await until('a login by it works', () => signIn(at).catch(() => undefined));
   assert.equal(await isSignedIn(later), true);
 });
+
+/** Ways to be away, each with the way back. */
+const absences = {
+  closed: { reason: 'unreachable', leave: (idp: Idp) => idp.down(), comeBack: (idp: Idp) => idp.up() },
+  frozen: {
+    reason: 'timed-out',
+    leave: async (idp: Idp) => void Object.assign(idp, { silent: () => true }),
+    comeBack: async (idp: Idp) => void Object.assign(idp, { silent: () => false }),
+  },
+  lying: {
+    reason: 'protocol-error',
+    leave: async (idp: Idp) =>
+      void Object.assign(idp, { instead: (_path: string, response: ServerResponse) => response.end('<html>hello') }),
+    comeBack: async (idp: Idp) => void Object.assign(idp, { instead: () => false }),
+  },
+};
+for (const [how, { reason, leave: goAway, comeBack: recover }] of Object.entries(absences))
+  story(`A3: an open breaker finds out by itself that a ${how} issuer is back, within 5 s`, async (t) => {
+    const at = await world(t, { sso: { timeout: '1s' } });
+    const victims = await Promise.all(['alice', 'bob', 'alice'].map((name) => comeBack(at, name)));
+    await goAway(at.idp);
+    for (const { visitor, back } of victims) assertBackAtTheForm(await visitor.open(pathOf(back)), 'unavailable');
+    assertBackAtTheForm(await new Visitor(at.gate.url).open('/_gate/start/sso?return=/app'), 'unavailable');
+    assert.deepEqual(reasonsOf(at.gate), [reason, reason, reason, 'breaker-open']);
+    await recover(at.idp);
+    await endsWithin(
+      5000,
+      'the return',
+      until('the breaker closes', () => breakerOf(at.gate) === 'closed'),
+    );
+    await signIn(at);
+    assert.deepEqual(reasonsOf(at.gate).slice(4), ['succeeded'], 'nobody else has tried');
+  });
 
 story('a step-up asks for a fresh login at the issuer, and goes on as the same session’s', async (t) => {
   const at = await world(t);

@@ -35,6 +35,8 @@ export interface CasServer {
   pause(): void;
   resume(): void;
   stop(): Promise<void>;
+  /** Starts it again after a stop, at the same address and with what it knew. */
+  start(): Promise<void>;
 }
 
 const python = '/usr/bin/python3';
@@ -56,14 +58,28 @@ export async function startCas(t: TestContext, options: CasServerOptions): Promi
   runPython(folder, 'import services');
   const { good } = testCertificates();
   const tls = options.tls ? ['--certfile', good.certificate, '--keyfile', good.key] : [];
-  const words = ['--bind', '127.0.0.1:0', '--workers', '1', '--threads', '8', '--graceful-timeout', '1', ...tls];
-  // A group of its own: the server and its worker are frozen and ended together.
-  const child = spawn(gunicorn, [...words, 'wsgi:application'], {
-    cwd: folder,
-    env: environment,
-    detached: true,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const launch = (port: string) => {
+    const words = [
+      '--bind',
+      `127.0.0.1:${port}`,
+      '--workers',
+      '1',
+      '--threads',
+      '8',
+      '--graceful-timeout',
+      '1',
+      ...tls,
+    ];
+    // A group of its own: the server and its worker are frozen and ended together.
+    const child = spawn(gunicorn, [...words, 'wsgi:application'], {
+      cwd: folder,
+      env: environment,
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    return { child, address: listening(child, options.tls === true) };
+  };
+  let { child, address } = launch('0');
   const signal = (name: NodeJS.Signals): void => {
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(-child.pid, name);
   };
@@ -78,13 +94,17 @@ export async function startCas(t: TestContext, options: CasServerOptions): Promi
     await stop();
     rmSync(folder, { recursive: true, force: true });
   });
-  const url = await listening(child, options.tls === true);
+  const url = await address;
   return {
     url,
     browser: () => new CasBrowser(url),
     pause: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
     stop,
+    start: async () => {
+      ({ child, address } = launch(new URL(url).port));
+      await address;
+    },
   };
 }
 
