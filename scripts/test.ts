@@ -83,10 +83,10 @@ async function verifyFiles(names: readonly string[]): Promise<number> {
   return success ? 0 : 1;
 }
 
-async function tests(files: readonly string[], mostMs: number): Promise<Result> {
+async function tests(files: readonly string[], maxMs: number): Promise<Result> {
   const running = new Map<string, number>();
   const took = new Map<string, number>();
-  const ended = deadline(mostMs, running);
+  const ended = deadline(maxMs, running);
   const stream = run({
     files: files.map((file) => path.join(root, file)),
     concurrency: Math.max(2, availableParallelism()),

@@ -26,7 +26,7 @@ interface Bounds {
   /** For each position, how many loops follow each other on the same text up to it. */
   readonly depths: readonly number[];
   /** The readings that may go on or be at an end at once, by depth. */
-  readonly mostAtOnce: readonly number[];
+  readonly maxAtOnce: readonly number[];
   /** For each position the loop that it is of, where it is of one. */
   readonly component: readonly (number | undefined)[];
 }
@@ -38,9 +38,11 @@ export function hasMoreReadings(
   bounds: Bounds,
   budget: Budget,
 ): boolean {
-  const begin = withoutSearch(automaton, bounds);
+  const isSearch = searchOf(automaton, bounds);
+  const begin: Counts = new Map([...automaton.first].filter(([at]) => !isSearch(at)));
   const seen = [begin];
   const open = [begin];
+  const isPassing = passing(automaton, bounds, isSearch);
   const isEnd = takes.map((taken) => !taken.includes(true));
   const classes = takes[0]?.length ?? 0;
   for (let counts = open.pop(); counts; counts = open.pop()) {
@@ -49,7 +51,7 @@ export function hasMoreReadings(
       const isTaken = (at: number) => takes[at]?.[character] === true;
       const isCounted = (at: number) => isTaken(at) || isEnd[at] === true;
       if (isBeyond(counts, isCounted, bounds)) return true;
-      const following = stepped(counts, automaton.next, isTaken, bounds.component, budget);
+      const following = stepped(counts, automaton.next, isTaken, { ...bounds, isPassing }, budget);
       if (seen.some((known) => covers(known, following, budget))) continue;
       seen.push(following);
       found.push(following);
@@ -60,34 +62,49 @@ export function hasMoreReadings(
   return false;
 }
 
-/** Where a search begins, for each place of the text apart: that there are many places is the loop that depths count. */
-function withoutSearch({ first, next, atoms }: Automaton, { depths }: Bounds): Counts {
-  const isSearch = (at: number) =>
+/**
+ * What tells the position of a search. It begins for each place of the text apart: that there are many places is the loop that
+ * depths count.
+ */
+function searchOf({ first, next, atoms }: Automaton, { depths }: Bounds): (at: number) => boolean {
+  return (at) =>
     atoms[at] === '[^]' &&
     depths[at] === 1 &&
     next[at]?.has(at) === true &&
     [...next[at].keys()].every((to) => first.has(to));
-  return new Map([...first].filter(([at]) => !isSearch(at)));
 }
 
-function isBeyond(counts: Counts, isCounted: (at: number) => boolean, { depths, mostAtOnce }: Bounds): boolean {
-  const sums = mostAtOnce.map(() => 0);
+/** For each position whether it is behind no loop: readings come by there for a while only, and a loop behind gathers them. */
+function passing({ next }: Automaton, { component }: Bounds, isSearch: (at: number) => boolean): boolean[] {
+  const isPassing = next.map(() => true);
+  const open = [...next.keys()].filter((at) => component[at] !== undefined && !isSearch(at));
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    if (!isPassing[at]) continue;
+    isPassing[at] = false;
+    open.push(...(next[at]?.keys() ?? []));
+  }
+  return isPassing;
+}
+
+function isBeyond(counts: Counts, isCounted: (at: number) => boolean, { depths, maxAtOnce }: Bounds): boolean {
+  const sums = maxAtOnce.map(() => 0);
   for (const [at, count] of counts) {
     const depth = depths[at] ?? 0;
     if (count > 0 && isCounted(at)) sums[depth] = (sums[depth] ?? 0) + count;
   }
-  return sums.some((sum, depth) => sum > (mostAtOnce[depth] ?? 0));
+  return sums.some((sum, depth) => sum > (maxAtOnce[depth] ?? 0));
 }
 
 function stepped(
   counts: Counts,
   next: Automaton['next'],
   isTaken: (at: number) => boolean,
-  component: readonly (number | undefined)[],
+  { component, isPassing }: { readonly component: Bounds['component']; readonly isPassing: readonly boolean[] },
   budget: Budget,
 ): Counts {
   const following = new Map<number, number>();
   const within = new Map<number, number>();
+  const passed = new Map<number, number>();
   budget.spend(counts.size);
   for (const [at, count] of counts) {
     if (!isTaken(at)) continue;
@@ -95,10 +112,14 @@ function stepped(
     for (const [to, ways] of next[at] ?? []) {
       const isWithin = component[at] !== undefined && component[at] === component[to];
       if (isWithin) within.set(to, Math.max(within.get(to) ?? 0, count));
-      else following.set(to, (following.get(to) ?? 0) + count * ways);
+      else {
+        const entering = isPassing[at] ? passed : following;
+        entering.set(to, (entering.get(to) ?? 0) + count * ways);
+      }
     }
   }
   for (const [at, count] of within) following.set(at, Math.max(following.get(at) ?? 0, count));
+  for (const [at, count] of passed) following.set(at, (following.get(at) ?? 0) + count);
   return following;
 }
 

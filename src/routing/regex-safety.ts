@@ -34,10 +34,10 @@ const unjudged =
 const maxCounted = [100, 8];
 
 /** The work of one judgement, in steps of some nanoseconds. */
-const mostWork = 150_000;
+const maxWork = 150_000;
 
 /** Readings of one text at once that still end in time, behind so many loops that follow each other on the same text. */
-const mostAtOnce = [20_000, 1000, 10];
+const maxAtOnce = [20_000, 1000, 4];
 
 function judge(source: string, isInsensitive: boolean): string | undefined {
   if (!isReadable(source)) return undefined;
@@ -53,7 +53,7 @@ function judge(source: string, isInsensitive: boolean): string | undefined {
 }
 
 function judgeAutomaton(automaton: Automaton, source: string, isInsensitive: boolean): string | undefined {
-  const budget = new Budget(mostWork);
+  const budget = new Budget(maxWork);
   const takes = alphabetOf(automaton, source, isInsensitive, budget);
   const graph = new LoopGraph(automaton, takes, budget);
   if (graph.isAmbiguousLoop()) return nested;
@@ -64,8 +64,8 @@ function judgeAutomaton(automaton: Automaton, source: string, isInsensitive: boo
     for (const [other, isJoined] of row.entries())
       if (isJoined && !isSearch(one) && graph.isAdjacent(loops[one] ?? [], loops[other] ?? [])) return adjacent;
   const depths = graph.depths(pairs);
-  if (Math.max(...depths) >= mostAtOnce.length) return manyLoops;
-  const bounds = { depths, mostAtOnce, component: graph.component };
+  if (Math.max(...depths) >= maxAtOnce.length) return manyLoops;
+  const bounds = { depths, maxAtOnce, component: graph.component };
   return hasMoreReadings(automaton, takes, bounds, budget) ? manyOptions : undefined;
 }
 

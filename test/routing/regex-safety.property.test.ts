@@ -14,7 +14,7 @@ import { blowUp } from '../../src/routing/regex-safety.ts';
 import { trials } from '../support/tools/properties.ts';
 
 /** What is promised is 50 ms on a quiet core; a busy one with another cache to share gets room. */
-const mostMilliseconds = 300;
+const maxMilliseconds = 300;
 
 const atom = fc.constantFrom(
   'a',
@@ -109,7 +109,7 @@ test('regex safety: what passes takes little time on texts made for it, up to th
           const text = start + body.slice(0, length - start.length - end.length) + end;
           const took = milliseconds(() => compiled.test(text));
           assert.ok(
-            took < mostMilliseconds,
+            took < maxMilliseconds,
             `${source} took ${took} ms for ${length} of ${start} (${round.join('')})* ${end}`,
           );
         }
@@ -147,6 +147,8 @@ const refusedOnes = [
     '^/((a+)+b)?',
     '^/(?-i:(?i:a)|A)*x$',
   ],
+  // Readings that come one after the other into a loop are there at once.
+  ...['[^/]{0,20}[a-z0]+?!', '[a-z]{0,20}[a-z0-9]+\\.js$', '(?:a?){20}[a-z]+$', '[^/]{0,9}[a-z]+$'],
   ...[`${'a?'.repeat(24)}b`, '^(a|\\u{61})+$', '^([a-c]|[c-e])+$', '(?<x>a+)\\k<x>+$'],
 ];
 for (const source of refusedOnes)
@@ -234,7 +236,7 @@ const wideOnes = ['^/(?:a?b?c?d?e?f?g?h?i?j?k?){9}$', '(?:(?:[a-z]?[0-9]?){90}x)
 for (const source of [...hugeOnes, ...wideOnes])
   test(`regex safety: ${source.slice(0, 40)} is judged by a bounded amount of work`, () => {
     const took = milliseconds(() => blowUp(source, false));
-    assert.ok(took < mostMilliseconds, `${took} ms`);
+    assert.ok(took < maxMilliseconds, `${took} ms`);
   });
 
 test('regex safety: what cannot be judged is refused as that', () => {
