@@ -54,6 +54,8 @@ export interface CanonicalTarget {
   readonly query: string;
   /** Lower-cased, without port and trailing dot. */
   readonly host: string;
+  /** As in Host, else the one of the client's scheme. */
+  readonly port: string;
 }
 
 /** What the upstream is sent: decided once, carried out by HTTP and upgrade alike. */

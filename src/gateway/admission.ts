@@ -7,6 +7,7 @@ import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Verdict } from '../core/verdict.ts';
 import type { Identity, RequestAuthenticator } from '../login/authenticate-request.ts';
 import { decide } from '../policy/decide.ts';
+import type { SiteOrigins } from '../routing/site-origins.ts';
 import { noteSender, type Trace } from './decided.ts';
 import type { Forwarding, Located } from './forwarding.ts';
 import { refuse } from './refuse.ts';
@@ -15,7 +16,7 @@ import { refuse } from './refuse.ts';
 export interface AdmissionParts {
   readonly clock: Clock;
   readonly authenticator: RequestAuthenticator;
-  readonly publicUrl: URL;
+  readonly origins: SiteOrigins;
   readonly forwarding: Forwarding;
 }
 
@@ -72,13 +73,13 @@ export class Admission {
   }
 
   /** A browser sends cookies with a WebSocket that any site opens, and no preflight: the origin must be ours (CWE-1385). */
-  #refuseUpgrade({ request, route }: Located): Verdict | undefined {
+  #refuseUpgrade({ request, target, route }: Located): Verdict | undefined {
     if (!request.upgrade) return undefined;
     if (!route.websocket)
       return refuse('BAD_REQUEST', 'upgrade-refused', 'the location takes no WebSockets', { route });
     const origin = request.headers.single('origin');
-    if (origin === undefined || origin === this.#parts.publicUrl.origin || route.allowedOrigins.includes(origin))
-      return undefined;
+    const own = this.#parts.origins.trustedAt(target);
+    if (origin === undefined || origin === own || route.allowedOrigins.includes(origin)) return undefined;
     return refuse('ORIGIN_MISMATCH', 'origin-mismatch', 'the WebSocket comes from another origin', { route });
   }
 }

@@ -13,6 +13,7 @@ import { UpstreamPools } from '../proxy/upstream-pool.ts';
 import { WebSocketOpener } from '../proxy/websocket/opener.ts';
 import { knownHosts } from '../routing/known-hosts.ts';
 import { compileLocations, type LocationOptions } from '../routing/locations.ts';
+import { SiteOrigins } from '../routing/site-origins.ts';
 import { Sessions } from '../sessions/sessions.ts';
 import { Recorder } from '../telemetry/recorder.ts';
 import { Answers } from './answer.ts';
@@ -63,6 +64,7 @@ export async function buildGateway(
   const { idle, lifetime, perUser } = document.session;
   const routes = routesOf(document);
   const locations = compileLocations(routes, locationOptions);
+  const origins = new SiteOrigins(publicUrl, routes);
   const headers = composerOf(document, routes, log);
   const isTrusted = networks(trustedProxies);
   const recorder = new Recorder(metrics, audit);
@@ -74,10 +76,10 @@ export async function buildGateway(
   const front = buildPortal(portalOptions(document), { ...services, sessions, signer }, login);
   const answers = new Answers({ ...front, publicUrl, clock });
   const isKnownHost = knownHosts(document.server, routes);
-  const parts = { clock, log, isTrusted, isKnownHost, locations, authenticator, publicUrl, headers, signer, recorder };
+  const parts = { clock, log, isTrusted, isKnownHost, locations, authenticator, origins, headers, signer, recorder };
   const deciding = { pipeline: new Pipeline(parts), authenticator, portal: front.portal, answers };
   const underWay = new UnderWay(log);
-  const { carrier, pools } = buildCarriers({ ...deciding, document, routes, isTrusted, underWay }, services);
+  const { carrier, pools } = buildCarriers({ ...deciding, document, routes, origins, isTrusted, underWay }, services);
   const access = new StandingAccess({ locations, authenticator });
   const watch = new SessionWatch({ sessions, recorder, access, authenticator, ...services });
   return {
@@ -112,14 +114,15 @@ function portalOptions(document: Document): PortalOptions {
 /** What carries the verdicts of one configuration out. */
 interface CarrierParts extends Pick<Gateway, 'document' | 'pipeline' | 'authenticator' | 'portal' | 'answers'> {
   readonly routes: readonly Route[];
+  readonly origins: SiteOrigins;
   readonly isTrusted: (address: string) => boolean;
   readonly underWay: UnderWay;
 }
 
 /** What carries verdicts out, with the connections to the applications. */
 function buildCarriers(parts: CarrierParts, { clock, log, connections }: Services) {
-  const { document, routes, isTrusted, authenticator, portal, answers, pipeline, underWay } = parts;
-  const { publicUrl, redirectHttp } = document.server;
+  const { document, routes, origins, isTrusted, authenticator, portal, answers, pipeline, underWay } = parts;
+  const { redirectHttp } = document.server;
   const pools = new UpstreamPools({ log, clock });
   const rules = { isOwnCookie, onUnanswerable: reportUnanswerable(log) };
   const forwarder = new Forwarder({ pools, connections, rules });
@@ -130,7 +133,7 @@ function buildCarriers(parts: CarrierParts, { clock, log, connections }: Service
     pipeline,
     answers,
     isTrusted,
-    publicUrl,
+    origins,
     identityNames: identityNames(document, routes),
     setting: askedSetting(routes, document.server),
   });
@@ -146,7 +149,7 @@ function buildCarriers(parts: CarrierParts, { clock, log, connections }: Service
       underWay.add((isForwardAuth(request.url) ? forwardAuth : http).carry(request, response)),
     takesUpgrade: (target) => !isForwardAuth(target),
     upgrade: (request, socket, head) => underWay.add(upgrade.carry(request, socket, head)),
-    ...(redirectHttp && { redirect: redirectToHttps({ pipeline, publicUrl, isTrusted }) }),
+    ...(redirectHttp && { redirect: redirectToHttps({ pipeline, origins, isTrusted }) }),
     hsts: hstsHeader(document.server),
   };
   return { pools, carrier };

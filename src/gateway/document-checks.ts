@@ -134,7 +134,10 @@ function checkRoutes(document: CheckedDocument, report: Report): void {
     }
     if (first === undefined) names.set(name, index);
     if (route.host !== undefined && canonicalRouteHost(route.host) === undefined)
-      fault(['routes', index, 'host'], 'must be a host name such as cc.example.com or *.example.com');
+      fault(
+        ['routes', index, 'host'],
+        'must be a host name such as cc.example.com, cc.example.com:8445 or *.example.com',
+      );
     const { servers = [] } = route.upstream ?? {};
     if (servers.some(({ path }) => path !== servers[0]?.path))
       fault(['routes', index, 'upstream'], 'must have the same path on every server');

@@ -8,7 +8,7 @@ import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/v
 import type { Somebody } from '../login/authenticate-request.ts';
 import { type AssertionSigner, audienceOf } from '../proxy/assertion.ts';
 import type { HeaderComposer } from '../proxy/headers.ts';
-import { upstreamTarget } from '../routing/locations.ts';
+import { upstreamTarget } from '../routing/upstream-target.ts';
 import { begun, type Trace } from './decided.ts';
 import { fixedVerdict } from './fixed-answer.ts';
 import { refuse } from './refuse.ts';

@@ -33,7 +33,7 @@ function isPortal({ path }: Pick<CanonicalTarget, 'path'>): boolean {
 interface PipelineParts extends Omit<AdmissionParts, 'forwarding'>, ForwardingParts {
   readonly log: Log;
   readonly isTrusted: (address: string) => boolean;
-  readonly isKnownHost: (host: string) => boolean;
+  readonly isKnownHost: (target: CanonicalTarget) => boolean;
   readonly locations: Locations;
   readonly recorder: Recorder;
 }
@@ -95,16 +95,16 @@ export class Pipeline {
     trace.client = client;
     // Before the target is read, which is no path here.
     if (request.method === 'CONNECT') return refuseMethod(request.method);
-    const canonical = canonicalTarget({ target: request.target, headers });
+    const canonical = canonicalTarget({ target: request.target, headers, scheme: client.scheme });
     if (canonical.kind === 'refused') return refuse('BAD_REQUEST', canonical.reason, canonical.detail);
     const { target } = canonical;
     trace.target = target;
-    if (!isKnownHost(target.host)) return refuse('MISDIRECTED', 'host-unknown', 'the Host is no name of this site');
+    if (!isKnownHost(target)) return refuse('MISDIRECTED', 'host-unknown', 'the Host is no name of this site');
     if (isNeverForwarded(request.method)) return refuseMethod(request.method, target.path);
     const answered = this.#answerWithoutRoute(request, client, canonical);
     if (answered) return answered;
 
-    const match = locations.match(target.host, target.path);
+    const match = locations.match(target);
     if (!match) return refuse('NOT_FOUND', 'no-route', 'no location matches');
     const route = askingFor(request.roles, match.route);
     trace.match = match;
@@ -131,7 +131,7 @@ export class Pipeline {
       const odd = admits({ encodedSlashes: false, pathParameters: false }, target);
       return odd ? refuse('BAD_REQUEST', odd.reason, odd.detail) : { kind: 'portal', target, client };
     }
-    const slash = this.#parts.locations.closingSlash(target.host, target.path);
+    const slash = this.#parts.locations.closingSlash(target);
     return slash === undefined ? undefined : { kind: 'redirect', target, location: `${target.path}/${target.query}` };
   }
 }

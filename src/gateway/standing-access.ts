@@ -22,7 +22,7 @@ export class StandingAccess {
 
   /** Why something must end; undefined when it may go on. `session` is the one that speaks for it. */
   reasonToEnd({ target, principal, demands = [] }: Opened, session: Session | undefined): Reason | undefined {
-    const route = this.#locations.match(target.host, target.path)?.route;
+    const route = this.#locations.match(target)?.route;
     if (!route) return 'no-route';
     const { provider = '', tenant = '' } = principal ?? {};
     const whose = session ?? (principal && { assertion: principal, provider, tenant });

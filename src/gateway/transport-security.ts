@@ -7,6 +7,7 @@ import { GatewayError } from '../core/errors.ts';
 import type { Verdict } from '../core/verdict.ts';
 import { writeAnswer } from '../edge/write-answer.ts';
 import { readClient } from '../routing/client-address.ts';
+import type { SiteOrigins } from '../routing/site-origins.ts';
 import { canonicalTarget } from '../routing/target.ts';
 import type { Pipeline } from './pipeline.ts';
 import { readRequest } from './request.ts';
@@ -36,20 +37,21 @@ export function hstsHeader(server: Parameters<typeof hstsSeconds>[0]): string | 
 
 interface RedirectParts {
   readonly pipeline: Pipeline;
-  readonly publicUrl: URL;
+  readonly origins: SiteOrigins;
   readonly isTrusted: (address: string) => boolean;
 }
 
 /**
- * Redirects a request for good; nothing is served and no cookie read on the way. The host is the public one, whatever the client wrote, and the path is the canonical one,
- * so that neither can lead elsewhere.
+ * Redirects a request for good; nothing is served and no cookie read on the way. The host is one that a route writes out, else
+ * the public one, whatever the client wrote, and the path is the canonical one, so that neither can lead elsewhere.
  */
-export function redirectToHttps({ pipeline, publicUrl, isTrusted }: RedirectParts) {
+export function redirectToHttps({ pipeline, origins, isTrusted }: RedirectParts) {
   return (request: IncomingMessage, response: ServerResponse): void => {
     const plain = readRequest(request, new AbortController().signal);
     const startedAt = performance.now();
     const reading = readClient(plain, isTrusted);
-    const canonical = canonicalTarget({ target: plain.target, headers: plain.headers });
+    const scheme = reading.kind === 'ok' ? reading.client.scheme : 'http';
+    const canonical = canonicalTarget({ target: plain.target, headers: plain.headers, scheme });
     const client = reading.kind === 'ok' ? { client: reading.client } : {};
     if (canonical.kind === 'refused') {
       const error = new GatewayError('BAD_REQUEST', canonical.detail);
@@ -59,7 +61,7 @@ export function redirectToHttps({ pipeline, publicUrl, isTrusted }: RedirectPart
       return;
     }
     const { target } = canonical;
-    const location = publicUrl.origin + target.path + target.query;
+    const location = origins.trustedAt(target) + target.path + target.query;
     writeAnswer(request, response, permanentRedirect(plain.method, location));
     const verdict: Verdict = { kind: 'redirect', target, location };
     pipeline.finish({ request: plain, verdict, target, startedAt, ...client }, { status: response.statusCode });

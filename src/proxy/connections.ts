@@ -12,7 +12,7 @@ type ConnectionKind = 'websocket' | 'stream' | 'request';
 
 /** What a connection was opened for: by it is judged whether it may stay open. */
 export interface Opened {
-  readonly target: Pick<CanonicalTarget, 'host' | 'path'>;
+  readonly target: Pick<CanonicalTarget, 'host' | 'port' | 'path'>;
   /** Of a connection that its session does not speak for: who its request proved to be; absent where nobody had to. */
   readonly principal?: Principal;
   /** Lists of roles that the application itself asked for, one of each; they may come while it is open. */

@@ -36,12 +36,31 @@ function parseAuthority(text: string): Authority | undefined {
   return host === undefined ? undefined : { host, port: port === undefined ? undefined : String(Number(port)) };
 }
 
-/** A route's host in its one spelling: a host without a port, or `*.` before one. Undefined when it is neither. */
-export function canonicalRouteHost(host: string): string | undefined {
-  const wildcard = host.startsWith('*.');
-  const authority = readAuthority(wildcard ? host.slice(2) : host);
-  if (!authority || authority.port !== undefined || (wildcard && authority.host.startsWith('['))) return undefined;
-  return wildcard ? `*.${authority.host}` : authority.host;
+/** A route's host as it is read. */
+interface RouteHost {
+  /** Canonical; `*.` before it stands for all hosts below. */
+  readonly name: string;
+  /** Undefined: whatever the port. */
+  readonly port: string | undefined;
+}
+
+/** Reads a route's host: a host or `*.` before one, with or without a port. Undefined when it is none. */
+export function readRouteHost(text: string): RouteHost | undefined {
+  const isWildcard = text.startsWith('*.');
+  const authority = readAuthority(isWildcard ? text.slice(2) : text);
+  if (!authority || authority.port === '0' || (isWildcard && authority.host.startsWith('['))) return undefined;
+  return { name: isWildcard ? `*.${authority.host}` : authority.host, port: authority.port };
+}
+
+/** A route's host in its one spelling. Undefined when it is none. */
+export function canonicalRouteHost(text: string): string | undefined {
+  const host = readRouteHost(text);
+  return host && (host.port === undefined ? host.name : `${host.name}:${host.port}`);
+}
+
+/** The port that a scheme has where none is written. */
+export function defaultPort(scheme: string): string {
+  return scheme.startsWith('https') ? '443' : '80';
 }
 
 function canonicalName(name: string): string | undefined {

@@ -3,6 +3,7 @@
  * it into its mails and redirects.
  */
 import type { Route } from '../core/route.ts';
+import type { CanonicalTarget } from '../core/verdict.ts';
 import { canonicalRouteHost } from './host.ts';
 import { defaultPublicUrl } from './options.ts';
 
@@ -15,14 +16,20 @@ export interface SiteHosts {
   readonly anyHost: boolean;
 }
 
-/** Whether a canonical host is one of the site. Without a public address of its own a site has every host. */
+/**
+ * Whether a request's host is one of the site, with whatever port unless a route's host names one. Without a public address of
+ * its own a site has every host.
+ */
 export function knownHosts(
   { publicUrl, hosts, anyHost }: SiteHosts,
   routes: readonly Pick<Route, 'host'>[],
-): (host: string) => boolean {
+): (target: Pick<CanonicalTarget, 'host' | 'port'>) => boolean {
   if (anyHost || publicUrl === defaultPublicUrl) return () => true;
   const named = [publicUrl.hostname, ...hosts, ...routes.flatMap(({ host }) => host ?? [])];
   const known = new Set(named.flatMap((host) => canonicalRouteHost(host) ?? []));
   const below = [...known].flatMap((host) => (host.startsWith('*.') ? [host.slice(1)] : []));
-  return (host) => known.has(host) || below.some((end) => host.endsWith(end));
+  return ({ host, port }) => {
+    const withPort = `${host}:${port}`;
+    return known.has(host) || known.has(withPort) || below.some((end) => host.endsWith(end) || withPort.endsWith(end));
+  };
 }

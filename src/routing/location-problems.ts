@@ -80,7 +80,7 @@ function hostProblem(host: string | undefined): string | undefined {
   if (host === undefined) return undefined;
   const canonical = canonicalRouteHost(host);
   if (canonical === undefined)
-    return 'must be a host name such as cc.example.com, or *.example.com; without scheme, port or path';
+    return 'must be a host name such as cc.example.com or *.example.com, with or without a port; without scheme or path';
   return undefined;
 }
 

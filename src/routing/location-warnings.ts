@@ -1,6 +1,7 @@
 /** What is allowed in a set of routes and often not meant; `gatehouse check` prints it. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Access, Route } from '../core/route.ts';
+import { readRouteHost } from './host.ts';
 import { compileLocations } from './locations.ts';
 import { blowUp } from './regex-safety.ts';
 
@@ -27,8 +28,8 @@ export function siblingsAdmitted(routes: readonly Route[]): LocationWarning[] {
     if (!isPrefix(route) || route.path.endsWith('/')) return [];
     const sibling = `${encodeURI(route.path)}x`;
     const others = compileLocations(routes.filter((other) => other !== route));
-    const host = route.host?.replace(/^\*/, 'any') ?? '';
-    const otherwise = others.match(host, sibling)?.route;
+    const { name = '', port = '' } = readRouteHost(route.host ?? '') ?? {};
+    const otherwise = others.match({ host: name.replace(/^\*/, 'any'), port, path: sibling })?.route;
     // Where no other route takes them the siblings would be 404, which is as closed as deny.
     if (isDeepStrictEqual(accessOf(otherwise?.access ?? 'deny'), accessOf(route.access))) return [];
     const instead = otherwise ? `by the route ${otherwise.name}` : 'nowhere';

@@ -1,14 +1,14 @@
 /**
- * Which route takes a request: nginx's order of locations, hosts before them, and `proxy_pass` after. Reading what stands
- * in the configuration is `location-text.ts`'s and `location-problems.ts`'s.
+ * Which route takes a request: nginx's order of locations, and hosts before them. Reading what stands in the configuration is
+ * `location-text.ts`'s and `location-problems.ts`'s, where a route leads `upstream-target.ts`'s.
  */
 import { OperatorError } from '../core/errors.ts';
 import type { Route } from '../core/route.ts';
 import type { CanonicalTarget } from '../core/verdict.ts';
-import { canonicalRouteHost } from './host.ts';
+import { canonicalRouteHost, readRouteHost } from './host.ts';
 import { locationProblems } from './location-problems.ts';
 import { compilePattern, foldCase } from './location-text.ts';
-import { hasParameters, matchedText, readPath } from './path.ts';
+import { hasParameters, matchedText } from './path.ts';
 
 /** A route that was looked at for a request, and what became of it. */
 interface Candidate {
@@ -24,6 +24,9 @@ export interface LocationMatch {
   readonly why: string;
   readonly considered: readonly Candidate[];
 }
+
+/** What of a target decides about its location. */
+type Place = Pick<CanonicalTarget, 'host' | 'port' | 'path'>;
 
 /** How paths are compared with locations. */
 export interface LocationOptions {
@@ -51,7 +54,8 @@ interface Site {
  * Compiles routes for matching; throws an OperatorError for those that nginx would not load either.
  *
  * A host's set is its own routes and those without a host; with the same location in both, its own wins. The set is of the
- * exact host, else of the longest `*.` that fits, else only the routes without a host: sets never mix.
+ * exact host, else of the longest `*.` that fits, else only the routes without a host; of a host that stands there with a port
+ * and without, the one with the request's port comes first. Sets never mix.
  */
 export function compileLocations(routes: readonly Route[], options: LocationOptions = {}): Locations {
   const [problem] = locationProblems(options.likeExpress ? routes.map(inLowerCase) : routes);
@@ -66,6 +70,7 @@ export function compileLocations(routes: readonly Route[], options: LocationOpti
 /** Compiled locations; made by `compileLocations`. */
 export class Locations {
   readonly #sites = new Map<string, Site>();
+  readonly #hasPorts: boolean;
   readonly #common: Site;
   readonly #textOf: (path: string) => string;
 
@@ -73,15 +78,16 @@ export class Locations {
     const common = routes.filter((route) => route.host === undefined);
     this.#textOf = likeExpress ? (path) => foldCase(matchedText(path)) : matchedText;
     this.#common = siteOf('', common, routes, likeExpress);
+    this.#hasPorts = routes.some(({ host }) => host !== undefined && readRouteHost(host)?.port !== undefined);
     for (const host of new Set(routes.flatMap(hostOf))) {
       const own = routes.filter((route) => hostOf(route)[0] === host);
       this.#sites.set(host, siteOf(`host ${host}`, [...own, ...common], routes, likeExpress));
     }
   }
 
-  /** The route for a canonical host and a canonical path; undefined when no location matches. */
-  match(host: string, path: string): LocationMatch | undefined {
-    const site = this.#siteFor(host);
+  /** The route for a canonical target; undefined when no location matches. */
+  match({ host, port, path }: Place): LocationMatch | undefined {
+    const site = this.#siteFor(host, port);
     const text = this.#textOf(path);
     const found = find(site, text);
     if (!found) return undefined;
@@ -92,30 +98,35 @@ export class Locations {
    * The path to redirect to when only the closing slash is missing: `/app` where there is a location `/app/` and none
    * `/app`. nginx answers 301 there before it looks at any other location.
    */
-  closingSlash(host: string, path: string): string | undefined {
+  closingSlash({ host, port, path }: Place): string | undefined {
     if (path.endsWith('/') || hasParameters(path)) return undefined;
-    const site = this.#siteFor(host);
+    const site = this.#siteFor(host, port);
     const text = this.#textOf(path);
     const has = (wanted: string) => site.exact.has(wanted) || site.prefixes.has(wanted);
     return !has(text) && has(`${text}/`) ? `${path}/` : undefined;
   }
 
   /** What was looked at for a request that nothing takes, too. */
-  considered(host: string, path: string): readonly Candidate[] {
-    const site = this.#siteFor(host);
+  considered({ host, port, path }: Place): readonly Candidate[] {
+    const site = this.#siteFor(host, port);
     const text = this.#textOf(path);
     return consider(site, text, find(site, text)?.route);
   }
 
-  #siteFor(host: string): Site {
-    const exact = this.#sites.get(host);
+  #siteFor(host: string, port: string): Site {
+    const exact = this.#named(host, port);
     if (exact) return exact;
     // Labels are cut from the left, so that the longest wildcard is met first and never matches half a label.
     for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
-      const wildcard = this.#sites.get(`*${host.slice(dot)}`);
+      const wildcard = this.#named(`*${host.slice(dot)}`, port);
       if (wildcard) return wildcard;
     }
     return this.#common;
+  }
+
+  /** The set of a name with this port, else that of the name whatever the port. */
+  #named(name: string, port: string): Site | undefined {
+    return (this.#hasPorts ? this.#sites.get(`${name}:${port}`) : undefined) ?? this.#sites.get(name);
   }
 }
 
@@ -141,47 +152,6 @@ class Match implements LocationMatch {
 /** As Express compares it; a regular expression is left as it is, since case means something in one. */
 function inLowerCase(route: Route): Route {
   return route.modifier.startsWith('~') ? route : { ...route, path: foldCase(route.path) };
-}
-
-/** The path and query for the upstream, or why there is none. */
-type UpstreamTarget =
-  | { readonly kind: 'ok'; readonly path: string }
-  | { readonly kind: 'refused'; readonly reason: 'ambiguous-target'; readonly detail: string };
-
-/**
- * nginx's `proxy_pass`: with a path, it stands in the place of what the location matched; without, the path goes on. What
- * comes out must be as canonical as what went in, or the upstream would read another path than the one decided on. A slash
- * doubled where the two meet is sent once.
- */
-export function upstreamTarget(
-  route: Pick<Route, 'modifier' | 'path' | 'upstream'>,
-  target: Pick<CanonicalTarget, 'path' | 'query'>,
-): UpstreamTarget {
-  const base = route.upstream?.path;
-  if (base === undefined) return { kind: 'ok', path: target.path + target.query };
-  const rest = route.modifier.startsWith('~') ? undefined : afterPrefix(target.path, route.path);
-  if (rest === undefined) return ambiguous('the path is not spelt as the location that the upstream path replaces');
-  const path = base.endsWith('/') && rest.startsWith('/') ? base + rest.slice(1) : base + rest;
-  const reading = readPath(path);
-  if (reading.kind === 'refused') return ambiguous(`after the location is replaced, ${reading.detail}`);
-  if (reading.path !== path) return ambiguous('after the location is replaced, the path is not in its normal form');
-  return { kind: 'ok', path: path + target.query };
-}
-
-function ambiguous(detail: string): UpstreamTarget {
-  return { kind: 'refused', reason: 'ambiguous-target', detail };
-}
-
-/** What follows the prefix, its escapes as they are; the prefix is decoded text, so octets are compared. */
-function afterPrefix(path: string, prefix: string): string | undefined {
-  let at = 0;
-  for (const octet of Buffer.from(prefix)) {
-    const isEscape = path[at] === '%' && !path.startsWith('%2F', at);
-    const actual = isEscape ? Number.parseInt(path.slice(at + 1, at + 3), 16) : path.charCodeAt(at);
-    if (actual !== octet) return undefined;
-    at += isEscape ? 3 : 1;
-  }
-  return path.slice(at);
 }
 
 /** `own` decides which come first for the same location; `order` is the file's, which regular expressions follow. */

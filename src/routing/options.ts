@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { cidr, duration, httpUrl } from '../config/values.ts';
 import type { Access } from '../core/route.ts';
-import { canonicalRouteHost } from './host.ts';
+import { readRouteHost } from './host.ts';
 import { parseLocation } from './location-text.ts';
 
 /** Where a site is that says nothing of it: to be told by identity from the same address written down. */
@@ -17,10 +17,19 @@ export const siteOptions = z.strictObject({
   trustedProxies: z.array(cidr()).default([]).describe('peers whose X-Forwarded-* headers are believed'),
 });
 
+function isHostName(text: string): boolean {
+  const host = readRouteHost(text);
+  return host !== undefined && host.port === undefined;
+}
+
 /** What stands under `server:` about the names of a site with a listener of its own. */
 export const hostOptions = z.strictObject({
   hosts: z
-    .array(z.string().refine((host) => canonicalRouteHost(host) !== undefined, 'must be a host such as cc.example.com'))
+    .array(
+      z
+        .string()
+        .refine(isHostName, 'must be a host such as cc.example.com, without a port: it is known with every one'),
+    )
     .default([])
     .describe(
       "further names of the site, such as www.example.com or *.example.com; publicUrl's and the routes' are known",
@@ -49,7 +58,11 @@ const requirement = z.strictObject({
 export const locationOptions = z.strictObject({
   name: z.string().min(1).optional().describe('what logs, metrics and the audit call it; the location when absent'),
   location: locationText().describe('nginx\'s words: "/p", "= /p", "^~ /p", "~ regex", "~* regex"'),
-  host: z.string().min(1).optional().describe('only for this host; *.example.com for all below it'),
+  host: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('only for this host, or this port of it as in cc.example.com:8445; *.example.com for all below it'),
   access: z
     .union([z.literal('public'), z.literal('deny'), requirement])
     .meta({ kind: 'public, deny, or what it asks for, such as { roles: [agent] }' })

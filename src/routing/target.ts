@@ -7,7 +7,7 @@ import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
 import type { CanonicalTarget } from '../core/verdict.ts';
 import type { Authority } from './host.ts';
-import { readAuthority } from './host.ts';
+import { defaultPort, readAuthority } from './host.ts';
 import { hasParameters, readPath } from './path.ts';
 
 /** Octets a request target may have, query included. */
@@ -40,7 +40,12 @@ type TargetReading =
  * An absolute target counts when its authority is the Host; `*` and authority targets are refused. `%2F` and `;parameters`
  * are kept here and refused by `admits`, once the route is known. The query stays as written and is no part of a match.
  */
-export function canonicalTarget(request: { target: string; headers: HeaderLines }): TargetReading {
+export function canonicalTarget(request: {
+  readonly target: string;
+  readonly headers: HeaderLines;
+  /** What the client speaks: it decides which port a Host without one has. */
+  readonly scheme: string;
+}): TargetReading {
   const fault = request.headers.fault();
   if (fault) return refused('ambiguous-header', fault);
   const host = readHost(request.headers);
@@ -58,7 +63,8 @@ export function canonicalTarget(request: { target: string; headers: HeaderLines 
   const query = mark === -1 ? '' : origin.target.slice(mark);
   const path = readPath(mark === -1 ? origin.target : origin.target.slice(0, mark));
   if (path.kind === 'refused') return ambiguous(path.detail);
-  return { kind: 'ok', target: { path: path.path, query, host: host.authority.host }, rebuilt: path.rebuilt };
+  const { host: name, port = defaultPort(request.scheme) } = host.authority;
+  return { kind: 'ok', target: { path: path.path, query, host: name, port }, rebuilt: path.rebuilt };
 }
 
 /** Why a route does not take a target that was read; undefined when it does. */
@@ -91,7 +97,7 @@ function originForm(target: string, host: Authority): { kind: 'ok'; target: stri
   if (!absolute) return ambiguous('the target is neither a path nor an http or https address');
   const [, scheme = '', authority = '', rest = ''] = absolute;
   const named = readAuthority(authority);
-  const standard = scheme.toLowerCase() === 'https' ? '443' : '80';
+  const standard = defaultPort(scheme.toLowerCase());
   // RFC 9112 §3.2.2 lets the target win over Host; two that differ are two readings.
   if (!named || named.host !== host.host || (named.port ?? standard) !== (host.port ?? standard))
     return refused('ambiguous-host', 'the absolute target names another host than the Host header');

@@ -15,6 +15,7 @@ import { TypedNames } from '../../src/login/typed-names.ts';
 import { AssertionSigner } from '../../src/proxy/assertion.ts';
 import { HeaderComposer } from '../../src/proxy/headers.ts';
 import { compileLocations } from '../../src/routing/locations.ts';
+import { SiteOrigins } from '../../src/routing/site-origins.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { createAudit } from '../../src/telemetry/audit.ts';
@@ -53,7 +54,7 @@ async function world(t: TestContext, outcome: Outcome) {
     ...{
       clock,
       log,
-      publicUrl,
+      origins: new SiteOrigins(publicUrl, routes),
       recorder,
       locations: compileLocations(routes),
       isTrusted: () => false,

@@ -17,7 +17,7 @@ const publicUrl = new URL('https://cc.example.com');
 const pages = new PageSender(createPages(pageOptions.parse({})), publicUrl, () => ({ openTo: [] }));
 const parts = { pages, publicUrl, now: 0 };
 const route = testRoute(['http://127.0.0.1:1']);
-const target = { path: '/desk', query: '?q=1', host: 'cc.example.com' };
+const target = { path: '/desk', query: '?q=1', host: 'cc.example.com', port: '443' };
 
 function asking(more: Partial<Asking['request']> = {}, rest: Partial<Asking> = {}): Asking {
   const request = {

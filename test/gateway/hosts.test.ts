@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { site, siteConfig } from '../support/scenes/site.ts';
 import { hiddenFields, Visitor } from '../support/scenes/visitor.ts';
+import { startUpstream } from '../support/servers/upstream.ts';
 import { run } from '../support/tools/command.ts';
 import { requestOf, sendRaw } from '../support/tools/raw-http.ts';
 
@@ -31,6 +32,46 @@ test('hosts: an unknown one gets 421 and no upstream hears it; known are publicU
   assert.doesNotMatch((await run(['check', '--config', file])).stderr, /any Host/);
   await write({ ...siteConfig(upstream.origin), server: { anyHost: true } });
   assert.match((await run(['check', '--config', file])).stderr, /anyHost.*lets any Host reach applications/);
+});
+
+test('hosts: applications are told apart by the port of one host; another port of a host that has none without is unknown', async (t) => {
+  const finesse = await startUpstream(t);
+  const reports = await startUpstream(t);
+  const { url, upstream, audit } = await site(t, {
+    config: {
+      routes: [
+        { location: '/', host: '127.0.0.1:8445', upstream: finesse.origin, access: 'public', websocket: true },
+        { location: '/', host: 'cc.test:8444', upstream: reports.origin, access: 'public' },
+        { location: '/folder/', host: 'cc.test:80', upstream: reports.origin, access: 'public' },
+      ],
+    },
+  });
+  const ask = (host: string, path = '/x', ...more: string[]) =>
+    sendRaw(url, requestOf([`GET ${path} HTTP/1.1`, `Host: ${host}`, 'Connection: close', ...more]));
+  assert.equal((await ask('127.0.0.1:8445')).status, 200);
+  assert.deepEqual(finesse.received.at(-1)?.values('host'), ['127.0.0.1:8445']);
+  assert.equal((await ask(url.host)).status, 404, 'the public host without routes');
+  assert.equal((await ask('cc.test:8444')).status, 200);
+  assert.equal((await ask('cc.test', '/folder/x')).status, 200, 'without a port it is the scheme’s');
+  const slash = await ask('cc.test', '/folder?a=b');
+  assert.match(slash.text, /^location: \/folder\/\?a=b\r$/im, 'a redirect stays at the port');
+  assert.equal(reports.received.length, 2);
+  for (const host of ['cc.test:8445', 'cc.test:443', 'x.cc.test:8444'])
+    assert.equal((await ask(host)).status, 421, host);
+  assert.equal(audit('request').at(-1)?.reason, 'host-unknown');
+  const socket = (origin: string) =>
+    ask(
+      '127.0.0.1:8445',
+      '/x',
+      'Upgrade: websocket',
+      `Origin: ${origin}`,
+      'Sec-WebSocket-Version: 13',
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+      'Connection: Upgrade',
+    );
+  assert.equal((await socket(url.origin)).status, 403, 'an application at another port is another origin');
+  assert.notEqual((await socket('http://127.0.0.1:8445')).status, 403);
+  assert.equal(upstream.received.length, 0);
 });
 
 test('hosts: with anyHost every name is taken, as it was', async (t) => {

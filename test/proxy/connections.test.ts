@@ -5,7 +5,7 @@ import { Connections } from '../../src/proxy/connections.ts';
 import { collectLog } from '../support/tools/log.ts';
 import { until } from '../support/tools/poll.ts';
 
-const opened = { target: { host: 'cc.example.com', path: '/' } };
+const opened = { target: { host: 'cc.example.com', port: '443', path: '/' } };
 
 test('connections: the end of a session reaches each of its connections once, and nobody else', () => {
   const connections = new Connections();

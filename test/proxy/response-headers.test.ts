@@ -33,7 +33,7 @@ function headersFor(
   const route = testRoute(origins, { path, ...(upstreamPath !== undefined && { upstreamPath }) });
   const forward = {
     route,
-    target: { path, query: '', host },
+    target: { path, query: '', host, port: '443' },
     upstreamPath: '/',
     headers: new Map([['host', host]]),
     reply,
@@ -157,7 +157,7 @@ for (const [name, upstream, isIdentified, keepsCache, want] of pages)
     const route = testRoute(['http://up:8000'], { keepsCache });
     const forward = {
       route,
-      target: { path: '/', query: '', host: 'cc.example.com' },
+      target: { path: '/', query: '', host: 'cc.example.com', port: '443' },
       upstreamPath: '/',
       headers: new Map<string, string>(),
       reply: {},

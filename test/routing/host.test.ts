@@ -8,7 +8,8 @@ import { canonicalRouteHost, readAuthority } from '../../src/routing/host.ts';
 import { canonicalTarget } from '../../src/routing/target.ts';
 import { trials } from '../support/tools/properties.ts';
 
-const read = (...rawHeaders: string[]) => canonicalTarget({ target: '/', headers: new HeaderLines(rawHeaders) });
+const read = (...rawHeaders: string[]) =>
+  canonicalTarget({ target: '/', headers: new HeaderLines(rawHeaders), scheme: 'https' });
 const reasonOf = (reading: ReturnType<typeof read>) =>
   reading.kind === 'refused' ? reading.reason : reading.target.host;
 
@@ -57,11 +58,14 @@ for (const [host, want] of Object.entries(hosts))
   test(`host: ${JSON.stringify(host.slice(0, 30))} is ${want ?? 'none'}`, () =>
     assert.equal(readAuthority(host)?.host, want));
 
-test('host: a route may have a wildcard before the host, and no port', () => {
+test('host: a route may have a wildcard before the host, and a port behind it', () => {
   assert.equal(canonicalRouteHost('*.Example.COM'), '*.example.com');
   assert.equal(canonicalRouteHost('*.bücher.example'), '*.xn--bcher-kva.example');
-  for (const host of ['*', '*.', '*example.com', 'a.*.com', '*.*.com', 'a:80', '*.a:80', '*.[::1]', 'http://a'])
-    assert.equal(canonicalRouteHost(host), undefined, host);
+  assert.equal(canonicalRouteHost('CC.Example.com.:08445'), 'cc.example.com:8445');
+  assert.equal(canonicalRouteHost('*.a:443'), '*.a:443');
+  assert.equal(canonicalRouteHost('[0::1]:8445'), '[::1]:8445');
+  const odd = ['*', '*.', '*example.com', 'a.*.com', '*.*.com', '*.[::1]', 'http://a', 'a:', 'a:0', 'a:99999', 'a:*'];
+  for (const host of [...odd, '*.a:b', ':8445']) assert.equal(canonicalRouteHost(host), undefined, host);
 });
 
 test('property: a canonical host is its own canonical form', () => {

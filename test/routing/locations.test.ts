@@ -5,13 +5,15 @@ import type { Route } from '../../src/core/route.ts';
 import { locationProblems } from '../../src/routing/location-problems.ts';
 import { parseLocation } from '../../src/routing/location-text.ts';
 import { locationWarnings, siblingsAdmitted } from '../../src/routing/location-warnings.ts';
-import { compileLocations, upstreamTarget } from '../../src/routing/locations.ts';
+import { compileLocations } from '../../src/routing/locations.ts';
+import { upstreamTarget } from '../../src/routing/upstream-target.ts';
 import { routeAt, upstreamAt } from '../support/scenes/routes.ts';
 
+const at = (path: string, host = 'h') => ({ host, port: '443', path });
 const agents = { roles: ['agent'], providers: [] };
 const names = (routes: readonly Route[], host = 'gate.test') => {
   const locations = compileLocations(routes);
-  return (path: string) => locations.match(host, path)?.route.name;
+  return (path: string) => locations.match({ host, port: '443', path })?.route.name;
 };
 
 test('locations: exact, then ^~, then the first regular expression, then the longest prefix', () => {
@@ -76,7 +78,7 @@ test('hosts: the exact one, else the longest wildcard, else none; their sets nev
     onHost('/', 'bücher.example'),
   ];
   const locations = compileLocations(routes);
-  const at = (host: string, path = '/x') => locations.match(host, path)?.route.name;
+  const at = (host: string, path = '/x') => locations.match({ host, port: '443', path })?.route.name;
   assert.equal(at('a.b.example.com'), 'a.b.example.com /x');
   assert.equal(at('a.b.example.com', '/y'), undefined);
   assert.equal(at('a.b.example.com', '/shared'), '/shared');
@@ -90,6 +92,29 @@ test('hosts: the exact one, else the longest wildcard, else none; their sets nev
   assert.equal(at('xn--bcher-kva.example'), 'bücher.example /');
 });
 
+test('hosts: of a host with a port and without, the one with the request’s port comes first; their sets never mix', () => {
+  const routes = [
+    onHost('/', 'cc.example.com:8445'),
+    onHost('/', 'cc.example.com'),
+    onHost('/x', 'desk.example.com:443'),
+    onHost('/', '*.example.com:8445'),
+    onHost('/', '*.example.com'),
+    routeAt('/shared'),
+  ];
+  const locations = compileLocations(routes);
+  const served = (host: string, port: string, path = '/x') => locations.match({ host, port, path })?.route.name;
+  assert.equal(served('cc.example.com', '8445'), 'cc.example.com:8445 /');
+  assert.equal(served('cc.example.com', '443'), 'cc.example.com /');
+  assert.equal(served('cc.example.com', '8444'), 'cc.example.com /');
+  assert.equal(served('desk.example.com', '443'), 'desk.example.com:443 /x');
+  assert.equal(served('desk.example.com', '443', '/y'), undefined, 'not the wildcard’s');
+  assert.equal(served('desk.example.com', '8445'), '*.example.com:8445 /');
+  assert.equal(served('desk.example.com', '80'), '*.example.com /');
+  assert.equal(served('cc.example.com', '8445', '/shared'), '/shared');
+  assert.equal(locationProblems(routes).length, 0);
+  assert.equal(locationProblems([onHost('/', 'A:8445'), onHost('/', 'a:8445')])[0]?.key, 'location');
+});
+
 test('hosts: for the same location the host has its own, and regular expressions keep the order of the file', () => {
   const routes = [routeAt('/a'), onHost('/a', 'h'), routeAt('~ x$'), onHost('~ ^/b', 'h')];
   assert.equal(names(routes, 'h')('/a/1'), 'h /a');
@@ -99,7 +124,7 @@ test('hosts: for the same location the host has its own, and regular expressions
 });
 
 test('locations: a match says why, and what else was looked at', () => {
-  const match = compileLocations([routeAt('/'), routeAt('/a'), routeAt('~ b$')]).match('h', '/a/c');
+  const match = compileLocations([routeAt('/'), routeAt('/a'), routeAt('~ b$')]).match(at('/a/c'));
   assert.match(match?.why ?? '', /"\/a" is the longest prefix, and no regular expression matches/);
   assert.deepEqual(
     match?.considered.map(({ route, matches }) => [route.name, matches]),
@@ -110,20 +135,20 @@ test('locations: a match says why, and what else was looked at', () => {
     ],
   );
   assert.match(
-    compileLocations([onHost('= /a', '*.b')]).match('a.b', '/a')?.why ?? '',
+    compileLocations([onHost('= /a', '*.b')]).match(at('/a', 'a.b'))?.why ?? '',
     /^host \*\.b: "= \/a" is exactly/,
   );
-  assert.equal(compileLocations([routeAt('/a')]).considered('h', '/b')[0]?.matches, false);
+  assert.equal(compileLocations([routeAt('/a')]).considered(at('/b'))[0]?.matches, false);
 });
 
 test('locations: a path that lacks only the closing slash is redirected to it, before anything else matches', () => {
   const locations = compileLocations(
     ['/', '/app/', '= /one/', '/both/', '= /both', '~ .'].map((location) => routeAt(location)),
   );
-  assert.equal(locations.closingSlash('h', '/app'), '/app/');
-  assert.equal(locations.closingSlash('h', '/one'), '/one/');
+  assert.equal(locations.closingSlash(at('/app')), '/app/');
+  assert.equal(locations.closingSlash(at('/one')), '/one/');
   assert.deepEqual(
-    ['/both', '/app/', '/ap', '/app/x', '/', '/app;x'].map((path) => locations.closingSlash('h', path)),
+    ['/both', '/app/', '/ap', '/app/x', '/', '/app;x'].map((path) => locations.closingSlash(at(path))),
     Array(6).fill(undefined),
   );
 });
@@ -252,7 +277,7 @@ test('like Express: case and a closing slash lead nobody past the location of a 
   );
   const lenient = compileLocations(routes, { likeExpress: true });
   const strict = compileLocations(routes);
-  const chosen = (path: string) => [lenient, strict].map((locations) => locations.match('h', path)?.route.name);
+  const chosen = (path: string) => [lenient, strict].map((locations) => locations.match(at(path))?.route.name);
   assert.deepEqual(chosen('/admin'), ['/Admin', '/']);
   assert.deepEqual(chosen('/ADMIN/users'), ['/Admin', '/']);
   assert.deepEqual(chosen('/reports/'), ['= /reports', '/']);
@@ -261,8 +286,8 @@ test('like Express: case and a closing slash lead nobody past the location of a 
   assert.deepEqual(chosen('/CALLS/7'), ['~ ^/calls/\\d+$', '/']);
   assert.deepEqual(chosen('/archive/'), ['~ ^/Archive$', '/']);
   assert.deepEqual(chosen('/reports/x'), ['/', '/'], 'an exact location covers nothing below it');
-  assert.equal(lenient.closingSlash('h', '/DESK'), '/DESK/');
-  assert.equal(strict.closingSlash('h', '/DESK'), undefined);
+  assert.equal(lenient.closingSlash(at('/DESK')), '/DESK/');
+  assert.equal(strict.closingSlash(at('/DESK')), undefined);
   assert.throws(() => compileLocations([routeAt('/a'), routeAt('/A')], { likeExpress: true }), {
     name: 'OperatorError',
   });
@@ -273,7 +298,7 @@ test('like Express: letters that only Unicode takes for those of ASCII lead nobo
   const lenient = compileLocations(routes, { likeExpress: true });
   const strict = compileLocations(routes);
   const chosen = (path: string) =>
-    [lenient, strict].map((locations) => locations.match('h', encodeURI(path))?.route.name);
+    [lenient, strict].map((locations) => locations.match(at(encodeURI(path)))?.route.name);
   for (const path of ['/des\u212a', '/\u0130nfo', '/\u017ftatic/x', '/\u212aiosk/x', '/ÉTÉ'])
     assert.deepEqual(chosen(path), ['/', '/'], path);
   assert.deepEqual(chosen('/STATIC/x'), ['~ ^/static/', '/']);

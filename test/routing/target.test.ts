@@ -4,16 +4,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { HeaderLines } from '../../src/core/request-head.ts';
-import { compileLocations, upstreamTarget } from '../../src/routing/locations.ts';
+import { compileLocations } from '../../src/routing/locations.ts';
 import { matchedText, maxPath, readPath } from '../../src/routing/path.ts';
 import { admits, canonicalTarget, maxTarget } from '../../src/routing/target.ts';
+import { upstreamTarget } from '../../src/routing/upstream-target.ts';
 import { routeAt } from '../support/scenes/routes.ts';
 import { hostileLines } from '../support/tools/hostile-lines.ts';
 import { trials } from '../support/tools/properties.ts';
 
 const gate = ['Host', 'gate.test'];
 const read = (target: string, rawHeaders: string[] = gate) =>
-  canonicalTarget({ target, headers: new HeaderLines(rawHeaders) });
+  canonicalTarget({ target, headers: new HeaderLines(rawHeaders), scheme: 'https' });
 const locations = compileLocations([
   routeAt('/admin'),
   routeAt('/public', { access: 'public' }),
@@ -24,7 +25,7 @@ const locations = compileLocations([
 function fate(target: string): string {
   const reading = read(target);
   if (reading.kind === 'refused') return 'refused';
-  const match = locations.match(reading.target.host, reading.target.path);
+  const match = locations.match(reading.target);
   if (!match) return 'no route';
   return admits(match.route, reading.target) ? 'refused' : match.route.name;
 }
@@ -70,7 +71,7 @@ for (const [target, path] of Object.entries(readings))
 test('target: the query stays as it was written, from its first question mark', () => {
   for (const query of ['', '?', '??', '?a=%2f..%2f&b=%', '?x=/../admin', '?<>"\'`{|}[]^\\']) {
     const reading = read(`/a/../b${query}`);
-    assert.deepEqual(reading.kind === 'ok' && reading.target, { path: '/b', query, host: 'gate.test' });
+    assert.deepEqual(reading.kind === 'ok' && reading.target, { path: '/b', query, host: 'gate.test', port: '443' });
   }
   assert.equal(read('http://gate.test?x=1').kind, 'ok');
 });
@@ -230,12 +231,12 @@ test('property: what was matched is what is sent', () => {
     fc.property(hostileTarget, (target) => {
       const reading = read(target);
       if (reading.kind === 'refused') return;
-      const match = locations.match('gate.test', reading.target.path);
+      const match = locations.match(reading.target);
       if (!match || admits(match.route, reading.target)) return;
       const sent = upstreamTarget(match.route, reading.target);
       assert.deepEqual(sent, { kind: 'ok', path: reading.target.path + reading.target.query });
       const again = read(sent.kind === 'ok' ? sent.path : '');
-      assert.equal(again.kind === 'ok' && locations.match('gate.test', again.target.path)?.route, match.route);
+      assert.equal(again.kind === 'ok' && locations.match(again.target)?.route, match.route);
     }),
     trials(5_000),
   );

@@ -11,7 +11,8 @@ import { routesOf } from '../../src/gateway/routes.ts';
 import { importNginx } from '../../src/interop/nginx/import.ts';
 import { parseNginx } from '../../src/interop/nginx/parse.ts';
 import { redirectLocation } from '../../src/routing/fixed-answer.ts';
-import { compileLocations, upstreamTarget } from '../../src/routing/locations.ts';
+import { compileLocations } from '../../src/routing/locations.ts';
+import { upstreamTarget } from '../../src/routing/upstream-target.ts';
 import { needsNginx, startNginx } from '../support/servers/nginx.ts';
 
 const base = { login: { chain: ['local'] }, providers: { local: { type: 'local', users: 'users.yaml' } } };
@@ -139,7 +140,7 @@ test('nginx import: what rewrite rules let through nginx sends just so, in eight
     assert.ok(config.kind === 'ok' || imported.routes.length === 0, where);
     const compiled = compileLocations(config.kind === 'ok' ? routesOf(config.value) : []);
     for (const target of paths) {
-      const match = compiled.match(`site${index}.test`, target);
+      const match = compiled.match({ host: `site${index}.test`, port: '80', path: target });
       const isOpen = match !== undefined && match.route.access !== 'deny';
       const request = http.get({
         host: '127.0.0.1',

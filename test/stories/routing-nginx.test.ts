@@ -8,9 +8,10 @@ import fc from 'fast-check';
 import { HeaderLines } from '../../src/core/request-head.ts';
 import type { Route } from '../../src/core/route.ts';
 import { locationProblems } from '../../src/routing/location-problems.ts';
-import { compileLocations, upstreamTarget } from '../../src/routing/locations.ts';
+import { compileLocations } from '../../src/routing/locations.ts';
 import { matchedText, readPath } from '../../src/routing/path.ts';
 import { canonicalTarget } from '../../src/routing/target.ts';
+import { upstreamTarget } from '../../src/routing/upstream-target.ts';
 import { routeAt, upstreamAt } from '../support/scenes/routes.ts';
 import { needsNginx, startNginx, testNginx } from '../support/servers/nginx.ts';
 import { freePort } from '../support/tools/free-port.ts';
@@ -134,15 +135,15 @@ const requestPath = fc
 /** What must hold between nginx's answer and ours; returns whether there was anything to compare. */
 function compare(routes: readonly Route[], host: string, target: string, seen: Seen): boolean {
   const where = `${host} ${target} in ${routes.map(({ name }) => name).join(' | ')}`;
-  const reading = canonicalTarget({ target, headers: new HeaderLines(['Host', host]) });
+  const reading = canonicalTarget({ target, headers: new HeaderLines(['Host', host]), scheme: 'http' });
   if (reading.kind === 'refused') return false;
   const locations = compileLocations(routes);
-  const redirect = locations.closingSlash(reading.target.host, reading.target.path);
+  const redirect = locations.closingSlash(reading.target);
   if (redirect !== undefined) {
     assert.equal(seen.redirect && matchedText(readOk(seen.redirect)), matchedText(redirect), where);
     return true;
   }
-  const match = locations.match(reading.target.host, reading.target.path);
+  const match = locations.match(reading.target);
   if (!match) assert.equal(seen.status, 404, where);
   else {
     assert.equal(seen.location, match.route.name, where);

@@ -4,7 +4,7 @@
  */
 import type { Route } from '../../core/route.ts';
 import type { Asked, GatewayRequest } from '../../core/verdict.ts';
-import { readAuthority } from '../../routing/host.ts';
+import { type Authority, defaultPort, readAuthority } from '../../routing/host.ts';
 import { knownHosts, type SiteHosts } from '../../routing/known-hosts.ts';
 
 /** Where front proxies ask. Envoy writes the path that it asks about behind it. */
@@ -39,8 +39,8 @@ export type AskedReading =
 
 /** What the configuration says that matters to the reading. */
 export interface AskedSetting {
-  /** True for a host that is the public one or a route's. */
-  readonly isKnownHost: (host: string) => boolean;
+  /** True for a host that is the public one or a route's; without a port it has that of the public scheme. */
+  readonly isKnownHost: (authority: Authority) => boolean;
   /** True when some route is for one host only, so that a wrong host would find another rule. */
   readonly hasHosts: boolean;
   /** As in the public address. */
@@ -49,10 +49,11 @@ export interface AskedSetting {
 
 /** Which hosts can be asked about; a wildcard stands for the hosts below it. */
 export function askedSetting(routes: readonly Route[], site: SiteHosts): AskedSetting {
+  const isKnown = knownHosts({ ...site, anyHost: false }, routes);
   return {
     publicHost: site.publicUrl.host,
     hasHosts: routes.some(({ host }) => host !== undefined),
-    isKnownHost: knownHosts({ ...site, anyHost: false }, routes),
+    isKnownHost: ({ host, port = defaultPort(site.publicUrl.protocol) }) => isKnown({ host, port }),
   };
 }
 
@@ -160,7 +161,7 @@ function hostOf(
   const [host, ...more] = call.headers.all('host');
   const read = host === undefined || more.length > 0 ? undefined : readAuthority(host);
   if (!read) return undefined;
-  if (isEnvoy || isKnownHost(read.host)) return host;
+  if (isEnvoy || isKnownHost(read)) return host;
   return hasHosts ? undefined : publicHost;
 }
 

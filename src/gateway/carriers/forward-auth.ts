@@ -10,6 +10,7 @@ import { headOf } from '../../edge/head-of.ts';
 import { writeAnswer } from '../../edge/write-answer.ts';
 import { isNavigation } from '../../portal/send-page.ts';
 import { compileNamespace, namesOfProxies } from '../../proxy/header-names.ts';
+import type { SiteOrigins } from '../../routing/site-origins.ts';
 import type { RequestResult } from '../../telemetry/recorder.ts';
 import type { Declined } from '../answer.ts';
 import type { Decided } from '../decided.ts';
@@ -21,7 +22,7 @@ import { type AnswerUse, type AskedReading, type AskedSetting, readAsked } from 
 
 interface ForwardAuthParts extends CarryParts {
   readonly isTrusted: (address: string) => boolean;
-  readonly publicUrl: URL;
+  readonly origins: SiteOrigins;
   /** The names that any route's upstream is told an identity by, in lower case. */
   readonly identityNames: readonly string[];
   readonly setting: AskedSetting;
@@ -143,7 +144,7 @@ export class ForwardAuthCarrier {
 
   /** A status for a proxy that shows it to nobody is JSON whoever looks, with the login's address beside it. */
   async #decline(decided: Decided, verdict: Declined, { request, response, asked }: Call): Promise<RequestResult> {
-    const { answers, publicUrl } = this.#parts;
+    const { answers, origins } = this.#parts;
     const isStatus = asked?.use !== 'pass' && asked?.use !== 'page';
     const told = asked?.answeredLater && verdict.kind === 'authenticate' ? { ...verdict, offers: [] } : verdict;
     const asking = {
@@ -158,7 +159,7 @@ export class ForwardAuthCarrier {
     const answer = await answers.to(asking, told);
     const login =
       isStatus && (verdict.kind === 'authenticate' || verdict.kind === 'step-up')
-        ? { 'x-gatehouse-login': publicUrl.origin + loginAddressOf(verdict) }
+        ? { 'x-gatehouse-login': origins.trustedAt(verdict.target) + loginAddressOf(verdict) }
         : {};
     writeAnswer(request, response, { ...answer, headers: { ...answer.headers, ...login } });
     return resultOf(answer.status, verdict);
@@ -181,10 +182,10 @@ export class ForwardAuthCarrier {
     return { status: 200 };
   }
 
-  /** Redirects are for the public host; those for a route's own host stay relative to what the browser asked. */
+  /** What is not known to be an origin of the site stays relative to what the browser asked. */
   #originFor({ target }: Decided): string {
-    const { publicUrl } = this.#parts;
-    return target === undefined || target.host === publicUrl.hostname ? publicUrl.origin : '';
+    const { origins } = this.#parts;
+    return target === undefined ? origins.publicOrigin : (origins.of(target) ?? '');
   }
 }
 

@@ -8,12 +8,15 @@ import {
   clearedFor,
   type Exported,
   type ExportSite,
+  furtherPorts,
   hostAndPort,
+  listenFor,
   type RankedRoute,
   rankRoutes,
   redirectsOf,
   replacedNames,
   serversOf,
+  splitHost,
 } from './site.ts';
 
 /** Writes the Caddyfile. */
@@ -81,11 +84,17 @@ function live({ live: isWanted, gateway }: ExportSite): string[] {
 }
 
 /** Over http any host is served, as the gateway does; over https those that the certificate is for. */
-function addressesOf({ publicUrl, routes, listen }: ExportSite): string[] {
-  const port = listen.slice(listen.lastIndexOf(':') + 1);
-  if (publicUrl.protocol === 'http:') return [`http://:${port}`];
+function addressesOf(site: ExportSite): string[] {
+  const { publicUrl, routes } = site;
+  const portFor = (port?: string): string => {
+    const listen = listenFor(site, port);
+    return listen.slice(listen.lastIndexOf(':') + 1);
+  };
+  if (publicUrl.protocol === 'http:')
+    return [undefined, ...furtherPorts(site)].map((port) => `http://:${portFor(port)}`);
   const hosts = [publicUrl.hostname, ...routes.flatMap(({ host }) => (host === undefined ? [] : [host]))];
-  return [...new Set(hosts)].map((host) => `https://${host}:${port}`);
+  const addresses = hosts.map(splitHost).map(({ name, port }) => `https://${name}:${portFor(port)}`);
+  return [...new Set(addresses)];
 }
 
 /** Prefixes where a whole family is ours. What Caddy sets about itself (X-Forwarded-For and its like) it also cleans. */
@@ -105,7 +114,7 @@ function routeBlock(site: ExportSite, ranked: RankedRoute, number: number): stri
   return [
     '',
     `@route${number} {`,
-    ...indent(1, matcher(ranked)),
+    ...indent(1, matcher(ranked, site.publicUrl.protocol === 'https:' ? '443' : '80')),
     '}',
     `handle @route${number} {`,
     ...indent(1, ask(site, query, route.access === 'deny' ? [] : permitted(route))),
@@ -115,19 +124,23 @@ function routeBlock(site: ExportSite, ranked: RankedRoute, number: number): stri
 }
 
 /** Regular expressions throughout: Caddy's `path` compares without case. */
-function matcher({ route, except }: RankedRoute): string[] {
+function matcher({ route, except }: RankedRoute, standard: string): string[] {
   return [
-    ...hostMatcher(route.host),
+    ...hostMatcher(route.host, standard),
     `path_regexp ${quote(patternOf(route))}`,
     ...except.map((other) => `not path_regexp ${quote(patternOf(other))}`),
   ];
 }
 
-/** Caddy's wildcard is for one label; ours is for all below. */
-function hostMatcher(host: string | undefined): string[] {
+/** Caddy's wildcard is for one label, ours is for all below; and its `host` knows no ports. Browsers leave out the standard one. */
+function hostMatcher(host: string | undefined, standard: string): string[] {
   if (host === undefined) return [];
-  if (!host.startsWith('*.')) return [`host ${host}`];
-  return [`header_regexp Host ${quote(`(?i)^[^:]+${literal(host.slice(1))}(:[0-9]+)?$`)}`];
+  const { name, port } = splitHost(host);
+  const isWild = name.startsWith('*.');
+  if (!isWild && port === undefined) return [`host ${name}`];
+  const spelt = isWild ? `[^:]+${literal(name.slice(1))}` : literal(name);
+  const written = port === undefined ? '(:[0-9]+)?' : port === standard ? `(:${port})?` : `:${port}`;
+  return [`header_regexp Host ${quote(`(?i)^${spelt}${written}$`)}`];
 }
 
 function patternOf({ modifier, path }: ForwardingRoute): string {

@@ -5,7 +5,17 @@
 import { stringify } from 'yaml';
 import type { ForwardingRoute } from '../../core/route.ts';
 import { clusterName, clustersOf } from './envoy-clusters.ts';
-import { clearedFor, type Exported, type ExportSite, type RankedRoute, rankRoutes, replacedNames } from './site.ts';
+import {
+  clearedFor,
+  type Exported,
+  type ExportSite,
+  furtherPorts,
+  listenFor,
+  type RankedRoute,
+  rankRoutes,
+  replacedNames,
+  splitHost,
+} from './site.ts';
 
 const header = `# Written by \`gatehouse export envoy\`: write it anew when the routes change. Envoy must be in server.trustedProxies of the
 # gateway, and the applications must be out of reach but through Envoy. docs/forward-auth.md says what differs.
@@ -24,7 +34,7 @@ export function exportEnvoy(site: ExportSite): Exported {
     stringify(
       {
         static_resources: {
-          listeners: [listener(site, ranked)],
+          listeners: [undefined, ...furtherPorts(site)].map((port) => listener(site, ranked, port)),
           clusters: clustersOf(site, ranked),
         },
       },
@@ -43,14 +53,15 @@ export function exportEnvoy(site: ExportSite): Exported {
   return { text, notes };
 }
 
-function listener(site: ExportSite, ranked: readonly RankedRoute[]): object {
-  const at = site.listen.lastIndexOf(':');
-  const address = at === -1 ? '0.0.0.0' : site.listen.slice(0, at).replace(/^\[(.*)\]$/, '$1');
+function listener(site: ExportSite, ranked: readonly RankedRoute[], port: string | undefined): object {
+  const listen = listenFor(site, port);
+  const at = listen.lastIndexOf(':');
+  const address = at === -1 ? '0.0.0.0' : listen.slice(0, at).replace(/^\[(.*)\]$/, '$1');
   const filters = [connectionManager(site, ranked)];
   const isHttps = site.publicUrl.protocol === 'https:';
   return {
-    name: 'site',
-    address: { socket_address: { address, port_value: Number(site.listen.slice(at + 1)) } },
+    name: port === undefined ? 'site' : `site-${port}`,
+    address: { socket_address: { address, port_value: Number(listen.slice(at + 1)) } },
     filter_chains: [{ filters, ...(isHttps && { transport_socket: downstreamTls(site) }) }],
   };
 }
@@ -134,12 +145,12 @@ function asking({ identityNames, verdictTimeout, gateway }: ExportSite): object 
   };
 }
 
-function virtualHosts({ verdictTimeout }: ExportSite, ranked: readonly RankedRoute[]): object[] {
+function virtualHosts({ verdictTimeout, publicUrl }: ExportSite, ranked: readonly RankedRoute[]): object[] {
   const own = { cluster: 'gatehouse', timeout: `${verdictTimeout / 1000}s` };
   const hosts = [...new Set(ranked.map(({ route }) => route.host))];
   return hosts.map((host) => ({
     name: host ?? 'every host',
-    domains: host === undefined ? ['*'] : host.startsWith('*.') ? [host] : [host, `${host}:*`],
+    domains: domainsOf(host, publicUrl.protocol === 'https:' ? '443' : '80', hosts),
     routes: [
       {
         match: { path_separated_prefix: '/_gate/auth' },
@@ -152,6 +163,15 @@ function virtualHosts({ verdictTimeout }: ExportSite, ranked: readonly RankedRou
       { match: { prefix: '/' }, route: own },
     ],
   }));
+}
+
+/** A host as it stands in requests. Browsers leave out the standard port; the host of that port has the name without one, too. */
+function domainsOf(host: string | undefined, standard: string, hosts: readonly (string | undefined)[]): string[] {
+  if (host === undefined) return ['*'];
+  const { name, port } = splitHost(host);
+  if (port !== undefined) return port === standard ? [name, host] : [host];
+  if (name.startsWith('*.')) return [name];
+  return [...(hosts.includes(`${name}:${standard}`) ? [] : [name]), `${name}:*`];
 }
 
 const unasked = {

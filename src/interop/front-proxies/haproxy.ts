@@ -2,7 +2,7 @@
  * Exports to HAProxy, which ends TLS in front of the gateway and passes everything on; the gateway carries the requests.
  * Debian's HAProxy cannot ask for a verdict by itself: that takes a Lua library it does not bring, or an agent.
  */
-import { clearedFor, type Exported, type ExportSite, hostAndPort } from './site.ts';
+import { clearedFor, type Exported, type ExportSite, furtherPorts, hostAndPort, listenFor } from './site.ts';
 
 /** Writes the configuration. */
 export function exportHaproxy(site: ExportSite): Exported {
@@ -43,11 +43,14 @@ backend gatehouse
 function frontend(site: ExportSite, pem: string): string {
   const { publicUrl, listen } = site;
   const isHttps = publicUrl.protocol === 'https:';
-  const bind = listen.includes(':') ? listen : `:${listen}`;
+  const binds = [listen, ...furtherPorts(site).map((port) => listenFor(site, port))].map(
+    (at) =>
+      `  bind ${at.includes(':') ? at : `:${at}`}${isHttps ? ` ssl crt ${pem} ssl-min-ver TLSv1.2 alpn h2,http/1.1` : ''}`,
+  );
   const plain =
     isHttps && listen === '443' ? 'frontend plain\n  bind :80\n  http-request redirect scheme https code 308\n\n' : '';
   return `${plain}frontend site
-  bind ${bind}${isHttps ? ` ssl crt ${pem} ssl-min-ver TLSv1.2 alpn h2,http/1.1` : ''}
+${binds.join('\n')}
   # Names that an upstream could take for ours or for a proxy's: X_Remote_User and the like.
   option http-restrict-req-hdr-names delete
   # Verdicts are for proxies that carry requests themselves.

@@ -13,8 +13,11 @@ import {
   type ExportSite,
   type HostSite,
   hostAndPort,
+  listenFor,
+  publicPort,
   replacedNames,
   sitesOf,
+  splitHost,
 } from './site.ts';
 
 const header = [
@@ -93,16 +96,17 @@ function plainServer({ publicUrl, listen }: ExportSite): Line[] {
 }
 
 function server(site: ExportSite, { host, routes }: HostSite, group: (route: ForwardingRoute) => string): Line {
-  const { publicUrl, listen, certificate, key, maxHeaderSize } = site;
+  const { publicUrl, certificate, key, maxHeaderSize } = site;
   const isHttps = publicUrl.protocol === 'https:';
   const isDefault = host === undefined;
-  const isNamed = isDefault && !site.routes.some((route) => route.host === publicUrl.hostname);
+  const { name, port } = splitHost(host ?? publicUrl.hostname);
+  const isNamed = isDefault && !site.routes.some((route) => isPublic(site, route));
   const hosts = [isDefault || host.startsWith('*.') ? publicUrl.host : host];
   const kilobytes = Math.max(8, Math.ceil(maxHeaderSize / 1024));
   return block(
     'server',
-    `listen ${listen}${isHttps ? ' ssl' : ''}${isDefault ? ' default_server' : ''}`,
-    `server_name ${isDefault ? (isNamed ? publicUrl.hostname : '_') : host}`,
+    `listen ${listenFor(site, port)}${isHttps ? ' ssl' : ''}${isDefault ? ' default_server' : ''}`,
+    `server_name ${isDefault && !isNamed ? '_' : name}`,
     isHttps ? [`ssl_certificate ${certificate}`, `ssl_certificate_key ${key}`, 'ssl_protocols TLSv1.2 TLSv1.3'] : [],
     '',
     '# One reading of a request: nginx drops what the gateway would drop, and redirects as the gateway does.',
@@ -121,6 +125,13 @@ function server(site: ExportSite, { host, routes }: HostSite, group: (route: For
       ? []
       : block('location /', 'error_page 404 = @gatehouse_page', 'return 404'),
   );
+}
+
+/** Whether a route's host is the public one. */
+function isPublic(site: ExportSite, { host }: ForwardingRoute): boolean {
+  if (host === undefined) return false;
+  const { name, port = publicPort(site) } = splitHost(host);
+  return name === site.publicUrl.hostname && port === publicPort(site);
 }
 
 const variable = (name: string): string => `$gatehouse_h_${name.replaceAll('-', '_')}`;

@@ -137,11 +137,35 @@ export interface HostSite {
   readonly routes: readonly ForwardingRoute[];
 }
 
-/** Routes by host: exact hosts, then wildcards, the longest first, then the rest. */
+/** A route's host and the port that it names. */
+export function splitHost(host: string): { readonly name: string; readonly port: string | undefined } {
+  const [, name = host, port] = /^(.+?)(?::(\d+))?$/.exec(host) ?? [];
+  return { name, port };
+}
+
+/** The port that browsers write, or leave out, for the public address. */
+export function publicPort({ publicUrl }: Pick<ExportSite, 'publicUrl'>): string {
+  return publicUrl.port || (publicUrl.protocol === 'https:' ? '443' : '80');
+}
+
+/** The ports beside the public one that hosts of routes name. */
+export function furtherPorts(site: Pick<ExportSite, 'publicUrl' | 'routes'>): readonly string[] {
+  const ports = site.routes.flatMap(({ host }) => (host === undefined ? [] : (splitHost(host).port ?? [])));
+  return [...new Set(ports)].filter((port) => port !== publicPort(site));
+}
+
+/** Where the proxy listens for a route's host: the public port may be another one on its machine, a further one is as it is written. */
+export function listenFor(site: Pick<ExportSite, 'publicUrl' | 'listen'>, port: string | undefined): string {
+  if (port === undefined || port === publicPort(site)) return site.listen;
+  return site.listen.slice(0, site.listen.lastIndexOf(':') + 1) + port;
+}
+
+/** Routes by host: exact hosts, then wildcards, the longest first and each with a port before it stands without, then the rest. */
 export function sitesOf(routes: readonly ForwardingRoute[]): HostSite[] {
   const hosts = [...new Set(routes.flatMap(({ host }) => (host === undefined ? [] : [host])))];
   const isWild = (host: string) => Number(host.startsWith('*.'));
-  hosts.sort((a, b) => isWild(a) - isWild(b) || b.length - a.length);
+  const nameLength = (host: string) => splitHost(host).name.length;
+  hosts.sort((a, b) => isWild(a) - isWild(b) || nameLength(b) - nameLength(a) || b.length - a.length);
   const own = hosts.map((host) => ({ host, routes: routes.filter((route) => isOf(routes, route, host)) }));
   return [...own, { host: undefined, routes: routes.filter(({ host }) => host === undefined) }];
 }

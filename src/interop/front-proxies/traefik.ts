@@ -8,10 +8,13 @@ import {
   clearedFor,
   type Exported,
   type ExportSite,
+  furtherPorts,
   hostAndPort,
+  publicPort,
   type RankedRoute,
   rankRoutes,
   replacedNames,
+  splitHost,
 } from './site.ts';
 
 const header = `# Written by \`gatehouse export traefik\`: write it anew when the routes change. It is a file of Traefik's dynamic
@@ -33,22 +36,37 @@ interface Parts {
 
 /** Writes the file. */
 export function exportTraefik(site: ExportSite): Exported {
-  const entry = entryOf(site);
-  const parts = [ownParts(site, entry), ...rankRoutes(site.routes).map((one, at) => routeParts(site, entry, one, at))];
-  const all = <Kind extends keyof Parts>(kind: Kind) => Object.assign({}, ...parts.map((part) => part[kind]));
+  const all = [undefined, ...furtherPorts(site)].map((port) => entryPoint(site, port));
+  const parts = [
+    ownParts(site, entryOf(site, all)),
+    ...rankRoutes(site.routes).map((one, at) => routeParts(site, entriesFor(site, one, all), one, at)),
+  ];
+  const joined = <Kind extends keyof Parts>(kind: Kind) => Object.assign({}, ...parts.map((part) => part[kind]));
   const http: Parts = {
-    routers: all('routers'),
-    middlewares: all('middlewares'),
-    services: all('services'),
-    serversTransports: all('serversTransports'),
+    routers: joined('routers'),
+    middlewares: joined('middlewares'),
+    services: joined('services'),
+    serversTransports: joined('serversTransports'),
   };
   const text = header + stringify({ http }, { lineWidth: 0, aliasDuplicateObjects: false });
   return { text, notes: notesOf(site) };
 }
 
-/** Where requests come in, for every router. */
-function entryOf({ publicUrl }: ExportSite): object {
-  return publicUrl.protocol === 'https:' ? { entryPoints: ['websecure'], tls: {} } : { entryPoints: ['web'] };
+/** Traefik tells ports apart by its entry points alone. */
+function entryPoint(site: ExportSite, port: string | undefined): string {
+  if (port !== undefined && port !== publicPort(site)) return `port-${port}`;
+  return site.publicUrl.protocol === 'https:' ? 'websecure' : 'web';
+}
+
+/** Where requests come in, for a router. */
+function entryOf({ publicUrl }: ExportSite, entryPoints: readonly string[]): object {
+  return { entryPoints, ...(publicUrl.protocol === 'https:' && { tls: {} }) };
+}
+
+/** A host with a port has the one of that port; others come in by all of them. */
+function entriesFor(site: ExportSite, { route: { host } }: RankedRoute, all: readonly string[]): object {
+  const port = host === undefined ? undefined : splitHost(host).port;
+  return entryOf(site, port === undefined ? all : [entryPoint(site, port)]);
 }
 
 /** The gateway's own addresses, verdicts kept from clients, and what no route takes. */
@@ -97,9 +115,13 @@ function routeParts(site: ExportSite, entry: object, one: RankedRoute, index: nu
   };
 }
 
-function notesOf({ routes }: ExportSite): string[] {
+function notesOf(site: ExportSite): string[] {
+  const { routes } = site;
   return [
     'untested: no Traefik was at hand; docs/forward-auth.md lists what to look at',
+    ...furtherPorts(site).map(
+      (port) => `define an entry point port-${port} with address :${port} in Traefik's static file`,
+    ),
     ...routes
       .filter(({ upstream }) => upstream.tls?.ca !== undefined || upstream.tls?.certificate !== undefined)
       .map(({ name }) => `add rootCAs and certificates of ${name} to its serversTransport`),
@@ -136,8 +158,9 @@ function ruleOf({ route, except }: RankedRoute): string {
 
 function hostRule(host: string | undefined): string | undefined {
   if (host === undefined) return undefined;
-  if (!host.startsWith('*.')) return `Host(\`${host}\`)`;
-  return `HostRegexp(\`^.+${host.slice(1).replaceAll('.', '\\.')}$\`)`;
+  const { name } = splitHost(host);
+  if (!name.startsWith('*.')) return `Host(\`${name}\`)`;
+  return `HostRegexp(\`^.+${name.slice(1).replaceAll('.', '\\.')}$\`)`;
 }
 
 function pathRule({ modifier, path }: ForwardingRoute): string {

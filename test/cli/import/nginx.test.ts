@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { parse, stringify } from 'yaml';
 import { readConfiguration } from '../../../src/cli/configuration.ts';
 import { routesOf } from '../../../src/gateway/routes.ts';
+import { compileLocations } from '../../../src/routing/locations.ts';
 import { run } from '../../support/tools/command.ts';
 import { temporaryFolder } from '../../support/tools/folder.ts';
 
@@ -217,6 +218,24 @@ test('import nginx: an export with hosts and closed routes comes back with both'
       'kibana.example.com /shut/ shut',
     ],
   );
+});
+
+test('import nginx: servers on other ports of one host keep their port, and the gateway tells them apart', async (t) => {
+  const { stdout } = await run(['import', 'nginx', fixture('cases/18-ports-of-one-host.conf')]);
+  const at = await files(t, { 'gatehouse.yaml': stdout });
+  const reading = readConfiguration(at('gatehouse.yaml'), {});
+  assert.equal(reading.kind, 'ok');
+  if (reading.kind !== 'ok') return;
+  assert.equal(reading.document.server.publicUrl.origin, 'https://cc.example.com:8445');
+  const locations = compileLocations(routesOf(reading.document));
+  const upstreamAt = (port: string) =>
+    locations.match({ host: 'cc.example.com', port, path: '/x' })?.route.upstream?.servers[0]?.origin;
+  assert.deepEqual(['8445', '8444', '8553', '443'].map(upstreamAt), [
+    'https://finesse1.example.com:8445',
+    'https://cuic1.example.com:8444',
+    'https://ids1.example.com:8553',
+    undefined,
+  ]);
 });
 
 test('import nginx: a name of a file with signs of a terminal is printed without them', async (t) => {

@@ -29,6 +29,15 @@ const routes = [
 
 /** Writes a configuration and exports it. */
 async function exported(t: TestContext, kind: string, server: object = {}, ...options: readonly string[]) {
+  return exportedOf(t, kind, { server }, ...options);
+}
+
+async function exportedOf(
+  t: TestContext,
+  kind: string,
+  { server = {}, ...more }: { readonly server?: object; readonly routes?: readonly object[] },
+  ...options: readonly string[]
+) {
   const file = path.join(await temporaryFolder(t), 'gatehouse.yaml');
   const config = {
     server: { publicUrl: 'https://cc.example.com', trustedProxies: ['127.0.0.1'], ...server },
@@ -36,6 +45,7 @@ async function exported(t: TestContext, kind: string, server: object = {}, ...op
     providers: { local: { type: 'local', users: 'users.yaml' } },
     roles: { agent: { groups: ['agents'] } },
     routes,
+    ...more,
   };
   writeFileSync(file, stringify(config));
   return run(['export', kind, '--config', file, ...options]);
@@ -242,6 +252,58 @@ test('exports: with --live every open location of nginx has its turn to the gate
   assert.deepEqual(turned, asking);
   assert.match(stdout, /location @gatehouse_live \{\n +proxy_pass http:\/\/gatehouse\$request_uri;/);
   assert.doesNotMatch((await exported(t, 'nginx')).stdout, /gatehouse_live/);
+});
+
+test('exports: hosts that are told apart by their port have listeners of their own, and routes for that port alone', async (t) => {
+  const at = (host: string) => ({ host, location: '/', upstream: `http://${host.replaceAll(/[:.*]+/g, '-')}` });
+  const config = {
+    routes: ['cc.example.com:8445', '*.example.com:8444', 'cc.example.com', 'desk.example.com:443'].map(at),
+  };
+  const written = async (kind: string) => exportedOf(t, kind, config, '--listen', '127.0.0.1:9443');
+  const nginx = (await written('nginx')).stdout;
+  assert.deepEqual(
+    [...nginx.matchAll(/^ {2}(?:listen|server_name) (.*);$/gm)].map(([, words]) => words),
+    [
+      ...['127.0.0.1:9443 ssl', 'desk.example.com', '127.0.0.1:8445 ssl', 'cc.example.com', '127.0.0.1:9443 ssl'],
+      ...['cc.example.com', '127.0.0.1:8444 ssl', '*.example.com', '127.0.0.1:9443 ssl default_server', '_'],
+    ],
+  );
+  const caddy = (await written('caddy')).stdout;
+  assert.match(
+    caddy,
+    /^https:\/\/cc\.example\.com:9443, https:\/\/cc\.example\.com:8445, https:\/\/\*\.example\.com:8444, /m,
+  );
+  assert.match(caddy, /header_regexp Host "?`?\(\?i\)\^cc\\\.example\\\.com:8445\$/);
+  assert.match(caddy, /header_regexp Host .*desk\\\.example\\\.com\(:443\)\?\$/);
+  const haproxy = (await written('haproxy')).stdout;
+  assert.deepEqual(
+    [...haproxy.matchAll(/^ {2}bind (\S+) ssl/gm)].map(([, where]) => where),
+    ['127.0.0.1:9443', '127.0.0.1:8445', '127.0.0.1:8444'],
+  );
+  const traefik = await written('traefik');
+  const rules = Object.values<{ rule: string; entryPoints: string[] }>(parse(traefik.stdout).http.routers);
+  const entries = (rule: string) => rules.filter((one) => one.rule === rule).map(({ entryPoints }) => entryPoints);
+  assert.deepEqual(entries('Host(`cc.example.com`) && PathPrefix(`/`)'), [
+    ['port-8445'],
+    ['websecure', 'port-8445', 'port-8444'],
+  ]);
+  assert.deepEqual(entries('PathPrefix(`/_gate/`)'), [['websecure', 'port-8445', 'port-8444']]);
+  assert.match(traefik.stderr, /define an entry point port-8445/);
+  const { listeners } = parse((await written('envoy')).stdout).static_resources;
+  const ports = listeners.map(
+    (one: { address: { socket_address: { port_value: number } } }) => one.address.socket_address.port_value,
+  );
+  assert.deepEqual(ports, [9443, 8445, 8444]);
+  const manager = listeners[1].filter_chains[0].filters[0].typed_config;
+  assert.deepEqual(
+    manager.route_config.virtual_hosts.map(({ domains }: { domains: string[] }) => domains.join(' ')),
+    [
+      'desk.example.com desk.example.com:443',
+      'cc.example.com:8445',
+      'cc.example.com cc.example.com:*',
+      '*.example.com:8444',
+    ],
+  );
 });
 
 test('exports: what cannot be meant is an error', async (t) => {

@@ -21,7 +21,7 @@ const server = createServer((request, response) => {
   const upstreamPath = request.url ?? '/';
   const forward = {
     route,
-    target: { path: upstreamPath, query: '', host: 'a' },
+    target: { path: upstreamPath, query: '', host: 'a', port: '80' },
     upstreamPath,
     headers: new Map(),
     reply: {},

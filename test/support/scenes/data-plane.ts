@@ -141,7 +141,7 @@ export async function startDataPlane(t: TestContext, options: DataPlaneOptions):
     const [host = ''] = (request.headers.host ?? '').split(':');
     return {
       route,
-      target: { path: url, query: '', host },
+      target: { path: url, query: '', host, port: '80' },
       upstreamPath: path === undefined ? url : path + url.slice(route.path.length),
       headers,
       spellings,
