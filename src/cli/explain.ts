@@ -46,7 +46,9 @@ async function runExplain(invocation: Invocation): Promise<number> {
   } finally {
     await store.close();
   }
-  invocation.terminal.stdout.write(`${explanationLines(explanation, unknown).join('\n')}\n`);
+  invocation.terminal.stdout.write(
+    `${explanationLines(explanation, unknown, { isAddressKnown: question.address !== undefined }).join('\n')}\n`,
+  );
   const { kind } = explanation.decided.verdict;
   return kind === 'forward' || kind === 'answer' ? 0 : 1;
 }

@@ -1,19 +1,29 @@
 /** An explanation in lines for a terminal: a word for the kind of each, then what there is to say. */
 
+import { networkText } from '../core/address.ts';
 import type { AnswerHeaders } from '../core/answer.ts';
 import { provedAt } from '../core/proof.ts';
 import type { Route } from '../core/route.ts';
 import { Secret } from '../core/secret.ts';
+import type { Client } from '../core/verdict.ts';
 import type { Decided } from '../gateway/decided.ts';
 import type { Explanation, LoginExplanation } from '../gateway/explanation.ts';
 import { audienceOf } from '../proxy/assertion.ts';
 import { fold } from '../proxy/header-names.ts';
 import { assertionHeader } from '../proxy/templates.ts';
+import { isInAny } from '../routing/networks.ts';
 
-/** The lines; `unknown` says why nothing is known of sessions and lock-outs, where that is so. */
-export function explanationLines(explanation: Explanation, unknown: string | undefined): string[] {
+/**
+ * The lines; `unknown` says why nothing is known of sessions and lock-outs, where that is so. Where nobody has said from which
+ * address the request comes it is explained for this machine.
+ */
+export function explanationLines(
+  explanation: Explanation,
+  unknown: string | undefined,
+  { isAddressKnown }: { readonly isAddressKnown: boolean },
+): string[] {
   const { decided, login, sessions } = explanation;
-  const lines = [...routeLines(decided), ...loginLines(login)];
+  const lines = [...routeLines(decided, isAddressKnown), ...loginLines(login)];
   if (unknown !== undefined) lines.push(`session    sessions and lock-outs are not known: ${unknown}`);
   else if (sessions.length === 0) lines.push('session    none is live');
   for (const { session, decided: own } of sessions) {
@@ -26,7 +36,7 @@ export function explanationLines(explanation: Explanation, unknown: string | und
   return [...lines, ...headerLines(decided)];
 }
 
-function routeLines({ verdict, match, target }: Decided): string[] {
+function routeLines({ verdict, match, target, client }: Decided, isAddressKnown: boolean): string[] {
   if (!match || !target) {
     if (verdict.kind === 'refuse') return [`route      refused with ${verdict.error.status}: ${verdict.error.message}`];
     if (verdict.kind === 'redirect') return [`route      none: sent on to ${verdict.location}, as nginx does`];
@@ -38,7 +48,26 @@ function routeLines({ verdict, match, target }: Decided): string[] {
     `route      ${match.route.name}: ${match.why}`,
     ...match.considered.map(({ route, matches, note }) => `             ${matches ? '+' : '-'} ${route.name}: ${note}`),
     behindWords(match.route, path),
+    ...networkLines(match.route, client, isAddressKnown),
   ];
+}
+
+/** What the address of the request means to the location. */
+function networkLines({ networks: rule }: Route, client: Client | undefined, isAddressKnown: boolean): string[] {
+  if (!rule || !client) return [];
+  const list = rule.networks.map(networkText).join(', ');
+  const isIn = isInAny(client, rule.networks);
+  const where = `${client.address} is in ${isIn ? 'one' : 'none'} of ${list}`;
+  const means =
+    rule.satisfy === 'any'
+      ? isIn
+        ? 'nobody has to sign in'
+        : 'a login is needed'
+      : isIn
+        ? 'the location is for it'
+        : 'nobody passes';
+  const guess = isAddressKnown ? '' : ' (this machine: --address says where the user is)';
+  return [`network    ${isIn ? '+' : '-'} ${where}: ${means}${guess}`];
 }
 
 function behindWords({ upstream, fixed }: Route, path: string): string {
@@ -91,10 +120,10 @@ function afterLogin({ decided, silent, outcome, locks }: LoginExplanation): stri
   return decisionWords(decided);
 }
 
-function decisionWords({ verdict, decision, identity }: Decided): string {
+function decisionWords({ verdict, decision, identity, principal }: Decided): string {
   switch (verdict.kind) {
     case 'forward':
-      return 'permit';
+      return principal || !identity ? 'permit' : 'permit, without an identity';
     case 'answer':
       return `permit: ${verdict.answer.status}${to(verdict.answer.headers)}`;
     case 'portal':
@@ -106,7 +135,8 @@ function decisionWords({ verdict, decision, identity }: Decided): string {
       return `a fresh login is asked for: ${verdict.reason}`;
     case 'refuse':
       if (identity?.kind === 'unavailable') return '503: nobody could be asked';
-      if (decision || verdict.reason === 'location-closed') return `${verdict.error.status}: ${verdict.reason}`;
+      if (decision || verdict.reason === 'location-closed' || verdict.reason === 'network-not-admitted')
+        return `${verdict.error.status}: ${verdict.reason}`;
       return `refused with ${verdict.error.status}`;
     default:
       return verdict satisfies never;

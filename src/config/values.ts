@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { resolve } from 'node:path';
 import * as z from 'zod';
-import { plainAddress } from '../core/address.ts';
+import { type Network, plainAddress } from '../core/address.ts';
 import { Secret } from '../core/secret.ts';
 import { readContext } from './context.ts';
 import { curlyQuotes, durationHint, straightQuotes } from './value-hints.ts';
@@ -165,9 +165,7 @@ export function cidr() {
 }
 
 /** Whether an address lies in one of the networks; IPv4 addresses mapped into IPv6 count as IPv4. */
-export function networks(
-  list: readonly { address: string; prefix: number; family: 'ipv4' | 'ipv6' }[],
-): (address: string) => boolean {
+export function networks(list: readonly Network[]): (address: string) => boolean {
   const block = new BlockList();
   for (const { address, prefix, family } of list) block.addSubnet(address, prefix, family);
   const judge = (address: string): boolean => {
@@ -176,6 +174,16 @@ export function networks(
     return family !== 0 && block.check(plain, family === 6 ? 'ipv6' : 'ipv4');
   };
   return list.length === 0 ? () => false : remember(judge);
+}
+
+/** Whether a network holds another one, or is the same. */
+export function holdsNetwork(outer: Network, inner: Network): boolean {
+  return outer.prefix <= inner.prefix && networks([outer])(inner.address);
+}
+
+/** Whether two networks have an address in common: then one of them holds the other. */
+export function overlap(a: Network, b: Network): boolean {
+  return holdsNetwork(a, b) || holdsNetwork(b, a);
 }
 
 const maxRemembered = 1024;

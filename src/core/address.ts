@@ -1,6 +1,18 @@
 /** Addresses of machines as they stand in sockets and headers. Which of them count as one client is the users' room's. */
 import { isIPv4, isIPv6 } from 'node:net';
 
+/** A network: an address of it, how many bits all its addresses share, and its family. */
+export interface Network {
+  readonly address: string;
+  readonly prefix: number;
+  readonly family: 'ipv4' | 'ipv6';
+}
+
+/** A network as a configuration writes it. */
+export function networkText({ address, prefix }: Network): string {
+  return `${address}/${prefix}`;
+}
+
 /** An address in its one spelling: of an IPv4 address mapped into IPv6 the IPv4 address, of one in brackets what is in them. */
 export function plainAddress(address: string): string {
   const bare = address.replace(/^\[(.*)\]$/, '$1');

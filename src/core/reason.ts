@@ -46,6 +46,7 @@ export const reasons = [
   'location-closed',
   'role-missing',
   'provider-not-admitted',
+  'network-not-admitted',
   'too-old',
   'policy-broke',
   // The gateway refuses a request.

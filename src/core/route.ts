@@ -1,4 +1,5 @@
 /** A location and the application behind it, as configured and frozen at start. */
+import type { Network } from './address.ts';
 import type { Secret } from './secret.ts';
 
 /** What a location asks of its visitors; empty lists ask nothing. */
@@ -13,8 +14,16 @@ interface Requirement {
   readonly maxAge?: number;
 }
 
-/** Who may pass. */
-export type Access = 'public' | 'deny' | Requirement;
+/** Who may pass: `optional` is everybody, whoever has a session with their identity. */
+export type Access = 'public' | 'optional' | 'deny' | Requirement;
+
+/** Which addresses a location is for. */
+export interface NetworkRule {
+  /** At least one. */
+  readonly networks: readonly Network[];
+  /** As in nginx. `all`: nobody from elsewhere gets in; `any`: from here nobody has to sign in. */
+  readonly satisfy: 'all' | 'any';
+}
 
 /** One server of an upstream: the origin, as in `http://xuc:8070`. */
 export interface UpstreamServer {
@@ -82,6 +91,8 @@ export interface Route {
   /** Present where there is no upstream. */
   readonly fixed?: FixedAnswer;
   readonly access: Access;
+  /** Absent: addresses decide nothing. */
+  readonly networks?: NetworkRule;
   readonly headers: readonly HeaderRule[];
   readonly websocket: boolean;
   /** False: requests here do not count as activity. */

@@ -42,7 +42,7 @@ export interface Client {
   /** What the client spoke to the outermost trusted proxy. */
   readonly scheme: 'http' | 'https';
   readonly userAgent: string;
-  /** Its peer speaks for somebody, and is no trusted proxy: where the request comes from is not known. */
+  /** Whoever has this address speaks for somebody, and is no trusted proxy: where the request comes from is not known. */
   readonly isRelayed?: true;
 }
 
@@ -61,6 +61,7 @@ export interface CanonicalTarget {
 /** What the upstream is sent: decided once, carried out by HTTP and upgrade alike. */
 export interface Forward {
   readonly route: ForwardingRoute;
+  readonly client: Client;
   readonly target: CanonicalTarget;
   /** The path and query for the upstream, after `proxy_pass` and with the canonical path. */
   readonly upstreamPath: string;

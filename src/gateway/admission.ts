@@ -7,7 +7,10 @@ import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Verdict } from '../core/verdict.ts';
 import type { Identity, RequestAuthenticator } from '../login/authenticate-request.ts';
 import { decide } from '../policy/decide.ts';
+import { asksNobody, isOutside } from '../policy/network-access.ts';
+import type { HostTest } from '../routing/known-hosts.ts';
 import type { SiteOrigins } from '../routing/site-origins.ts';
+import { showsBearer } from './challenges.ts';
 import { noteSender, type Trace } from './decided.ts';
 import type { Forwarding, Located } from './forwarding.ts';
 import { refuse } from './refuse.ts';
@@ -18,6 +21,8 @@ export interface AdmissionParts {
   readonly authenticator: RequestAuthenticator;
   readonly origins: SiteOrigins;
   readonly forwarding: Forwarding;
+  /** Whether the host of a request is one of the site, whichever others are taken. */
+  readonly isOwnHost: HostTest;
 }
 
 /** The access rules of locations. */
@@ -35,11 +40,32 @@ export class Admission {
     if (upgrade) return upgrade;
     if (route.access === 'deny')
       return refuse('ACCESS_DENIED', 'location-closed', 'closed by configuration', { route });
+    if (isOutside(route, client))
+      return refuse('ACCESS_DENIED', 'network-not-admitted', 'the address is in no network of the location', { route });
     if (route.access === 'public') return this.#parts.forwarding.forward(trace, located);
+    const bearer = typeof route.access === 'object' && route.access.bearer === true;
+    // A token that is shown to a location which takes tokens must be right, wherever it comes from.
+    const isFree =
+      asksNobody(route, client, target, this.#parts.isOwnHost) && !(bearer && showsBearer(request.headers));
+    if (isFree) return this.#welcome(trace, located, given);
     if (given) return this.#judge(trace, located, given);
-    const terms = { bearer: route.access.bearer === true, allowedOrigins: route.allowedOrigins };
+    const terms = { bearer, allowedOrigins: route.allowedOrigins };
     const identity = this.#parts.authenticator.identify(request, client, target, terms);
     return andThen(identity, (known) => this.#judge(trace, located, known));
+  }
+
+  /** Lets in whoever comes, by the session that there is: nobody is challenged, and no proof of the request itself is looked at. */
+  #welcome(trace: Trace, located: Located, given: Identity | undefined): MaybePromise<Verdict> {
+    const { authenticator, forwarding } = this.#parts;
+    const known = given ?? authenticator.bySession(located.request);
+    return andThen(known, (who) => {
+      trace.identity = who;
+      if (who.kind !== 'somebody') return forwarding.forward(trace, located);
+      noteSender(trace, who);
+      trace.decision = { kind: 'permit' };
+      if (who.session && located.route.idleActivity) authenticator.touch(who.session);
+      return forwarding.forward(trace, located, who);
+    });
   }
 
   /** What policy makes of whoever sends a request to a location that is not open to all. */

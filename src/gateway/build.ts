@@ -11,7 +11,7 @@ import { Forwarder } from '../proxy/forward.ts';
 import { reportUnanswerable } from '../proxy/response-headers.ts';
 import { UpstreamPools } from '../proxy/upstream-pool.ts';
 import { WebSocketOpener } from '../proxy/websocket/opener.ts';
-import { knownHosts } from '../routing/known-hosts.ts';
+import { knownHosts, ownHosts } from '../routing/known-hosts.ts';
 import { compileLocations, type LocationOptions } from '../routing/locations.ts';
 import { SiteOrigins } from '../routing/site-origins.ts';
 import { Sessions } from '../sessions/sessions.ts';
@@ -76,11 +76,13 @@ export async function buildGateway(
   const front = buildPortal(portalOptions(document), { ...services, sessions, signer }, login);
   const answers = new Answers({ ...front, publicUrl, clock });
   const isKnownHost = knownHosts(document.server, routes);
-  const parts = { clock, log, isTrusted, isKnownHost, locations, authenticator, origins, headers, signer, recorder };
+  const isOwnHost = ownHosts(document.server, routes);
+  const judging = { clock, isOwnHost, locations, authenticator };
+  const parts = { ...judging, log, isTrusted, isKnownHost, origins, headers, signer, recorder };
   const deciding = { pipeline: new Pipeline(parts), authenticator, portal: front.portal, answers };
   const underWay = new UnderWay(log);
   const { carrier, pools } = buildCarriers({ ...deciding, document, routes, origins, isTrusted, underWay }, services);
-  const access = new StandingAccess({ locations, authenticator });
+  const access = new StandingAccess(judging);
   const watch = new SessionWatch({ sessions, recorder, access, authenticator, ...services });
   return {
     ...{ document, login, providers, sessions, ...deciding, ...carrier },

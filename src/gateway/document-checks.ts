@@ -158,6 +158,27 @@ function checkRoutes(document: CheckedDocument, report: Report): void {
     report(['routes', index, key], message, hint, first === undefined ? undefined : ['routes', first, key]);
 }
 
+/**
+ * Reports locations that a network opens on a site which takes every host: a page of an attacker's name that leads here (DNS
+ * rebinding) would be within the network. Which hosts reach an application that holds the gateway is its own affair.
+ */
+export function checkHostsOfNetworks(
+  document: Pick<CheckedDocument, 'routes'> & { readonly server: { readonly anyHost: boolean } },
+  context: RefinementCtx,
+): void {
+  if (!document.server.anyHost) return;
+  for (const [index, { access }] of document.routes.entries()) {
+    if (typeof access === 'string' || !access.networks || !(access.public || access.satisfy === 'any')) continue;
+    context.addIssue({
+      code: 'custom',
+      path: ['routes', index, 'access', access.public ? 'networks' : 'satisfy'],
+      message: 'lets a network in without a login, and server.anyHost takes requests for any host (DNS rebinding)',
+      input: document,
+      params: { hint: 'name the hosts in server.hosts in the place of anyHost', other: ['server', 'anyHost'] },
+    });
+  }
+}
+
 function checkTemplates(headers: HeaderTemplates, path: (string | number)[], report: Report): void {
   for (const [name, value] of Object.entries(headers)) {
     if (value === false) continue;

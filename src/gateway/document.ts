@@ -12,7 +12,7 @@ import { assertionOptions, headerTemplates } from '../proxy/options.ts';
 import { hostOptions, siteOptions } from '../routing/options.ts';
 import { sessionOptions } from '../sessions/options.ts';
 import { auditOptions, logOptions } from '../telemetry/options.ts';
-import { checkDocument } from './document-checks.ts';
+import { checkDocument, checkHostsOfNetworks } from './document-checks.ts';
 import { routeOptions } from './routes.ts';
 import { transportOptions } from './transport-security.ts';
 
@@ -40,7 +40,8 @@ export const documentSchema = z
     log: logOptions.prefault({}),
     audit: auditOptions.prefault({}),
   })
-  .superRefine(checkDocument);
+  .superRefine(checkDocument)
+  .superRefine(checkHostsOfNetworks);
 
 /** A configuration that has been read and checked. */
 export type Document = z.output<typeof documentSchema>;

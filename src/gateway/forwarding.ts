@@ -70,7 +70,7 @@ export class Forwarding {
     });
     return {
       kind: 'forward',
-      forward: { route, target, upstreamPath, headers, spellings, reply: who?.reply ?? {}, ...known },
+      forward: { route, client, target, upstreamPath, headers, spellings, reply: who?.reply ?? {}, ...known },
     };
   }
 }

@@ -3,9 +3,10 @@ import * as z from 'zod';
 import type { Reason } from '../core/reason.ts';
 import type { Route } from '../core/route.ts';
 import { forwardOptions, type HeaderTemplates, headerRules, upstreamOf } from '../proxy/options.ts';
+import { accessOf, networksOf } from '../routing/access-options.ts';
 import { fixedAnswerOf, fixedOptions } from '../routing/fixed-answer.ts';
 import { canonicalRouteHost } from '../routing/host.ts';
-import { accessOf, locationOptions, routeName } from '../routing/options.ts';
+import { locationOptions, routeName } from '../routing/options.ts';
 import { answerFaults } from './fixed-answer.ts';
 
 /** One of `routes:`, of the options of the rooms that act on it. */
@@ -33,9 +34,12 @@ export function routesOf({ routes, headers }: RoutesDocument): readonly Route[] 
 /** The route as if it asked for one of these roles, too: what an application asks for by itself. */
 export function askingFor(roles: readonly string[] | undefined, route: Route): Route {
   if (roles === undefined || route.access === 'deny') return route;
-  const access = route.access === 'public' ? { providers: [] } : route.access;
+  const access = typeof route.access === 'string' ? { providers: [] } : route.access;
+  const { networks, ...rest } = route;
+  // What an application asks for by itself no network frees from.
+  const narrowing = networks?.satisfy === 'all' && { networks };
   // The body of the request may have been read by the time that an application asks.
-  return { ...route, access: { ...access, roles }, replayPosts: false };
+  return { ...rest, ...narrowing, access: { ...access, roles }, replayPosts: false };
 }
 
 type Labelled = Readonly<Record<string, { readonly label?: string | undefined }>>;
@@ -46,7 +50,7 @@ export function labelsOf(
   access: Route['access'],
   reason: Reason,
 ): readonly string[] {
-  if (typeof access === 'string') return [];
+  if (typeof access === 'string' || reason === 'network-not-admitted') return [];
   if (reason === 'provider-not-admitted') return access.providers.map((name) => providers[name]?.label ?? name);
   return access.roles.map((role) => roles[role]?.label ?? role);
 }
@@ -54,6 +58,7 @@ export function labelsOf(
 function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
   const { location, timeout } = route;
   const fixed = fixedAnswerOf(route);
+  const networks = networksOf(route.access);
   return {
     name: routeName(route),
     ...(route.host !== undefined && { host: canonicalRouteHost(route.host) ?? route.host }),
@@ -62,6 +67,7 @@ function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
     ...(route.upstream && { upstream: upstreamOf(route.upstream) }),
     ...(fixed && { fixed }),
     access: accessOf(route.access),
+    ...(networks && { networks }),
     headers: headerRules(general, route.headers),
     websocket: route.websocket,
     idleActivity: route.idleActivity,

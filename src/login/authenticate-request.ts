@@ -92,6 +92,15 @@ export class RequestAuthenticator {
     });
   }
 
+  /** Who a request's session speaks for; proofs of the request itself are not looked at. */
+  bySession({ headers, signal }: Pick<GatewayRequest, 'headers' | 'signal'>): MaybePromise<Identity> {
+    const found = andThen(this.session(this.tokenIn(headers)), (loaded) => this.#fresh(loaded, signal));
+    return andThen(found, (known) => {
+      if (known.kind === 'live') return this.#somebody(known);
+      return { kind: 'nobody', offers: [], reason: known.kind === 'ended' ? known.reason : 'login-required' };
+    });
+  }
+
   #somebody({ session, token }: Extract<Refreshed, { kind: 'live' }>): Identity {
     return {
       kind: 'somebody',

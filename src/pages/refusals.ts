@@ -111,6 +111,7 @@ ${signedIn && signedInAs(frame, signedIn.username)}
 function why({ texts: { denied } }: Frame, reason: Reason): string {
   if (reason === 'location-closed') return denied.closed;
   if (reason === 'provider-not-admitted') return denied.provider;
+  if (reason === 'network-not-admitted') return denied.network;
   return reason === 'policy-broke' ? denied.policy : denied.role;
 }
 

@@ -25,7 +25,7 @@ export function decide(
 }
 
 function judge(principal: Principal, { access }: Pick<Route, 'access'>, proved: number, now: number): Decision {
-  if (access === 'public') return { kind: 'permit' };
+  if (access === 'public' || access === 'optional') return { kind: 'permit' };
   if (access === 'deny') return { kind: 'deny', reason: 'location-closed' };
   const { providers, roles, maxAge } = access;
   if (!meets(providers, (provider) => provider === principal.provider))

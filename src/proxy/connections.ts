@@ -5,7 +5,7 @@
 import type { Log } from '../core/log.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
-import type { CanonicalTarget, Forward } from '../core/verdict.ts';
+import type { CanonicalTarget, Client, Forward } from '../core/verdict.ts';
 
 /** What a live connection is; a request is any that is no event stream, such as a download. */
 type ConnectionKind = 'websocket' | 'stream' | 'request';
@@ -13,6 +13,8 @@ type ConnectionKind = 'websocket' | 'stream' | 'request';
 /** What a connection was opened for: by it is judged whether it may stay open. */
 export interface Opened {
   readonly target: Pick<CanonicalTarget, 'host' | 'port' | 'path'>;
+  /** Whence it came. */
+  readonly client: Client;
   /** Of a connection that its session does not speak for: who its request proved to be; absent where nobody had to. */
   readonly principal?: Principal;
   /** Lists of roles that the application itself asked for, one of each; they may come while it is open. */
@@ -20,8 +22,11 @@ export interface Opened {
 }
 
 /** What a request was forwarded for. */
-export function openedBy({ target, principal, session }: Forward, demands?: readonly (readonly string[])[]): Opened {
-  return { target, ...(principal && !session && { principal }), ...(demands && { demands }) };
+export function openedBy(
+  { client, target, principal, session }: Forward,
+  demands?: readonly (readonly string[])[],
+): Opened {
+  return { client, target, ...(principal && !session && { principal }), ...(demands && { demands }) };
 }
 
 /** A live connection as the registry holds it. */

@@ -13,7 +13,8 @@ type ClientReading =
  * Reads the client's address, scheme and host.
  *
  * Forwarded headers count only when the peer is trusted, and `X-Forwarded-For` is walked from the right until an address
- * that is not. One that cannot be parsed refuses the request: guessing would hand out somebody else's address.
+ * that is not. One that cannot be parsed refuses the request: guessing would hand out somebody else's address. What a proxy
+ * that is not trusted says is not believed, but shows that the address is not the client's own.
  */
 export function readClient(request: GatewayRequest, isTrusted: (address: string) => boolean): ClientReading {
   const peer = plainAddress(request.peer);
@@ -29,7 +30,8 @@ export function readClient(request: GatewayRequest, isTrusted: (address: string)
   const odd = chain.find((address) => isIP(address) === 0);
   if (odd !== undefined)
     return { kind: 'refused', detail: 'X-Forwarded-For from a trusted proxy holds something that is no address' };
-  const address = chain.findLast((candidate) => !isTrusted(candidate)) ?? chain[0] ?? peer;
+  const at = chain.findLastIndex((candidate) => !isTrusted(candidate));
+  const address = chain[Math.max(at, 0)] ?? peer;
 
   const scheme = headers.list('x-forwarded-proto').at(-1)?.toLowerCase() ?? own.scheme;
   if (scheme !== 'http' && scheme !== 'https')
@@ -38,7 +40,7 @@ export function readClient(request: GatewayRequest, isTrusted: (address: string)
   const host = headers.list('x-forwarded-host').at(-1);
   return {
     kind: 'ok',
-    client: { address, scheme, userAgent },
+    client: { address, scheme, userAgent, ...(at > 0 && { isRelayed: true as const }) },
     headers: host === undefined ? headers : headers.with('Host', host),
   };
 }

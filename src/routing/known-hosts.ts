@@ -16,15 +16,23 @@ export interface SiteHosts {
   readonly anyHost: boolean;
 }
 
+/** Judges the host of a request, with its port. */
+export type HostTest = (target: Pick<CanonicalTarget, 'host' | 'port'>) => boolean;
+
 /**
  * Whether a request's host is one of the site, with whatever port unless a route's host names one. Without a public address of
  * its own a site has every host.
  */
-export function knownHosts(
-  { publicUrl, hosts, anyHost }: SiteHosts,
+export function knownHosts(site: SiteHosts, routes: readonly Pick<Route, 'host'>[]): HostTest {
+  if (site.anyHost || site.publicUrl === defaultPublicUrl) return () => true;
+  return ownHosts(site, routes);
+}
+
+/** The same, whichever other hosts are taken. */
+export function ownHosts(
+  { publicUrl, hosts }: Pick<SiteHosts, 'publicUrl' | 'hosts'>,
   routes: readonly Pick<Route, 'host'>[],
-): (target: Pick<CanonicalTarget, 'host' | 'port'>) => boolean {
-  if (anyHost || publicUrl === defaultPublicUrl) return () => true;
+): HostTest {
   const named = [publicUrl.hostname, ...hosts, ...routes.flatMap(({ host }) => host ?? [])];
   const known = new Set(named.flatMap((host) => canonicalRouteHost(host) ?? []));
   const below = [...known].flatMap((host) => (host.startsWith('*.') ? [host.slice(1)] : []));

@@ -1,7 +1,7 @@
 /** What can be set about a site's addresses, and about a location: where it is, who may pass, what a request may look like. */
 import * as z from 'zod';
-import { cidr, duration, httpUrl } from '../config/values.ts';
-import type { Access } from '../core/route.ts';
+import { cidr, httpUrl } from '../config/values.ts';
+import { accessOptions } from './access-options.ts';
 import { readRouteHost } from './host.ts';
 import { parseLocation } from './location-text.ts';
 
@@ -47,13 +47,6 @@ function locationText() {
   });
 }
 
-const requirement = z.strictObject({
-  roles: z.array(z.string()).default([]).describe('any of these'),
-  providers: z.array(z.string()).default([]).describe('any of these'),
-  bearer: z.boolean().default(false).describe('API clients may show a bearer token here, where a provider takes them'),
-  maxAge: duration().optional().describe('since credentials were last proved; older asks again'),
-});
-
 /** What stands in each of `routes:` about requests and visitors. What is forwarded, and how, is `proxy/options.ts`'s. */
 export const locationOptions = z.strictObject({
   name: z.string().min(1).optional().describe('what logs, metrics and the audit call it; the location when absent'),
@@ -63,11 +56,7 @@ export const locationOptions = z.strictObject({
     .min(1)
     .optional()
     .describe('only for this host, or this port of it as in cc.example.com:8445; *.example.com for all below it'),
-  access: z
-    .union([z.literal('public'), z.literal('deny'), requirement])
-    .meta({ kind: 'public, deny, or what it asks for, such as { roles: [agent] }' })
-    .prefault({})
-    .describe('who may pass; anybody signed in when absent'),
+  access: accessOptions(),
   contact: z.string().min(1).optional().describe('whom to ask for access; shown on the refusal page'),
   websocket: z.boolean().default(false).describe('WebSocket connections may be opened here'),
   allowedOrigins: z
@@ -99,11 +88,4 @@ type LocationOptions = z.output<typeof locationOptions>;
 /** What a route is called: its name, else its host and location as written. */
 export function routeName({ name, host, location }: Pick<LocationOptions, 'name' | 'host' | 'location'>): string {
   return name ?? (host ? `${host} ${location.text}` : location.text);
-}
-
-/** Who may pass a location, without what was not said. */
-export function accessOf(access: LocationOptions['access']): Access {
-  if (typeof access === 'string') return access;
-  const { maxAge, ...lists } = access;
-  return { ...lists, ...(maxAge !== undefined && { maxAge }) };
 }

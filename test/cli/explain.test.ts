@@ -88,3 +88,32 @@ test('explain: without a file of the store it says that sessions and lock-outs a
   );
   assert.equal(code, 0);
 });
+
+test('explain: what a network means is said of the address, and without one of this machine', async (t) => {
+  const networks = ['10.0.0.0/8', '192.0.2.1'];
+  const upstream = 'http://127.0.0.1:1';
+  const { explain } = await world(t, {
+    routes: [
+      { location: '/lan/', upstream, access: { public: true, networks } },
+      { location: '/either/', upstream, access: { roles: ['supervisor'], networks, satisfy: 'any' } },
+      { location: '/anybody/', upstream, access: 'optional' },
+    ],
+  });
+  const line = (text: string) => /^network +(.*)/m.exec(text)?.[1];
+  const list = '10.0.0.0/8, 192.0.2.1/32';
+  const within = await explain('/lan/', '--address', '10.1.2.3');
+  assert.equal(line(within.stdout), `+ 10.1.2.3 is in one of ${list}: the location is for it`);
+  const outside = await explain('/lan/');
+  assert.equal(
+    line(outside.stdout),
+    `- 127.0.0.1 is in none of ${list}: nobody passes (this machine: --address says where the user is)`,
+  );
+  assert.deepEqual([outside.code, decision(outside.stdout)], [1, '403: network-not-admitted']);
+  const free = await explain('/either/', '--address', '192.0.2.1');
+  assert.equal(line(free.stdout), `+ 192.0.2.1 is in one of ${list}: nobody has to sign in`);
+  assert.deepEqual([free.code, decision(free.stdout)], [0, 'permit'], 'the role does not count');
+  const asked = await explain('/either/', '--address', '192.0.2.2');
+  assert.equal(decision(asked.stdout), '403: role-missing');
+  const anonymous = await explain('/anybody/', '--user', 'nobody');
+  assert.deepEqual([anonymous.code, decision(anonymous.stdout)], [0, 'permit, without an identity']);
+});

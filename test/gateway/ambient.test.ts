@@ -59,6 +59,7 @@ async function world(t: TestContext, outcome: Outcome) {
       locations: compileLocations(routes),
       isTrusted: () => false,
       isKnownHost: () => true,
+      isOwnHost: () => true,
     },
     authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, ambientSessions, browsers }),
     headers: new HeaderComposer({ routes, isOwnCookie, isTrusted: () => false }),

@@ -54,7 +54,8 @@ async function twoWorkers(t: TestContext) {
   t.after(() => watch.close());
   const ends: string[] = [];
   const open = (id: string | undefined, name = String(id), path = '/') => {
-    const opened = { target: { host: 'cc.example.com', port: '443', path } };
+    const client = { address: '192.0.2.1', scheme: 'https', userAgent: '' } as const;
+    const opened = { client, target: { host: 'cc.example.com', port: '443', path } };
     return connections.add(id, { kind: 'websocket', opened, end: (reason) => ends.push(`${name} ${reason}`) });
   };
   const tick = async (milliseconds: number): Promise<void> => {

@@ -5,7 +5,8 @@ import { Connections } from '../../src/proxy/connections.ts';
 import { collectLog } from '../support/tools/log.ts';
 import { until } from '../support/tools/poll.ts';
 
-const opened = { target: { host: 'cc.example.com', port: '443', path: '/' } };
+const client = { address: '192.0.2.1', scheme: 'https', userAgent: '' } as const;
+const opened = { client, target: { host: 'cc.example.com', port: '443', path: '/' } };
 
 test('connections: the end of a session reaches each of its connections once, and nobody else', () => {
   const connections = new Connections();
@@ -92,7 +93,7 @@ test('connections: what has a reason to end is ended, on a session or on none, a
   const at = (session: string | undefined, path: string) =>
     connections.add(session, {
       kind: 'websocket',
-      opened: { target: { ...opened.target, path } },
+      opened: { client, target: { ...opened.target, path } },
       end: (reason) => ended.push(`${session} ${path} ${reason}`),
     });
   for (const path of ['/admin', '/home']) {

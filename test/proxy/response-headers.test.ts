@@ -10,6 +10,8 @@ import { bounded } from '../support/tools/bounded.ts';
 
 const isOwn = ownCookies(['__Host-gatehouse', 'gatehouse', 'gatehouse-flow-*']);
 
+const client = { address: '192.0.2.1', scheme: 'https', userAgent: '' } as const;
+
 interface Case {
   readonly path?: string;
   readonly upstreamPath?: string;
@@ -32,7 +34,7 @@ function headersFor(
 ) {
   const route = testRoute(origins, { path, ...(upstreamPath !== undefined && { upstreamPath }) });
   const forward = {
-    route,
+    ...{ route, client },
     target: { path, query: '', host, port: '443' },
     upstreamPath: '/',
     headers: new Map([['host', host]]),
@@ -158,6 +160,7 @@ for (const [name, upstream, isIdentified, keepsCache, want] of pages)
     const forward = {
       route,
       target: { path: '/', query: '', host: 'cc.example.com', port: '443' },
+      client,
       upstreamPath: '/',
       headers: new Map<string, string>(),
       reply: {},

@@ -8,6 +8,7 @@ import { execFile } from 'node:child_process';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { Agent, request } from 'undici';
 import { settleExample } from '../support/scenes/example.ts';
 import { gateway, type TestGateway, type Yaml } from '../support/scenes/gateway.ts';
 import { exported } from '../support/scenes/placements.ts';
@@ -112,6 +113,38 @@ function ask({ front }: Front, host: string, target: string, ...headers: readonl
 const seen = ({ received }: TestUpstream): string[] => received.splice(0).map(({ url }) => url);
 
 for (const { kind, needs } of proxies) {
+  test(`export ${kind}: networks are judged by the address that the proxy tells`, needs, async (t) => {
+    const upstream = await startUpstream(t);
+    const networks = ['127.0.0.4/30'];
+    const front = await proxied(t, kind, {
+      routes: [
+        { location: '/lan/', upstream: upstream.origin, access: { public: true, networks } },
+        { location: '/either/', upstream: upstream.origin, access: { roles: ['agent'], networks, satisfy: 'any' } },
+        { location: '/anybody/', upstream: upstream.origin, access: 'optional' },
+      ],
+    });
+    const from = async (localAddress: string, target: string, headers: Record<string, string> = {}) => {
+      const dispatcher = new Agent({ localAddress });
+      const response = await request(front.front.origin + target, { headers, dispatcher });
+      await response.body.dump();
+      await dispatcher.close();
+      return response.statusCode;
+    };
+    const spoofed = { 'x-forwarded-for': '127.0.0.6', 'x-real-ip': '127.0.0.6' };
+    assert.equal(await from('127.0.0.6', '/lan/x'), 200);
+    assert.equal(await from('127.0.0.9', '/lan/x'), 403);
+    assert.equal(await from('127.0.0.9', '/lan/x', spoofed), 403);
+    assert.equal(await from('127.0.0.6', '/either/x'), 200);
+    assert.equal(await from('127.0.0.9', '/either/x', spoofed), 401);
+    assert.deepEqual(upstream.received.at(-1)?.values('x-remote-user'), []);
+    const alice = await front.signedIn();
+    assert.equal(await from('127.0.0.6', '/either/x', { cookie: alice.cookieHeader }), 200);
+    assert.deepEqual(upstream.received.at(-1)?.values('x-remote-user'), ['alice']);
+    assert.equal(await from('127.0.0.9', '/anybody/x', { 'x-remote-user': 'root' }), 200);
+    assert.deepEqual(upstream.received.at(-1)?.values('x-remote-user'), []);
+    assert.equal(await from('127.0.0.9', '/anybody/x', { cookie: alice.cookieHeader }), 200);
+    assert.deepEqual(upstream.received.at(-1)?.values('x-remote-user'), ['alice']);
+  });
   test(`export ${kind}: each host has its own routes and those for all`, needs, async (t) => {
     const [one, two] = [await startUpstream(t), await startUpstream(t)];
     const front = await proxied(t, kind, {

@@ -12,6 +12,7 @@ import { withProviders } from '../providers.ts';
 import { certificateIssues } from './certificates.ts';
 import { exposureWarnings } from './exposure.ts';
 import { headerWarnings } from './headers.ts';
+import { networkWarnings } from './networks.ts';
 import { originTable } from './origin-table.ts';
 import { providerFileIssues } from './provider-files.ts';
 import { secretWarnings } from './secrets.ts';
@@ -56,6 +57,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
     ...routeWarnings(reading),
     ...headerWarnings(reading),
     ...exposureWarnings(reading),
+    ...networkWarnings(reading),
     ...secretWarnings(reading),
     // The hosts of a gateway inside an application are the application's affair.
     ...(invocation.values.app === true ? [] : siteWarnings(reading)),

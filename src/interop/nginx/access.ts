@@ -1,6 +1,7 @@
 /** Who may pass a location of nginx, in our words. What cannot be said is closed or asks for a login, never open. */
 import { isKnown } from './directives.ts';
 import { conditionText, type Findings } from './findings.ts';
+import { type AccessWords, type ReadNetworks, readNetworks } from './networks.ts';
 import type { Directive } from './parse.ts';
 import { isMissingFile } from './passing.ts';
 import { readPathCondition, turnsAway } from './rewrite-rule.ts';
@@ -19,7 +20,7 @@ interface AccessSource {
 
 /** An access; undefined is anybody who is signed in. */
 export interface ReadAccess {
-  readonly access: 'public' | 'deny' | undefined;
+  readonly access: AccessWords;
   /** For the comment at the route. */
   readonly notes: readonly string[];
 }
@@ -50,9 +51,9 @@ export function readAccess(source: AccessSource, findings: Findings): ReadAccess
   const closing = [...requestsThatChange(scope), ...conditionsThatClose(source)];
   for (const { directive, what } of closing)
     findings.add('closed', directive.place, what, 'a route cannot say this; choose its access');
-  const network = readNetworks(scope);
   const hasLogin = asksForLogin(scope);
   const isEither = scope.find('satisfy')?.args[0] === 'any' && hasLogin;
+  const network = readNetworks(scope, isEither);
   if (closing.length > 0) return denied;
   if (network.kind === 'nobody' && !isEither) {
     findings.add('note', network.directive.place, 'deny all', 'nobody passes in nginx, too');
@@ -60,7 +61,7 @@ export function readAccess(source: AccessSource, findings: Findings): ReadAccess
   }
   if (network.kind === 'some' || network.kind === 'others') {
     const { name, args, place } = network.directive;
-    const what = network.kind === 'others' ? `${name} ${args.join(' ')}` : name;
+    const what = `${name} ${args.join(' ')}`;
     if (!isEither) {
       findings.add('closed', place, what, `${network.why}, which a route cannot say; choose its access`);
       return denied;
@@ -69,19 +70,42 @@ export function readAccess(source: AccessSource, findings: Findings): ReadAccess
   }
   for (const directive of codeOf(scope))
     findings.add('refused', directive.place, directive.name, 'code is not read: a login stands in its place');
-  return hasLogin ? { access: undefined, notes: [] } : open(source);
+  if (network.kind !== 'networks') return hasLogin ? { access: undefined, notes: [] } : open(source);
+  return withNetworks(source, network, { hasLogin, isEither }, findings);
+}
+
+/** Networks beside a login, or in its place. */
+function withNetworks(
+  source: AccessSource,
+  { networks, directive: { name, args, place } }: Extract<ReadNetworks, { readonly kind: 'networks' }>,
+  { hasLogin, isEither }: { readonly hasLogin: boolean; readonly isEither: boolean },
+  findings: Findings,
+): ReadAccess {
+  if (!hasLogin) {
+    const { access, notes } = open(source);
+    return { access: access === 'public' ? { public: true, networks } : { networks }, notes };
+  }
+  if (!isEither) return { access: { networks }, notes: [] };
+  // A certificate is asked for whatever else is satisfied, and what code asks for is not known.
+  const isFree = codeOf(source.scope).length === 0 && source.scope.find('ssl_verify_client')?.args[0] !== 'on';
+  if (isFree) return { access: { networks, satisfy: 'any' }, notes: [] };
+  findings.add('refused', place, `${name} ${args.join(' ')}`, 'networks decide nothing here: everybody has to log in');
+  return { access: undefined, notes: [] };
 }
 
 const denied: ReadAccess = { access: 'deny', notes: [] };
 
 /** Whether nginx lets nobody at all into a location. */
 export function isShut(scope: Scope): boolean {
-  return readNetworks(scope).kind === 'nobody' && scope.find('satisfy')?.args[0] !== 'any';
+  return readNetworks(scope, false).kind === 'nobody' && scope.find('satisfy')?.args[0] !== 'any';
 }
 
 /** Nothing asks for a login here. */
-function open({ server, http, keepsPublic }: AccessSource): ReadAccess {
-  const isGuarded = guards(http) || server.some(guardsWithin);
+function open({ scope, server, http, keepsPublic }: AccessSource): ReadAccess {
+  // Its own networks go with it; what guards another location may do so on behalf of this one, too.
+  const own = new Set(scope.all('allow', 'deny'));
+  // Of `http` the other servers are not looked into.
+  const isGuarded = http.some((one) => !own.has(one) && guards(one)) || isGuardedBy(server, own);
   if (keepsPublic && !isGuarded) return { access: 'public', notes: [] };
   return { access: undefined, notes: [openNote] };
 }
@@ -99,41 +123,24 @@ function codeOf(scope: Scope): readonly Directive[] {
   return scope.every(({ name }) => codeDirective.test(name));
 }
 
-function guards(body: readonly Directive[]): boolean {
-  return body.some(
-    ({ name, args }) =>
-      (loginDirectives.includes(name) && args[0] !== 'off') ||
-      (name === 'ssl_verify_client' && args[0] !== 'off') ||
-      ((name === 'allow' || name === 'deny') && args[0] !== 'all') ||
-      codeDirective.test(name) ||
-      // What is not known could be a guard.
-      !isKnown(name),
+function guards({ name, args }: Directive): boolean {
+  return (
+    (loginDirectives.includes(name) && args[0] !== 'off') ||
+    (name === 'ssl_verify_client' && args[0] !== 'off') ||
+    ((name === 'allow' || name === 'deny') && args[0] !== 'all') ||
+    codeDirective.test(name) ||
+    // What is not known could be a guard.
+    !isKnown(name)
   );
 }
 
-function guardsWithin(directive: Directive): boolean {
-  return guards([directive]) || (nested.has(directive.name) && (directive.body ?? []).some(guardsWithin));
-}
-
-type Networks =
-  | { readonly kind: 'everybody' }
-  | { readonly kind: 'nobody'; readonly directive: Directive }
-  | { readonly kind: 'some' | 'others'; readonly directive: Directive; readonly why: string };
-
-/** The first rule that fits an address counts. */
-function readNetworks(scope: Scope): Networks {
-  const rules = scope.all('allow', 'deny');
-  const end = rules.findIndex(({ args }) => args[0] === 'all');
-  const last = rules[end];
-  const before = rules.slice(0, end === -1 ? rules.length : end);
-  if (last?.name === 'deny') {
-    const allowed = before.find(({ name }) => name === 'allow');
-    return allowed
-      ? { kind: 'some', directive: allowed, why: 'only some networks may pass in nginx' }
-      : { kind: 'nobody', directive: last };
-  }
-  const denied = before.find(({ name }) => name === 'deny');
-  return denied ? { kind: 'others', directive: denied, why: 'nginx keeps this network out' } : { kind: 'everybody' };
+/** Whether something guards a block, or one within it, beside the rules that are left out. */
+function isGuardedBy(body: readonly Directive[], own: ReadonlySet<Directive>): boolean {
+  return body.some(
+    (directive) =>
+      (!own.has(directive) && guards(directive)) ||
+      (nested.has(directive.name) && isGuardedBy(directive.body ?? [], own)),
+  );
 }
 
 interface Closing {

@@ -46,7 +46,10 @@ export const directiveHandlings: readonly DirectiveHandling[] = [
   translated('a login; what the headers of its answer hold becomes a template', 'auth_request auth_request_set'),
   translated('a login', 'auth_basic auth_jwt auth_digest auth_pam auth_ldap auth_gss ssl_verify_client'),
   translated('a login; the code itself is not read', 'access_by_lua*'),
-  translated('access: deny, or a login; networks make a location closed', 'allow deny satisfy'),
+  translated(
+    'access: deny, or networks and satisfy; more than a list of networks can say makes a location closed',
+    'allow deny satisfy',
+  ),
   translated('a closed location, where another would take its requests', 'internal limit_except'),
   translated(
     'redirect or respond of a route; nothing for a closing slash or https, which the gateway sees to',

@@ -1,5 +1,6 @@
 /** What routes are made from, and the words of our configuration that a route can be made of. */
 import type { AnswerWords } from './answering.ts';
+import type { NetworkWords } from './networks.ts';
 import type { Directive } from './parse.ts';
 import type { Values } from './scope.ts';
 import type { Group } from './upstream.ts';
@@ -27,7 +28,7 @@ export interface RouteData extends AnswerWords {
   location: string;
   host?: string;
   upstream?: unknown;
-  access?: 'public' | 'deny';
+  access?: 'public' | 'deny' | NetworkWords;
   headers?: Readonly<Record<string, string | false>>;
   websocket?: true;
   timeout?: string;

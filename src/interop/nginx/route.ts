@@ -5,6 +5,7 @@ import { type AnswerWords, readAnswer, redirectWords } from './answering.ts';
 import type { Findings } from './findings.ts';
 import type { FlatLocation } from './flatten.ts';
 import { readHeaders } from './headers.ts';
+import { type AccessWords, bothAccesses } from './networks.ts';
 import type { Directive } from './parse.ts';
 import { type Passing, passingOf } from './passing.ts';
 import { reportBlocks } from './rest.ts';
@@ -97,10 +98,9 @@ function nameAndPlace(location: FlatLocation, name: string | undefined, host: st
 }
 
 /** Where requests pass two locations, each of them has to let them through. */
-function narrower(access: RouteData['access'], named: ReadAccess | undefined): Pick<RouteData, 'access'> {
-  const both = named ? [access, named.access] : [access];
-  if (both.includes('deny')) return { access: 'deny' };
-  return both.every((one) => one === 'public') ? { access: 'public' } : {};
+function narrower(access: AccessWords, named: ReadAccess | undefined): Pick<RouteData, 'access'> {
+  const both = named ? bothAccesses(access, named.access) : access;
+  return both === undefined ? {} : { access: both };
 }
 
 /** The location in the words of our configuration. */

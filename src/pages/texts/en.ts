@@ -120,6 +120,7 @@ export const en = {
     provider: 'This page asks you to sign in in another way.',
     openToProviders: 'Sign in with:',
     otherWay: 'Sign in another way',
+    network: 'This page opens from certain networks only, and your device is in none of them.',
     policy: 'Whether you may see this page cannot be told at the moment.',
     /** What stands before and after the contact. */
     ask: ['If you need access for your work, ask ', '.'] as [before: string, after: string],

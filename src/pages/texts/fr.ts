@@ -117,6 +117,7 @@ export const fr: Texts = {
     provider: 'Cette page demande de se connecter autrement.',
     openToProviders: 'Connectez-vous avec\u202f:',
     otherWay: 'Se connecter autrement',
+    network: 'Cette page ne s’ouvre que depuis certains réseaux, et votre appareil n’est dans aucun d’eux.',
     policy: 'Impossible de déterminer pour le moment si vous pouvez voir cette page.',
     ask: ['Si vous en avez besoin pour votre travail, adressez-vous à ', '.'],
     defaultContact: 'votre superviseur ou votre administrateur',

@@ -14,6 +14,11 @@ const local = { type: 'local', users: 'users.yaml' };
 const ldap = { type: 'ldap', searchBase: 'dc=example,dc=com', managerDn: 'cn=r,dc=example,dc=com' };
 const withProvider = (extra: Yaml): Yaml => ({ providers: { local, extra } });
 
+const withNetworks = (access: Yaml): Yaml => ({
+  server: { publicUrl: 'https://cc.example.com', trustedProxies: ['10.1.0.1'] },
+  routes: [{ location: '/lan/', upstream: 'http://127.0.0.1:1', access }],
+});
+
 type Case = readonly [over: Yaml, key: RegExp, isWarned: boolean];
 const reader = { managerPassword: { env: 'SECRET' } };
 const cases: Readonly<Record<string, Case>> = {
@@ -56,6 +61,23 @@ const cases: Readonly<Record<string, Case>> = {
     /publicUrl:/,
     false,
   ],
+  'a network that holds a trusted proxy': [
+    withNetworks({ networks: ['192.0.2.0/24', '10.0.0.0/8'] }),
+    /routes\[0\]\.access\.networks\[1\]: overlaps with 10\.1\.0\.1\/32 of server\.trustedProxies/,
+    true,
+  ],
+  'a network beside the trusted proxies': [withNetworks({ networks: ['10.2.0.0/16'] }), /access/, false],
+  'a network that frees from roles and age': [
+    withNetworks({ networks: ['10.2.0.0/16'], satisfy: 'any', roles: ['agent'], maxAge: '5m' }),
+    /access\.satisfy: is any, so that from these networks roles and maxAge count for nobody/,
+    true,
+  ],
+  'a network that frees from a login alone': [
+    withNetworks({ networks: ['10.2.0.0/16'], satisfy: 'any' }),
+    /access/,
+    false,
+  ],
+  'a network of everybody': [withNetworks({ networks: ['0.0.0.0/0'], satisfy: 'any' }), /holds every address/, true],
   'a secret in clear': [
     withProvider({ ...ldap, url: 'ldaps://x.example', managerPassword: 'hunter2' }),
     /managerPassword: is a secret in clear/,

@@ -143,13 +143,33 @@ test('nginx import: access is never wider than in nginx', () => {
     imported(`server { ${server} location / { ${location} ${pass} } }`, { keepsPublic: true }).routes.find(
       ({ data }) => data.location === '/',
     )?.data.access;
-  const cases: readonly (readonly [string, string, 'public' | 'deny' | undefined])[] = [
+  const cases: readonly (readonly [string, string, RouteData['access']])[] = [
     ['', '', 'public'],
     ['deny all;', '', 'deny'],
     ['', 'deny all;', 'deny'],
     ['allow all;', 'deny all;', 'public'],
-    ['allow 10.0.0.0/8; deny all;', '', 'deny'],
-    ['satisfy any; allow 10.0.0.0/8; deny all; auth_basic x;', '', undefined],
+    ['allow 10.0.0.0/8; deny all;', '', { public: true, networks: ['10.0.0.0/8'] }],
+    ['allow 10.0.0.0/8; deny all; auth_basic x;', '', { networks: ['10.0.0.0/8'] }],
+    ['allow 10.0.0.0/8; deny all;', 'auth_basic x;', { networks: ['10.0.0.0/8'] }],
+    ['allow 10.0.0.0/8; deny all;', 'location /other { auth_basic x; }', { networks: ['10.0.0.0/8'] }],
+    ['', 'allow 10.0.0.1; allow fd00::/8; deny all;', { public: true, networks: ['10.0.0.1', 'fd00::/8'] }],
+    ['satisfy any; allow 10.0.0.0/8; deny all; auth_basic x;', '', { networks: ['10.0.0.0/8'], satisfy: 'any' }],
+    ['satisfy any; allow 10.0.0.0/8; auth_basic x;', '', { networks: ['10.0.0.0/8'], satisfy: 'any' }],
+    ['satisfy any; allow 10.0.0.0/8; deny all;', '', { public: true, networks: ['10.0.0.0/8'] }],
+    ['satisfy any; allow 10.0.0.0/8; deny all; auth_basic x; ssl_verify_client on;', '', undefined],
+    ['satisfy any; allow all; auth_basic x;', '', undefined],
+    [
+      'allow 10.1.0.0/16; deny 10.0.0.0/8; allow 192.0.2.0/24; deny all;',
+      '',
+      { public: true, networks: ['10.1.0.0/16', '192.0.2.0/24'] },
+    ],
+    ['allow 10.0.0.0/8; deny 10.1.0.0/16; deny all;', '', { public: true, networks: ['10.0.0.0/8'] }],
+    ['deny 192.0.2.1; allow 10.0.0.0/8; deny all;', '', { public: true, networks: ['10.0.0.0/8'] }],
+    ['deny 10.0.0.1; allow 10.0.0.0/8; deny all;', '', 'deny'],
+    ['deny 10.0.0.0/8; allow 10.0.0.1; deny all;', '', 'deny'],
+    ['allow 10.0.0.0/8; allow unix:; deny all;', '', 'deny'],
+    ['allow 10.0.0.0/8; deny all;', 'set_real_ip_from 10.0.0.1; real_ip_header CF-Connecting-IP;', 'deny'],
+    ['satisfy any; deny 10.0.0.1; allow 10.0.0.0/8; auth_basic x;', '', undefined],
     ['satisfy any; deny all; auth_request /x;', '', undefined],
     ['satisfy any; deny all;', '', 'deny'],
     ['satisfy all; deny all; auth_basic x;', '', 'deny'],
@@ -188,10 +208,12 @@ test('nginx import: access is never wider than in nginx', () => {
     ['', 'auth_of_somebody on;', undefined],
   ];
   for (const [location, server, expected] of cases)
-    assert.equal(access(location, server), expected, `${server} / ${location}`);
+    assert.deepEqual(access(location, server), expected, `${server} / ${location}`);
   const [closedToAll] = imported(`server { location / { ${pass} } }`).routes;
   assert.equal(closedToAll?.data.access, undefined, 'without --public everything asks for a login');
   assert.deepEqual(closedToAll?.notes, ['Open in nginx.']);
+  const [within] = imported(`server { location / { allow 10.0.0.0/8; deny all; ${pass} } }`).routes;
+  assert.deepEqual([within?.data.access, within?.notes], [{ networks: ['10.0.0.0/8'] }, ['Open in nginx.']]);
   const bots = 'map $http_user_agent $bot { default 0; ~*bot 1; }';
   assert.equal(
     imported(`${bots} server { if ($bot) { return 403; } location / { ${pass} } }`).routes[0]?.data.access,

@@ -36,9 +36,10 @@ test('nginx import: what a location has beyond its route is said at the route', 
     'proxy_set_header X-Up $upstream_addr;': /Not translated: proxy_set_header X-Up /,
     'proxy_redirect http://a/ http://b/;': /Not translated: proxy_redirect /,
     'access_by_lua_block { check() }': /Not translated: access_by_lua_block .*a login stands in its place/,
-    'satisfy any; allow 10.0.0.0/8; deny all; auth_basic x;': /Not translated: allow .*everybody has to log in/,
+    'satisfy any; deny 10.0.0.1; allow 10.0.0.0/8; deny all; auth_basic x;':
+      /Not translated: deny 10\.0\.0\.1 .*everybody has to log in/,
     'proxy_buffering off; proxy_http_version 1.1;': /Left out on purpose: proxy_buffering, proxy_http_version\./,
-    'allow 10.0.0.0/8; deny all;': /Closed: allow .*choose its access/,
+    'deny 10.0.0.1; allow 10.0.0.0/8; deny all;': /Closed: deny 10\.0\.0\.1 .*choose its access/,
     'limit_except GET { deny all; }': /Closed: limit_except GET /,
     'set_real_ip_from 10.0.0.1;': /Not translated: set_real_ip_from /,
   };

@@ -21,6 +21,7 @@ const server = createServer((request, response) => {
   const upstreamPath = request.url ?? '/';
   const forward = {
     route,
+    client: { address: '127.0.0.1', scheme: 'http' as const, userAgent: '' },
     target: { path: upstreamPath, query: '', host: 'a', port: '80' },
     upstreamPath,
     headers: new Map(),

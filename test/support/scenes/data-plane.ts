@@ -127,9 +127,10 @@ export async function startDataPlane(t: TestContext, options: DataPlaneOptions):
   const verdict = (request: IncomingMessage, upgrade: boolean): Forward => {
     const who =
       'principal' in options && options.principal === undefined ? {} : { principal, ...(live && { session: live }) };
+    const client = { address: request.socket.remoteAddress ?? '', scheme: 'http', userAgent: '' } as const;
     const { headers, spellings } = composer.compose(route, {
       headers: headOf(request),
-      client: { address: request.socket.remoteAddress ?? '', scheme: 'http' },
+      client,
       peer: request.socket.remoteAddress ?? '',
       requestId: 'request-1',
       upgrade,
@@ -140,7 +141,7 @@ export async function startDataPlane(t: TestContext, options: DataPlaneOptions):
     const { path } = route.upstream;
     const [host = ''] = (request.headers.host ?? '').split(':');
     return {
-      route,
+      ...{ route, client },
       target: { path: url, query: '', host, port: '80' },
       upstreamPath: path === undefined ? url : path + url.slice(route.path.length),
       headers,

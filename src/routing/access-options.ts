@@ -1,0 +1,86 @@
+/** What can be set about who may pass a location, and what contradicts itself in it. */
+import * as z from 'zod';
+import { cidr, duration } from '../config/values.ts';
+import type { Access, NetworkRule } from '../core/route.ts';
+
+const requirement = z.strictObject({
+  roles: z.array(z.string()).default([]).describe('any of these'),
+  providers: z.array(z.string()).default([]).describe('any of these'),
+  bearer: z.boolean().default(false).describe('API clients may show a bearer token here, where a provider takes them'),
+  maxAge: duration().optional().describe('since credentials were last proved; older asks again'),
+  public: z.literal(true).optional().describe('true: nobody has to sign in; beside networks only'),
+  networks: z
+    .array(cidr())
+    .min(1, 'must name a network such as 10.0.0.0/8, or be left out')
+    .optional()
+    .describe('addresses that may pass; behind proxies those that server.trustedProxies tell'),
+  satisfy: z
+    .enum(['all', 'any'])
+    .optional()
+    .describe('as in nginx. all: from the networks alone, and signed in; any: from the networks, or signed in'),
+});
+
+/** What `access:` of a route may say. */
+export function accessOptions() {
+  return z
+    .union([z.literal('public'), z.literal('optional'), z.literal('deny'), requirement])
+    .meta({ kind: 'public, optional, deny, or what it asks for, such as { roles: [agent] }' })
+    .superRefine((access, context) => {
+      if (typeof access === 'string') return;
+      for (const { key, message, hint } of accessFaults(access))
+        context.addIssue({ code: 'custom', path: [key], message, params: { hint } });
+    })
+    .prefault({})
+    .describe('who may pass; anybody signed in when absent. optional: anybody, and who is signed in with an identity');
+}
+
+type RequirementOptions = z.output<typeof requirement>;
+type AccessOptions = 'public' | 'optional' | 'deny' | RequirementOptions;
+
+interface AccessFault {
+  readonly key: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** What contradicts itself. */
+function accessFaults(access: RequirementOptions): AccessFault[] {
+  const found: AccessFault[] = [];
+  if (access.public) {
+    const about = [
+      ...(access.roles.length > 0 ? ['roles'] : []),
+      ...(access.providers.length > 0 ? ['providers'] : []),
+      ...(access.bearer ? ['bearer'] : []),
+      ...(access.maxAge !== undefined ? ['maxAge'] : []),
+    ];
+    for (const key of about)
+      found.push({ key, message: 'is about who signs in, and public: true asks nobody', hint: 'keep one of the two' });
+    if (access.satisfy === 'any')
+      found.push({
+        key: 'satisfy',
+        message: 'is any beside public: true, which would let everybody in from everywhere',
+        hint: 'leave it out: then the networks alone may pass',
+      });
+  }
+  if (access.satisfy !== undefined && !access.networks)
+    found.push({
+      key: 'satisfy',
+      message: 'says how networks and a login go together, and there are no networks',
+      hint: 'write networks: [10.0.0.0/8] beside it, or take it out',
+    });
+  return found;
+}
+
+/** Who may pass a location, without what was not said. */
+export function accessOf(access: AccessOptions): Access {
+  if (typeof access === 'string') return access;
+  if (access.public) return 'public';
+  const { roles, providers, bearer, maxAge } = access;
+  return { roles, providers, bearer, ...(maxAge !== undefined && { maxAge }) };
+}
+
+/** Which addresses it is for; undefined where addresses decide nothing. */
+export function networksOf(access: AccessOptions): NetworkRule | undefined {
+  if (typeof access === 'string' || !access.networks) return undefined;
+  return { networks: access.networks, satisfy: access.satisfy ?? 'all' };
+}
