@@ -3,6 +3,7 @@
 import { isLoopback } from '../../admin/options.ts';
 import type { ConfigIssue, KeyPath } from '../../config/load.ts';
 import type { Document } from '../../gateway/document.ts';
+import { clearAddress } from '../../providers/oidc/back-channel.ts';
 import type { Reading } from '../../runtime/reading.ts';
 import { optionsOf } from './provider-options.ts';
 
@@ -63,6 +64,16 @@ function providerExposures({ providers }: Document): Exposure[] {
     const clear = ldap?.url.find(({ secure, host }) => !secure && !ldap.startTls && !isLoopback(host));
     if (clear)
       return [{ path, message: `sends passwords to ${clear.host} in clear`, hint: 'use ldaps://, or startTls: true' }];
+    const oidc = optionsOf('oidc', options);
+    const clearKey = oidc && clearAddress(oidc);
+    if (clearKey)
+      return [
+        {
+          path: ['providers', name, clearKey],
+          message: 'is plain http: whoever is on the way can read the secret and the tokens, and sign in as anybody',
+          hint: 'use https://, unless this network is your own from end to end',
+        },
+      ];
     const cas = optionsOf('cas', options);
     if (cas?.url.protocol !== 'http:' || isLoopback(cas.url.hostname)) return [];
     const message = 'is plain http: whoever is on the way can read and change what CAS says of users';

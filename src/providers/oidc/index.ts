@@ -6,6 +6,7 @@ import { withDeadline } from '../../remote/deadline.ts';
 import { HttpClient } from '../../remote/http-client.ts';
 import { defineProvider, type ProviderContext, timeForWork, usualTimeout } from '../define.ts';
 import { AssertionReader } from './assertion-reader.ts';
+import { clearAddress, internalFetch } from './back-channel.ts';
 import { Bearer, bearerTokenIn } from './bearer.ts';
 import { CodeFlow } from './code-flow.ts';
 import { oidcFailure, rejection } from './failure.ts';
@@ -43,10 +44,10 @@ class OidcProvider implements Provider {
     this.#timeout = timeForWork(timeout);
     this.#startUrl = new URL(`/_gate/start/${encodeURIComponent(name)}`, publicUrl);
     this.#http = new HttpClient({ ca: options.ca, timeout, keepAlive: true });
-    const { fetch } = this.#http;
+    const fetch = internalFetch(options, this.#http.fetch);
     const relying = new RelyingParty(options, fetch, timeout);
     const isInsecure = options.insecureIssuer;
-    const issuer = new Issuer({ address: options.issuer, isInsecure, fetch, timeout, clock, log });
+    const issuer = new Issuer({ addresses: options, isInsecure, fetch: this.#http.fetch, timeout, clock, log });
     const identity = new AssertionReader(options, { realm: name, clock, log });
     this.#issuer = issuer;
     this.#codeFlow = new CodeFlow({ options, issuer, relying, identity, clock });
@@ -56,6 +57,12 @@ class OidcProvider implements Provider {
     this.#bearer = bearer && new Bearer({ options, bearer, rules: identity.rules, issuer, relying, clock });
     const callbackUrl = new URL(`/_gate/callback/${encodeURIComponent(name)}`, publicUrl);
     this.#plan = { options, issuer, relying, fetch, callbackUrl, timeout, clock };
+    const clear = clearAddress(options);
+    if (clear)
+      log.warn(
+        { key: clear },
+        'tokens and keys of the issuer cross the network unprotected and can be forged; use https',
+      );
   }
 
   async attempt(attempt: Attempt): Promise<Outcome> {

@@ -9,6 +9,7 @@ import type { Failure } from '../../core/failure.ts';
 import type { Log } from '../../core/log.ts';
 import { abortable } from '../../remote/deadline.ts';
 import type { Fetch } from '../../remote/http-client.ts';
+import { type IssuerAddresses, internalFetch, metadataAddress, publicMetadata } from './back-channel.ts';
 import { oidcFailure, outage } from './failure.ts';
 import { Keys } from './keys.ts';
 
@@ -20,8 +21,9 @@ export interface KnownIssuer {
 
 /** What finding an issuer takes. */
 interface IssuerParts {
-  readonly address: URL;
+  readonly addresses: IssuerAddresses;
   readonly isInsecure: boolean;
+  /** Asks at the very address that it is given. */
   readonly fetch: Fetch;
   /** For one discovery, in milliseconds. */
   readonly timeout: number;
@@ -52,7 +54,18 @@ export class Issuer {
 
   /** The issuer as configured; what it calls itself may differ in a closing slash. */
   get address(): URL {
-    return this.#parts.address;
+    return this.#parts.addresses.issuer;
+  }
+
+  /** Where its metadata is read. */
+  get metadataAddress(): URL {
+    return metadataAddress(this.#parts.addresses);
+  }
+
+  /** What messages call it: the address that is asked, where that is another. */
+  get label(): string {
+    const { issuer, discoveryUrl, internalUrl } = this.#parts.addresses;
+    return (discoveryUrl ?? internalUrl) ? this.metadataAddress.href : issuer.href;
   }
 
   /** What is known without asking. */
@@ -80,10 +93,14 @@ export class Issuer {
 
   /** Reads its metadata on a request of its own: one that is under way may hang for longer. */
   async ping(signal: AbortSignal): Promise<void> {
-    const { address, fetch } = this.#parts;
-    const metadata = `${address.href.replace(/\/$/, '')}/.well-known/openid-configuration`;
-    const { status } = await fetch(metadata, { signal, headers: { accept: 'application/json' } });
-    if (status !== 200) throw outage('provider-broke', `${address.href}: discovery is answered with ${status}`);
+    const { href } = this.metadataAddress;
+    const response = await this.#parts.fetch(href, { signal, headers: { accept: 'application/json' } });
+    if (response.status !== 200)
+      throw outage('provider-broke', `${this.label}: discovery is answered with ${response.status}`);
+    // A page of whoever stands in for the issuer is no sign that logins work again.
+    const said: unknown = await response.json();
+    if (typeof said !== 'object' || said === null || !('issuer' in said))
+      throw outage('protocol-error', `${this.label}: the answer is no metadata`);
   }
 
   close(): void {
@@ -103,18 +120,18 @@ export class Issuer {
   }
 
   async #discover(): Promise<KnownIssuer> {
-    const { address, clock, log } = this.#parts;
+    const { clock, log } = this.#parts;
     clearTimeout(this.#timer);
     try {
       const found = await this.#ask();
-      if (!this.#known || this.#failures > 0) log.info({ issuer: address.href }, 'the issuer was found');
+      if (!this.#known || this.#failures > 0) log.info({ issuer: this.address.href }, 'the issuer was found');
       this.#known = found;
       this.#foundAt = clock.now();
       this.#failure = undefined;
       this.#failures = 0;
       return found;
     } catch (error) {
-      const failure = discoveryError(error, address);
+      const failure = discoveryError(error, this.label);
       this.#failure = { error: failure, at: clock.now() };
       this.#failures += 1;
       if (!this.#isClosed) this.#again(failure);
@@ -135,55 +152,52 @@ export class Issuer {
   }
 
   async #ask(): Promise<KnownIssuer> {
-    const { address, isInsecure, fetch, timeout, clock } = this.#parts;
+    const { addresses, isInsecure, fetch, timeout, clock } = this.#parts;
+    const { address, label, metadataAddress } = this;
     const configuration = await client.discovery(address, 'unused', undefined, client.None(), {
       timeout: timeout / 1000,
-      [client.customFetch]: fetch,
+      [client.customFetch]: (_below, init) => fetch(metadataAddress.href, init),
       execute: isInsecure ? [client.allowInsecureRequests] : [],
     });
-    const metadata = configuration.serverMetadata();
+    const metadata = publicMetadata(addresses, configuration.serverMetadata());
     // openid-client lets Microsoft's metadata name an issuer other than the one that was asked.
-    if (new URL(metadata.issuer).href !== address.href) throw wrongName(address, metadata.issuer);
+    if (new URL(metadata.issuer).href !== address.href) throw wrongName(label, metadata.issuer);
     const uri =
       metadata.jwks_uri !== undefined && URL.canParse(metadata.jwks_uri) ? new URL(metadata.jwks_uri) : undefined;
     if (!uri)
-      throw outage(
-        'misconfigured',
-        `${address.href}: the metadata names no jwks_uri`,
-        'it must be an OpenID Connect issuer',
-      );
+      throw outage('misconfigured', `${label}: the metadata names no jwks_uri`, 'it must be an OpenID Connect issuer');
     if (uri.protocol !== 'https:' && !isInsecure)
       throw outage(
         'misconfigured',
-        `${address.href}: jwks_uri is not https://`,
+        `${label}: jwks_uri is not https://`,
         'have the issuer published under https:// throughout',
       );
     const isSame = this.#known?.metadata.jwks_uri === metadata.jwks_uri;
     const keys = isSame ? this.#known?.keys : undefined;
-    return { metadata, keys: keys ?? new Keys(uri, { fetch, clock, timeout }) };
+    return { metadata, keys: keys ?? new Keys(uri, { fetch: internalFetch(addresses, fetch), clock, timeout }) };
   }
 }
 
-function discoveryError(error: unknown, address: URL): Failure {
+function discoveryError(error: unknown, label: string): Failure {
   if (error instanceof client.ClientError && error.code === 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED') {
     const { cause } = error;
     const body: unknown = typeof cause === 'object' && cause !== null && 'body' in cause ? cause.body : undefined;
-    const issuer =
+    const named =
       typeof body === 'object' && body !== null && 'issuer' in body ? String(body.issuer) : 'something else';
-    return wrongName(address, issuer);
+    return wrongName(label, named);
   }
-  const failure = oidcFailure(error, `${address.href}: discovery`);
+  const failure = oidcFailure(error, `${label}: discovery`);
   // Whatever answers there has not said who it is: that is no word on any user.
   return failure.kind === 'unavailable'
     ? failure
     : outage('protocol-error', failure.message, 'check issuer, and what answers there');
 }
 
-function wrongName(address: URL, issuer: string): Failure {
+function wrongName(label: string, issuer: string): Failure {
   const shown = issuer.replaceAll(/[^\x21-\x7e]+/g, '').slice(0, 200);
   return outage(
     'misconfigured',
-    `${address.href}: the metadata there is of the issuer ${shown}`,
+    `${label}: the metadata there is of the issuer ${shown}`,
     `set issuer to ${shown}, if that is the one you mean`,
   );
 }

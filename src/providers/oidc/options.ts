@@ -66,6 +66,17 @@ export const oidcOptions = z.strictObject({
       'lets everybody with a Microsoft account in; name your own tenant: https://login.microsoftonline.com/TENANT-ID/v2.0',
     )
     .describe('the identity provider, as it calls itself; its metadata is found below it'),
+  discoveryUrl: httpUrl()
+    .optional()
+    .describe(
+      'where the metadata is read, if not below issuer; /.well-known/openid-configuration is added where it is missing',
+    ),
+  internalUrl: httpUrl()
+    .refine((url) => url.pathname === '/', 'must be an origin without a path, such as http://keycloak:8080')
+    .optional()
+    .describe(
+      'where the gateway reaches the issuer, if not by the name that browsers use: metadata, keys, tokens, userinfo and introspection are asked there',
+    ),
   insecureIssuer: z
     .boolean()
     .default(false)

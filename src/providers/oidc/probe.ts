@@ -26,7 +26,8 @@ export interface IssuerProbePlan {
 
 /** Tries one step after the other and ends after the first that fails. */
 export async function* probeIssuer(plan: IssuerProbePlan, signal: AbortSignal): AsyncGenerator<ProbeStep> {
-  const { issuer, ca } = plan.options;
+  const { ca } = plan.options;
+  const { label } = plan.issuer;
   let found: KnownIssuer | undefined;
   const known = (): KnownIssuer => {
     if (!found) throw new Error('the steps are out of order');
@@ -34,23 +35,24 @@ export async function* probeIssuer(plan: IssuerProbePlan, signal: AbortSignal): 
   };
   const discover = async (within: AbortSignal): Promise<StepResult> => {
     found = await plan.issuer.discover(within);
-    return describeMetadata(found);
+    return describeMetadata(found, plan.issuer);
   };
   const steps: readonly Step[] = [
-    ...networkSteps(issuer, { ca }, plan.clock),
+    ...networkSteps(plan.issuer.metadataAddress, { ca }, plan.clock),
     ['discovery', discover],
     ['jwks', () => readKeys(known())],
     ['client', (within) => tryClient(plan, known(), within)],
     ['redirect-uri', (within) => tryRedirectUri(plan, known(), within)],
     ['logout', async () => describeLogout(plan.options, known())],
   ];
-  yield* probeSteps(steps, { signal, timeout: plan.timeout, explain: (error) => oidcFailure(error, issuer.href) });
+  yield* probeSteps(steps, { signal, timeout: plan.timeout, explain: (error) => oidcFailure(error, label) });
 }
 
-function describeMetadata({ metadata }: KnownIssuer): StepResult {
+function describeMetadata({ metadata }: KnownIssuer, { label, address }: Issuer): StepResult {
   const methods = metadata.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
   const par = metadata.pushed_authorization_request_endpoint === undefined ? 'not offered' : 'offered';
-  const detail = `issuer ${metadata.issuer}; client authentication ${methods.join(', ')}; pushed requests ${par}`;
+  const place = label === address.href ? '' : `, asked at ${label}`;
+  const detail = `issuer ${metadata.issuer}${place}; client authentication ${methods.join(', ')}; pushed requests ${par}`;
   const pkce = metadata.code_challenge_methods_supported;
   if (pkce && !pkce.includes('S256'))
     return { detail, hint: 'the issuer does not offer PKCE with S256; enable it there' };

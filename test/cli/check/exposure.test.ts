@@ -33,6 +33,16 @@ const cases: Readonly<Record<string, Case>> = {
     false,
   ],
   'LDAP on this machine': [withProvider({ ...ldap, ...reader, url: 'ldap://127.0.0.1' }), /extra\.url:/, false],
+  'OpenID Connect in clear behind a public name': [
+    withProvider({
+      type: 'oidc',
+      issuer: 'https://sso.example.org',
+      clientId: 'gate',
+      internalUrl: 'http://keycloak.example.org:8080',
+    }),
+    /extra\.internalUrl: is plain http/,
+    true,
+  ],
   'CAS in clear': [withProvider({ type: 'cas', url: 'http://cas.example.org/cas' }), /extra\.url: is plain http/, true],
   'CAS over https': [withProvider({ type: 'cas', url: 'https://cas.example.org/cas' }), /extra\.url:/, false],
   'everybody a trusted proxy': [

@@ -202,7 +202,7 @@ test('a search that nobody waits for any more fails quietly', async (t) => {
   const http = new HttpClient({ ca: undefined, timeout: 500, keepAlive: true });
   t.after(() => http.close());
   const issuer = new Issuer({
-    address: new URL(idp.issuer),
+    addresses: { issuer: new URL(idp.issuer), discoveryUrl: undefined, internalUrl: undefined },
     isInsecure: true,
     fetch: http.fetch,
     timeout: 500,
@@ -281,6 +281,10 @@ test('an issuer is looked at by its metadata: well, away, and silent', async (t)
   idp.silent = () => false;
   idp.instead = (_path, response) => Boolean(Object.assign(response, { statusCode: 503 }).end());
   await assert.rejects(provider.ping(AbortSignal.timeout(5000)), /answered with 503/);
+  idp.instead = (_path, response) => Boolean(response.end('<html>back soon'));
+  await assert.rejects(provider.ping(AbortSignal.timeout(5000)), 'a page in its place');
+  idp.instead = (_path, response) => Boolean(response.end('{}'));
+  await assert.rejects(provider.ping(AbortSignal.timeout(5000)), /no metadata/);
   await idp.down();
   await assert.rejects(provider.ping(AbortSignal.timeout(5000)));
 });

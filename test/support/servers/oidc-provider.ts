@@ -34,6 +34,8 @@ export interface IdpOptions {
   readonly accessTokenSeconds?: number;
   /** Starts away: nothing listens on its port until `up`. */
   readonly isDown?: boolean;
+  /** Listens on a second port too, in clear, as behind the name that only servers of the site know. */
+  readonly hasInternal?: boolean;
 }
 
 /** A running OpenID provider. */
@@ -45,6 +47,9 @@ export interface Idp {
   readonly options: Readonly<Record<string, unknown>>;
   /** Requests so far, as `POST /token`. */
   readonly requests: string[];
+  /** Its second address, where it has one, and the requests that came there and nowhere else. */
+  readonly internalUrl: string;
+  readonly internalRequests: string[];
   /** Changes a JSON answer before it goes out. */
   tamper: ((path: string, body: Record<string, unknown>) => Record<string, unknown>) | undefined;
   /** Answers nothing at these paths: connections are taken and stay silent. */
@@ -84,6 +89,8 @@ class TestIdp implements Idp {
   readonly clientId = clientId;
   readonly clientSecret = clientSecret;
   readonly requests: string[] = [];
+  readonly internalRequests: string[] = [];
+  internalUrl = '';
   tamper: Idp['tamper'];
   silent: Idp['silent'] = () => false;
   instead: Idp['instead'] = () => false;
@@ -134,6 +141,7 @@ class TestIdp implements Idp {
     await once(server, 'listening');
     this.#port = (server.address() as AddressInfo).port;
     this.#server = server;
+    if (this.#options.hasInternal) await this.#openInternal();
     if (!this.#provider) this.#build();
   }
 
@@ -145,6 +153,19 @@ class TestIdp implements Idp {
     server.close();
     for (const socket of this.#sockets) socket.destroy();
     await closed;
+  }
+
+  async #openInternal(): Promise<void> {
+    const server = createServer((request, response) => {
+      this.internalRequests.push(`${request.method} ${(request.url ?? '/').split('?')[0]}`);
+      this.#serve(request, response);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    this.internalUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    this.#server?.once('close', () => {
+      server.closeAllConnections();
+      server.close();
+    });
   }
 
   setPeople(people: People): void {
