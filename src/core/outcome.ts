@@ -32,6 +32,8 @@ export type Outcome =
       /** Headers for the client's response, such as the token of a mutual authentication. */
       readonly headers?: Readonly<Record<string, string>>;
       readonly grant?: SessionGrant;
+      /** When its password was set, in milliseconds since the epoch, where an account is asked about; infinite where another must be set. */
+      readonly passwordSetAt?: number;
       /** True when each request carries its own proof (a bearer token): no session is made. */
       readonly sessionless?: boolean;
     }

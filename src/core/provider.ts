@@ -83,6 +83,12 @@ export interface Provider {
   attempt(attempt: Attempt): Promise<Outcome>;
   /** The directory entry of a user whom somebody else authenticated; `authenticated`, `unknown-user` or `unavailable`. */
   lookUp?(username: string, signal: AbortSignal): Promise<Outcome>;
+  /**
+   * How an account stands that has signed in before, told without its password: `authenticated`, with what it has now, also
+   * where wrong passwords have locked it; `rejected` where it is disabled, has expired or was locked by somebody;
+   * `unknown-user` where it is gone. `state` is what a session keeps.
+   */
+  standing?(subject: string, state: unknown, signal: AbortSignal): Promise<Outcome>;
   /** A fresh assertion for a session whose `grant.refreshAt` has come; `rejected` ends the session. */
   refresh?(assertion: Assertion, state: unknown, signal: AbortSignal): Promise<Outcome>;
   /** Where to send the browser so that the identity provider signs out too; undefined when nowhere. */

@@ -94,7 +94,7 @@ export async function buildGateway(
     },
     hold: (work) => underWay.add(work),
     close: async () => {
-      await watch.close();
+      await Promise.all([watch.close(), login.rechecker.close()]);
       await underWay.whenDone();
       await sessions.close();
       await Promise.all([pools.close(), providers.close()]);

@@ -41,7 +41,7 @@ interface WatchParts {
   readonly recorder: Recorder;
   readonly log: Log;
   readonly access: Pick<StandingAccess, 'reasonToEnd'>;
-  readonly authenticator: Pick<RequestAuthenticator, 'hasProvider' | 'refreshBehind'>;
+  readonly authenticator: Pick<RequestAuthenticator, 'hasProvider' | 'refreshBehind' | 'recheckBehind'>;
 }
 
 /** Watches the sessions that have live connections. */
@@ -165,7 +165,7 @@ export class SessionWatch {
     else this.#watched.set(id, { askAt: 0, isMissing: true, mark });
   }
 
-  /** Ends what a live session may have open no more, sees to its refresh, and says when to ask about it again. */
+  /** Ends what a live session may have open no more, sees to its refresh and recheck, and says when to ask about it again. */
   async #goOn(session: Session): Promise<number> {
     const { id, provider, grant } = session;
     if (!this.#authenticator.hasProvider(provider)) {
@@ -175,7 +175,7 @@ export class SessionWatch {
     this.#connections.endWhere(id, (opened) => this.#access.reasonToEnd(opened, session));
     const now = this.#clock.now();
     const refreshAt = grant?.refreshAt ?? Number.POSITIVE_INFINITY;
-    const overAt = this.#sessions.overAt(session);
+    const overAt = Math.min(this.#sessions.overAt(session), this.#authenticator.recheckBehind(session));
     if (refreshAt > now) return Math.min(overAt, refreshAt);
     return this.#refresh(session) ? Math.min(overAt, now + refreshPause) : now;
   }

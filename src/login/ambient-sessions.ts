@@ -38,7 +38,7 @@ export class AmbientSessions {
 
   /**
    * The session of somebody admitted. Shared with requests of a moment ago that prove the same user in every respect, from the
-   * same address and browser, as long as it is live; what its provider keeps beside a session is never shared.
+   * same address and browser, as long as it is live; what its provider finds again or refreshes is never shared.
    */
   async begin(
     outcome: Authenticated,
@@ -46,9 +46,10 @@ export class AmbientSessions {
     context: LoginContext & { chain: ChainResult },
   ): Promise<AmbientSession> {
     const begin = () => this.#signIn.establish(outcome, provider, context);
-    if (outcome.grant) return begin();
+    const { handles, refreshAt, state } = outcome.grant ?? {};
+    if (handles || refreshAt !== undefined) return begin();
     const { address, userAgent } = context.client;
-    const key = JSON.stringify([provider, outcome.assertion, address, userAgent]);
+    const key = JSON.stringify([provider, outcome.assertion, state, address, userAgent]);
     this.#forgetOld();
     const known = this.#shared.get(key);
     if (known) {

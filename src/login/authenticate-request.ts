@@ -15,6 +15,7 @@ import { mayProveUnasked, withoutTicket, withoutTicketOffers } from './ambient-p
 import type { AmbientSessions } from './ambient-sessions.ts';
 import type { Browsers } from './browser.ts';
 import { forgetAsking } from './negotiate-cookie.ts';
+import type { SessionRechecker } from './recheck.ts';
 import type { Refreshed, SessionRefresher } from './refresh.ts';
 import type { Authenticated, SignIn } from './sign-in.ts';
 
@@ -42,6 +43,7 @@ export class RequestAuthenticator {
   readonly #publicUrl: URL;
   readonly #cookie: string;
   readonly #refresher: SessionRefresher;
+  readonly #rechecker: Pick<SessionRechecker, 'note'>;
   readonly #ambientSessions: AmbientSessions;
   readonly #browsers: Browsers;
   /** The names of the chain. */
@@ -52,6 +54,7 @@ export class RequestAuthenticator {
     sessions: Sessions;
     publicUrl: URL;
     refresher: SessionRefresher;
+    rechecker: Pick<SessionRechecker, 'note'>;
     ambientSessions: AmbientSessions;
     browsers: Browsers;
   }) {
@@ -60,6 +63,7 @@ export class RequestAuthenticator {
     this.#sessions = parts.sessions;
     this.#publicUrl = publicUrl;
     this.#refresher = parts.refresher;
+    this.#rechecker = parts.rechecker;
     this.#ambientSessions = parts.ambientSessions;
     this.#browsers = parts.browsers;
     this.#cookie = cookieName(publicUrl);
@@ -78,7 +82,10 @@ export class RequestAuthenticator {
   ): MaybePromise<Identity> {
     const found = andThen(this.session(this.tokenIn(request.headers)), (loaded) => this.#fresh(loaded, request.signal));
     return andThen(found, (known) => {
-      if (known.kind === 'live') return this.#somebody(known);
+      if (known.kind === 'live') {
+        this.#rechecker.note(known.session);
+        return this.#somebody(known);
+      }
       const reason = known.kind === 'ended' ? known.reason : 'login-required';
       const whole = this.#signIn.attempt('ambient', request, client, target.path + target.query);
       const attempt = bearer ? whole : withoutBearer(whole);
@@ -176,6 +183,11 @@ export class RequestAuthenticator {
   /** Asks a session's provider anew where that is due, while no request of it is there to carry a new cookie. */
   async refreshBehind(session: Session): Promise<void> {
     await this.#refresher.refresh(session, new AbortController().signal, { isBehind: true });
+  }
+
+  /** Has the account of a session with something open asked about where that is due; gives when to call again. */
+  recheckBehind(session: Session): number {
+    return this.#rechecker.note(session);
   }
 
   /** Counts as activity: the idle time begins anew. */

@@ -10,12 +10,14 @@ import { FlowStates } from './flow-state.ts';
 import { Flows } from './flows.ts';
 import { PasswordLogin } from './password-login.ts';
 import { buildProviders, type ProviderServices, type Providers, type ProvidersDocument } from './providers.ts';
+import { SessionRechecker } from './recheck.ts';
 import { SessionRefresher } from './refresh.ts';
 import { SignIn } from './sign-in.ts';
 import { TypedNames } from './typed-names.ts';
 
 /** What of a configuration concerns signing in. */
 interface LoginDocuments extends ProvidersDocument {
+  readonly session: { readonly recheck: number };
   readonly roles: RoleOptions;
 }
 
@@ -31,6 +33,7 @@ export interface Login {
   readonly signIn: SignIn;
   readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
+  readonly rechecker: SessionRechecker;
   readonly lockout: Lockout;
   readonly browsers: Browsers;
   readonly flows: Flows;
@@ -59,13 +62,17 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   });
   const linkOf = (name: string) => chain.find((link) => link.name === name);
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf });
+  const rechecker = new SessionRechecker({ every: document.session.recheck, store, clock, sessions, log, chain });
   const ambientSessions = new AmbientSessions({ signIn, sessions, clock });
   const lockout = new Lockout({ store, clock, options: login.lockout });
   return {
     providers,
     signIn,
-    authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, ambientSessions, browsers }),
+    authenticator: new RequestAuthenticator({
+      ...{ signIn, sessions, publicUrl, refresher, rechecker, ambientSessions, browsers },
+    }),
     passwordLogin: new PasswordLogin(signIn, lockout),
+    rechecker,
     lockout,
     browsers,
     flows: new Flows(store, clock),

@@ -9,7 +9,7 @@ import type { Provider } from '../core/provider.ts';
 import { Secret } from '../core/secret.ts';
 import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
-import { type ChainLink, lookUpOne } from '../providers/chain.ts';
+import { type ChainLink, lookUpOne, standingAt } from '../providers/chain.ts';
 import type { Breakers } from '../remote/breakers.ts';
 import type { BreakerProbe, BreakerSnapshot, CircuitBreaker } from '../remote/circuit-breaker.ts';
 import { withDeadline } from '../remote/deadline.ts';
@@ -146,6 +146,12 @@ function linkOf(
         const link = links.get(other);
         return link
           ? lookUpOne(link, username, signal, providerLog)
+          : Promise.resolve({ kind: 'unavailable', reason: 'misconfigured' });
+      },
+      standing: (other, subject, state, signal) => {
+        const link = links.get(other);
+        return link
+          ? standingAt(link, { subject, state }, signal, providerLog)
           : Promise.resolve({ kind: 'unavailable', reason: 'misconfigured' });
       },
     },

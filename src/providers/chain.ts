@@ -101,6 +101,17 @@ export async function lookUpOne(
   return askWhoCan(link, lookUp && ((work) => lookUp(username, work)), { signal, log });
 }
 
+/** How an account stands at one provider, under its deadline and breaker; `unavailable` when it cannot say. */
+export async function standingAt(
+  link: ProviderHandle,
+  { subject, state }: { readonly subject: string; readonly state: unknown },
+  signal: AbortSignal,
+  log?: Log,
+): Promise<Outcome> {
+  const standing = link.provider.standing?.bind(link.provider);
+  return askWhoCan(link, standing && ((work) => standing(subject, state, work)), { signal, log });
+}
+
 /** A question that only some providers can answer: from the others it is `unavailable`, and nothing counts against them. */
 async function askWhoCan(
   link: ProviderHandle,

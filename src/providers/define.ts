@@ -17,6 +17,8 @@ export interface ProviderContext {
   readonly store: Store;
   /** Asks another configured provider for a user's directory entry; `unavailable` when it cannot be asked. */
   lookUp(provider: string, username: string, signal: AbortSignal): Promise<Outcome>;
+  /** Asks another configured provider how an account stands. */
+  standing(provider: string, subject: string, state: unknown, signal: AbortSignal): Promise<Outcome>;
 }
 
 /** Options that contradict one another: where it shows best, in dots, and what to do about it. */

@@ -23,6 +23,7 @@ export const entryKinds: Readonly<Record<string, EntryKind>> = {
   'kept-post': { secret: 'whole', restored: 'with-sessions', label: 'kept forms' },
   'refresh-lease': { restored: 'never', label: 'leases' },
   'refresh-refusals': { restored: 'never', label: 'counts of refusals' },
+  recheck: { restored: 'never', label: 'rechecks' },
   'cas-ticket': { restored: 'never', label: 'used tickets' },
   'oidc-logout': { restored: 'never', label: 'used logout tokens' },
   'lockout-user': { restored: 'never', label: 'lock-outs of names' },

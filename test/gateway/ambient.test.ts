@@ -61,7 +61,10 @@ async function world(t: TestContext, outcome: Outcome) {
       isKnownHost: () => true,
       isOwnHost: () => true,
     },
-    authenticator: new RequestAuthenticator({ signIn, sessions, publicUrl, refresher, ambientSessions, browsers }),
+    authenticator: new RequestAuthenticator({
+      ...{ signIn, sessions, publicUrl, refresher, ambientSessions, browsers },
+      rechecker: { note: () => Number.POSITIVE_INFINITY },
+    }),
     headers: new HeaderComposer({ routes, isOwnCookie, isTrusted: () => false }),
     signer: new AssertionSigner({ store, clock, log, issuer: publicUrl }),
   });

@@ -48,6 +48,7 @@ async function twoWorkers(t: TestContext) {
   };
   const authenticator = {
     hasProvider: (name: string) => name === 'directory',
+    recheckBehind: () => Number.POSITIVE_INFINITY,
     refreshBehind: async ({ id }: Session) => void refreshed.push(id),
   };
   const watch = new SessionWatch({ clock, log, sessions: here.sessions, connections, recorder, access, authenticator });

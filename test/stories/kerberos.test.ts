@@ -10,7 +10,7 @@ import { gateway, type TestGateway, type Yaml } from '../support/scenes/gateway.
 import { type Answer, hiddenFields, Visitor } from '../support/scenes/visitor.ts';
 import { startChromiumProfile, withoutChromium } from '../support/servers/chromium.ts';
 import { type Kdc, type KdcOptions, needsKdc, startKdc } from '../support/servers/kdc.ts';
-import { needsSlapd, startSlapd } from '../support/servers/slapd.ts';
+import { needsSlapd, personDn, startSlapd } from '../support/servers/slapd.ts';
 import { startUpstream, type TestUpstream } from '../support/servers/upstream.ts';
 import { freePort } from '../support/tools/free-port.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
@@ -32,6 +32,7 @@ interface DeskOptions {
   readonly kerberos?: Yaml;
   readonly providers?: Yaml;
   readonly chain?: readonly string[];
+  readonly session?: Yaml;
   readonly clock?: Clock;
 }
 
@@ -51,6 +52,7 @@ async function desk(t: TestContext, options: DeskOptions = {}): Promise<Desk> {
         kerberos: { ...own, replayCache: join(kdc.folder, 'seen'), ...options.kerberos },
         ...options.providers,
       },
+      ...(options.session && { session: options.session }),
       roles: { agent: { groups: ['agents'] } },
       routes: [
         { location: '/', upstream: upstream.origin },
@@ -357,6 +359,33 @@ test(
     const form = await visitor.open(String(away.headers.location));
     const local = { ...hiddenFields(form.text), username: 'dora', password: 'right-2210-desk' };
     assert.equal((await visitor.post('/_gate/login', local, { origin: site.address })).status, 303);
+  },
+);
+
+test(
+  'kerberos: a session of a ticket follows the directory in which its user is looked up',
+  needsKdc.skip === false ? needsSlapd : needsKdc,
+  async (t) => {
+    const people = [{ uid: 'alice', password: 'right-3391-agent' }];
+    const slapd = await startSlapd(t, { people, groups: { agents: ['alice', 'reader'] } });
+    const { url, managerDn, managerPassword, searchBase, groupBase } = slapd;
+    const directory = {
+      ...{ type: 'ldap', url, managerDn, managerPassword, searchBase },
+      groups: { searchBase: groupBase },
+    };
+    const site = await desk(t, {
+      kerberos: { lookup: 'directory' },
+      providers: { directory },
+      session: { recheck: '1s' },
+    });
+    const alice = site.visitor();
+    assert.equal((await alice.open('/agents/', negotiate(await site.kdc.token('alice')))).status, 200);
+    const dn = personDn('alice');
+    slapd.modify(`dn: cn=agents,${groupBase}\nchangetype: modify\ndelete: member\nmember: ${dn}\n`);
+    await until('the role is gone', async () => (await alice.fetch('/agents/')).status === 403);
+    slapd.modify(`dn: ${dn}\nchangetype: delete\n`);
+    await until('the session is over', async () => (await alice.fetch('/')).status === 401);
+    assert.equal(site.audit('session-end').at(-1)?.reason, 'unknown-user');
   },
 );
 

@@ -59,11 +59,16 @@ class KerberosProvider implements Provider {
   readonly #lookup: string | undefined;
   readonly #isNear: (address: string) => boolean;
   readonly #plan: KerberosProbePlan;
+  /** A directory's word; without one a ticket is all that there is to know. */
+  readonly standing?: NonNullable<Provider['standing']>;
 
   constructor(options: KerberosOptions, parts: Parts) {
     const { principal: spns, keytab, replayCache } = options;
     this.#parts = parts;
-    this.#lookup = options.lookup;
+    const { lookup } = options;
+    this.#lookup = lookup;
+    if (lookup !== undefined)
+      this.standing = (subject, state, signal) => parts.context.standing(lookup, subject, state, signal);
     this.#isNear = options.networks ? networks(options.networks) : () => true;
     this.#plan = { spns, keytab, replayCache, realms: parts.realms.realms, clock: parts.context.clock };
   }
@@ -123,7 +128,12 @@ class KerberosProvider implements Provider {
     const found = await context.lookUp(this.#lookup, subject, signal);
     switch (found.kind) {
       case 'authenticated':
-        return { kind: 'authenticated', assertion: { ...found.assertion, amr: ['kerberos'] } };
+        return {
+          kind: 'authenticated',
+          assertion: { ...found.assertion, amr: ['kerberos'] },
+          // By the name of the ticket the directory finds the account again, whatever it calls it.
+          ...(subject !== found.assertion.subject && { grant: { state: { name: subject } } }),
+        };
       case 'unknown-user':
         return { kind: 'rejected', reason: 'not-in-directory' };
       case 'rejected':

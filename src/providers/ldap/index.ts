@@ -1,4 +1,6 @@
 /** LDAP and Active Directory: search for the user, bind as the user. */
+import * as z from 'zod';
+import type { Clock } from '../../core/clock.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { Attempt, ProbeStep, Provider } from '../../core/provider.ts';
 import { type Deadline, withDeadline } from '../../remote/deadline.ts';
@@ -26,9 +28,13 @@ export const ldap = defineProvider({
   create: (options, context) => new LdapProvider(options, context),
 });
 
+/** What a session keeps where the directory calls somebody otherwise than they do. */
+const keptState = z.object({ name: z.string() });
+
 class LdapProvider implements Provider {
   readonly #name: string;
   readonly #timeout: number;
+  readonly #clock: Clock;
   readonly #directory: Directory;
   readonly #login: DirectoryLogin;
   readonly #plan: DirectoryProbePlan;
@@ -44,6 +50,7 @@ class LdapProvider implements Provider {
     const listed = groups?.kind === 'listed' ? [groups.listedIn] : [];
     const search = { base: searchBase, filter: userFilterOf(options), attributes: [...wanted, ...listed] };
     this.#name = name;
+    this.#clock = clock;
     this.#timeout = timeForWork(timeout);
     this.#directory = new Directory({ servers, security, manager, flavor, poolSize, clock, log });
     this.#login = new DirectoryLogin({ realm: name, directory: this.#directory, search, attributes, groups, log });
@@ -59,6 +66,12 @@ class LdapProvider implements Provider {
   /** The `amr` of the assertion is for the caller to replace: a directory cannot say how the user was authenticated. */
   async lookUp(username: string, signal: AbortSignal): Promise<Outcome> {
     return this.#within(signal, (deadline) => this.#login.lookUp(username, deadline));
+  }
+
+  async standing(subject: string, state: unknown, signal: AbortSignal): Promise<Outcome> {
+    const { data } = keptState.safeParse(state);
+    const asked = { subject, name: data?.name, now: this.#clock.now() };
+    return this.#within(signal, (deadline) => this.#login.standing(asked, deadline));
   }
 
   async ping(signal: AbortSignal): Promise<void> {

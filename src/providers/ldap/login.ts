@@ -1,7 +1,7 @@
 /** A login against a directory: find the entry, bind as it, read its groups. */
 import type { Log } from '../../core/log.ts';
 import type { Outcome } from '../../core/outcome.ts';
-import type { Amr } from '../../core/principal.ts';
+import { type Amr, canonicalUsername } from '../../core/principal.ts';
 import type { Credentials } from '../../core/provider.ts';
 import type { Reason } from '../../core/reason.ts';
 import type { Secret } from '../../core/secret.ts';
@@ -11,9 +11,11 @@ import { type BindVerdict, bindUser, isUsablePassword } from './bind.ts';
 import type { Connection } from './connection.ts';
 import type { Directory } from './directory.ts';
 import { type DirectoryEntry, subjectOf } from './entry.ts';
+import { FilterTemplate } from './filter.ts';
 import { type GroupSource, readGroups } from './groups.ts';
 import type { AttributeMap } from './options.ts';
 import { changeActiveDirectoryPassword, changeOwnPassword, type PasswordChange } from './password-change.ts';
+import { passwordSetAt, refusalIn, standingAttributes } from './standing.ts';
 import type { Server } from './transport.ts';
 import { type FoundUser, findUser, type UserSearch } from './user-search.ts';
 
@@ -60,12 +62,40 @@ export class DirectoryLogin {
           ...this.#found(found.entry),
           ...((isRefusedForGood || (await this.#isStuck(verdict, found.server, deadline))) && { isStuck: true }),
         };
-      case 'accepted':
+      case 'accepted': {
         this.#warnOfExpiry(verdict, found.entry);
-        return this.#assertion(name, found.entry, 'pwd', deadline);
+        const outcome = await this.#assertion(name, found.entry, 'pwd', deadline);
+        const isOther = outcome.kind === 'authenticated' && outcome.assertion.subject !== canonicalUsername(name);
+        return isOther ? { ...outcome, grant: { state: { name } } } : outcome;
+      }
       default:
         return verdict satisfies never;
     }
+  }
+
+  /**
+   * How the account of a session stands. It is found as at its login, by the name of then; `name` is absent where that was the
+   * subject, and in sessions of earlier versions, which knew no other.
+   */
+  async standing(
+    { subject, name = subject, now }: { subject: string; name: string | undefined; now: number },
+    deadline: Deadline,
+  ): Promise<Outcome> {
+    const { search, attributes } = this.#options;
+    const attributesToo = [...search.attributes, ...standingAttributes];
+    let found = await this.#find(name, deadline, { ...search, attributes: attributesToo });
+    if (found.kind === 'unknown' && name === subject) {
+      const filter = new FilterTemplate(`${attributes.subject}=%s`);
+      found = await this.#find(subject, deadline, { ...search, filter, attributes: attributesToo });
+    }
+    // The directory has to be put in order; of the account this says nothing.
+    if (found.kind === 'ambiguous') return { kind: 'unavailable', reason: 'misconfigured', answered: 'of-the-gateway' };
+    if (found.kind === 'unknown') return unknownUser;
+    const reason = refusalIn(found.entry, now);
+    if (reason) return { kind: 'rejected', reason, ...this.#found(found.entry) };
+    const outcome = await this.#assertion(name, found.entry, 'pwd', deadline);
+    const setAt = passwordSetAt(found.entry);
+    return outcome.kind === 'authenticated' && setAt !== undefined ? { ...outcome, passwordSetAt: setAt } : outcome;
   }
 
   /** The entry of a user whom somebody else has authenticated. */
@@ -77,8 +107,8 @@ export class DirectoryLogin {
       : this.#assertion(name, found.entry, 'pwd', deadline);
   }
 
-  async #find(name: string, deadline: Deadline): Promise<FoundUser> {
-    const { directory, search, log } = this.#options;
+  async #find(name: string, deadline: Deadline, search = this.#options.search): Promise<FoundUser> {
+    const { directory, log } = this.#options;
     const found = await findUser(directory, search, name, deadline);
     if (found.kind === 'ambiguous') {
       log.error({ dns: found.dns }, 'ldap filter finds more than one entry for a user name; nobody is let in by it');

@@ -50,6 +50,10 @@ class LocalProvider implements Provider {
     return { kind: 'authenticated', assertion: this.#assert(user) };
   }
 
+  standing(subject: string): Promise<Outcome> {
+    return this.lookUp(subject);
+  }
+
   async *probe(): AsyncGenerator<ProbeStep, void, undefined> {
     const start = performance.now();
     const took = (): number => Math.round(performance.now() - start);

@@ -38,7 +38,8 @@ async function makeLocal(
   const clock = manualClock();
   const lookUp = () => assert.fail('asks nobody else');
   const publicUrl = new URL('http://localhost:8080');
-  return local.create({ users }, { name: 'here', log, clock, store: new MemoryStore(clock), publicUrl, lookUp });
+  const asks = { lookUp, standing: lookUp };
+  return local.create({ users }, { name: 'here', log, clock, store: new MemoryStore(clock), publicUrl, ...asks });
 }
 
 providerContract('local', async (t, log) => ({

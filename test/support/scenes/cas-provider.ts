@@ -23,6 +23,10 @@ export interface CasSurroundings {
   readonly store?: Store;
 }
 
+const refuse = async (): Promise<never> => {
+  throw new Error('the cas provider asks no other provider');
+};
+
 /** Makes one that closes with the test. */
 export function casProvider(
   t: TestContext,
@@ -35,9 +39,8 @@ export function casProvider(
     clock,
     store,
     publicUrl: new URL('http://gate.test'),
-    lookUp: async () => {
-      throw new Error('the cas provider asks no other provider');
-    },
+    lookUp: refuse,
+    standing: refuse,
   });
   t.after(() => provider.close?.());
   return provider;

@@ -15,6 +15,10 @@ export interface KerberosSetting {
   readonly lookUp?: ProviderContext['lookUp'];
 }
 
+const refuse = async (): Promise<never> => {
+  throw new Error('the kerberos provider was not told to look anybody up');
+};
+
 /** Makes one that closes with the test. */
 export function kerberosProvider(
   t: TestContext,
@@ -29,11 +33,8 @@ export function kerberosProvider(
     get store(): never {
       throw new Error('the kerberos provider keeps nothing in the store');
     },
-    lookUp:
-      lookUp ??
-      (async () => {
-        throw new Error('the kerberos provider was not told to look anybody up');
-      }),
+    lookUp: lookUp ?? refuse,
+    standing: refuse,
   });
   t.after(() => provider.close?.());
   return provider;

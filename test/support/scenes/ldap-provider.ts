@@ -7,6 +7,10 @@ import { ldap } from '../../../src/providers/ldap/index.ts';
 import type { Slapd } from '../servers/slapd.ts';
 import { keptLog } from '../tools/log-lines.ts';
 
+const refuse = async (): Promise<never> => {
+  throw new Error('the ldap provider asks no other provider');
+};
+
 /** Makes one that closes with the test. */
 export function ldapProvider(
   t: TestContext,
@@ -21,9 +25,8 @@ export function ldapProvider(
     get store(): never {
       throw new Error('the ldap provider keeps nothing in the store');
     },
-    lookUp: async () => {
-      throw new Error('the ldap provider asks no other provider');
-    },
+    lookUp: refuse,
+    standing: refuse,
   });
   t.after(() => provider.close?.());
   return provider;

@@ -36,6 +36,7 @@ export async function oidcProvider(
     store: kept,
     publicUrl: new URL('http://gate.test'),
     lookUp: async () => ({ kind: 'unavailable', reason: 'misconfigured' }),
+    standing: async () => ({ kind: 'unavailable', reason: 'misconfigured' }),
   });
   t.after(() => provider.close?.());
   return provider as Required<Provider>;

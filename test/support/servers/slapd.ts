@@ -60,6 +60,8 @@ export interface Slapd {
   /** Freezes it: connections are still accepted by the kernel, nothing is answered (SIGSTOP). */
   pause(): void;
   resume(): void;
+  /** Changes the directory as its administrator, by the text of LDIF change records. */
+  modify(changes: string): void;
   /** Starts it again on the same ports with the same data, also with another certificate. */
   restart(certificate?: CertificateFiles): Promise<void>;
 }
@@ -134,6 +136,12 @@ export async function startSlapd(t: TestContext, options: SlapdOptions = {}): Pr
     kill: () => end('SIGKILL'),
     pause: () => void child.kill('SIGSTOP'),
     resume: () => void child.kill('SIGCONT'),
+    modify: (changes) =>
+      void execFileSync(
+        'ldapmodify',
+        ['-x', '-H', `ldap://127.0.0.1:${port}`, '-D', `cn=admin,${suffix}`, '-w', 'admin-77b0de', '-e', '!relax'],
+        { input: changes, stdio: ['pipe', 'ignore', 'pipe'] },
+      ),
     restart: async (certificate) => {
       await end('SIGTERM');
       configure(certificate ?? options.certificate);
