@@ -44,12 +44,12 @@ export function writeToSocket(socket: Duplex, answer: Answer): void {
   closeSocket(socket, `${head}\r\n${answer.body}`);
 }
 
-/** Names and values in turn, with the length and the rule that nobody keeps it. */
-function linesOf({ headers, body }: Answer): string[] {
+/** Names and values in turn, with the length, where there is one, and the rule that nobody keeps it. */
+function linesOf({ status, headers, body }: Answer): string[] {
   const all: AnswerHeaders = {
     'cache-control': 'no-store',
     ...headers,
-    'content-length': String(Buffer.byteLength(body)),
+    ...(status !== 204 && { 'content-length': String(Buffer.byteLength(body)) }),
   };
   return Object.entries(all).flatMap(([name, value]) => [value].flat().flatMap((one) => [name, one]));
 }
