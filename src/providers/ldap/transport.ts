@@ -119,14 +119,7 @@ async function exchange(socket: Socket, request: Buffer, signal: AbortSignal): P
   socket.on('data', onData).once('close', onClose).once('error', reject);
   try {
     socket.write(request);
-    return await abortable(
-      signal,
-      () => promise,
-      () => socket.destroy(),
-    );
-  } catch (error) {
-    socket.on('error', ignore).destroy();
-    throw error;
+    return await orDestroyed(socket, promise, signal);
   } finally {
     socket.pause().off('data', onData).off('close', onClose).off('error', reject);
   }
@@ -153,16 +146,23 @@ async function opened(socket: Socket, event: 'connect' | 'secureConnect', signal
   const onClose = () => reject(Object.assign(new Error('closed before it was open'), { code: 'ECONNRESET' }));
   socket.once(event, resolve).once('error', reject).once('close', onClose);
   try {
-    await abortable(
+    await orDestroyed(socket, promise, signal);
+  } finally {
+    socket.off(event, resolve).off('error', reject).off('close', onClose);
+  }
+}
+
+/** What is waited for on a socket; where it fails, or the signal comes first, the socket is no more. */
+async function orDestroyed<T>(socket: Socket, work: Promise<T>, signal: AbortSignal): Promise<T> {
+  try {
+    return await abortable(
       signal,
-      () => promise,
+      () => work,
       () => socket.destroy(),
     );
   } catch (error) {
     socket.on('error', ignore).destroy();
     throw error;
-  } finally {
-    socket.off(event, resolve).off('error', reject).off('close', onClose);
   }
 }
 
