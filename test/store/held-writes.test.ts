@@ -13,6 +13,7 @@ import { storeContract } from '../contract/store.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { type ManualClock, manualClock } from '../support/tools/manual-clock.ts';
+import { until } from '../support/tools/poll.ts';
 import { smallDisk } from '../support/tools/small-disk.ts';
 
 const minute = 60_000;
@@ -128,6 +129,35 @@ test('held: only an end waits, a version that has changed is no end, and other w
   await endAll(store, ['session:a'], clock.now() + minute);
   assert.equal(statSync(join(folder, 'gatehouse-held.db')).mode & 0o777, 0o600);
   for (const name of readdirSync(folder)) assert.equal(statSync(join(folder, name)).mode & 0o077, 0, name);
+});
+
+test('held: what waits is written by itself once the store takes it, over whatever is there', async (t) => {
+  const [clock, folder] = [manualClock(), await temporaryFolder(t)];
+  const store = worker(t, folder, clock);
+  const keys = ['session:a', 'session:b', 'session:c'];
+  for (const key of keys) await store.put(key, 'live', clock.now() + 60 * minute);
+  const database = new DatabaseSync(join(folder, 'gatehouse.db'));
+  t.after(() => database.close());
+  const refuse = (when: string) =>
+    database.exec(
+      `CREATE TRIGGER full BEFORE UPDATE ON entries ${when} BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`,
+    );
+  const ended = async () => (await Array.fromAsync(store.list('session:'))).filter(({ value }) => value === 'ended');
+  const direct = new EmbeddedStore(folder, { clock, log: keptLog() });
+  t.after(() => direct.close());
+  refuse('');
+  await endAll(store, keys, clock.now() + 15 * minute);
+  assert.equal(store.waiting(), 3);
+  const { place } = await direct.changes();
+  database.exec('DROP TRIGGER full');
+  // Another process that knows nothing of what is held has gone on with one.
+  await direct.put('session:b', 'seen', clock.now() + 60 * minute);
+  await until('all is written', () => store.waiting() === 0);
+  assert.equal((await ended()).length, 3);
+  for (const key of keys) assert.equal((await direct.get(key))?.value, 'ended', key);
+  assert.deepEqual(new Set((await direct.changes(place)).keys), new Set(keys), 'every process hears of it');
+  clock.advance(15 * minute);
+  assert.equal(await direct.get('session:b'), undefined, 'kept as long as an end is');
 });
 
 test('held: where not even its own file has room, the write fails, and says so', async (t) => {
