@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
 import { canonicalUsername } from '../core/principal.ts';
+import { SaidOnce } from '../core/said-once.ts';
 import { accountOf } from '../core/session.ts';
 import type { Store, Stored } from '../core/store.ts';
 import { UnopenedEntry } from '../store/errors.ts';
@@ -60,6 +61,7 @@ export class SessionRecords {
   readonly #idle: number;
   /** Parsed records by id. The store is read each time; only the parsing is saved, and only for the same version. */
   readonly #parsed = new Map<string, StoredRecord>();
+  readonly #unopenedSaid = new SaidOnce();
 
   constructor({ store, clock, log, idle }: { store: Store; clock: Clock; log: Log; idle: number }) {
     this.#store = store;
@@ -83,6 +85,7 @@ export class SessionRecords {
   }
 
   #readOf(id: string, stored: Stored | undefined): StoredRecord | undefined {
+    this.#unopenedSaid.forget(id);
     if (stored) return this.#parse(id, stored);
     this.#parsed.delete(id);
     return undefined;
@@ -92,7 +95,8 @@ export class SessionRecords {
   #unopened(id: string, error: unknown): StoredRecord {
     if (!(error instanceof UnopenedEntry)) throw error;
     this.#parsed.delete(id);
-    this.#log.warn({ session: id, error }, 'a session record cannot be opened; nobody is signed in by it');
+    if (this.#unopenedSaid.isNew(id, error.version))
+      this.#log.warn({ session: id, error }, 'a session record cannot be opened; nobody is signed in by it');
     return { record: { kind: 'unreadable' }, version: error.version };
   }
 

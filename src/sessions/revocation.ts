@@ -166,16 +166,30 @@ export class SessionEnds {
     }
   }
 
-  /** Ends the sessions below an index prefix, those included that are just beginning; how many were live. */
+  /**
+   * Ends the sessions below an index prefix, those included that are just beginning; how many were live. One that the store
+   * does not let end keeps none of the others: its failure is thrown when all have been tried.
+   */
   async revokeIndexed(prefix: string, reason: Reason, by?: Ender): Promise<number> {
     let revoked = 0;
+    const failures: unknown[] = [];
     for (const { id, isYoung } of await this.#records.find(prefix)) {
       const end = (): Promise<boolean> => this.revoke(id, reason, { follows: true, by });
-      // One that is just beginning has no record yet; if barring comes too late, it has one by then.
-      if ((await end()) || (isYoung && ((await this.#writeTombstone(id, reason)) || (await end())))) revoked += 1;
-      await this.#records.forget(prefix, id);
+      try {
+        // One that is just beginning has no record yet; if barring comes too late, it has one by then.
+        if ((await end()) || (isYoung && ((await this.#writeTombstone(id, reason)) || (await end())))) revoked += 1;
+        await this.#records.forget(prefix, id);
+      } catch (error) {
+        failures.push(error);
+      }
     }
-    return revoked;
+    const [first] = failures;
+    if (first === undefined) return revoked;
+    this.#log.warn(
+      { ended: revoked, failed: failures.length, error: first },
+      'not all sessions of a user could be ended',
+    );
+    throw first;
   }
 
   /** Hears of every end that this process brings about. Gives the way to stop. */

@@ -41,17 +41,14 @@ export interface SessionParts {
 
 /** All sessions of the shared store. Every method throws a Failure when the store is out of reach: never take it for absence. */
 export class Sessions {
-  readonly #clock: Clock;
-  readonly #lifetime: number;
-  readonly #perUser: number;
+  readonly #parts: SessionParts;
   readonly #records: SessionRecords;
   readonly #activity: Activity;
   readonly #ends: SessionEnds;
 
-  constructor({ store, clock, log, idle, lifetime, perUser = 20 }: SessionParts) {
-    this.#clock = clock;
-    this.#lifetime = lifetime;
-    this.#perUser = perUser;
+  constructor(parts: SessionParts) {
+    const { store, clock, log, idle } = parts;
+    this.#parts = parts;
     this.#records = new SessionRecords({ store, clock, log, idle });
     this.#activity = new Activity({ records: this.#records, clock, log, idle });
     this.#ends = new SessionEnds({ records: this.#records, activity: this.#activity, clock, log, idle });
@@ -59,7 +56,7 @@ export class Sessions {
 
   /** Begins a session under a new token, after the one that it replaces has ended. */
   async create({ client, replaces, ...vouched }: SessionStart): Promise<{ session: Session; token: string }> {
-    const record = newLiveRecord(vouched, client, this.#clock.now(), this.#lifetime);
+    const record = newLiveRecord(vouched, client, this.#parts.clock.now(), this.#parts.lifetime);
     const { token, id } = newIdentity();
     await this.#records.index(id, record);
     const replaced = replaces === undefined ? undefined : idOf(replaces);
@@ -67,7 +64,10 @@ export class Sessions {
     if (!(await this.#records.write(id, undefined, record))) {
       throw new GatewayError('UNAVAILABLE', `session ${id}: its user's sessions were ended while it began`);
     }
-    await this.#keepWithin(accountOf(record), id);
+    // The session is there: failing now would leave it behind, and nobody would have its token.
+    await this.#keepWithin(accountOf(record), id).catch((error: unknown) =>
+      this.#parts.log.warn({ session: id, error }, 'the sessions of a user beyond the limit could not be ended'),
+    );
     return { token, session: toSession(id, record, record.lastSeenAt) };
   }
 
@@ -100,7 +100,7 @@ export class Sessions {
    * takes the place of the one by the same provider.
    */
   async prove(session: Session, vouched: Vouched): Promise<RenewedSession> {
-    return this.#rotate(session.id, ownerOf(vouched), (record) => proved(record, vouched, this.#clock.now()));
+    return this.#rotate(session.id, ownerOf(vouched), (record) => proved(record, vouched, this.#parts.clock.now()));
   }
 
   /**
@@ -241,7 +241,7 @@ export class Sessions {
       if (isGone && !isYoung) await this.#records.forget(userPrefix(account.subject), id);
     }
     others.sort((a, b) => a.createdAt - b.createdAt);
-    for (const { id } of others.slice(0, Math.max(0, others.length + 1 - this.#perUser)))
-      await this.revoke(id, 'revoked');
+    const { perUser = 20 } = this.#parts;
+    for (const { id } of others.slice(0, Math.max(0, others.length + 1 - perUser))) await this.revoke(id, 'revoked');
   }
 }

@@ -5,6 +5,7 @@
 import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
+import { SaidOnce } from '../core/said-once.ts';
 import type { Sealer } from '../core/seal.ts';
 import type { Changes, Store, Stored, StoredEntry, WriteOptions } from '../core/store.ts';
 import { kindOf } from './entry-kinds.ts';
@@ -20,6 +21,7 @@ export class SealedStore implements Store {
   readonly #sealer: Sealer;
   readonly #log: Log;
   readonly #open = new Map<string, Stored>();
+  readonly #leftOut = new SaidOnce();
 
   constructor(store: Store, { sealer, log }: { sealer: Sealer; log: Log }) {
     this.#store = store;
@@ -59,7 +61,8 @@ export class SealedStore implements Store {
       try {
         yield { ...entry, value: this.#clear(entry.key, entry.value) };
       } catch (error) {
-        this.#log.warn({ error }, 'an entry of the store cannot be opened and is left out');
+        if (this.#leftOut.isNew(entry.key, entry.value))
+          this.#log.warn({ error }, 'an entry of the store cannot be opened and is left out');
       }
     }
   }

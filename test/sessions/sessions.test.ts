@@ -5,7 +5,7 @@ import type { Assertion } from '../../src/core/principal.ts';
 import type { Proof } from '../../src/core/proof.ts';
 import type { Store } from '../../src/core/store.ts';
 import { type SessionParts, type SessionStart, Sessions } from '../../src/sessions/sessions.ts';
-import { storeFailure } from '../../src/store/errors.ts';
+import { storeFailure, UnopenedEntry } from '../../src/store/errors.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
@@ -452,6 +452,76 @@ test('a store out of reach is an error, never an absent session', async (t) => {
     () => sessions.revoke('x', 'revoked'),
   ];
   for (const attempt of attempts) await assert.rejects(attempt, { name: 'Failure' });
+});
+
+test('a record that cannot be opened is said once, and again when it has been right in between', async (t) => {
+  const { store, sessions } = world(t);
+  const { token } = await sessions.create(start('alice'));
+  let isSealed = true;
+  const get = async (key: string) => {
+    const stored = await store.get(key);
+    if (stored && isSealed) throw new UnopenedEntry(stored.version, storeFailure('sealed', 'an unknown key'));
+    return stored;
+  };
+  const { sessions: reader, log } = world(t, { store: storeWith(store, { get }) });
+  const said = () => log.lines.filter(({ message }) => message.includes('cannot be opened')).length;
+  for (let request = 0; request < 20; request++) assert.deepEqual(await reader.load(token), { kind: 'unreadable' });
+  assert.equal(said(), 1);
+  isSealed = false;
+  assert.equal((await reader.load(token)).kind, 'live');
+  isSealed = true;
+  assert.equal((await reader.load(token)).kind, 'unreadable');
+  assert.equal(said(), 2);
+});
+
+test('a store that is busy behind the record of a new session leaves no session that nobody has the token of', async (t) => {
+  const { store } = world(t);
+  let isBusy = false;
+  const busy = (): Promise<never> => Promise.reject(storeFailure('busy', 'held by another process'));
+  const failing = storeWith(store, {
+    replace: async (...call) => {
+      if (isBusy) return busy();
+      const isWritten = await store.replace(...call);
+      isBusy = String(call[0]).startsWith('session:');
+      return isWritten;
+    },
+    get: (key) => (isBusy ? busy() : store.get(key)),
+  });
+  const { sessions, worker, log } = world(t, { store: failing, perUser: 1 });
+  const first = await sessions.create(start('alice'));
+  isBusy = false;
+  const second = await sessions.create(start('alice'));
+  assert.ok(log.lines.some(({ level, message }) => level === 'warn' && message.includes('beyond the limit')));
+  isBusy = false;
+  assert.equal((await worker().load(second.token)).kind, 'live');
+  await sessions.create(start('alice'));
+  isBusy = false;
+  assert.notEqual((await worker().load(first.token)).kind, 'none');
+});
+
+test('a session that the store does not let end keeps none of the others from ending, and is reported', async (t) => {
+  const { store, clock } = world(t);
+  let stuck = '';
+  const failing = storeWith(store, {
+    replace: (...call) =>
+      call[0] === `session:${stuck}` ? Promise.reject(storeFailure('full', 'no room')) : store.replace(...call),
+  });
+  const { sessions, log } = world(t, { store: failing });
+  const begun: Awaited<ReturnType<Sessions['create']>>[] = [];
+  for (let i = 0; i < 4; i++) begun.push(await sessions.create(start('alice', { grant: { handles: ['h'] } })));
+  for (const end of [
+    () => sessions.revokeUser('alice', 'revoked'),
+    () => sessions.revokeHandle('directory', 'h', 'revoked'),
+  ]) {
+    stuck = begun[1]?.session.id ?? '';
+    await assert.rejects(end, { name: 'Failure', answer: 'full' });
+    const kinds = await Promise.all(begun.map(async ({ token }) => (await sessions.load(token)).kind));
+    assert.deepEqual(kinds, ['ended', 'live', 'ended', 'ended']);
+  }
+  assert.ok(log.lines.some(({ fields }) => 'ended' in fields && 'failed' in fields && fields.failed === 1));
+  stuck = '';
+  clock.advance(minute);
+  assert.equal(await sessions.revokeUser('alice', 'revoked'), 1, 'it is found again');
 });
 
 test('activity that could not be stored is stored later', async (t) => {

@@ -105,6 +105,11 @@ test('sealed: an entry moved to another place, changed, or of an unknown key is 
   await assert.rejects(async () => store.get('session:carol'), { answer: 'sealed' });
   const keys = (await Array.fromAsync(store.list('session:'))).map(({ key }) => key);
   assert.deepEqual(keys, ['session:bob']);
+  const said = () => log.lines.filter(({ message }) => message.includes('left out')).length;
+  const before = said();
+  await Array.fromAsync(store.list('session:'));
+  assert.equal(said(), before, 'each is said once');
+  assert.ok(before > 0);
 });
 
 test('sealed: what an earlier version kept in clear is sealed at the first start, in pages and log, freed ones too', async (t) => {
