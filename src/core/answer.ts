@@ -32,10 +32,13 @@ export function plainAnswer(status: number, headers: AnswerHeaders = {}): Answer
   return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, body: '' };
 }
 
-/** An answer with more headers: cookies and challenges add up; of all else what the answer says stays. */
+/** Of these several lines stand side by side; of all other names one takes the place of another. */
+const addsUp = ['set-cookie', 'www-authenticate', 'vary'] as const;
+
+/** An answer with more headers: cookies, challenges and `Vary` add up; of all else what the answer says stays. */
 export function withHeaders(answer: Answer, reply: AnswerHeaders): Answer {
   const headers: Record<string, string | readonly string[]> = { ...reply, ...answer.headers };
-  for (const name of ['set-cookie', 'www-authenticate']) {
+  for (const name of addsUp) {
     const [first, second] = [answer.headers[name], reply[name]];
     if (first !== undefined && second !== undefined) headers[name] = [first, second].flat();
   }

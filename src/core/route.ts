@@ -118,6 +118,14 @@ export interface Route {
   readonly contact?: string;
 }
 
+/**
+ * Whether one address has an answer for nobody and another for whoever is signed in: then neither may be given in the place of the
+ * other.
+ */
+export function hasAnswersByIdentity({ access, networks }: Pick<Route, 'access' | 'networks'>): boolean {
+  return access === 'optional' || networks?.satisfy === 'any';
+}
+
 /** A route with an application behind it. */
 export interface ForwardingRoute extends Route {
   readonly upstream: Upstream;

@@ -19,11 +19,11 @@ export function writeAnswer(request: IncomingMessage, response: ServerResponse, 
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }
 
-/** Adds headers to an answer that somebody else sends: cookies and challenges add up, everything else is one. */
+/** Adds headers to an answer that somebody else sends: cookies, challenges and `Vary` add up, everything else is one. */
 export function addHeaders(response: ServerResponse, headers: AnswerHeaders): void {
   for (const [name, value] of Object.entries(headers)) {
     const values = typeof value === 'string' ? [value] : [...value];
-    const addsUp = /^(?:set-cookie|www-authenticate)$/i.test(name);
+    const addsUp = /^(?:set-cookie|www-authenticate|vary)$/i.test(name);
     if (addsUp) for (const one of values) response.appendHeader(name, one);
     else response.setHeader(name, typeof value === 'string' ? value : values);
   }

@@ -2,9 +2,10 @@
  * What the pipeline has found out about a request, step by step, and the verdict: carriers carry it out, the audit writes it
  * down, `explain` prints it. A step that was not reached has left nothing.
  */
+import type { AnswerHeaders } from '../core/answer.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
 import type { Principal } from '../core/principal.ts';
-import type { Route } from '../core/route.ts';
+import { hasAnswersByIdentity, type Route } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
 import type { CanonicalTarget, Client, Decision, GatewayRequest, Verdict } from '../core/verdict.ts';
 import type { Identity, Somebody } from '../login/authenticate-request.ts';
@@ -36,18 +37,27 @@ export interface Decided {
   /** What policy says of that. */
   readonly decision?: Decision;
   /** Headers that go with whatever answers: a new cookie, a mutual authentication. */
-  readonly reply?: Readonly<Record<string, string | readonly string[]>>;
+  readonly reply?: AnswerHeaders;
+  /** Of these, what every answer of the location bears, whoever asks. */
+  readonly ofRoute?: AnswerHeaders;
   readonly verdict: Verdict;
 }
 
 /** The same while the pipeline is at work on it. */
 export type Trace = { -readonly [Step in keyof Decided]: Decided[Step] };
 
+/** Notes what the answers of a location bear, whoever asks: caches must not take one visitor's for another's. */
+export function noteRoute(trace: Trace, route: Route): void {
+  if (!hasAnswersByIdentity(route)) return;
+  trace.ofRoute = { vary: 'Cookie' };
+  trace.reply = trace.ofRoute;
+}
+
 /** Notes who sends the request, and what the answer has to set. */
 export function noteSender(trace: Trace, who: Somebody): Somebody {
   trace.principal = who.principal;
   if (who.session) trace.session = who.session;
-  trace.reply = who.reply;
+  trace.reply = trace.ofRoute ? { ...trace.ofRoute, ...who.reply } : who.reply;
   return who;
 }
 

@@ -4,7 +4,7 @@
  */
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import { type ForwardingRoute, isForwarding, type Route } from '../core/route.ts';
-import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/verdict.ts';
+import type { CanonicalTarget, Client, Forward, GatewayRequest, Verdict } from '../core/verdict.ts';
 import type { Somebody } from '../login/authenticate-request.ts';
 import { type AssertionSigner, audienceOf } from '../proxy/assertion.ts';
 import type { HeaderComposer } from '../proxy/headers.ts';
@@ -20,6 +20,8 @@ export interface Located<Taken extends Route = Route> {
   readonly target: CanonicalTarget;
   readonly route: Taken;
 }
+
+const none: Forward['reply'] = {};
 
 /** What composes the request that goes upstream. */
 export interface ForwardingParts {
@@ -43,16 +45,17 @@ export class Forwarding {
     if (upstream.kind === 'refused') return refuse('BAD_REQUEST', 'ambiguous-target', upstream.detail, { route });
     const forwardable = { ...located, route };
     return andThen(begun(trace, who), (known) =>
-      known ? this.#sign(forwardable, upstream.path, known) : this.#compose(forwardable, upstream.path),
+      known ? this.#sign(trace, forwardable, upstream.path, known) : this.#compose(trace, forwardable, upstream.path),
     );
   }
 
-  #sign(located: Located<ForwardingRoute>, upstreamPath: string, who: Somebody): MaybePromise<Verdict> {
+  #sign(trace: Trace, located: Located<ForwardingRoute>, upstreamPath: string, who: Somebody): MaybePromise<Verdict> {
     const assertion = this.#parts.signer.sign(who.principal, who.session, audienceOf(located.route));
-    return andThen(assertion, (token) => this.#compose(located, upstreamPath, who, token));
+    return andThen(assertion, (token) => this.#compose(trace, located, upstreamPath, who, token));
   }
 
   #compose(
+    trace: Trace,
     { request, client, target, route }: Located<ForwardingRoute>,
     upstreamPath: string,
     who?: Somebody,
@@ -70,7 +73,7 @@ export class Forwarding {
     });
     return {
       kind: 'forward',
-      forward: { route, client, target, upstreamPath, headers, spellings, reply: who?.reply ?? {}, ...known },
+      forward: { route, client, target, upstreamPath, headers, spellings, reply: trace.reply ?? none, ...known },
     };
   }
 }

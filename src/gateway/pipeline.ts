@@ -16,6 +16,7 @@ import {
   conclude,
   type Decided,
   endRecordOf,
+  noteRoute,
   recordOf,
   secondsSince,
   type Trace,
@@ -109,6 +110,7 @@ export class Pipeline {
     const route = askingFor(request.roles, match.route);
     trace.match = match;
     trace.route = route;
+    noteRoute(trace, route);
     const refused = refuseTarget(request, target, route);
     if (refused) return refused;
     const read = headers === request.headers ? request : { ...request, headers };

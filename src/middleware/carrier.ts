@@ -15,6 +15,7 @@ import { carryOut, respond } from '../gateway/carriers/carry.ts';
 import { closedTo, declineOn } from '../gateway/carriers/websocket.ts';
 import type { Decided } from '../gateway/decided.ts';
 import { readRequest } from '../gateway/request.ts';
+import { isForOneAmongOthers } from '../proxy/answer-caching.ts';
 import { type Connections, openedBy } from '../proxy/connections.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';
 import { OpenExchanges, watchWebSocket } from './exchanges.ts';
@@ -174,6 +175,7 @@ export class AppCarrier {
     const client = admission.decided.request.headers;
     if (before?.kind === 'forward') addIdentity(request, before.forward, forward);
     else this.#dress(request, forward, client);
+    if (isForOneAmongOthers(forward)) response.setHeader('cache-control', 'private');
     addReplyHeaders(response, forward.reply);
     const opened = openedBy(forward, admission.demands);
     const end = (reason: Reason): void => cut(admission, response, reason);

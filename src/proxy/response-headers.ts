@@ -7,6 +7,7 @@ import type { Log } from '../core/log.ts';
 import { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
 import type { Forward } from '../core/verdict.ts';
+import { cacheRule, caching } from './answer-caching.ts';
 import { type CookieScope, type OwnCookie, scopeCookie } from './cookies.ts';
 import { connectionNamed, hopByHop } from './header-names.ts';
 import { publicPath } from './public-path.ts';
@@ -45,11 +46,7 @@ export function reportUnanswerable(log: Log): (route: Route) => void {
 }
 
 /** Of these ours stand beside the upstream's, not in their place. */
-const besides: ReadonlySet<string> = new Set(['set-cookie', 'www-authenticate']);
-/** What lets an answer be kept and given to others: not where it brings a session's cookie. */
-const caching: ReadonlySet<string> = new Set([
-  ...['cache-control', 'expires', 'pragma', 'surrogate-control', 'cdn-cache-control'],
-]);
+const besides: ReadonlySet<string> = new Set(['set-cookie', 'www-authenticate', 'vary']);
 
 /**
  * Headers for the client's response, names and values in turn.
@@ -68,13 +65,13 @@ export function responseHeaders(
   const coding = upstream.all('transfer-encoding').join(',').trim().toLowerCase();
   if (coding !== '' && coding !== 'chunked') throw new Error(`the body has the transfer coding ${coding.slice(0, 40)}`);
   const replaced = new Set(Object.keys(forward.reply).map((name) => name.toLowerCase()));
-  const bringsCookie = replaced.has('set-cookie');
+  const rule = cacheRule(upstream, forward);
   const lines: string[] = [];
   const lengths: string[] = [];
   upstream.each((name, value, spelling) => {
     if (hopByHop.has(name) || named.has(name)) return;
     // Where else this origin is to be found is for the gateway to say: a browser would take its cookies there (RFC 7838 §2.4).
-    if (name === 'alt-svc' || (bringsCookie && caching.has(name))) return;
+    if (name === 'alt-svc' || (rule !== undefined && caching.has(name))) return;
     if (replaced.has(name) && !besides.has(name)) return;
     if (name === 'content-length' && (status === 204 || coding !== '')) return;
     if (name === 'content-length') return void lengths.push(spelling, value);
@@ -86,17 +83,10 @@ export function responseHeaders(
   });
   // Behind Content-Disposition: Node reads one that follows a length as UTF-8, and refuses what it makes of it.
   lines.push(...lengths);
-  if (bringsCookie && !replaced.has('cache-control')) lines.push('cache-control', 'no-store');
-  else if (isPrivatePage(upstream, forward)) lines.push('cache-control', 'private, no-cache');
+  if (rule !== undefined && !replaced.has('cache-control')) lines.push('cache-control', rule);
   for (const [name, value] of Object.entries(forward.reply))
     for (const text of typeof value === 'string' ? [value] : value) lines.push(name, text);
   return lines;
-}
-
-/** A page for somebody who is signed in, of which its application has not said whether it may be kept. */
-function isPrivatePage(upstream: HeaderLines, { route, principal }: Forward): boolean {
-  if (!principal || route.keepsCache || [...caching].some((name) => upstream.has(name))) return false;
-  return /^\s*(?:text\/html|application\/xhtml\+xml)\b/i.test(upstream.single('content-type') ?? '');
 }
 
 function rewrite(name: string, value: string, rewriting: Rewriting): string | undefined {

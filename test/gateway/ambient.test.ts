@@ -48,6 +48,7 @@ async function world(t: TestContext, outcome: Outcome) {
   const routes = [
     routeAt('/', { access: { roles: ['agent'], providers: [] } }),
     routeAt('/open/', { allowedOrigins: ['https://sister.test'] }),
+    routeAt('/anybody/', { access: 'optional' }),
     routeAt('/admin', { access: { roles: ['admin'], providers: [] } }),
   ];
   const pipeline = new Pipeline({
@@ -112,6 +113,14 @@ test('tickets: a request that is let through begins a session, whose cookie goes
   assert.match(String(reply?.['set-cookie']), /^gatehouse=/);
   assert.equal(reply?.['www-authenticate'], 'Negotiate done');
   assert.equal(await sessions.count(), 1);
+});
+
+test('tickets: where access is optional nobody is asked about one, it goes no further, and nothing is offered', async (t) => {
+  const { decide, sessions } = await world(t, ticket);
+  const { verdict, principal, reply } = await decide('/anybody/x');
+  assert.ok(verdict.kind === 'forward' && !verdict.forward.headers.has('authorization'));
+  assert.deepEqual([principal, reply], [undefined, { vary: 'Cookie' }]);
+  assert.equal(await sessions.count(), 0);
 });
 
 const sister = 'https://sister.test';

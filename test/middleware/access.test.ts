@@ -1,0 +1,45 @@
+/** Access rules inside an application: an identity where there is one, and networks. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Agent, request } from 'undici';
+import { requireRole } from '../../src/middleware/middleware.ts';
+import { seenBy, startApp } from '../support/scenes/app.ts';
+import { passwords } from '../support/scenes/site.ts';
+
+test('middleware: where access is optional the application knows who is there, and caches are told', async (t) => {
+  const app = await startApp(t, { config: { routes: [{ location: '/', access: 'optional' }] } });
+  const [agent, stranger] = [app.visitor(), app.visitor()];
+  await agent.mustSignIn('agent1', passwords.agent1);
+  const known = await agent.fetch('/status');
+  assert.equal(JSON.parse(known.text).principal.subject, 'agent1');
+  assert.deepEqual([known.headers['cache-control'], known.headers.vary], ['private', 'Cookie']);
+  const unknown = await stranger.fetch('/status', { headers: { 'x-remote-user': 'agent1' } });
+  const { principal, headers } = JSON.parse(unknown.text);
+  assert.deepEqual([principal, headers['x-remote-user']], [undefined, undefined]);
+  assert.deepEqual([unknown.headers['cache-control'], unknown.headers.vary], [undefined, 'Cookie']);
+});
+
+test('middleware: a network frees from what the configuration asks, and not from what the application asks', async (t) => {
+  const access = { roles: ['supervisor'], networks: ['127.0.0.4/30'], satisfy: 'any' } as const;
+  const app = await startApp(t, {
+    config: {
+      routes: [{ location: '/', access: { ...access, roles: [...access.roles], networks: [...access.networks] } }],
+    },
+    build: (express, guard) => {
+      express.use(guard);
+      express.get('/asked', requireRole('supervisor'));
+      express.use((seen, response) => void response.json(seenBy(seen)));
+    },
+  });
+  const from = async (localAddress: string, path: string, host = app.url.host) => {
+    const dispatcher = new Agent({ localAddress });
+    const response = await request(app.url.origin + path, { dispatcher, headers: { host } });
+    await response.body.dump();
+    await dispatcher.close();
+    return response.statusCode;
+  };
+  assert.equal(await from('127.0.0.6', '/desk'), 200);
+  assert.equal(await from('127.0.0.9', '/desk'), 401);
+  assert.equal(await from('127.0.0.6', '/asked'), 401);
+  assert.equal(await from('127.0.0.6', '/desk', 'evil.example'), 401, 'a name that only leads here (DNS rebinding)');
+});
