@@ -37,6 +37,21 @@ export function readSource(file: string, { escapesBytes = false } = {}): { text:
   }
 }
 
+/**
+ * Where in a text that was read with `escapesBytes` the first byte is that is no UTF-8; undefined without one. The text begins
+ * at the place that is given.
+ */
+export function escapedByteAt<Place extends Pick<Span, 'line' | 'column'>>(
+  text: string,
+  begin: Place,
+): Place | undefined {
+  const at = text.search(/[\udc80-\udcff]/u);
+  if (at === -1) return undefined;
+  const before = text.slice(0, at).split('\n');
+  const column = (before.length > 1 ? 1 : begin.column) + (before.at(-1) ?? '').length;
+  return { ...begin, line: begin.line + before.length - 1, column };
+}
+
 const tooLarge: Flaw = {
   message: `is larger than ${maxBytes / 1024 / 1024} MB`,
   hint: 'a configuration is far smaller; is this the right file?',

@@ -12,20 +12,26 @@ import { curlyQuotes, straightQuotes } from './value-hints.ts';
  * What `${…}` means in a header or an address to redirect to is those keys' own: variables of ours are in lower case.
  */
 export function doubtfulTexts(schema: Schema, document: unknown): Problem[] {
-  const found: Problem[] = [];
-  const walk = (value: unknown, schemas: readonly Schema[], path: KeyPath): void => {
-    if (typeof value === 'string')
-      found.push(
-        ...doubts(value, schemas.some(takesSecret)).map((doubt) => ({ path, at: 'value' as const, ...doubt })),
-      );
-    const steps = Array.isArray(value) ? [...value.keys()] : isMapping(value) ? Object.keys(value) : [];
-    for (const step of steps) {
-      const under = schemas.flatMap((candidate) => schemasUnder(candidate, value, step));
-      walk((value as Record<string | number, unknown>)[step], under, [...path, step]);
-    }
-  };
-  walk(document, [schema], []);
-  return found;
+  return textsIn(document, [schema]).flatMap(({ text, schemas, path }) =>
+    doubts(text, schemas.some(takesSecret)).map((doubt) => ({ path, at: 'value', ...doubt })),
+  );
+}
+
+interface FoundText {
+  readonly text: string;
+  /** What the schema knows of its place. */
+  readonly schemas: readonly Schema[];
+  readonly path: KeyPath;
+}
+
+/** All texts of a value, with what may stand where each stands. */
+function textsIn(value: unknown, schemas: readonly Schema[], path: KeyPath = []): FoundText[] {
+  if (typeof value === 'string') return [{ text: value, schemas, path }];
+  const steps = Array.isArray(value) ? [...value.keys()] : isMapping(value) ? Object.keys(value) : [];
+  return steps.flatMap((step) => {
+    const under = schemas.flatMap((candidate) => schemasUnder(candidate, value, step));
+    return textsIn((value as Record<string | number, unknown>)[step], under, [...path, step]);
+  });
 }
 
 function doubts(text: string, isSecret: boolean): Pick<Problem, 'message' | 'hint'>[] {
@@ -40,26 +46,13 @@ function doubts(text: string, isSecret: boolean): Pick<Problem, 'message' | 'hin
 
 /** Secrets in clear in the configuration, and files of secrets that others may read or change; paths begin at `directory`. */
 export function openSecrets(schema: Schema, document: unknown, directory: string): Problem[] {
-  const found: Problem[] = [];
-  const exposed = (file: string, path: KeyPath): Problem[] => {
+  return textsIn(document, [schema]).flatMap(({ text, schemas, path }): Problem[] => {
+    if (schemas.some(takesSecret)) return /^\$(?:\{\w+\}|\w+)$/.test(text) ? [] : [{ path, at: 'value', ...inClear }];
+    if (!schemas.some((known) => inputOf(known).isSecretFile)) return [];
     // Of `{ file: … }` the key that holds it is the secret's.
     const at = path.at(-1) === 'file' ? path.slice(0, -1) : path;
-    return exposedMode(resolve(directory, file)).map((words) => ({ path: at, at: 'value', ...words }));
-  };
-  const walk = (value: unknown, schemas: readonly Schema[], path: KeyPath): void => {
-    if (typeof value === 'string') {
-      if (schemas.some(takesSecret) && !/^\$(?:\{\w+\}|\w+)$/.test(value))
-        found.push({ path, at: 'value', ...inClear });
-      if (schemas.some((schema) => inputOf(schema).isSecretFile)) found.push(...exposed(value, path));
-    }
-    const steps = Array.isArray(value) ? [...value.keys()] : isMapping(value) ? Object.keys(value) : [];
-    for (const step of steps) {
-      const under = schemas.flatMap((candidate) => schemasUnder(candidate, value, step));
-      walk((value as Record<string | number, unknown>)[step], under, [...path, step]);
-    }
-  };
-  walk(document, [schema], []);
-  return found;
+    return exposedMode(resolve(directory, text)).map((words) => ({ path: at, at: 'value', ...words }));
+  });
 }
 
 const inClear = {

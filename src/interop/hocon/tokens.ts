@@ -1,4 +1,5 @@
 /** The words of a HOCON text (XiVO's `xuc.conf`), each with its place. What they mean together is `parse.ts`'s. */
+import { escapedByteAt } from '../../config/source.ts';
 import { OperatorError } from '../../core/errors.ts';
 
 /** Where something stands in a file. */
@@ -83,15 +84,9 @@ function tokenOf(groups: Readonly<Record<string, string | undefined>>, place: Ho
 }
 
 /** Bytes that are no UTF-8 come as lone surrogates; only in comments they do not matter. */
-function requireText(word: string, { file, line, column }: HoconPlace): void {
-  const at = word.search(/[\udc80-\udcff]/u);
-  if (at === -1) return;
-  const before = word.slice(0, at).split('\n');
-  const place = {
-    file,
-    line: line + before.length - 1,
-    column: (before.length > 1 ? 1 : column) + (before.at(-1) ?? '').length,
-  };
+function requireText(word: string, begin: HoconPlace): void {
+  const place = escapedByteAt(word, begin);
+  if (!place) return;
   throw hoconError(place, 'the byte here is not UTF-8', 'save the file as UTF-8; in comments it does not matter');
 }
 

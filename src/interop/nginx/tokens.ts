@@ -2,6 +2,7 @@
  * Cuts nginx's configuration language into words and signs, each with its place, as nginx's own reader does
  * (ngx_conf_read_token): quotes, escapes, comments, `${name}`. What the words mean is `parse.ts`'s.
  */
+import { escapedByteAt } from '../../config/source.ts';
 import { OperatorError } from '../../core/errors.ts';
 
 /** Where something stands; lines and columns count from 1. */
@@ -59,15 +60,9 @@ export class Tokens {
   }
 
   /** Bytes that are no UTF-8 come as lone surrogates: outside of comments nobody could say what they are. */
-  #requireText(raw: string, { file, line, column }: SourcePosition): void {
-    const at = raw.search(/[\udc80-\udcff]/u);
-    if (at === -1) return;
-    const before = raw.slice(0, at).split('\n');
-    const place = {
-      file,
-      line: line + before.length - 1,
-      column: (before.length > 1 ? 1 : column) + (before.at(-1) ?? '').length,
-    };
+  #requireText(raw: string, begin: SourcePosition): void {
+    const place = escapedByteAt(raw, begin);
+    if (!place) return;
     throw syntaxError(place, 'the byte here is not UTF-8', 'save the file as UTF-8; in comments it does not matter');
   }
 
