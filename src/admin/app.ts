@@ -4,6 +4,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler, t
 import helmet from 'helmet';
 import type { Log } from '../core/log.ts';
 import { type Actor, actorOf, callerOf } from './actor.ts';
+import { type ApiTokenRouteParts, apiTokenRoutes } from './api-token-routes.ts';
 import { type Caller, type Refusal, roleMissing } from './guard.ts';
 import { createReadiness, type HealthSource } from './health.ts';
 import { type LockoutRouteParts, lockoutRoutes } from './lockout-routes.ts';
@@ -16,7 +17,7 @@ export type ReloadAnswer =
   | { readonly kind: 'failed'; readonly message: string; readonly hint?: string };
 
 /** What is asked and told here. */
-export interface AdminParts extends HealthSource, SessionRouteParts, LockoutRouteParts {
+export interface AdminParts extends HealthSource, SessionRouteParts, LockoutRouteParts, ApiTokenRouteParts {
   readonly log: Log;
   readonly metrics: { readonly contentType: string; render(): Promise<string> };
   /** Reads the configuration anew; resolves when it is in place, or is not. */
@@ -48,6 +49,7 @@ export function createAdminApp(identify: Identify, parts: AdminParts): Express {
   });
   app.use('/sessions', permit('sessions', log), sessionRoutes(parts));
   app.use('/lockouts', permit('lockouts', log), lockoutRoutes(parts));
+  app.use('/api-tokens', permit('api-tokens', log), apiTokenRoutes(parts));
   app.post('/reload', permit('configuration', log), async (_request, response) => {
     const result = await parts.reload(actorOf(response));
     response.status(result.kind === 'reloaded' ? 200 : 422).json(result);
@@ -66,6 +68,8 @@ function refuseTheRest(app: Express): void {
     '/sessions': 'GET, HEAD, DELETE',
     '/sessions/:id': 'DELETE',
     '/lockouts': 'GET, HEAD, DELETE',
+    '/api-tokens': 'GET, HEAD, POST',
+    '/api-tokens/:name': 'DELETE',
     '/reload': 'POST',
   };
   for (const [path, methods] of Object.entries(allowed))
@@ -111,7 +115,8 @@ function onError(log: Log): ErrorRequestHandler {
   return (error: unknown, request, response, next) => {
     if (response.headersSent) return next(error);
     const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
-    if (status === 400) return fail(response, 400, 'bad-request', 'The address cannot be read.');
+    if (status === 400) return fail(response, 400, 'bad-request', 'The address or the body cannot be read.');
+    if (status === 413) return fail(response, 413, 'too-large', 'The body is too large.');
     log.error({ error, method: request.method, path: request.path }, 'the operator’s listener could not answer');
     fail(response, 503, 'unavailable', 'The store does not answer; see the log.');
   };

@@ -7,7 +7,7 @@
 export type Role = 'stranger' | 'loopback' | 'monitor' | 'operator';
 
 /** What there is to read or to change. */
-export type Subject = 'health' | 'metrics' | 'sessions' | 'lockouts' | 'configuration';
+export type Subject = 'health' | 'metrics' | 'sessions' | 'lockouts' | 'api-tokens' | 'configuration';
 
 const everybodyKnown: readonly Role[] = ['loopback', 'monitor', 'operator'];
 const operators: readonly Role[] = ['operator'];
@@ -17,6 +17,7 @@ const rights: Readonly<Record<Subject, { readonly read: readonly Role[]; readonl
   metrics: { read: everybodyKnown, change: [] },
   sessions: { read: everybodyKnown, change: ['loopback', 'operator'] },
   lockouts: { read: everybodyKnown, change: ['loopback', 'operator'] },
+  'api-tokens': { read: ['monitor', 'operator'], change: operators },
   configuration: { read: ['monitor', 'operator'], change: operators },
 };
 

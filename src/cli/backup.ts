@@ -36,6 +36,7 @@ export const restore: Command = {
     'Refused while a gateway has the store open. Assertion keys and the key of forms come back; lock-outs, used tickets and whatever',
     'else is one-time stay as the present store has them. Sessions and logins under way do not come back, since the backup knows',
     'nothing of what was ended since: everybody signs in anew.',
+    'API tokens come back and are listed, but for those that the present store knows as ended.',
     '--keep-sessions   brings them back, but for sessions that the present store knows as ended; those that ended since and that it',
     '                  has forgotten (after 15 minutes, or in a new store) come back to life',
     'Where the store lacks the sealing keys and the backup has them, its passphrase is asked for, or read from the input.',
@@ -78,9 +79,15 @@ async function runRestore(invocation: Invocation): Promise<number> {
     : undefined;
   const keepSessions = values['keep-sessions'] === true;
   const log = createLog({ level: 'warn', destination: terminal.stderr });
-  const { restored, left, ended } = restoreStore(store, { file, keepSessions, passphrase, clock: systemClock, log });
+  const how = { file, keepSessions, passphrase, clock: systemClock, log };
+  const { restored, left, ended, tokens } = restoreStore(store, how);
   terminal.stdout.write(`brought back:  ${said(restored)}\nleft out:      ${said(left)}\n`);
   if (ended > 0) terminal.stdout.write(`still ended:   ${ended} sessions\n`);
+  if (tokens.restored.length > 0)
+    terminal.stdout.write(
+      `API tokens that let programs in again: ${tokens.restored.join(', ')}; end with gatehouse api-tokens revoke NAME what is not wanted\n`,
+    );
+  if (tokens.ended.length > 0) terminal.stdout.write(`API tokens that stay ended: ${tokens.ended.join(', ')}\n`);
   return 0;
 }
 

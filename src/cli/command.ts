@@ -35,6 +35,13 @@ export interface Command {
 /** A command line that lacks something, or says too much; the hint is the command's usage. */
 export class UsageError extends OperatorError {}
 
+/** No gateway answers where one was to be asked. */
+export class NoGatewayError extends OperatorError {
+  constructor(path: string, detail: string) {
+    super(`no gateway answers at ${path}: ${detail}`, 'start it, or name its configuration: --config FILE');
+  }
+}
+
 /** An option that was given with a value. */
 export function textOption({ values }: Invocation, name: string): string | undefined {
   const value = values[name];

@@ -2,7 +2,7 @@
 import { duration, networks } from '../config/values.ts';
 import { OperatorError } from '../core/errors.ts';
 import { type ForwardingRoute, isForwarding, type Route } from '../core/route.ts';
-import { identityNames } from '../gateway/composer.ts';
+import { identityNames, tokenHeaders } from '../gateway/composer.ts';
 import type { Document } from '../gateway/document.ts';
 import { routesOf } from '../gateway/routes.ts';
 import { exportCaddy } from '../interop/front-proxies/caddy.ts';
@@ -78,6 +78,7 @@ function siteOf(document: Document, invocation: Invocation, kind: string): Expor
     certificate: plainPath(textOption(invocation, 'certificate') ?? `/etc/ssl/gatehouse/${name}.crt`, 'certificate'),
     key: plainPath(textOption(invocation, 'key') ?? `/etc/ssl/gatehouse/${name}.key`, 'key'),
     identityNames: identityNames(document, routes),
+    tokenHeaders: tokenHeaders(routes),
     namesOfProxies,
     maxHeaderSize: server.maxHeaderSize,
     verdictTimeout: login.total + 5000,

@@ -35,22 +35,24 @@ export function findSocket(
 /** Sends a command; what it starts in the gateway goes on when nobody waits for the answer any more. */
 export function askGateway(
   path: string,
-  question: { readonly method: string; readonly target: string; readonly timeout: number },
+  question: { readonly method: string; readonly target: string; readonly timeout: number; readonly body?: object },
 ): Promise<SocketAnswer> {
-  const { method, target, timeout } = question;
+  const { method, target, timeout, body } = question;
   return new Promise((settle) => {
     const signal = AbortSignal.timeout(timeout);
     const fail = (error: NodeJS.ErrnoException): void =>
       settle({ kind: 'unreachable', detail: signal.aborted ? `no answer in ${timeout / 1000} s` : detailOf(error) });
-    const request = send({ socketPath: path, method, path: target, agent: false, signal }, (response) => {
-      let text = '';
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const headers = text === undefined ? {} : { 'content-type': 'application/json' };
+    const request = send({ socketPath: path, method, path: target, agent: false, signal, headers }, (response) => {
+      let answer = '';
       response.setEncoding('utf8').on('data', (part: string) => {
-        text += part;
+        answer += part;
       });
       response.once('error', fail);
-      response.once('end', () => settle({ kind: 'answered', status: response.statusCode ?? 0, body: parsed(text) }));
+      response.once('end', () => settle({ kind: 'answered', status: response.statusCode ?? 0, body: parsed(answer) }));
     });
-    request.once('error', fail).end();
+    request.once('error', fail).end(text);
   });
 }
 

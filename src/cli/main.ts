@@ -7,10 +7,11 @@ import { parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.ts';
 import { OperatorError } from '../core/errors.ts';
 import { Failure } from '../core/failure.ts';
+import { apiTokens } from './api-tokens.ts';
 import { backup, restore } from './backup.ts';
 import { cert } from './cert.ts';
 import { check } from './check/check.ts';
-import { type Command, exitCodes, type Terminal, UsageError } from './command.ts';
+import { type Command, exitCodes, NoGatewayError, type Terminal, UsageError } from './command.ts';
 import { explain } from './explain.ts';
 import { exportRoutes } from './export.ts';
 import { importCommand } from './import/import.ts';
@@ -25,6 +26,7 @@ const commands: Readonly<Record<string, Command>> = {
   check,
   explain,
   users,
+  'api-tokens': apiTokens,
   cert,
   seal,
   backup,
@@ -61,6 +63,7 @@ function unknownCommand(name: string): [message: string, hint: string] {
 
 function explainFailure(terminal: Terminal, command: Command, error: unknown): number {
   if (error instanceof UsageError) return fail(terminal, exitCodes.usage, error.message, error.hint);
+  if (error instanceof NoGatewayError) return fail(terminal, exitCodes.unavailable, error.message, error.hint);
   if (error instanceof OperatorError || error instanceof Failure)
     return fail(terminal, exitCodes.failed, error.message, error.hint);
   if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))

@@ -66,6 +66,19 @@ export function federatedUsername(name: string): string | undefined {
 
 const maxFederatedName = 256;
 
+/** What the names of programs begin with, so that they are nobody else's: no provider may vouch for such a name. */
+const apiPrefix = 'api:';
+
+/** Who a program is that comes with an API token of its own. */
+export function apiSubject(name: string): string {
+  return apiPrefix + name;
+}
+
+/** Whether a name is one that only programs have, in whatever spelling. */
+export function isApiSubject(subject: string): boolean {
+  return canonicalUsername(subject).startsWith(apiPrefix);
+}
+
 /** Signs without a shape, and blanks but for the space: empty braille, the null notehead and the place of an object are no Z. */
 const unseen = /[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800\ufffc\u{1d159}]|(?! )\p{Z}/u;
 

@@ -33,6 +33,12 @@ export const reasons = [
   'claim-missing',
   'not-in-directory',
   'login-denied',
+  // An API token does not do, or a password that came with a request.
+  'token-expired',
+  'token-revoked',
+  'token-not-here',
+  'token-in-address',
+  'insecure-transport',
   // A provider is unavailable.
   ...outages,
   'client-gone',

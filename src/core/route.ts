@@ -10,6 +10,10 @@ interface Requirement {
   readonly providers: readonly string[];
   /** True: a bearer token may stand for a session. */
   readonly bearer?: boolean;
+  /** True: programs may show an API token. */
+  readonly apiTokens?: boolean;
+  /** True: programs may send a name and a password with each request. */
+  readonly basic?: boolean;
   /** Milliseconds since credentials were last proved. */
   readonly maxAge?: number;
 }
@@ -93,6 +97,8 @@ export interface Route {
   readonly access: Access;
   /** Absent: addresses decide nothing. */
   readonly networks?: NetworkRule;
+  /** The header, in lower case, under which an API token may come beside `Authorization`. */
+  readonly apiTokenHeader?: string;
   readonly headers: readonly HeaderRule[];
   readonly websocket: boolean;
   /** False: requests here do not count as activity. */

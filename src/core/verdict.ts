@@ -7,6 +7,7 @@ import type { Reason } from './reason.ts';
 import type { HeaderLines } from './request-head.ts';
 import type { ForwardingRoute, Route } from './route.ts';
 import type { Session } from './session.ts';
+import type { ShownCredential } from './shown-credential.ts';
 
 /** A request as plain data: what the pipeline reads, and nothing else. */
 export interface GatewayRequest {
@@ -71,6 +72,8 @@ export interface Forward {
   readonly spellings?: ReadonlyMap<string, string>;
   readonly principal?: Principal;
   readonly session?: Session;
+  /** What it was let in by, where it was no session. */
+  readonly credential?: ShownCredential;
   /** Headers for the client's response: a new cookie, a mutual authentication. */
   readonly reply: Readonly<Record<string, string | readonly string[]>>;
 }
@@ -90,6 +93,8 @@ export type Verdict =
       readonly target: CanonicalTarget;
       readonly offers: readonly Offer[];
       readonly reason: Reason;
+      /** It has shown what only programs have: no page will help it. */
+      readonly isProgram?: true;
     }
   | {
       readonly kind: 'step-up';

@@ -4,6 +4,8 @@
  */
 import type { Clock } from '../core/clock.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
+import type { HeaderLines } from '../core/request-head.ts';
+import type { Route } from '../core/route.ts';
 import type { Verdict } from '../core/verdict.ts';
 import type { Identity, RequestAuthenticator } from '../login/authenticate-request.ts';
 import { decide } from '../policy/decide.ts';
@@ -43,15 +45,19 @@ export class Admission {
     if (isOutside(route, client))
       return refuse('ACCESS_DENIED', 'network-not-admitted', 'the address is in no network of the location', { route });
     if (route.access === 'public') return this.#parts.forwarding.forward(trace, located);
-    const bearer = typeof route.access === 'object' && route.access.bearer === true;
     // A token that is shown to a location which takes tokens must be right, wherever it comes from.
     const isFree =
-      asksNobody(route, client, target, this.#parts.isOwnHost) && !(bearer && showsBearer(request.headers));
+      asksNobody(route, client, target, this.#parts.isOwnHost) && !this.#showsToken(request.headers, route);
     if (isFree) return this.#welcome(trace, located, given);
     if (given) return this.#judge(trace, located, given);
-    const terms = { bearer, allowedOrigins: route.allowedOrigins };
-    const identity = this.#parts.authenticator.identify(request, client, target, terms);
+    const identity = this.#parts.authenticator.identify(request, client, target, route);
     return andThen(identity, (known) => this.#judge(trace, located, known));
+  }
+
+  #showsToken(headers: HeaderLines, route: Route): boolean {
+    if (typeof route.access !== 'object') return false;
+    if (route.access.bearer === true && showsBearer(headers)) return true;
+    return this.#parts.authenticator.shownToken(headers, route) !== undefined;
   }
 
   /** Lets in whoever comes, by the session that there is: nobody is challenged, and no proof of the request itself is looked at. */
@@ -74,8 +80,19 @@ export class Admission {
     trace.identity = identity;
     if (identity.kind === 'unavailable')
       return refuse('PROVIDER_UNAVAILABLE', identity.reason, 'nobody could be asked', { route, retryAfter: 10 });
-    if (identity.kind === 'nobody')
-      return { kind: 'authenticate', route, target, offers: identity.offers, reason: identity.reason };
+    if (identity.kind === 'refused') {
+      const { code, reason, detail, retryAfter, principal } = identity;
+      if (principal) trace.principal = principal;
+      return refuse(code, reason, detail, {
+        route,
+        ...(principal && { principal }),
+        ...(retryAfter && { retryAfter }),
+      });
+    }
+    if (identity.kind === 'nobody') {
+      const { offers, reason, isProgram } = identity;
+      return { kind: 'authenticate', route, target, offers, reason, ...(isProgram && { isProgram }) };
+    }
 
     const { authenticator, clock, forwarding } = this.#parts;
     const { principal, session } = identity;

@@ -148,7 +148,7 @@ export class Answers {
 function authenticate(asking: Asking, verdict: Authenticate, parts: AnswerParts): Answering {
   const { request, isPage } = asking;
   const challenge = challengesOf(asking, verdict, parts);
-  if (showsBearer(request.headers) || !isPage) {
+  if (showsBearer(request.headers) || verdict.isProgram || !isPage) {
     const login = loginAddress(returnFor(request, verdict.target));
     return { kind: 'answer', answer: loginRequired(request, { login }, challenge) };
   }

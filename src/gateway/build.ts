@@ -22,7 +22,8 @@ import { ForwardAuthCarrier } from './carriers/forward-auth.ts';
 import { askedSetting, isForwardAuth } from './carriers/forward-auth-request.ts';
 import { HttpCarrier } from './carriers/http.ts';
 import { UpgradeCarrier } from './carriers/websocket.ts';
-import { composerOf, identityNames, isOwnCookie } from './composer.ts';
+import { composerOf, identityNames, isOwnCookie, tokenHeaders } from './composer.ts';
+import { CredentialWatch } from './credential-watch.ts';
 import type { Document } from './document.ts';
 import { Pipeline } from './pipeline.ts';
 import { labelsOf, routesOf } from './routes.ts';
@@ -84,6 +85,7 @@ export async function buildGateway(
   const { carrier, pools } = buildCarriers({ ...deciding, document, routes, origins, isTrusted, underWay }, services);
   const access = new StandingAccess(judging);
   const watch = new SessionWatch({ sessions, recorder, access, authenticator, ...services });
+  const credentials = new CredentialWatch({ access, authenticator, ...services });
   return {
     ...{ document, login, providers, sessions, ...deciding, ...carrier },
     putInPlace: () => {
@@ -94,6 +96,7 @@ export async function buildGateway(
     },
     hold: (work) => underWay.add(work),
     close: async () => {
+      credentials.close();
       await Promise.all([watch.close(), login.rechecker.close()]);
       await underWay.whenDone();
       await sessions.close();
@@ -137,6 +140,7 @@ function buildCarriers(parts: CarrierParts, { clock, log, connections }: Service
     isTrusted,
     origins,
     identityNames: identityNames(document, routes),
+    tokenHeaders: tokenHeaders(routes),
     setting: askedSetting(routes, document.server),
   });
   const upgrade = new UpgradeCarrier({

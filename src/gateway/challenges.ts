@@ -3,7 +3,7 @@ import type { AnswerHeaders } from '../core/answer.ts';
 import type { Offer } from '../core/outcome.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
-import type { GatewayRequest } from '../core/verdict.ts';
+import type { GatewayRequest, Verdict } from '../core/verdict.ts';
 import { withoutRepeatedNegotiate } from '../login/negotiate-cookie.ts';
 
 /** A request that is asked who sends it, and whether a person sees the answer. */
@@ -15,10 +15,10 @@ interface Challenged {
 /** The `WWW-Authenticate` of a 401, and the cookie that remembers it; none for what opens a WebSocket, which cannot answer one. */
 export function challengesOf(
   { request, isPage }: Challenged,
-  { route, offers }: { readonly route: Route; readonly offers: readonly Offer[] },
+  { route, offers, isProgram }: Pick<Extract<Verdict, { kind: 'authenticate' }>, 'route' | 'offers' | 'isProgram'>,
   { publicUrl, now }: { readonly publicUrl: URL; readonly now: number },
 ): AnswerHeaders {
-  const asked = request.upgrade ? [] : [...bearerOffers({ request, isPage }, route), ...offers];
+  const asked = request.upgrade ? [] : [...bearerOffers({ request, isPage, isProgram }, route), ...offers];
   const question = withoutRepeatedNegotiate(asked, request.headers, publicUrl, now);
   const values = question.offers.flatMap((offer) => (offer.via === 'header' ? [offer.value] : []));
   const { cookie } = question;
@@ -31,8 +31,11 @@ export function showsBearer(headers: HeaderLines): boolean {
 }
 
 /** Where a location takes bearer tokens it says so, and what was wrong with one that was shown (RFC 6750 §3). */
-function bearerOffers({ request, isPage }: Challenged, { access }: Route): Offer[] {
-  if (typeof access !== 'object' || access.bearer !== true) return [];
-  if (showsBearer(request.headers)) return [{ via: 'header', value: 'Bearer error="invalid_token"' }];
+function bearerOffers(
+  { request, isPage, isProgram }: Challenged & { readonly isProgram: boolean | undefined },
+  { access }: Route,
+): Offer[] {
+  if (typeof access !== 'object' || (access.bearer !== true && access.apiTokens !== true)) return [];
+  if (showsBearer(request.headers) || isProgram) return [{ via: 'header', value: 'Bearer error="invalid_token"' }];
   return isPage ? [] : [{ via: 'header', value: 'Bearer' }];
 }

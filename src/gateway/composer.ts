@@ -33,6 +33,11 @@ export function identityNames(
   return [...new Set([...rules, ...closedNames(document), assertionHeader].map((name) => name.toLowerCase()))];
 }
 
+/** The headers under which any route takes API tokens: where a proxy carries requests itself, the answer says what is left of them. */
+export function tokenHeaders(routes: readonly Route[]): readonly string[] {
+  return [...new Set(routes.flatMap(({ apiTokenHeader }) => apiTokenHeader ?? []))];
+}
+
 /** Every header that any part of the configuration names is closed on every route, also where it is switched off. */
 function closedNames({ headers, routes }: Pick<Document, 'headers' | 'routes'>): string[] {
   return [headers, ...routes.map((route) => route.headers)].flatMap((rules) => Object.keys(rules));

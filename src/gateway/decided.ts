@@ -4,9 +4,10 @@
  */
 import type { AnswerHeaders } from '../core/answer.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
-import type { Principal } from '../core/principal.ts';
+import { apiSubject, type Principal } from '../core/principal.ts';
 import { hasAnswersByIdentity, type Route } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
+import type { ShownCredential } from '../core/shown-credential.ts';
 import type { CanonicalTarget, Client, Decision, GatewayRequest, Verdict } from '../core/verdict.ts';
 import type { Identity, Somebody } from '../login/authenticate-request.ts';
 import type { LocationMatch } from '../routing/locations.ts';
@@ -34,6 +35,8 @@ export interface Decided {
   /** Of an identity that is somebody: the same as there. */
   readonly principal?: Principal;
   readonly session?: Session;
+  /** What let it in, where it was no session. */
+  readonly credential?: ShownCredential;
   /** What policy says of that. */
   readonly decision?: Decision;
   /** Headers that go with whatever answers: a new cookie, a mutual authentication. */
@@ -57,6 +60,7 @@ export function noteRoute(trace: Trace, route: Route): void {
 export function noteSender(trace: Trace, who: Somebody): Somebody {
   trace.principal = who.principal;
   if (who.session) trace.session = who.session;
+  if (who.credential) trace.credential = who.credential;
   trace.reply = trace.ofRoute ? { ...trace.ofRoute, ...who.reply } : who.reply;
   return who;
 }
@@ -103,12 +107,13 @@ export function endRecordOf(decided: Decided, end: WebSocketEnd, seconds: number
 }
 
 /** Who sent a request, and which one it was. */
-function subjectOf({ request, client, principal, session }: Decided) {
+function subjectOf({ request, client, principal, session, credential }: Decided) {
   return {
     request: request.id,
     address: client?.address ?? request.peer,
     ...(principal && { user: principal.subject, tenant: principal.tenant, provider: principal.provider }),
     ...(session && { session: session.id }),
+    ...(credential && { shown: credential.kind === 'basic' ? 'basic' : apiSubject(credential.name) }),
   };
 }
 

@@ -61,7 +61,11 @@ export class Forwarding {
     who?: Somebody,
     assertion?: string,
   ): Verdict {
-    const known = who && { principal: who.principal, ...(who.session && { session: who.session }) };
+    const known = who && {
+      principal: who.principal,
+      ...(who.session && { session: who.session }),
+      ...(who.credential && { credential: who.credential }),
+    };
     const { headers, spellings } = this.#parts.headers.compose(route, {
       headers: request.headers,
       client,

@@ -3,6 +3,7 @@
  * forward-auth, middleware) only carries verdicts out, and hands the result back to be recorded here. This file reads a request;
  * `admission.ts` says whether a location lets it in, `forwarding.ts` what the upstream gets.
  */
+import { holdsApiToken } from '../core/api-token.ts';
 import type { Log } from '../core/log.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
 import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/verdict.ts';
@@ -100,6 +101,12 @@ export class Pipeline {
     if (canonical.kind === 'refused') return refuse('BAD_REQUEST', canonical.reason, canonical.detail);
     const { target } = canonical;
     trace.target = target;
+    if (holdsApiToken(request.target.replace(/%5f/gi, '_')))
+      return refuse(
+        'BAD_REQUEST',
+        'token-in-address',
+        'an API token stands in the address, where logs and proxies keep it',
+      );
     if (!isKnownHost(target)) return refuse('MISDIRECTED', 'host-unknown', 'the Host is no name of this site');
     if (isNeverForwarded(request.method)) return refuseMethod(request.method, target.path);
     const answered = this.#answerWithoutRoute(request, client, canonical);

@@ -15,6 +15,12 @@ export const routeOptions = z
   .superRefine((route, context) => {
     for (const { key, message, hint } of answerFaults(route))
       context.addIssue({ code: 'custom', path: [key], message, params: { hint } });
+    const takesTokens = typeof route.access === 'object' && route.access.apiTokens;
+    if (route.apiTokenHeader !== undefined && !takesTokens) {
+      const hint = 'write access: { apiTokens: true } too, or leave the header out';
+      const message = 'names a header for API tokens, which the access of this route does not take';
+      context.addIssue({ code: 'custom', path: ['apiTokenHeader'], message, params: { hint } });
+    }
   });
 
 /** A route as configured. */
@@ -68,6 +74,7 @@ function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
     ...(fixed && { fixed }),
     access: accessOf(route.access),
     ...(networks && { networks }),
+    ...(route.apiTokenHeader !== undefined && { apiTokenHeader: route.apiTokenHeader.toLowerCase() }),
     headers: headerRules(general, route.headers),
     websocket: route.websocket,
     idleActivity: route.idleActivity,

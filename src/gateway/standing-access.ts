@@ -12,6 +12,9 @@ import type { HostTest } from '../routing/known-hosts.ts';
 import type { Locations } from '../routing/locations.ts';
 import { askingFor } from './routes.ts';
 
+/** What of a location's access takes a credential that stands for a session. */
+const takenAs = { 'api-token': 'apiTokens', basic: 'basic' } as const;
+
 /** Judges anew what has been let through before. */
 export class StandingAccess {
   readonly #locations: Locations;
@@ -29,7 +32,8 @@ export class StandingAccess {
   }
 
   /** Why something must end; undefined when it may go on. `session` is the one that speaks for it. */
-  reasonToEnd({ client, target, principal, demands = [] }: Opened, session: Session | undefined): Reason | undefined {
+  reasonToEnd(opened: Opened, session: Session | undefined): Reason | undefined {
+    const { client, target, principal, credential, demands = [] } = opened;
     const route = this.#locations.match(target)?.route;
     if (!route) return 'no-route';
     const { provider = '', tenant = '' } = principal ?? {};
@@ -41,9 +45,12 @@ export class StandingAccess {
       if (isOutside(asking, client)) return 'network-not-admitted';
       if (typeof access === 'string' || asksNobody(asking, client, target, this.#isOwnHost)) continue;
       if (!whose) return 'login-required';
-      if (!this.#authenticator.hasProvider(whose.provider)) return 'provider-gone';
-      if (!session && access.bearer !== true) return 'login-required';
-      const decision = decide(this.#authenticator.principal(whose), { access }, session, 0);
+      // Programs with a token of their own are of no provider, and have the roles of the token.
+      const isToken = credential?.kind === 'api-token';
+      if (!isToken && !this.#authenticator.hasProvider(whose.provider)) return 'provider-gone';
+      if (!session && access[credential ? takenAs[credential.kind] : 'bearer'] !== true) return 'login-required';
+      const now = isToken && principal ? principal : this.#authenticator.principal(whose);
+      const decision = decide(now, { access }, session, 0);
       if (decision.kind === 'deny') return decision.reason;
     }
     return undefined;

@@ -1,11 +1,13 @@
 /** Staying signed in: the principal behind a request, from its session or from a proof in its headers. */
+import { holdsApiToken } from '../core/api-token.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
-import type { Offer } from '../core/outcome.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Attempt } from '../core/provider.ts';
 import type { Reason } from '../core/reason.ts';
 import type { HeaderLines } from '../core/request-head.ts';
+import type { Route } from '../core/route.ts';
 import { ownerOf, type Session } from '../core/session.ts';
+import type { ShownCredential } from '../core/shown-credential.ts';
 import type { CanonicalTarget, Client, GatewayRequest } from '../core/verdict.ts';
 import type { ChainResult } from '../providers/chain.ts';
 import { cookieName, readCookie, sessionCookie } from '../sessions/cookie.ts';
@@ -14,27 +16,14 @@ import type { Vouched } from '../sessions/stored-session.ts';
 import { mayProveUnasked, withoutTicket, withoutTicketOffers } from './ambient-proof.ts';
 import type { AmbientSessions } from './ambient-sessions.ts';
 import type { Browsers } from './browser.ts';
+import type { Identity, Somebody } from './identity.ts';
 import { forgetAsking } from './negotiate-cookie.ts';
 import type { SessionRechecker } from './recheck.ts';
 import type { Refreshed, SessionRefresher } from './refresh.ts';
 import type { Authenticated, SignIn } from './sign-in.ts';
+import type { CredentialStanding, TokenAccess } from './token-access.ts';
 
-/** Who a request comes from. */
-export type Identity =
-  | {
-      readonly kind: 'somebody';
-      readonly principal: Principal;
-      readonly session?: Session;
-      /** Headers for the answer, whichever that is. */
-      readonly reply: Readonly<Record<string, string | readonly string[]>>;
-      /** Begins a session on the request's own proof: only where the request is let through, or each refusal would begin one. */
-      readonly begin?: () => Promise<Somebody>;
-    }
-  | { readonly kind: 'nobody'; readonly offers: readonly Offer[]; readonly reason: Reason }
-  | { readonly kind: 'unavailable'; readonly reason: Reason };
-
-/** An identity that is somebody. */
-export type Somebody = Extract<Identity, { kind: 'somebody' }>;
+export type { Identity, Somebody } from './identity.ts';
 
 /** Finds the principal behind a request. */
 export class RequestAuthenticator {
@@ -46,6 +35,7 @@ export class RequestAuthenticator {
   readonly #rechecker: Pick<SessionRechecker, 'note'>;
   readonly #ambientSessions: AmbientSessions;
   readonly #browsers: Browsers;
+  readonly #tokens: TokenAccess;
   /** The names of the chain. */
   readonly #providers: ReadonlySet<string>;
 
@@ -57,6 +47,7 @@ export class RequestAuthenticator {
     rechecker: Pick<SessionRechecker, 'note'>;
     ambientSessions: AmbientSessions;
     browsers: Browsers;
+    tokens: TokenAccess;
   }) {
     const { publicUrl } = parts;
     this.#signIn = parts.signIn;
@@ -66,20 +57,24 @@ export class RequestAuthenticator {
     this.#rechecker = parts.rechecker;
     this.#ambientSessions = parts.ambientSessions;
     this.#browsers = parts.browsers;
+    this.#tokens = parts.tokens;
     this.#cookie = cookieName(publicUrl);
     this.#providers = new Set(parts.signIn.chain.map(({ name }) => name));
   }
 
   /**
-   * The principal behind a request: of its session, else of a proof in its headers. Bearer tokens count only where the
-   * location takes them. A live session needs no promise where the store needs none.
+   * The principal behind a request: of an API token, else of its session, else of a proof in its headers. Tokens count only
+   * where the location takes them. A live session needs no promise where the store needs none.
    */
   identify(
     request: GatewayRequest,
     client: Client,
     target: CanonicalTarget,
-    { bearer, allowedOrigins }: { readonly bearer: boolean; readonly allowedOrigins: readonly string[] },
+    route: Pick<Route, 'name' | 'access' | 'apiTokenHeader' | 'allowedOrigins'>,
   ): MaybePromise<Identity> {
+    const bearer = typeof route.access === 'object' && route.access.bearer === true;
+    const shown = this.shownToken(request.headers, route);
+    if (shown !== undefined) return this.#tokens.identify(shown, client, route.name);
     const found = andThen(this.session(this.tokenIn(request.headers)), (loaded) => this.#fresh(loaded, request.signal));
     return andThen(found, (known) => {
       if (known.kind === 'live') {
@@ -88,10 +83,11 @@ export class RequestAuthenticator {
       }
       const reason = known.kind === 'ended' ? known.reason : 'login-required';
       const whole = this.#signIn.attempt('ambient', request, client, target.path + target.query);
-      const attempt = bearer ? whole : withoutBearer(whole);
+      const attempt =
+        bearer && !holdsApiToken(request.headers.single('authorization') ?? '') ? whole : withoutBearer(whole);
       // A further name of the site is an origin of its own, and its pages are ours as well.
       const own = [this.#publicUrl.origin, `${client.scheme}://${request.headers.single('host') ?? ''}`];
-      if (mayProveUnasked(request, { own, allowed: allowedOrigins }))
+      if (mayProveUnasked(request, { own, allowed: route.allowedOrigins }))
         return this.#identifyByProof(attempt, request, client, reason);
       return this.#identifyByProof(withoutTicket(attempt), request, client, reason).then((identity) =>
         identity.kind === 'nobody' ? { ...identity, offers: withoutTicketOffers(identity.offers) } : identity,
@@ -173,6 +169,16 @@ export class RequestAuthenticator {
   /** Whom a session or a proof speaks for, by the roles of this moment. */
   principal(vouched: Pick<Vouched, 'tenant' | 'assertion' | 'provider'>): Principal {
     return this.#signIn.principal(vouched);
+  }
+
+  /** Whether what something was opened by still holds; undefined where nobody can tell, and it goes on. */
+  standing(credential: ShownCredential): Promise<CredentialStanding | undefined> {
+    return this.#tokens.standing(credential);
+  }
+
+  /** The API token that a request shows to a location which takes them. */
+  shownToken(headers: HeaderLines, { access, apiTokenHeader }: Pick<Route, 'access' | 'apiTokenHeader'>) {
+    return typeof access === 'object' && access.apiTokens ? this.#tokens.shown(headers, apiTokenHeader) : undefined;
   }
 
   /** Whether a provider is in the chain. */

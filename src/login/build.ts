@@ -2,6 +2,8 @@
 import { compileRoles, type RoleOptions } from '../policy/roles.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
+import { AddressLockout } from '../users/address-lockout.ts';
+import { ApiTokens } from '../users/api-tokens.ts';
 import { Lockout } from '../users/lockout.ts';
 import { AmbientSessions } from './ambient-sessions.ts';
 import { RequestAuthenticator } from './authenticate-request.ts';
@@ -13,6 +15,8 @@ import { buildProviders, type ProviderServices, type Providers, type ProvidersDo
 import { SessionRechecker } from './recheck.ts';
 import { SessionRefresher } from './refresh.ts';
 import { SignIn } from './sign-in.ts';
+import { TokenAccess } from './token-access.ts';
+import { TokenUsers } from './token-users.ts';
 import { TypedNames } from './typed-names.ts';
 
 /** What of a configuration concerns signing in. */
@@ -35,6 +39,8 @@ export interface Login {
   readonly passwordLogin: PasswordLogin;
   readonly rechecker: SessionRechecker;
   readonly lockout: Lockout;
+  readonly apiTokens: ApiTokens;
+  readonly tokenUsers: TokenUsers;
   readonly browsers: Browsers;
   readonly flows: Flows;
   readonly flowStates: FlowStates;
@@ -65,12 +71,21 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const rechecker = new SessionRechecker({ every: document.session.recheck, store, clock, sessions, log, chain });
   const ambientSessions = new AmbientSessions({ signIn, sessions, clock });
   const lockout = new Lockout({ store, clock, options: login.lockout });
+  const addressLockout = new AddressLockout({ store, clock, options: login.lockout });
+  const apiTokens = new ApiTokens({ store, clock, log });
+  const tokenUsers = new TokenUsers({ store, clock, log, chain });
+  const tokens = new TokenAccess({
+    ...{ tokens: apiTokens, users: tokenUsers, lockout: addressLockout },
+    ...{ signIn, recorder, log },
+  });
   return {
     providers,
     signIn,
     authenticator: new RequestAuthenticator({
-      ...{ signIn, sessions, publicUrl, refresher, rechecker, ambientSessions, browsers },
+      ...{ signIn, sessions, publicUrl, refresher, rechecker, ambientSessions, browsers, tokens },
     }),
+    apiTokens,
+    tokenUsers,
     passwordLogin: new PasswordLogin(signIn, lockout),
     rechecker,
     lockout,

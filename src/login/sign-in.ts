@@ -5,7 +5,7 @@
 import { type Account, accountNamed, defaultTenant } from '../core/account.ts';
 import type { Log } from '../core/log.ts';
 import type { Outcome } from '../core/outcome.ts';
-import { type Assertion, canonicalUsername, type Principal } from '../core/principal.ts';
+import { type Assertion, canonicalUsername, isApiSubject, type Principal } from '../core/principal.ts';
 import type { Attempt, Credentials } from '../core/provider.ts';
 import { accountOf, isSameOwner, ownerOf, type Session } from '../core/session.ts';
 import type { Client, GatewayRequest } from '../core/verdict.ts';
@@ -104,7 +104,7 @@ export class SignIn {
    */
   async refuse({ assertion }: Authenticated, provider: string, signal: AbortSignal): Promise<Refusal | undefined> {
     return refusalOf(assertion.subject, signal, {
-      isReserved: this.isReserved(assertion.subject),
+      isReserved: this.isReserved(assertion.subject) || isApiSubject(assertion.subject),
       directory: this.#parts.directoryOf(provider),
     });
   }

@@ -5,6 +5,7 @@
 import type { Log } from '../core/log.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
+import { credentialKey, type ShownCredential } from '../core/shown-credential.ts';
 import type { CanonicalTarget, Client, Forward } from '../core/verdict.ts';
 
 /** What a live connection is; a request is any that is no event stream, such as a download. */
@@ -17,16 +18,19 @@ export interface Opened {
   readonly client: Client;
   /** Of a connection that its session does not speak for: who its request proved to be; absent where nobody had to. */
   readonly principal?: Principal;
+  /** What that proof was, where it can be asked whether it still holds. */
+  readonly credential?: ShownCredential;
   /** Lists of roles that the application itself asked for, one of each; they may come while it is open. */
   readonly demands?: readonly (readonly string[])[];
 }
 
 /** What a request was forwarded for. */
 export function openedBy(
-  { client, target, principal, session }: Forward,
+  { client, target, principal, session, credential }: Forward,
   demands?: readonly (readonly string[])[],
 ): Opened {
-  return { client, target, ...(principal && !session && { principal }), ...(demands && { demands }) };
+  const proved = principal && !session && { principal, ...(credential && { credential }) };
+  return { client, target, ...proved, ...(demands && { demands }) };
 }
 
 /** A live connection as the registry holds it. */
@@ -134,6 +138,17 @@ export class Connections {
       for (const entry of entries) if (isLasting(entry, before)) return [sessionId];
       return [];
     });
+  }
+
+  /** What speaks for lasting connections that are on no session, each credential once. */
+  credentials(): readonly ShownCredential[] {
+    const before = performance.now() - this.#grace;
+    const found = new Map<string, ShownCredential>();
+    for (const entry of this.#sessions.get(undefined) ?? []) {
+      const { credential } = entry.opened;
+      if (credential && isLasting(entry, before)) found.set(credentialKey(credential), credential);
+    }
+    return [...found.values()];
   }
 
   /** What has been opened up to this moment, for `openedSince`. */

@@ -9,10 +9,12 @@ import type { Principal } from '../core/principal.ts';
 import { countsOnce, type HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
+import type { ShownCredential } from '../core/shown-credential.ts';
 import type { Client, Forward } from '../core/verdict.ts';
 import { continueTrace, formatTraceparent, parseTraceparent } from '../telemetry/trace.ts';
 import { type OwnCookie, stripCookies } from './cookies.ts';
 import { compileNamespace, connectionNamed, hopByHop, type Namespace } from './header-names.ts';
+import { isApiToken, isSpent } from './spent-credentials.ts';
 import {
   assertionHeader,
   type CompiledHeader,
@@ -44,7 +46,12 @@ interface HeaderInput {
   readonly session?: Session;
   /** The signed identity. */
   readonly assertion?: string;
+  /** What the request was let in by, where it was no session. */
+  readonly credential?: ShownCredential;
 }
+
+/** What of a route says which headers a request for it is sent with. */
+type HeaderRoute = Pick<Route, 'headers' | 'preserveHost'> & Partial<Pick<Route, 'access' | 'apiTokenHeader'>>;
 
 interface HeaderComposerOptions {
   /** Each with its complete list of rules: the default ones, the general ones, its own. */
@@ -100,10 +107,10 @@ export class HeaderComposer {
   }
 
   /** The headers for a request to this route's upstream. */
-  compose(route: Pick<Route, 'headers' | 'preserveHost'>, input: HeaderInput): ComposedHeaders {
+  compose(route: HeaderRoute, input: HeaderInput): ComposedHeaders {
     const rules = this.#rules.get(route) ?? compileTemplates(route.headers);
     const fromProxy = this.#isTrusted(plainAddress(input.peer));
-    const { headers, spellings, trace } = this.#strip(input, fromProxy);
+    const { headers, spellings, trace } = this.#strip(route, input, fromProxy);
     const host = headers.get('host');
     if (!route.preserveHost) headers.delete('host');
 
@@ -145,7 +152,7 @@ export class HeaderComposer {
     this.#log?.warn({ omitted, user }, 'identity headers are too long for upstreams and were left out');
   }
 
-  #strip(input: HeaderInput, fromProxy: boolean): Stripped {
+  #strip({ access, apiTokenHeader }: HeaderRoute, input: HeaderInput, fromProxy: boolean): Stripped {
     const named = connectionNamed(input.headers);
     const isProxys = fromProxy && !input.headers.all(clientsHeader).includes('client');
     const namespace = isProxys ? this.#namespace : this.#namespaceOfStrangers;
@@ -154,6 +161,7 @@ export class HeaderComposer {
     input.headers.each((spelt, value, spelling) => {
       const name = namespace.open(spelt);
       if (name === undefined || hopByHop.has(name) || name === 'content-length' || named.has(name)) return;
+      if (name === apiTokenHeader || isApiToken(value)) return;
       add(headers, name, value);
       if (spelling !== name && !spellings.has(name)) spellings.set(name, spelling);
     });
@@ -161,7 +169,7 @@ export class HeaderComposer {
     const kept = typeof cookie === 'string' ? stripCookies(cookie, this.#isOwnCookie) : undefined;
     if (kept === undefined) headers.delete('cookie');
     else headers.set('cookie', kept);
-    if (isSpent(headers.get('authorization'), input)) headers.delete('authorization');
+    if (isSpent(headers.get('authorization'), access, input)) headers.delete('authorization');
     return { headers, spellings, trace: keepTrace(headers) };
   }
 }
@@ -208,16 +216,6 @@ function add(headers: Map<string, string | string[]>, name: string, value: strin
   else if (name === 'cookie') headers.set(name, `${before}; ${value}`);
   else if (typeof before === 'string') headers.set(name, [before, value]);
   else before.push(value);
-}
-
-/**
- * Credentials that the gateway itself consumed: a Kerberos ticket is for us, and a bearer token that stands for the
- * request instead of a session would let one application act for the user at every other. NTLM signs in a connection and
- * not a request, and connections to upstreams are shared.
- */
-function isSpent(authorization: string | string[] | undefined, { principal, session }: HeaderInput): boolean {
-  if (authorization === undefined) return false;
-  return (principal !== undefined && session === undefined) || /^\s*(?:negotiate|ntlm)\b/i.test(String(authorization));
 }
 
 /** True when the client's `traceparent` is valid; else it goes, and `tracestate`, which means nothing without it. */

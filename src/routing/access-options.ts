@@ -7,6 +7,10 @@ const requirement = z.strictObject({
   roles: z.array(z.string()).default([]).describe('any of these'),
   providers: z.array(z.string()).default([]).describe('any of these'),
   bearer: z.boolean().default(false).describe('API clients may show a bearer token here, where a provider takes them'),
+  apiTokens: z
+    .boolean()
+    .default(false)
+    .describe('programs may show an API token here, as a bearer token or under apiTokenHeader'),
   maxAge: duration().optional().describe('since credentials were last proved; older asks again'),
   public: z.literal(true).optional().describe('true: nobody has to sign in; beside networks only'),
   networks: z
@@ -51,6 +55,7 @@ function accessFaults(access: RequirementOptions): AccessFault[] {
       ...(access.roles.length > 0 ? ['roles'] : []),
       ...(access.providers.length > 0 ? ['providers'] : []),
       ...(access.bearer ? ['bearer'] : []),
+      ...(access.apiTokens ? ['apiTokens'] : []),
       ...(access.maxAge !== undefined ? ['maxAge'] : []),
     ];
     for (const key of about)
@@ -75,8 +80,8 @@ function accessFaults(access: RequirementOptions): AccessFault[] {
 export function accessOf(access: AccessOptions): Access {
   if (typeof access === 'string') return access;
   if (access.public) return 'public';
-  const { roles, providers, bearer, maxAge } = access;
-  return { roles, providers, bearer, ...(maxAge !== undefined && { maxAge }) };
+  const { roles, providers, bearer, apiTokens, maxAge } = access;
+  return { roles, providers, bearer, apiTokens, ...(maxAge !== undefined && { maxAge }) };
 }
 
 /** Which addresses it is for; undefined where addresses decide nothing. */

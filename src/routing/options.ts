@@ -47,6 +47,16 @@ function locationText() {
   });
 }
 
+/** What requests have for other ends. */
+const takenHeaders: ReadonlySet<string> = new Set([
+  ...['authorization', 'cookie', 'host', 'connection', 'origin', 'referer', 'user-agent', 'te', 'upgrade', 'expect'],
+  ...['content-type', 'content-length', 'content-encoding', 'transfer-encoding', 'accept', 'forwarded', 'x-real-ip'],
+]);
+
+function isTakenHeader(name: string): boolean {
+  return takenHeaders.has(name) || /^(?:x-(?:forwarded|original|remote|gatehouse)|sec|proxy)-/.test(name);
+}
+
 /** What stands in each of `routes:` about requests and visitors. What is forwarded, and how, is `proxy/options.ts`'s. */
 export const locationOptions = z.strictObject({
   name: z.string().min(1).optional().describe('what logs, metrics and the audit call it; the location when absent'),
@@ -57,6 +67,15 @@ export const locationOptions = z.strictObject({
     .optional()
     .describe('only for this host, or this port of it as in cc.example.com:8445; *.example.com for all below it'),
   access: accessOptions(),
+  apiTokenHeader: z
+    .string()
+    .regex(/^[A-Za-z0-9-]{1,64}$/, 'must be a header name of letters, digits and hyphens')
+    .refine(
+      (name) => !isTakenHeader(name.toLowerCase()),
+      'must be a header that has no other meaning, such as X-Auth-Token',
+    )
+    .optional()
+    .describe('a header under which programs may show an API token, beside Authorization; it goes no further'),
   contact: z.string().min(1).optional().describe('whom to ask for access; shown on the refusal page'),
   websocket: z.boolean().default(false).describe('WebSocket connections may be opened here'),
   allowedOrigins: z

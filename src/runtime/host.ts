@@ -8,6 +8,7 @@ import { type Admin, type AdminParts, type AdminWays, startAdmin } from '../admi
 import { buildGateway, type Gateway } from '../gateway/build.ts';
 import type { Document } from '../gateway/document.ts';
 import { closeServices, openServices, type ServiceOptions, type Services } from '../gateway/services.ts';
+import { issueToken } from '../gateway/token-issuer.ts';
 import type { LocationOptions } from '../routing/locations.ts';
 import { LockoutOverview } from '../users/lockout-overview.ts';
 import { refuseRestart, reportFailedReload, reportReload } from './reload.ts';
@@ -168,6 +169,11 @@ export class Host<D extends Document, F extends Front<D>> {
       sessions: () => this.#gateway.sessions,
       providers: () => this.#gateway.providers.status(),
       lockouts: new LockoutOverview(this.#services),
+      apiTokens: {
+        issue: (request, by) => issueToken(this.#gateway, request, { ...this.#services, by }),
+        list: () => this.#gateway.login.apiTokens.list(),
+        revoke: (name) => this.#gateway.login.apiTokens.revoke(name),
+      },
       liveConnections: (session) => this.#services.connections.count(session),
       isDraining: () => this.front.isDraining,
       reload: (by) => this.reload(by),

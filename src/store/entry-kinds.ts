@@ -31,6 +31,11 @@ export const entryKinds: Readonly<Record<string, EntryKind>> = {
   'lockout-address': { restored: 'never', label: 'lock-outs of addresses' },
   'assertion-key': { secret: 'whole', restored: 'always', label: 'sets of assertion keys' },
   'form-key': { secret: 'whole', restored: 'always', label: 'form keys' },
+  // An operator is told which come back; one that the present store knows as ended does not.
+  'api-token': { restored: 'always', label: 'API tokens' },
+  'api-token-key': { secret: 'whole', restored: 'always', label: 'keys of API tokens' },
+  'api-token-user': { restored: 'never', label: 'users of API tokens' },
+  'api-token-use': { restored: 'never', label: 'uses of API tokens' },
   'store-lease': { restored: 'never', label: 'leases of the store' },
   'store-seal': { restored: 'never', label: 'marks of the sealing' },
   health: { restored: 'never', label: 'probes' },

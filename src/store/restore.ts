@@ -11,6 +11,7 @@ import { type EmbeddedOptions, sealKeyFile } from './index.ts';
 import { openDatabase } from './open-database.ts';
 import { adoptSealKeys } from './seal-keys.ts';
 import { missingKeys, sealDatabase } from './sealing.ts';
+import { endOf } from './statements.ts';
 
 /** How many entries by label. */
 export type EntryCounts = ReadonlyMap<string, number>;
@@ -22,6 +23,8 @@ interface Restoration {
   readonly left: EntryCounts;
   /** Sessions of the backup that the present store knows as ended. */
   readonly ended: number;
+  /** API tokens by name: those that let programs in again, and those that the present store knows as ended. */
+  readonly tokens: { readonly restored: readonly string[]; readonly ended: readonly string[] };
 }
 
 /** How to restore. */
@@ -100,8 +103,9 @@ function replaceEntries(database: DatabaseSync, rows: readonly Row[], keepSessio
     return restored === 'always' || (restored === 'with-sessions' && keepSessions);
   };
   const [restored, left] = [new Map<string, number>(), new Map<string, number>()];
-  const known = endedSessions(database);
+  const known = endedEntries(database);
   let ended = 0;
+  const tokens: { restored: string[]; ended: string[] } = { restored: [], ended: [] };
   const insert = database.prepare(
     'INSERT INTO entries (key, value, version, exp) VALUES (:key, :value, :version, :exp)',
   );
@@ -113,7 +117,9 @@ function replaceEntries(database: DatabaseSync, rows: readonly Row[], keepSessio
     for (const row of rows) {
       const key = String(row.key);
       const isEnded = known.has(key);
-      if (isEnded) ended += 1;
+      const token = liveToken(key, String(row.value));
+      if (token !== undefined) (isEnded ? tokens.ended : tokens.restored).push(token);
+      if (isEnded) ended += kindOf(key) === 'session' ? 1 : 0;
       else if (isRestored(key)) insert.run(row);
       const counts = isRestored(key) && !isEnded ? restored : left;
       const label = entryKinds[kindOf(key)]?.label ?? `entries of an unknown kind (${kindOf(key)})`;
@@ -124,15 +130,27 @@ function replaceEntries(database: DatabaseSync, rows: readonly Row[], keepSessio
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
-  return { restored, left, ended };
+  return { restored, left, ended, tokens };
 }
 
 /** What the present store knows as ended stays so: a backup of before would bring it back to life. */
-function endedSessions(database: DatabaseSync): ReadonlySet<string> {
-  const rows = database.prepare(
-    "SELECT key FROM entries WHERE key >= 'session:' AND key < 'session;' AND value LIKE '%\"kind\":\"ended\"%'",
+function endedEntries(database: DatabaseSync): ReadonlySet<string> {
+  const ofKind = database.prepare(
+    `SELECT key FROM entries WHERE key >= :from AND key < :to AND value LIKE '%"kind":"ended"%'`,
   );
-  return new Set(rows.all().map(({ key }) => String(key)));
+  const kinds = ['session', 'api-token'].map((kind) => ({ from: `${kind}:`, to: endOf(`${kind}:`) }));
+  return new Set(kinds.flatMap((kind) => ofKind.all(kind).map(({ key }) => String(key))));
+}
+
+/** The name of an API token that is live in the backup. */
+function liveToken(key: string, value: string): string | undefined {
+  if (kindOf(key) !== 'api-token') return undefined;
+  try {
+    const { kind, name } = JSON.parse(value);
+    return kind === 'live' ? String(name) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function wantsKeys(file: string, keyFile: string, missing: readonly string[]): OperatorError {

@@ -20,6 +20,8 @@ interface AuditSubject {
   readonly provider?: string;
   /** The session's public id. */
   readonly session?: string;
+  /** What a request was let in by, where it was no session: an API token by its name, such as `api:wallboard`, or `basic`. */
+  readonly shown?: string;
   /** The client's, after trusted proxies. */
   readonly address?: string;
   /** The request's id. */
@@ -58,7 +60,7 @@ export interface AccountRecord extends AuditSubject {
 
 /** Something an operator or the program itself did: a start, a reload, a session ended by hand. */
 export interface OperationRecord extends AuditSubject {
-  readonly event: 'start' | 'stop' | 'reload' | 'revoke' | 'unlock';
+  readonly event: 'start' | 'stop' | 'reload' | 'revoke' | 'unlock' | 'api-token' | 'api-token-end';
   readonly outcome: 'succeeded' | 'failed';
   /** A name of `admin.tokens`, `token`, `local` (by the socket), `loopback`, `signal` or `application`. */
   readonly actor?: string;
@@ -194,8 +196,9 @@ function isHarmless(record: AuditRecord): boolean {
     tenant = '',
     provider = '',
     detail = '',
+    shown = '',
   } = record;
-  return areHarmless([method, route, path, request, address, user, tenant, provider, detail]);
+  return areHarmless([method, route, path, request, address, user, tenant, provider, detail, shown]);
 }
 
 function isWanted({ verdict }: RequestRecord, requests: AuditOptions['requests']): boolean {

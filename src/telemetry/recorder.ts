@@ -3,7 +3,7 @@ import type { Account } from '../core/account.ts';
 import type { ProviderStep } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Client } from '../core/verdict.ts';
-import type { AccountRecord, Audit, RequestRecord, WebSocketEndRecord } from './audit.ts';
+import type { AccountRecord, Audit, OperationRecord, RequestRecord, WebSocketEndRecord } from './audit.ts';
 import type { Metrics } from './metrics.ts';
 
 /** How a verdict was carried out. */
@@ -50,6 +50,10 @@ export class Recorder {
   }
 
   webSocketEnd(record: WebSocketEndRecord): void {
+    this.#audit.record(record);
+  }
+
+  operation(record: OperationRecord): void {
     this.#audit.record(record);
   }
 

@@ -15,7 +15,7 @@ const secretWord =
 
 /** Cheap test that spares nearly all texts the patterns below. */
 const suspicious = new RegExp(
-  `${secretWord}|code|state|auth|cookie|assertion|basic|bearer|negotiate|ntlm|dpop|eyj|-----begin|://|gatehouse|[a-z]t-|pgt|` +
+  `${secretWord}|code|state|auth|cookie|assertion|basic|bearer|negotiate|ntlm|dpop|eyj|gha[_%]|-----begin|://|gatehouse|[a-z]t-|pgt|` +
     '\\$[a-z0-9]+\\$|\\{[a-z0-9]+\\}|YI|TlRM',
   'i',
 );
@@ -50,6 +50,7 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [quotedField, `$1${redacted}`],
   [scheme, `$1 ${redacted}`],
   [/\beyJ[\w-]{6,}(?:\.[\w-]*)*/g, redacted],
+  [/gha(?:_|%5f)[0-9A-Za-z]{20,}/gi, redacted],
   [/(^|[^A-Za-z0-9]|%3D)((?:ST|PT|LT|PGT|PGTIOU|TGT|TGC)-)[\w.-]{4,}/g, `$1$2${redacted}`],
   [/([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/@:"']{0,256}:[^\s/@"']{1,1024}@/gi, `$1${redacted}@`],
   [/((?:__Host-|__Secure-)?gatehouse[\w-]{0,32})=[^\s;,"']+/g, `$1=${redacted}`],

@@ -9,16 +9,11 @@ import type { Account } from '../core/account.ts';
 import type { Clock } from '../core/clock.ts';
 import { canonicalUsername } from '../core/principal.ts';
 import type { Store } from '../core/store.ts';
-import { addressGroup } from './address.ts';
-import {
-  accountScopeKey,
-  addressScopeKey,
-  type Counter,
-  LockoutCounters,
-  type Scope,
-  userScopeKey,
-} from './lockout-counters.ts';
+import { accountScopeKey, type Counter, LockoutCounters, type Scope, userScopeKey } from './lockout-counters.ts';
 import { LockoutQueue } from './lockout-queue.ts';
+import { addressScope, afterFailure, type LockoutPermit, permitOf } from './lockout-steps.ts';
+
+export type { LockoutPermit } from './lockout-steps.ts';
 
 /** How many failures lock, and for how long. */
 export const lockoutOptions = z.strictObject({
@@ -38,12 +33,6 @@ export const lockoutOptions = z.strictObject({
 
 /** The limits as configured. */
 type LockoutOptions = z.output<typeof lockoutOptions>;
-
-/** Whether an attempt may be made, or may count for what it came to. */
-export type LockoutPermit =
-  | { readonly kind: 'open' }
-  /** In milliseconds. */
-  | { readonly kind: 'locked'; readonly retryAfter: number };
 
 /** A lock that is on at this moment. */
 export interface Lock {
@@ -157,19 +146,11 @@ export class Lockout {
 
   /** The user comes first: who waits for a user must not hold a place of the address. */
   #scopes(username: string, address: string): Scope[] {
-    const { user, address: limit, max } = this.#options;
+    const { user } = this.#options;
     const name = canonicalUsername(username);
-    const group = addressGroup(address);
     const scopes: Scope[] = [
       { kind: 'user', key: userScopeKey(username), limit: user, forgiveness: 0, shown: { name } },
-      // Behind one address may be a whole site, where somebody always mistypes: it earns its limit anew within `max`.
-      {
-        kind: 'address',
-        key: addressScopeKey(address),
-        limit,
-        forgiveness: limit / Math.max(1, max),
-        shown: { address: group },
-      },
+      addressScope(address, this.#options),
     ];
     return scopes.filter((scope) => scope.limit > 0);
   }
@@ -207,10 +188,7 @@ export class Lockout {
   }
 
   #failed(counter: Counter, limit: number, now: number): Counter {
-    const failures = counter.failures + 1;
-    const beyond = Math.floor(failures - limit);
-    const lock = beyond < 0 ? 0 : Math.min(this.#options.max, this.#options.delay * 2 ** Math.min(beyond, 40));
-    return { ...counter, failures, lockedUntil: lock === 0 ? counter.lockedUntil : now + lock };
+    return afterFailure(counter, limit, this.#options, now);
   }
 
   async #enter(scope: Scope, signal: AbortSignal | undefined): Promise<LockoutPermit> {
@@ -243,8 +221,4 @@ export class Lockout {
     });
     this.#queue.wake(scope.key);
   }
-}
-
-function permitOf({ lockedUntil }: Counter, now: number): LockoutPermit {
-  return lockedUntil > now ? { kind: 'locked', retryAfter: lockedUntil - now } : { kind: 'open' };
 }

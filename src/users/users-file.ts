@@ -2,7 +2,7 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { canonicalUsername } from '../core/principal.ts';
+import { canonicalUsername, isApiSubject } from '../core/principal.ts';
 import type { Secret } from '../core/secret.ts';
 import { type CheckTerms, checkPassword, hashPassword } from './passwords.ts';
 import { replaceFile, withFileLock } from './safe-write.ts';
@@ -82,6 +82,11 @@ export class UsersFile {
   async add({ username, password, ...rest }: NewUser): Promise<void> {
     const problem = nameProblem(username);
     const shown = username.length > 40 ? `${username.slice(0, 40)}…` : username;
+    if (isApiSubject(username))
+      throw new OperatorError(
+        `the user name ${JSON.stringify(shown)} begins with api:`,
+        'only programs are called so: gatehouse api-tokens add NAME',
+      );
     if (problem) throw new OperatorError(`the user name ${JSON.stringify(shown)} ${problem}`, 'choose another name');
     const hash = password && (await hashNew(password));
     this.#change((current) => {

@@ -18,6 +18,7 @@ import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import type { AuditRecord } from '../../src/telemetry/audit.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { ApiTokens } from '../../src/users/api-tokens.ts';
 import { Lockout, lockoutOptions } from '../../src/users/lockout.ts';
 import { LockoutOverview } from '../../src/users/lockout-overview.ts';
 import { collectLog } from '../support/tools/log.ts';
@@ -64,6 +65,11 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
       { provider: 'local', snapshot: { state: 'closed' as const, failures: 0 } },
     ],
     lockouts: new LockoutOverview({ store, clock }),
+    apiTokens: {
+      issue: async () => ({ kind: 'refused' as const, message: 'not here' }),
+      list: () => new ApiTokens({ store, clock, log: kept.log }).list(),
+      revoke: async () => 0,
+    },
     liveConnections: (id: string) => id.length % 2,
     isDraining: () => state.draining,
     reload: async (by: Actor): Promise<ReloadAnswer> => {

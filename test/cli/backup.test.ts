@@ -239,6 +239,24 @@ test('restore: into a store with another key the keys of the backup are added on
   assert.deepEqual(await kidsOf(await other.again()), kids, 'what came back is sealed by the store’s own key');
 });
 
+test('restore: API tokens come back and are listed, but for those that the present store knows as ended', async (t) => {
+  const { first, command, again } = await backedUp(t);
+  const tokens = (...words: string[]) => run(['api-tokens', ...words, '--config', first.file]);
+  const [stays, goes] = [(await tokens('add', 'stays')).stdout.trim(), (await tokens('add', 'goes')).stdout.trim()];
+  assert.equal((await command('backup')).code, 0);
+  assert.equal((await tokens('revoke', 'goes')).code, 0);
+  const anew = (await tokens('add', 'goes')).stdout.trim();
+  await first.stop();
+  const restored = await command('restore');
+  assert.equal(restored.code, 0, restored.stderr);
+  assert.match(restored.stdout, /^API tokens that let programs in again: stays; end with/m);
+  assert.match(restored.stdout, /^API tokens that stay ended: goes$/m);
+  const second = await again();
+  const { apiTokens } = second.running.gateway.login;
+  const kinds = await Promise.all([stays, goes, anew].map(async (token) => (await apiTokens.find(token)).kind));
+  assert.deepEqual(kinds, ['live', 'ended', 'unknown']);
+});
+
 test('restore: what is no backup is refused, and the store is left as it is', async (t) => {
   const { folder, data, first, command, file } = await backedUp(t);
   await first.stop();

@@ -11,6 +11,8 @@ import { RequestAuthenticator } from '../../src/login/authenticate-request.ts';
 import { Browsers } from '../../src/login/browser.ts';
 import { SessionRefresher } from '../../src/login/refresh.ts';
 import { SignIn } from '../../src/login/sign-in.ts';
+import { TokenAccess } from '../../src/login/token-access.ts';
+import { TokenUsers } from '../../src/login/token-users.ts';
 import { TypedNames } from '../../src/login/typed-names.ts';
 import { AssertionSigner } from '../../src/proxy/assertion.ts';
 import { HeaderComposer } from '../../src/proxy/headers.ts';
@@ -21,6 +23,8 @@ import { MemoryStore } from '../../src/store/memory.ts';
 import { createAudit } from '../../src/telemetry/audit.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { Recorder } from '../../src/telemetry/recorder.ts';
+import { AddressLockout } from '../../src/users/address-lockout.ts';
+import { ApiTokens } from '../../src/users/api-tokens.ts';
 import { routeAt } from '../support/scenes/routes.ts';
 import { scripted, vouched } from '../support/scenes/scripted-provider.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
@@ -45,6 +49,12 @@ async function world(t: TestContext, outcome: Outcome) {
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf: () => link });
   const browsers = await Browsers.open(store, publicUrl);
   const ambientSessions = new AmbientSessions({ signIn, sessions, clock });
+  const tokens = new TokenAccess({
+    ...{ signIn, recorder, log },
+    tokens: new ApiTokens({ store, clock, log }),
+    users: new TokenUsers({ store, clock, log, chain: [link] }),
+    lockout: new AddressLockout({ store, clock, options: { user: 5, address: 50, delay: 1000, max: 1000 } }),
+  });
   const routes = [
     routeAt('/', { access: { roles: ['agent'], providers: [] } }),
     routeAt('/open/', { allowedOrigins: ['https://sister.test'] }),
@@ -63,7 +73,7 @@ async function world(t: TestContext, outcome: Outcome) {
       isOwnHost: () => true,
     },
     authenticator: new RequestAuthenticator({
-      ...{ signIn, sessions, publicUrl, refresher, ambientSessions, browsers },
+      ...{ signIn, sessions, publicUrl, refresher, ambientSessions, browsers, tokens },
       rechecker: { note: () => Number.POSITIVE_INFINITY },
     }),
     headers: new HeaderComposer({ routes, isOwnCookie, isTrusted: () => false }),

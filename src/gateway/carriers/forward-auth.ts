@@ -25,6 +25,8 @@ interface ForwardAuthParts extends CarryParts {
   readonly origins: SiteOrigins;
   /** The names that any route's upstream is told an identity by, in lower case. */
   readonly identityNames: readonly string[];
+  /** The headers under which routes take API tokens, in lower case. */
+  readonly tokenHeaders: readonly string[];
   readonly setting: AskedSetting;
 }
 
@@ -167,12 +169,13 @@ export class ForwardAuthCarrier {
 
   #permit(forward: Forward, { request, response, asked }: Call): RequestResult {
     const headers: Record<string, string | readonly string[]> = { 'x-gatehouse-path': forward.upstreamPath };
-    for (const name of [...this.#parts.identityNames, ...replaced]) {
+    const { identityNames, tokenHeaders } = this.#parts;
+    for (const name of [...identityNames, ...replaced, ...tokenHeaders]) {
       const value = forward.headers.get(name);
       if (value !== undefined) headers[name] = value;
     }
     // Envoy takes away what it is told to; the others clear by themselves what the answer leaves out.
-    const absent = [...this.#parts.identityNames, 'cookie', 'authorization'].filter((name) => !(name in headers));
+    const absent = [...identityNames, 'cookie', 'authorization', ...tokenHeaders].filter((name) => !(name in headers));
     if (asked?.isEnvoy && absent.length > 0) headers['x-envoy-auth-headers-to-remove'] = absent.join(',');
     // nginx and Caddy read one line of a name: each cookie also comes under a name of its own.
     for (const [index, cookie] of [forward.reply['set-cookie'] ?? []].flat().entries())

@@ -5,6 +5,7 @@
 import type { ForwardingRoute } from '../../core/route.ts';
 import { headerCase, indent, literal, quote } from './caddy-text.ts';
 import {
+  answeredNames,
   clearedFor,
   type Exported,
   type ExportSite,
@@ -14,7 +15,6 @@ import {
   type RankedRoute,
   rankRoutes,
   redirectsOf,
-  replacedNames,
   serversOf,
   splitHost,
 } from './site.ts';
@@ -170,8 +170,8 @@ function ask({ gateway }: ExportSite, query: string, then: readonly string[]): s
 }
 
 /** What the answer says goes upstream in the place of what the client said; what it leaves out is cleared. */
-function permission({ identityNames }: ExportSite): string[] {
-  const names = [...identityNames, ...replacedNames.filter((name) => !identityNames.includes(name))];
+function permission(site: ExportSite): string[] {
+  const names = answeredNames(site);
   const cookies = [1, 2, 3].map((at) => `x-gatehouse-set-cookie-${at}`);
   return [
     '(gatehouse_permission) {',

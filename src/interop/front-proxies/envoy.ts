@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import type { ForwardingRoute } from '../../core/route.ts';
 import { clusterName, clustersOf } from './envoy-clusters.ts';
 import {
+  answeredNames,
   clearedFor,
   type Exported,
   type ExportSite,
@@ -13,7 +14,6 @@ import {
   listenFor,
   type RankedRoute,
   rankRoutes,
-  replacedNames,
   splitHost,
 } from './site.ts';
 
@@ -120,8 +120,9 @@ function clearing(site: ExportSite): object {
   };
 }
 
-function asking({ identityNames, verdictTimeout, gateway }: ExportSite): object {
-  const names = [...identityNames, ...replacedNames.filter((name) => !identityNames.includes(name))];
+function asking(site: ExportSite): object {
+  const { verdictTimeout, gateway } = site;
+  const names = answeredNames(site);
   const timeout = `${verdictTimeout / 1000}s`;
   const exactly = (list: readonly string[]) => ({ patterns: list.map((exact) => ({ exact })) });
   return {

@@ -8,6 +8,7 @@ import { appLocation, certificateNotes } from './nginx-locations.ts';
 import { ownLocations } from './nginx-own-locations.ts';
 import { block, type Line, time, writeLines } from './nginx-text.ts';
 import {
+  answeredNames,
   clearedFor,
   type Exported,
   type ExportSite,
@@ -15,7 +16,6 @@ import {
   hostAndPort,
   listenFor,
   publicPort,
-  replacedNames,
   sitesOf,
   splitHost,
 } from './site.ts';
@@ -137,11 +137,11 @@ function isPublic(site: ExportSite, { host }: ForwardingRoute): boolean {
 const variable = (name: string): string => `$gatehouse_h_${name.replaceAll('-', '_')}`;
 
 /** What is taken from the gateway's answer, on every location. */
-function verdict({ identityNames }: ExportSite): Line[] {
+function verdict(site: ExportSite): Line[] {
   return [
     '# What the gateway answers: the path to send, the identity, and the cookies and credentials that are not its own.',
     'auth_request_set $gatehouse_path $upstream_http_x_gatehouse_path',
-    ...[...identityNames, ...replacedNames.filter((name) => !identityNames.includes(name))].map(
+    ...answeredNames(site).map(
       (name) => `auth_request_set ${variable(name)} $upstream_http_${name.replaceAll('-', '_')}`,
     ),
     ...[1, 2, 3].map(
@@ -157,8 +157,7 @@ function verdict({ identityNames }: ExportSite): Line[] {
 
 /** Headers for every application: set from the answer, or cleared; an empty value is not sent. */
 function toUpstream(site: ExportSite): Line[] {
-  const { identityNames } = site;
-  const answered = [...identityNames, ...replacedNames.filter((name) => !identityNames.includes(name))];
+  const answered = answeredNames(site);
   return [
     '# What applications receive. Every name of ours is set here, so that none is left of what a client sends.',
     'proxy_http_version 1.1',

@@ -18,6 +18,8 @@ export interface ExportSite {
   readonly key: string;
   /** The names by which upstreams are told who somebody is, in lower case. */
   readonly identityNames: readonly string[];
+  /** The headers under which routes take API tokens, in lower case. */
+  readonly tokenHeaders: readonly string[];
   /** The names by which proxies tell applications about clients, in lower case, and how the names of their families begin. */
   readonly namesOfProxies: { readonly names: readonly string[]; readonly families: readonly string[] };
   /** Octets of the largest request head. */
@@ -36,8 +38,13 @@ export interface Exported {
   readonly notes: readonly string[];
 }
 
-/** What the answer brings beside the identity: all of them take the place of what the client sent. */
-export const replacedNames: readonly string[] = ['cookie', 'authorization', 'x-request-id', 'traceparent'];
+/**
+ * What the answer brings: the identity and, in the place of what the client sent, its cookies and credentials without those that
+ * were for the gateway.
+ */
+export function answeredNames({ identityNames, tokenHeaders }: ExportSite): readonly string[] {
+  return [...new Set([...identityNames, 'cookie', 'authorization', 'x-request-id', 'traceparent', ...tokenHeaders])];
+}
 
 /**
  * Names that applications believe of proxies, and that nobody sets here: a client's own are cleared. Those that no list can

@@ -5,6 +5,7 @@
 import { stringify } from 'yaml';
 import type { ForwardingRoute } from '../../core/route.ts';
 import {
+  answeredNames,
   clearedFor,
   type Exported,
   type ExportSite,
@@ -13,7 +14,6 @@ import {
   publicPort,
   type RankedRoute,
   rankRoutes,
-  replacedNames,
   splitHost,
 } from './site.ts';
 
@@ -129,13 +129,13 @@ function notesOf(site: ExportSite): string[] {
 }
 
 /** The cookie that a login in passing sets; every other one is set by the gateway's own pages. */
-function forwardAuth({ gateway, identityNames, publicUrl, maxHeaderSize }: ExportSite, query: string): object {
-  const names = [...identityNames, ...replacedNames.filter((name) => !identityNames.includes(name))];
+function forwardAuth(site: ExportSite, query: string): object {
+  const { gateway, publicUrl, maxHeaderSize } = site;
   return {
     forwardAuth: {
       address: `http://${hostAndPort(gateway)}/_gate/auth?${query}`,
       trustForwardHeader: false,
-      authResponseHeaders: names,
+      authResponseHeaders: answeredNames(site),
       addAuthCookiesToResponse: [publicUrl.protocol === 'https:' ? '__Host-gatehouse' : 'gatehouse'],
       maxResponseBodySize: maxHeaderSize * 16,
     },

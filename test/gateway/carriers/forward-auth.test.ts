@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import type { Yaml } from '../../support/scenes/gateway.ts';
 import { passwords, type Site, site } from '../../support/scenes/site.ts';
 import type { Answer } from '../../support/scenes/visitor.ts';
+import { run } from '../../support/tools/command.ts';
 import { requestOf, sendRaw } from '../../support/tools/raw-http.ts';
 
 const trusting = { server: { trustedProxies: ['127.0.0.1'] } };
@@ -330,4 +331,23 @@ test('forward-auth: every question is one record, with the client that stands be
       { via: 'forward-auth', route: 'admin', status: 403, user: 'agent1', address: '192.0.2.7', path: '/admin' },
     ],
   );
+});
+
+test('forward-auth: an API token lets in what it lets in here, and the answer has none of it', async (t) => {
+  const started = await site(t, { config: trusting });
+  const access = { apiTokens: true };
+  const api = { location: '/api/', upstream: started.upstream.origin, access, apiTokenHeader: 'X-Auth-Token' };
+  const home = { location: '/', upstream: started.upstream.origin, access: 'public' };
+  await started.write({ ...trusting, routes: [api, home] });
+  assert.equal((await started.running.reload({ actor: 'test' })).kind, 'reloaded');
+  const token = (await run(['api-tokens', 'add', 'wallboard', '--config', started.file])).stdout.trim();
+  const shown = { 'x-auth-token': token, authorization: 'Basic YXBwOmFwcA==' };
+  const answer = await check(started, '/api/x', shown);
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers['x-remote-user'], 'api:wallboard');
+  assert.equal(answer.headers['x-auth-token'], undefined);
+  assert.equal(answer.headers.authorization, 'Basic YXBwOmFwcA==');
+  const elsewhere = await check(started, '/x', { 'x-auth-token': 'of-the-application' });
+  assert.equal(elsewhere.headers['x-auth-token'], 'of-the-application', 'on other routes the header is theirs');
+  assert.equal((await check(started, '/api/x', { 'x-auth-token': 'wrong' })).status, 401);
 });

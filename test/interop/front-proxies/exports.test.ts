@@ -332,3 +332,23 @@ test('exports: the example for nginx is what the command writes', async () => {
   const { stdout } = await run(['export', 'nginx', '--config', path.join(folder, 'gatehouse.yaml')]);
   assert.equal(stdout, readFileSync(path.join(folder, 'gatehouse.conf'), 'utf8'));
 });
+
+test('exports: a header for API tokens takes its value from the answer, and so is none where a token came in it', async (t) => {
+  const file = path.join(await temporaryFolder(t), 'gatehouse.yaml');
+  const route = {
+    location: '/',
+    upstream: 'http://app:80',
+    access: { apiTokens: true },
+    apiTokenHeader: 'X-Auth-Token',
+  };
+  const local = { login: { chain: ['local'] }, providers: { local: { type: 'local', users: 'users.yaml' } } };
+  const server = { publicUrl: 'https://cc.example.com', trustedProxies: ['127.0.0.1'] };
+  writeFileSync(file, stringify({ server, ...local, routes: [route] }));
+  const exports = await Promise.all(
+    ['nginx', 'caddy', 'traefik', 'envoy'].map((kind) => run(['export', kind, '--config', file])),
+  );
+  const [nginx = '', caddy = '', traefik = '', envoy = ''] = exports.map(({ stdout }) => stdout);
+  assert.match(nginx, /auth_request_set \$gatehouse_h_x_auth_token \$upstream_http_x_auth_token;/);
+  assert.match(nginx, /proxy_set_header x-auth-token \$gatehouse_h_x_auth_token;/);
+  for (const text of [caddy, traefik, envoy]) assert.match(text, /x-auth-token/i);
+});
