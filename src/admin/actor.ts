@@ -1,4 +1,4 @@
-/** Who speaks in a request to the operator's listener, and how the audit has it. */
+/** Who speaks in a request to the admin listener, and how the audit has it. */
 import type { Response } from 'express';
 import type { OperationRecord } from '../telemetry/audit.ts';
 import type { Caller } from './guard.ts';

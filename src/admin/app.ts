@@ -1,4 +1,4 @@
-/** What the operator's listener and the socket of commands answer: one application, told who speaks. */
+/** What the admin listener and the socket of commands answer: one application, told who speaks. */
 import type { IncomingMessage } from 'node:http';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
 import helmet from 'helmet';
@@ -104,7 +104,7 @@ function refuse(response: Response, { status, error, message }: Refusal, log: Lo
   const caller: Caller | undefined = response.locals.caller;
   log.warn(
     { error, actor: caller?.actor, address: socket.remoteAddress, method, path },
-    'the operator’s listener refused a request',
+    'the admin listener refused a request',
   );
   if (status === 401) response.setHeader('www-authenticate', 'Bearer realm="gatehouse-admin"');
   fail(response, status, error, message);
@@ -117,7 +117,7 @@ function onError(log: Log): ErrorRequestHandler {
     const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : undefined;
     if (status === 400) return fail(response, 400, 'bad-request', 'The address or the body cannot be read.');
     if (status === 413) return fail(response, 413, 'too-large', 'The body is too large.');
-    log.error({ error, method: request.method, path: request.path }, 'the operator’s listener could not answer');
+    log.error({ error, method: request.method, path: request.path }, 'the admin listener could not answer');
     fail(response, 503, 'unavailable', 'The store does not answer; see the log.');
   };
 }

@@ -1,5 +1,5 @@
 /**
- * Who speaks to the operator's listener: callers with a token, and without one only programs on this machine. A web page in an
+ * Who speaks to the admin listener: callers with a token, and without one only programs on this machine. A web page in an
  * operator's browser is neither, whatever name it has led the browser to use (DNS rebinding, CSRF). What each may do is
  * `rights.ts`'s.
  */

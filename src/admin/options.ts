@@ -1,4 +1,4 @@
-/** What can be set about the operator's listener and the socket of commands. */
+/** What can be set about the admin listener and the socket of commands. */
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import * as z from 'zod';
@@ -68,7 +68,7 @@ export const adminOptions = z
     }
   });
 
-/** How the operator's listener is set. */
+/** How the admin listener is set. */
 export type AdminOptions = z.output<typeof adminOptions>;
 
 /** Whether only this machine can reach an address; a host name other than localhost counts as reachable by all. */

@@ -1,4 +1,4 @@
-/** Who may do what at the operator's listener: the one table. What it does not grant is refused. */
+/** Who may do what at the admin listener: the one table. What it does not grant is refused. */
 
 /**
  * `operator` and `monitor` are what `admin.tokens` says; who speaks at the socket is an operator. `loopback` is a program on

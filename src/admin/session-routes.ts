@@ -8,7 +8,7 @@ import type { Session } from '../core/session.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import { type Actor, actorOf } from './actor.ts';
 
-/** The sessions as the operator's listener needs them; `sessions/sessions.ts` fits. */
+/** The sessions as the admin listener needs them; `sessions/sessions.ts` fits. */
 interface AdminSessions {
   list(filter: { readonly user?: string }): AsyncIterable<Session>;
   revoke(id: string, reason: Reason, by: Actor): Promise<boolean>;

@@ -26,7 +26,7 @@ export const cert: Command = {
     'FILE        reads a chain in PEM or DER, or a .p12 or .pfx file (its password is asked for, or the first line of the input)',
     '--key FILE  says whether the key in FILE belongs to the certificate',
     '--host NAME the name that visitors use; that of HOST:PORT when left out',
-    '--ca FILE   authorities that visitors trust besides the usual ones, such as your own',
+    '--ca FILE   CAs that visitors trust besides the usual ones, such as your own',
     '',
     'Shows names, dates, key and thumbprints of each certificate. Nothing is fetched: a missing intermediate is named with the',
     'address at which its issuer publishes it. Exits with 0 when visitors can connect, with 1 when some or all cannot.',

@@ -11,7 +11,7 @@ export type Offer =
   /** Our own page; `new-password` when a password must change first. */
   | { readonly via: 'form'; readonly form: 'password' | 'new-password' };
 
-/** What a provider wants kept beside the session it has vouched for. */
+/** What a provider wants kept beside the session that it has begun. */
 export interface SessionGrant {
   /**
    * Names under which the provider can find this session again, such as a CAS ticket or an OIDC `sid`. Unique to the
@@ -51,7 +51,7 @@ export type Outcome =
       readonly reason: Reason;
       readonly cause?: unknown;
       /**
-       * Present where the other side did answer, though not to what was asked: no breaker counts it. `of-the-user` is about this
+       * Present where the other side did answer, though not to what was asked: no circuit breaker counts it. `of-the-user` is about this
        * one user's token, which may be dead; `of-the-gateway` about how the gateway is known there.
        */
       readonly answered?: 'of-the-user' | 'of-the-gateway';

@@ -1,4 +1,4 @@
-/** Who somebody is: what a provider vouches for, and the user the gateway acts for. */
+/** Who somebody is: what a provider asserts, and the user the gateway acts for. */
 
 /** How identity was proved: RFC 8176 where it has a word, else the name of the protocol. The one list of these words. */
 const amrWords = ['pwd', 'otp', 'hwk', 'mfa', 'kerberos', 'cas', 'oidc'] as const;
@@ -7,7 +7,7 @@ const amrWords = ['pwd', 'otp', 'hwk', 'mfa', 'kerberos', 'cas', 'oidc'] as cons
 export type Amr = (typeof amrWords)[number];
 
 /**
- * What one provider vouches for.
+ * What one provider asserts of a user.
  *
  * `subject` is unique within `realm`, in the canonical form that bans, counters, sessions and audit share. Attribute
  * values are lists, as LDAP and CAS deliver them; the names `name`, `email` and `groups` have a meaning to the gateway.
@@ -24,7 +24,7 @@ export interface Assertion<Word extends string = string> {
 
 /** The user the gateway acts for: an assertion to which policy has added tenant and roles. */
 export interface Principal extends Assertion {
-  /** The configured name of the provider that vouched. */
+  /** The configured name of the provider that asserted it. */
   readonly provider: string;
   readonly tenant: string;
   readonly roles: ReadonlySet<string>;

@@ -36,7 +36,7 @@ export function provedAt(proofs: Proofs): number {
   return lastFirst(proofs).at;
 }
 
-/** With a fresh proof in place of the one by the same provider or factor; the others stay. */
+/** With a new proof in place of the one by the same provider or factor; the others stay. */
 export function withProof(proofs: readonly Proof[], fresh: Proof): Proofs {
   return [fresh, ...proofs.filter(({ by }) => by !== fresh.by)];
 }

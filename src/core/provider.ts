@@ -30,7 +30,7 @@ export interface Attempt {
   /** The client's address, after trusted proxies. */
   readonly address: string;
   readonly credentials?: Credentials;
-  /** A provider before this one could not be asked: whoever is not vouched for is told of an outage, whatever this one finds. */
+  /** A provider before this one could not be asked: whoever is not authenticated is told of an outage, whatever this one finds. */
   readonly isMoot?: boolean;
   /**
    * At `start`: a random id that must come back with the browser, as the query's `state` or `flow`; by it the gateway

@@ -14,7 +14,7 @@ const outages = [
 
 /** Every reason code; the audit, the metrics and the docs' troubleshooting tables use these words and no others. */
 export const reasons = [
-  // A provider rejects: it knows the user and does not vouch.
+  // A provider rejects: it knows the user and does not authenticate them.
   'bad-password',
   'account-locked',
   'account-disabled',

@@ -47,7 +47,7 @@ export interface Upstream {
   readonly tls?: UpstreamTls;
 }
 
-/** How an https upstream is trusted; the system's authorities when absent. PEM contents, not paths. */
+/** How an https upstream is trusted; the system's CAs when absent. PEM contents, not paths. */
 export interface UpstreamTls {
   readonly ca?: string;
   readonly certificate?: string;

@@ -16,7 +16,7 @@ export interface Session {
   /** With the assertion's subject, whose account it is. */
   readonly tenant: string;
   readonly assertion: Assertion;
-  /** The configured name of the provider that vouched last. */
+  /** The configured name of the provider that asserted it last. */
   readonly provider: string;
   readonly createdAt: number;
   /** The last activity that counts; writes are coalesced, so the stored value may lag. */

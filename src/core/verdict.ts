@@ -29,7 +29,7 @@ export interface GatewayRequest {
   readonly roles?: readonly string[];
 }
 
-/** What a front proxy that asks about a request does with it. */
+/** What a front proxy with forward auth does with the request. */
 export interface Asked {
   /** True: it sends on the path as the client wrote it; false: the path that we name. */
   readonly sendsAsWritten: boolean;

@@ -131,7 +131,7 @@ function serverOptions({ limits, takesUpgrade }: ListenerParts): ServerOptions {
     keepAliveTimeout: limits.keepAlive,
     connectionsCheckingInterval: Math.min(5000, limits.headTimeout),
     insecureHTTPParser: false,
-    // A front proxy that asks about a WebSocket may pass its headers on; it wants an answer, not a tunnel.
+    // A front proxy whose forward auth asks about a WebSocket may pass its headers on; it wants an answer, not a tunnel.
     shouldUpgradeCallback: (request) =>
       headOf(request).single('upgrade')?.trim().toLowerCase() === 'websocket' && takesUpgrade(request.url),
   };

@@ -44,7 +44,7 @@ export interface Gateway extends Carrier {
   readonly portal: Portal;
   readonly answers: Answers;
   /**
-   * Shows this gateway, and no other, in what belongs to the site: metrics and breakers. Call it when it is the one that
+   * Shows this gateway, and no other, in what belongs to the site: metrics and circuit breakers. Call it when it is the one that
    * answers; one that never is leaves no trace.
    */
   putInPlace(): void;

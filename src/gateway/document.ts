@@ -26,7 +26,7 @@ export const documentSchema = z
       .strictObject({ listen, publicUrl, ...hostOptions.shape, tls, ...transportOptions.shape, ...peers, ...limits })
       .prefault({})
       .describe('the public listener'),
-    admin: adminOptions.prefault({}).describe("the operator's listener"),
+    admin: adminOptions.prefault({}).describe('the admin listener'),
     login: loginOptions.describe('how users sign in'),
     session: sessionOptions.prefault({}).describe('how long they stay'),
     providers: providersOptions.describe('what proves who they are'),

@@ -1,4 +1,4 @@
-/** What lives as long as the process, across reloads: store, log, metrics, audit, live connections, breakers. */
+/** What lives as long as the process, across reloads: store, log, metrics, audit, live connections, circuit breakers. */
 import type { Clock } from '../core/clock.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Store } from '../core/store.ts';

@@ -9,7 +9,7 @@ import { readNegotiate } from '../providers/kerberos/negotiate.ts';
 import { readCookie } from '../sessions/cookie.ts';
 
 const name = 'gatehouse-negotiate';
-/** A browser that has been asked is left alone for so long, … */
+/** A browser that has been asked is not asked again for so long, … */
 const askedSeconds = 10 * 60;
 /** … but not at once: tabs that open together are all asked, and each answers for itself. */
 const graceSeconds = 5;

@@ -18,7 +18,7 @@ export const loginOptions = z.strictObject({
   reservedUsers: z.array(z.string()).default(['xuc']).describe('names that may not sign in'),
   breaker: z
     .strictObject({
-      failures: z.int().min(1).default(3).describe('failures in a row after which a provider is left alone'),
+      failures: z.int().min(1).default(3).describe('failures in a row of a provider that open its circuit breaker'),
       probe: duration()
         .prefault('2s')
         .describe('how often the gateway looks by itself whether it is back; no login is spent on it'),

@@ -23,13 +23,13 @@ export interface Providers {
   readonly all: ReadonlyMap<string, Provider>;
   /** What users call one. */
   readonly label: (name: string) => string;
-  /** How each of the chain stands; one without a breaker is well. */
+  /** How each of the chain stands; one without a circuit breaker is well. */
   status(): readonly { readonly provider: string; readonly snapshot: BreakerSnapshot }[];
   /** The directory in which a provider's users must exist; undefined where none is named. */
   directoryOf(provider: string): ((username: string, signal: AbortSignal) => Promise<Outcome>) | undefined;
   /** Where the browser goes to sign out of the identity provider too. */
   logoutAddress(session: Session, returnTo: URL): Promise<URL | undefined>;
-  /** Shows how the breakers stand, and forgets those of other configurations; call it when this one answers. */
+  /** Shows how the circuit breakers stand, and forgets those of other configurations; call it when this one answers. */
   putInPlace(): void;
   close(): Promise<void>;
 }
@@ -113,7 +113,7 @@ async function logoutAddress(
   }
 }
 
-/** A link whose breaker can look by itself whether the provider is back. */
+/** A link whose circuit breaker can look by itself whether the provider is back. */
 interface WatchedLink extends ChainLink {
   readonly probe?: BreakerProbe;
 }
@@ -162,7 +162,7 @@ function linkOf(
   return { name, provider, breaker, timeout, on, needsNetwork, ...(look && { probe: { every, look } }) };
 }
 
-/** One that looks its users up elsewhere waits longer than that may take: the breaker there counts only its own deadline. */
+/** One that looks its users up elsewhere waits longer than that may take: the circuit breaker there counts only its own deadline. */
 function deadlineOf(
   document: ProviderDocument,
   login: LoginDocument,
@@ -177,7 +177,7 @@ function deadlineOf(
   return document.timeout ?? Math.max(login.timeout, longest);
 }
 
-/** A breaker that shows how it stands; it goes on from the configuration before where the provider is configured as there. */
+/** A circuit breaker that shows how it stands; it goes on from the configuration before where the provider is configured as there. */
 function breakerOf(
   name: string,
   identity: string,
@@ -189,7 +189,7 @@ function breakerOf(
     clock,
     onChange: (state, reason) => {
       metrics.breaker(name, state);
-      log.warn({ provider: name, state, reason }, 'the breaker of a provider changed');
+      log.warn({ provider: name, state, reason }, 'the circuit breaker of a provider changed');
     },
   });
 }

@@ -1,5 +1,5 @@
 /**
- * What every way of signing in shares: attempts for the chain, the admission of whom it vouched for, the session, the
+ * What every way of signing in shares: attempts for the chain, the admission of whom it authenticated, the session, the
  * audit. `authenticate-request.ts`, `password-login.ts` and `federated-routes.ts` are the ways.
  */
 import { type Account, accountNamed, defaultTenant } from '../core/account.ts';
@@ -30,10 +30,10 @@ interface SignInParts {
   readonly recorder: Recorder;
 }
 
-/** A provider vouched for somebody. */
+/** A provider has authenticated somebody. */
 export type Authenticated = Extract<Outcome, { kind: 'authenticated' }>;
 
-/** Why somebody is not let in although a provider vouched for them. */
+/** Why somebody is not let in although a provider has authenticated them. */
 type Refusal = Extract<Outcome, { kind: 'rejected' | 'unavailable' }>;
 
 /** Where a login comes from, for the session's list and the audit. */
@@ -92,13 +92,13 @@ export class SignIn {
     };
   }
 
-  /** Whether a name may not sign in interactively, whoever vouches for it. */
+  /** Whether a name may not sign in interactively, whoever authenticates it. */
   isReserved(username: string): boolean {
     return this.#reserved.has(canonicalUsername(username));
   }
 
   /**
-   * Why somebody whom a provider vouched for may not come in all the same; undefined when they may.
+   * Why somebody whom a provider has authenticated may not come in all the same; undefined when they may.
    *
    * A directory that cannot be asked is no leave: the answer is then `unavailable`.
    */
@@ -114,7 +114,7 @@ export class SignIn {
     return { tenant: defaultTenant, assertion, provider, ...(grant && { grant }) };
   }
 
-  /** The account that a name was found to be, by whoever vouched for it or knew that the password was wrong. */
+  /** The account that a name was found to be, by whoever authenticated it or knew that the password was wrong. */
   accountIn({
     outcome,
     provider,
@@ -126,7 +126,7 @@ export class SignIn {
   }
 
   /**
-   * Adds what policy knows to what a provider vouched for. The same object while the assertion is the same one, so that
+   * Adds what policy knows to what a provider asserts. The same object while the assertion is the same one, so that
    * whoever derives something from it can keep that with it.
    */
   principal({ assertion, provider, tenant }: Pick<Vouched, 'assertion' | 'provider' | 'tenant'>): Principal {
@@ -230,7 +230,7 @@ export class SignIn {
   }
 }
 
-/** Why a user whom a provider vouched for may not come in all the same. */
+/** Why a user whom a provider has authenticated may not come in all the same. */
 async function refusalOf(
   subject: string,
   signal: AbortSignal,

@@ -41,7 +41,7 @@ const appDocumentSchema = z
   .strictObject({
     ...rest,
     server: serverInApp.describe('where the application is'),
-    admin: admin.unwrap().optional().describe("the operator's listener; none when absent"),
+    admin: admin.unwrap().optional().describe('the admin listener; none when absent'),
     session: sessionInApp.prefault({}).describe('how long users stay'),
     routes: z
       .array(z.strictObject({ ...locationOptions.shape, headers }))
@@ -65,7 +65,7 @@ const appDocumentSchema = z
 
 /** A configuration for an application that has been read and checked. */
 export type AppDocument = Document & {
-  /** Whether the operator's listener was asked for. */
+  /** Whether the admin listener was asked for. */
   readonly hasAdmin: boolean;
 };
 

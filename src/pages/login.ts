@@ -44,7 +44,7 @@ export interface LoginView {
   readonly requestId?: string | undefined;
 }
 
-/** Asks somebody who is signed in for a fresh proof. The form posts `password` and `username`, which stays as it is. */
+/** Asks somebody who is signed in to authenticate again (step-up). The form posts `password` and `username`, which stays as it is. */
 export interface StepUpView {
   readonly kind: 'step-up';
   readonly action: string;

@@ -43,7 +43,7 @@ export function notSentPage(frame: Frame, view: NotSentView): Html {
   });
 }
 
-/** The page that offers to send a kept form. */
+/** The page that offers to send a saved form. */
 export function replayPage(frame: Frame, view: ReplayView): Html {
   const { replay } = frame.texts;
   const names = [...new Set(view.fields.map(([name]) => name))];

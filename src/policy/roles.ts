@@ -35,7 +35,7 @@ export const roleOptions = z.record(
 /** The roles as configured. */
 export type RoleOptions = z.output<typeof roleOptions>;
 
-/** Gives the roles of an assertion by the configured name of the provider that vouched. */
+/** Gives the roles of an assertion by the configured name of the provider that made it. */
 type RoleGiver = (assertion: Assertion, provider: string) => ReadonlySet<string>;
 
 /** Whether a role was given, and the condition that gave it or the conditions that did not hold. */

@@ -1,4 +1,4 @@
-/** Reads a small body whole, within a size and a time: only our own pages and kept forms do so, never the data plane. */
+/** Reads a small body whole, within a size and a time: only our own pages and saved forms do so, never the data plane. */
 
 import type { IncomingMessage } from 'node:http';
 import { askForBody } from '../edge/expect-continue.ts';

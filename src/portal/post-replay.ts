@@ -101,7 +101,7 @@ export class SavedPosts {
     return { kind: 'kept', returnTo: addressOf(id), ...(cookie && { cookie }) };
   }
 
-  /** A login that leads back to a kept form has been completed: where nobody owns the form yet, it is from here on the session's. */
+  /** A login that leads back to a saved form has been completed: where nobody owns the form yet, it is from here on the session's. */
   async claim(request: IncomingMessage, returnTo: string, session: Session): Promise<void> {
     const browser = this.#browsers.find(headOf(request));
     const id = idIn(returnTo);
@@ -114,7 +114,7 @@ export class SavedPosts {
   }
 
   /**
-   * Takes a kept form out, once: undefined when it is not there, too old, or another browser's. One of another user, or of nobody
+   * Takes a saved form out, once: undefined when it is not there, too old, or another browser's. One of another user, or of nobody
    * yet, stays where it is.
    */
   async take(request: IncomingMessage, id: string, session: Session): Promise<KeptPost | undefined> {

@@ -1,5 +1,5 @@
 /**
- * One question to one provider: its deadline, its breaker, and the promise that nothing but an outcome comes back. Which
+ * One question to one provider: its deadline, its circuit breaker, and the promise that nothing but an outcome comes back. Which
  * provider is asked when, and what its outcome leads to, is the chain's.
  */
 import type { Log } from '../core/log.ts';

@@ -21,7 +21,7 @@ const consequence = z.enum(['next', 'stop']);
 export const onOptions = z.strictObject({
   unknownUser: consequence.default('next').describe('the user is not in this directory'),
   rejected: consequence.default('stop').describe('known, but a wrong password, locked, expired'),
-  unavailable: consequence.default('next').describe('no answer, too slow, broke, left alone for a while'),
+  unavailable: consequence.default('next').describe('no answer, too slow, broke, circuit breaker open'),
 });
 
 /** One provider in the chain. */
@@ -41,9 +41,9 @@ export interface ChainOptions {
 /**
  * Asks the providers in turn. `attempt.signal` is the client's; each provider gets its own, which also ends at its deadline.
  *
- * When nobody vouches, what the user is told follows this order, whatever the order of the chain:
+ * When nobody authenticates the user, what the user is told follows this order, whatever the order of the chain:
  * 1. `rejected`, where the password was right but has expired or must change: the user can mend that;
- * 2. `unavailable`: who could not be asked might have vouched, so nobody is told that a password is wrong, not even by a
+ * 2. `unavailable`: who could not be asked might have done so, so nobody is told that a password is wrong, not even by a
  *    provider that knows the user. Else an outage would tell its users from the rest by the status;
  * 3. `rejected`; 4. `unknown-user`; 5. `challenge` with all offers.
  *
@@ -71,14 +71,14 @@ export async function runChain(
   return run.result();
 }
 
-/** Asks one provider that the browser has chosen or is back from, under the same deadline and breaker. */
+/** Asks one provider that the browser has chosen or is back from, under the same deadline and circuit breaker. */
 export async function attemptOne(link: ChainLink, attempt: Attempt, log?: Log): Promise<ChainResult> {
   const run = new ChainRun();
   run.add(link.name, await askWithin(link, attempt, Number.POSITIVE_INFINITY, log));
   return run.result();
 }
 
-/** A fresh assertion for a session from the provider that vouched, under its deadline and breaker; `unavailable` when it has none. */
+/** A fresh assertion for a session from its provider, under its deadline and circuit breaker; `unavailable` when it has none. */
 export async function refreshOne(
   link: ProviderHandle,
   assertion: Assertion,
@@ -90,7 +90,7 @@ export async function refreshOne(
   return askWhoCan(link, refresh && ((work) => refresh(assertion, state, work)), { signal, log });
 }
 
-/** A directory entry from one provider, under its deadline and breaker; `unavailable` when it has no directory. */
+/** A directory entry from one provider, under its deadline and circuit breaker; `unavailable` when it has no directory. */
 export async function lookUpOne(
   link: ProviderHandle,
   username: string,
@@ -101,7 +101,7 @@ export async function lookUpOne(
   return askWhoCan(link, lookUp && ((work) => lookUp(username, work)), { signal, log });
 }
 
-/** How an account stands at one provider, under its deadline and breaker; `unavailable` when it cannot say. */
+/** How an account stands at one provider, under its deadline and circuit breaker; `unavailable` when it cannot say. */
 export async function standingAt(
   link: ProviderHandle,
   { subject, state }: { readonly subject: string; readonly state: unknown },

@@ -31,11 +31,11 @@ export interface OptionProblem {
 /** A kind of provider: the schema of its options, and what makes one of them. */
 export interface ProviderDefinition<Options extends z.ZodObject = z.ZodObject> {
   readonly options: Options;
-  /** False for a provider that answers from this machine: it has no breaker, and is asked even after the total deadline. */
+  /** False for a provider that answers from this machine: it has no circuit breaker, and is asked even after the total deadline. */
   readonly needsNetwork?: boolean;
   /** True where the browser is led elsewhere to sign in; only such a provider can be followed at once. */
   readonly isFederated?: boolean;
-  /** True where users can be looked up that somebody else has vouched for: it implements `lookUp`. */
+  /** True where users can be looked up that somebody else has authenticated: it implements `lookUp`. */
   readonly isDirectory?: boolean;
   /** What takes more than one option. Asked once, when a configuration is read; `create` relies on it. */
   checkTogether?(options: z.output<Options>): readonly OptionProblem[];

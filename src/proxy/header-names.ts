@@ -24,7 +24,7 @@ export const hopByHop: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What clients may never set, whatever the configuration says: names by which somebody vouches for a client, `X-Rewrite-URL`,
+ * What clients may never set, whatever the configuration says: names by which somebody asserts who a client is, `X-Rewrite-URL`,
  * which some applications read in the place of the path that was decided on, and `Proxy`, which CGI turns into HTTP_PROXY
  * (CVE-2016-5385).
  */

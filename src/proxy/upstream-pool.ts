@@ -1,6 +1,6 @@
 /**
  * Connections to upstreams: a pool for each server, TLS towards it, and balancing with passive health in nginx's way: a
- * server that cannot be connected to is left alone for a while.
+ * server that cannot be connected to gets no requests for a while.
  */
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type RequestOptions } from 'node:http';
 import { buildConnector, Client, type Dispatcher, Pool } from 'undici';
@@ -17,7 +17,7 @@ interface UpstreamPoolsParts {
   readonly maxConnections?: number;
 }
 
-/** The health of one server, as the operator's listener shows it. */
+/** The health of one server, as the admin listener shows it. */
 interface ServerHealth {
   readonly origin: string;
   readonly isLive: boolean;
@@ -32,7 +32,7 @@ export interface Again {
 
 /** Largest response head that is taken from an upstream, in bytes. */
 const maxResponseHead = 65_536;
-/** How long a server that could not be connected to is left alone, in milliseconds. */
+/** How long a server that could not be connected to gets no requests, in milliseconds. */
 const pause = 10_000;
 
 /** Every upstream's connections. A reload makes others; these close when what is under way has ended. */
@@ -113,13 +113,13 @@ class Balancer {
     return last;
   }
 
-  /** The server for work that these have failed; undefined when none is left. A single server is never left alone. */
+  /** The server for work that these have failed; undefined when none is left. A single server always gets them. */
   #pick(tried: ReadonlySet<UpstreamServerPool>): UpstreamServerPool | undefined {
     const [only] = this.pools;
     if (this.pools.length === 1) return only && !tried.has(only) ? only : undefined;
     const open = this.pools.filter((pool) => !tried.has(pool));
     const live = open.filter((pool) => pool.isLive);
-    // With every server left alone, any may have come back.
+    // With none that gets requests, any may have come back.
     const choice = live.length > 0 ? live : open;
     this.#next = (this.#next + 1) % this.pools.length;
     const [chosen] = choice.toSorted((one, other) => this.#place(one) - this.#place(other));

@@ -1,15 +1,15 @@
 /**
- * The breakers of a site's servers. They belong to the site and not to one configuration: an outage does not end with a
+ * The circuit breakers of a site's servers. They belong to the site and not to one configuration: an outage does not end with a
  * reload, and users must not wait for it anew.
  */
 import { type BreakerSettings, CircuitBreaker } from './circuit-breaker.ts';
 
-/** Breakers by server. */
+/** Circuit breakers by server. */
 export class Breakers {
   readonly #kept = new Map<string, CircuitBreaker>();
 
   /**
-   * The breaker of a server. `identity` stands for all that is configured of it: where that is as before, what was learned
+   * The circuit breaker of a server. `identity` stands for all that is configured of it: where that is as before, what was learned
    * of the server is kept; anything else may have mended it, and begins anew.
    */
   of(identity: string, settings: BreakerSettings): CircuitBreaker {

@@ -88,7 +88,7 @@ export class CircuitBreaker {
     };
   }
 
-  /** Leave to make an attempt; undefined while the provider is left alone. */
+  /** Leave to make an attempt; undefined while the circuit breaker is open. */
   enter(): BreakerPermit | undefined {
     if (this.#state === 'open' && !this.#probe && this.#hasCooled()) this.#change('half-open');
     if (this.#state === 'open' || this.#isProbing) return undefined;

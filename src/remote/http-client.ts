@@ -1,5 +1,5 @@
 /**
- * HTTP to a server that the configuration names: its own authorities, answers that are bounded after they were unpacked, one
+ * HTTP to a server that the configuration names: its own CAs, answers that are bounded after they were unpacked, one
  * limit of time for a whole exchange, no redirect followed, and an end to all of it.
  */
 import { promisify } from 'node:util';

@@ -6,7 +6,7 @@ import { readAuthorities } from '../tls/authorities.ts';
 import { isPin } from '../tls/pins.ts';
 
 /**
- * A PEM file of authorities, or one of Java's trust stores (JKS, PKCS#12) with its password, read; one that cannot be used is
+ * A PEM file of CAs, or one of Java's trust stores (JKS, PKCS#12) with its password, read; one that cannot be used is
  * an error at the key that names it.
  */
 export function caBundle() {

@@ -1,7 +1,7 @@
 /** Where a login may send the browser back to: a path on this site, and nothing else, whoever wrote the value. */
 import { maxPath, readPath } from './path.ts';
 
-/** The gateway's own pages: going back to them would sign in again, or out. A kept form and the sessions are pages to see. */
+/** The gateway's own pages: going back to them would sign in again, or out. A saved form and the sessions are pages to see. */
 const ownPages = /^\/_gate(?:\/(?!(?:replay|session)$)|$)/;
 
 /**

@@ -34,7 +34,7 @@ interface HostOptions<D extends Document, F extends Front<D>> extends ServiceOpt
   readonly document: D;
   /** Reads the configuration anew, for a reload; throws an OperatorError that says what is wrong with it. */
   readonly read: () => D;
-  /** Undefined where a configuration wants no operator's listener. */
+  /** Undefined where a configuration wants no admin listener. */
   readonly admin: (document: D) => AdminWays | undefined;
   /** Opens the front for the first gateway; what it has opened is closed again when it throws. */
   readonly open: (gateway: Gateway, services: Services) => Promise<F>;
@@ -85,7 +85,7 @@ export class Host<D extends Document, F extends Front<D>> {
   }
 
   get adminAddress(): URL {
-    if (!this.#admin) throw new Error('there is no operator’s listener');
+    if (!this.#admin) throw new Error('there is no admin listener');
     return this.#admin.address;
   }
 

@@ -5,7 +5,7 @@ import { OperatorError } from '../core/errors.ts';
 import type { Document } from '../gateway/document.ts';
 import type { Services } from '../gateway/services.ts';
 
-/** A configuration, and whether it has an operator's listener: an application's may have none. */
+/** A configuration, and whether it has an admin listener: an application's may have none. */
 interface Candidate {
   readonly document: Document;
   readonly hasAdmin: boolean;

@@ -75,7 +75,7 @@ export class Activity {
     await this.flush();
   }
 
-  /** A store that refuses is left alone for a while: a busy session would try it with each of its requests. */
+  /** A store that refuses is not asked for a while: a busy session would try it with each of its requests. */
   #isDue({ seenAt, writtenAt, retryAt = 0, writing }: Seen): boolean {
     const now = this.#clock.now();
     return !writing && seenAt > writtenAt && now - writtenAt >= this.#interval && now >= retryAt;

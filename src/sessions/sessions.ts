@@ -104,7 +104,7 @@ export class Sessions {
   }
 
   /**
-   * The provider vouches anew for a session under way. What it says may have changed, and rights with it: then the session
+   * The provider asserts anew who has a session under way. What it says may have changed, and rights with it: then the session
    * goes on under a new token, else under the same one. `isBehind`: nobody is there to take a token, and it waits for that.
    */
   async renew(

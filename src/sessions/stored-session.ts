@@ -1,6 +1,6 @@
 /**
- * What the store holds of one session, live or ended, and what becomes of it at its beginning, by a fresh proof, by a provider
- * that vouches anew. Workers of other versions share the store: fields are added and none is changed, what is not known here is
+ * What the store holds of one session, live or ended, and what becomes of it at its beginning, by re-authentication, by a
+ * provider that asserts anew whose it is. Workers of other versions share the store: fields are added and none is changed, what is not known here is
  * kept when a record is written again, and what cannot be read is left alone.
  */
 import * as z from 'zod';
@@ -109,7 +109,7 @@ function parseJson(value: string): unknown {
   }
 }
 
-/** Who a provider has vouched for. */
+/** Whom a provider has authenticated. */
 export interface Vouched {
   readonly tenant: string;
   readonly assertion: Assertion;
@@ -125,14 +125,14 @@ export function newLiveRecord(vouched: Vouched, client: Session['client'], now: 
   return { kind: 'live', ...who, ...times, client, ...(grant && { grant }) };
 }
 
-/** After a fresh proof, which takes the place of the one by the same provider. */
+/** After a re-authentication, whose proof takes the place of the one by the same provider. */
 export function proved({ grant: _, mustRotate: __, ...rest }: LiveRecord, vouched: Vouched, now: number): LiveRecord {
   const { assertion, provider, grant } = vouched;
   const proofs = withProof(rest.proofs, firstProof(vouched, now));
   return { ...rest, assertion, provider, proofs, lastSeenAt: now, ...(grant && { grant }) };
 }
 
-/** After the provider has vouched anew, which proves nothing. */
+/** After the provider has asserted anew who it is, which proves nothing. */
 export function renewed(
   { grant: _, mustRotate: __, ...rest }: LiveRecord,
   assertion: Assertion,

@@ -20,7 +20,7 @@ export const entryKinds: Readonly<Record<string, EntryKind>> = {
   'session-handle': { restored: 'with-sessions', label: 'entries of the index of handles' },
   flow: { secret: 'whole', restored: 'with-sessions', label: 'logins under way' },
   'flow-turns': { restored: 'never', label: 'counts of turns' },
-  'kept-post': { secret: 'whole', restored: 'with-sessions', label: 'kept forms' },
+  'kept-post': { secret: 'whole', restored: 'with-sessions', label: 'saved forms' },
   'refresh-lease': { restored: 'never', label: 'leases' },
   'refresh-refusals': { restored: 'never', label: 'counts of refusals' },
   recheck: { restored: 'never', label: 'rechecks' },

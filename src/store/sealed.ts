@@ -1,5 +1,5 @@
 /**
- * A store whose secrets are sealed: signing and form keys, logins under way, kept forms, what providers keep of a session. Who
+ * A store whose secrets are sealed: signing and form keys, logins under way, saved forms, what providers keep of a session. Who
  * uses it sees clear text only; the place in the store is part of what is sealed, so that nothing can be moved.
  */
 import { Failure } from '../core/failure.ts';

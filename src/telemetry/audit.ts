@@ -15,7 +15,7 @@ interface AuditSubject {
   readonly reason?: Reason;
   /** In canonical form. */
   readonly user?: string;
-  /** Of the user's account; absent where nobody has vouched for the name. */
+  /** Of the user's account; absent where nobody has authenticated the name. */
   readonly tenant?: string;
   readonly provider?: string;
   /** The session's public id. */
@@ -44,7 +44,7 @@ export interface RequestRecord extends AuditSubject {
   readonly via?: 'forward-auth';
 }
 
-/** A login, a logout, the end of a session, or a fresh proof of who somebody is. */
+/** A login, a logout, the end of a session, or a re-authentication. */
 export interface AccountRecord extends AuditSubject {
   readonly event: 'login' | 'logout' | 'session-end' | 'step-up';
   readonly outcome: 'succeeded' | 'failed';

@@ -73,9 +73,11 @@ export class Metrics {
     'When the first certificate of a chain ends, as Unix time',
     ['certificate'],
   );
-  readonly #upstreams = this.#gauge('upstream_up', '1 while a server is given requests, 0 while it is left alone', [
-    'server',
-  ]);
+  readonly #upstreams = this.#gauge(
+    'upstream_up',
+    '1 while a server is given requests, 0 while it is not, after failures',
+    ['server'],
+  );
   readonly #auditLosses = this.#counter('audit_lost_records_total', 'Audit records that could not be written', []);
   #countSessions: (() => Promise<number>) | undefined;
   #readUpstreams: (() => readonly UpstreamMeasure[]) | undefined;

@@ -20,7 +20,7 @@ export interface AccountEvent {
   readonly event: 'login' | 'logout' | 'session-end' | 'step-up';
   readonly outcome: 'succeeded' | 'failed';
   readonly reason?: Reason;
-  /** Of somebody whom a provider has vouched for. */
+  /** Of somebody whom a provider has authenticated. */
   readonly account?: Account;
   /** Canonical, as typed, where nobody has. */
   readonly user?: string;

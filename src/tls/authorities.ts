@@ -13,7 +13,7 @@ export interface Authorities {
   readonly pem: readonly string[];
   readonly certificates: readonly X509Certificate[];
   /**
-   * Each is trusted as it stands, also one that is no authority: so Java means it, and `keytool -import` of a server's full
+   * Each is trusted as it stands, also one that is no CA: so Java means it, and `keytool -import` of a server's full
    * chain keeps the server's own certificate only.
    */
   readonly trustsEach?: boolean;
@@ -34,7 +34,7 @@ export function readAuthorities(path: string, password?: Secret): Authorities {
     throw unreadable(path, error);
   }
   if (bytes.length === 0)
-    throw new OperatorError(`the file ${path} is empty`, 'put the certificate of the authority in it, in PEM');
+    throw new OperatorError(`the file ${path} is empty`, 'put the certificate of the CA in it, in PEM');
   if (trustStoreKind(bytes)) return storedAuthorities(bytes, password, `the file ${path}`);
   if (password)
     throw new OperatorError(
@@ -91,7 +91,7 @@ export function parseAuthorities(text: string, source: string): Authorities {
   return { source, pem, certificates };
 }
 
-/** The authorities of the machine and those that come with Node; what holds where no bundle is configured. */
+/** The CAs of the machine and those that come with Node; what holds where no bundle is configured. */
 export function systemAuthorities(): readonly string[] {
   return [...new Set([...getCACertificates('bundled'), ...getCACertificates('system'), ...getCACertificates('extra')])];
 }

@@ -121,12 +121,12 @@ function completeness(ordered: readonly X509Certificate[], report: ChainReport):
         ? {
             kind: 'error',
             text: 'the certificate is signed by itself, and nobody trusts it',
-            fix: 'have one issued by an authority that visitors trust',
+            fix: 'have one issued by a CA that visitors trust',
           }
         : {
             kind: 'error',
-            text: `the chain ends in ${report.certificates.at(-1)?.subject}, an authority that this machine does not trust`,
-            fix: 'if it is your own authority, name its certificate with --ca FILE',
+            text: `the chain ends in ${report.certificates.at(-1)?.subject}, a CA that this machine does not trust`,
+            fix: 'if it is your own CA, name its certificate with --ca FILE',
           },
     ];
   const address = issuerAddress(last);
@@ -134,10 +134,10 @@ function completeness(ordered: readonly X509Certificate[], report: ChainReport):
   return [
     {
       kind: 'error',
-      text: `the chain is incomplete: the certificate of the intermediate authority "${report.missing}" is missing`,
+      text: `the chain is incomplete: the certificate of the intermediate CA "${report.missing}" is missing`,
       fix:
         `${where}${address ? ' (in DER: openssl x509 -inform der -in FILE -out intermediate.crt)' : ''}; ` +
-        'append it (cat site.crt intermediate.crt > xivoxc.crt); or, if it is the root of your own authority, name it with --ca FILE',
+        'append it (cat site.crt intermediate.crt > xivoxc.crt); or, if it is the root of your own CA, name it with --ca FILE',
     },
   ];
 }

@@ -1,4 +1,4 @@
-/** What a certificate chain says of itself: names, dates, digests, and whether it leads to a trusted authority. */
+/** What a certificate chain says of itself: names, dates, digests, and whether it leads to a trusted CA. */
 import type { X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { type Authorities, systemAnchors } from './authorities.ts';
@@ -26,7 +26,7 @@ interface CertificateReport {
 /** A chain, the server's own certificate first. */
 export interface ChainReport {
   readonly certificates: readonly CertificateReport[];
-  /** Whether each is issued by the next and the last by an authority that is trusted, or is one. */
+  /** Whether each is issued by the next and the last by a CA that is trusted, or is one. */
   readonly complete: boolean;
   /** The issuer that is wanted and not there; undefined when the chain is complete. */
   readonly missing: string | undefined;
@@ -34,7 +34,7 @@ export interface ChainReport {
   readonly expires: Date;
 }
 
-/** Reports on a chain, the server's own certificate first, against the authorities that are trusted. */
+/** Reports on a chain, the server's own certificate first, against the CAs that are trusted. */
 export function chainReport(chain: readonly X509Certificate[], anchors: readonly X509Certificate[]): ChainReport {
   const ordered = orderChain(chain);
   const last = ordered.at(-1);
@@ -47,7 +47,7 @@ export function chainReport(chain: readonly X509Certificate[], anchors: readonly
   };
 }
 
-/** The certificates of the authorities, or of the machine's when none are given. */
+/** The certificates of the CAs, or of the machine's when none are given. */
 export function anchorsOf(authorities: Authorities | undefined): readonly X509Certificate[] {
   return authorities?.certificates ?? systemAnchors();
 }
@@ -91,7 +91,7 @@ export function issuersOf(leaf: X509Certificate | undefined): readonly X509Certi
   return chain;
 }
 
-/** The certificates that can be a server's own: no authority is, where there is any other. */
+/** The certificates that can be a server's own: no CA is, where there is any other. */
 export function ownAmong(found: readonly X509Certificate[]): readonly X509Certificate[] {
   const own = found.filter(({ ca }) => !ca);
   return own.length > 0 ? own : found;
@@ -113,7 +113,7 @@ function issuerAmong(
   candidates: readonly X509Certificate[],
   certificate: X509Certificate,
 ): X509Certificate | undefined {
-  // OpenSSL's `checkIssued` takes a certificate that is no authority for an issuer.
+  // OpenSSL's `checkIssued` takes a certificate that is no CA for an issuer.
   return candidates.find((candidate) => candidate.ca && hasIssued(candidate, certificate));
 }
 

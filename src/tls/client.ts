@@ -1,5 +1,5 @@
 /**
- * How the gateway connects to any server over TLS, upstreams included: which authorities vouch, which name the certificate
+ * How the gateway connects to any server over TLS, upstreams included: which CAs are trusted, which name the certificate
  * carries, which keys are pinned, what the gateway itself shows.
  */
 import { X509Certificate } from 'node:crypto';
@@ -18,9 +18,9 @@ import {
 import { type Authorities, systemAuthorities } from './authorities.ts';
 import { PinMismatchError, spkiPin } from './pins.ts';
 
-/** What vouches for a server. */
+/** What a server is trusted by. */
 export interface Trust {
-  /** Instead of the machine's authorities. */
+  /** Instead of the machine's CAs. */
   readonly ca?: Pick<Authorities, 'pem' | 'trustsEach'> | undefined;
   /** One of these keys must be the server's own. Asked in addition to chain and name, never instead of them. */
   readonly pins?: readonly string[] | undefined;
@@ -40,7 +40,7 @@ export interface TlsClientOptions {
   readonly servername?: string;
 }
 
-/** Makes the options once; they are for many connections, as reading the authorities takes some milliseconds. */
+/** Makes the options once; they are for many connections, as reading the CAs takes some milliseconds. */
 export function tlsClientOptions(trust: Trust = {}): TlsClientOptions {
   const { pins = [], servername } = trust;
   return {
@@ -91,7 +91,7 @@ function named({ servername, ...target }: TlsTarget): ConnectionOptions {
 
 let machines: SecureContext | undefined;
 
-/** The one with the machine's authorities is shared: it takes some milliseconds and holds hundreds of them. */
+/** The one with the machine's CAs is shared: it takes some milliseconds and holds hundreds of them. */
 function contextOf({ ca, own }: Trust): SecureContext {
   if (!ca && !own) {
     machines ??= createSecureContext({ ca: [...systemAuthorities()], minVersion: 'TLSv1.2' });

@@ -18,7 +18,7 @@ interface TlsProblem {
   readonly hint: string;
 }
 
-const trustIt = 'add the certificate of its authority (in PEM) to the ca file';
+const trustIt = 'add the certificate of its CA (in PEM) to the ca file';
 
 const known: Readonly<Record<string, TlsProblem>> = {
   CERT_HAS_EXPIRED: {
@@ -34,11 +34,11 @@ const known: Readonly<Record<string, TlsProblem>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: {
     kind: 'self-signed',
     reason: "the server's certificate is signed by itself",
-    hint: 'add the certificate itself (in PEM) to the ca file, or give the server one from an authority',
+    hint: 'add the certificate itself (in PEM) to the ca file, or give the server one from a CA',
   },
   SELF_SIGNED_CERT_IN_CHAIN: {
     kind: 'unknown-authority',
-    reason: 'the authority at the top of the chain is not trusted here',
+    reason: 'the CA at the top of the chain is not trusted here',
     hint: trustIt,
   },
   UNABLE_TO_GET_ISSUER_CERT: {
@@ -48,7 +48,7 @@ const known: Readonly<Record<string, TlsProblem>> = {
   },
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: {
     kind: 'incomplete-chain',
-    reason: 'the chain does not lead to a trusted authority',
+    reason: 'the chain does not lead to a trusted CA',
     hint: `${trustIt}; if the server does not send its intermediate certificate, mend that there or add the intermediate to the ca file too`,
   },
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: {
@@ -68,7 +68,7 @@ const known: Readonly<Record<string, TlsProblem>> = {
   },
   INVALID_CA: {
     kind: 'bad-certificate',
-    reason: 'a certificate of the chain is no authority',
+    reason: 'a certificate of the chain is no CA',
     hint: 'check what the server sends',
   },
   INVALID_PURPOSE: {
@@ -79,7 +79,7 @@ const known: Readonly<Record<string, TlsProblem>> = {
   CERT_SIGNATURE_FAILURE: {
     kind: 'bad-certificate',
     reason: 'a signature in the chain is wrong',
-    hint: 'the ca file may hold an older authority of the same name; get the present one',
+    hint: 'the ca file may hold an older CA of the same name; get the present one',
   },
   CERT_REVOKED: { kind: 'bad-certificate', reason: 'the certificate has been revoked', hint: 'renew it on the server' },
   EE_KEY_TOO_SMALL: {
@@ -87,7 +87,7 @@ const known: Readonly<Record<string, TlsProblem>> = {
     reason: "the server's key is too short",
     hint: 'issue a certificate with RSA 2048 bits or more',
   },
-  CA_KEY_TOO_SMALL: { kind: 'weak', reason: "an authority's key is too short", hint: 'have the chain issued anew' },
+  CA_KEY_TOO_SMALL: { kind: 'weak', reason: "a CA's key is too short", hint: 'have the chain issued anew' },
   CA_MD_TOO_WEAK: {
     kind: 'weak',
     reason: 'the chain is signed with a broken digest',

@@ -25,7 +25,7 @@ export function insecureReadSentChain({ host, port, servername, signal }: AskedS
   return new Promise((resolve, reject) => {
     const socket = insecureConnectTls(
       { host, port, ...(servername !== undefined && { servername }) },
-      // No authority at all: what is shown comes from the server and not from this machine. And an old server must be able to
+      // No CA at all: what is shown comes from the server and not from this machine. And an old server must be able to
       // answer, or nothing could be said about its certificate.
       { ca: [], minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' },
     );

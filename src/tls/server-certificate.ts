@@ -173,7 +173,7 @@ function chainRemarks(
     remarks.push('the certificates stand in another order than the chain; they are sent in the right one');
   if (report.missing !== undefined && report.certificates.at(-1)?.selfSigned !== true)
     remarks.push(
-      `the chain is not complete: the certificate of "${report.missing}" is missing, unless that is an authority of your own that visitors trust; append it to the file, or name such a root under ca:`,
+      `the chain is not complete: the certificate of "${report.missing}" is missing, unless that is a CA of your own that visitors trust; append it to the file, or name such a root under ca:`,
     );
   if (report.certificates[0]?.names.length === 0)
     remarks.push('it has no subjectAltName, and browsers refuse it; have it issued anew with one');

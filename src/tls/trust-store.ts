@@ -87,7 +87,7 @@ function jksCertificates(bytes: Buffer, password: Secret, source: string): Buffe
     if (tag === 2) trusted.push(certificate());
     else if (tag === 1) {
       take(number());
-      // The chain of a key of one's own vouches for nobody else.
+      // The chain of a key of one's own is trusted for nobody else.
       for (let chain = number(); chain > 0; chain--) certificate();
     } else throw cutOff(source);
   }
@@ -117,7 +117,7 @@ function pkcs12Certificates(bytes: Buffer, password: Secret, source: string): Bu
     throw new OperatorError(`${source} cannot be read as PKCS#12`, convertTo(source), error);
   }
   const bags = store.getBags({ bagType: pki.oids.certBag ?? '' })[pki.oids.certBag ?? ''] ?? [];
-  // A certificate that is tied to a key of one's own vouches for nobody else.
+  // A certificate that is tied to a key of one's own is trusted for nobody else.
   const trusted = bags.filter(({ attributes }) => !('localKeyId' in attributes));
   return trusted.flatMap(({ cert, asn1: raw }) => {
     const content = cert ? pki.certificateToAsn1(cert) : raw;

@@ -1,4 +1,4 @@
-/** The operator's listener: what it tells, what it ends, and whom it refuses. */
+/** The admin listener: what it tells, what it ends, and whom it refuses. */
 import assert from 'node:assert/strict';
 import { createServer, type IncomingHttpHeaders, request as send } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -300,7 +300,7 @@ test('a store that breaks under a list is 503 with nothing internal in it', asyn
   const { status, text } = await ask('DELETE', '/sessions?user=alice');
   assert.equal(status, 503);
   assert.doesNotMatch(text, /disk/);
-  assert.equal(kept.find('the operator’s listener could not answer').length, 1);
+  assert.equal(kept.find('the admin listener could not answer').length, 1);
 });
 
 // Who may speak.

@@ -124,7 +124,7 @@ for (const [name, [words, want]] of Object.entries(faults))
     assert.ok(fix, 'each error is followed by what to do');
   });
 
-test('cert check: the key of an authority in the chain is not the key of the certificate', async () => {
+test('cert check: the key of a CA in the chain is not the key of the certificate', async () => {
   const { folder, chained } = testCertificates();
   const { code, stdout } = await check(chained.certificate, '--key', path.join(folder, 'intermediate.key'));
   assert.equal(code, 1);
@@ -142,12 +142,12 @@ test('cert check: an address of IPv6 is taken with brackets and without', async 
   assert.match((await check('localhost:65536')).stderr, /^gatehouse: 65536 is no port/);
 });
 
-test('cert check: a chain of the own authority needs that to be named', async () => {
+test('cert check: a chain of the own CA needs that to be named', async () => {
   const { chained } = testCertificates();
   const { code, stdout } = await run(['cert', 'check', chained.certificate]);
   assert.equal(code, 1);
   assert.match(stdout, /"CN=ca, O=Gatehouse Test" is missing/);
-  assert.match(stdout, /root of your own authority, name it with --ca/);
+  assert.match(stdout, /root of your own CA, name it with --ca/);
 });
 
 test('cert check: what does not belong to the chain is a warning alone', async (t) => {

@@ -16,7 +16,7 @@ const ldap = z
     ...common.shape,
     url: z.string().describe('ldaps://host:636'),
     startTls: z.boolean().default(false).describe('whether ldap:// is secured by StartTLS'),
-    ca: filePath().optional().describe('the authorities of a private CA'),
+    ca: filePath().optional().describe('the certificates of a private CA'),
     managerDn: z.string().optional().describe('who searches'),
     managerPassword: secret().optional().describe('its password'),
     searchBase: z.string().describe('where users are searched'),

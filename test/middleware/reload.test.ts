@@ -55,7 +55,7 @@ test('reload of a middleware: a file is read again', async (t) => {
 const unusable: Readonly<Record<string, readonly [change: Partial<AppConfig>, named: RegExp]>> = {
   'that is wrong': [{ routes: [{ location: 'x' }] }, /routes\[0\]\.location/],
   'with another store': [{ session: { store: { type: 'embedded', path: 'data' } } }, /session\.store changed/],
-  'with a listener of the operator’s': [{ admin: { listen: 'http://127.0.0.1:0' } }, /admin changed/],
+  'with an admin listener': [{ admin: { listen: 'http://127.0.0.1:0' } }, /admin changed/],
 };
 
 for (const [name, [change, named]] of Object.entries(unusable))

@@ -146,7 +146,7 @@ test('pages: every error shows its request id, for the operator', () => {
     assert.match(render({ ...view, requestId: 'req-4711' } as PageView), /<code>req-4711<\/code>/, name);
 });
 
-test('pages: a kept form is sent by a button, field by field, and never by itself', () => {
+test('pages: a saved form is sent by a button, field by field, and never by itself', () => {
   const fields = [
     ['a', '1'],
     ['a', '2'],

@@ -98,7 +98,7 @@ test('forms: where nobody had signed in, a form is for who completes the login t
   await assertShown(browser, address);
 });
 
-test('forms: a kept form is given to no other browser, whoever signs in there', async (t) => {
+test('forms: a saved form is given to no other browser, whoever signs in there', async (t) => {
   const { site: at, clock } = await desk(t);
   const browser = at.visitor();
   await take(browser, 'agent1');

@@ -167,7 +167,7 @@ test('pools: an environment that turns checks off does not weaken them, for requ
   assert.equal(upstream.received.length, 0);
 });
 
-test('pools: without an authority of its own an upstream is checked against those of the system', async (t) => {
+test('pools: without a CA of its own an upstream is checked against those of the system', async (t) => {
   const upstream = await startUpstream(t, { tls: server('good') });
   const plane = await startDataPlane(t, { route: testRoute([upstream.origin]) });
   assert.equal((await ask(plane.port, '/')).headers['x-code'], 'UPSTREAM_UNREACHABLE');
@@ -186,7 +186,7 @@ test('pools: a client certificate is shown to an upstream that asks for one', as
   assert.equal((await ask(without.port, '/')).status, 500);
 });
 
-test('pools: an authority that the machine knows vouches for an upstream', { timeout: 10_000 }, async (t) => {
+test('pools: a CA that the machine knows is trusted for an upstream', { timeout: 10_000 }, async (t) => {
   const upstream = await startUpstream(t, { tls: server('good') });
   // OpenSSL's own variable: the machine's store is read from there, as from /etc/ssl/certs.
   const env = { ...process.env, SSL_CERT_FILE: testCertificates().ca };

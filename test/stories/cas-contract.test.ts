@@ -67,7 +67,7 @@ if (needsCas.skip === false)
     };
   });
 
-test('cas: a server whose authority is not trusted is asked nothing', needsCas, async (t) => {
+test('cas: a server whose CA is not trusted is asked nothing', needsCas, async (t) => {
   const server = await startCas(t, { users, services, tls: true });
   const browser = server.browser();
   await browser.signIn('alice', users[0].password);

@@ -90,7 +90,7 @@ const reasonsOf = (gate: TestGateway): unknown[] => gate.audit('login').map(({ o
 
 /** How the breaker stands, by the last line of the log that says so. */
 function breakerOf({ lines }: TestGateway): string | undefined {
-  const line = lines.findLast((text) => text.includes('the breaker of a provider changed'));
+  const line = lines.findLast((text) => text.includes('the circuit breaker of a provider changed'));
   return line && (JSON.parse(line) as { state: string }).state;
 }
 

@@ -100,7 +100,7 @@ test('pages: with scripts a form is sent once, and a password can be shown but i
   assert.deepEqual(site.posts, ['username=alice&password=secret']);
 });
 
-test('pages: a kept form reaches the application as it was, whatever its fields are called', options, async (t) => {
+test('pages: a saved form reaches the application as it was, whatever its fields are called', options, async (t) => {
   const site = await servePages(t, hostilePages);
   const browser = await startChromium(t);
   const page = await browser.newPage();

@@ -62,8 +62,8 @@ const cases: Readonly<Record<string, { files: CertificateFiles; trust: Trust; ho
   'a certificate of the future': { files: certificates.future, trust: { ca }, want: 'not-yet-valid' },
   'a self-signed certificate': { files: certificates.selfSigned, trust: { ca }, want: 'self-signed' },
   'a missing intermediate': { files: certificates.unchained, trust: { ca }, want: 'incomplete-chain' },
-  'an authority unknown to the machine': { files: certificates.chained, trust: {}, want: 'incomplete-chain' },
-  'an authority that is not ours': {
+  'a CA unknown to the machine': { files: certificates.chained, trust: {}, want: 'incomplete-chain' },
+  'a CA that is not ours': {
     files: good,
     trust: { ca: readAuthorities(certificates.otherCa) },
     want: 'incomplete-chain',
@@ -79,7 +79,7 @@ const cases: Readonly<Record<string, { files: CertificateFiles; trust: Trust; ho
     trust: { ca, pins: [pinOf(certificates.renewed)] },
     want: 'pin-mismatch',
   },
-  'a good pin with an unknown authority': {
+  'a good pin with an unknown CA': {
     files: certificates.selfSigned,
     trust: { ca, pins: [pinOf(certificates.selfSigned)] },
     want: 'self-signed',
@@ -89,7 +89,7 @@ const cases: Readonly<Record<string, { files: CertificateFiles; trust: Trust; ho
     trust: { ca, pins: [pinOf(certificates.wrongName)] },
     want: 'wrong-name',
   },
-  "the authority's pin in place of the server's": {
+  "the CA's pin in place of the server's": {
     files: good,
     trust: { ca, pins: [spkiPin(readCertificate(certificates.ca))] },
     want: 'pin-mismatch',

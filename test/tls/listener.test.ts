@@ -183,7 +183,7 @@ for (const [name, [damage, want]] of Object.entries(damaged))
     assert.match((await refusal(await damage(testCertificates().good, t))).message, want);
   });
 
-test('certificates: the key of an authority in the chain is refused: nobody serves with an authority', async () => {
+test('certificates: the key of a CA in the chain is refused: nobody serves with a CA', async () => {
   const { folder, chained } = testCertificates();
   const source = { certificate: chained.certificate, key: path.join(folder, 'intermediate.key') };
   assert.match((await refusal(source)).message, /is not the key of any certificate/);

@@ -1,5 +1,5 @@
 /**
- * Carries verdicts out for a front proxy that asks before it forwards: nginx's auth_request, and the forward-auth of
+ * Carries verdicts out for a front proxy with forward auth: nginx's auth_request, and the forward-auth of
  * Traefik, Caddy and Envoy. What is asked about is read in `forward-auth-request.ts`; the pipeline decides, as it does for all.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';

@@ -96,7 +96,7 @@ export function certificateNotes({ routes, publicUrl, certificate, key }: Export
     const isUnnamed = isIP((trust.servername ?? first.url.hostname).replace(/^\[|\]$/g, '')) > 0;
     return [
       ...(isUnnamed ? [`nginx knows certificates by names only: give ${route.name} an upstream.servername`] : []),
-      ...(trust.ca === undefined ? [] : [`copy the authorities of ${route.name} to ${files.ca}`]),
+      ...(trust.ca === undefined ? [] : [`copy the CAs of ${route.name} to ${files.ca}`]),
       ...(trust.certificate === undefined
         ? []
         : [`copy the client certificate of ${route.name} to ${files.certificate}, its key to ${files.key}`]),

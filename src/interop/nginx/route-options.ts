@@ -76,7 +76,7 @@ export function withTls(urls: readonly string[], scope: Scope, { readable }: Rou
       'note',
       scope.own('proxy_pass')[0]?.place ?? { file: '', line: 0, column: 0 },
       'https upstream',
-      'nginx does not check its certificate, the gateway does: name its authorities under upstream.ca',
+      'nginx does not check its certificate, the gateway does: name its CAs under upstream.ca',
     );
   return Object.keys(more).length > 0 ? { servers, ...more } : servers;
 }

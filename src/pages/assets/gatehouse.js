@@ -24,7 +24,7 @@ for (const hint of document.querySelectorAll('[data-caps-lock]')) {
   });
 }
 
-// A kept form may hold fields of any name, and those hide the form's own properties: nothing is read from the form.
+// A saved form may hold fields of any name, and those hide the form's own properties: nothing is read from the form.
 const sent = new WeakSet();
 const busy = new Map();
 

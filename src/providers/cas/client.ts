@@ -111,7 +111,7 @@ export class CasClient {
   }
 }
 
-/** Some servers refuse with a status of their own; nobody is vouched for but with 200. */
+/** Some servers refuse with a status of their own; nobody is authenticated but with 200. */
 function answerOf({ status, text }: Page): TicketAnswer {
   if (status === 200) return readTicketAnswer(text);
   if (status === 429 || status === 503) throw new Failure('overloaded', `CAS answers with status ${status}`);

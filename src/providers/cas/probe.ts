@@ -61,7 +61,7 @@ async function refuseTicket(
     throw new Failure('misconfigured', detail, { hint: 'url must be the base address of CAS' });
   }
   if (answer.kind === 'success')
-    throw new Failure('protocol-error', `${address} vouches for a ticket that nobody has issued`, {
+    throw new Failure('protocol-error', `${address} accepts a ticket that nobody has issued`, {
       hint: 'do not use this server',
     });
   const detail = `${address} refuses a made-up ticket with ${answer.code}`;

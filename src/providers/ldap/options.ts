@@ -178,7 +178,7 @@ export function managerOf(options: LdapOptions): { readonly dn: string; readonly
   return dn !== undefined && password ? { dn, password } : undefined;
 }
 
-/** Who vouches for the servers. */
+/** By whom the servers' certificates are signed. */
 export function securityOf(options: LdapOptions): Security {
   let made: ReturnType<typeof tlsClientOptions> | undefined;
   const { startTls, ca, pins, servername } = options;

@@ -27,7 +27,7 @@ export interface Security {
   readonly servername: string | undefined;
   /** Instead of the machine's. */
   readonly authorities: Authorities | undefined;
-  /** Made on first use: reading the machine's authorities takes time that plain LDAP need not spend. */
+  /** Made on first use: reading the machine's CAs takes time that plain LDAP need not spend. */
   tls(): TlsClientOptions;
 }
 

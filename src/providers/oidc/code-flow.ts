@@ -1,4 +1,4 @@
-/** Signing in: the trip to the issuer and back, and whom it vouches for. */
+/** Signing in: the trip to the issuer and back, and whom it has authenticated. */
 import * as client from 'openid-client';
 import * as z from 'zod';
 import type { Clock } from '../../core/clock.ts';
@@ -25,7 +25,7 @@ const flowState = z.strictObject({
   flow: z.string().min(1),
   nonce: z.string().min(1),
   verifier: z.string().min(1),
-  /** When a fresh proof was asked for, in milliseconds; absent when the issuer may remember the user. */
+  /** When re-authentication was asked for, in milliseconds; absent when the issuer may remember the user. */
   freshSince: z.number().optional(),
 });
 

@@ -56,7 +56,7 @@ const declined = new Set([
   'account_selection_required',
 ]);
 
-/** The browser brings this error, so it never counts as an outage: anybody could open the breaker with it. */
+/** The browser brings this error, so it never counts as an outage: anybody could open the circuit breaker with it. */
 function refusedLogin(error: client.AuthorizationResponseError, where: string): Failure {
   const code = wordOf(error.error);
   if (declined.has(code))

@@ -163,7 +163,7 @@ export function checkOidcOptions(options: OidcOptions): readonly OptionProblem[]
     problem(
       'issuer',
       'is not https://: whoever is in between could sign in as anybody',
-      'use https://, with ca for a private authority',
+      'use https://, with ca for a private CA',
     );
   if (clientAuth?.startsWith('client_secret') && !clientSecret)
     problem('clientSecret', `is missing, and ${clientAuth} needs it`, 'set it, as { env: NAME } or { file: path }');

@@ -147,7 +147,7 @@ for (const [kind, make] of Object.entries({
   });
 }
 
-test('a private authority is trusted when it is named, and no other', async (t) => {
+test('a private CA is trusted when it is named, and no other', async (t) => {
   const idp = await startIdp(t, { people, https: true });
   assert.equal(vouched(await signIn(await oidcProvider(t, idp.options), idp, 'alice')).assertion.subject, 'alice');
   const { ca: _ca, ...withoutCa } = idp.options;

@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import { Agent } from 'undici';
 import { Visitor } from './visitor.ts';
 
-/** Makes one; over https with the authority to trust, and the protocol. */
+/** Makes one; over https with the CA to trust, and the protocol. */
 export function balancedVisitor(
   t: TestContext,
   url: URL,

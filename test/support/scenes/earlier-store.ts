@@ -14,7 +14,7 @@ export const earlier = {
   openForm: { browser: '7BJMFJIq-LOHVkALhPi34Q', token: 'DkzhOswJO70JyDvOh9yMv-R9__vQ1ewd_IZZspgQI4s' },
   keptForm: { browser: 'I1MTfkRxbCuQvqxlNv-trQ', id: 'HysDKyZ2t5YVjdBD2DTqqg' },
   flow: `${'B'.repeat(22)}.${'F'.repeat(22)}`,
-  /** In the order: signing key, form key, refresh token, kept form, code verifier. */
+  /** In the order: signing key, form key, refresh token, saved form, code verifier. */
   secrets: [
     'Akaz17du4Nk-Tyum3p0k2gvpdb-YPp_g6HR0rE3syR0',
     '-JaYYhgqDkUGGKlzkileTlpsER-bVIhQqbZ_-tJIi0U',

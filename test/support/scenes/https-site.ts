@@ -1,4 +1,4 @@
-/** A site over https, and clients of HTTP/1.1 and HTTP/2 that trust its authority. */
+/** A site over https, and clients of HTTP/1.1 and HTTP/2 that trust its CA. */
 
 import { readFileSync } from 'node:fs';
 import http2 from 'node:http2';

@@ -1,4 +1,4 @@
-/** A private authority and certificates of every kind a server may wrongly have, made with openssl once a run. */
+/** A private CA and certificates of every kind a server may wrongly have, made with openssl once a run. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,10 +14,10 @@ export interface CertificateFiles {
 /** What `testCertificates` makes. */
 export interface TestCertificates {
   readonly folder: string;
-  /** The certificate of the authority: what a client trusts. */
+  /** The certificate of the CA: what a client trusts. */
   readonly ca: string;
   readonly caKey: string;
-  /** Another authority, that nobody here has used. */
+  /** Another CA, that nobody here has used. */
   readonly otherCa: string;
   /** For localhost and 127.0.0.1. */
   readonly good: CertificateFiles;
@@ -48,7 +48,7 @@ export function testCertificates(): TestCertificates {
   return made;
 }
 
-/** One more certificate from the authority, such as a client's. */
+/** One more certificate from the CA, such as a client's. */
 export function issueCertificate(
   name: string,
   alternativeNames: string,
