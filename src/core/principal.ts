@@ -66,7 +66,7 @@ export function federatedUsername(name: string): string | undefined {
 
 const maxFederatedName = 256;
 
-/** What the names of programs begin with, so that they are nobody else's: no provider may vouch for such a name. */
+/** What the names of programs begin with, so that they are nobody else's: no provider may authenticate such a name. */
 const apiPrefix = 'api:';
 
 /** Who a program is that comes with an API token of its own. */
