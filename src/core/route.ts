@@ -29,6 +29,20 @@ export interface NetworkRule {
   readonly satisfy: 'all' | 'any';
 }
 
+/** What scripts of other origins may do at a location, in the words of the Fetch standard. */
+export interface CorsRule {
+  /** As browsers write them, or `*`: any, without cookies. */
+  readonly origins: readonly string[] | '*';
+  readonly methods: readonly string[];
+  /** Of requests, beside those that every request may have. */
+  readonly headers: readonly string[];
+  /** Of answers, for scripts to read. */
+  readonly exposeHeaders: readonly string[];
+  readonly credentials: boolean;
+  /** How long a browser need not ask again, in milliseconds. */
+  readonly maxAge?: number;
+}
+
 /** One server of an upstream: the origin, as in `http://xuc:8070`. */
 export interface UpstreamServer {
   readonly origin: string;
@@ -118,6 +132,10 @@ export interface Route {
   readonly maxBody: number;
   /** Origins besides the public one that may open WebSockets and send credentials here. */
   readonly allowedOrigins: readonly string[];
+  /** Present: preflights are answered here, and every answer says by this who may read it. */
+  readonly cors?: CorsRule;
+  /** True: a preflight goes to the application, without anybody's identity; nobody has to sign in for it. */
+  readonly passesPreflights?: boolean;
   /** True: the client's own Host goes upstream; false: the upstream's. */
   readonly preserveHost: boolean;
   /** Whom to ask for access, in the operator's words; the refusal page shows it. */

@@ -6,14 +6,16 @@ import type { Clock } from '../core/clock.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
-import type { Verdict } from '../core/verdict.ts';
+import type { GatewayRequest, Verdict } from '../core/verdict.ts';
 import type { Identity, RequestAuthenticator } from '../login/authenticate-request.ts';
 import { decide } from '../policy/decide.ts';
 import { asksNobody, isOutside } from '../policy/network-access.ts';
+import { barePreflight, isAllowedOrigin, isPreflight, preflightHeaders } from '../routing/cors.ts';
 import type { HostTest } from '../routing/known-hosts.ts';
 import type { SiteOrigins } from '../routing/site-origins.ts';
 import { showsBearer } from './challenges.ts';
 import { noteSender, type Trace } from './decided.ts';
+import { preflightVerdict } from './fixed-answer.ts';
 import type { Forwarding, Located } from './forwarding.ts';
 import { refuse } from './refuse.ts';
 
@@ -44,6 +46,8 @@ export class Admission {
       return refuse('ACCESS_DENIED', 'location-closed', 'closed by configuration', { route });
     if (isOutside(route, client))
       return refuse('ACCESS_DENIED', 'network-not-admitted', 'the address is in no network of the location', { route });
+    const preflight = this.#preflight(trace, located);
+    if (preflight) return preflight;
     if (route.access === 'public') return this.#parts.forwarding.forward(trace, located);
     // A token that is shown to a location which takes tokens must be right, wherever it comes from.
     const isFree =
@@ -58,6 +62,17 @@ export class Admission {
     if (typeof route.access !== 'object') return false;
     if (route.access.bearer === true && showsBearer(headers)) return true;
     return this.#parts.authenticator.shownToken(headers, route) !== undefined;
+  }
+
+  /** A browser asks before it knows of a login, and without cookies: the location answers, or its application does. */
+  #preflight(trace: Trace, located: Located): MaybePromise<Verdict> | undefined {
+    const { request, target, route } = located;
+    if (!(route.cors || route.passesPreflights) || !isPreflight(request)) return undefined;
+    if (!route.cors)
+      return this.#parts.forwarding.forward(trace, { ...located, request: withoutUser(request), isBare: true });
+    if (!isAllowedOrigin(route.cors, request.headers))
+      return refuse('ORIGIN_MISMATCH', 'origin-mismatch', 'the preflight comes from an origin not in cors', { route });
+    return preflightVerdict(route, target, preflightHeaders(route.cors));
   }
 
   /** Lets in whoever comes, by the session that there is: nobody is challenged, and no proof of the request itself is looked at. */
@@ -125,4 +140,8 @@ export class Admission {
     if (origin === undefined || origin === own || route.allowedOrigins.includes(origin)) return undefined;
     return refuse('ORIGIN_MISMATCH', 'origin-mismatch', 'the WebSocket comes from another origin', { route });
   }
+}
+
+function withoutUser(request: GatewayRequest): GatewayRequest {
+  return { ...request, headers: barePreflight(request.headers) };
 }

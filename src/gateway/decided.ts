@@ -10,6 +10,7 @@ import type { Session } from '../core/session.ts';
 import type { ShownCredential } from '../core/shown-credential.ts';
 import type { CanonicalTarget, Client, Decision, GatewayRequest, Verdict } from '../core/verdict.ts';
 import type { Identity, Somebody } from '../login/authenticate-request.ts';
+import { corsHeaders } from '../routing/cors.ts';
 import type { LocationMatch } from '../routing/locations.ts';
 import type { RequestRecord, WebSocketEndRecord } from '../telemetry/audit.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';
@@ -49,10 +50,13 @@ export interface Decided {
 /** The same while the pipeline is at work on it. */
 export type Trace = { -readonly [Step in keyof Decided]: Decided[Step] };
 
-/** Notes what the answers of a location bear, whoever asks: caches must not take one visitor's for another's. */
+/** Notes what the answers of a location bear, whoever asks: who may read them, and what caches have to tell apart. */
 export function noteRoute(trace: Trace, route: Route): void {
-  if (!hasAnswersByIdentity(route)) return;
-  trace.ofRoute = { vary: 'Cookie' };
+  const cors = route.cors && corsHeaders(route.cors, trace.request.headers);
+  const isByCookie = hasAnswersByIdentity(route);
+  if (!cors && !isByCookie) return;
+  const vary = [...(isByCookie ? ['Cookie'] : []), ...(cors?.vary === undefined ? [] : [cors.vary])].join(', ');
+  trace.ofRoute = { ...cors, ...(vary !== '' && { vary }) };
   trace.reply = trace.ofRoute;
 }
 

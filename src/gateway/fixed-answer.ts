@@ -1,5 +1,5 @@
 /** The answers of routes without an application, as verdicts; and what such a route may not have beside its answer. */
-import type { Answer } from '../core/answer.ts';
+import type { Answer, AnswerHeaders } from '../core/answer.ts';
 import type { FixedAnswer, Route } from '../core/route.ts';
 import type { CanonicalTarget, Verdict } from '../core/verdict.ts';
 import { redirectLocation } from '../routing/fixed-answer.ts';
@@ -18,6 +18,11 @@ function answerOf(fixed: FixedAnswer, target: CanonicalTarget): Answer {
   const isText = /^text\/[^;]*$/.test(type);
   const headers = body === '' ? {} : { 'content-type': isText ? `${type}; charset=utf-8` : type };
   return { status, headers: { ...headers, 'x-content-type-options': 'nosniff' }, body };
+}
+
+/** The answer to a preflight; what it says of origins goes with every answer of the location. */
+export function preflightVerdict(route: Route, target: CanonicalTarget, headers: AnswerHeaders): Verdict {
+  return { kind: 'answer', route, target, answer: { status: 204, headers, body: '' } };
 }
 
 /** The same from the origin that browsers know, where what is relative would be another server's. */
@@ -51,6 +56,7 @@ const aboutApplications = {
   cache: (value: unknown) => value === 'keep',
   headers: (value: unknown) => Object.keys(Object(value)).length > 0,
   allowedOrigins: (value: unknown) => Array.isArray(value) && value.length > 0,
+  preflight: (value: unknown) => value !== undefined,
 };
 
 /** What contradicts in a route that answers by itself, or is missing in one that does not. */
@@ -73,7 +79,7 @@ export function answerFaults(route: RouteWords): readonly Fault[] {
   return more;
 }
 
-type RouteWords = { readonly [Key in keyof typeof aboutApplications]: unknown } & {
+type RouteWords = { readonly [Key in keyof typeof aboutApplications]?: unknown } & {
   readonly upstream?: unknown;
   readonly redirect?: { readonly to: string } | undefined;
   readonly respond?: unknown;

@@ -19,6 +19,8 @@ export interface Located<Taken extends Route = Route> {
   readonly client: Client;
   readonly target: CanonicalTarget;
   readonly route: Taken;
+  /** True: none of the headers that the route sets goes upstream, a secret least of all. */
+  readonly isBare?: true;
 }
 
 const none: Forward['reply'] = {};
@@ -56,7 +58,7 @@ export class Forwarding {
 
   #compose(
     trace: Trace,
-    { request, client, target, route }: Located<ForwardingRoute>,
+    { request, client, target, route, isBare }: Located<ForwardingRoute>,
     upstreamPath: string,
     who?: Somebody,
     assertion?: string,
@@ -66,7 +68,7 @@ export class Forwarding {
       ...(who.session && { session: who.session }),
       ...(who.credential && { credential: who.credential }),
     };
-    const { headers, spellings } = this.#parts.headers.compose(route, {
+    const { headers, spellings } = this.#parts.headers.compose(isBare ? { ...route, headers: [] } : route, {
       headers: request.headers,
       client,
       peer: request.peer,

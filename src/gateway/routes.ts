@@ -4,6 +4,7 @@ import type { Reason } from '../core/reason.ts';
 import type { Route } from '../core/route.ts';
 import { forwardOptions, type HeaderTemplates, headerRules, upstreamOf } from '../proxy/options.ts';
 import { accessOf, networksOf } from '../routing/access-options.ts';
+import { corsOf, corsOptions, preflightFaults } from '../routing/cors-options.ts';
 import { fixedAnswerOf, fixedOptions } from '../routing/fixed-answer.ts';
 import { canonicalRouteHost } from '../routing/host.ts';
 import { locationOptions, routeName } from '../routing/options.ts';
@@ -11,9 +12,9 @@ import { answerFaults } from './fixed-answer.ts';
 
 /** One of `routes:`, of the options of the rooms that act on it. */
 export const routeOptions = z
-  .strictObject({ ...locationOptions.shape, ...forwardOptions.shape, ...fixedOptions.shape })
+  .strictObject({ ...locationOptions.shape, ...forwardOptions.shape, ...fixedOptions.shape, ...corsOptions.shape })
   .superRefine((route, context) => {
-    for (const { key, message, hint } of answerFaults(route))
+    for (const { key, message, hint } of [...answerFaults(route), ...preflightFaults(route)])
       context.addIssue({ code: 'custom', path: [key], message, params: { hint } });
     const takesTokens = typeof route.access === 'object' && route.access.apiTokens;
     if (route.apiTokenHeader !== undefined && !takesTokens) {
@@ -75,6 +76,7 @@ function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
     access: accessOf(route.access),
     ...(networks && { networks }),
     ...(route.apiTokenHeader !== undefined && { apiTokenHeader: route.apiTokenHeader.toLowerCase() }),
+    ...corsOf(route),
     headers: headerRules(general, route.headers),
     websocket: route.websocket,
     idleActivity: route.idleActivity,

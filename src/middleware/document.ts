@@ -12,6 +12,7 @@ import { type Document, documentSchema } from '../gateway/document.ts';
 import { checkDocument } from '../gateway/document-checks.ts';
 import { routeOptions } from '../gateway/routes.ts';
 import { forwardOptions } from '../proxy/options.ts';
+import { corsOptions, preflightFaults } from '../routing/cors-options.ts';
 import { locationOptions, siteOptions } from '../routing/options.ts';
 import { sessionOptions } from '../sessions/options.ts';
 import { storeOptions } from '../store/index.ts';
@@ -29,6 +30,13 @@ const sessionInApp = z.strictObject({
   store: storeOptions.prefault({ type: 'memory' }).describe('where sessions are kept'),
 });
 
+const routeInApp = z
+  .strictObject({ ...locationOptions.shape, ...corsOptions.shape, headers })
+  .superRefine((route, context) => {
+    for (const { key, message, hint } of preflightFaults(route))
+      context.addIssue({ code: 'custom', path: [key], message, params: { hint } });
+  });
+
 /** What is not said in an application, as the gateway's own defaults have it. */
 const unsaid = {
   server: server.parse({}),
@@ -44,7 +52,7 @@ const appDocumentSchema = z
     admin: admin.unwrap().optional().describe('the admin listener; none when absent'),
     session: sessionInApp.prefault({}).describe('how long users stay'),
     routes: z
-      .array(z.strictObject({ ...locationOptions.shape, headers }))
+      .array(routeInApp)
       .prefault([{ location: '/' }])
       .describe('who may pass where; other addresses are not found'),
   })

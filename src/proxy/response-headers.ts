@@ -66,6 +66,7 @@ export function responseHeaders(
   if (coding !== '' && coding !== 'chunked') throw new Error(`the body has the transfer coding ${coding.slice(0, 40)}`);
   const replaced = new Set(Object.keys(forward.reply).map((name) => name.toLowerCase()));
   const rule = cacheRule(upstream, forward);
+  const isCors = forward.route.cors !== undefined;
   const lines: string[] = [];
   const lengths: string[] = [];
   upstream.each((name, value, spelling) => {
@@ -73,6 +74,8 @@ export function responseHeaders(
     // Where else this origin is to be found is for the gateway to say: a browser would take its cookies there (RFC 7838 §2.4).
     if (name === 'alt-svc' || (rule !== undefined && caching.has(name))) return;
     if (replaced.has(name) && !besides.has(name)) return;
+    // Two lines of one of these, or one of each side, and a browser takes the answer for nobody's.
+    if (isCors && name.startsWith('access-control-')) return;
     if (name === 'content-length' && (status === 204 || coding !== '')) return;
     if (name === 'content-length') return void lengths.push(spelling, value);
     const rewritten = rewrite(name, value, rewriting);

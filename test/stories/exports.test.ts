@@ -113,6 +113,32 @@ function ask({ front }: Front, host: string, target: string, ...headers: readonl
 const seen = ({ received }: TestUpstream): string[] => received.splice(0).map(({ url }) => url);
 
 for (const { kind, needs } of proxies) {
+  test(
+    `export ${kind}: a preflight reaches its application without a user, and refusals bear CORS lines`,
+    needs,
+    async (t) => {
+      const upstream = await startUpstream(t);
+      const origin = 'https://crm.example';
+      const front = await proxied(t, kind, {
+        routes: [
+          { location: '/pass/', upstream: upstream.origin, preflight: 'pass' },
+          { location: '/crm/', upstream: upstream.origin, cors: { origins: [origin], credentials: true } },
+        ],
+      });
+      const alice = await front.signedIn();
+      alice.cookies.set('theme', 'dark');
+      const preflight = { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'PATCH' } };
+      assert.equal((await alice.fetch('/pass/x', preflight)).status, 200);
+      const heard = upstream.only();
+      assert.deepEqual([heard.method, heard.values('cookie'), heard.values('x-remote-user')], ['OPTIONS', [], []]);
+      const refused = await front.visitor().fetch('/crm/x', { headers: { origin } });
+      assert.deepEqual([refused.status, refused.headers['access-control-allow-origin']], [401, origin]);
+      const answered = await front.visitor().fetch('/crm/x', preflight);
+      assert.equal(answered.headers['access-control-allow-origin'], origin);
+      assert.equal(answered.status, kind === 'nginx' ? 204 : 403, 'to the others 2xx is a permission to forward');
+      assert.equal(upstream.received.length, 1);
+    },
+  );
   test(`export ${kind}: networks are judged by the address that the proxy tells`, needs, async (t) => {
     const upstream = await startUpstream(t);
     const networks = ['127.0.0.4/30'];

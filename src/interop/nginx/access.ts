@@ -1,4 +1,5 @@
 /** Who may pass a location of nginx, in our words. What cannot be said is closed or asks for a login, never open. */
+import { isPreflight } from './cors.ts';
 import { isKnown } from './directives.ts';
 import { conditionText, type Findings } from './findings.ts';
 import { type AccessWords, type ReadNetworks, readNetworks } from './networks.ts';
@@ -179,12 +180,6 @@ function conditionsThatClose({ scope, http, server, own }: AccessSource): Closin
     found.push({ directive, what: conditionText(directive) });
   }
   return found;
-}
-
-/** An answer to OPTIONS, for other origins: nobody gets further without it. */
-function isPreflight({ args, body = [] }: Directive): boolean {
-  const isOptions = /^\(\s*\$request_method\s+(?:=|~\*?)\s+\^?\(?OPTIONS\)?\$?\s*\)$/.test(args.join(' '));
-  return isOptions && body.every(({ name, args: [code = ''] }) => name !== 'return' || /^20\d$/.test(code));
 }
 
 /** What `gatehouse export nginx --live` writes: it keeps nobody out, but sends WebSockets and event streams to the gateway. */

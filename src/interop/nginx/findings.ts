@@ -33,6 +33,7 @@ export function oneLine(text: string): string {
 export class Findings {
   readonly #found = new Map<string, Finding>();
   readonly #places = new Set<string>();
+  readonly #translated = new Set<string>();
 
   add(kind: FindingKind, place: SourcePosition, what: string, why: string): void {
     const key = JSON.stringify([kind, formatPosition(place), what, why]);
@@ -43,6 +44,16 @@ export class Findings {
   /** A collector for one route: what it is told is told here, too, and it knows what to say at the route. */
   atRoute(): RouteFindings {
     return new RouteFindings(this);
+  }
+
+  /** Notes that a translation says all of what stands at a place. */
+  translate(place: SourcePosition): void {
+    this.#translated.add(formatPosition(place));
+  }
+
+  /** Whether a translation says all of what stands at a place, beside the table of directives. */
+  isTranslated(place: SourcePosition): boolean {
+    return this.#translated.has(formatPosition(place));
   }
 
   /** Whether something has been said about a place. */
@@ -81,6 +92,11 @@ export class RouteFindings extends Findings {
   override add(kind: FindingKind, place: SourcePosition, what: string, why: string): void {
     super.add(kind, place, what, why);
     this.#all.add(kind, place, what, why);
+  }
+
+  override translate(place: SourcePosition): void {
+    super.translate(place);
+    this.#all.translate(place);
   }
 
   /** A line for each, in the order of the files; what is left out on purpose by its names alone. */

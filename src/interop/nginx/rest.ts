@@ -10,6 +10,7 @@ import { constantMaps } from './scope.ts';
 export function reportRest(directives: readonly Directive[], findings: Findings): void {
   const constants = constantMaps(directives);
   for (const { name, args, place } of directives) {
+    if (findings.isTranslated(place)) continue;
     const [source = '', target = ''] = args;
     const { handling, why } = handlingOf(name);
     const what = named.test(name) && /^[\w-]+$/.test(source) ? `${name} ${source}` : name;
@@ -40,7 +41,7 @@ export function reportBlocks(blocks: readonly (readonly Directive[])[], findings
 export function reportConditions(body: readonly Directive[], findings: Findings): void {
   for (const directive of body) {
     const { name, args, place } = directive;
-    if (name !== 'if' || findings.has(place) || readPathCondition(directive)) continue;
+    if (name !== 'if' || findings.has(place) || findings.isTranslated(place) || readPathCondition(directive)) continue;
     if (isLiveTurn(directive))
       findings.add('ignored', place, conditionText({ args }), 'the gateway carries what stays open by itself');
     else findings.add('refused', place, conditionText({ args }), 'routes have no conditions');

@@ -1,5 +1,6 @@
 /** What routes are made from, and the words of our configuration that a route can be made of. */
 import type { AnswerWords } from './answering.ts';
+import type { CorsWords } from './cors.ts';
 import type { NetworkWords } from './networks.ts';
 import type { Directive } from './parse.ts';
 import type { Values } from './scope.ts';
@@ -35,6 +36,7 @@ export interface RouteData extends AnswerWords {
   connectTimeout?: string;
   maxBody?: string | number;
   preserveHost?: false;
+  cors?: CorsWords;
 }
 
 /** Where a closed route would lead, if it led anywhere. */

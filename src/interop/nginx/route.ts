@@ -2,6 +2,7 @@
 
 import { isShut, type ReadAccess, readAccess } from './access.ts';
 import { type AnswerWords, readAnswer, redirectWords } from './answering.ts';
+import { readCors } from './cors.ts';
 import type { Findings } from './findings.ts';
 import type { FlatLocation } from './flatten.ts';
 import { readHeaders } from './headers.ts';
@@ -71,6 +72,8 @@ function readPassing(
   const { preserveHost, websocket, headers } = readHeaders(scope, values, new URL(first).host, said);
   reportPaths(scope, location, new URL(first).pathname, said);
   const instead = 'nginx serves files that are there by itself; here all requests go to the application';
+  const own = location.blocks.at(-1) ?? [];
+  const cors = readCors({ ...source, scope: outer, own, values: fixed }, said);
   if (files) said.add('note', files.directive.place, files.what, instead);
   reportBlocks(blocks, said);
   if (named) reportBlocks(location.blocks, said);
@@ -82,6 +85,7 @@ function readPassing(
     ...(websocket && { websocket }),
     ...limits(scope, websocket, said),
     ...(!preserveHost && { preserveHost }),
+    ...(cors && { cors }),
   };
   const notes = new Set([...read.notes, ...access.notes, ...(ofNamed?.notes ?? []), ...said.notes]);
   return { kind: 'route', data, notes: location.branch ? [`Of ${location.branch.what}.`, ...notes] : [...notes] };

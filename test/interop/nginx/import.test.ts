@@ -138,6 +138,63 @@ test('nginx import: an expression that JavaScript cannot read is closed with all
   assert.match(said('closed').join('\n'), /JavaScript knows no/);
 });
 
+test('nginx import: the answer to preflights becomes cors, as far as a route can say it', () => {
+  const head = (name: string, value: string) => `add_header 'Access-Control-${name}' '${value}' always;`;
+  const answer = (...lines: string[]) => `if ($request_method = 'OPTIONS') { ${lines.join(' ')} return 204; }`;
+  const map = (entries: string) => `map $http_origin $from { ${entries} }`;
+  const crm = 'https://crm.example';
+  const all = [
+    head('Allow-Origin', crm),
+    head('Allow-Methods', 'GET, patch, OPTIONS'),
+    head('Allow-Credentials', 'true'),
+  ];
+  const whole = { origins: [crm], methods: ['GET', 'PATCH'], credentials: true } as const;
+  const cases: readonly (readonly [string, string, RouteData['cors']])[] = [
+    [answer(...all), '', whole],
+    [
+      answer(
+        ...all,
+        head('Max-Age', '1728000'),
+        head('Allow-Headers', 'DNT,Content-Type, X_A'),
+        'add_header Content-Length 0;',
+      ),
+      '',
+      { ...whole, headers: ['DNT', 'Content-Type', 'X_A'], maxAge: '1728000s' },
+    ],
+    [`${all.join(' ')} ${head('Expose-Headers', 'X-Total')} ${answer()}`, '', { ...whole, exposeHeaders: ['X-Total'] }],
+    [
+      `${answer(head('Allow-Origin', '*'))} if ($request_method = 'POST') { ${head('Allow-Origin', '*')} }`,
+      '',
+      { origins: ['*'] },
+    ],
+    [answer(head('Allow-Origin', '*'), head('Allow-Credentials', 'true')), '', { origins: ['*'] }],
+    [answer(head('Allow-Origin', '$http_origin')), '', { origins: ['*'] }],
+    [answer(head('Allow-Origin', '$http_origin'), head('Allow-Credentials', 'true')), '', undefined],
+    [
+      answer(head('Allow-Origin', '*'), head('Allow-Methods', '*')),
+      '',
+      { origins: ['*'], methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] },
+    ],
+    [answer(head('Allow-Origin', '$from')), map(`default ""; ${crm} $http_origin;`), { origins: [crm] }],
+    [answer(head('Allow-Origin', '$from')), map(`${crm} ${crm};`), { origins: [crm] }],
+    [answer(head('Allow-Origin', '$from')), map('~example $http_origin;'), undefined],
+    [answer(head('Allow-Origin', '$from')), map(`default *; ${crm} $http_origin;`), undefined],
+    [answer(head('Allow-Origin', 'crm.example')), '', undefined],
+    [`${answer(head('Allow-Origin', crm))} ${head('Allow-Origin', '*')}`, '', undefined],
+    [answer(...all, head('Allow-Headers', '*')), '', undefined],
+    [answer(), '', undefined],
+  ];
+  for (const [location, http, want] of cases) {
+    const { routes, said } = imported(`${http} server { location / { ${pass} ${location} } }`);
+    assert.deepEqual(routes[0]?.data.cors, want, location);
+    const isSaid = said('refused').some((line) => line.startsWith('if ($request_method'));
+    assert.equal(isSaid, want === undefined, location);
+    if (want) assert.ok(!said('refused').some((line) => line.includes('Access-Control')), location);
+  }
+  const outer = imported(`server { ${answer(...all)} location / { ${pass} } }`);
+  assert.deepEqual(outer.routes[0]?.data.cors, whole);
+});
+
 test('nginx import: access is never wider than in nginx', () => {
   const access = (location: string, server = '') =>
     imported(`server { ${server} location / { ${location} ${pass} } }`, { keepsPublic: true }).routes.find(
