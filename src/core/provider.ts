@@ -89,6 +89,8 @@ export interface Provider {
    * `unknown-user` where it is gone. `state` is what a session keeps.
    */
   standing?(subject: string, state: unknown, signal: AbortSignal): Promise<Outcome>;
+  /** Changes with the password of an account, and with whether it may come in, where that can be told without asking anybody. */
+  passwordMark?(subject: string): string | undefined;
   /** A fresh assertion for a session whose `grant.refreshAt` has come; `rejected` ends the session. */
   refresh?(assertion: Assertion, state: unknown, signal: AbortSignal): Promise<Outcome>;
   /** Where to send the browser so that the identity provider signs out too; undefined when nowhere. */

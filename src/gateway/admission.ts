@@ -61,7 +61,7 @@ export class Admission {
   #showsToken(headers: HeaderLines, route: Route): boolean {
     if (typeof route.access !== 'object') return false;
     if (route.access.bearer === true && showsBearer(headers)) return true;
-    return this.#parts.authenticator.shownToken(headers, route) !== undefined;
+    return this.#parts.authenticator.programs.isShown(headers, route);
   }
 
   /** A browser asks before it knows of a login, and without cookies: the location answers, or its application does. */

@@ -85,7 +85,7 @@ export async function buildGateway(
   const { carrier, pools } = buildCarriers({ ...deciding, document, routes, origins, isTrusted, underWay }, services);
   const access = new StandingAccess(judging);
   const watch = new SessionWatch({ sessions, recorder, access, authenticator, ...services });
-  const credentials = new CredentialWatch({ access, authenticator, ...services });
+  const credentials = new CredentialWatch({ access, programs: login.programs, ...services });
   return {
     ...{ document, login, providers, sessions, ...deciding, ...carrier },
     putInPlace: () => {

@@ -3,22 +3,26 @@ import type { AnswerHeaders } from '../core/answer.ts';
 import type { Offer } from '../core/outcome.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
-import type { GatewayRequest, Verdict } from '../core/verdict.ts';
+import type { Client, GatewayRequest, Verdict } from '../core/verdict.ts';
+import { isPrivateWay } from '../login/basic-access.ts';
 import { withoutRepeatedNegotiate } from '../login/negotiate-cookie.ts';
 
 /** A request that is asked who sends it, and whether a person sees the answer. */
 interface Challenged {
   readonly request: Pick<GatewayRequest, 'headers' | 'upgrade'>;
+  readonly client?: Client | undefined;
   readonly isPage: boolean;
 }
 
 /** The `WWW-Authenticate` of a 401, and the cookie that remembers it; none for what opens a WebSocket, which cannot answer one. */
 export function challengesOf(
-  { request, isPage }: Challenged,
+  challenged: Challenged,
   { route, offers, isProgram }: Pick<Extract<Verdict, { kind: 'authenticate' }>, 'route' | 'offers' | 'isProgram'>,
   { publicUrl, now }: { readonly publicUrl: URL; readonly now: number },
 ): AnswerHeaders {
-  const asked = request.upgrade ? [] : [...bearerOffers({ request, isPage, isProgram }, route), ...offers];
+  const { request } = challenged;
+  const own = [...bearerOffers({ ...challenged, isProgram }, route), ...basicOffers(challenged, route)];
+  const asked = request.upgrade ? [] : [...own, ...offers];
   const question = withoutRepeatedNegotiate(asked, request.headers, publicUrl, now);
   const values = question.offers.flatMap((offer) => (offer.via === 'header' ? [offer.value] : []));
   const { cookie } = question;
@@ -28,6 +32,19 @@ export function challengesOf(
 /** Whether a program has shown a token: it wants no page. */
 export function showsBearer(headers: HeaderLines): boolean {
   return /^bearer\b/i.test(headers.single('authorization') ?? '');
+}
+
+/**
+ * Where a location takes passwords it says so to what is no browser, and where a password may come: a browser would ask its user
+ * for one in a window of its own, in the place of our page, and send it from then on unasked.
+ */
+function basicOffers({ request: { headers }, client }: Challenged, { access }: Route): Offer[] {
+  if (typeof access !== 'object' || access.basic !== true || !client || !isPrivateWay(client)) return [];
+  let isBrowser = headers.has('origin') || headers.all('accept').some((types) => types.includes('text/html'));
+  headers.each((name) => {
+    if (name.startsWith('sec-fetch-')) isBrowser = true;
+  });
+  return isBrowser ? [] : [{ via: 'header', value: 'Basic realm="gatehouse", charset="UTF-8"' }];
 }
 
 /** Where a location takes bearer tokens it says so, and what was wrong with one that was shown (RFC 6750 §3). */

@@ -5,7 +5,7 @@
  */
 import type { Log } from '../core/log.ts';
 import { credentialKey, type ShownCredential } from '../core/shown-credential.ts';
-import type { RequestAuthenticator } from '../login/authenticate-request.ts';
+import type { ProgramAccess } from '../login/program-access.ts';
 import type { Connections } from '../proxy/connections.ts';
 import type { StandingAccess } from './standing-access.ts';
 
@@ -13,7 +13,7 @@ const askEvery = 1000;
 
 interface CredentialWatchParts {
   readonly connections: Connections;
-  readonly authenticator: Pick<RequestAuthenticator, 'standing'>;
+  readonly programs: Pick<ProgramAccess, 'standing'>;
   readonly access: Pick<StandingAccess, 'reasonToEnd'>;
   readonly log: Log;
 }
@@ -48,13 +48,14 @@ export class CredentialWatch {
   }
 
   async #judge(credential: ShownCredential, key: string): Promise<void> {
-    const { connections, authenticator, access } = this.#parts;
-    const standing = await authenticator.standing(credential);
+    const { connections, programs, access } = this.#parts;
+    const standing = await programs.standing(credential);
     if (!standing) return;
     connections.endWhere(undefined, (opened) => {
       if (!opened.credential || credentialKey(opened.credential) !== key) return undefined;
       if (standing.kind === 'over') return standing.reason;
-      return access.reasonToEnd({ ...opened, principal: standing.principal }, undefined);
+      const { principal = opened.principal } = standing;
+      return access.reasonToEnd({ ...opened, ...(principal && { principal }) }, undefined);
     });
   }
 }

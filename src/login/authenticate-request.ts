@@ -7,7 +7,6 @@ import type { Reason } from '../core/reason.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
 import { ownerOf, type Session } from '../core/session.ts';
-import type { ShownCredential } from '../core/shown-credential.ts';
 import type { CanonicalTarget, Client, GatewayRequest } from '../core/verdict.ts';
 import type { ChainResult } from '../providers/chain.ts';
 import { cookieName, readCookie, sessionCookie } from '../sessions/cookie.ts';
@@ -18,15 +17,16 @@ import type { AmbientSessions } from './ambient-sessions.ts';
 import type { Browsers } from './browser.ts';
 import type { Identity, Somebody } from './identity.ts';
 import { forgetAsking } from './negotiate-cookie.ts';
+import type { ProgramAccess } from './program-access.ts';
 import type { SessionRechecker } from './recheck.ts';
 import type { Refreshed, SessionRefresher } from './refresh.ts';
 import type { Authenticated, SignIn } from './sign-in.ts';
-import type { CredentialStanding, TokenAccess } from './token-access.ts';
 
 export type { Identity, Somebody } from './identity.ts';
 
 /** Finds the principal behind a request. */
 export class RequestAuthenticator {
+  readonly programs: ProgramAccess;
   readonly #signIn: SignIn;
   readonly #sessions: Sessions;
   readonly #publicUrl: URL;
@@ -35,7 +35,6 @@ export class RequestAuthenticator {
   readonly #rechecker: Pick<SessionRechecker, 'note'>;
   readonly #ambientSessions: AmbientSessions;
   readonly #browsers: Browsers;
-  readonly #tokens: TokenAccess;
   /** The names of the chain. */
   readonly #providers: ReadonlySet<string>;
 
@@ -47,7 +46,7 @@ export class RequestAuthenticator {
     rechecker: Pick<SessionRechecker, 'note'>;
     ambientSessions: AmbientSessions;
     browsers: Browsers;
-    tokens: TokenAccess;
+    programs: ProgramAccess;
   }) {
     const { publicUrl } = parts;
     this.#signIn = parts.signIn;
@@ -57,7 +56,7 @@ export class RequestAuthenticator {
     this.#rechecker = parts.rechecker;
     this.#ambientSessions = parts.ambientSessions;
     this.#browsers = parts.browsers;
-    this.#tokens = parts.tokens;
+    this.programs = parts.programs;
     this.#cookie = cookieName(publicUrl);
     this.#providers = new Set(parts.signIn.chain.map(({ name }) => name));
   }
@@ -73,8 +72,8 @@ export class RequestAuthenticator {
     route: Pick<Route, 'name' | 'access' | 'apiTokenHeader' | 'allowedOrigins'>,
   ): MaybePromise<Identity> {
     const bearer = typeof route.access === 'object' && route.access.bearer === true;
-    const shown = this.shownToken(request.headers, route);
-    if (shown !== undefined) return this.#tokens.identify(shown, client, route.name);
+    const program = this.programs.byToken(request, client, route);
+    if (program) return program;
     const found = andThen(this.session(this.tokenIn(request.headers)), (loaded) => this.#fresh(loaded, request.signal));
     return andThen(found, (known) => {
       if (known.kind === 'live') {
@@ -87,8 +86,11 @@ export class RequestAuthenticator {
         bearer && !holdsApiToken(request.headers.single('authorization') ?? '') ? whole : withoutBearer(whole);
       // A further name of the site is an origin of its own, and its pages are ours as well.
       const own = [this.#publicUrl.origin, `${client.scheme}://${request.headers.single('host') ?? ''}`];
-      if (mayProveUnasked(request, { own, allowed: route.allowedOrigins }))
-        return this.#identifyByProof(attempt, request, client, reason);
+      if (mayProveUnasked(request, { own, allowed: route.allowedOrigins })) {
+        // A browser that knows a password sends it as unasked as a ticket.
+        const byPassword = this.programs.byPassword(request, client, route);
+        return byPassword ?? this.#identifyByProof(attempt, request, client, reason);
+      }
       return this.#identifyByProof(withoutTicket(attempt), request, client, reason).then((identity) =>
         identity.kind === 'nobody' ? { ...identity, offers: withoutTicketOffers(identity.offers) } : identity,
       );
@@ -169,16 +171,6 @@ export class RequestAuthenticator {
   /** Whom a session or a proof speaks for, by the roles of this moment. */
   principal(vouched: Pick<Vouched, 'tenant' | 'assertion' | 'provider'>): Principal {
     return this.#signIn.principal(vouched);
-  }
-
-  /** Whether what something was opened by still holds; undefined where nobody can tell, and it goes on. */
-  standing(credential: ShownCredential): Promise<CredentialStanding | undefined> {
-    return this.#tokens.standing(credential);
-  }
-
-  /** The API token that a request shows to a location which takes them. */
-  shownToken(headers: HeaderLines, { access, apiTokenHeader }: Pick<Route, 'access' | 'apiTokenHeader'>) {
-    return typeof access === 'object' && access.apiTokens ? this.#tokens.shown(headers, apiTokenHeader) : undefined;
   }
 
   /** Whether a provider is in the chain. */

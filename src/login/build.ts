@@ -7,10 +7,12 @@ import { ApiTokens } from '../users/api-tokens.ts';
 import { Lockout } from '../users/lockout.ts';
 import { AmbientSessions } from './ambient-sessions.ts';
 import { RequestAuthenticator } from './authenticate-request.ts';
+import { BasicAccess } from './basic-access.ts';
 import { Browsers } from './browser.ts';
 import { FlowStates } from './flow-state.ts';
 import { Flows } from './flows.ts';
 import { PasswordLogin } from './password-login.ts';
+import { ProgramAccess } from './program-access.ts';
 import { buildProviders, type ProviderServices, type Providers, type ProvidersDocument } from './providers.ts';
 import { SessionRechecker } from './recheck.ts';
 import { SessionRefresher } from './refresh.ts';
@@ -39,6 +41,7 @@ export interface Login {
   readonly passwordLogin: PasswordLogin;
   readonly rechecker: SessionRechecker;
   readonly lockout: Lockout;
+  readonly programs: ProgramAccess;
   readonly apiTokens: ApiTokens;
   readonly tokenUsers: TokenUsers;
   readonly browsers: Browsers;
@@ -74,19 +77,24 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const addressLockout = new AddressLockout({ store, clock, options: login.lockout });
   const apiTokens = new ApiTokens({ store, clock, log });
   const tokenUsers = new TokenUsers({ store, clock, log, chain });
+  const passwordLogin = new PasswordLogin(signIn, lockout, sessions.cuts);
   const tokens = new TokenAccess({
     ...{ tokens: apiTokens, users: tokenUsers, lockout: addressLockout },
     ...{ signIn, recorder, log },
   });
+  const { delay } = login.lockout;
+  const basic = new BasicAccess({ passwords: passwordLogin, signIn, cuts: sessions.cuts, clock, delay });
+  const programs = new ProgramAccess({ tokens, basic });
   return {
     providers,
     signIn,
     authenticator: new RequestAuthenticator({
-      ...{ signIn, sessions, publicUrl, refresher, rechecker, ambientSessions, browsers, tokens },
+      ...{ signIn, sessions, publicUrl, refresher, rechecker, ambientSessions, browsers, programs },
     }),
+    programs,
     apiTokens,
     tokenUsers,
-    passwordLogin: new PasswordLogin(signIn, lockout),
+    passwordLogin,
     rechecker,
     lockout,
     browsers,

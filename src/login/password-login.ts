@@ -7,10 +7,13 @@ import type { Outcome } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import { HeaderLines } from '../core/request-head.ts';
 import { Secret } from '../core/secret.ts';
-import type { Session } from '../core/session.ts';
+import { accountOf, type Session } from '../core/session.ts';
 import type { Client } from '../core/verdict.ts';
 import type { ChainResult } from '../providers/chain.ts';
+import type { AccountCuts } from '../sessions/account-cuts.ts';
+import type { Vouched } from '../sessions/stored-session.ts';
 import type { Attempted, Lockout, LockoutPermit } from '../users/lockout.ts';
+import { evenOut } from './even-out.ts';
 import type { Authenticated, SignIn } from './sign-in.ts';
 import type { TypedName } from './typed-names.ts';
 
@@ -37,8 +40,12 @@ export type NewPasswordReason = Extract<Reason, 'password-must-change' | 'passwo
 type FailureCode = Extract<ErrorCode, 'LOGIN_FAILED' | 'TOO_MANY_FAILURES' | 'PROVIDER_UNAVAILABLE'>;
 
 /** How a form login went. */
-type LoginResult =
-  | { readonly kind: 'signed-in'; readonly session: Session; readonly token: string }
+type LoginResult = { readonly kind: 'signed-in'; readonly session: Session; readonly token: string } | NoLogin;
+
+/** How the proof of a password without a session went. */
+type ProofResult = { readonly kind: 'proved'; readonly vouched: Vouched } | NoLogin;
+
+type NoLogin =
   | {
       readonly kind: 'new-password';
       readonly reason: NewPasswordReason;
@@ -47,6 +54,14 @@ type LoginResult =
   /** The password is right, too old or to be changed, and there is no way to change it here. */
   | { readonly kind: 'password-stuck' }
   | FailedLogin;
+
+/** Somebody whom a provider has vouched for and who may come in. */
+interface Admitted {
+  readonly kind: 'admitted';
+  readonly outcome: Authenticated;
+  readonly provider: string;
+  readonly chain: ChainResult;
+}
 
 /** Nobody was signed in; `code` is what the user may know, `reason` what the audit does. */
 export interface FailedLogin {
@@ -57,8 +72,6 @@ export interface FailedLogin {
   readonly retryAfter?: number;
 }
 
-/** Failed logins are answered at multiples of this many milliseconds. */
-const failureStep = 500;
 const maxInput = 1024;
 const unavailableRetrySeconds = 10;
 
@@ -66,21 +79,36 @@ const unavailableRetrySeconds = 10;
 export class PasswordLogin {
   readonly #signIn: SignIn;
   readonly #lockout: Lockout;
+  readonly #cuts: Pick<AccountCuts, 'cut'>;
 
-  constructor(signIn: SignIn, lockout: Lockout) {
+  constructor(signIn: SignIn, lockout: Lockout, cuts: Pick<AccountCuts, 'cut'>) {
     this.#signIn = signIn;
     this.#lockout = lockout;
+    this.#cuts = cuts;
   }
 
   /** Asks the chain about a form. Failures take a time that does not depend on who was named. */
   async check(form: PasswordForm): Promise<LoginResult> {
     const startedAt = performance.now();
-    const result = await this.#check(form, this.#signIn.readName(form.username, form.confirming !== undefined));
+    const checked = await this.#check(form, this.#signIn.readName(form.username, form.confirming !== undefined));
+    const result = checked.kind === 'admitted' ? await this.#begin(form, checked) : checked;
     if (result.kind === 'failed' && result.code !== 'TOO_MANY_FAILURES') await evenOut(startedAt, form.signal);
     return result;
   }
 
-  async #check(form: PasswordForm, typed: TypedName): Promise<LoginResult> {
+  /** The same for a program, whose every request brings its password: no session begins. */
+  async prove(form: Omit<PasswordForm, 'newPassword' | 'token' | 'browser' | 'confirming'>): Promise<ProofResult> {
+    const startedAt = performance.now();
+    const checked = await this.#check(form, this.#signIn.readName(form.username, false));
+    if (checked.kind === 'failed' && checked.code !== 'TOO_MANY_FAILURES') await evenOut(startedAt, form.signal);
+    if (checked.kind !== 'admitted') return checked;
+    const { outcome, provider, chain } = checked;
+    const vouched = this.#signIn.vouched(outcome, provider);
+    this.#signIn.record('succeeded', form, { chain, provider, account: accountOf(vouched) });
+    return { kind: 'proved', vouched };
+  }
+
+  async #check(form: PasswordForm, typed: TypedName): Promise<Admitted | NoLogin> {
     const username = typed.counted;
     const refused = refuseInput(form, username) ?? (this.#signIn.isReserved(username) ? 'user-reserved' : undefined);
     if (refused) return this.#fail(form, username, 'LOGIN_FAILED', refused);
@@ -102,7 +130,7 @@ export class PasswordLogin {
    * What the chain's answer comes to. The account that it found is counted whatever name was typed: where that is locked, nobody
    * learns whether the password was right.
    */
-  async #applyOutcome(form: PasswordForm, username: string, chain: ChainResult): Promise<LoginResult> {
+  async #applyOutcome(form: PasswordForm, username: string, chain: ChainResult): Promise<Admitted | NoLogin> {
     const { outcome, provider } = chain;
     const attempted: Attempted = { username, address: form.client.address, account: this.#signIn.accountIn(chain) };
     switch (outcome.kind) {
@@ -138,7 +166,7 @@ export class PasswordLogin {
     attempted: Attempted,
     { reason, isStuck }: Extract<Outcome, { kind: 'rejected' }>,
     chain: ChainResult,
-  ): Promise<LoginResult> {
+  ): Promise<NoLogin> {
     const { username } = attempted;
     const mustChange = reason === 'password-must-change' || reason === 'password-expired';
     const permit = await (mustChange ? this.#lockout.release(attempted) : this.#lockout.fail(attempted));
@@ -155,13 +183,17 @@ export class PasswordLogin {
     outcome: Authenticated,
     provider: string,
     chain: ChainResult,
-  ): Promise<LoginResult> {
-    const { confirming, token, browser, client, requestId, signal } = form;
-    const refused = await this.#signIn.refuse(outcome, provider, signal);
-    if (refused) {
-      const code = refused.kind === 'unavailable' ? 'PROVIDER_UNAVAILABLE' : 'LOGIN_FAILED';
-      return this.#fail(form, username, code, refused.reason, { chain });
-    }
+  ): Promise<Admitted | NoLogin> {
+    // What was proved by the password before is to be proved anew.
+    if (form.newPassword !== undefined) await this.#cuts.cut(outcome.assertion.subject);
+    const refused = await this.#signIn.refuse(outcome, provider, form.signal);
+    if (!refused) return { kind: 'admitted', outcome, provider, chain };
+    const code = refused.kind === 'unavailable' ? 'PROVIDER_UNAVAILABLE' : 'LOGIN_FAILED';
+    return this.#fail(form, username, code, refused.reason, { chain });
+  }
+
+  async #begin(form: PasswordForm, { outcome, provider, chain }: Admitted): Promise<LoginResult> {
+    const { confirming, token, browser, client, requestId } = form;
     const context = { client, requestId, chain };
     const begun = confirming
       ? await this.#signIn.confirm(confirming.id, outcome, provider, context)
@@ -172,7 +204,7 @@ export class PasswordLogin {
         });
     return begun
       ? { kind: 'signed-in', ...begun }
-      : this.#fail(form, username, 'LOGIN_FAILED', 'login-denied', { chain });
+      : this.#fail(form, this.#signIn.readName(form.username, true).counted, 'LOGIN_FAILED', 'login-denied', { chain });
   }
 
   #failLocked(
@@ -206,17 +238,4 @@ function refuseInput({ username, password, newPassword = '' }: PasswordForm, can
   if (canonical === '' || /[\0-\x1f\x7f]/.test(username) || username.length > maxInput) return 'unknown-user';
   const isEmpty = password.trim() === '' || password.includes('\0') || newPassword.includes('\0');
   return isEmpty || Math.max(password.length, newPassword.length) > maxInput ? 'bad-password' : undefined;
-}
-
-async function evenOut(startedAt: number, signal: AbortSignal): Promise<void> {
-  const elapsed = performance.now() - startedAt;
-  const wait = Math.ceil(elapsed / failureStep) * failureStep - elapsed;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, wait);
-    const stop = (): void => {
-      clearTimeout(timer);
-      resolve();
-    };
-    signal.addEventListener('abort', stop, { once: true });
-  });
 }

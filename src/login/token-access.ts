@@ -8,7 +8,6 @@ import type { Log } from '../core/log.ts';
 import { apiSubject, type Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import type { HeaderLines } from '../core/request-head.ts';
-import type { ShownCredential } from '../core/shown-credential.ts';
 import type { Client } from '../core/verdict.ts';
 import { isInAny } from '../routing/networks.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
@@ -19,9 +18,9 @@ import type { Identity } from './identity.ts';
 import type { SignIn } from './sign-in.ts';
 import type { TokenUsers } from './token-users.ts';
 
-/** Whether a credential still holds, and for whom. */
+/** Whether a credential still holds, and for whom now where that may have changed. */
 export type CredentialStanding =
-  | { readonly kind: 'holds'; readonly principal: Principal }
+  | { readonly kind: 'holds'; readonly principal?: Principal }
   | { readonly kind: 'over'; readonly reason: Reason };
 
 /** The provider of whom no provider knows: no configured one can be called so. */
@@ -76,9 +75,8 @@ export class TokenAccess {
   }
 
   /** Whether a token by which something was opened still holds, and for whom now; undefined where nobody can tell. */
-  async standing(credential: ShownCredential): Promise<CredentialStanding | undefined> {
-    if (credential.kind !== 'api-token') return undefined;
-    const found = await this.#parts.tokens.standing(credential.id);
+  async standing(id: string): Promise<CredentialStanding | undefined> {
+    const found = await this.#parts.tokens.standing(id);
     if (found.kind !== 'live') return { kind: 'over', reason: found.kind === 'ended' ? found.reason : 'token-revoked' };
     const who = await this.#principalOf(found.token);
     if (who.kind === 'unavailable') return undefined;

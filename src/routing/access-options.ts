@@ -11,6 +11,10 @@ const requirement = z.strictObject({
     .boolean()
     .default(false)
     .describe('programs may show an API token here, as a bearer token or under apiTokenHeader'),
+  basic: z
+    .boolean()
+    .default(false)
+    .describe('scripts may send a name and a password with each request (Basic), over https or from this machine'),
   maxAge: duration().optional().describe('since credentials were last proved; older asks again'),
   public: z.literal(true).optional().describe('true: nobody has to sign in; beside networks only'),
   networks: z
@@ -56,6 +60,7 @@ function accessFaults(access: RequirementOptions): AccessFault[] {
       ...(access.providers.length > 0 ? ['providers'] : []),
       ...(access.bearer ? ['bearer'] : []),
       ...(access.apiTokens ? ['apiTokens'] : []),
+      ...(access.basic ? ['basic'] : []),
       ...(access.maxAge !== undefined ? ['maxAge'] : []),
     ];
     for (const key of about)
@@ -80,8 +85,8 @@ function accessFaults(access: RequirementOptions): AccessFault[] {
 export function accessOf(access: AccessOptions): Access {
   if (typeof access === 'string') return access;
   if (access.public) return 'public';
-  const { roles, providers, bearer, apiTokens, maxAge } = access;
-  return { roles, providers, bearer, apiTokens, ...(maxAge !== undefined && { maxAge }) };
+  const { roles, providers, bearer, apiTokens, basic, maxAge } = access;
+  return { roles, providers, bearer, apiTokens, basic, ...(maxAge !== undefined && { maxAge }) };
 }
 
 /** Which addresses it is for; undefined where addresses decide nothing. */

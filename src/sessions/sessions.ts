@@ -9,6 +9,7 @@ import type { Assertion } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import { accountOf, isSameOwner, ownerOf, type Session, type SessionOwner } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
+import { AccountCuts } from './account-cuts.ts';
 import { Activity } from './activity.ts';
 import { idOf, newIdentity } from './cookie.ts';
 import { handlePrefix, SessionRecords, userPrefix } from './records.ts';
@@ -41,17 +42,18 @@ export interface SessionParts {
 
 /** All sessions of the shared store. Every method throws a Failure when the store is out of reach: never take it for absence. */
 export class Sessions {
+  readonly cuts: AccountCuts;
   readonly #parts: SessionParts;
   readonly #records: SessionRecords;
   readonly #activity: Activity;
   readonly #ends: SessionEnds;
 
   constructor(parts: SessionParts) {
-    const { store, clock, log, idle } = parts;
     this.#parts = parts;
-    this.#records = new SessionRecords({ store, clock, log, idle });
-    this.#activity = new Activity({ records: this.#records, clock, log, idle });
-    this.#ends = new SessionEnds({ records: this.#records, activity: this.#activity, clock, log, idle });
+    this.cuts = new AccountCuts(parts);
+    this.#records = new SessionRecords(parts);
+    this.#activity = new Activity({ ...parts, records: this.#records });
+    this.#ends = new SessionEnds({ ...parts, records: this.#records, activity: this.#activity });
   }
 
   /** Begins a session under a new token, after the one that it replaces has ended. */
@@ -141,6 +143,7 @@ export class Sessions {
 
   /** Ends all sessions of a user name, in every tenant; how many there were. */
   async revokeUser(username: string, reason: Reason, by?: Ender): Promise<number> {
+    await this.cuts.cut(username);
     return this.#ends.revokeIndexed(userPrefix(username), reason, by);
   }
 

@@ -31,6 +31,7 @@ export const entryKinds: Readonly<Record<string, EntryKind>> = {
   'lockout-address': { restored: 'never', label: 'lock-outs of addresses' },
   'assertion-key': { secret: 'whole', restored: 'always', label: 'sets of assertion keys' },
   'form-key': { secret: 'whole', restored: 'always', label: 'form keys' },
+  'account-cut': { restored: 'never', label: 'cuts of accounts' },
   // An operator is told which come back; one that the present store knows as ended does not.
   'api-token': { restored: 'always', label: 'API tokens' },
   'api-token-key': { secret: 'whole', restored: 'always', label: 'keys of API tokens' },

@@ -43,7 +43,7 @@ export class AddressLockout {
 }
 
 /** Secrets of a moment ago, as digests by a key of this process alone. */
-class RecentSecrets {
+export class RecentSecrets {
   readonly #clock: Clock;
   readonly #keptFor: number;
   readonly #key = randomBytes(32);

@@ -8,7 +8,10 @@ import { isOwnCookie } from '../../src/gateway/composer.ts';
 import { Pipeline } from '../../src/gateway/pipeline.ts';
 import { AmbientSessions } from '../../src/login/ambient-sessions.ts';
 import { RequestAuthenticator } from '../../src/login/authenticate-request.ts';
+import { BasicAccess } from '../../src/login/basic-access.ts';
 import { Browsers } from '../../src/login/browser.ts';
+import { PasswordLogin } from '../../src/login/password-login.ts';
+import { ProgramAccess } from '../../src/login/program-access.ts';
 import { SessionRefresher } from '../../src/login/refresh.ts';
 import { SignIn } from '../../src/login/sign-in.ts';
 import { TokenAccess } from '../../src/login/token-access.ts';
@@ -25,6 +28,7 @@ import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { Recorder } from '../../src/telemetry/recorder.ts';
 import { AddressLockout } from '../../src/users/address-lockout.ts';
 import { ApiTokens } from '../../src/users/api-tokens.ts';
+import { Lockout, lockoutOptions } from '../../src/users/lockout.ts';
 import { routeAt } from '../support/scenes/routes.ts';
 import { scripted, vouched } from '../support/scenes/scripted-provider.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
@@ -55,6 +59,13 @@ async function world(t: TestContext, outcome: Outcome) {
     users: new TokenUsers({ store, clock, log, chain: [link] }),
     lockout: new AddressLockout({ store, clock, options: { user: 5, address: 50, delay: 1000, max: 1000 } }),
   });
+  const passwords = new PasswordLogin(
+    signIn,
+    new Lockout({ store, clock, options: lockoutOptions.parse({}) }),
+    sessions.cuts,
+  );
+  const basic = new BasicAccess({ passwords, signIn, cuts: sessions.cuts, clock, delay: 1000 });
+  const programs = new ProgramAccess({ tokens, basic });
   const routes = [
     routeAt('/', { access: { roles: ['agent'], providers: [] } }),
     routeAt('/open/', { allowedOrigins: ['https://sister.test'] }),
@@ -73,7 +84,7 @@ async function world(t: TestContext, outcome: Outcome) {
       isOwnHost: () => true,
     },
     authenticator: new RequestAuthenticator({
-      ...{ signIn, sessions, publicUrl, refresher, ambientSessions, browsers, tokens },
+      ...{ signIn, sessions, publicUrl, refresher, ambientSessions, browsers, programs },
       rechecker: { note: () => Number.POSITIVE_INFINITY },
     }),
     headers: new HeaderComposer({ routes, isOwnCookie, isTrusted: () => false }),

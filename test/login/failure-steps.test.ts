@@ -45,7 +45,7 @@ for (const [name, { form, took, waits }] of Object.entries(forms))
       recorder: new Recorder(createMetrics({ processMetrics: false }), audit),
     });
     const lockout = new Lockout({ store, clock, options: lockoutOptions.parse({}) });
-    const login = new PasswordLogin(signIn, lockout);
+    const login = new PasswordLogin(signIn, lockout, { cut: () => Promise.resolve() });
     const client = { address: '192.0.2.1', scheme: 'https' as const, userAgent: '' };
     let isAnswered = false;
     const signal = new AbortController().signal;

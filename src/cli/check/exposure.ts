@@ -15,7 +15,12 @@ interface Exposure {
 
 /** Warnings about the whole configuration, each at its key. */
 export function exposureWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
-  const found = [...serverExposures(document), ...lockoutExposures(document), ...providerExposures(document)];
+  const found = [
+    ...serverExposures(document),
+    ...lockoutExposures(document),
+    ...providerExposures(document),
+    ...routeExposures(document),
+  ];
   return found.map(({ path, message, hint }) => ({ ...locate(path), message, hint }));
 }
 
@@ -54,6 +59,21 @@ function lockoutExposures({ login }: Document): Exposure[] {
           message: `0 switches the lock-out off: ${of === 'user' ? 'the password of an account' : 'passwords from one address'} may be guessed without end`,
           hint: 'leave it out for the usual number',
         },
+  );
+}
+
+/** A browser that sees https is told so; a site of plain http takes passwords of scripts from this machine alone. */
+function routeExposures({ server, routes }: Document): Exposure[] {
+  const { protocol, hostname } = server.publicUrl;
+  if (protocol === 'https:' || isLoopback(hostname)) return [];
+  return routes.flatMap(({ access }, index) =>
+    typeof access === 'object' && access.basic
+      ? {
+          path: ['routes', index, 'access', 'basic'],
+          message: 'takes passwords over https or from this machine only, and publicUrl is plain http',
+          hint: 'end TLS here or at a proxy in server.trustedProxies, with an https:// publicUrl',
+        }
+      : [],
   );
 }
 

@@ -1,4 +1,5 @@
 /** Local accounts: users and password hashes in a file on this machine, which no outage of a directory locks out. */
+import { hash } from 'node:crypto';
 import * as z from 'zod';
 import { filePath } from '../../config/values.ts';
 import { OperatorError } from '../../core/errors.ts';
@@ -52,6 +53,11 @@ class LocalProvider implements Provider {
 
   standing(subject: string): Promise<Outcome> {
     return this.lookUp(subject);
+  }
+
+  passwordMark(subject: string): string {
+    const { password = '', disabled = false } = this.#users.find(subject) ?? { disabled: true };
+    return hash('sha256', `${disabled} ${password}`, 'base64url');
   }
 
   async *probe(): AsyncGenerator<ProbeStep, void, undefined> {
