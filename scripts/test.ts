@@ -1,7 +1,7 @@
 /**
  * The checks: lint, types, then the tests. `quick` leaves out test/stories, which needs servers and Chromium; `all` runs
- * everything; names of files or folders run the tests in them and nothing else. Before the counts, which are always the
- * last lines, stand the files that took longest.
+ * everything; names of files or folders run the tests in them and nothing else. The files of a run share a slapd, a KDC and a
+ * Chromium, which end with it. Before the counts, which are always the last lines, stand the files that took longest.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, globSync } from 'node:fs';
@@ -11,6 +11,8 @@ import type { EventData } from 'node:test';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { pathToFileURL } from 'node:url';
+import { startHolder } from '../test/support/servers/shared/holder.ts';
+import { makeRunFolder } from '../test/support/tools/run-folder.ts';
 
 /** What to run: everything, or what needs no server to be installed. */
 type Scope = 'quick' | 'all';
@@ -87,6 +89,7 @@ async function tests(files: readonly string[], maxMs: number): Promise<Result> {
   const running = new Map<string, number>();
   const took = new Map<string, number>();
   const ended = deadline(maxMs, running);
+  const servers = await startHolder(makeRunFolder());
   const stream = run({
     files: files.map((file) => path.join(root, file)),
     concurrency: Math.max(2, availableParallelism()),
@@ -106,6 +109,7 @@ async function tests(files: readonly string[], maxMs: number): Promise<Result> {
   });
   for await (const text of stream.filter(isBody).compose(spec)) process.stdout.write(text);
   ended();
+  await servers.end();
   if (took.size > 1) console.log(slowest(took));
   if (!counts) return { closing: ['tests 0', 'pass 0', 'fail 0'], success: false };
   return { closing: closingLines(counts), success: counts.success && counts.counts.tests > 0 };

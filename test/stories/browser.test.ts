@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { WebSocketServer } from 'ws';
 import { gateway } from '../support/scenes/gateway.ts';
 import { passwords } from '../support/scenes/site.ts';
-import { startChromium, withoutChromium } from '../support/servers/chromium.ts';
+import { shareChromium, withoutChromium } from '../support/servers/chromium.ts';
 import { until } from '../support/tools/poll.ts';
 import { endsWithin } from '../support/tools/stopwatch.ts';
 
@@ -65,7 +65,7 @@ test('browser: login, a page, a WebSocket and an event stream; a logout in anoth
       routes: [{ location: '/', upstream: application.origin, websocket: true, access: { roles: ['agent'] } }],
     },
   });
-  const browser = await startChromium(t);
+  const browser = await shareChromium(t);
   const context = await browser.newContext();
   const desk = await context.newPage();
   await desk.goto(`${url.origin}/desk`);
@@ -116,7 +116,7 @@ test('browser: back after a logout shows nothing of the application (8 T5)', { s
       routes: [{ location: '/', upstream: `http://127.0.0.1:${(application.address() as AddressInfo).port}` }],
     },
   });
-  const browser = await startChromium(t);
+  const browser = await shareChromium(t);
   const desk = await (await browser.newContext()).newPage();
   await desk.goto(`${url.origin}/desk`);
   await desk.fill('input[name=username]', 'agent1');

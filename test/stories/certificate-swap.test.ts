@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { connect } from 'node:tls';
 import { ask, type HttpsSite, httpsSite } from '../support/scenes/https-site.ts';
 import { passwords } from '../support/scenes/site.ts';
-import { startChromium, withoutChromium } from '../support/servers/chromium.ts';
+import { shareChromium, withoutChromium } from '../support/servers/chromium.ts';
 import { type CertificateFiles, testCertificates } from '../support/tools/certificates.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
 import { until } from '../support/tools/poll.ts';
@@ -190,7 +190,7 @@ test('certificate swap: a browser signs in over HTTP/2 and goes on over a swap',
   skip: withoutChromium,
 }, async (t) => {
   const { origin, put, port, upstream } = await swapSite(t);
-  const browser = await startChromium(t);
+  const browser = await shareChromium(t);
   const context = await browser.newContext({ ignoreHTTPSErrors: true });
   const page = await context.newPage();
   await page.goto(`${origin}/desk`);

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { gateway } from '../support/scenes/gateway.ts';
 import { passwords, staff } from '../support/scenes/site.ts';
-import { startChromium, withoutChromium } from '../support/servers/chromium.ts';
+import { shareChromium, withoutChromium } from '../support/servers/chromium.ts';
 import { startUpstream } from '../support/servers/upstream.ts';
 
 /** What a script finds out about an answer. */
@@ -60,7 +60,7 @@ test('cors: a browser lets a listed page act for its user, and tells it of a 401
       ],
     },
   });
-  const browser = await startChromium(t);
+  const browser = await shareChromium(t);
   const context = await browser.newContext();
   const [own, other] = [await context.newPage(), await context.newPage()];
   await own.goto(desk.origin);

@@ -15,7 +15,7 @@ import { exported } from '../support/scenes/placements.ts';
 import { hiddenFields, Visitor } from '../support/scenes/visitor.ts';
 import { needsCaddy, startCaddy, testCaddy } from '../support/servers/caddy.ts';
 import { needsHaproxy, testHaproxy } from '../support/servers/haproxy.ts';
-import { needsKdc, startKdc } from '../support/servers/kdc.ts';
+import { needsKdc, shareKdc } from '../support/servers/kdc.ts';
 import { needsNginx, startNginx, testNginx } from '../support/servers/nginx.ts';
 import { startUpstream, type TestUpstream } from '../support/servers/upstream.ts';
 import { testCertificates } from '../support/tools/certificates.ts';
@@ -290,7 +290,7 @@ for (const { kind, needs } of proxies) {
   test(`export ${kind}: a ticket signs in once, with a cookie, and stays away from the upstream`, {
     skip: needs.skip || needsKdc.skip,
   }, async (t) => {
-    const [kdc, upstream, port] = [await startKdc(t), await startUpstream(t), await freePort()];
+    const [kdc, upstream, port] = [await shareKdc(t), await startUpstream(t), await freePort()];
     const keytab = await kdc.keytab(['HTTP/localhost']);
     const own = { type: 'kerberos', principal: 'HTTP/localhost@EXAMPLE.TEST', keytab, krb5Config: kdc.krb5Config };
     const started = await gateway(t, {

@@ -10,7 +10,7 @@ import type { ProviderContext } from '../../src/providers/define.ts';
 import { type ProviderUnderTest, providerContract } from '../contract/provider.ts';
 import { type KerberosSetting, kerberosProvider } from '../support/scenes/kerberos-provider.ts';
 import { ldapProvider, optionsFor } from '../support/scenes/ldap-provider.ts';
-import { type Kdc, type KdcOptions, needsKdc, startKdc } from '../support/servers/kdc.ts';
+import { type Kdc, type KdcOptions, needsKdc, shareKdc, startKdc } from '../support/servers/kdc.ts';
 import { needsSlapd, startSlapd } from '../support/servers/slapd.ts';
 import { type AttemptParts, attemptOf } from '../support/tools/attempt.ts';
 import { keytabBytes } from '../support/tools/keytab.ts';
@@ -39,7 +39,7 @@ async function setUp(
   more: Readonly<Record<string, unknown>> = {},
   setting?: KerberosSetting,
 ) {
-  const kdc = await startKdc(t, kdcOptions);
+  const kdc = await shareKdc(t, kdcOptions);
   const log = keptLog();
   const provider = kerberosProvider(t, await optionsOf(kdc, more), { log, ...setting });
   return { kdc, provider, log };
@@ -47,9 +47,9 @@ async function setUp(
 
 if (needsKdc.skip === false) {
   providerContract('kerberos', async (t, log: Log): Promise<ProviderUnderTest> => {
-    const kdc = await startKdc(t, {
+    const kdc = await shareKdc(t, {
       services: ['HTTP/localhost', 'HTTP/other'],
-      partner: { realm: 'PARTNER.TEST', users: ['alice'] },
+      partners: ['alice'],
     });
     const users = ['alice', 'bob'] as const;
     const rejected = (reason: string) => ({ kind: 'rejected' as const, reason });
@@ -121,10 +121,11 @@ story('a ticket that took too long is told as a wrong clock', async (t) => {
 story(
   'a key that has changed on the KDC is told as a wrong key, and a new keytab mends it without a restart',
   async (t) => {
-    const { kdc, provider } = await setUp(t, { users: ['alice', 'bob', 'carol'] }, {});
+    const kdc = await startKdc(t, { users: ['alice', 'bob', 'carol'] });
+    const provider = kerberosProvider(t, await optionsOf(kdc));
     const keytab = join(kdc.folder, 'service-1.keytab');
     assert.equal((await present(provider, await kdc.token('alice'))).kind, 'authenticated');
-    const fresh = await kdc.keytab(['HTTP/localhost'], 'aes256-cts:normal');
+    const fresh = await kdc.freshKeytab(['HTTP/localhost'], 'aes256-cts:normal');
     assert.deepEqual(await present(provider, await kdc.token('bob')), { kind: 'rejected', reason: 'wrong-key' });
     writeFileSync(keytab, readFileSync(fresh));
     assert.equal((await present(provider, await kdc.token('bob'))).kind, 'authenticated');
@@ -154,7 +155,7 @@ story(
 
 story('only tickets for the configured principals are taken, although the keytab has more keys', async (t) => {
   const services = ['HTTP/localhost', 'HTTP/cc.example.test', 'HTTP/other.example.test', 'host/localhost'];
-  const kdc = await startKdc(t, { services });
+  const kdc = await shareKdc(t, { services });
   const principal = ['HTTP/localhost@EXAMPLE.TEST', 'HTTP/CC.example.test'];
   const log = keptLog();
   const provider = kerberosProvider(t, await optionsOf(kdc, { principal, keytab: await kdc.keytab(services) }), {
@@ -171,7 +172,7 @@ story('only tickets for the configured principals are taken, although the keytab
 });
 
 story('an account with one key under many names is known by any of them, as in Active Directory', async (t) => {
-  const kdc = await startKdc(t);
+  const kdc = await shareKdc(t);
   const exported = readFileSync(await kdc.keytab(['HTTP/localhost']));
   const own = Buffer.from('HTTP').length;
   const machine = Buffer.from(exported);
@@ -185,8 +186,7 @@ story('an account with one key under many names is known by any of them, as in A
 });
 
 story('users of a foreign realm come in as configured, or not at all (K4)', async (t) => {
-  const partner = { realm: 'PARTNER.TEST', users: ['alice', 'admin'] };
-  const kdc = await startKdc(t, { users: ['alice', 'admin'], partner });
+  const kdc = await shareKdc(t, { users: ['alice', 'admin'], partners: ['alice', 'admin'] });
   const cases: readonly (readonly [realms: unknown, user: string, want: string])[] = [
     [undefined, 'admin@PARTNER.TEST', 'realm-not-allowed'],
     [['EXAMPLE.TEST'], 'admin@PARTNER.TEST', 'realm-not-allowed'],
@@ -288,7 +288,7 @@ const answers: Readonly<Record<string, readonly [found: Outcome, want: Outcome]>
   ],
 };
 story('what the directory says of a user counts, whatever the ticket', async (t) => {
-  const kdc = await startKdc(t);
+  const kdc = await shareKdc(t);
   for (const [name, [found, want]] of Object.entries(answers)) {
     const provider = kerberosProvider(t, await optionsOf(kdc, { lookup: 'directory' }), { lookUp: async () => found });
     assert.deepEqual(await present(provider, await kdc.token('alice')), want, `a directory that ${name}`);
@@ -297,7 +297,8 @@ story('what the directory says of a user counts, whatever the ticket', async (t)
 });
 
 story('a probe reads the keytab of a real KDC', async (t) => {
-  const { kdc, provider } = await setUp(t);
+  const kdc = await startKdc(t);
+  const provider = kerberosProvider(t, await optionsOf(kdc));
   const steps = await Array.fromAsync(provider.probe?.(AbortSignal.timeout(60_000)) ?? []);
   assert.deepEqual(
     steps.filter(({ result }) => result !== 'ok'),
@@ -309,7 +310,9 @@ story('a probe reads the keytab of a real KDC', async (t) => {
   await provider.close?.();
   const weak = kerberosProvider(
     t,
-    await optionsOf(kdc, { keytab: await kdc.keytab(['HTTP/localhost'], 'arcfour-hmac:normal,aes256-cts:normal') }),
+    await optionsOf(kdc, {
+      keytab: await kdc.freshKeytab(['HTTP/localhost'], 'arcfour-hmac:normal,aes256-cts:normal'),
+    }),
   );
   const found = await Array.fromAsync(weak.probe?.(AbortSignal.timeout(60_000)) ?? []);
   assert.partialDeepStrictEqual(

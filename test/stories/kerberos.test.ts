@@ -9,8 +9,9 @@ import type { Clock } from '../../src/core/clock.ts';
 import { gateway, type TestGateway, type Yaml } from '../support/scenes/gateway.ts';
 import { type Answer, hiddenFields, Visitor } from '../support/scenes/visitor.ts';
 import { startChromiumProfile, withoutChromium } from '../support/servers/chromium.ts';
-import { type Kdc, type KdcOptions, needsKdc, startKdc } from '../support/servers/kdc.ts';
-import { needsSlapd, personDn, startSlapd } from '../support/servers/slapd.ts';
+import { type Kdc, type KdcOptions, needsKdc, shareKdc } from '../support/servers/kdc.ts';
+import { needsSlapd, shareSlapd, startSlapd } from '../support/servers/slapd.ts';
+import { personDn } from '../support/servers/slapd-content.ts';
 import { startUpstream, type TestUpstream } from '../support/servers/upstream.ts';
 import { freePort } from '../support/tools/free-port.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
@@ -37,7 +38,7 @@ interface DeskOptions {
 }
 
 async function desk(t: TestContext, options: DeskOptions = {}): Promise<Desk> {
-  const kdc = await startKdc(t, options.kdc);
+  const kdc = await shareKdc(t, options.kdc);
   const upstream = await startUpstream(t);
   const port = await freePort();
   const keytab = await kdc.keytab(['HTTP/localhost']);
@@ -223,8 +224,7 @@ story('NTLM gets the form and is never challenged again (K3)', async (t) => {
 });
 
 story('tickets that are not taken leave their reason in the audit, and lead to the form', async (t) => {
-  const partner = { realm: 'PARTNER.TEST', users: ['alice'] };
-  const site = await desk(t, { kdc: { services: ['HTTP/localhost', 'HTTP/other'], partner } });
+  const site = await desk(t, { kdc: { services: ['HTTP/localhost', 'HTTP/other'], partners: ['alice'] } });
   const spent = await site.kdc.token('alice');
   assert.equal((await site.visitor().open('/ccagent', negotiate(spent))).status, 200);
   const tokens: Readonly<Record<string, string>> = {
@@ -367,8 +367,8 @@ test(
   needsKdc.skip === false ? needsSlapd : needsKdc,
   async (t) => {
     const people = [{ uid: 'alice', password: 'right-3391-agent' }];
-    const slapd = await startSlapd(t, { people, groups: { agents: ['alice', 'reader'] } });
-    const { url, managerDn, managerPassword, searchBase, groupBase } = slapd;
+    const slapd = await shareSlapd(t, { people, groups: { agents: ['alice', 'reader'] } });
+    const { url, managerDn, managerPassword, searchBase, groupBase, base } = slapd;
     const directory = {
       ...{ type: 'ldap', url, managerDn, managerPassword, searchBase },
       groups: { searchBase: groupBase },
@@ -380,7 +380,7 @@ test(
     });
     const alice = site.visitor();
     assert.equal((await alice.open('/agents/', negotiate(await site.kdc.token('alice')))).status, 200);
-    const dn = personDn('alice');
+    const dn = personDn('alice', base);
     slapd.modify(`dn: cn=agents,${groupBase}\nchangetype: modify\ndelete: member\nmember: ${dn}\n`);
     await until('the role is gone', async () => (await alice.fetch('/agents/')).status === 403);
     slapd.modify(`dn: ${dn}\nchangetype: delete\n`);

@@ -4,7 +4,7 @@ import type { Log } from '../../src/core/log.ts';
 import { type ProviderUnderTest, providerContract } from '../contract/provider.ts';
 import { ldapProvider, optionsFor } from '../support/scenes/ldap-provider.ts';
 import { fakePeer } from '../support/servers/fake-ldap.ts';
-import { needsSlapd, startSlapd } from '../support/servers/slapd.ts';
+import { needsSlapd, shareSlapd, startSlapd } from '../support/servers/slapd.ts';
 import { type AttemptParts, passwordParts } from '../support/tools/attempt.ts';
 import { testCertificates } from '../support/tools/certificates.ts';
 import { freePort } from '../support/tools/free-port.ts';
@@ -18,7 +18,8 @@ const { ca } = testCertificates();
 for (const transport of ['plain', 'ldaps', 'startTls'] as const) {
   if (needsSlapd.skip === false) {
     providerContract(`ldap (${transport})`, async (t, log: Log): Promise<ProviderUnderTest> => {
-      const slapd = await startSlapd(t, { people, groups: { agents: ['alice'] } });
+      const content = { people, groups: { agents: ['alice'] } };
+      const slapd = await shareSlapd(t, content);
       const secured = transport === 'ldaps' ? { url: slapd.ldapsUrl, ca } : { startTls: true, ca };
       const options = {
         ...optionsFor(slapd),
@@ -51,9 +52,10 @@ for (const transport of ['plain', 'ldaps', 'startTls'] as const) {
           'it accepts and says nothing': () => broken(scheme(silent.url)),
           'it does not speak LDAP': () => broken(scheme(rude.url)),
           'it was stopped': async () => {
-            slapd.pause();
-            t.after(() => slapd.resume());
-            return broken(transport === 'ldaps' ? slapd.ldapsUrl : slapd.url);
+            const own = await startSlapd(t, content);
+            own.pause();
+            t.after(() => own.resume());
+            return broken(transport === 'ldaps' ? own.ldapsUrl : own.url);
           },
         },
       };

@@ -2,39 +2,40 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type Site, site } from '../support/scenes/site.ts';
-import { needsSlapd, type Slapd, startSlapd } from '../support/servers/slapd.ts';
+import { type Directory, needsSlapd, shareSlapd, startSlapd } from '../support/servers/slapd.ts';
 
 const right = 'right-4417-horse';
 const partnerRight = 'right-8830-clock';
 
 /** A provider of a configuration for one of the directories. */
-function optionsOf(slapd: Slapd, domains: Readonly<Record<string, string>>, more: object = {}): object {
+function optionsOf(slapd: Directory, domains: Readonly<Record<string, string>>, more: object = {}): object {
   const { url, managerDn, managerPassword, searchBase } = slapd;
   return { type: 'ldap', url, managerDn, managerPassword, searchBase, domains, ...more };
 }
 
+const content = {
+  people: [
+    { uid: 'alice', password: right, email: 'alice@corp.example.com' },
+    { uid: 'xuc', password: right },
+  ],
+};
+
 /** Two directories that both have an alice, and local accounts beside them. */
-async function twoDirectories(t: TestContext, lockout: object = {}): Promise<Site & { own: Slapd; partner: Slapd }> {
-  const own = await startSlapd(t, {
-    people: [
-      { uid: 'alice', password: right, email: 'alice@corp.example.com' },
-      { uid: 'xuc', password: right },
-    ],
-  });
-  const partner = await startSlapd(t, {
+async function twoDirectories(t: TestContext, own?: Directory): Promise<Site> {
+  const directory = own ?? (await shareSlapd(t, content));
+  const partner = await shareSlapd(t, {
     people: [{ uid: 'alice', password: partnerRight, email: 'alice@partner.example' }],
   });
-  const started = await site(t, {
+  return site(t, {
     config: {
-      login: { chain: ['directory', 'partner', 'local'], lockout: { user: 3, address: 100, ...lockout } },
+      login: { chain: ['directory', 'partner', 'local'], lockout: { user: 3, address: 100 } },
       providers: {
-        directory: optionsOf(own, { CORP: 'strip', 'corp.example.com': 'strip', GATEWAY: 'local' }),
+        directory: optionsOf(directory, { CORP: 'strip', 'corp.example.com': 'strip', GATEWAY: 'local' }),
         partner: optionsOf(partner, { 'Partner.Example': 'keep' }, { userSearchFilter: 'mail=%s' }),
         local: { type: 'local', users: 'users.yaml' },
       },
     },
   });
-  return { ...started, own, partner };
 }
 
 test('a name with a domain goes to the provider that lists it, in whatever form it is typed', needsSlapd, async (t) => {
@@ -74,7 +75,8 @@ test('a name with a domain goes to the provider that lists it, in whatever form 
 });
 
 test('an unlisted domain is told nothing that an unknown user is not, outages included', needsSlapd, async (t) => {
-  const { visitor, own, audit } = await twoDirectories(t);
+  const own = await startSlapd(t, content);
+  const { visitor, audit } = await twoDirectories(t, own);
   const words = (text: string) => text.replace(/value="[^"]*"/g, '').replace(/[\w-]{20,}/g, '');
   const [unlisted, unknown] = [await visitor().signIn('bob@nowhere.example', 'x'), await visitor().signIn('bob', 'x')];
   assert.equal(unlisted.status, unknown.status);
@@ -116,7 +118,7 @@ test(
 );
 
 test('who confirms a login is asked by the name of the session, whatever domains are listed', needsSlapd, async (t) => {
-  const slapd = await startSlapd(t, { people: [{ uid: 'alice', password: right, email: 'alice@elsewhere.example' }] });
+  const slapd = await shareSlapd(t, { people: [{ uid: 'alice', password: right, email: 'alice@elsewhere.example' }] });
   const { visitor, audit } = await site(t, {
     config: {
       login: { chain: ['directory'] },

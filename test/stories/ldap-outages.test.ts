@@ -9,7 +9,7 @@ import type { ProbeStep, Provider } from '../../src/core/provider.ts';
 import { spkiPin } from '../../src/tls/pins.ts';
 import { ldapProvider, optionsFor } from '../support/scenes/ldap-provider.ts';
 import { fakePeer } from '../support/servers/fake-ldap.ts';
-import { needsSlapd, type Slapd, startSlapd } from '../support/servers/slapd.ts';
+import { type Directory, needsSlapd, shareSlapd, startSlapd } from '../support/servers/slapd.ts';
 import { passwordAttempt } from '../support/tools/attempt.ts';
 import { testCertificates } from '../support/tools/certificates.ts';
 import { freePort } from '../support/tools/free-port.ts';
@@ -75,7 +75,7 @@ story('of many logins that find a server due for another try, one waits for it',
     asked += 1;
     socket.resume();
   });
-  const slapd = await startSlapd(t, { people });
+  const slapd = await shareSlapd(t, { people });
   const provider = ldapProvider(t, { ...optionsFor(slapd), url: [silent.url, slapd.url], timeout: '3s' }, { clock });
   await login(provider);
   assert.equal(asked, 1);
@@ -169,7 +169,8 @@ const tlsCases: Readonly<
 for (const [name, { certificate, options, want, hint }] of Object.entries(tlsCases)) {
   story(`over LDAPS and StartTLS, ${name}: ${want}`, async (t) => {
     const files = certificate && certificates[certificate];
-    const slapd = await startSlapd(t, { people, ...(files && typeof files !== 'string' && { certificate: files }) });
+    const slapd =
+      typeof files === 'object' ? await startSlapd(t, { people, certificate: files }) : await shareSlapd(t, { people });
     for (const transport of [{ url: slapd.ldapsUrl }, { startTls: true }]) {
       const provider = ldapProvider(t, { ...optionsFor(slapd), ...transport, ...options });
       assert.equal((await login(provider)).said, want, inspect(transport));
@@ -189,7 +190,7 @@ async function stepsOf(provider: Provider): Promise<readonly ProbeStep[]> {
 }
 
 story('a probe goes through all steps of each server, and stops where one fails', async (t) => {
-  const slapd = await startSlapd(t, { people, groups: { agents: ['alice'] } });
+  const slapd = await shareSlapd(t, { people, groups: { agents: ['alice'] } });
   const options = { ...optionsFor(slapd), groups: { searchBase: slapd.groupBase } };
   const url = [slapd.ldapsUrl, `ldap://127.0.0.1:${await freePort()}`];
   const steps = await stepsOf(ldapProvider(t, { ...options, url, ca }));
@@ -201,7 +202,7 @@ story('a probe goes through all steps of each server, and stops where one fails'
 });
 
 const probes: Readonly<
-  Record<string, { options: (slapd: Slapd) => object; want: string; says: RegExp; hint: RegExp }>
+  Record<string, { options: (slapd: Directory) => object; want: string; says: RegExp; hint: RegExp }>
 > = {
   'a name that nobody knows': {
     options: () => ({ url: 'ldap://directory.invalid:389' }),
@@ -248,7 +249,7 @@ const probes: Readonly<
 };
 for (const [name, { options, want, says, hint }] of Object.entries(probes)) {
   story(`a probe explains ${name}`, async (t) => {
-    const slapd = await startSlapd(t, { people });
+    const slapd = await shareSlapd(t, { people });
     const steps = await stepsOf(ldapProvider(t, { ...optionsFor(slapd), ...options(slapd) }));
     const telling = steps.find(({ result }) => result !== 'ok');
     assert.equal(`${telling?.step} ${telling?.result}`, want);

@@ -5,15 +5,8 @@ import { type TestContext, test } from 'node:test';
 import { canonicalUsername } from '../../src/core/principal.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { ldapProvider, optionsFor } from '../support/scenes/ldap-provider.ts';
-import {
-  expiringPolicy,
-  needsSlapd,
-  type Person,
-  personDn,
-  startSlapd,
-  strictPolicy,
-  suffix,
-} from '../support/servers/slapd.ts';
+import { needsSlapd, shareSlapd, startSlapd } from '../support/servers/slapd.ts';
+import { type Person, personDn } from '../support/servers/slapd-content.ts';
 import { attemptOf, passwordAttempt, passwordParts } from '../support/tools/attempt.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 
@@ -29,21 +22,17 @@ const people: readonly Person[] = [
   },
   { uid: 'bob', password: 'right too' },
   { uid: 'zoë', password: 'пароль ☎️ "q\'*()\\', name: 'Zoë Žižek' },
-  { uid: "o'brien, (j.)*", password: ' a b ', dn: `cn=O'Brien\\, \\22J\\22 \\3C\\3E\\; \\#1,ou=people,${suffix}` },
+  { uid: "o'brien, (j.)*", password: ' a b ', rdn: String.raw`cn=O'Brien\, \22J\22 \3C\3E\; \#1` },
   { uid: 'many', password: 'right', attributes: { uid: ['zz-alias', 'many', 'aa-alias'] } },
-  { uid: 'twin', password: 'right', dn: `cn=twin 1,ou=people,${suffix}` },
-  { uid: 'twin', password: 'right', dn: `cn=twin 2,ou=people,${suffix}` },
-  { uid: 'locked', password: 'right', attributes: { pwdPolicySubentry: strictPolicy } },
-  { uid: 'reset', password: 'first-password', attributes: { pwdPolicySubentry: strictPolicy, pwdReset: 'TRUE' } },
-  {
-    uid: 'stale',
-    password: 'right',
-    attributes: { pwdPolicySubentry: expiringPolicy, pwdChangedTime: '20200101000000Z' },
-  },
+  { uid: 'twin', password: 'right', rdn: 'cn=twin 1' },
+  { uid: 'twin', password: 'right', rdn: 'cn=twin 2' },
+  { uid: 'locked', password: 'right', policy: 'strict' },
+  { uid: 'reset', password: 'first-password', policy: 'strict', attributes: { pwdReset: 'TRUE' } },
+  { uid: 'stale', password: 'right', policy: 'expiring', attributes: { pwdChangedTime: '20200101000000Z' } },
 ];
 
 story('the right password is vouched for, with the attributes that are mapped', async (t) => {
-  const slapd = await startSlapd(t, { people });
+  const slapd = await shareSlapd(t, { people });
   const attributes = { subject: 'uid', name: 'cn', email: 'mail', department: 'departmentNumber', dn: 'dn' };
   const provider = ldapProvider(t, { ...optionsFor(slapd), attributes });
   assert.deepEqual(await provider.attempt(passwordAttempt('alice', 'right')), {
@@ -56,14 +45,14 @@ story('the right password is vouched for, with the attributes that are mapped', 
         name: ['Alice Adams'],
         email: ['alice@example.com'],
         department: ['support', 'sales'],
-        dn: [personDn('alice')],
+        dn: [personDn('alice', slapd.base)],
       },
     },
   });
 });
 
 story('passwords and names are judged as a user would expect', async (t) => {
-  const slapd = await startSlapd(t, { people });
+  const slapd = await shareSlapd(t, { people });
   const provider = ldapProvider(t, optionsFor(slapd));
   const cases: readonly (readonly [what: string, username: string, password: string, want: string])[] = [
     ['a wrong password', 'alice', 'wrong', 'rejected bad-password'],
@@ -108,7 +97,7 @@ story('passwords and names are judged as a user would expect', async (t) => {
 });
 
 story('no user name can say more than a name (L2)', async (t) => {
-  const slapd = await startSlapd(t, { people });
+  const slapd = await shareSlapd(t, { people });
   const provider = ldapProvider(t, {
     ...optionsFor(slapd),
     userSearchFilter: '(&(objectClass=inetOrgPerson)(uid=%s))',
@@ -124,7 +113,7 @@ story('no user name can say more than a name (L2)', async (t) => {
 });
 
 story('a user is locked after three failures, and the right password then says so too', async (t) => {
-  const slapd = await startSlapd(t, { people });
+  const slapd = await shareSlapd(t, { people });
   const provider = ldapProvider(t, optionsFor(slapd));
   for (let failure = 0; failure < 3; failure++) {
     assert.partialDeepStrictEqual(await provider.attempt(passwordAttempt('locked', 'wrong')), { kind: 'rejected' });
@@ -134,7 +123,7 @@ story('a user is locked after three failures, and the right password then says s
 });
 
 story('an expired password is told apart from a wrong one', async (t) => {
-  const slapd = await startSlapd(t, { people });
+  const slapd = await shareSlapd(t, { people });
   const provider = ldapProvider(t, optionsFor(slapd));
   assert.deepEqual(await provider.attempt(passwordAttempt('stale', 'right')), {
     kind: 'rejected',
@@ -150,7 +139,7 @@ story('an expired password is told apart from a wrong one', async (t) => {
 });
 
 story('a password that must change lets in only with a new one that the policy takes', async (t) => {
-  const slapd = await startSlapd(t, { people });
+  const slapd = await shareSlapd(t, { people });
   const log = keptLog();
   const provider = ldapProvider(t, optionsFor(slapd), { log });
   const mustChange = { kind: 'rejected', reason: 'password-must-change', subject: 'reset' };
@@ -176,6 +165,7 @@ story('a password that must change lets in only with a new one that the policy t
 });
 
 story('among 2,000 users each gets in as himself, many at once', async (t) => {
+  // Not among the others: so many are loaded fastest before the server runs.
   const slapd = await startSlapd(t, { people, many: 2000 });
   const provider = ldapProvider(t, optionsFor(slapd));
   const numbers = Array.from({ length: 200 }, (_, index) => String(index * 10 + 1).padStart(4, '0'));
@@ -189,20 +179,19 @@ story('among 2,000 users each gets in as himself, many at once', async (t) => {
 });
 
 story('a referral is not followed (L11)', async (t) => {
-  const other = await startSlapd(t, { people });
-  const dn = `ou=elsewhere,ou=people,${suffix}`;
+  const other = await shareSlapd(t, { people });
   const referral = {
-    dn,
+    below: 'ou=elsewhere,ou=people',
     attributes: {
       objectClass: ['referral', 'extensibleObject'],
       ou: 'elsewhere',
       ref: `${other.url}/${other.searchBase}`,
     },
   };
-  const slapd = await startSlapd(t, { entries: [referral] });
+  const slapd = await shareSlapd(t, { entries: [referral] });
   const provider = ldapProvider(t, optionsFor(slapd));
   assert.deepEqual(await provider.attempt(passwordAttempt('alice', 'right')), { kind: 'unknown-user' });
-  const within = ldapProvider(t, { ...optionsFor(slapd), searchBase: dn });
+  const within = ldapProvider(t, { ...optionsFor(slapd), searchBase: `${referral.below},${slapd.base}` });
   assert.partialDeepStrictEqual(await within.attempt(passwordAttempt('alice', 'right')), {
     kind: 'unavailable',
     reason: 'misconfigured',
@@ -210,7 +199,7 @@ story('a referral is not followed (L11)', async (t) => {
 });
 
 story('an anonymous search does where the directory allows it', async (t) => {
-  const slapd = await startSlapd(t, { people });
+  const slapd = await shareSlapd(t, { people });
   const provider = ldapProvider(t, { url: slapd.url, searchBase: slapd.searchBase });
   assert.equal((await provider.attempt(passwordAttempt('alice', 'right'))).kind, 'authenticated');
 });

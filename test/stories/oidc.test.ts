@@ -8,7 +8,7 @@ import { request } from 'undici';
 import { WebSocket } from 'ws';
 import { gateway, type TestGateway, type Yaml } from '../support/scenes/gateway.ts';
 import { type Answer, hiddenFields, Visitor } from '../support/scenes/visitor.ts';
-import { startChromium, withoutChromium } from '../support/servers/chromium.ts';
+import { shareChromium, withoutChromium } from '../support/servers/chromium.ts';
 import { type Idp, type IdpOptions, type Person, startIdp } from '../support/servers/oidc-provider.ts';
 import { startUpstream, type TestUpstream } from '../support/servers/upstream.ts';
 import { assertNoSecrets } from '../support/tools/log.ts';
@@ -502,7 +502,7 @@ async function signInAtIdp(page: Page, login: string): Promise<void> {
 
 inChromium('the whole way in Chromium: click, sign in there, work here, sign out in both places', async (t) => {
   const at = await world(t, { sso: { logout: true } });
-  const page = await (await startChromium(t)).newPage();
+  const page = await (await shareChromium(t)).newPage();
   await page.goto(new URL('/app?x=1', at.gate.url).href);
   await page.click('a[href*="/_gate/start/sso"]');
   await signInAtIdp(page, 'alice');
@@ -525,7 +525,7 @@ inChromium('the whole way in Chromium: click, sign in there, work here, sign out
 
 inChromium('a page that is open in Chromium loses its WebSocket when the user signs out at the issuer', async (t) => {
   const at = await world(t);
-  const browser = await (await startChromium(t)).newContext();
+  const browser = await (await shareChromium(t)).newContext();
   const page = await browser.newPage();
   await page.goto(new URL('/_gate/start/sso?return=/headers?content-type=text/html', at.gate.url).href);
   await signInAtIdp(page, 'alice');

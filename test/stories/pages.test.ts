@@ -8,7 +8,7 @@ import type { Page } from 'playwright-core';
 import { assetPath } from '../../src/pages/assets.ts';
 import { contentSecurityPolicy, type Pages } from '../../src/pages/pages.ts';
 import { everyView, hostilePages } from '../pages/views.ts';
-import { startChromium, withoutChromium } from '../support/servers/chromium.ts';
+import { shareChromium, withoutChromium } from '../support/servers/chromium.ts';
 
 const options = { skip: withoutChromium };
 
@@ -55,7 +55,7 @@ function complaints(page: Page): string[] {
 
 test('pages: every page fits a phone, and no script or style breaks the policy', options, async (t) => {
   const site = await servePages(t, hostilePages);
-  const browser = await startChromium(t);
+  const browser = await shareChromium(t);
   const page = await browser.newPage({ viewport: { width: 320, height: 700 } });
   const heard = complaints(page);
   for (const [name] of everyView('en')) {
@@ -68,7 +68,7 @@ test('pages: every page fits a phone, and no script or style breaks the policy',
 
 test('pages: one signs in without scripts, by keyboard alone', options, async (t) => {
   const site = await servePages(t, hostilePages);
-  const browser = await startChromium(t);
+  const browser = await shareChromium(t);
   const page = await (await browser.newContext({ javaScriptEnabled: false })).newPage();
   await page.goto(site.address('login, the form alone'));
   // The browser gives the first field the focus a moment after the page is there; a key before that goes nowhere.
@@ -85,7 +85,7 @@ test('pages: one signs in without scripts, by keyboard alone', options, async (t
 
 test('pages: with scripts a form is sent once, and a password can be shown but is sent as one', options, async (t) => {
   const site = await servePages(t, hostilePages);
-  const browser = await startChromium(t);
+  const browser = await shareChromium(t);
   const page = await browser.newPage();
   await page.goto(site.address('login, the form alone'));
   await page.getByLabel('User name').fill('alice');
@@ -102,7 +102,7 @@ test('pages: with scripts a form is sent once, and a password can be shown but i
 
 test('pages: a saved form reaches the application as it was, whatever its fields are called', options, async (t) => {
   const site = await servePages(t, hostilePages);
-  const browser = await startChromium(t);
+  const browser = await shareChromium(t);
   const page = await browser.newPage();
   await page.goto(site.address('replay'));
   const sent = page.waitForResponse((response) => response.request().method() === 'POST');

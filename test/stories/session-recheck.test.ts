@@ -8,7 +8,8 @@ import { UsersFile } from '../../src/users/users-file.ts';
 import { gateway } from '../support/scenes/gateway.ts';
 import { type Site, site, siteConfig } from '../support/scenes/site.ts';
 import { Visitor } from '../support/scenes/visitor.ts';
-import { needsSlapd, personDn, type Slapd, startSlapd, strictPolicy } from '../support/servers/slapd.ts';
+import { type Directory, needsSlapd, shareSlapd, startSlapd } from '../support/servers/slapd.ts';
+import { type DirectoryContent, personDn } from '../support/servers/slapd-content.ts';
 import { startUpstream } from '../support/servers/upstream.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { until } from '../support/tools/poll.ts';
@@ -17,32 +18,25 @@ import { endsWithin } from '../support/tools/stopwatch.ts';
 const right = 'right-4417-horse';
 const limit = 2000;
 
-/** Attributes that slapd has no schema for, under the names and forms of the servers that have them. */
-const foreign = [
-  "attributetype ( 1.2.840.113556.1.4.8 NAME 'userAccountControl' EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )",
-  "attributetype ( 1.2.840.113556.1.4.159 NAME 'accountExpires' EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )",
-  "attributetype ( 2.16.840.1.113730.3.1.610 NAME 'nsAccountLock' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )",
-  "attributetype ( 2.16.840.1.113719.1.1.4.1.35 NAME 'lockoutTime' EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )",
-];
-
 interface Desk extends Site {
-  readonly slapd: Slapd;
+  readonly directory: Directory;
 }
 
-/** A directory with agents and a supervisor, and a gateway that looks every second. */
-async function desk(t: TestContext, options: object = {}): Promise<Desk> {
-  const person = (uid: string, attributes = {}) => ({
-    uid,
-    password: right,
-    email: `${uid}@example.com`,
-    attributes: { objectClass: ['inetOrgPerson', 'extensibleObject'], ...attributes },
-  });
-  const slapd = await startSlapd(t, {
-    people: [person('alice'), person('bob'), person('carol', { pwdPolicySubentry: strictPolicy })],
-    groups: { agents: ['alice', 'bob', 'carol'], supervisors: ['alice', 'bob'] },
-    config: foreign,
-  });
-  const { url, managerDn, managerPassword, searchBase, groupBase } = slapd;
+const person = (uid: string) => ({
+  uid,
+  password: right,
+  email: `${uid}@example.com`,
+  attributes: { objectClass: ['inetOrgPerson', 'extensibleObject'] },
+});
+/** Agents and supervisors. */
+const content: DirectoryContent = {
+  people: [person('alice'), person('bob'), { ...person('carol'), policy: 'strict' }],
+  groups: { agents: ['alice', 'bob', 'carol'], supervisors: ['alice', 'bob'] },
+};
+
+/** A gateway that looks at its directory every second. */
+async function desk(t: TestContext, directory: Directory, options: object = {}): Promise<Desk> {
+  const { url, managerDn, managerPassword, searchBase, groupBase } = directory;
   const upstream = await startUpstream(t);
   const { routes, ...others } = siteConfig(upstream.origin);
   const started = await gateway(t, {
@@ -61,7 +55,7 @@ async function desk(t: TestContext, options: object = {}): Promise<Desk> {
     },
   });
   const visitor = () => new Visitor(started.url);
-  return { ...started, upstream, visitor, slapd };
+  return { ...started, upstream, visitor, directory };
 }
 
 async function open(t: TestContext, { url }: Site, visitor: Visitor, path: string): Promise<WebSocket> {
@@ -77,11 +71,15 @@ async function open(t: TestContext, { url }: Site, visitor: Visitor, path: strin
 const ended = (started: Site, user: string) =>
   until(`the session of ${user} ends`, () => started.audit('session-end').find((record) => record.user === user));
 
-const entry = (uid: string, ...lines: string[]) => [`dn: ${personDn(uid)}`, ...lines, ''].join('\n');
-const replace = (uid: string, name: string, value: string) =>
+type Change = (directory: Directory) => void;
+const entry =
+  (uid: string, ...lines: string[]): Change =>
+  ({ base, modify }) =>
+    modify([`dn: ${personDn(uid, base)}`, ...lines, ''].join('\n'));
+const replace = (uid: string, name: string, value: string): Change =>
   entry(uid, 'changetype: modify', `replace: ${name}`, `${name}: ${value}`);
 
-const gone: Readonly<Record<string, [reason: string, change: string]>> = {
+const gone: Readonly<Record<string, [reason: string, change: Change]>> = {
   'is deleted': ['unknown-user', entry('alice', 'changetype: delete')],
   'is locked by somebody': ['account-locked', replace('alice', 'pwdAccountLockedTime', '000001010000Z')],
   'is disabled in Active Directory': ['account-disabled', replace('alice', 'userAccountControl', '514')],
@@ -92,13 +90,13 @@ const gone: Readonly<Record<string, [reason: string, change: string]>> = {
 };
 for (const [what, [reason, change]] of Object.entries(gone))
   test(`recheck: an account that ${what} ends, with what is open on it, and nobody else's`, needsSlapd, async (t) => {
-    const started = await desk(t);
+    const started = await desk(t, await shareSlapd(t, content));
     const [alice, bob] = [started.visitor(), started.visitor()];
     await alice.mustSignIn('alice', right);
     await bob.mustSignIn('bob', right);
     const [hers, his] = [await open(t, started, alice, '/live'), await open(t, started, bob, '/live')];
     const closed = once(hers, 'close');
-    started.slapd.modify(change);
+    change(started.directory);
     assert.equal((await ended(started, 'alice')).reason, reason);
     await endsWithin(limit, 'her WebSocket', closed);
     assert.equal((await closed)[0], 1008);
@@ -111,17 +109,16 @@ test(
   'recheck: groups that go take the rights of what is open, and groups that come give them',
   needsSlapd,
   async (t) => {
-    const started = await desk(t);
+    const started = await desk(t, await shareSlapd(t, content));
     const bob = started.visitor();
     await bob.mustSignIn('bob', right);
     assert.equal((await bob.fetch('/admin')).status, 200);
     const [admin, plain] = [await open(t, started, bob, '/admin'), await open(t, started, bob, '/live')];
     const closed = once(admin, 'close');
+    const { base, groupBase, modify } = started.directory;
     const group = (...change: string[]) =>
-      started.slapd.modify(
-        ['dn: cn=supervisors,ou=groups,dc=example,dc=com', 'changetype: modify', ...change, ''].join('\n'),
-      );
-    group('delete: member', `member: ${personDn('bob')}`);
+      modify([`dn: cn=supervisors,${groupBase}`, 'changetype: modify', ...change, ''].join('\n'));
+    group('delete: member', `member: ${personDn('bob', base)}`);
     assert.equal((await closed)[0], 1008);
     assert.equal(plain.readyState, WebSocket.OPEN, 'what he may still do goes on');
     const refused = await until('the role is gone', async () => {
@@ -130,9 +127,9 @@ test(
     });
     assert.ok(refused);
     assert.equal((await bob.fetch('/x')).status, 200);
-    group('add: member', `member: ${personDn('bob')}`);
+    group('add: member', `member: ${personDn('bob', base)}`);
     await until('the role is back', async () => (await bob.fetch('/admin')).status === 200);
-    started.slapd.modify(replace('bob', 'mail', 'robert@example.com'));
+    replace('bob', 'mail', 'robert@example.com')(started.directory);
     await until('the attribute is new', async () => {
       await bob.fetch('/x');
       return started.upstream.received.at(-1)?.values('x-remote-email')[0] === 'robert@example.com';
@@ -142,20 +139,21 @@ test(
 );
 
 test('recheck: a lock after wrong passwords ends nobody, nor does a directory that is away', needsSlapd, async (t) => {
-  const started = await desk(t);
+  const slapd = await startSlapd(t, content);
+  const started = await desk(t, slapd);
   const carol = started.visitor();
   await carol.mustSignIn('carol', right);
   const socket = await open(t, started, carol, '/live');
   for (let guess = 0; guess < 3; guess++) await started.visitor().signIn('carol', 'wrong');
-  started.slapd.modify(replace('carol', 'lockoutTime', '133000000000000000'));
+  replace('carol', 'lockoutTime', '133000000000000000')(started.directory);
   assert.equal((await started.visitor().signIn('carol', right)).status, 401);
   assert.equal(started.audit('login').at(-1)?.reason, 'account-locked');
   const looks = () => started.lines.filter((line) => line.includes('other groups or attributes')).length;
   // That she was looked at meanwhile shows by what else has changed.
-  started.slapd.modify(replace('carol', 'mail', 'carol@elsewhere.example'));
+  replace('carol', 'mail', 'carol@elsewhere.example')(started.directory);
   await until('she was looked at', () => looks() > 0);
   assert.equal((await carol.fetch('/x')).status, 200);
-  await started.slapd.kill();
+  await slapd.kill();
   await until('the directory was found away', async () => {
     assert.equal((await carol.fetch('/x')).status, 200);
     return started.lines.some((line) => line.includes('a provider is unavailable'));
@@ -166,27 +164,28 @@ test('recheck: a lock after wrong passwords ends nobody, nor does a directory th
 });
 
 test('recheck: no request waits for a directory that hangs', needsSlapd, async (t) => {
-  const started = await desk(t);
+  const slapd = await startSlapd(t, content);
+  const started = await desk(t, slapd);
   const bob = started.visitor();
   await bob.mustSignIn('bob', right);
-  started.slapd.pause();
+  slapd.pause();
   const before = started.upstream.received.length;
   const end = performance.now() + 3000;
   while (performance.now() < end) assert.equal((await bob.fetch('/x')).status, 200);
   assert.ok(started.upstream.received.length > before);
-  started.slapd.resume();
+  slapd.resume();
 });
 
 test('recheck: who signed in by another name than the subject is found by that name', needsSlapd, async (t) => {
-  const started = await desk(t, { userSearchFilter: 'mail=%s' });
+  const started = await desk(t, await shareSlapd(t, content), { userSearchFilter: 'mail=%s' });
   const bob = started.visitor();
   await bob.mustSignIn('bob@example.com', right);
-  started.slapd.modify(replace('bob', 'cn', 'Robert'));
+  replace('bob', 'cn', 'Robert')(started.directory);
   await until('the name is new', async () => {
     await bob.fetch('/x');
     return started.upstream.received.at(-1)?.values('x-remote-name')[0] === 'Robert';
   });
-  started.slapd.modify(entry('bob', 'changetype: delete'));
+  entry('bob', 'changetype: delete')(started.directory);
   await until('it is over', async () => (await bob.fetch('/x')).status === 401);
   assert.equal((await ended(started, 'bob')).reason, 'unknown-user');
 });

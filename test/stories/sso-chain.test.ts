@@ -9,9 +9,9 @@ import { type TestContext, test } from 'node:test';
 import { gateway, type TestGateway, type Yaml } from '../support/scenes/gateway.ts';
 import { type Answer, hiddenFields, Visitor } from '../support/scenes/visitor.ts';
 import { type CasServer, needsCas, startCas } from '../support/servers/cas-server.ts';
-import { type Kdc, needsKdc, startKdc } from '../support/servers/kdc.ts';
+import { type Kdc, needsKdc, shareKdc } from '../support/servers/kdc.ts';
 import { type Idp, startIdp } from '../support/servers/oidc-provider.ts';
-import { needsSlapd, type Slapd, startSlapd } from '../support/servers/slapd.ts';
+import { type Directory, needsSlapd, shareSlapd, startSlapd } from '../support/servers/slapd.ts';
 import { startUpstream, type TestUpstream } from '../support/servers/upstream.ts';
 import { timed } from '../support/tools/stopwatch.ts';
 
@@ -27,6 +27,7 @@ const slack = 700;
 const failuresThatOpen = 2;
 const passwords = { alice: 'right-3391-agent', dora: 'right-2210-desk' } as const;
 const aliceAtCas = 'alices-4c81';
+const content = { people: [{ uid: 'alice', password: passwords.alice }], groups: { agents: ['alice'] } };
 
 /** What a test says of its world. */
 interface Setting {
@@ -34,12 +35,13 @@ interface Setting {
   readonly wait?: number;
   readonly others?: number;
   readonly kerberos?: Yaml;
+  /** In place of the one that the run shares, for a test that freezes or ends it. */
+  readonly directory?: Directory;
 }
 
 interface World {
   readonly kdc: Kdc;
   readonly keytab: string;
-  readonly slapd: Slapd;
   readonly cas: CasServer;
   readonly idp: Idp;
   readonly gate: TestGateway;
@@ -52,11 +54,11 @@ interface World {
  */
 async function world(
   t: TestContext,
-  { slow, wait = deadline, others = 30_000, kerberos = {} }: Setting = {},
+  { slow, wait = deadline, others = 30_000, kerberos = {}, directory }: Setting = {},
 ): Promise<World> {
   const [kdc, slapd, cas, idp] = await Promise.all([
-    startKdc(t, { users: ['alice', 'nora'] }),
-    startSlapd(t, { people: [{ uid: 'alice', password: passwords.alice }], groups: { agents: ['alice'] } }),
+    shareKdc(t, { users: ['alice', 'nora'] }),
+    directory ?? shareSlapd(t, content),
     startCas(t, { users: [{ name: 'alice', password: aliceAtCas }] }),
     startIdp(t, { people: { alice: { preferred_username: 'alice' } } }),
   ]);
@@ -99,7 +101,7 @@ async function world(
     },
   });
   idp.register(gate.url, 'sso');
-  return { kdc, keytab, slapd, cas, idp, gate, upstream };
+  return { kdc, keytab, cas, idp, gate, upstream };
 }
 
 const pathOf = (url: URL): string => url.pathname + url.search;
@@ -196,8 +198,9 @@ story('each of five ways signs in, and the page has one form and the buttons in 
 });
 
 story('a directory that hangs costs each login one deadline until the breaker opens, then nothing', async (t) => {
-  const at = await world(t, { slow: 'directory' });
-  at.slapd.pause();
+  const directory = await startSlapd(t, content);
+  const at = await world(t, { slow: 'directory', directory });
+  directory.pause();
   for (let failure = 1; failure <= failuresThatOpen; failure++) {
     const { milliseconds: took } = await timed(() => byForm(at, 'dora'));
     assert.partialDeepStrictEqual(lastStep(at, 'directory'), { outcome: 'unavailable', reason: 'timed-out' });
@@ -214,8 +217,9 @@ story('a directory that hangs costs each login one deadline until the breaker op
 });
 
 story('a ticket whose directory hangs leads to the form within a deadline, and at once when it is known', async (t) => {
-  const at = await world(t, { slow: 'directory', kerberos: { lookup: 'directory' } });
-  at.slapd.pause();
+  const directory = await startSlapd(t, content);
+  const at = await world(t, { slow: 'directory', directory, kerberos: { lookup: 'directory' } });
+  directory.pause();
   for (let failure = 1; failure <= failuresThatOpen + 1; failure++) {
     const { answer, visitor, took } = await withTicket(at);
     assert.equal(answer.status, 302, 'the form, not an error: somebody local may sign in');
@@ -228,20 +232,22 @@ story('a ticket whose directory hangs leads to the form within a deadline, and a
     assert.ok(typed < deadline + slack, `${typed} ms for the form`);
   }
   await assertTheyWork(at, ['campus', 'sso', 'local']);
-  at.slapd.resume();
+  directory.resume();
 });
 
 story(
   'a directory that is given longer than the others is left alone by tickets too, once it has failed',
   async (t) => {
     const longer = 1500;
+    const directory = await startSlapd(t, content);
     const at = await world(t, {
       slow: 'directory',
+      directory,
       wait: longer,
       others: deadline,
       kerberos: { lookup: 'directory' },
     });
-    at.slapd.pause();
+    directory.pause();
     const waits: number[] = [];
     for (let ticket = 0; ticket <= failuresThatOpen; ticket++) {
       const { answer, took } = await withTicket(at);
@@ -315,8 +321,9 @@ story(
 );
 
 story('a ticket whose user must stand in a directory that is away leads to the form, not to an error', async (t) => {
-  const at = await world(t, { kerberos: { mustExistIn: 'directory' } });
-  await at.slapd.stop();
+  const directory = await startSlapd(t, content);
+  const at = await world(t, { directory, kerberos: { mustExistIn: 'directory' } });
+  await directory.stop();
   const { answer, visitor } = await withTicket(at);
   assertBackAtTheForm(answer, 'unavailable');
   assert.equal(visitor.cookies.has('gatehouse'), false);

@@ -7,8 +7,8 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { serveSite, trustStoreOptions, type XivoSite, xivoSite } from '../support/scenes/xivo-site.ts';
-import { needsKdc, startKdc } from '../support/servers/kdc.ts';
-import { needsSlapd, type Slapd, startSlapd } from '../support/servers/slapd.ts';
+import { needsKdc, shareKdc } from '../support/servers/kdc.ts';
+import { type Directory, needsSlapd, shareSlapd, startSlapd } from '../support/servers/slapd.ts';
 import { testCertificates } from '../support/tools/certificates.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
 import { until } from '../support/tools/poll.ts';
@@ -22,7 +22,7 @@ const people = [
 /** A site whose `xuc.conf` names the directory, as XiVO's manual has it. */
 async function site(
   t: TestContext,
-  slapd: Slapd,
+  slapd: Directory,
   more: { url?: string; conf?: string; env?: Record<string, string> } = {},
 ): Promise<XivoSite> {
   const file = path.join(await temporaryFolder(t), 'xuc.conf');
@@ -46,7 +46,7 @@ async function site(
 const story = (name: string, run: (t: TestContext) => Promise<void>) => test(`xivo: ${name}`, needsSlapd, run);
 
 story('a user of the directory signs in, and each application receives who it is', async (t) => {
-  const slapd = await startSlapd(t, { people });
+  const slapd = await shareSlapd(t, { people });
   const settings = await site(t, slapd);
   const { visitor } = await serveSite(t, settings);
   const alice = visitor();
@@ -73,8 +73,8 @@ story('a user of the directory signs in, and each application receives who it is
 });
 
 test('xivo: a ticket of somebody whom the directory does not know lets nobody in', needsKdc, async (t) => {
-  const slapd = await startSlapd(t, { people: people.filter(({ uid }) => uid === 'alice') });
-  const kdc = await startKdc(t);
+  const slapd = await shareSlapd(t, { people: people.filter(({ uid }) => uid === 'alice') });
+  const kdc = await shareKdc(t);
   const java = [
     '-Dsecured.krb5.principal=HTTP/localhost',
     `-Dsecured.krb5.keyTab=${await kdc.keytab(['HTTP/localhost'])} -Djava.security.krb5.conf=${kdc.krb5Config}`,
@@ -114,7 +114,7 @@ story('the local accounts are asked after any failure of LDAP, and xivo = "" swi
 });
 
 story('AUTH_PREVENT_XUC_LOGIN=false lets xuc in', async (t) => {
-  const slapd = await startSlapd(t, { people });
+  const slapd = await shareSlapd(t, { people });
   const { visitor } = await serveSite(t, await site(t, slapd, { env: { AUTH_PREVENT_XUC_LOGIN: 'false' } }));
   await visitor().mustSignIn('xuc', 'right');
 });
@@ -122,7 +122,7 @@ story('AUTH_PREVENT_XUC_LOGIN=false lets xuc in', async (t) => {
 story(
   'ldaps works with a trust store that holds the server’s own certificate, as the manual makes it, and not without',
   async (t) => {
-    const slapd = await startSlapd(t, { people });
+    const slapd = await shareSlapd(t, { people });
     const folder = await temporaryFolder(t);
     const JAVA_OPTS = `-Xms512m -Xmx2048m ${trustStoreOptions(folder, testCertificates().good.certificate)}`;
     const trusting = await site(t, slapd, { url: slapd.ldapsUrl, env: { JAVA_OPTS } });
@@ -146,7 +146,7 @@ story(
 );
 
 story('check and explain work on the environment too, and say no password', async (t) => {
-  const slapd = await startSlapd(t, { people });
+  const slapd = await shareSlapd(t, { people });
   const settings = await site(t, slapd);
   const explained = settings.command(['explain', '--user', 'alice', '--url', '/ccagent']);
   assert.equal(explained.status, 0, explained.stderr);
@@ -159,7 +159,7 @@ story('check and explain work on the environment too, and say no password', asyn
 });
 
 story('a reload reads xuc.conf again, and a broken one is reported and not taken', async (t) => {
-  const slapd = await startSlapd(t, { people });
+  const slapd = await shareSlapd(t, { people });
   const settings = await site(t, slapd);
   const { visitor, child, log } = await serveSite(t, settings);
   writeFileSync(settings.env.CONFIG_FILE ?? '', 'authentication { ldap { url = ldap://x } }');

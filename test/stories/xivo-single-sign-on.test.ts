@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { serveSite, trustStoreOptions, xivoSite } from '../support/scenes/xivo-site.ts';
 import { needsCas, startCas } from '../support/servers/cas-server.ts';
-import { needsKdc, startKdc } from '../support/servers/kdc.ts';
+import { needsKdc, shareKdc } from '../support/servers/kdc.ts';
 import { startIdp } from '../support/servers/oidc-provider.ts';
 import { testCertificates } from '../support/tools/certificates.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
@@ -22,7 +22,7 @@ test(
   'xivo: USE_SSO with the principal and the keytab of JAVA_OPTS lets a ticket in; the realm is that of krb5.conf',
   needsKdc,
   async (t) => {
-    const kdc = await startKdc(t);
+    const kdc = await shareKdc(t);
     const keytab = await kdc.keytab(['HTTP/localhost']);
     const words = [
       '-Dsecured.krb5.principal=HTTP/localhost -Dsecured.krb5.password=xuc',

@@ -4,7 +4,7 @@ import type { Clock } from '../../../src/core/clock.ts';
 import type { Log } from '../../../src/core/log.ts';
 import type { Provider } from '../../../src/core/provider.ts';
 import { ldap } from '../../../src/providers/ldap/index.ts';
-import type { Slapd } from '../servers/slapd.ts';
+import type { Directory } from '../servers/slapd.ts';
 import { keptLog } from '../tools/log-lines.ts';
 
 const refuse = async (): Promise<never> => {
@@ -33,7 +33,7 @@ export function ldapProvider(
 }
 
 /** The options that fit a slapd of `slapd.ts`; over plain LDAP. */
-export function optionsFor(slapd: Slapd): Readonly<Record<string, unknown>> {
+export function optionsFor(slapd: Directory): Readonly<Record<string, unknown>> {
   const { url, managerDn, managerPassword, searchBase } = slapd;
   return { url, managerDn, managerPassword, searchBase };
 }

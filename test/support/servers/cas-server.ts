@@ -9,6 +9,7 @@ import type { TestContext } from 'node:test';
 import { Agent, request } from 'undici';
 import { testCertificates } from '../tools/certificates.ts';
 import { until } from '../tools/poll.ts';
+import { onceARun } from '../tools/run-folder.ts';
 
 /** A user of the server; attributes are released as they stand. */
 export interface CasUser {
@@ -183,20 +184,16 @@ const environment = {
   LANG: 'C.UTF-8',
 };
 
-let template: string | undefined;
-
 /** The schema takes seconds to make, so it is made once a run and copied. */
 function emptyDatabase(): string {
-  if (template !== undefined) return join(template, 'cas.sqlite');
-  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-cas-template-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  writeSite(folder, { users: [] });
-  runPython(
-    folder,
-    "import django; django.setup(); from django.core.management import call_command; call_command('migrate', verbosity=0)",
-  );
-  template = folder;
-  return join(folder, 'cas.sqlite');
+  const fill = (folder: string): void => {
+    writeSite(folder, { users: [] });
+    runPython(
+      folder,
+      "import django; django.setup(); from django.core.management import call_command; call_command('migrate', verbosity=0)",
+    );
+  };
+  return join(onceARun('cas-template', fill), 'cas.sqlite');
 }
 
 function runPython(folder: string, program: string): void {

@@ -1,10 +1,11 @@
-/** A real browser for a test: Debian's Chromium, headless, driven by playwright-core. */
+/** Real browsers for tests: Debian's Chromium, headless, driven by playwright-core. */
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { type Browser, type BrowserContext, chromium } from 'playwright-core';
+import { type Browser, type BrowserContext, type BrowserServer, chromium } from 'playwright-core';
+import { shared } from './shared/shared.ts';
 
 const program = '/usr/bin/chromium';
 
@@ -22,16 +23,23 @@ const quiet = [
 export const withoutChromium: string | false =
   existsSync(program) || process.env.CI ? false : `${program} is not installed (apt-get install chromium)`;
 
-/** A browser that closes with the test. Further switches are Chromium's own. */
-export async function startChromium(t: TestContext, switches: readonly string[] = []): Promise<Browser> {
-  const browser = await chromium.launch({ executablePath: program, args: argumentsOf(switches) });
+/** The browser that the run shares, in which a test's pages see nothing of those of others: each context starts empty. */
+export async function shareChromium(t: TestContext): Promise<Browser> {
+  const { endpoint } = await shared(t, { kind: 'chromium' });
+  const browser = await chromium.connect(endpoint);
   t.after(() => browser.close());
   return browser;
 }
 
+/** Starts a browser for several processes, who reach it at its endpoint. */
+export function serveChromium(): Promise<BrowserServer> {
+  const signals = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false };
+  return chromium.launchServer({ executablePath: program, args: argumentsOf([]), host: '127.0.0.1', ...signals });
+}
+
 /**
  * A browser with a profile on disk, as a user has it; `env` adds to the environment it starts in. Only such a profile signs
- * in by itself with a Kerberos ticket: the pages of `startChromium` are private ones.
+ * in by itself with a Kerberos ticket: the pages of the shared browser are private ones.
  */
 export async function startChromiumProfile(
   t: TestContext,

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { onceARun } from './run-folder.ts';
 
 /** A certificate with its key: files in PEM. */
 export interface CertificateFiles {
@@ -41,54 +42,80 @@ export interface TestCertificates {
 
 const localNames = 'DNS:localhost,IP:127.0.0.1';
 let made: TestCertificates | undefined;
+let issued: string | undefined;
 
-/** The certificates of this run; made on the first call, removed when the process ends. */
+/** The certificates of this run, which all its files share: they are read, and never changed. */
 export function testCertificates(): TestCertificates {
-  made ??= makeCertificates();
+  made ??= certificatesIn(onceARun('certificates', makeCertificates));
   return made;
 }
 
-/** One more certificate from the CA, such as a client's. */
+/** One more certificate from the CA, such as a client's; it is this process's own, and goes with it. */
 export function issueCertificate(
   name: string,
   alternativeNames: string,
   extra: readonly string[] = [],
   rsaBits?: number,
 ): CertificateFiles {
-  const { folder, ca, caKey } = testCertificates();
+  const { ca, caKey } = testCertificates();
   const issuer = { certificate: ca, key: caKey };
-  return issue({ folder, name, names: alternativeNames, issuer, extra, ...(rsaBits !== undefined && { rsaBits }) });
+  return issue({
+    folder: ownFolder(),
+    name,
+    names: alternativeNames,
+    issuer,
+    extra,
+    ...(rsaBits !== undefined && { rsaBits }),
+  });
 }
 
-function makeCertificates(): TestCertificates {
+function ownFolder(): string {
+  if (issued !== undefined) return issued;
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-certificates-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const authority = (name: string) => makeAuthority(folder, name);
+  issued = folder;
+  return folder;
+}
+
+function makeCertificates(folder: string): void {
+  const authority = (name: string) => issue({ folder, name, issuer: undefined, authority: true });
   const root = authority('ca');
+  authority('other-ca');
   const intermediate = issue({ folder, name: 'intermediate', issuer: root, authority: true });
   const leaf = (name: string, parts: Partial<Issue> = {}) =>
     issue({ folder, name, names: localNames, issuer: root, ...parts });
+  leaf('good');
+  leaf('renewed');
+  leaf('wrong-name', { names: 'DNS:other.example.com' });
+  leaf('expired', { extra: ['-not_before', day(-30), '-not_after', day(-1)] });
+  leaf('future', { extra: ['-not_before', day(30), '-not_after', day(60)] });
+  leaf('self-signed', { issuer: undefined });
   const unchained = leaf('unchained', { issuer: intermediate });
-  const chained = { certificate: join(folder, 'chained.pem'), key: unchained.key };
-  writeFileSync(
-    chained.certificate,
-    readFileSync(unchained.certificate, 'utf8') + readFileSync(intermediate.certificate, 'utf8'),
-  );
+  const chain = [unchained, intermediate].map(({ certificate }) => readFileSync(certificate, 'utf8'));
+  writeFileSync(join(folder, 'chained.pem'), chain.join(''));
+}
+
+function certificatesIn(folder: string): TestCertificates {
+  const files = (name: string) => filesIn(folder, name);
   return {
     folder,
-    ca: root.certificate,
-    caKey: root.key,
-    otherCa: authority('other-ca').certificate,
-    good: leaf('good'),
-    renewed: leaf('renewed'),
-    wrongName: leaf('wrong-name', { names: 'DNS:other.example.com' }),
-    expired: leaf('expired', { extra: ['-not_before', day(-30), '-not_after', day(-1)] }),
-    future: leaf('future', { extra: ['-not_before', day(30), '-not_after', day(60)] }),
-    selfSigned: leaf('self-signed', { issuer: undefined }),
-    chained,
-    unchained,
-    intermediate: intermediate.certificate,
+    ca: files('ca').certificate,
+    caKey: files('ca').key,
+    otherCa: files('other-ca').certificate,
+    good: files('good'),
+    renewed: files('renewed'),
+    wrongName: files('wrong-name'),
+    expired: files('expired'),
+    future: files('future'),
+    selfSigned: files('self-signed'),
+    chained: { certificate: files('chained').certificate, key: files('unchained').key },
+    unchained: files('unchained'),
+    intermediate: files('intermediate').certificate,
   };
+}
+
+function filesIn(folder: string, name: string): CertificateFiles {
+  return { certificate: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) };
 }
 
 interface Issue {
@@ -102,12 +129,8 @@ interface Issue {
   readonly rsaBits?: number;
 }
 
-function makeAuthority(folder: string, name: string): CertificateFiles {
-  return issue({ folder, name, issuer: undefined, authority: true });
-}
-
 function issue({ folder, name, names, issuer, authority = false, extra = [], rsaBits }: Issue): CertificateFiles {
-  const files = { certificate: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) };
+  const files = filesIn(folder, name);
   const extensions = [
     `basicConstraints=critical,CA:${authority ? 'TRUE' : 'FALSE'}`,
     ...(authority ? ['keyUsage=critical,keyCertSign,cRLSign'] : ['extendedKeyUsage=serverAuth,clientAuth']),

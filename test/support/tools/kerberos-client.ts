@@ -1,21 +1,12 @@
 /**
- * A program of its own, started by `kdc.ts`: makes the token that a browser would send. Tickets are chosen by environment
+ * A program of its own, started by `kerberos-tokens.ts`: makes the token that a browser would send. Tickets are chosen by environment
  * variables of the whole process, so this must not happen in the process that accepts tokens.
  */
 import { createInterface } from 'node:readline';
 import kerberos from 'kerberos';
+import type { TokenOrder } from '../servers/kerberos-tokens.ts';
 
-interface Wish {
-  readonly principal: string;
-  /** The user's key; libkrb5 signs in by it when the cache holds no ticket yet. */
-  readonly keytab: string;
-  readonly cache: string;
-  readonly service: string;
-  readonly mutual: boolean;
-  readonly bare: boolean;
-}
-
-async function makeToken({ principal, keytab, cache, service, mutual, bare }: Wish): Promise<string> {
+async function makeToken({ principal, keytab, cache, service, mutual, bare }: TokenOrder): Promise<string> {
   Object.assign(process.env, { KRB5CCNAME: cache, KRB5_CLIENT_KTNAME: keytab });
   const { GSS_C_MUTUAL_FLAG, GSS_C_REPLAY_FLAG, GSS_C_SEQUENCE_FLAG } = kerberos;
   const options = {
@@ -28,7 +19,7 @@ async function makeToken({ principal, keytab, cache, service, mutual, bare }: Wi
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const answer = await makeToken(JSON.parse(line) as Wish).then(
+  const answer = await makeToken(JSON.parse(line) as TokenOrder).then(
     (token) => ({ token }),
     (error: unknown) => ({ error: String(error) }),
   );
