@@ -11,6 +11,7 @@ export const testPackages = [
     'caddy',
     'curl',
     'redis-server',
+    'tinyproxy-bin',
     'chromium',
     'libkrb5-dev',
     'python3',

@@ -47,9 +47,9 @@ export function describeValue(value: unknown, isSecret: boolean): string {
   return typeof value === 'number' ? `the number ${value}` : String(value);
 }
 
-/** Takes the password out of addresses such as `redis://:password@host`. */
+/** Takes the password out of addresses such as `redis://:password@host`, also one with a slash that nobody has escaped. */
 function hidePasswords(text: string): string {
-  return text.replace(/(:\/\/)[^/\s]*@/g, '$1…@');
+  return text.replace(/(:\/\/)\S*@/g, '$1…@');
 }
 
 /** A stretch of text that must not be shown. */
@@ -115,7 +115,7 @@ export function maskedLines(lines: readonly string[], offsetOf: (line: number) =
       secretIndent = indent;
       break;
     }
-    for (const match of line.matchAll(/:\/\/[^/\s]*@/g))
+    for (const match of line.matchAll(/:\/\/\S*@/g))
       ranges.push([start + match.index + 3, start + match.index + match[0].length]);
   }
   return ranges;

@@ -9,6 +9,7 @@ import { loginOptions, providersOptions } from '../login/options.ts';
 import { pageOptions } from '../pages/options.ts';
 import { roleOptions } from '../policy/roles.ts';
 import { assertionOptions, headerTemplates } from '../proxy/options.ts';
+import { outboundOptions } from '../remote/proxy-options.ts';
 import { hostOptions, siteOptions } from '../routing/options.ts';
 import { sessionOptions } from '../sessions/options.ts';
 import { auditOptions, logOptions } from '../telemetry/options.ts';
@@ -23,7 +24,16 @@ const { publicUrl, ...peers } = siteOptions.shape;
 export const documentSchema = z
   .strictObject({
     server: z
-      .strictObject({ listen, publicUrl, ...hostOptions.shape, tls, ...transportOptions.shape, ...peers, ...limits })
+      .strictObject({
+        listen,
+        publicUrl,
+        ...hostOptions.shape,
+        tls,
+        ...transportOptions.shape,
+        ...peers,
+        ...outboundOptions.shape,
+        ...limits,
+      })
       .prefault({})
       .describe('the public listener'),
     admin: adminOptions.prefault({}).describe('the admin listener'),

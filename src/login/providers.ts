@@ -13,6 +13,7 @@ import { type ChainLink, lookUpOne, standingAt } from '../providers/chain.ts';
 import type { Breakers } from '../remote/breakers.ts';
 import type { BreakerProbe, BreakerSnapshot, CircuitBreaker } from '../remote/circuit-breaker.ts';
 import { withDeadline } from '../remote/deadline.ts';
+import type { OutboundProxy } from '../remote/outbound-proxy.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from './options.ts';
 
@@ -38,7 +39,7 @@ export interface Providers {
 export interface ProvidersDocument {
   readonly login: LoginDocument;
   readonly providers: Readonly<Record<string, ProviderDocument>>;
-  readonly server: { readonly publicUrl: URL };
+  readonly server: { readonly publicUrl: URL; readonly outboundProxy?: OutboundProxy | undefined };
 }
 
 /** What providers need of the process. */
@@ -56,7 +57,8 @@ export function buildProviders(document: ProvidersDocument, services: ProviderSe
   const identities = new Set<string>();
   try {
     for (const [name, options] of Object.entries(document.providers)) {
-      const identity = digestOf(name, options, document.login.timeout, document.login.breaker);
+      const { login, server } = document;
+      const identity = digestOf(name, options, login.timeout, login.breaker, outboundOf(options, server));
       identities.add(identity);
       links.set(name, linkOf({ name, identity, options }, document, services, links));
     }
@@ -135,7 +137,7 @@ function linkOf(
   const needsNetwork = kind.needsNetwork ?? true;
   const providerLog = log.child({ provider: name });
   const provider = kind.create(
-    { ...options, timeout },
+    { ...options, timeout, ...outboundOf(document, server) },
     {
       name,
       publicUrl: server.publicUrl,
@@ -192,6 +194,16 @@ function breakerOf(
       log.warn({ provider: name, state, reason }, 'the circuit breaker of a provider changed');
     },
   });
+}
+
+/** The way out, for a kind of provider that takes one: its own, else that of the whole site. */
+function outboundOf(
+  options: ProviderDocument,
+  server: ProvidersDocument['server'],
+): { readonly outboundProxy?: OutboundProxy } {
+  if (!('outboundProxy' in (providerKind(options.type)?.options.shape ?? {}))) return {};
+  const own = 'outboundProxy' in options ? (options.outboundProxy as OutboundProxy | undefined) : undefined;
+  return { outboundProxy: own ?? server.outboundProxy ?? false };
 }
 
 /** All that is said of a provider, as a digest: secrets count, and are kept nowhere. */

@@ -12,6 +12,7 @@ import { type Document, documentSchema } from '../gateway/document.ts';
 import { checkDocument } from '../gateway/document-checks.ts';
 import { routeOptions } from '../gateway/routes.ts';
 import { forwardOptions } from '../proxy/options.ts';
+import { outboundOptions } from '../remote/proxy-options.ts';
 import { corsOptions, preflightFaults } from '../routing/cors-options.ts';
 import { locationOptions, siteOptions } from '../routing/options.ts';
 import { sessionOptions } from '../sessions/options.ts';
@@ -23,6 +24,7 @@ const { headers } = forwardOptions.shape;
 
 const serverInApp = z.strictObject({
   ...siteOptions.shape,
+  ...outboundOptions.shape,
   publicUrl: publicUrl.unwrap().describe('what browsers see; cookies and redirects come from this, never from Host'),
 });
 const sessionInApp = z.strictObject({

@@ -42,6 +42,24 @@ export async function withDeadline<T>(
 }
 
 /**
+ * Runs work that pays heed to its signal, which aborts at the limit too, and leaves it to the work to say what it was at then.
+ * What is begun within the limit may go on under the signal afterwards.
+ */
+export async function untilLimit<T>(
+  parent: AbortSignal,
+  milliseconds: number,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(new DeadlineError(milliseconds)), milliseconds);
+  try {
+    return await work(AbortSignal.any([parent, late.signal]));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
  * The result of `work`, or the signal's reason as soon as it aborts. The work goes on unless `onAbort` ends it; work that is
  * shared is never ended, since others wait for it too.
  */

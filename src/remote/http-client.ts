@@ -4,11 +4,12 @@
  */
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
-import { Agent, type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { Failure } from '../core/failure.ts';
 import type { Authorities } from '../tls/authorities.ts';
-import { tlsClientOptions } from '../tls/client.ts';
 import { withDeadline } from './deadline.ts';
+import type { OutboundProxy } from './outbound-proxy.ts';
+import { Routes } from './routes.ts';
 
 /** How a client is set. */
 interface HttpClientOptions {
@@ -17,6 +18,8 @@ interface HttpClientOptions {
   readonly timeout: number;
   /** False: each request on a connection of its own, where an answer that is lost cannot be asked for again. */
   readonly keepAlive: boolean;
+  /** The way out; directly when absent. */
+  readonly outboundProxy?: OutboundProxy | undefined;
 }
 
 /** One request. */
@@ -48,26 +51,24 @@ interface FetchInit {
 
 /** The most bytes of an answer, on the wire and unpacked. */
 const maxBytes = 1024 * 1024;
-const connections = 16;
 
 /** The connections to one server. More requests than connections wait their turn. */
 export class HttpClient {
   readonly #options: HttpClientOptions;
-  #agent: Agent | undefined;
+  readonly #routes: Routes;
   #isClosed = false;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
+    this.#routes = new Routes({ ...options, outboundProxy: options.outboundProxy ?? false });
   }
 
   /** Asks once. Rejects with what sockets, TLS and the clock say, or with a Failure for an answer that cannot be taken. */
   async request(url: string | URL, { method = 'GET', headers, body, signal }: HttpRequest): Promise<HttpAnswer> {
     if (this.#isClosed) throw new DOMException('the provider is closed', 'AbortError');
-    this.#agent ??= this.#newAgent();
-    const terms = { dispatcher: this.#agent, reset: !this.#options.keepAlive };
     return withDeadline(signal, this.#options.timeout, async (deadline) => {
-      const answer = await request(url, {
-        ...terms,
+      const answer = await this.#routes.send(new URL(url), {
+        reset: !this.#options.keepAlive,
         method: method as Dispatcher.HttpMethod,
         // Unless a caller says otherwise nothing comes packed; what does all the same is unpacked within bounds.
         headers: { 'accept-encoding': 'identity', 'user-agent': 'gatehouse', ...headers },
@@ -100,19 +101,7 @@ export class HttpClient {
   /** Ends every connection. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#agent?.destroy();
-  }
-
-  #newAgent(): Agent {
-    const { ca, timeout } = this.#options;
-    return new Agent({
-      connect: { ...tlsClientOptions({ ca }), timeout },
-      allowH2: false,
-      connections,
-      headersTimeout: timeout,
-      bodyTimeout: timeout,
-      keepAliveTimeout: 15_000,
-    });
+    await this.#routes.close();
   }
 }
 

@@ -47,13 +47,15 @@ export function networkFailure(error: unknown, where: string): Failure | undefin
     const code = 'code' in next ? String(next.code) : '';
     const [reason, what, hint] = known[code] ?? [];
     if (reason) return new Failure(reason, `${where}: ${what}`, { hint });
-    if (code.startsWith('HPE_'))
-      return new Failure('protocol-error', `${where}: the answer is not HTTP (${code})`, {
+    if (code.startsWith('HPE_') || next.name === 'HTTPParserError')
+      return new Failure('protocol-error', `${where}: the answer is not HTTP${code && ` (${code})`}`, {
         hint: 'check scheme and port of the address',
       });
   }
   if (!isAbort(error)) return undefined;
-  const what = error instanceof DeadlineError ? error.message : 'no answer in time';
+  // Node wraps the reason of a signal into an error of its own.
+  const late = [error, error instanceof Error && error.cause].find((cause) => cause instanceof DeadlineError);
+  const what = late?.message ?? 'no answer in time';
   return new Failure('timed-out', `${where}: ${what}`, {
     hint: 'check that the server is up and reachable from here; raise timeout only if it is slow by nature',
   });

@@ -13,6 +13,8 @@ import type { Authorities } from '../tls/authorities.ts';
 import { anchorsOf, type ChainReport, chainReport, issuersOf, standsAsCommonNameOnly } from '../tls/chain-report.ts';
 import { connectTls, type Trust, tlsClientOptions } from '../tls/client.ts';
 import { withDeadline } from './deadline.ts';
+import type { ForwardProxy, Way } from './outbound-proxy.ts';
+import { dialProxy, openTunnel, secureTunnel } from './tunnel.ts';
 
 /** What a step has found; a failure is thrown. */
 export interface StepResult {
@@ -57,19 +59,51 @@ async function tryStep(step: string, work: Step[1], { signal, timeout, explain }
   }
 }
 
-/** The steps that every server over HTTP goes through first. */
-export function networkSteps(
-  url: URL,
-  trust: Pick<Trust, 'servername'> & { ca?: Authorities | undefined },
-  clock: Clock,
-): Step[] {
+/** Whom a server's certificate must satisfy. */
+type ProbeTrust = Pick<Trust, 'servername'> & { readonly ca?: Authorities | undefined };
+
+/** The steps that every server over HTTP goes through first, by the way that its requests go. */
+export function networkSteps(url: URL, trust: ProbeTrust, clock: Clock, way?: Way): Step[] {
   const host = hostOf(url);
-  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80));
-  const secured: Step = ['tls', (signal) => secure({ host, port }, trust, clock, signal)];
+  const target = { host, port: Number(url.port || (url.protocol === 'https:' ? 443 : 80)) };
+  if (way?.proxy) return proxySteps(way.proxy, { url, target, trust, clock });
+  const secured: Step = ['tls', (signal) => secure(target, trust, clock, signal)];
+  const because = way && `, directly${way.because && `: ${way.because}`}`;
   return [
     ['resolve', async () => ({ detail: (await addressesOf(host)).join(', ') })],
-    ['connect', (signal) => reach({ host, port }, signal)],
+    ['connect', (signal) => reach(target, because ?? '', signal)],
     ...(url.protocol === 'https:' ? [secured] : []),
+  ];
+}
+
+interface Behind {
+  readonly url: URL;
+  readonly target: Endpoint;
+  readonly trust: ProbeTrust;
+  readonly clock: Clock;
+}
+
+/** The proxy resolves the server's name, so that nobody does here. */
+function proxySteps(proxy: ForwardProxy, { url, target, trust, clock }: Behind): Step[] {
+  const dial = async (signal: AbortSignal): Promise<StepResult> => {
+    (await dialProxy(proxy, signal)).destroy();
+    return { detail: `${proxy.origin} answers, the proxy of ${proxy.from}` };
+  };
+  if (url.protocol === 'http:') return [['proxy', dial]];
+  const tunnel = async (signal: AbortSignal): Promise<StepResult> => {
+    (await openTunnel(proxy, target, signal)).destroy();
+    return { detail: `the proxy connects to ${url.host}` };
+  };
+  const tls = async (signal: AbortSignal): Promise<StepResult> => {
+    const socket = await secureTunnel({ proxy, target, tls: tlsClientOptions(trust) }, signal);
+    const found = describeTls(socket, trust.servername ?? target.host, trust.ca, clock);
+    socket.destroy();
+    return found;
+  };
+  return [
+    ['proxy', dial],
+    ['tunnel', tunnel],
+    ['tls', tls],
   ];
 }
 
@@ -83,16 +117,16 @@ interface Endpoint {
   readonly port: number;
 }
 
-async function reach({ host, port }: Endpoint, signal: AbortSignal): Promise<StepResult> {
+async function reach({ host, port }: Endpoint, how: string, signal: AbortSignal): Promise<StepResult> {
   const socket = connect(port, host);
   await ready(socket, 'connect', signal);
   socket.destroy();
-  return { detail: `port ${port} answers` };
+  return { detail: `port ${port} answers${how}` };
 }
 
 async function secure(
   { host, port }: Endpoint,
-  trust: Pick<Trust, 'servername'> & { ca?: Authorities | undefined },
+  trust: ProbeTrust,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<StepResult> {

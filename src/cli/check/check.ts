@@ -14,6 +14,7 @@ import { exposureWarnings } from './exposure.ts';
 import { headerWarnings } from './headers.ts';
 import { networkWarnings } from './networks.ts';
 import { originTable } from './origin-table.ts';
+import { outboundWarnings } from './outbound.ts';
 import { providerFileIssues } from './provider-files.ts';
 import { secretWarnings } from './secrets.ts';
 import { siteWarnings } from './site-warnings.ts';
@@ -59,6 +60,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
     ...exposureWarnings(reading),
     ...networkWarnings(reading),
     ...secretWarnings(reading),
+    ...outboundWarnings(reading, invocation.terminal.env),
     // The hosts of a gateway inside an application are the application's affair.
     ...(invocation.values.app === true ? [] : siteWarnings(reading)),
     ...certificates.warnings,

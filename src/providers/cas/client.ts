@@ -37,13 +37,13 @@ export class CasClient {
   readonly #log: Log;
   #withoutP3Until = 0;
 
-  constructor({ url, ca, version, timeout }: CasOptions, clock: Clock, log: Log) {
+  constructor({ url, ca, version, timeout, outboundProxy }: CasOptions, clock: Clock, log: Log) {
     this.#base = new URL(`${url.pathname.replace(/\/+$/, '')}/`, url);
     this.#version = version;
     this.#clock = clock;
     this.#log = log;
     // A kept connection that has died would lose the answer to a ticket that the server has then used up.
-    this.#http = new HttpClient({ ca, timeout, keepAlive: false });
+    this.#http = new HttpClient({ ca, timeout, keepAlive: false, outboundProxy });
   }
 
   /** An address of the server: `login`, `logout`, `p3/serviceValidate`; values are encoded, whatever stands in them. */

@@ -1,6 +1,7 @@
 /** The options of a CAS server, and what they mean put together. */
 import * as z from 'zod';
 import { duration, httpUrl } from '../../config/values.ts';
+import { outboundProxy } from '../../remote/proxy-options.ts';
 import { caBundle } from '../../remote/trust-options.ts';
 import type { OptionProblem } from '../define.ts';
 
@@ -17,6 +18,9 @@ export const casOptions = z.strictObject({
     .describe(
       "PEM file of the certificate authorities (CAs) that signed the certificate of the server; the machine's when absent",
     ),
+  outboundProxy: outboundProxy()
+    .optional()
+    .describe('the forward proxy to this provider; server.outboundProxy when absent, and false goes directly'),
   version: z
     .enum(['3.0', '2.0'])
     .default('3.0')

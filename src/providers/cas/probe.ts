@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
 import { Failure } from '../../core/failure.ts';
 import type { ProbeStep } from '../../core/provider.ts';
+import { wayTo } from '../../remote/outbound-proxy.ts';
 import { networkSteps, probeSteps, type Step, type StepResult } from '../../remote/probe.ts';
 import type { CasClient, ValidationRequest } from './client.ts';
 import { casFailure } from './failure.ts';
@@ -20,10 +21,10 @@ interface CasProbePlan {
 
 /** Tries one step after the other and ends after the first that fails. */
 export async function* probeCas(plan: CasProbePlan, signal: AbortSignal): AsyncGenerator<ProbeStep> {
-  const { url, ca, timeout, version } = plan.options;
+  const { url, ca, timeout, version, outboundProxy = false } = plan.options;
   const older: Step = ['p3', (within) => refuseTicket(plan, 'p3/', within)];
   const steps: readonly Step[] = [
-    ...networkSteps(url, { ca }, plan.clock),
+    ...networkSteps(url, { ca }, plan.clock, wayTo(outboundProxy, url)),
     ['login', (within) => openLogin(plan, within)],
     ['validate', (within) => refuseTicket(plan, '', within)],
     ...(version === '3.0' ? [older] : []),

@@ -39,11 +39,11 @@ class OidcProvider implements Provider {
 
   constructor(options: OidcOptions, context: ProviderContext) {
     const { name, publicUrl, clock, log, store } = context;
-    const timeout = options.timeout ?? usualTimeout;
+    const { timeout = usualTimeout, outboundProxy = false } = options;
     this.#context = context;
     this.#timeout = timeForWork(timeout);
     this.#startUrl = new URL(`/_gate/start/${encodeURIComponent(name)}`, publicUrl);
-    this.#http = new HttpClient({ ca: options.ca, timeout, keepAlive: true });
+    this.#http = new HttpClient({ ca: options.ca, timeout, keepAlive: true, outboundProxy });
     const fetch = internalFetch(options, this.#http.fetch);
     const relying = new RelyingParty(options, fetch, timeout);
     const isInsecure = options.insecureIssuer;

@@ -2,6 +2,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import * as z from 'zod';
 import { duration, fileText, httpUrl, secret } from '../../config/values.ts';
+import { outboundProxy } from '../../remote/proxy-options.ts';
 import { caBundle } from '../../remote/trust-options.ts';
 import type { OptionProblem } from '../define.ts';
 
@@ -138,6 +139,9 @@ export const oidcOptions = z.strictObject({
     .describe(
       "PEM file of the certificate authorities (CAs) that signed the certificate of the issuer; the machine's when absent",
     ),
+  outboundProxy: outboundProxy()
+    .optional()
+    .describe('the forward proxy to this provider; server.outboundProxy when absent, and false goes directly'),
   logout: z
     .union([z.boolean(), z.literal('redirect_uri')])
     .default(false)

@@ -5,6 +5,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Failure } from '../../core/failure.ts';
 import type { ProbeStep } from '../../core/provider.ts';
 import type { Fetch } from '../../remote/http-client.ts';
+import { wayTo } from '../../remote/outbound-proxy.ts';
 import { networkSteps, probeSteps, type Step, type StepResult } from '../../remote/probe.ts';
 import { oidcFailure, outage } from './failure.ts';
 import type { Issuer, KnownIssuer } from './issuer.ts';
@@ -26,8 +27,8 @@ export interface IssuerProbePlan {
 
 /** Tries one step after the other and ends after the first that fails. */
 export async function* probeIssuer(plan: IssuerProbePlan, signal: AbortSignal): AsyncGenerator<ProbeStep> {
-  const { ca } = plan.options;
-  const { label } = plan.issuer;
+  const { ca, outboundProxy = false } = plan.options;
+  const { label, metadataAddress } = plan.issuer;
   let found: KnownIssuer | undefined;
   const known = (): KnownIssuer => {
     if (!found) throw new Error('the steps are out of order');
@@ -38,7 +39,7 @@ export async function* probeIssuer(plan: IssuerProbePlan, signal: AbortSignal): 
     return describeMetadata(found, plan.issuer);
   };
   const steps: readonly Step[] = [
-    ...networkSteps(plan.issuer.metadataAddress, { ca }, plan.clock),
+    ...networkSteps(metadataAddress, { ca }, plan.clock, wayTo(outboundProxy, metadataAddress)),
     ['discovery', discover],
     ['jwks', () => readKeys(known())],
     ['client', (within) => tryClient(plan, known(), within)],
