@@ -78,7 +78,7 @@ export class Admission {
   /** Lets in whoever comes, by the session that there is: nobody is challenged, and no proof of the request itself is looked at. */
   #welcome(trace: Trace, located: Located, given: Identity | undefined): MaybePromise<Verdict> {
     const { authenticator, forwarding } = this.#parts;
-    const known = given ?? authenticator.bySession(located.request);
+    const known = given ?? authenticator.bySession(located.request, located.target);
     return andThen(known, (who) => {
       trace.identity = who;
       if (who.kind !== 'somebody') return forwarding.forward(trace, located);

@@ -72,9 +72,9 @@ export async function buildGateway(
   const signer = new AssertionSigner({ store, clock, log, issuer: publicUrl, ...document.assertion });
   await signer.prepare();
   const sessions = new Sessions({ store, clock, log, idle, lifetime, perUser });
-  const login = await buildLogin(document, { ...services, sessions, recorder });
+  const login = await buildLogin(document, { ...services, origins, sessions, recorder });
   const { authenticator, providers } = login;
-  const front = buildPortal(portalOptions(document), { ...services, sessions, signer }, login);
+  const front = buildPortal(portalOptions(document), { ...services, origins, sessions, signer }, login);
   const answers = new Answers({ ...front, publicUrl, clock });
   const isKnownHost = knownHosts(document.server, routes);
   const isOwnHost = ownHosts(document.server, routes);

@@ -1,26 +1,29 @@
-/** Staying signed in: the principal behind a request, from its session or from a proof in its headers. */
+/**
+ * Staying signed in: the principal behind a request, from its session or from a proof in its headers. What such a proof comes to
+ * is `request-proofs.ts`'s.
+ */
 import { holdsApiToken } from '../core/api-token.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Attempt } from '../core/provider.ts';
-import type { Reason } from '../core/reason.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
-import { ownerOf, type Session } from '../core/session.ts';
+import type { Session } from '../core/session.ts';
 import type { CanonicalTarget, Client, GatewayRequest } from '../core/verdict.ts';
-import type { ChainResult } from '../providers/chain.ts';
-import { cookieName, readCookie, sessionCookie } from '../sessions/cookie.ts';
+import type { At, SiteOrigins } from '../routing/site-origins.ts';
+import { sessionCookie } from '../sessions/cookie.ts';
 import type { LoadedSession, Sessions } from '../sessions/sessions.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
-import { mayProveUnasked, withoutTicket, withoutTicketOffers } from './ambient-proof.ts';
+import { isProgram, mayProveUnasked, withoutTicket, withoutTicketOffers } from './ambient-proof.ts';
 import type { AmbientSessions } from './ambient-sessions.ts';
 import type { Browsers } from './browser.ts';
-import type { Identity, Somebody } from './identity.ts';
-import { forgetAsking } from './negotiate-cookie.ts';
+import { CookieSessions } from './cookie-sessions.ts';
+import type { Identity } from './identity.ts';
 import type { ProgramAccess } from './program-access.ts';
 import type { SessionRechecker } from './recheck.ts';
 import type { Refreshed, SessionRefresher } from './refresh.ts';
-import type { Authenticated, SignIn } from './sign-in.ts';
+import { type Asking, RequestProofs } from './request-proofs.ts';
+import type { SignIn } from './sign-in.ts';
 
 export type { Identity, Somebody } from './identity.ts';
 
@@ -30,11 +33,11 @@ export class RequestAuthenticator {
   readonly #signIn: SignIn;
   readonly #sessions: Sessions;
   readonly #publicUrl: URL;
-  readonly #cookie: string;
+  readonly #origins: SiteOrigins;
+  readonly #cookies: CookieSessions;
   readonly #refresher: SessionRefresher;
   readonly #rechecker: Pick<SessionRechecker, 'note'>;
-  readonly #ambientSessions: AmbientSessions;
-  readonly #browsers: Browsers;
+  readonly #proofs: RequestProofs;
   /** The names of the chain. */
   readonly #providers: ReadonlySet<string>;
 
@@ -42,6 +45,7 @@ export class RequestAuthenticator {
     signIn: SignIn;
     sessions: Sessions;
     publicUrl: URL;
+    origins: SiteOrigins;
     refresher: SessionRefresher;
     rechecker: Pick<SessionRechecker, 'note'>;
     ambientSessions: AmbientSessions;
@@ -52,12 +56,12 @@ export class RequestAuthenticator {
     this.#signIn = parts.signIn;
     this.#sessions = parts.sessions;
     this.#publicUrl = publicUrl;
+    this.#origins = parts.origins;
     this.#refresher = parts.refresher;
     this.#rechecker = parts.rechecker;
-    this.#ambientSessions = parts.ambientSessions;
-    this.#browsers = parts.browsers;
     this.programs = parts.programs;
-    this.#cookie = cookieName(publicUrl);
+    this.#cookies = new CookieSessions(parts);
+    this.#proofs = new RequestProofs({ ...parts, cookies: this.#cookies });
     this.#providers = new Set(parts.signIn.chain.map(({ name }) => name));
   }
 
@@ -66,7 +70,7 @@ export class RequestAuthenticator {
    * where the location takes them. A live session needs no promise where the store needs none.
    */
   identify(
-    request: GatewayRequest,
+    request: Pick<GatewayRequest, 'id' | 'method' | 'headers' | 'signal'>,
     client: Client,
     target: CanonicalTarget,
     route: Pick<Route, 'name' | 'access' | 'apiTokenHeader' | 'allowedOrigins'>,
@@ -74,7 +78,7 @@ export class RequestAuthenticator {
     const bearer = typeof route.access === 'object' && route.access.bearer === true;
     const program = this.programs.byToken(request, client, route);
     if (program) return program;
-    const found = andThen(this.session(this.tokenIn(request.headers)), (loaded) => this.#fresh(loaded, request.signal));
+    const found = andThen(this.#load(request.headers, target), (loaded) => this.#fresh(loaded, request.signal, target));
     return andThen(found, (known) => {
       if (known.kind === 'live') {
         this.#rechecker.note(known.session);
@@ -86,24 +90,33 @@ export class RequestAuthenticator {
         bearer && !holdsApiToken(request.headers.single('authorization') ?? '') ? whole : withoutBearer(whole);
       // A further name of the site is an origin of its own, and its pages are ours as well.
       const own = [this.#publicUrl.origin, `${client.scheme}://${request.headers.single('host') ?? ''}`];
+      const asking = { request, client, target, reason };
       if (mayProveUnasked(request, { own, allowed: route.allowedOrigins })) {
         // A browser that knows a password sends it as unasked as a ticket.
         const byPassword = this.programs.byPassword(request, client, route);
-        return byPassword ?? this.#identifyByProof(attempt, request, client, reason);
+        if (byPassword) return byPassword;
+        if (this.#takesTickets(asking)) return this.#proofs.identify(attempt, asking);
       }
-      return this.#identifyByProof(withoutTicket(attempt), request, client, reason).then((identity) =>
-        identity.kind === 'nobody' ? { ...identity, offers: withoutTicketOffers(identity.offers) } : identity,
-      );
+      return this.#proofs
+        .identify(withoutTicket(attempt), asking)
+        .then((identity) =>
+          identity.kind === 'nobody' ? { ...identity, offers: withoutTicketOffers(identity.offers) } : identity,
+        );
     });
   }
 
   /** Who a request's session speaks for; proofs of the request itself are not looked at. */
-  bySession({ headers, signal }: Pick<GatewayRequest, 'headers' | 'signal'>): MaybePromise<Identity> {
-    const found = andThen(this.session(this.tokenIn(headers)), (loaded) => this.#fresh(loaded, signal));
+  bySession({ headers, signal }: Pick<GatewayRequest, 'headers' | 'signal'>, at: At): MaybePromise<Identity> {
+    const found = andThen(this.#load(headers, at), (loaded) => this.#fresh(loaded, signal, at));
     return andThen(found, (known) => {
       if (known.kind === 'live') return this.#somebody(known);
       return { kind: 'nobody', offers: [], reason: known.kind === 'ended' ? known.reason : 'login-required' };
     });
+  }
+
+  /** Whoever has signed out, at whichever host, is not signed in again by the next page that they load. */
+  #takesTickets({ request, target, reason }: Asking): boolean {
+    return reason !== 'signed-out' && (this.#origins.furtherAt(target) === undefined || isProgram(request));
   }
 
   #somebody({ session, token }: Extract<Refreshed, { kind: 'live' }>): Identity {
@@ -115,33 +128,9 @@ export class RequestAuthenticator {
     };
   }
 
-  /** Asks the chain about what the request itself proves; `reason` is why no session speaks for it. */
-  async #identifyByProof(attempt: Attempt, request: GatewayRequest, client: Client, reason: Reason): Promise<Identity> {
-    const result = await this.#signIn.run(attempt);
-    const { outcome, provider, offers } = result;
-    switch (outcome.kind) {
-      case 'authenticated':
-        if (!provider) return { kind: 'unavailable', reason: 'provider-broke' };
-        return this.#accept(outcome, provider, result, request, client);
-      case 'continue':
-        return { kind: 'nobody', offers: [outcome.offer, ...offers], reason };
-      case 'rejected':
-        this.#signIn.record('failed', { client, requestId: request.id }, { chain: result, reason: outcome.reason });
-        return { kind: 'nobody', offers, reason: outcome.reason };
-      case 'unavailable':
-        return offers.length > 0 ? { kind: 'nobody', offers, reason } : { kind: 'unavailable', reason: outcome.reason };
-      case 'unknown-user':
-      case 'challenge':
-        return { kind: 'nobody', offers, reason };
-      default:
-        return outcome satisfies never;
-    }
-  }
-
-  /** The live session behind a cookie; one whose provider has left the configuration ends here. */
-  session(token: string | undefined): MaybePromise<LoadedSession> {
-    if (token === undefined) return { kind: 'none' };
-    return andThen(this.#sessions.load(token), (found) => this.#ofChain(found));
+  /** The session behind the cookie of a host; one whose provider has left the configuration ends here. */
+  #load(headers: HeaderLines, at: At): MaybePromise<LoadedSession> {
+    return andThen(this.#cookies.load(headers, at), (found) => this.#ofChain(found));
   }
 
   #ofChain(found: LoadedSession): MaybePromise<LoadedSession> {
@@ -152,12 +141,12 @@ export class RequestAuthenticator {
 
   /** The token in a request's cookies; undefined when there is none, or two that differ. */
   tokenIn(headers: HeaderLines): string | undefined {
-    return readCookie(headers.all('cookie'), this.#cookie);
+    return this.#cookies.tokenIn(headers);
   }
 
-  /** The live session that a request's cookies name. */
-  async visitor(headers: HeaderLines): Promise<Session | undefined> {
-    const found = await this.session(this.tokenIn(headers));
+  /** The live session that a request's cookies name at the host that it was sent to. */
+  async visitor(headers: HeaderLines, at: At): Promise<Session | undefined> {
+    const found = await this.#load(headers, at);
     return found.kind === 'live' ? found.session : undefined;
   }
 
@@ -200,38 +189,9 @@ export class RequestAuthenticator {
     else if (found.kind === 'ended' && found.next !== undefined) await this.touchLive(found.next);
   }
 
-  #fresh(found: LoadedSession, signal: AbortSignal): MaybePromise<Refreshed> {
-    return found.kind === 'live' ? this.#refresher.refresh(found.session, signal) : found;
-  }
-
-  async #accept(
-    outcome: Authenticated,
-    provider: string,
-    chain: ChainResult,
-    request: GatewayRequest,
-    client: Client,
-  ): Promise<Identity> {
-    const { assertion, headers = {}, sessionless } = outcome;
-    const context = { client, requestId: request.id };
-    const refused = await this.#signIn.refuse(outcome, provider, request.signal);
-    if (refused) {
-      const { reason } = refused;
-      this.#signIn.record('failed', context, { chain, user: assertion.subject, reason });
-      // While the directory is away another way in may work; a program's token has none, and is not wrong.
-      const isStuck = sessionless === true || this.#signIn.chain.length === 1;
-      if (refused.kind === 'unavailable' && isStuck) return { kind: 'unavailable', reason };
-      return { kind: 'nobody', offers: chain.offers, reason };
-    }
-    const principal = this.#signIn.principal(this.#signIn.vouched(outcome, provider));
-    if (sessionless) return { kind: 'somebody', principal, reply: headers };
-    const begin = async (): Promise<Somebody> => {
-      const { session, token } = await this.#ambientSessions.begin(outcome, provider, { ...context, chain });
-      const forgotten = forgetAsking(request.headers, this.#publicUrl);
-      const cookies = [sessionCookie(this.#publicUrl, token), this.#browsers.ownerCookie(ownerOf(session))];
-      const reply = { ...headers, 'set-cookie': [...cookies, ...forgotten] };
-      return { kind: 'somebody', principal, session, reply };
-    };
-    return { kind: 'somebody', principal, reply: headers, begin };
+  #fresh(found: LoadedSession, signal: AbortSignal, at: At): MaybePromise<Refreshed> {
+    if (found.kind !== 'live') return found;
+    return this.#refresher.refresh(found.session, signal, { isBehind: !this.#cookies.takesOwnToken(at) });
   }
 }
 

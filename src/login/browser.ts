@@ -64,6 +64,11 @@ export class Browsers {
     return `browser:${this.token(browser, 'sessions-of')}`;
   }
 
+  /** Whether a session's handle is the name of a browser. */
+  isHandle(handle: string): boolean {
+    return handle.startsWith('browser:');
+  }
+
   /** A mark of whose something is, which nobody can make or read without the key. */
   ownerMark({ tenant, realm, subject }: SessionOwner): string {
     return this.token(JSON.stringify([tenant, realm, subject]), 'owner');
@@ -80,10 +85,10 @@ export class Browsers {
     return mark !== undefined && /^[\w-]{43}$/.test(mark) ? mark : undefined;
   }
 
-  /** Whether a form comes from a page of ours in this very browser. */
-  isOurForm(headers: HeaderLines, purpose: string, token: unknown): boolean {
+  /** Whether a form comes from a page of ours, at the origin that it was sent to, in this very browser. */
+  isOurForm(headers: HeaderLines, purpose: string, token: unknown, origin: string): boolean {
     const browser = this.find(headers);
-    if (browser === undefined || typeof token !== 'string' || !isSameSite(headers, this.#publicUrl)) return false;
+    if (browser === undefined || typeof token !== 'string' || !isSameOrigin(headers, origin)) return false;
     const expected = Buffer.from(this.token(browser, purpose));
     const given = Buffer.from(token);
     return expected.length === given.length && timingSafeEqual(expected, given);
@@ -94,7 +99,7 @@ export class Browsers {
  * Whether a browser says that a request comes from our own pages: fetch metadata first, then Origin. A request without
  * either (no browser, or an old one) passes here and rests on the form token alone.
  */
-export function isSameSite(headers: HeaderLines, publicUrl: URL): boolean {
+export function isSameOrigin(headers: HeaderLines, origin: string): boolean {
   if (headers.all('sec-fetch-site').some((site) => site !== 'same-origin' && site !== 'none')) return false;
-  return headers.all('origin').every((origin) => origin === publicUrl.origin);
+  return headers.all('origin').every((one) => one === origin);
 }

@@ -1,5 +1,6 @@
 /** Makes the ways to be somebody, of one configuration: by a session, by the request's own proof, by a form, by a provider's. */
 import { compileRoles, type RoleOptions } from '../policy/roles.ts';
+import type { SiteOrigins } from '../routing/site-origins.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
 import { AddressLockout } from '../users/address-lockout.ts';
@@ -11,6 +12,7 @@ import { BasicAccess } from './basic-access.ts';
 import { Browsers } from './browser.ts';
 import { FlowStates } from './flow-state.ts';
 import { Flows } from './flows.ts';
+import { Handovers } from './handovers.ts';
 import { PasswordLogin } from './password-login.ts';
 import { ProgramAccess } from './program-access.ts';
 import { buildProviders, type ProviderServices, type Providers, type ProvidersDocument } from './providers.ts';
@@ -29,6 +31,7 @@ interface LoginDocuments extends ProvidersDocument {
 
 /** What signing in needs of the process, and of the rooms below it. */
 interface LoginServices extends ProviderServices {
+  readonly origins: SiteOrigins;
   readonly sessions: Sessions;
   readonly recorder: Recorder;
 }
@@ -47,11 +50,12 @@ export interface Login {
   readonly browsers: Browsers;
   readonly flows: Flows;
   readonly flowStates: FlowStates;
+  readonly handovers: Handovers;
 }
 
 /** Makes all of it. Throws an OperatorError for a provider that cannot be made; none stays open then. */
 export async function buildLogin(document: LoginDocuments, services: LoginServices): Promise<Login> {
-  const { clock, log, store, sessions, recorder } = services;
+  const { clock, log, store, sessions, origins, recorder } = services;
   const { login, roles, server } = document;
   const { publicUrl } = server;
   const browsers = await Browsers.open(store, publicUrl);
@@ -89,7 +93,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     providers,
     signIn,
     authenticator: new RequestAuthenticator({
-      ...{ signIn, sessions, publicUrl, refresher, rechecker, ambientSessions, browsers, programs },
+      ...{ signIn, sessions, publicUrl, origins, refresher, rechecker, ambientSessions, browsers, programs },
     }),
     programs,
     apiTokens,
@@ -100,5 +104,6 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     browsers,
     flows: new Flows(store, clock),
     flowStates: new FlowStates(browsers),
+    handovers: new Handovers({ store, clock, publicUrl }),
   };
 }

@@ -168,14 +168,8 @@ export class SignIn {
   ): Promise<{ session: Session; token: string } | undefined> {
     const proved = await this.#prove(session, this.vouched(outcome, provider));
     if (proved === undefined) return undefined;
-    const { client, requestId } = context;
-    const who = { account: accountOf(proved.session), provider, session: proved.session.id, client, requestId };
-    this.#parts.recorder.account({
-      event: 'step-up',
-      outcome: 'succeeded',
-      ...who,
-      ...(context.chain && { steps: context.chain.steps }),
-    });
+    const who = { ...subjectOf(proved.session, context), ...(context.chain && { steps: context.chain.steps }) };
+    this.#parts.recorder.account({ event: 'step-up', outcome: 'succeeded', ...who });
     return proved;
   }
 
@@ -201,10 +195,14 @@ export class SignIn {
   /** Ends a session at its user's wish. */
   async signOut(session: Session, context: LoginContext): Promise<boolean> {
     const ended = await this.#parts.sessions.revoke(session.id, 'signed-out');
-    const { provider, id } = session;
-    const who = { account: accountOf(session), provider, session: id, ...context };
+    const who = subjectOf(session, context);
     this.#parts.recorder.account({ event: 'logout', outcome: 'succeeded', reason: 'signed-out', ...who });
     return ended;
+  }
+
+  /** Writes that a session goes on at a further host too. */
+  recordHandover(session: Session, host: string, context: LoginContext): void {
+    this.#parts.recorder.account({ event: 'handover', outcome: 'succeeded', host, ...subjectOf(session, context) });
   }
 
   /** Writes how a login went. */
@@ -228,6 +226,11 @@ export class SignIn {
       ...(chain && { steps: chain.steps }),
     });
   }
+}
+
+/** Whom a record is about, and where it comes from: no more of a context, in which an address with its query may stand. */
+function subjectOf(session: Session, { client, requestId }: LoginContext) {
+  return { account: accountOf(session), provider: session.provider, session: session.id, client, requestId };
 }
 
 /** Why a user whom a provider has authenticated may not come in all the same. */

@@ -180,7 +180,7 @@ export class AppCarrier {
     const opened = openedBy(forward, admission.demands);
     const end = (reason: Reason): void => cut(admission, response, reason);
     void admission.closed.then(this.#connections.add(forward.session?.id, { kind: 'request', opened, end }));
-    if (!forward.principal) await this.#greet(request, client);
+    if (!forward.principal) await this.#greet(request, client, forward.target);
   }
 
   #answerPortal(
@@ -212,11 +212,11 @@ export class AppCarrier {
   }
 
   /** Where anybody may pass, an application likes to know who is there all the same; a store out of reach does not matter. */
-  async #greet(request: AppRequest, client: HeaderLines): Promise<void> {
+  async #greet(request: AppRequest, client: HeaderLines, target: Forward['target']): Promise<void> {
     if (!client.has('cookie')) return;
     const { authenticator } = this.#gateway;
     try {
-      const session = await authenticator.visitor(client);
+      const session = await authenticator.visitor(client, target);
       if (session) request.principal = copyPrincipal(authenticator.principal(session));
     } catch (error) {
       this.#log.warn({ error }, 'the session of a visitor to a public location could not be read');

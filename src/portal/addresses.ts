@@ -3,10 +3,14 @@ import { assetPath } from '../pages/assets.ts';
 
 const read = 'GET, HEAD';
 
+/** Where a session goes on to another host of the site, and where it arrives there. */
+export const handoverPath = '/_gate/handover';
+
 /** The methods of every address, as `Allow` names them. */
 export const addresses: Readonly<Record<string, string>> = {
   '/_gate/login': `${read}, POST, OPTIONS`,
   '/_gate/logout': `${read}, POST, OPTIONS`,
+  [handoverPath]: 'GET, OPTIONS',
   '/_gate/session': `${read}, POST, OPTIONS`,
   '/_gate/replay': `${read}, OPTIONS`,
   '/_gate/start/:provider': `${read}, OPTIONS`,

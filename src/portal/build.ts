@@ -7,6 +7,7 @@ import type { PageOptions } from '../pages/options.ts';
 import { createPages } from '../pages/pages.ts';
 import type { AssertionSigner } from '../proxy/assertion.ts';
 import type { Connections } from '../proxy/connections.ts';
+import type { SiteOrigins } from '../routing/site-origins.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { PageSender, type RouteWords } from './page-sender.ts';
 import { Portal } from './portal.ts';
@@ -29,6 +30,7 @@ interface PortalServices {
   readonly log: Log;
   readonly store: Store;
   readonly connections: Connections;
+  readonly origins: SiteOrigins;
   readonly sessions: Sessions;
   readonly signer: AssertionSigner;
 }
@@ -43,15 +45,16 @@ interface Front {
 /** Makes all of it. */
 export function buildPortal(options: PortalOptions, services: PortalServices, login: Login): Front {
   const { publicUrl, defaultMethod } = options;
-  const { clock, log, store, connections, sessions, signer } = services;
+  const { clock, log, store, connections, origins, sessions, signer } = services;
   const { providers, lockout: _lockout, ...ways } = login;
   const pages = new PageSender(createPages(options.pages), publicUrl, options.words, options.hsts);
-  const posts = new SavedPosts({ store, clock, browsers: login.browsers, sessions, publicUrl });
+  const posts = new SavedPosts({ store, clock, browsers: login.browsers, sessions, origins, publicUrl });
   const portal = new Portal({
     ...ways,
     log,
     clock,
     publicUrl,
+    origins,
     pages,
     sessions,
     posts,

@@ -16,10 +16,12 @@ import type { RequestAuthenticator } from '../login/authenticate-request.ts';
 import type { Browsers } from '../login/browser.ts';
 import type { FlowStates } from '../login/flow-state.ts';
 import type { Flows } from '../login/flows.ts';
+import type { Handovers } from '../login/handovers.ts';
 import type { PasswordLogin } from '../login/password-login.ts';
 import type { SignIn } from '../login/sign-in.ts';
 import type { ChainLink } from '../providers/chain.ts';
 import type { AssertionSigner } from '../proxy/assertion.ts';
+import type { SiteOrigins } from '../routing/site-origins.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { readBody } from './body.ts';
 import type { PageSender } from './page-sender.ts';
@@ -30,6 +32,7 @@ export interface PortalParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly publicUrl: URL;
+  readonly origins: SiteOrigins;
   readonly pages: PageSender;
   readonly browsers: Browsers;
   readonly signIn: SignIn;
@@ -39,6 +42,7 @@ export interface PortalParts {
   readonly posts: SavedPosts;
   readonly flows: Flows;
   readonly flowStates: FlowStates;
+  readonly handovers: Handovers;
   /** The provider that is followed at once, instead of showing the login page. */
   readonly defaultMethod?: string | undefined;
   readonly signer: AssertionSigner;

@@ -87,7 +87,7 @@ async function start(parts: FederatedParts, link: ChainLink, visit: PortalReques
   const { address } = context.client;
   if (parts.flows.isCircle(wish.restarts) || (await parts.flows.isLooping(browser.id, address)))
     return showLoop(parts, visit, wish.returnTo);
-  const visitor = await parts.authenticator.visitor(headOf(request));
+  const visitor = await parts.authenticator.visitor(headOf(request), visit.context.target);
   const confirming = wish.confirm ? visitor : undefined;
   if (!confirming && !wish.chosen) {
     // Another tab has signed in meanwhile.

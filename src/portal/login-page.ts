@@ -14,6 +14,23 @@ import { lastMethod } from './last-method.ts';
 /** What the tokens of the login form are for. */
 export const purpose = 'login';
 
+/** What the page may be told by its address: what happened before, never what a link from elsewhere wants it to say. */
+const calmNotices: ReadonlySet<string> = new Set([
+  'session-idle',
+  'session-ended',
+  'form-kept',
+  'flow-expired',
+  'method-failed',
+  'not-admitted',
+  'method-unavailable',
+] satisfies Notice['code'][]);
+
+/** What an address may have the page say; of an outage, that no password was asked for. */
+export function noticeIn(word: string | undefined): Notice['code'] | undefined {
+  const code = word === 'unavailable' ? 'method-unavailable' : word;
+  return code !== undefined && calmNotices.has(code) ? (code as Notice['code']) : undefined;
+}
+
 /** What the page is made from. */
 export type LoginPageParts = Pick<PortalParts, 'pages' | 'browsers' | 'signIn' | 'label' | 'defaultMethod'>;
 

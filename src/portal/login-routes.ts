@@ -19,6 +19,7 @@ import { noteForeignForm } from './foreign-form.ts';
 import {
   type LoginPageParts,
   type NewPasswordProblem,
+  noticeIn,
   onlyWay,
   purpose,
   renderLogin,
@@ -28,17 +29,6 @@ import {
 } from './login-page.ts';
 import { type LoopParts, redirectInLoop } from './redirect-loop.ts';
 import { redirect } from './send-page.ts';
-
-/** What the page may be told by its address: what happened before, never what a link from elsewhere wants it to say. */
-const calmNotices: ReadonlySet<string> = new Set([
-  'session-idle',
-  'session-ended',
-  'form-kept',
-  'flow-expired',
-  'method-failed',
-  'not-admitted',
-  'method-unavailable',
-] satisfies Notice['code'][]);
 
 /** Seconds until another try may fare better, after a way to sign in was out of reach. */
 const unavailableRetrySeconds = 10;
@@ -69,7 +59,7 @@ async function showLogin(parts: LoginParts, visit: PortalRequest): Promise<void>
     confirm: queryValue(request, 'confirm') === '1',
     ...(notice && { notice: { code: notice } }),
   };
-  const session = await parts.authenticator.visitor(headOf(request));
+  const session = await parts.authenticator.visitor(headOf(request), visit.context.target);
   const wantsForm = queryValue(request, 'switch') === '1' || wish.confirm;
   if (session && !wantsForm) return redirectInLoop(parts, visit, wish.returnTo, session);
   const isOutage = notice === 'method-unavailable';
@@ -88,12 +78,6 @@ async function showLogin(parts: LoginParts, visit: PortalRequest): Promise<void>
   });
 }
 
-/** What the address says of an outage has asked for no password. */
-function noticeIn(word: string | undefined): Notice['code'] | undefined {
-  const code = word === 'unavailable' ? 'method-unavailable' : word;
-  return code !== undefined && calmNotices.has(code) ? (code as Notice['code']) : undefined;
-}
-
 /** What a login form holds, before anybody is asked about it. */
 type SentForm =
   | { readonly kind: 'foreign' | 'incomplete' }
@@ -110,14 +94,17 @@ async function takeForm(parts: LoginParts, visit: PortalRequest): Promise<void> 
   const { request } = visit;
   const form = await readForm(parts, visit);
   if (!form) return;
-  const session = await parts.authenticator.visitor(headOf(request));
+  const session = await parts.authenticator.visitor(headOf(request), visit.context.target);
   const wish: Wish = {
     returnTo: safeReturnTo(form.get('return'), parts.publicUrl),
     confirm: form.get('confirm') === '1' && session !== undefined,
     username: form.get('username') ?? '',
   };
   const login: Login = { wish, session };
-  const sent = readSent(form, parts.browsers.isOurForm(headOf(request), purpose, form.get('form')));
+  const sent = readSent(
+    form,
+    parts.browsers.isOurForm(headOf(request), purpose, form.get('form'), parts.publicUrl.origin),
+  );
   switch (sent.kind) {
     case 'foreign':
       return renderAgain(parts, visit, login, 400, { code: noteForeignForm(parts, visit, wish.username ?? '') });
@@ -220,7 +207,7 @@ function retryHeaders({ retryAfter }: FailedLogin): AnswerHeaders {
 async function showReplay(parts: LoginParts, visit: PortalRequest): Promise<void> {
   const { request, response, context } = visit;
   const id = queryValue(request, 'id') ?? '';
-  const session = await parts.authenticator.visitor(headOf(request));
+  const session = await parts.authenticator.visitor(headOf(request), visit.context.target);
   if (!session)
     return redirect(
       request,

@@ -4,7 +4,7 @@ import type { Request } from 'express';
 import { GatewayError } from '../core/errors.ts';
 import type { Session } from '../core/session.ts';
 import { headOf } from '../edge/head-of.ts';
-import { isSameSite } from '../login/browser.ts';
+import { isSameOrigin } from '../login/browser.ts';
 import { negotiateDeclined } from '../login/negotiate-cookie.ts';
 import { clearedCookie } from '../sessions/cookie.ts';
 import { type FormFields, type PortalParts, type PortalRequest, type PortalRoutes, readForm } from './context.ts';
@@ -15,7 +15,16 @@ const purpose = 'logout';
 
 type LogoutParts = Pick<
   PortalParts,
-  'log' | 'publicUrl' | 'pages' | 'browsers' | 'signIn' | 'authenticator' | 'sessions' | 'cut' | 'logoutAddress'
+  | 'log'
+  | 'publicUrl'
+  | 'origins'
+  | 'pages'
+  | 'browsers'
+  | 'signIn'
+  | 'authenticator'
+  | 'sessions'
+  | 'cut'
+  | 'logoutAddress'
 >;
 
 /** Adds the addresses of the logout. */
@@ -30,8 +39,9 @@ export const logoutRoutes: PortalRoutes<LogoutParts> = (app, parts, on) => {
   );
 };
 
-async function askFirst(parts: LogoutParts, { request, response }: PortalRequest): Promise<void> {
-  const session = await parts.authenticator.visitor(headOf(request));
+async function askFirst(parts: LogoutParts, visit: PortalRequest): Promise<void> {
+  const { request, response } = visit;
+  const session = await parts.authenticator.visitor(headOf(request), visit.context.target);
   if (!session) return parts.pages.send(request, response, 200, { kind: 'signed-out', loginHref: '/_gate/login' });
   const browser = parts.browsers.recognise(headOf(request));
   const view = {
@@ -48,11 +58,11 @@ async function signOut(parts: LogoutParts, visit: PortalRequest): Promise<void> 
   const { request, response, context } = visit;
   const form = hasBody(request) ? await readForm(parts, visit) : new Map<string, string>();
   if (!form) return;
-  if (!isWanted(parts, request, form)) {
+  if (!isWanted(parts, visit, form)) {
     const error = new GatewayError('ORIGIN_MISMATCH', 'a logout that no page of this site sent');
     return parts.pages.sendError(request, response, { error, reason: 'origin-mismatch', requestId: context.requestId });
   }
-  const session = await parts.authenticator.visitor(headOf(request));
+  const session = await parts.authenticator.visitor(headOf(request), visit.context.target);
   const headers = {
     'set-cookie': [clearedCookie(parts.publicUrl), negotiateDeclined(parts.publicUrl)],
     // What the next person at this desk goes back to must not be the pages of the one before.
@@ -85,20 +95,25 @@ async function signOut(parts: LogoutParts, visit: PortalRequest): Promise<void> 
   else sendJson(request, response, 200, { signedOut: session !== undefined }, headers);
 }
 
-/** The user's other sessions of this very browser: tabs that sign in at the same moment begin one each. */
+/**
+ * The user's other sessions of this very browser: tabs that sign in at the same moment begin one each. At a further host the
+ * browser is not known by the cookie of the public one, but by the session.
+ */
 async function twinsOf(parts: LogoutParts, request: Request, session: Session): Promise<Session[]> {
   const browser = parts.browsers.find(headOf(request));
-  if (browser === undefined) return [];
-  const handle = parts.browsers.handle(browser);
+  const known = (session.grant?.handles ?? []).filter((handle) => parts.browsers.isHandle(handle));
+  const handles = new Set(browser === undefined ? known : [...known, parts.browsers.handle(browser)]);
+  if (handles.size === 0) return [];
   const own = await ownSessions(parts, session);
-  return own.filter(({ id, grant }) => id !== session.id && grant?.handles?.includes(handle) === true);
+  return own.filter(({ id, grant }) => id !== session.id && grant?.handles?.some((handle) => handles.has(handle)));
 }
 
 /** Our own page sends a token; an application's logout button is known by the browser's word that it is of this origin. */
-function isWanted(parts: LogoutParts, request: Request, form: FormFields): boolean {
-  if (parts.browsers.isOurForm(headOf(request), purpose, form.get('form'))) return true;
+function isWanted(parts: LogoutParts, { request, context }: PortalRequest, form: FormFields): boolean {
+  const origin = parts.origins.trustedAt(context.target);
+  if (parts.browsers.isOurForm(headOf(request), purpose, form.get('form'), origin)) return true;
   const isSaid = headOf(request).has('origin') || headOf(request).single('sec-fetch-site') === 'same-origin';
-  return isSaid && isSameSite(headOf(request), parts.publicUrl);
+  return isSaid && isSameOrigin(headOf(request), origin);
 }
 
 function hasBody(request: Request): boolean {

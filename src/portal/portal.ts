@@ -23,6 +23,8 @@ import {
   refuseVisit,
 } from './context.ts';
 import { federatedRoutes } from './federated-routes.ts';
+import { furtherHosts } from './further-hosts.ts';
+import { handoverRoutes } from './handover-routes.ts';
 import { loginPage } from './login-page.ts';
 import { loginRoutes } from './login-routes.ts';
 import { noticeRoutes } from './logout-notice-routes.ts';
@@ -77,6 +79,8 @@ export class Portal {
       if (!context) throw new Error('a portal request without its context');
       await handler({ request, response, context, headers: headOf(request) });
     };
+    furtherHosts(app, parts, on);
+    handoverRoutes(app, parts, on);
     loginRoutes(app, parts, on);
     logoutRoutes(app, parts, on);
     sessionRoutes(app, parts, on);

@@ -14,7 +14,8 @@ import { ownerOf, type Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import type { CanonicalTarget } from '../core/verdict.ts';
 import { headOf } from '../edge/head-of.ts';
-import { type Browsers, isSameSite } from '../login/browser.ts';
+import { type Browsers, isSameOrigin } from '../login/browser.ts';
+import type { SiteOrigins } from '../routing/site-origins.ts';
 import { cookieName, readCookie } from '../sessions/cookie.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { addressGroup } from '../users/address.ts';
@@ -58,7 +59,8 @@ export class SavedPosts {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #browsers: Browsers;
-  readonly #sessions: Pick<Sessions, 'ownerOf'>;
+  readonly #sessions: Pick<Sessions, 'ownerOf' | 'hosts'>;
+  readonly #origins: SiteOrigins;
   readonly #publicUrl: URL;
   readonly #allowance = new PostLimits();
 
@@ -66,13 +68,15 @@ export class SavedPosts {
     store: Store;
     clock: Clock;
     browsers: Browsers;
-    sessions: Pick<Sessions, 'ownerOf'>;
+    sessions: Pick<Sessions, 'ownerOf' | 'hosts'>;
+    origins: SiteOrigins;
     publicUrl: URL;
   }) {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#browsers = parts.browsers;
     this.#sessions = parts.sessions;
+    this.#origins = parts.origins;
     this.#publicUrl = parts.publicUrl;
   }
 
@@ -80,14 +84,14 @@ export class SavedPosts {
   async keep(form: SentForm, route: Route, target: CanonicalTarget, address: string): Promise<KeptAnswer> {
     const { headers } = form;
     const isForm = /^application\/x-www-form-urlencoded\b/i.test(headers.single('content-type') ?? '');
-    const isOurs = headers.has('origin') && isSameSite(headers, this.#publicUrl);
+    const isOurs = headers.has('origin') && isSameOrigin(headers, this.#origins.trustedAt(target));
     if (form.method !== 'POST' || !form.body || !route.replayPosts || !isForm || !isOurs)
       return { kind: 'lost', reason: 'not-kept' };
     const body = await readBody(form.body, { maxBytes: maxFormBytes, deadline: bodyDeadline });
     if (body.kind !== 'ok') return { kind: 'lost', reason: body.kind === 'too-large' ? 'too-large' : 'not-kept' };
     const { id: browser, cookie } = this.#browsers.recognise(headers);
     const id = randomBytes(16).toString('base64url');
-    const owner = await this.#ownerOf(headers);
+    const owner = await this.#ownerOf(headers, target);
     const kept: KeptPost = {
       action: target.path + target.query,
       fields: [...new URLSearchParams(body.text)],
@@ -126,9 +130,10 @@ export class SavedPosts {
   }
 
   /** Whose session a form met: as its record says, else as the browser remembers. */
-  async #ownerOf(head: HeaderLines): Promise<string | undefined> {
+  async #ownerOf(head: HeaderLines, target: CanonicalTarget): Promise<string | undefined> {
     const token = readCookie(head.all('cookie'), cookieName(this.#publicUrl));
-    const owner = token === undefined ? undefined : await this.#sessions.ownerOf(token);
+    const tokens = this.#origins.furtherAt(target)?.tokenHost === undefined ? this.#sessions : this.#sessions.hosts;
+    const owner = token === undefined ? undefined : await tokens.ownerOf(token);
     return owner ? this.#browsers.ownerMark(owner) : this.#browsers.lastOwner(head);
   }
 }

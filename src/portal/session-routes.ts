@@ -13,7 +13,7 @@ const here = '/_gate/session';
 
 type SessionParts = Pick<
   PortalParts,
-  'clock' | 'pages' | 'browsers' | 'signIn' | 'authenticator' | 'sessions' | 'label'
+  'clock' | 'publicUrl' | 'pages' | 'browsers' | 'signIn' | 'authenticator' | 'sessions' | 'label'
 >;
 
 /** Adds the address of the user's sessions. */
@@ -30,7 +30,7 @@ export const sessionRoutes: PortalRoutes<SessionParts> = (app, parts, on) => {
 
 async function show(parts: SessionParts, visit: PortalRequest): Promise<void> {
   const { request, response, context } = visit;
-  const session = await parts.authenticator.visitor(headOf(request));
+  const session = await parts.authenticator.visitor(headOf(request), visit.context.target);
   if (!session) return askToSignIn(request, response);
   const sessions = await ownSessions(parts, session);
   const principal = parts.signIn.principal(session);
@@ -65,9 +65,9 @@ async function end(parts: SessionParts, visit: PortalRequest): Promise<void> {
   const { request, response, context } = visit;
   const form = await readForm(parts, visit);
   if (!form) return;
-  const session = await parts.authenticator.visitor(headOf(request));
+  const session = await parts.authenticator.visitor(headOf(request), visit.context.target);
   if (!session) return askToSignIn(request, response);
-  if (!parts.browsers.isOurForm(headOf(request), purpose, form.get('form'))) {
+  if (!parts.browsers.isOurForm(headOf(request), purpose, form.get('form'), parts.publicUrl.origin)) {
     const error = new GatewayError('ORIGIN_MISMATCH', 'the form is not from this browser');
     return parts.pages.sendError(request, response, { error, reason: 'origin-mismatch', requestId: context.requestId });
   }

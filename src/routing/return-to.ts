@@ -1,8 +1,11 @@
 /** Where a login may send the browser back to: a path on this site, and nothing else, whoever wrote the value. */
 import { maxPath, readPath } from './path.ts';
 
-/** The gateway's own pages: going back to them would sign in again, or out. A saved form and the sessions are pages to see. */
-const ownPages = /^\/_gate(?:\/(?!(?:replay|session)$)|$)/;
+/**
+ * The gateway's own pages: going back to them would sign in again, or out. A saved form and the sessions are pages to see, and a
+ * hand-over waits for the login.
+ */
+const ownPages = /^\/_gate(?:\/(?!(?:replay|session|handover)$)|$)/;
 
 /**
  * The path and query to return to, or `/` where the value is anything but a plain path of this site.

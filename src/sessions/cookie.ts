@@ -30,6 +30,11 @@ export function readCookie(header: string | readonly string[] | undefined, name:
   return found;
 }
 
+/** The names of a request's cookies. */
+export function cookieNames(header: readonly string[]): readonly string[] {
+  return [...pairs(header)].map(([name]) => name);
+}
+
 /** A `Set-Cookie` value that keeps the token until the browser ends. */
 export function sessionCookie(publicUrl: URL, token: string): string {
   return setCookie(publicUrl, cookieName(publicUrl), token);

@@ -32,7 +32,7 @@ interface IndexedId {
 }
 
 /** How long after its end a session can still say why it ended. */
-const remembered = 15 * 60_000;
+export const remembered = 15 * 60_000;
 
 /** An index entry is written just before its record: one without a record counts as left behind only after this time. */
 const youth = 60_000;

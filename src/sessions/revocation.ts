@@ -7,7 +7,7 @@ import type { Reason } from '../core/reason.ts';
 import { accountOf, isSameOwner, ownerOf, type Session, type SessionOwner } from '../core/session.ts';
 import type { Activity } from './activity.ts';
 import type { SessionRecords, StoredRecord } from './records.ts';
-import type { EndedRecord, LiveRecord } from './stored-session.ts';
+import type { EndedRecord, HostToken, LiveRecord } from './stored-session.ts';
 
 /**
  * A session that is not, or no longer, there; `next` is the id under which a rotated one goes on. `unreadable` is one of
@@ -155,14 +155,16 @@ export class SessionEnds {
 
   /**
    * Ends the session that a browser came with when it signs in. Where that was the same user's, it goes on as `next`, and what
-   * is live on it with it: a login in one tab is no end for the others. Another user inherits nothing.
+   * is live on it with it: a login in one tab is no end for the others. Another user inherits nothing. Yields the tokens of
+   * further hosts that go on.
    */
-  async replace(id: string, owner: SessionOwner, next: string): Promise<void> {
+  async replace(id: string, owner: SessionOwner, next: string): Promise<readonly HostToken[]> {
     for (;;) {
       const state = await this.find(id);
-      if (state.kind !== 'live') return;
+      if (state.kind !== 'live') return [];
       const isSame = isSameOwner(ownerOf(state.session), owner);
-      if (await this.end(id, state.stored, 'rotated', isSame ? { next } : {})) return;
+      if (await this.end(id, state.stored, 'rotated', isSame ? { next } : {}))
+        return isSame ? (state.stored.record.tokens ?? []) : [];
     }
   }
 

@@ -12,9 +12,11 @@ import type { Store } from '../core/store.ts';
 import { AccountCuts } from './account-cuts.ts';
 import { Activity } from './activity.ts';
 import { idOf, newIdentity } from './cookie.ts';
+import { HostTokens } from './host-tokens.ts';
 import { handlePrefix, SessionRecords, userPrefix } from './records.ts';
 import type { AbsentSession, Ender, EndListener, LoadedSession } from './revocation.ts';
 import { SessionEnds, toSession } from './revocation.ts';
+import { keepWithin } from './session-limit.ts';
 import { type LiveRecord, newLiveRecord, proved, renewed, saysTheSame, type Vouched } from './stored-session.ts';
 
 export type { LoadedSession } from './revocation.ts';
@@ -43,6 +45,8 @@ export interface SessionParts {
 /** All sessions of the shared store. Every method throws a Failure when the store is out of reach: never take it for absence. */
 export class Sessions {
   readonly cuts: AccountCuts;
+  /** The tokens of further hosts. */
+  readonly hosts: HostTokens;
   readonly #parts: SessionParts;
   readonly #records: SessionRecords;
   readonly #activity: Activity;
@@ -54,22 +58,22 @@ export class Sessions {
     this.#records = new SessionRecords(parts);
     this.#activity = new Activity({ ...parts, records: this.#records });
     this.#ends = new SessionEnds({ ...parts, records: this.#records, activity: this.#activity });
+    this.hosts = new HostTokens({ ...parts, records: this.#records, ends: this.#ends });
   }
 
   /** Begins a session under a new token, after the one that it replaces has ended. */
   async create({ client, replaces, ...vouched }: SessionStart): Promise<{ session: Session; token: string }> {
-    const record = newLiveRecord(vouched, client, this.#parts.clock.now(), this.#parts.lifetime);
+    const alone = newLiveRecord(vouched, client, this.#parts.clock.now(), this.#parts.lifetime);
     const { token, id } = newIdentity();
-    await this.#records.index(id, record);
+    await this.#records.index(id, alone);
     const replaced = replaces === undefined ? undefined : idOf(replaces);
-    if (replaced !== undefined) await this.#ends.replace(replaced, ownerOf(record), id);
+    const tokens = replaced === undefined ? [] : await this.#ends.replace(replaced, ownerOf(alone), id);
+    const record = tokens.length === 0 ? alone : { ...alone, tokens };
     if (!(await this.#records.write(id, undefined, record))) {
       throw new GatewayError('UNAVAILABLE', `session ${id}: its user's sessions were ended while it began`);
     }
-    // The session is there: failing now would leave it behind, and nobody would have its token.
-    await this.#keepWithin(accountOf(record), id).catch((error: unknown) =>
-      this.#parts.log.warn({ session: id, error }, 'the sessions of a user beyond the limit could not be ended'),
-    );
+    await this.hosts.point(record, id);
+    await keepWithin({ ...this.#parts, records: this.#records, ends: this.#ends }, accountOf(record), id);
     return { token, session: toSession(id, record, record.lastSeenAt) };
   }
 
@@ -90,6 +94,11 @@ export class Sessions {
   async ownerOf(token: string): Promise<SessionOwner | undefined> {
     const id = idOf(token);
     return id === undefined ? undefined : this.#ends.ownerOf(id);
+  }
+
+  /** One session of a browser takes the place of another: as at a login, the other ends. */
+  async supersede({ id }: Session, next: Session): Promise<void> {
+    await this.#ends.replace(id, ownerOf(next), next.id);
   }
 
   /** Counts as activity. */
@@ -230,21 +239,8 @@ export class Sessions {
       }
       // A revocation in between has followed the rotation and barred the new id.
       if (!(await this.#records.write(id, undefined, record))) return this.alive(id);
+      await this.hosts.point(record, id);
       return { kind: 'live', token, session: toSession(id, record, record.lastSeenAt) };
     }
-  }
-
-  /** Ends an account's oldest sessions beyond the limit, and clears the index of sessions that are long gone. */
-  async #keepWithin(account: Account, newest: string): Promise<void> {
-    const others: Session[] = [];
-    for (const { id, isYoung } of await this.#records.ofAccount(account)) {
-      const state = await this.alive(id);
-      if (state.kind === 'live' && id !== newest) others.push(state.session);
-      const isGone = state.kind === 'none' || state.kind === 'ended';
-      if (isGone && !isYoung) await this.#records.forget(userPrefix(account.subject), id);
-    }
-    others.sort((a, b) => a.createdAt - b.createdAt);
-    const { perUser = 20 } = this.#parts;
-    for (const { id } of others.slice(0, Math.max(0, others.length + 1 - perUser))) await this.revoke(id, 'revoked');
   }
 }

@@ -48,6 +48,7 @@ const liveSchema = z.looseObject({
     .looseObject({ handles: words.optional(), state: z.unknown().optional(), refreshAt: moment.optional() })
     .optional(),
   client: z.looseObject({ address: z.string(), userAgent: z.string() }),
+  tokens: z.array(z.looseObject({ id: z.string(), host: z.string(), at: moment })).optional(),
 });
 
 /** An end is an end, whatever else it says. */
@@ -60,8 +61,16 @@ const endedSchema = z.looseObject({
 
 const recordSchema = z.discriminatedUnion('kind', [liveSchema, endedSchema]);
 
+/** A token of a session at a further host. `id` is derived from it, as a session's is from its own. */
+export interface HostToken {
+  readonly id: string;
+  readonly host: string;
+  /** When it was given. */
+  readonly at: number;
+}
+
 /** A live session as stored; its id is the key. */
-export type LiveRecord = { readonly kind: 'live' } & Omit<Session, 'id'>;
+export type LiveRecord = { readonly kind: 'live'; readonly tokens?: readonly HostToken[] } & Omit<Session, 'id'>;
 
 /** What is left of a session. */
 export interface EndedRecord {

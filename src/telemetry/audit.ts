@@ -44,10 +44,12 @@ export interface RequestRecord extends AuditSubject {
   readonly via?: 'forward-auth';
 }
 
-/** A login, a logout, the end of a session, or a re-authentication. */
+/** A login, a logout, the end of a session, a re-authentication, or a session that goes on at another host too. */
 export interface AccountRecord extends AuditSubject {
-  readonly event: 'login' | 'logout' | 'session-end' | 'step-up';
+  readonly event: 'login' | 'logout' | 'session-end' | 'step-up' | 'handover';
   readonly outcome: 'succeeded' | 'failed';
+  /** Of a hand-over: the host that the session goes on at. */
+  readonly host?: string;
   /** Of a session that an operator ended: who it was, as in the record of the operation; the address is theirs too. */
   readonly actor?: string;
   readonly steps?: readonly {

@@ -17,7 +17,7 @@ export interface RequestResult {
 
 /** A login, a logout or the end of a session. */
 export interface AccountEvent {
-  readonly event: 'login' | 'logout' | 'session-end' | 'step-up';
+  readonly event: AccountRecord['event'];
   readonly outcome: 'succeeded' | 'failed';
   readonly reason?: Reason;
   /** Of somebody whom a provider has authenticated. */
@@ -27,6 +27,8 @@ export interface AccountEvent {
   readonly provider?: string;
   readonly session?: string;
   readonly client?: Client;
+  /** Of a hand-over: the host. */
+  readonly host?: string;
   /** The operator who ended a session, and from where. */
   readonly by?: Pick<AccountRecord, 'actor' | 'address'>;
   readonly requestId?: string;

@@ -72,11 +72,12 @@ async function world(t: TestContext, outcome: Outcome) {
     routeAt('/anybody/', { access: 'optional' }),
     routeAt('/admin', { access: { roles: ['admin'], providers: [] } }),
   ];
+  const origins = new SiteOrigins(publicUrl, routes);
   const pipeline = new Pipeline({
     ...{
       clock,
       log,
-      origins: new SiteOrigins(publicUrl, routes),
+      origins,
       recorder,
       locations: compileLocations(routes),
       isTrusted: () => false,
@@ -84,7 +85,7 @@ async function world(t: TestContext, outcome: Outcome) {
       isOwnHost: () => true,
     },
     authenticator: new RequestAuthenticator({
-      ...{ signIn, sessions, publicUrl, refresher, ambientSessions, browsers, programs },
+      ...{ signIn, sessions, publicUrl, origins, refresher, ambientSessions, browsers, programs },
       rechecker: { note: () => Number.POSITIVE_INFINITY },
     }),
     headers: new HeaderComposer({ routes, isOwnCookie, isTrusted: () => false }),

@@ -43,7 +43,9 @@ async function world(t: TestContext) {
   });
   const visitor = new Visitor(gate.url);
   await visitor.mustSignIn('agent1', passwords.agent1);
-  const { document, pipeline } = gate.running.gateway;
+  const { document, pipeline, sessions } = gate.running.gateway;
+  const signedIn = (await Array.fromAsync(sessions.list({ user: 'agent1' })))[0];
+  const further = await sessions.hosts.issue(signedIn?.id ?? '', 'other.example');
   const store = await copyStore(document.session.store, explainedEntries, systemClock);
   assert.ok(store);
   const explainer = await Explainer.open(document, store, systemClock);
@@ -51,7 +53,13 @@ async function world(t: TestContext) {
     await explainer.close();
     await store.close();
   });
-  return { explainer, pipeline, host: gate.url.host, cookie: visitor.cookieHeader };
+  return {
+    explainer,
+    pipeline,
+    host: gate.url.host,
+    cookie: visitor.cookieHeader,
+    further: `gatehouse=${further?.token}`,
+  };
 }
 
 const piece = fc.constantFrom(
@@ -171,7 +179,7 @@ function told({ verdict, route, principal, target }: Decided) {
 }
 
 test('explain: what it says of a request is what the gateway does with it', async (t) => {
-  const { explainer, pipeline, host: own, cookie } = await world(t);
+  const { explainer, pipeline, host: own, cookie, further } = await world(t);
   const ask = (host: string, target: string, method: string, ...more: string[]): GatewayRequest => ({
     id: 'asked',
     method,
@@ -187,7 +195,9 @@ test('explain: what it says of a request is what the gateway does with it', asyn
     fc.asyncProperty(path, host, method, async (target, named, method) => {
       const url = named === null ? target : `http://${named}${target.startsWith('/') ? '' : '/'}${target}`;
       const sent = named === null || target.startsWith('/') ? target : `/${target}`;
-      const live = await pipeline.decide(ask(named ?? own, sent, method, 'Cookie', cookie));
+      const live = await pipeline.decide(
+        ask(named ?? own, sent, method, 'Cookie', /^other/i.test(named ?? '') ? further : cookie),
+      );
       const agent = await explainer.explain({ user: 'Agent1', url, method });
       assert.equal(agent.sessions.length, 1);
       assert.deepEqual(told(agent.decided), told(live), 'with the live session');

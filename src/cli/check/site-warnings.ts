@@ -1,10 +1,29 @@
 /** What `gatehouse check` says of the names of a site. */
 import type { ConfigIssue } from '../../config/load.ts';
+import { readRouteHost } from '../../routing/host.ts';
 import { defaultPublicUrl } from '../../routing/options.ts';
 import type { Reading } from '../../runtime/reading.ts';
 
-/** Warnings about a site that takes requests for whatever host they name. */
-export function siteWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
+/** Warnings about a site that takes requests for whatever host they name, and about hosts at which nobody can sign in. */
+export function siteWarnings(reading: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
+  return [...anyHostWarnings(reading), ...wildcardWarnings(reading)];
+}
+
+/** No session is handed over to a name that anybody may get. */
+function wildcardWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
+  if (document.server.publicUrl === defaultPublicUrl) return [];
+  return document.routes.flatMap(({ host, access }, index) => {
+    if (!host?.startsWith('*.') || typeof access === 'string') return [];
+    const example = readRouteHost(host)?.name.replace('*', 'desk') ?? host;
+    return {
+      ...locate(['routes', index, 'host']),
+      message: 'is a wildcard, and no session is handed over to one: who signs in at publicUrl is a stranger here',
+      hint: `write each host out, such as ${example}, or access: public`,
+    };
+  });
+}
+
+function anyHostWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
   const { publicUrl, anyHost } = document.server;
   if (publicUrl === defaultPublicUrl)
     return [

@@ -50,6 +50,8 @@ export function ownLocations(site: ExportSite): Line[] {
   ];
   return [
     pagesLocation(common),
+    '# The code in this address is for nobody to read.',
+    block('location = /_gate/handover', 'access_log off', ...pagesLines('/_gate/handover', common)),
     '# Verdicts are for nginx alone.',
     block('location ^~ /_gate/auth/', 'return 404'),
     verdictLocation(site, common),
@@ -61,14 +63,17 @@ export function ownLocations(site: ExportSite): Line[] {
 }
 
 function pagesLocation(common: readonly Line[]): Line {
-  return block(
-    'location ^~ /_gate/',
-    'proxy_pass http://gatehouse/_gate/',
+  return block('location ^~ /_gate/', ...pagesLines('/_gate/', common));
+}
+
+function pagesLines(path: string, common: readonly Line[]): Line[] {
+  return [
+    `proxy_pass http://gatehouse${path}`,
     'proxy_redirect off',
     'client_max_body_size 1m',
-    common,
-    setHeaders(claims, {}),
-  );
+    ...common,
+    ...setHeaders(claims, {}),
+  ];
 }
 
 function verdictLocation(site: ExportSite, common: readonly Line[]): Line {

@@ -19,14 +19,15 @@ export interface Ask {
 /** A visitor of one gateway. */
 export class Visitor {
   readonly origin: string;
-  readonly cookies = new Map<string, string>();
+  readonly cookies: Map<string, string>;
 
   readonly #dispatcher: Dispatcher | undefined;
 
-  /** The dispatcher says how an https gateway is connected to. */
-  constructor(gateway: URL, dispatcher?: Dispatcher) {
+  /** The dispatcher says how an https gateway is connected to. Visitors of several ports of a host share its cookies. */
+  constructor(gateway: URL, dispatcher?: Dispatcher, cookies: Map<string, string> = new Map()) {
     this.origin = gateway.origin;
     this.#dispatcher = dispatcher;
+    this.cookies = cookies;
   }
 
   get cookieHeader(): string {

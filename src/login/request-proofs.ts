@@ -1,0 +1,102 @@
+/** What a request proves by itself: the chain is asked about its ticket or token, and a session may begin on it. */
+
+import type { Attempt } from '../core/provider.ts';
+import type { Reason } from '../core/reason.ts';
+import { ownerOf } from '../core/session.ts';
+import type { CanonicalTarget, Client, GatewayRequest } from '../core/verdict.ts';
+import type { ChainResult } from '../providers/chain.ts';
+import { sessionCookie } from '../sessions/cookie.ts';
+import type { AmbientSessions } from './ambient-sessions.ts';
+import type { Browsers } from './browser.ts';
+import type { CookieSessions } from './cookie-sessions.ts';
+import type { Identity, Somebody } from './identity.ts';
+import { forgetAsking } from './negotiate-cookie.ts';
+import type { Authenticated, SignIn } from './sign-in.ts';
+
+/** A request that no session speaks for, and why. */
+export interface Asking {
+  readonly request: Pick<GatewayRequest, 'id' | 'method' | 'headers' | 'signal'>;
+  readonly client: Client;
+  readonly target: CanonicalTarget;
+  readonly reason: Reason;
+}
+
+interface ProofParts {
+  readonly signIn: SignIn;
+  readonly ambientSessions: AmbientSessions;
+  readonly browsers: Browsers;
+  readonly cookies: CookieSessions;
+  readonly publicUrl: URL;
+}
+
+/** Asks about proofs. */
+export class RequestProofs {
+  readonly #signIn: SignIn;
+  readonly #ambientSessions: AmbientSessions;
+  readonly #browsers: Browsers;
+  readonly #cookies: CookieSessions;
+  readonly #publicUrl: URL;
+
+  constructor({ signIn, ambientSessions, browsers, cookies, publicUrl }: ProofParts) {
+    this.#signIn = signIn;
+    this.#ambientSessions = ambientSessions;
+    this.#browsers = browsers;
+    this.#cookies = cookies;
+    this.#publicUrl = publicUrl;
+  }
+
+  /** Asks the chain about what a request itself proves. */
+  async identify(attempt: Attempt, asking: Asking): Promise<Identity> {
+    const { request, client, reason } = asking;
+    const result = await this.#signIn.run(attempt);
+    const { outcome, provider, offers } = result;
+    switch (outcome.kind) {
+      case 'authenticated':
+        if (!provider) return { kind: 'unavailable', reason: 'provider-broke' };
+        return this.#accept(outcome, provider, result, asking);
+      case 'continue':
+        return { kind: 'nobody', offers: [outcome.offer, ...offers], reason };
+      case 'rejected':
+        this.#signIn.record('failed', { client, requestId: request.id }, { chain: result, reason: outcome.reason });
+        return { kind: 'nobody', offers, reason: outcome.reason };
+      case 'unavailable':
+        return offers.length > 0 ? { kind: 'nobody', offers, reason } : { kind: 'unavailable', reason: outcome.reason };
+      case 'unknown-user':
+      case 'challenge':
+        return { kind: 'nobody', offers, reason };
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  async #accept(
+    outcome: Authenticated,
+    provider: string,
+    chain: ChainResult,
+    { request, client, target }: Asking,
+  ): Promise<Identity> {
+    const { assertion, headers = {}, sessionless } = outcome;
+    const context = { client, requestId: request.id };
+    const refused = await this.#signIn.refuse(outcome, provider, request.signal);
+    if (refused) {
+      const { reason } = refused;
+      this.#signIn.record('failed', context, { chain, user: assertion.subject, reason });
+      // While the directory is away another way in may work; a program's token has none, and is not wrong.
+      const isStuck = sessionless === true || this.#signIn.chain.length === 1;
+      if (refused.kind === 'unavailable' && isStuck) return { kind: 'unavailable', reason };
+      return { kind: 'nobody', offers: chain.offers, reason };
+    }
+    const principal = this.#signIn.principal(this.#signIn.vouched(outcome, provider));
+    if (sessionless) return { kind: 'somebody', principal, reply: headers };
+    const begin = async (): Promise<Somebody> => {
+      const begun = await this.#ambientSessions.begin(outcome, provider, { ...context, chain });
+      const { session } = begun;
+      const token = await this.#cookies.tokenAt(target, begun);
+      const forgotten = forgetAsking(request.headers, this.#publicUrl);
+      const cookies = [sessionCookie(this.#publicUrl, token), this.#browsers.ownerCookie(ownerOf(session))];
+      const reply = { ...headers, 'set-cookie': [...cookies, ...forgotten] };
+      return { kind: 'somebody', principal, session, reply };
+    };
+    return { kind: 'somebody', principal, reply: headers, begin };
+  }
+}
