@@ -1,10 +1,11 @@
 /** Real browsers for tests: Debian's Chromium, headless, driven by playwright-core. */
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Browser, type BrowserContext, type BrowserServer, chromium } from 'playwright-core';
+import { tieToParent } from './server-process.ts';
 import { shared } from './shared/shared.ts';
 
 const program = '/usr/bin/chromium';
@@ -31,10 +32,15 @@ export async function shareChromium(t: TestContext): Promise<Browser> {
   return browser;
 }
 
-/** Starts a browser for several processes, who reach it at its endpoint. */
-export function serveChromium(): Promise<BrowserServer> {
+/**
+ * Starts a browser for several processes, who reach it at its endpoint. It is killed with this process: left to itself, it goes on
+ * to write into its profile for a while.
+ */
+export function serveChromium(folder: string): Promise<BrowserServer> {
+  const executablePath = join(folder, 'chromium.sh');
+  writeFileSync(executablePath, `#!/bin/sh\nexec ${tieToParent.join(' ')} ${program} "$@"\n`, { mode: 0o700 });
   const signals = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false };
-  return chromium.launchServer({ executablePath: program, args: argumentsOf([]), host: '127.0.0.1', ...signals });
+  return chromium.launchServer({ executablePath, args: argumentsOf([]), host: '127.0.0.1', ...signals });
 }
 
 /**

@@ -2,6 +2,9 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
+/** The words before a program that the kernel is to kill when its parent has gone. */
+export const tieToParent = ['/usr/bin/setpriv', '--pdeathsig', 'KILL', '--'] as const;
+
 /** A server's process, with the end of what it wrote to its standard error. */
 export type ServerProcess = ChildProcess & { readonly said: () => string };
 
@@ -10,8 +13,8 @@ export type ServerProcess = ChildProcess & { readonly said: () => string };
  * process id is the one of the child.
  */
 export function startServer(program: string, parameters: readonly string[], options: SpawnOptions = {}): ServerProcess {
-  const tied = ['--pdeathsig', 'KILL', '--', program, ...parameters];
-  const child = spawn('/usr/bin/setpriv', tied, { stdio: ['ignore', 'ignore', 'pipe'], ...options });
+  const [setpriv, ...words] = tieToParent;
+  const child = spawn(setpriv, [...words, program, ...parameters], { stdio: ['ignore', 'ignore', 'pipe'], ...options });
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-20_000);

@@ -41,7 +41,7 @@ const kdc = new SharedServer('kdc', async (): Promise<Running<{ keys: KdcProcess
 
 const chromium = new SharedServer('chromium', async (): Promise<Running<string>> => {
   const { serveChromium } = await import('../chromium.ts');
-  const browser = await serveChromium();
+  const browser = await serveChromium(folder);
   return { child: browser.process(), value: browser.wsEndpoint(), end: () => browser.close() };
 });
 
