@@ -165,8 +165,8 @@ function branchProblems(
   const value = valueAt(questions.document, path);
   const rivals = isMapping(value) ? rivalKeys(Object.keys(value), branches) : [];
   if (rivals.length > 1) {
-    const message = `has ${rivals.slice(0, -1).join(', ')} and ${rivals.at(-1)}, of which it takes one`;
-    return [{ path, at: 'value', message, hint: 'keep the one that is meant and remove the other' }];
+    const message = `has ${rivals.slice(0, -1).join(', ')} and ${rivals.at(-1)}, which exclude each other`;
+    return [{ path, at: 'value', message, hint: 'keep the one that is meant' }];
   }
   const near = branches.filter((issues) => !issues.some((issue) => missesAltogether(issue)));
   const solved = near.map((issues) => problemsOf(issues, rawIssues, questions, path));
@@ -176,24 +176,16 @@ function branchProblems(
   return best && !isUnclear ? best : [valueProblem(demand(raw), path, raw, questions)];
 }
 
-/** Those of the keys of a mapping that each fit a branch of a union and shut out one another, such as those of `{ env, file }`. */
+/** Those of the keys of a mapping that no branch of a union takes together, such as those of `{ env, file }`. */
 function rivalKeys(keys: readonly string[], branches: readonly Issue[][]): string[] {
-  const unknown = innermost(branches).flatMap((issues) =>
-    issues.every((issue) => issue.code === 'unrecognized_keys' && issue.path.length === 0)
-      ? [issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : []))]
-      : [],
-  );
-  return keys.filter(
-    (key) => unknown.some((names) => names.includes(key)) && !unknown.every((names) => names.includes(key)),
-  );
-}
-
-function innermost(branches: readonly Issue[][]): Issue[][] {
-  return branches.flatMap((issues) => {
-    const [first] = issues;
-    const isUnion = first?.code === 'invalid_union' && issues.length === 1 && first.path.length === 0;
-    return isUnion ? innermost(first.errors) : [issues];
-  });
+  const unknown = branches
+    .filter((issues) => !issues.some((issue) => missesAltogether(issue)))
+    .map((issues) =>
+      issues.flatMap((issue) => (issue.code === 'unrecognized_keys' && issue.path.length === 0 ? issue.keys : [])),
+    );
+  const isMisspelt = keys.some((key) => unknown.every((names) => names.includes(key)));
+  if (isMisspelt || unknown.some((names) => names.length === 0)) return [];
+  return keys.filter((key) => unknown.some((names) => names.includes(key)));
 }
 
 /** A hint says that we know what was meant, which makes its branch the likelier one. */

@@ -70,7 +70,7 @@ export function fileText() {
 /** A password or key: a string, `{ env: NAME }` or `{ file: path }`. A trailing line break of a file is not part of it. */
 export function secret() {
   const reference = z
-    .union([z.string().min(1, 'must not be empty').meta({ description: 'the secret itself' }), ...references()])
+    .union([z.string().min(1, 'must not be empty').meta({ description: 'the secret itself' }), ...secretReferences()])
     .meta({ title: 'secret', kind: 'a secret: text, { env: NAME } or { file: path }', secret: true });
   return reference.transform((value, context) =>
     typeof value === 'string' ? new Secret(value) : readSecret(value, context),
@@ -79,17 +79,22 @@ export function secret() {
 
 /** A secret that stands elsewhere, where text of the same key is none: `{ env: NAME }` or `{ file: path }`. */
 export function secretElsewhere() {
-  return z.union(references()).transform(readSecret);
+  return z.union(secretReferences()).transform(readSecret);
 }
 
-function references() {
+/** The ways to name a secret that stands elsewhere, for a union; what is written so `readSecret` reads. */
+export function secretReferences() {
   return [
     z.strictObject({ env: z.string().min(1).describe('the environment variable that holds it') }),
     z.strictObject({ file: z.string().min(1).describe('the file that holds it').meta({ secretFile: true }) }),
   ] as const;
 }
 
-function readSecret(value: { readonly env: string } | { readonly file: string }, context: z.RefinementCtx): Secret {
+/** The secret behind a reference; one that cannot be read is an error at its key. */
+export function readSecret(
+  value: { readonly env: string } | { readonly file: string },
+  context: z.RefinementCtx,
+): Secret {
   const fail = (message: string): typeof z.NEVER => {
     context.addIssue({ code: 'custom', message });
     return z.NEVER;

@@ -1,6 +1,6 @@
 /** What can be set about forwarding: the application behind a location, the headers it is sent, the signed identity. */
 import * as z from 'zod';
-import { byteSize, duration, fileText, httpUrl, oneOrMore, secretElsewhere } from '../config/values.ts';
+import { byteSize, duration, fileText, httpUrl, oneOrMore, readSecret, secretReferences } from '../config/values.ts';
 import type { HeaderRule, Upstream, UpstreamTls } from '../core/route.ts';
 import { Secret } from '../core/secret.ts';
 import { defaultHeaderRules } from './templates.ts';
@@ -42,12 +42,16 @@ const headerName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'must be a header na
 /** Headers by name: a template, one with its encoding, a secret that is sent as it is, or `false` for none. */
 export const headerTemplates = z.record(
   headerName,
-  z.union([
-    z.string(),
-    z.literal(false),
-    z.strictObject({ value: z.string(), encoding: z.enum(['percent', 'rfc8187']).default('percent') }),
-    secretElsewhere(),
-  ]),
+  z
+    .union([
+      z.string(),
+      z.literal(false),
+      z.strictObject({ value: z.string(), encoding: z.enum(['percent', 'rfc8187']).default('percent') }),
+      ...secretReferences(),
+    ])
+    .transform((value, context) =>
+      typeof value === 'object' && !('value' in value) ? readSecret(value, context) : value,
+    ),
 );
 
 /** What stands in each of `routes:` about forwarding. */
