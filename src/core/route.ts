@@ -114,6 +114,8 @@ export interface Route {
   /** The header, in lower case, under which an API token may come beside `Authorization`. */
   readonly apiTokenHeader?: string;
   readonly headers: readonly HeaderRule[];
+  /** Which cookies of the application are bound to whoever is signed in: none where nobody is asked who they are. */
+  readonly bind: 'httpOnly' | 'all' | 'off' | readonly string[];
   readonly websocket: boolean;
   /** False: requests here do not count as activity. */
   readonly idleActivity: boolean;

@@ -50,6 +50,11 @@ export class SealKey {
     }
   }
 
+  /** 32 bytes for whatever else this key guards; another `purpose` gives another key, and none of them tells of the rest. */
+  derive(purpose: string): Buffer {
+    return createHmac('sha256', this.#bytes).update(`gatehouse derived key\n${purpose}`).digest();
+  }
+
   #keyOf(nonce: Buffer): Buffer {
     return createHmac('sha256', this.#bytes).update('gatehouse seal\n').update(nonce.subarray(0, ivBytes)).digest();
   }
@@ -73,6 +78,7 @@ const rereadEvery = 1000;
 export class Sealer {
   #keys: readonly SealKey[];
   readonly #reread: (() => readonly SealKey[]) | undefined;
+  readonly #derived = new Map<string, { readonly of: readonly SealKey[]; readonly keys: readonly Buffer[] }>();
   #readAt = Number.NEGATIVE_INFINITY;
 
   /** `reread` is asked when an id is met that no key has: another process may have made one. */
@@ -101,6 +107,19 @@ export class Sealer {
     return opened === undefined ? { kind: 'altered', id } : { kind: 'opened', text: opened, id };
   }
 
+  /**
+   * Keys for another purpose, one of each: the first makes marks, all of them know theirs again. `again` where none of them
+   * does: another process may have made one. The same list as before where there is no other.
+   */
+  derive(purpose: string, again = false): readonly Buffer[] {
+    if (again) this.#readAgain();
+    const known = this.#derived.get(purpose);
+    if (known?.of === this.#keys) return known.keys;
+    const keys = this.#keys.map((key) => key.derive(purpose));
+    this.#derived.set(purpose, { of: this.#keys, keys });
+    return keys;
+  }
+
   get #first(): SealKey {
     const [first] = this.#keys;
     if (!first) throw new Error('there is no key to seal with');
@@ -110,9 +129,17 @@ export class Sealer {
   #find(id: string): SealKey | undefined {
     const find = (): SealKey | undefined => this.#keys.find((key) => key.id === id);
     const known = find();
-    if (known || !this.#reread || performance.now() - this.#readAt < rereadEvery) return known;
+    return known || !this.#readAgain() ? known : find();
+  }
+
+  /** Whether there are other keys than before; not more often than every now and then. */
+  #readAgain(): boolean {
+    if (!this.#reread || performance.now() - this.#readAt < rereadEvery) return false;
     this.#readAt = performance.now();
-    this.#keys = this.#reread();
-    return find();
+    const keys = this.#reread();
+    const ids = (ring: readonly SealKey[]): string => ring.map(({ id }) => id).join();
+    if (ids(keys) === ids(this.#keys)) return false;
+    this.#keys = keys;
+    return true;
   }
 }

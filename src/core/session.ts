@@ -24,6 +24,8 @@ export interface Session {
   readonly proofs: Proofs;
   /** Its rights have changed while nobody was there to take another cookie: it goes on under another id at the next request. */
   readonly mustRotate?: boolean;
+  /** Absent where it began before cookies of applications were bound to people: those that it has are not. */
+  readonly bindsCookies?: boolean;
   /** When it ends whatever happens. */
   readonly expiresAt: number;
   readonly grant?: SessionGrant;

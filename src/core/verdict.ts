@@ -74,6 +74,8 @@ export interface Forward {
   readonly session?: Session;
   /** What it was let in by, where it was no session. */
   readonly credential?: ShownCredential;
+  /** `Set-Cookie` lines that take away what another user has left in the browser; they go before the upstream's own. */
+  readonly expires?: readonly string[];
   /** Headers for the client's response: a new cookie, a mutual authentication. */
   readonly reply: Readonly<Record<string, string | readonly string[]>>;
 }

@@ -7,11 +7,14 @@ import type { Providers } from '../login/providers.ts';
 import { buildPortal, type PortalOptions } from '../portal/build.ts';
 import type { Portal } from '../portal/portal.ts';
 import { AssertionSigner } from '../proxy/assertion.ts';
+import { BoundCookies } from '../proxy/bound-cookies.ts';
+import { CookieMarks } from '../proxy/cookie-marks.ts';
+import { CookieNames } from '../proxy/cookie-names.ts';
 import { Forwarder } from '../proxy/forward.ts';
 import { reportUnanswerable } from '../proxy/response-headers.ts';
 import { UpstreamPools } from '../proxy/upstream-pool.ts';
 import { WebSocketOpener } from '../proxy/websocket/opener.ts';
-import { knownHosts, ownHosts } from '../routing/known-hosts.ts';
+import { hostsBelow, knownHosts, ownHosts } from '../routing/known-hosts.ts';
 import { compileLocations, type LocationOptions } from '../routing/locations.ts';
 import { SiteOrigins } from '../routing/site-origins.ts';
 import { Sessions } from '../sessions/sessions.ts';
@@ -43,6 +46,7 @@ export interface Gateway extends Carrier {
   readonly authenticator: RequestAuthenticator;
   readonly portal: Portal;
   readonly answers: Answers;
+  readonly cookies: BoundCookies;
   /**
    * Shows this gateway, and no other, in what belongs to the site: metrics and circuit breakers. Call it when it is the one that
    * answers; one that never is leaves no trace.
@@ -67,6 +71,7 @@ export async function buildGateway(
   const locations = compileLocations(routes, locationOptions);
   const origins = new SiteOrigins(publicUrl, routes);
   const headers = composerOf(document, routes, log);
+  const { cookies, names } = await buildCookies(document, routes, services);
   const isTrusted = networks(trustedProxies);
   const recorder = new Recorder(metrics, audit);
   const signer = new AssertionSigner({ store, clock, log, issuer: publicUrl, ...document.assertion });
@@ -74,20 +79,21 @@ export async function buildGateway(
   const sessions = new Sessions({ store, clock, log, idle, lifetime, perUser });
   const login = await buildLogin(document, { ...services, origins, sessions, recorder });
   const { authenticator, providers } = login;
-  const front = buildPortal(portalOptions(document), { ...services, origins, sessions, signer }, login);
+  const front = buildPortal(portalOptions(document), { ...services, origins, sessions, signer, cookies }, login);
   const answers = new Answers({ ...front, publicUrl, clock });
   const isKnownHost = knownHosts(document.server, routes);
   const isOwnHost = ownHosts(document.server, routes);
   const judging = { clock, isOwnHost, locations, authenticator };
-  const parts = { ...judging, log, isTrusted, isKnownHost, origins, headers, signer, recorder };
+  const parts = { ...judging, log, isTrusted, isKnownHost, origins, headers, signer, cookies, recorder };
   const deciding = { pipeline: new Pipeline(parts), authenticator, portal: front.portal, answers };
   const underWay = new UnderWay(log);
-  const { carrier, pools } = buildCarriers({ ...deciding, document, routes, origins, isTrusted, underWay }, services);
+  const carrying = { ...deciding, document, routes, origins, cookies, isTrusted, underWay };
+  const { carrier, pools } = buildCarriers(carrying, services);
   const access = new StandingAccess(judging);
   const watch = new SessionWatch({ sessions, recorder, access, authenticator, ...services });
   const credentials = new CredentialWatch({ access, programs: login.programs, ...services });
   return {
-    ...{ document, login, providers, sessions, ...deciding, ...carrier },
+    ...{ document, login, providers, sessions, cookies, ...deciding, ...carrier },
     putInPlace: () => {
       metrics.countSessionsBy(() => sessions.count());
       metrics.readUpstreamsBy(() => pools.health());
@@ -99,7 +105,7 @@ export async function buildGateway(
       credentials.close();
       await Promise.all([watch.close(), login.rechecker.close()]);
       await underWay.whenDone();
-      await sessions.close();
+      await Promise.all([sessions.close(), names.close()]);
       await Promise.all([pools.close(), providers.close()]);
     },
   };
@@ -116,8 +122,24 @@ function portalOptions(document: Document): PortalOptions {
   };
 }
 
+/** What binds the cookies of applications to people, with what is known of them. */
+async function buildCookies(document: Document, routes: readonly Route[], { clock, log, store, sealer }: Services) {
+  const { server } = document;
+  const binding = routes.filter(({ bind }) => bind !== 'off').map(({ name }) => name);
+  const names = new CookieNames({ store, log, routes: binding });
+  await names.open();
+  const cookies = new BoundCookies({
+    ...{ clock, log, names, routes, isOwnCookie },
+    marks: new CookieMarks(sealer),
+    isSecure: server.publicUrl.protocol === 'https:',
+    hasHostBelow: hostsBelow(server, routes),
+  });
+  return { cookies, names };
+}
+
 /** What carries the verdicts of one configuration out. */
-interface CarrierParts extends Pick<Gateway, 'document' | 'pipeline' | 'authenticator' | 'portal' | 'answers'> {
+interface CarrierParts
+  extends Pick<Gateway, 'document' | 'pipeline' | 'authenticator' | 'portal' | 'answers' | 'cookies'> {
   readonly routes: readonly Route[];
   readonly origins: SiteOrigins;
   readonly isTrusted: (address: string) => boolean;
@@ -126,10 +148,10 @@ interface CarrierParts extends Pick<Gateway, 'document' | 'pipeline' | 'authenti
 
 /** What carries verdicts out, with the connections to the applications. */
 function buildCarriers(parts: CarrierParts, { clock, log, connections }: Services) {
-  const { document, routes, origins, isTrusted, authenticator, portal, answers, pipeline, underWay } = parts;
+  const { document, routes, origins, cookies, isTrusted, authenticator, portal, answers, pipeline, underWay } = parts;
   const { redirectHttp } = document.server;
   const pools = new UpstreamPools({ log, clock });
-  const rules = { isOwnCookie, onUnanswerable: reportUnanswerable(log) };
+  const rules = { isOwnCookie, cookies, onUnanswerable: reportUnanswerable(log) };
   const forwarder = new Forwarder({ pools, connections, rules });
   const opener = new WebSocketOpener({ pools, connections, rules });
   const http = new HttpCarrier({ log, pipeline, portal, forwarder, answers });

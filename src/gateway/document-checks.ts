@@ -9,6 +9,7 @@ import { domainProblems } from '../login/typed-names.ts';
 import type { RoleOptions } from '../policy/roles.ts';
 import type { HeaderTemplates } from '../proxy/options.ts';
 import { compileTemplates } from '../proxy/templates.ts';
+import { accessOf } from '../routing/access-options.ts';
 import { canonicalRouteHost } from '../routing/host.ts';
 import { locationProblems } from '../routing/location-problems.ts';
 import { routeName } from '../routing/options.ts';
@@ -137,6 +138,14 @@ function checkRoutes(document: CheckedDocument, report: Report): void {
       fault(
         ['routes', index, 'host'],
         'must be a host name such as cc.example.com, cc.example.com:8445 or *.example.com',
+      );
+    const { bind } = route.cookies;
+    const access = accessOf(route.access);
+    if (bind !== undefined && bind !== 'off' && (access === 'public' || access === 'deny'))
+      fault(
+        ['routes', index, 'cookies', 'bind'],
+        `binds cookies to whoever is signed in, and access: ${access} asks nobody who they are`,
+        'take it out, or let the location ask for a login',
       );
     const { servers = [] } = route.upstream ?? {};
     if (servers.some(({ path }) => path !== servers[0]?.path))

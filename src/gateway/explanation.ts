@@ -2,11 +2,13 @@
  * What would happen to a user's request: the pipeline's own decision, on an identity that is given instead of proved. It works on
  * a copy of what the store holds, changes nothing and asks no upstream.
  */
+import { randomBytes } from 'node:crypto';
 import type { Account } from '../core/account.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Outcome, ProviderStep } from '../core/outcome.ts';
 import { canonicalUsername, type Principal } from '../core/principal.ts';
 import { HeaderLines } from '../core/request-head.ts';
+import { Sealer, SealKey } from '../core/seal.ts';
 import type { Secret } from '../core/secret.ts';
 import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
@@ -80,7 +82,9 @@ export class Explainer {
     const metrics = createMetrics({ processMetrics: false });
     const audit = createAudit({ to: 'off', clock, log });
     const life = { connections: new Connections({ log }), breakers: new Breakers() };
-    const services = { clock, log, store, metrics, audit, ...life };
+    // Nothing that a browser would be given leaves this.
+    const sealer = new Sealer([new SealKey(randomBytes(32))]);
+    const services = { clock, log, store, sealer, metrics, audit, ...life };
     return new Explainer(document, await buildGateway(document, services), clock);
   }
 

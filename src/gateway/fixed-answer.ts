@@ -55,6 +55,7 @@ const aboutApplications = {
   preserveHost: (value: unknown) => value === false,
   cache: (value: unknown) => value === 'keep',
   headers: (value: unknown) => Object.keys(Object(value)).length > 0,
+  cookies: (value: unknown) => Object(value).bind !== undefined,
   allowedOrigins: (value: unknown) => Array.isArray(value) && value.length > 0,
   preflight: (value: unknown) => value !== undefined,
 };

@@ -32,7 +32,7 @@ function isPortal({ path }: Pick<CanonicalTarget, 'path'>): boolean {
   return path === '/_gate' || path.startsWith('/_gate/');
 }
 
-interface PipelineParts extends Omit<AdmissionParts, 'forwarding'>, ForwardingParts {
+interface PipelineParts extends Omit<AdmissionParts, 'forwarding'>, Omit<ForwardingParts, 'authenticator'> {
   readonly log: Log;
   readonly isTrusted: (address: string) => boolean;
   readonly isKnownHost: (target: CanonicalTarget) => boolean;

@@ -65,6 +65,7 @@ export function labelsOf(
 function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
   const { location, timeout } = route;
   const fixed = fixedAnswerOf(route);
+  const access = accessOf(route.access);
   const networks = networksOf(route.access);
   return {
     name: routeName(route),
@@ -73,11 +74,12 @@ function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
     path: location.path,
     ...(route.upstream && { upstream: upstreamOf(route.upstream) }),
     ...(fixed && { fixed }),
-    access: accessOf(route.access),
+    access,
     ...(networks && { networks }),
     ...(route.apiTokenHeader !== undefined && { apiTokenHeader: route.apiTokenHeader.toLowerCase() }),
     ...corsOf(route),
     headers: headerRules(general, route.headers),
+    bind: access === 'public' || access === 'deny' ? 'off' : (route.cookies.bind ?? 'httpOnly'),
     websocket: route.websocket,
     idleActivity: route.idleActivity,
     timeouts: { connect: route.connectTimeout, response: timeout, idle: timeout },

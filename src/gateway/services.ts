@@ -1,10 +1,11 @@
 /** What lives as long as the process, across reloads: store, log, metrics, audit, live connections, circuit breakers. */
 import type { Clock } from '../core/clock.ts';
 import { systemClock } from '../core/clock.ts';
+import type { Sealer } from '../core/seal.ts';
 import type { Store } from '../core/store.ts';
 import { Connections } from '../proxy/connections.ts';
 import { Breakers } from '../remote/breakers.ts';
-import { createStore } from '../store/index.ts';
+import { createStore, sealerOf } from '../store/index.ts';
 import { type Audit, createAudit } from '../telemetry/audit.ts';
 import { createLog, type RootLog } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
@@ -16,6 +17,8 @@ export interface Services {
   readonly clock: Clock;
   readonly log: RootLog;
   readonly store: Store;
+  /** Whose keys guard what is given to browsers: the same for every worker of the store. */
+  readonly sealer: Sealer;
   readonly metrics: Metrics;
   readonly audit: Audit;
   readonly connections: Connections;
@@ -49,8 +52,9 @@ export async function openServices(document: Document, options: ServiceOptions =
   });
   try {
     const store = await createStore(document.session.store, { clock, log, forgetSealed });
+    const sealer = sealerOf(document.session.store);
     const connections = new Connections({ log, onChange: (kind, delta) => metrics.connections(kind, delta) });
-    return { clock, log, store, metrics, audit, connections, breakers: new Breakers() };
+    return { clock, log, store, sealer, metrics, audit, connections, breakers: new Breakers() };
   } catch (error) {
     await audit.close();
     throw error;

@@ -51,3 +51,10 @@ export function withoutTicket(attempt: Attempt): Attempt {
 export function withoutTicketOffers(offers: readonly Offer[]): readonly Offer[] {
   return offers.filter((offer) => offer.via !== 'header' || !/^negotiate\b/i.test(offer.value));
 }
+
+/** The same attempt without a bearer token. */
+export function withoutBearer(attempt: Attempt): Attempt {
+  const { headers } = attempt;
+  if (!/^bearer\b/i.test(headers.single('authorization') ?? '')) return attempt;
+  return { ...attempt, headers: headers.without((name) => name === 'authorization') };
+}

@@ -5,7 +5,6 @@
 import { holdsApiToken } from '../core/api-token.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Principal } from '../core/principal.ts';
-import type { Attempt } from '../core/provider.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
@@ -14,7 +13,7 @@ import type { At, SiteOrigins } from '../routing/site-origins.ts';
 import { sessionCookie } from '../sessions/cookie.ts';
 import type { LoadedSession, Sessions } from '../sessions/sessions.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
-import { isProgram, mayProveUnasked, withoutTicket, withoutTicketOffers } from './ambient-proof.ts';
+import { isProgram, mayProveUnasked, withoutBearer, withoutTicket, withoutTicketOffers } from './ambient-proof.ts';
 import type { AmbientSessions } from './ambient-sessions.ts';
 import type { Browsers } from './browser.ts';
 import { CookieSessions } from './cookie-sessions.ts';
@@ -193,10 +192,4 @@ export class RequestAuthenticator {
     if (found.kind !== 'live') return found;
     return this.#refresher.refresh(found.session, signal, { isBehind: !this.#cookies.takesOwnToken(at) });
   }
-}
-
-function withoutBearer(attempt: Attempt): Attempt {
-  const { headers } = attempt;
-  if (!/^bearer\b/i.test(headers.single('authorization') ?? '')) return attempt;
-  return { ...attempt, headers: headers.without((name) => name === 'authorization') };
 }

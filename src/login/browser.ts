@@ -85,6 +85,12 @@ export class Browsers {
     return mark !== undefined && /^[\w-]{43}$/.test(mark) ? mark : undefined;
   }
 
+  /** Whether somebody else has signed in before in the browser of a request. */
+  isAnothers(headers: HeaderLines, owner: SessionOwner): boolean {
+    const last = this.lastOwner(headers);
+    return last !== undefined && last !== this.ownerMark(owner);
+  }
+
   /** Whether a form comes from a page of ours, at the origin that it was sent to, in this very browser. */
   isOurForm(headers: HeaderLines, purpose: string, token: unknown, origin: string): boolean {
     const browser = this.find(headers);

@@ -18,6 +18,8 @@ export type Identity =
       readonly credential?: ShownCredential;
       /** Begins a session on the request's own proof: only where the request is let through, or each refusal would begin one. */
       readonly begin?: () => Promise<Somebody>;
+      /** True: a session has begun in a browser in which somebody else has signed in before. */
+      readonly replacesAnother?: boolean;
     }
   | {
       readonly kind: 'nobody';

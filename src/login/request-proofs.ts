@@ -95,7 +95,8 @@ export class RequestProofs {
       const forgotten = forgetAsking(request.headers, this.#publicUrl);
       const cookies = [sessionCookie(this.#publicUrl, token), this.#browsers.ownerCookie(ownerOf(session))];
       const reply = { ...headers, 'set-cookie': [...cookies, ...forgotten] };
-      return { kind: 'somebody', principal, session, reply };
+      const replacesAnother = this.#browsers.isAnothers(request.headers, ownerOf(session));
+      return { kind: 'somebody', principal, session, reply, replacesAnother };
     };
     return { kind: 'somebody', principal, reply: headers, begin };
   }

@@ -18,6 +18,7 @@ import { readRequest } from '../gateway/request.ts';
 import { isForOneAmongOthers } from '../proxy/answer-caching.ts';
 import { type Connections, openedBy } from '../proxy/connections.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';
+import { bindCookies } from './answer-cookies.ts';
 import { OpenExchanges, watchWebSocket } from './exchanges.ts';
 import { addHeaders, dropTrailers, headersInApp, replaceHeaders } from './headers.ts';
 
@@ -176,9 +177,14 @@ export class AppCarrier {
     if (before?.kind === 'forward') addIdentity(request, before.forward, forward);
     else this.#dress(request, forward, client);
     if (isForOneAmongOthers(forward)) response.setHeader('cache-control', 'private');
+    if (before === undefined) bindCookies(response, this.#gateway.cookies, () => admission.decided.verdict);
+    for (const line of forward.expires ?? []) response.appendHeader('set-cookie', line);
     addReplyHeaders(response, forward.reply);
     const opened = openedBy(forward, admission.demands);
-    const end = (reason: Reason): void => cut(admission, response, reason);
+    const end = (reason: Reason): void => {
+      admission.result = { status: 499, reason };
+      response.destroy();
+    };
     void admission.closed.then(this.#connections.add(forward.session?.id, { kind: 'request', opened, end }));
     if (!forward.principal) await this.#greet(request, client, forward.target);
   }
@@ -233,12 +239,6 @@ export class AppCarrier {
     const status = response.writableFinished ? response.statusCode : 499;
     this.#gateway.pipeline.finish(decided, result ?? { status });
   }
-}
-
-/** Ends an answer of the application's, and says why. */
-function cut(admission: AdmittedRequest, response: ServerResponse, reason: Reason): void {
-  admission.result = { status: 499, reason };
-  response.destroy();
 }
 
 /** What a demand has brought to light; whatever the application has changed since stays as it is. */

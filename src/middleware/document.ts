@@ -20,7 +20,7 @@ import { storeOptions } from '../store/index.ts';
 
 const { server, session, routes, admin, ...rest } = documentSchema.shape;
 const { publicUrl } = siteOptions.shape;
-const { headers } = forwardOptions.shape;
+const { headers, cookies } = forwardOptions.shape;
 
 const serverInApp = z.strictObject({
   ...siteOptions.shape,
@@ -33,7 +33,7 @@ const sessionInApp = z.strictObject({
 });
 
 const routeInApp = z
-  .strictObject({ ...locationOptions.shape, ...corsOptions.shape, headers })
+  .strictObject({ ...locationOptions.shape, ...corsOptions.shape, headers, cookies })
   .superRefine((route, context) => {
     for (const { key, message, hint } of preflightFaults(route))
       context.addIssue({ code: 'custom', path: [key], message, params: { hint } });

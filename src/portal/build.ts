@@ -6,6 +6,7 @@ import type { Login } from '../login/build.ts';
 import type { PageOptions } from '../pages/options.ts';
 import { createPages } from '../pages/pages.ts';
 import type { AssertionSigner } from '../proxy/assertion.ts';
+import type { BoundCookies } from '../proxy/bound-cookies.ts';
 import type { Connections } from '../proxy/connections.ts';
 import type { SiteOrigins } from '../routing/site-origins.ts';
 import type { Sessions } from '../sessions/sessions.ts';
@@ -33,6 +34,7 @@ interface PortalServices {
   readonly origins: SiteOrigins;
   readonly sessions: Sessions;
   readonly signer: AssertionSigner;
+  readonly cookies: BoundCookies;
 }
 
 /** The portal, and what answers of other addresses share with it. */
@@ -45,7 +47,7 @@ interface Front {
 /** Makes all of it. */
 export function buildPortal(options: PortalOptions, services: PortalServices, login: Login): Front {
   const { publicUrl, defaultMethod } = options;
-  const { clock, log, store, connections, origins, sessions, signer } = services;
+  const { clock, log, store, connections, origins, sessions, signer, cookies } = services;
   const { providers, lockout: _lockout, ...ways } = login;
   const pages = new PageSender(createPages(options.pages), publicUrl, options.words, options.hsts);
   const posts = new SavedPosts({ store, clock, browsers: login.browsers, sessions, origins, publicUrl });
@@ -60,6 +62,7 @@ export function buildPortal(options: PortalOptions, services: PortalServices, lo
     posts,
     defaultMethod,
     signer,
+    cookies,
     cut: (sessionId) => void connections.end(sessionId, 'signed-out'),
     logoutAddress: (ended) => providers.logoutAddress(ended, publicUrl),
     label: providers.label,

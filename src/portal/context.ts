@@ -21,6 +21,7 @@ import type { PasswordLogin } from '../login/password-login.ts';
 import type { SignIn } from '../login/sign-in.ts';
 import type { ChainLink } from '../providers/chain.ts';
 import type { AssertionSigner } from '../proxy/assertion.ts';
+import type { BoundCookies } from '../proxy/bound-cookies.ts';
 import type { SiteOrigins } from '../routing/site-origins.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { readBody } from './body.ts';
@@ -46,6 +47,8 @@ export interface PortalParts {
   /** The provider that is followed at once, instead of showing the login page. */
   readonly defaultMethod?: string | undefined;
   readonly signer: AssertionSigner;
+  /** The cookies of applications that are bound to whoever is signed in. */
+  readonly cookies: Pick<BoundCookies, 'expirations'>;
   /** Ends what is live on a session in this process. */
   readonly cut: (sessionId: string) => void;
   /** Where the browser goes to sign out of the identity provider too; undefined when nowhere. */

@@ -20,11 +20,12 @@ import {
   refuseVisit,
 } from './context.ts';
 import { lastMethodCookie } from './last-method.ts';
+import { leftCookies } from './left-cookies.ts';
 import { countArrival, endLoop, type LoopParts, showLoop } from './redirect-loop.ts';
 import { redirect } from './send-page.ts';
 
 type FederatedParts = LoopParts &
-  Pick<PortalParts, 'log' | 'browsers' | 'flows' | 'flowStates' | 'authenticator' | 'posts'>;
+  Pick<PortalParts, 'log' | 'browsers' | 'flows' | 'flowStates' | 'authenticator' | 'posts' | 'cookies'>;
 
 /** Adds the addresses of federated providers. */
 export const federatedRoutes: PortalRoutes<FederatedParts> = (app, parts, on) => {
@@ -205,6 +206,7 @@ async function finish(
     parts.browsers.ownerCookie(ownerOf(begun.session)),
     lastMethodCookie(parts.publicUrl, link.name),
     countArrival(parts, visit),
+    ...leftCookies(parts, visit, begun.session),
   ];
   redirect(request, response, flow.returnTo, { 'set-cookie': cookies });
 }

@@ -16,13 +16,14 @@ import type { FurtherHost } from '../routing/site-origins.ts';
 import { sessionCookie } from '../sessions/cookie.ts';
 import { handoverPath } from './addresses.ts';
 import { type PortalParts, type PortalRequest, type PortalRoutes, queryValue } from './context.ts';
+import { leftCookies } from './left-cookies.ts';
 import { type LoginPageParts, loginPage, noticeIn } from './login-page.ts';
 import { countArrival, type LoopParts } from './redirect-loop.ts';
 import { redirect } from './send-page.ts';
 
 type HandoverParts = LoginPageParts &
   LoopParts &
-  Pick<PortalParts, 'origins' | 'handovers' | 'authenticator' | 'browsers' | 'sessions' | 'posts'>;
+  Pick<PortalParts, 'origins' | 'handovers' | 'authenticator' | 'browsers' | 'sessions' | 'posts' | 'cookies'>;
 
 /** No page that is shown here may tell its address to the next. */
 const untold: AnswerHeaders = { 'referrer-policy': 'no-referrer' };
@@ -138,7 +139,7 @@ async function receive(parts: HandoverParts, visit: PortalRequest, host: Further
   }
   const { session, token } = settled;
   if (token !== undefined) cookies.push(sessionCookie(parts.publicUrl, token));
-  cookies.push(parts.browsers.ownerCookie(ownerOf(session)));
+  cookies.push(parts.browsers.ownerCookie(ownerOf(session)), ...leftCookies(parts, visit, session));
   await parts.posts.claim(request, returnTo, session);
   parts.signIn.recordHandover(session, host.name, context);
   redirect(request, response, returnTo, { ...untold, 'set-cookie': cookies });

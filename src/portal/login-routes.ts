@@ -16,6 +16,7 @@ import {
   readForm,
 } from './context.ts';
 import { noteForeignForm } from './foreign-form.ts';
+import { leftCookies } from './left-cookies.ts';
 import {
   type LoginPageParts,
   type NewPasswordProblem,
@@ -33,7 +34,9 @@ import { redirect } from './send-page.ts';
 /** Seconds until another try may fare better, after a way to sign in was out of reach. */
 const unavailableRetrySeconds = 10;
 
-type LoginParts = LoginPageParts & LoopParts & Pick<PortalParts, 'authenticator' | 'passwordLogin' | 'posts'>;
+type LoginParts = LoginPageParts &
+  LoopParts &
+  Pick<PortalParts, 'authenticator' | 'passwordLogin' | 'posts' | 'cookies'>;
 
 /** Adds the addresses of the login. */
 export const loginRoutes: PortalRoutes<LoginParts> = (app, parts, on) => {
@@ -157,8 +160,9 @@ async function logIn(
   switch (result.kind) {
     case 'signed-in': {
       await parts.posts.claim(request, wish.returnTo, result.session);
+      const left = leftCookies(parts, visit, result.session);
       const owner = parts.browsers.ownerCookie(ownerOf(result.session));
-      const cookies = [sessionCookie(parts.publicUrl, result.token), owner];
+      const cookies = [sessionCookie(parts.publicUrl, result.token), owner, ...left];
       return redirect(request, response, wish.returnTo, { 'set-cookie': cookies });
     }
     case 'new-password':

@@ -23,6 +23,7 @@ type LogoutParts = Pick<
   | 'signIn'
   | 'authenticator'
   | 'sessions'
+  | 'cookies'
   | 'cut'
   | 'logoutAddress'
 >;
@@ -64,7 +65,11 @@ async function signOut(parts: LogoutParts, visit: PortalRequest): Promise<void> 
   }
   const session = await parts.authenticator.visitor(headOf(request), visit.context.target);
   const headers = {
-    'set-cookie': [clearedCookie(parts.publicUrl), negotiateDeclined(parts.publicUrl)],
+    'set-cookie': [
+      clearedCookie(parts.publicUrl),
+      negotiateDeclined(parts.publicUrl),
+      ...parts.cookies.expirations(context.target.host),
+    ],
     // What the next person at this desk goes back to must not be the pages of the one before.
     'clear-site-data': '"cache"',
   };

@@ -23,6 +23,57 @@ export function stripCookies(value: string, isOwn: OwnCookie): string | undefine
   return kept.length === 0 ? undefined : kept.map((pair) => pair.trim()).join('; ');
 }
 
+/** One cookie of a `Cookie` value. */
+interface CookiePair {
+  /** Empty for a value without a name (RFC 6265bis §5.7). */
+  readonly name: string;
+  readonly value: string;
+  /** As it stood. */
+  readonly pair: string;
+}
+
+/** The cookies of a `Cookie` value, without empty parts. */
+export function readPairs(cookies: string): readonly CookiePair[] {
+  return cookies.split(';').flatMap((part) => {
+    const pair = part.trim();
+    if (pair === '') return [];
+    const equals = pair.indexOf('=');
+    if (equals === -1) return [{ name: '', value: pair, pair }];
+    return [{ name: pair.slice(0, equals).trim(), value: pair.slice(equals + 1).trim(), pair }];
+  });
+}
+
+/** A `Set-Cookie` line in its parts. */
+export interface SetCookie {
+  readonly name: string;
+  readonly value: string;
+  /** What stands behind the value, with its semicolon. */
+  readonly rest: string;
+  /** By name in lower case; of several the last. */
+  readonly attributes: ReadonlyMap<string, string>;
+}
+
+/** Reads a `Set-Cookie` line; undefined for one without a name, which comes back as a bare value. */
+export function readSetCookie(line: string): SetCookie | undefined {
+  const [pair = '', ...attributes] = line.split(';');
+  const equals = pair.indexOf('=');
+  const name = pair.slice(0, Math.max(0, equals)).trim();
+  if (name === '') return undefined;
+  const said = attributes.map((attribute) => {
+    const end = attribute.indexOf('=');
+    if (end === -1) return [attribute.trim().toLowerCase(), ''] as const;
+    return [attribute.slice(0, end).trim().toLowerCase(), attribute.slice(end + 1).trim()] as const;
+  });
+  return { name, value: pair.slice(equals + 1).trim(), rest: line.slice(pair.length), attributes: new Map(said) };
+}
+
+/** Whether a cookie is one that browsers delete; `Max-Age` counts before `Expires` (RFC 6265 §5.3). */
+export function isExpired({ attributes }: SetCookie, now: number): boolean {
+  const age = attributes.get('max-age') ?? '';
+  if (/^-?\d+$/.test(age)) return Number(age) <= 0;
+  return Date.parse(attributes.get('expires') ?? '') <= now;
+}
+
 /** How the paths and domains of an upstream's cookies become the browser's. */
 export interface CookieScope {
   readonly isOwn: OwnCookie;

@@ -48,6 +48,8 @@ interface HeaderInput {
   readonly assertion?: string;
   /** What the request was let in by, where it was no session. */
   readonly credential?: ShownCredential;
+  /** What of a `Cookie` without our own goes upstream; all of it when absent. */
+  readonly admitCookies?: (cookies: string) => string | undefined;
 }
 
 /** What of a route says which headers a request for it is sent with. */
@@ -166,7 +168,8 @@ export class HeaderComposer {
       if (spelling !== name && !spellings.has(name)) spellings.set(name, spelling);
     });
     const cookie = headers.get('cookie');
-    const kept = typeof cookie === 'string' ? stripCookies(cookie, this.#isOwnCookie) : undefined;
+    const others = typeof cookie === 'string' ? stripCookies(cookie, this.#isOwnCookie) : undefined;
+    const kept = others === undefined || !input.admitCookies ? others : input.admitCookies(others);
     if (kept === undefined) headers.delete('cookie');
     else headers.set('cookie', kept);
     if (isSpent(headers.get('authorization'), access, input)) headers.delete('authorization');

@@ -54,12 +54,28 @@ export const headerTemplates = z.record(
     ),
 );
 
+const cookieNames = z
+  .array(z.string().regex(/^[^\s;,="]{1,256}$/, 'must be the name of a cookie, such as JSESSIONID'))
+  .min(1)
+  .max(32);
+
+const cookieOptions = z.strictObject({
+  bind: z
+    .union([z.enum(['httpOnly', 'all', 'off']), cookieNames])
+    .meta({ kind: 'httpOnly, all, off, or a list of cookies by name' })
+    .optional()
+    .describe(
+      'which are bound to whoever is signed in, so that the next user of the browser does not bring them; httpOnly when absent',
+    ),
+});
+
 /** What stands in each of `routes:` about forwarding. */
 export const forwardOptions = z.strictObject({
   upstream: upstream
     .optional()
     .describe("nginx's proxy_pass: with a path, the matched prefix is replaced; a list is balanced"),
   headers: headerTemplates.default({}).describe('added to or replacing the general ones; false removes one'),
+  cookies: cookieOptions.prefault({}).describe('those that the application sets'),
   timeout: duration().prefault('60s').describe("for the upstream's answer to begin, and between two parts of a body"),
   connectTimeout: duration().prefault('3s').describe('for a connection to the upstream'),
   maxBody: byteSize().prefault('1gb').describe('of a request; 0 is no limit'),

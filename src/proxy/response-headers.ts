@@ -8,6 +8,7 @@ import { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
 import type { Forward } from '../core/verdict.ts';
 import { cacheRule, caching } from './answer-caching.ts';
+import type { BoundCookies } from './bound-cookies.ts';
 import { type CookieScope, type OwnCookie, scopeCookie } from './cookies.ts';
 import { connectionNamed, hopByHop } from './header-names.ts';
 import { publicPath } from './public-path.ts';
@@ -28,6 +29,8 @@ export function upstreamHead(raw: unknown): HeaderLines {
 /** What an answer is read by, whatever carries it. */
 export interface ResponseRules {
   readonly isOwnCookie: OwnCookie;
+  /** Binds what an application sets to whoever is signed in. */
+  readonly cookies?: Pick<BoundCookies, 'mark'>;
   /** Told of a challenge that was taken out since nobody could answer it. */
   readonly onUnanswerable?: (route: Route) => void;
 }
@@ -67,7 +70,7 @@ export function responseHeaders(
   const replaced = new Set(Object.keys(forward.reply).map((name) => name.toLowerCase()));
   const rule = cacheRule(upstream, forward);
   const isCors = forward.route.cors !== undefined;
-  const lines: string[] = [];
+  const lines = (forward.expires ?? []).flatMap((line) => ['set-cookie', line]);
   const lengths: string[] = [];
   upstream.each((name, value, spelling) => {
     if (hopByHop.has(name) || named.has(name)) return;
@@ -78,7 +81,9 @@ export function responseHeaders(
     if (isCors && name.startsWith('access-control-')) return;
     if (name === 'content-length' && (status === 204 || coding !== '')) return;
     if (name === 'content-length') return void lengths.push(spelling, value);
-    const rewritten = rewrite(name, value, rewriting);
+    const plain = rewrite(name, value, rewriting);
+    const isCookie = name === 'set-cookie' && plain !== undefined;
+    const rewritten = isCookie ? (rules.cookies?.mark(plain, forward) ?? plain) : plain;
     if (name === 'www-authenticate' && rewritten !== value) rules.onUnanswerable?.(forward.route);
     if (rewritten === undefined) return;
     if (/[^\t\x20-\x7e\x80-\xff]/.test(rewritten)) throw new Error(`the header ${name} holds a control character`);

@@ -236,7 +236,12 @@ function endOf({ reason, next }: EndedRecord): AbsentSession {
 
 /** The session of a record, with the last activity that is known. */
 export function toSession(id: string, record: LiveRecord, lastSeenAt: number): Session {
-  const { tenant, assertion, provider, createdAt, proofs, expiresAt, grant, mustRotate, client } = record;
+  const { tenant, assertion, provider, createdAt, proofs, expiresAt, grant, mustRotate, bindsCookies, client } = record;
   const session = { id, tenant, assertion, provider, createdAt, lastSeenAt, proofs, expiresAt, client };
-  return { ...session, ...(grant && { grant }), ...(mustRotate && { mustRotate }) };
+  return {
+    ...session,
+    ...(grant && { grant }),
+    ...(mustRotate && { mustRotate }),
+    ...(bindsCookies && { bindsCookies }),
+  };
 }

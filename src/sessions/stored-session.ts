@@ -43,6 +43,7 @@ const liveSchema = z.looseObject({
     )
     .default([]),
   mustRotate: z.boolean().optional(),
+  bindsCookies: z.boolean().optional(),
   expiresAt: moment,
   grant: z
     .looseObject({ handles: words.optional(), state: z.unknown().optional(), refreshAt: moment.optional() })
@@ -131,7 +132,7 @@ export function newLiveRecord(vouched: Vouched, client: Session['client'], now: 
   const { tenant, assertion, provider, grant } = vouched;
   const times = { createdAt: now, lastSeenAt: now, expiresAt: now + lifetime };
   const who = { tenant, assertion, provider, proofs: [firstProof(vouched, now)] } as const;
-  return { kind: 'live', ...who, ...times, client, ...(grant && { grant }) };
+  return { kind: 'live', ...who, ...times, bindsCookies: true, client, ...(grant && { grant }) };
 }
 
 /** After a re-authentication, whose proof takes the place of the one by the same provider. */

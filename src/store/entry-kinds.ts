@@ -40,6 +40,7 @@ export const entryKinds: Readonly<Record<string, EntryKind>> = {
   'api-token-key': { secret: 'whole', restored: 'always', label: 'keys of API tokens' },
   'api-token-user': { restored: 'never', label: 'users of API tokens' },
   'api-token-use': { restored: 'never', label: 'uses of API tokens' },
+  'cookie-names': { restored: 'always', label: 'lists of bound cookies' },
   'store-lease': { restored: 'never', label: 'leases of the store' },
   'store-seal': { restored: 'never', label: 'marks of the sealing' },
   health: { restored: 'never', label: 'probes' },

@@ -1,14 +1,16 @@
-/** Which store a configuration asks for, and making it. Each kind has a file of its own; callers see the contract only. */
+/** Which store a configuration asks for, and making it, with the keys that guard it. Each kind has a file of its own; callers see the contract only. */
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { filePath } from '../config/values.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import type { Sealer } from '../core/seal.ts';
+import { Sealer, SealKey } from '../core/seal.ts';
 import type { Store } from '../core/store.ts';
 import { EmbeddedStore } from './embedded.ts';
 import { HoldingStore } from './held-writes.ts';
 import { MemoryStore } from './memory.ts';
+import { makeSealKeys, openSealer, readSealKeys } from './seal-keys.ts';
 import { SealedStore } from './sealed.ts';
 import { sealDatabase } from './sealing.ts';
 
@@ -58,6 +60,13 @@ export async function createStore(options: StoreOptions, parts: StoreParts): Pro
 /** The file of the keys that seal a store's secrets. */
 export function sealKeyFile({ path, sealKey }: EmbeddedOptions): string {
   return sealKey?.file ?? join(path, 'seal.key');
+}
+
+/** The keys that guard what a store's users give away, once it is open: those that seal it. In memory they end with the process. */
+export function sealerOf(options: StoreOptions): Sealer {
+  if (options.type === 'memory') return new Sealer([new SealKey(randomBytes(32))]);
+  const file = sealKeyFile(options);
+  return openSealer(file, readSealKeys(file) ?? makeSealKeys(file));
 }
 
 function openSealed(options: EmbeddedOptions, { clock, log, forgetSealed = false }: StoreParts): Store {

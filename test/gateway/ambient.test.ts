@@ -29,6 +29,7 @@ import { Recorder } from '../../src/telemetry/recorder.ts';
 import { AddressLockout } from '../../src/users/address-lockout.ts';
 import { ApiTokens } from '../../src/users/api-tokens.ts';
 import { Lockout, lockoutOptions } from '../../src/users/lockout.ts';
+import { boundCookies } from '../support/scenes/bound-cookies.ts';
 import { routeAt } from '../support/scenes/routes.ts';
 import { scripted, vouched } from '../support/scenes/scripted-provider.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
@@ -90,6 +91,7 @@ async function world(t: TestContext, outcome: Outcome) {
     }),
     headers: new HeaderComposer({ routes, isOwnCookie, isTrusted: () => false }),
     signer: new AssertionSigner({ store, clock, log, issuer: publicUrl }),
+    cookies: boundCookies(routes, { clock, log }).cookies,
   });
   t.after(async () => {
     await sessions.close();

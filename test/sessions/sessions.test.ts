@@ -67,6 +67,7 @@ test('a session is found by its token, and only by it', async (t) => {
     createdAt: clock.now(),
     lastSeenAt: clock.now(),
     proofs: [proofBy('directory', clock.now())],
+    bindsCookies: true,
     expiresAt: clock.now() + 12 * 60 * minute,
   });
   for (const other of [

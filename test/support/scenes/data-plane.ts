@@ -38,6 +38,7 @@ export function testRoute(
     access: { roles: [], providers: [] },
     headers: defaultHeaderRules,
     websocket: true,
+    bind: 'httpOnly',
     idleActivity: true,
     timeouts: { connect: 30_000, response: 60_000, idle: 60_000 },
     encodedSlashes: false,

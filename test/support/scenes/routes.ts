@@ -14,6 +14,7 @@ export function routeAt(location: string, more: Partial<ForwardingRoute> = {}): 
     access: { roles: [], providers: [] },
     headers: [],
     websocket: false,
+    bind: 'httpOnly',
     idleActivity: true,
     timeouts: { connect: 1000, response: 1000, idle: 1000 },
     encodedSlashes: false,
