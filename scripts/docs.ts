@@ -1,5 +1,5 @@
 /** `npm run docs`: writes what is generated from the schema, the reference and the JSON Schema for editors. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { jsonSchema, printReference } from '../src/config/reference.ts';
@@ -23,8 +23,22 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   });
   return new Map([
     ['docs/configuration.md', printReference(documentSchema, { title: 'Configuration', introduction })],
+    ['src/cli/remedies.json', `${JSON.stringify(remedies(), null, 2)}\n`],
     ['config/gatehouse.schema.json', `${JSON.stringify(schema, null, 2)}\n`],
   ]);
+}
+
+/** The last column of the tables of reasons, without marks: what `gatehouse why` advises. */
+function remedies(): Readonly<Record<string, string>> {
+  const text = readFileSync(path.resolve(import.meta.dirname, '../docs/operations.md'), 'utf8');
+  const [, tables = ''] = text.split(/^## Reasons$/m);
+  const rows = [...tables.matchAll(/^\| ((?:`[a-z-]+`(?:, )?)+) \| [^|]+ \| ([^|]+) \|$/gm)];
+  const plain = (cell: string): string => cell.replace(/\[([^\]]+)\]\([^)]+\)/g, '$1').replaceAll('`', '');
+  return Object.fromEntries(
+    rows.flatMap(([, names = '', remedy = '']) =>
+      [...names.matchAll(/`([a-z-]+)`/g)].map(([, reason = '']) => [reason, plain(remedy)]),
+    ),
+  );
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

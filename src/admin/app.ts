@@ -8,6 +8,8 @@ import { type ApiTokenRouteParts, apiTokenRoutes } from './api-token-routes.ts';
 import { type Caller, type Refusal, roleMissing } from './guard.ts';
 import { createReadiness, type HealthSource } from './health.ts';
 import { type LockoutRouteParts, lockoutRoutes } from './lockout-routes.ts';
+import { type ProviderRouteParts, providerRoutes } from './provider-routes.ts';
+import { loginsRoute, type RecordRouteParts, recordsRoute, warningsRoute } from './record-routes.ts';
 import { isGranted, type Subject } from './rights.ts';
 import { type SessionRouteParts, sessionRoutes } from './session-routes.ts';
 
@@ -17,7 +19,13 @@ export type ReloadAnswer =
   | { readonly kind: 'failed'; readonly message: string; readonly hint?: string };
 
 /** What is asked and told here. */
-export interface AdminParts extends HealthSource, SessionRouteParts, LockoutRouteParts, ApiTokenRouteParts {
+export interface AdminParts
+  extends HealthSource,
+    SessionRouteParts,
+    LockoutRouteParts,
+    ApiTokenRouteParts,
+    ProviderRouteParts,
+    RecordRouteParts {
   readonly log: Log;
   readonly metrics: { readonly contentType: string; render(): Promise<string> };
   /** Reads the configuration anew; resolves when it is in place, or is not. */
@@ -49,6 +57,10 @@ export function createAdminApp(identify: Identify, parts: AdminParts): Express {
   });
   app.use('/sessions', permit('sessions', log), sessionRoutes(parts));
   app.use('/lockouts', permit('lockouts', log), lockoutRoutes(parts));
+  app.use('/providers', permit('providers', log), providerRoutes(parts));
+  app.use('/logins', permit('records', log), loginsRoute(parts));
+  app.use('/records', permit('records', log), recordsRoute(parts));
+  app.use('/warnings', permit('records', log), warningsRoute(parts));
   app.use('/api-tokens', permit('api-tokens', log), apiTokenRoutes(parts));
   app.post('/reload', permit('configuration', log), async (_request, response) => {
     const result = await parts.reload(actorOf(response));
@@ -68,6 +80,10 @@ function refuseTheRest(app: Express): void {
     '/sessions': 'GET, HEAD, DELETE',
     '/sessions/:id': 'DELETE',
     '/lockouts': 'GET, HEAD, DELETE',
+    '/providers': 'GET, HEAD',
+    '/logins': 'GET, HEAD',
+    '/records': 'GET, HEAD',
+    '/warnings': 'GET, HEAD',
     '/api-tokens': 'GET, HEAD, POST',
     '/api-tokens/:name': 'DELETE',
     '/reload': 'POST',

@@ -7,7 +7,15 @@
 export type Role = 'stranger' | 'loopback' | 'monitor' | 'operator';
 
 /** What there is to read or to change. */
-export type Subject = 'health' | 'metrics' | 'sessions' | 'lockouts' | 'api-tokens' | 'configuration';
+export type Subject =
+  | 'health'
+  | 'metrics'
+  | 'sessions'
+  | 'lockouts'
+  | 'providers'
+  | 'records'
+  | 'api-tokens'
+  | 'configuration';
 
 const everybodyKnown: readonly Role[] = ['loopback', 'monitor', 'operator'];
 const operators: readonly Role[] = ['operator'];
@@ -17,6 +25,8 @@ const rights: Readonly<Record<Subject, { readonly read: readonly Role[]; readonl
   metrics: { read: everybodyKnown, change: [] },
   sessions: { read: everybodyKnown, change: ['loopback', 'operator'] },
   lockouts: { read: everybodyKnown, change: ['loopback', 'operator'] },
+  providers: { read: everybodyKnown, change: [] },
+  records: { read: everybodyKnown, change: [] },
   'api-tokens': { read: ['monitor', 'operator'], change: operators },
   configuration: { read: ['monitor', 'operator'], change: operators },
 };

@@ -19,12 +19,14 @@ import { reload } from './reload.ts';
 import { seal } from './seal.ts';
 import { serve } from './serve.ts';
 import { users } from './users.ts';
+import { why } from './why.ts';
 
 const commands: Readonly<Record<string, Command>> = {
   serve,
   reload,
   check,
   explain,
+  why,
   users,
   'api-tokens': apiTokens,
   cert,

@@ -1,5 +1,6 @@
 /** An answer of the gateway's own as a value: whoever has the connection writes it, over HTTP/1.1, HTTP/2 or a bare socket. */
 import type { GatewayError } from './errors.ts';
+import { referenceCode } from './reference-code.ts';
 
 /** Headers of an answer, names in lower case; several lines of one name as a list. */
 export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>;
@@ -47,7 +48,8 @@ export function withHeaders(answer: Answer, reply: AnswerHeaders): Answer {
 
 /** The JSON of an error: its code in the words of the web, the public message, the request's id. */
 export function errorBody(error: GatewayError, requestId: string): object {
-  return { error: error.code.toLowerCase().replaceAll('_', '-'), message: error.publicMessage, requestId };
+  const code = referenceCode(requestId);
+  return { error: error.code.toLowerCase().replaceAll('_', '-'), message: error.publicMessage, requestId, code };
 }
 
 function isRead(method: string | undefined): boolean {

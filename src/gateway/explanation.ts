@@ -22,6 +22,8 @@ import { newLiveRecord, type Vouched } from '../sessions/stored-session.ts';
 import { createAudit } from '../telemetry/audit.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
+import { ProviderFigures } from '../telemetry/provider-figures.ts';
+import { RecentLines } from '../telemetry/recent-records.ts';
 import type { Lock } from '../users/lockout.ts';
 import { buildGateway, type Gateway } from './build.ts';
 import type { Decided } from './decided.ts';
@@ -81,7 +83,9 @@ export class Explainer {
     const log = createLog({ level: 'error', destination: { write: () => true } });
     const metrics = createMetrics({ processMetrics: false });
     const audit = createAudit({ to: 'off', clock, log });
-    const life = { connections: new Connections({ log }), breakers: new Breakers() };
+    const recent = { records: new RecentLines(1), warnings: new RecentLines(1) };
+    const figures = new ProviderFigures(clock);
+    const life = { connections: new Connections({ log }), breakers: new Breakers(), recent, figures };
     // Nothing that a browser would be given leaves this.
     const sealer = new Sealer([new SealKey(randomBytes(32))]);
     const services = { clock, log, store, sealer, metrics, audit, ...life };

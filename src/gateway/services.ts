@@ -10,6 +10,8 @@ import { type Audit, createAudit } from '../telemetry/audit.ts';
 import { createLog, type RootLog } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { wantsPretty } from '../telemetry/options.ts';
+import { ProviderFigures } from '../telemetry/provider-figures.ts';
+import { RecentLines } from '../telemetry/recent-records.ts';
 import type { Document } from './document.ts';
 
 /** The services that every part of the gateway shares. */
@@ -21,9 +23,15 @@ export interface Services {
   readonly sealer: Sealer;
   readonly metrics: Metrics;
   readonly audit: Audit;
+  /** The last records of logins and refusals, and the last warnings, as they were written. */
+  readonly recent: { readonly records: RecentLines; readonly warnings: RecentLines };
   readonly connections: Connections;
   readonly breakers: Breakers;
+  readonly figures: ProviderFigures;
 }
+
+const maxRecords = 10_000;
+const maxWarnings = 500;
 
 /** Replacements for tests; the real ones otherwise. */
 export interface ServiceOptions {
@@ -37,8 +45,10 @@ export interface ServiceOptions {
 /** Opens the services. Throws an OperatorError when the store or the audit cannot be used; nothing stays open then. */
 export async function openServices(document: Document, options: ServiceOptions = {}): Promise<Services> {
   const { clock = systemClock, output, forgetSealed = false } = options;
+  const recent = { records: new RecentLines(maxRecords), warnings: new RecentLines(maxWarnings) };
   const log = createLog({
     level: document.log.level,
+    recent: recent.warnings,
     pretty: output === undefined && wantsPretty(document.log.format, process.stdout.isTTY === true),
     ...(output && { destination: output }),
   });
@@ -48,13 +58,15 @@ export async function openServices(document: Document, options: ServiceOptions =
     clock,
     log,
     onLoss: (records) => metrics.auditLost(records),
+    recent: recent.records,
     ...(output && document.audit.to === 'stdout' && { stream: output }),
   });
   try {
     const store = await createStore(document.session.store, { clock, log, forgetSealed });
     const sealer = sealerOf(document.session.store);
     const connections = new Connections({ log, onChange: (kind, delta) => metrics.connections(kind, delta) });
-    return { clock, log, store, sealer, metrics, audit, connections, breakers: new Breakers() };
+    const life = { connections, breakers: new Breakers(), figures: new ProviderFigures(clock), recent };
+    return { clock, log, store, sealer, metrics, audit, ...life };
   } catch (error) {
     await audit.close();
     throw error;

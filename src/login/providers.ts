@@ -15,6 +15,7 @@ import type { BreakerProbe, BreakerSnapshot, CircuitBreaker } from '../remote/ci
 import { withDeadline } from '../remote/deadline.ts';
 import type { OutboundProxy } from '../remote/outbound-proxy.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { ProviderFigure, ProviderFigures } from '../telemetry/provider-figures.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from './options.ts';
 
 /** The providers of one configuration. */
@@ -26,6 +27,8 @@ export interface Providers {
   readonly label: (name: string) => string;
   /** How each of the chain stands; one without a circuit breaker is well. */
   status(): readonly { readonly provider: string; readonly snapshot: BreakerSnapshot }[];
+  /** How each of them does, those included that only look users up. */
+  figures(): readonly (ProviderFigure & { readonly name: string; readonly type: string })[];
   /** The directory in which a provider's users must exist; undefined where none is named. */
   directoryOf(provider: string): ((username: string, signal: AbortSignal) => Promise<Outcome>) | undefined;
   /** Where the browser goes to sign out of the identity provider too. */
@@ -49,6 +52,7 @@ export interface ProviderServices {
   readonly store: Store;
   readonly metrics: Metrics;
   readonly breakers: Breakers;
+  readonly figures: ProviderFigures;
 }
 
 /** Makes all of them, or throws and leaves none open. */
@@ -73,6 +77,7 @@ export function buildProviders(document: ProvidersDocument, services: ProviderSe
     all,
     putInPlace: () => {
       services.breakers.retain(identities);
+      services.figures.retain([...links.keys()]);
       for (const [name, { breaker, probe }] of links) {
         if (breaker) services.metrics.breaker(name, breaker.snapshot().state);
         if (probe) breaker?.watch(probe);
@@ -84,6 +89,12 @@ export function buildProviders(document: ProvidersDocument, services: ProviderSe
         provider: name,
         snapshot: breaker?.snapshot() ?? { state: 'closed', failures: 0 },
       })),
+    figures: () =>
+      [...links].map(([name, { breaker }]) => {
+        // A breaker may have gone on by its own looks.
+        services.figures.stands(name, breaker?.snapshot());
+        return { name, type: document.providers[name]?.type ?? '', ...services.figures.of(name) };
+      }),
     directoryOf: (name) => {
       const directory = links.get(document.providers[name]?.mustExistIn ?? '');
       return directory && ((username, signal) => lookUpOne(directory, username, signal, services.log));
@@ -161,7 +172,11 @@ function linkOf(
   const { probe: every, ...settings } = login.breaker;
   const breaker = needsNetwork ? breakerOf(name, identity, settings, services) : undefined;
   const look = provider.ping?.bind(provider);
-  return { name, provider, breaker, timeout, on, needsNetwork, ...(look && { probe: { every, look } }) };
+  const onAnswer = (outcome: Outcome, milliseconds: number): void => {
+    services.figures.answered(name, outcome, milliseconds);
+    services.figures.stands(name, breaker?.snapshot());
+  };
+  return { name, provider, breaker, timeout, on, needsNetwork, onAnswer, ...(look && { probe: { every, look } }) };
 }
 
 /** One that looks its users up elsewhere waits longer than that may take: the circuit breaker there counts only its own deadline. */
@@ -184,13 +199,14 @@ function breakerOf(
   name: string,
   identity: string,
   options: Omit<LoginDocument['breaker'], 'probe'>,
-  { breakers, clock, log, metrics }: ProviderServices,
+  { breakers, clock, log, metrics, figures }: ProviderServices,
 ): CircuitBreaker {
   return breakers.of(identity, {
     ...options,
     clock,
     onChange: (state, reason) => {
       metrics.breaker(name, state);
+      figures.stands(name, { state, failures: 0 });
       log.warn({ provider: name, state, reason }, 'the circuit breaker of a provider changed');
     },
   });

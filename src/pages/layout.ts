@@ -1,4 +1,5 @@
 /** The frame of every page: head, mark and name, the picture of the gate, help and reference at the foot. */
+import { referenceCode } from '../core/reference-code.ts';
 import { type Assets, logoName } from './assets.ts';
 import { type Html, html, type Part } from './html.ts';
 import type { Language } from './language.ts';
@@ -109,5 +110,5 @@ function help(frame: Frame, kind: NonNullable<Content['help']>): Html | undefine
 
 function reference(frame: Frame, requestId: string, status: number | undefined): Html {
   const { reference: label, referenceHint } = frame.texts.common;
-  return html`<p class="reference" title="${referenceHint}">${label} <code>${requestId}</code>${status !== undefined && html` <span aria-hidden="true">·</span> ${status}`}</p>`;
+  return html`<p class="reference" title="${referenceHint}">${label} <code>${referenceCode(requestId)}</code>${status !== undefined && html` <span aria-hidden="true">·</span> ${status}`}</p>`;
 }

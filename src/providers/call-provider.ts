@@ -18,6 +18,8 @@ export interface ProviderHandle {
   readonly breaker?: CircuitBreaker | undefined;
   /** Its deadline for one attempt, in milliseconds. */
   readonly timeout: number;
+  /** Told of every answer, when the breaker has heard of it. */
+  readonly onAnswer?: (outcome: Outcome, milliseconds: number) => void;
 }
 
 /** An outcome, and how long it took. */
@@ -57,6 +59,7 @@ export async function ask(
   if (hasAnswered(outcome)) permit?.succeed();
   else if (outcome.kind === 'unavailable' && countsAgainst(asked, outcome, terms)) permit?.fail(outcome.reason);
   else permit?.release();
+  asked.onAnswer?.(outcome, milliseconds);
   if (outcome.kind === 'unavailable' && outcome.reason !== 'client-gone')
     terms.log?.warn(
       {

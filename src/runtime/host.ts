@@ -10,6 +10,7 @@ import type { Document } from '../gateway/document.ts';
 import { closeServices, openServices, type ServiceOptions, type Services } from '../gateway/services.ts';
 import { issueToken } from '../gateway/token-issuer.ts';
 import type { LocationOptions } from '../routing/locations.ts';
+import { linesFromEnd } from '../telemetry/audit-search.ts';
 import { LockoutOverview } from '../users/lockout-overview.ts';
 import { refuseRestart, reportFailedReload, reportReload } from './reload.ts';
 
@@ -163,12 +164,21 @@ export class Host<D extends Document, F extends Front<D>> {
     await closeServices(this.#services);
   }
 
+  /** The audit's file where it has one, else what this process remembers. */
+  #records(): AsyncIterable<string> | Iterable<string> {
+    const { to } = this.#document.audit;
+    return to === 'stdout' || to === 'off' ? this.#services.recent.records.newest() : linesFromEnd(to);
+  }
+
   #adminParts(): AdminParts {
     return {
       ...this.#services,
       sessions: () => this.#gateway.sessions,
       providers: () => this.#gateway.providers.status(),
       lockouts: new LockoutOverview(this.#services),
+      providerFigures: () => this.#gateway.providers.figures(),
+      records: () => this.#records(),
+      warnings: () => this.#services.recent.warnings.newest(),
       apiTokens: {
         issue: (request, by) => issueToken(this.#gateway, request, { ...this.#services, by }),
         list: () => this.#gateway.login.apiTokens.list(),

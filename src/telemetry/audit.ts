@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { OutcomeKind } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
+import { referenceCode } from '../core/reference-code.ts';
 import { visibleJson } from './json-line.ts';
 import { LineFile } from './line-file.ts';
 import type { AuditOptions } from './options.ts';
@@ -103,6 +104,8 @@ export interface AuditParts extends Partial<AuditOptions> {
   readonly log: Log;
   /** Told each time records are lost. */
   readonly onLoss?: (records: number) => void;
+  /** Keeps what has a reference code, wherever the rest goes. */
+  readonly recent?: { keep(line: string): void };
 }
 
 /** Opens the audit. A file that cannot be opened at the start is an OperatorError; later failures are logged once. */
@@ -118,16 +121,29 @@ export function createAudit(parts: AuditParts): Audit {
   return {
     ...sink,
     record: (record) => {
-      if (record.event === 'request' && !isWanted(record, requests)) return;
+      const isWritten = record.event !== 'request' || isWanted(record, requests);
+      const code = codeOf(record);
+      if (!isWritten && code === undefined) return;
       try {
         const fields = visibleJson(JSON.stringify(isHarmless(record) ? record : scrubFields(record)));
-        sink.write(`{"time":"${timeOf(clock.now())}",${fields.slice(1)}`);
+        const shown = code === undefined ? '' : `"code":"${code}",`;
+        const line = `{"time":"${timeOf(clock.now())}",${shown}${fields.slice(1)}`;
+        if (code !== undefined) parts.recent?.keep(line);
+        if (isWritten) sink.write(line);
       } catch (error) {
         parts.onLoss?.(1);
         log.error({ error, event: record.event }, 'an audit record could not be written');
       }
     },
   };
+}
+
+/** What a user may have been shown a code of: logins and fresh proofs, and requests that were not answered as asked. */
+function codeOf(record: AuditRecord): string | undefined {
+  const { event, request } = record;
+  if (request === undefined) return undefined;
+  if (event === 'login' || event === 'step-up') return referenceCode(request);
+  return event === 'request' && record.status >= 400 ? referenceCode(request) : undefined;
 }
 
 /** Writes times; of one millisecond once. */

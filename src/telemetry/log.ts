@@ -24,6 +24,8 @@ export function createLog(options: {
   readonly level?: LogLevel;
   readonly destination?: LogDestination;
   readonly pretty?: boolean;
+  /** Keeps warnings and errors, as JSON, wherever the lines go. */
+  readonly recent?: { keep(line: string): void };
 }): RootLog {
   const target = asStream(options.destination ?? standardOutput());
   const logger = pino(
@@ -37,19 +39,23 @@ export function createLog(options: {
     },
     options.pretty ? prettyLines(target) : { write: (line) => target.write(visibleLine(line)) },
   );
-  return new ScrubbedLog(logger, {});
+  return new ScrubbedLog(logger, {}, options.recent);
 }
 
 /** Names that the record itself uses: a field of that name must not look like the record's own. */
 const ownNames: ReadonlySet<string> = new Set(['level', 'time', 'message']);
 
+type Recent = { keep(line: string): void } | undefined;
+
 class ScrubbedLog implements RootLog {
   readonly #logger: Logger;
   readonly #bindings: Readonly<Record<string, unknown>>;
+  readonly #recent: Recent;
 
-  constructor(logger: Logger, bindings: Readonly<Record<string, unknown>>) {
+  constructor(logger: Logger, bindings: Readonly<Record<string, unknown>>, recent: Recent) {
     this.#logger = logger;
     this.#bindings = bindings;
+    this.#recent = recent;
   }
 
   debug(fields: object, message: string): void {
@@ -69,7 +75,7 @@ class ScrubbedLog implements RootLog {
   }
 
   child(fields: object): Log {
-    return new ScrubbedLog(this.#logger, this.#merge(fields));
+    return new ScrubbedLog(this.#logger, this.#merge(fields), this.#recent);
   }
 
   setLevel(level: LogLevel): void {
@@ -78,7 +84,10 @@ class ScrubbedLog implements RootLog {
 
   #write(level: 'debug' | 'info' | 'warn' | 'error', fields: object, message: string): void {
     if (!this.#logger.isLevelEnabled(level)) return;
-    this.#logger[level](this.#merge(fields), scrubText(message));
+    const [merged, text] = [this.#merge(fields), scrubText(message)];
+    this.#logger[level](merged, text);
+    if (level === 'warn' || level === 'error')
+      this.#recent?.keep(JSON.stringify({ level, time: new Date().toISOString(), ...merged, message: text }));
   }
 
   /** Merged here, not by pino's children, so that no key stands twice in a line. */

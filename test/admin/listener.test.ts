@@ -65,6 +65,9 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
       { provider: 'local', snapshot: { state: 'closed' as const, failures: 0 } },
     ],
     lockouts: new LockoutOverview({ store, clock }),
+    providerFigures: () => [],
+    records: () => [],
+    warnings: () => [],
     apiTokens: {
       issue: async () => ({ kind: 'refused' as const, message: 'not here' }),
       list: () => new ApiTokens({ store, clock, log: kept.log }).list(),

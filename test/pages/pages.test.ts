@@ -1,6 +1,7 @@
 /** Every page in every language: well-formed, safe, and complete for keyboards, screen readers and password managers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { referenceCode } from '../../src/core/reference-code.ts';
 import { languageNames } from '../../src/pages/language.ts';
 import { pageOptions } from '../../src/pages/options.ts';
 import { contentSecurityPolicy, createPages, type PageView } from '../../src/pages/pages.ts';
@@ -135,15 +136,16 @@ test('pages: a denial names who may pass and whom to ask, and no reason code', (
   } as const;
   const asked = createPages(pageOptions.parse({ helpContact: 'desk@example.com' }));
   const markup = asked.render('en', denied);
-  for (const words of ['Supervisors', 'agent1', 'mailto:desk@example.com', 'r-1'])
+  for (const words of ['Supervisors', 'agent1', 'mailto:desk@example.com', referenceCode('r-1')])
     assert.ok(markup.includes(words), words);
   assert.doesNotMatch(markup, /role-missing/);
   assert.match(asked.render('en', { ...denied, contact: 'Team lead North' }), /Team lead North/);
 });
 
-test('pages: every error shows its request id, for the operator', () => {
+test('pages: every error shows the code of its request, for the operator', () => {
+  const shown = new RegExp(`<code>${referenceCode('req-4711')}</code>`);
   for (const [name, view] of everyView('en').filter(([name]) => /^error|^denied|^loop|^not sent/.test(name)))
-    assert.match(render({ ...view, requestId: 'req-4711' } as PageView), /<code>req-4711<\/code>/, name);
+    assert.match(render({ ...view, requestId: 'req-4711' } as PageView), shown, name);
 });
 
 test('pages: a saved form is sent by a button, field by field, and never by itself', () => {
