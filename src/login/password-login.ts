@@ -55,7 +55,7 @@ type NoLogin =
   | { readonly kind: 'password-stuck' }
   | FailedLogin;
 
-/** Somebody whom a provider has vouched for and who may come in. */
+/** Somebody whom a provider has authenticated and who may come in. */
 interface Admitted {
   readonly kind: 'admitted';
   readonly outcome: Authenticated;

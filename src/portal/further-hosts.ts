@@ -1,6 +1,6 @@
 /**
  * What stands at further hosts of the site, where nobody signs in: the way to the login begins a hand-over, one can sign out there
- * and go on with a kept form, and programs find what they need. Everything else lives at the public host.
+ * and go on with a saved form, and programs find what they need. Everything else lives at the public host.
  */
 import type { Request } from 'express';
 import { GatewayError } from '../core/errors.ts';
