@@ -86,6 +86,20 @@ export interface HeaderRule {
   readonly encoding?: 'percent' | 'rfc8187';
 }
 
+/** Words of the operator for visitors: one text, or one for each language by its two letters. */
+export type WordsForVisitors = string | Readonly<Record<string, string>>;
+
+/** How the start page shows a location. */
+export interface Tile {
+  readonly label: WordsForVisitors;
+  readonly icon?: string;
+  /** Tiles of one group stand together, under these words. */
+  readonly group?: WordsForVisitors;
+  /** Where it leads: a path of the location's host, and a query with its question mark. */
+  readonly path: string;
+  readonly query: string;
+}
+
 /** Time limits of a route, in milliseconds; 0 is no limit. */
 interface RouteTimeouts {
   readonly connect: number;
@@ -140,6 +154,8 @@ export interface Route {
   readonly passesPreflights?: boolean;
   /** True: the client's own Host goes upstream; false: the upstream's. */
   readonly preserveHost: boolean;
+  /** Present where the start page shows it. */
+  readonly tile?: Tile;
   /** Whom to ask for access, in the operator's words; the refusal page shows it. */
   readonly contact?: string;
 }

@@ -9,7 +9,7 @@ import type { Route } from '../core/route.ts';
 import type { GatewayRequest, Verdict } from '../core/verdict.ts';
 import type { Identity, RequestAuthenticator } from '../login/authenticate-request.ts';
 import { decide } from '../policy/decide.ts';
-import { asksNobody, isOutside } from '../policy/network-access.ts';
+import { doorOf } from '../policy/door.ts';
 import { barePreflight, isAllowedOrigin, isPreflight, preflightHeaders } from '../routing/cors.ts';
 import type { HostTest } from '../routing/known-hosts.ts';
 import type { SiteOrigins } from '../routing/site-origins.ts';
@@ -42,17 +42,15 @@ export class Admission {
     const { request, client, target, route } = located;
     const upgrade = this.#refuseUpgrade(located);
     if (upgrade) return upgrade;
-    if (route.access === 'deny')
-      return refuse('ACCESS_DENIED', 'location-closed', 'closed by configuration', { route });
-    if (isOutside(route, client))
+    const door = doorOf(route, client, target, this.#parts.isOwnHost);
+    if (door === 'closed') return refuse('ACCESS_DENIED', 'location-closed', 'closed by configuration', { route });
+    if (door === 'outside')
       return refuse('ACCESS_DENIED', 'network-not-admitted', 'the address is in no network of the location', { route });
     const preflight = this.#preflight(trace, located);
     if (preflight) return preflight;
-    if (route.access === 'public') return this.#parts.forwarding.forward(trace, located);
+    if (door === 'public') return this.#parts.forwarding.forward(trace, located);
     // A token that is shown to a location which takes tokens must be right, wherever it comes from.
-    const isFree =
-      asksNobody(route, client, target, this.#parts.isOwnHost) && !this.#showsToken(request.headers, route);
-    if (isFree) return this.#welcome(trace, located, given);
+    if (door === 'free' && !this.#showsToken(request.headers, route)) return this.#welcome(trace, located, given);
     if (given) return this.#judge(trace, located, given);
     const identity = this.#parts.authenticator.identify(request, client, target, route);
     return andThen(identity, (known) => this.#judge(trace, located, known));

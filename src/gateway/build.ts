@@ -20,6 +20,7 @@ import { SiteOrigins } from '../routing/site-origins.ts';
 import { Sessions } from '../sessions/sessions.ts';
 import { Recorder } from '../telemetry/recorder.ts';
 import { Answers } from './answer.ts';
+import { Applications } from './applications.ts';
 import type { Carrier } from './carriers/carrier.ts';
 import { ForwardAuthCarrier } from './carriers/forward-auth.ts';
 import { askedSetting, isForwardAuth } from './carriers/forward-auth-request.ts';
@@ -79,11 +80,16 @@ export async function buildGateway(
   const sessions = new Sessions({ store, clock, log, idle, lifetime, perUser });
   const login = await buildLogin(document, { ...services, origins, sessions, recorder });
   const { authenticator, providers } = login;
-  const front = buildPortal(portalOptions(document), { ...services, origins, sessions, signer, cookies }, login);
-  const answers = new Answers({ ...front, publicUrl, clock });
   const isKnownHost = knownHosts(document.server, routes);
   const isOwnHost = ownHosts(document.server, routes);
   const judging = { clock, isOwnHost, locations, authenticator };
+  const applications = new Applications(routes, { ...judging, publicUrl, origins });
+  const front = buildPortal(
+    portalOptions(document, applications),
+    { ...services, origins, sessions, signer, cookies },
+    login,
+  );
+  const answers = new Answers({ ...front, publicUrl, clock });
   const parts = { ...judging, log, isTrusted, isKnownHost, origins, headers, signer, cookies, recorder };
   const deciding = { pipeline: new Pipeline(parts), authenticator, portal: front.portal, answers };
   const underWay = new UnderWay(log);
@@ -111,13 +117,15 @@ export async function buildGateway(
   };
 }
 
-function portalOptions(document: Document): PortalOptions {
+function portalOptions(document: Document, applications: Applications): PortalOptions {
   const { login, pages, server } = document;
   return {
     publicUrl: server.publicUrl,
     pages,
     hsts: hstsSeconds(server),
     defaultMethod: login.default,
+    applications: (visitor) => applications.of(visitor),
+    homeHref: applications.isEmpty ? '/' : '/_gate/',
     words: ({ access }, reason) => ({ openTo: labelsOf(document, access, reason) }),
   };
 }

@@ -8,13 +8,20 @@ import { corsOf, corsOptions, preflightFaults } from '../routing/cors-options.ts
 import { fixedAnswerOf, fixedOptions } from '../routing/fixed-answer.ts';
 import { canonicalRouteHost } from '../routing/host.ts';
 import { locationOptions, routeName } from '../routing/options.ts';
+import { startFaults, startOptions, tileOf } from '../routing/start-options.ts';
 import { answerFaults } from './fixed-answer.ts';
 
 /** One of `routes:`, of the options of the rooms that act on it. */
 export const routeOptions = z
-  .strictObject({ ...locationOptions.shape, ...forwardOptions.shape, ...fixedOptions.shape, ...corsOptions.shape })
+  .strictObject({
+    ...locationOptions.shape,
+    ...forwardOptions.shape,
+    ...fixedOptions.shape,
+    ...corsOptions.shape,
+    ...startOptions.shape,
+  })
   .superRefine((route, context) => {
-    for (const { key, message, hint } of [...answerFaults(route), ...preflightFaults(route)])
+    for (const { key, message, hint } of [...answerFaults(route), ...preflightFaults(route), ...startFaults(route)])
       context.addIssue({ code: 'custom', path: [key], message, params: { hint } });
     const takesTokens = typeof route.access === 'object' && route.access.apiTokens;
     if (route.apiTokenHeader !== undefined && !takesTokens) {
@@ -67,6 +74,7 @@ function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
   const fixed = fixedAnswerOf(route);
   const access = accessOf(route.access);
   const networks = networksOf(route.access);
+  const tile = tileOf(route);
   return {
     name: routeName(route),
     ...(route.host !== undefined && { host: canonicalRouteHost(route.host) ?? route.host }),
@@ -78,6 +86,7 @@ function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
     ...(networks && { networks }),
     ...(route.apiTokenHeader !== undefined && { apiTokenHeader: route.apiTokenHeader.toLowerCase() }),
     ...corsOf(route),
+    ...(tile && { tile }),
     headers: headerRules(general, route.headers),
     bind: access === 'public' || access === 'deny' ? 'off' : (route.cookies.bind ?? 'httpOnly'),
     websocket: route.websocket,

@@ -6,7 +6,7 @@ import type { Reason } from '../core/reason.ts';
 import type { Session } from '../core/session.ts';
 import type { RequestAuthenticator } from '../login/authenticate-request.ts';
 import { decide } from '../policy/decide.ts';
-import { asksNobody, isOutside } from '../policy/network-access.ts';
+import { doorOf } from '../policy/door.ts';
 import type { Opened } from '../proxy/connections.ts';
 import type { HostTest } from '../routing/known-hosts.ts';
 import type { Locations } from '../routing/locations.ts';
@@ -41,9 +41,11 @@ export class StandingAccess {
     for (const roles of demands.length > 0 ? demands : [undefined]) {
       const asking = askingFor(roles, route);
       const { access } = asking;
-      if (access === 'deny') return 'location-closed';
-      if (isOutside(asking, client)) return 'network-not-admitted';
-      if (typeof access === 'string' || asksNobody(asking, client, target, this.#isOwnHost)) continue;
+      const door = doorOf(asking, client, target, this.#isOwnHost);
+      if (door === 'closed') return 'location-closed';
+      if (door === 'outside') return 'network-not-admitted';
+      // What asks for a name is no word; the type does not know that.
+      if (door !== 'asks' || typeof access === 'string') continue;
       if (!whose) return 'login-required';
       // Programs with a token of their own are of no provider, and have the roles of the token.
       const isToken = credential?.kind === 'api-token';

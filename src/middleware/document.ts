@@ -15,6 +15,7 @@ import { forwardOptions } from '../proxy/options.ts';
 import { outboundOptions } from '../remote/proxy-options.ts';
 import { corsOptions, preflightFaults } from '../routing/cors-options.ts';
 import { locationOptions, siteOptions } from '../routing/options.ts';
+import { startFaults, startOptions } from '../routing/start-options.ts';
 import { sessionOptions } from '../sessions/options.ts';
 import { storeOptions } from '../store/index.ts';
 
@@ -33,9 +34,9 @@ const sessionInApp = z.strictObject({
 });
 
 const routeInApp = z
-  .strictObject({ ...locationOptions.shape, ...corsOptions.shape, headers, cookies })
+  .strictObject({ ...locationOptions.shape, ...corsOptions.shape, ...startOptions.shape, headers, cookies })
   .superRefine((route, context) => {
-    for (const { key, message, hint } of preflightFaults(route))
+    for (const { key, message, hint } of [...preflightFaults(route), ...startFaults(route)])
       context.addIssue({ code: 'custom', path: [key], message, params: { hint } });
   });
 

@@ -1,5 +1,6 @@
 /** The frame of every page: head, mark and name, the picture of the gate, help and reference at the foot. */
 import { referenceCode } from '../core/reference-code.ts';
+import type { WordsForVisitors } from '../core/route.ts';
 import { type Assets, logoName } from './assets.ts';
 import { type Html, html, type Part } from './html.ts';
 import type { Language } from './language.ts';
@@ -28,6 +29,10 @@ interface Content {
   readonly status?: number;
   /** Where one signs in, the operator's help text and contact; elsewhere the contact; nothing where the body names it. */
   readonly help?: 'sign-in' | 'contact' | 'none';
+  /** `wide` where there is more to see than a form: the picture steps back. */
+  readonly shape?: 'wide';
+  /** Beside the name of the site. */
+  readonly bar?: Html;
 }
 
 /** A whole document. */
@@ -47,9 +52,9 @@ export function layout(frame: Frame, content: Content): Html {
 <link rel="stylesheet" href="${assetHref(frame, 'gatehouse.css')}">
 <script src="${assetHref(frame, 'gatehouse.js')}" defer></script>
 </head>
-<body>
+<body${content.shape === 'wide' && html` class="wide"`}>
 <div class="pane">
-<header class="site">${siteMark(frame)}<span class="site-name">${options.siteName}</span></header>
+<header class="site">${siteMark(frame)}<span class="site-name">${options.siteName}</span>${content.bar}</header>
 <main>
 <h1>${content.heading}</h1>
 ${content.body}
@@ -74,6 +79,12 @@ function assetHref(frame: Frame, name: string): string {
 function operatorText(frame: Frame, text: OperatorText | undefined): string | undefined {
   if (text === undefined || typeof text === 'string') return text;
   return text[frame.language] ?? text[frame.options.language] ?? Object.values(text)[0];
+}
+
+/** Words of a route in the page's language, else in whichever language there is. */
+export function wordsFor(frame: Frame, words: WordsForVisitors): string {
+  if (typeof words === 'string') return words;
+  return words[frame.language] ?? words[frame.options.language] ?? Object.values(words)[0] ?? '';
 }
 
 /** Whom to ask, as a link where it can be one: the nearest contact that the operator named, or undefined. */

@@ -22,6 +22,7 @@ import {
 import type { PageOptions } from './options.ts';
 import { type NotSentView, notSentPage, type ReplayView, replayPage } from './posts.ts';
 import { type DeniedView, deniedPage, type ErrorView, errorPage, type LoopView, loopPage } from './refusals.ts';
+import { type StartView, startPage } from './start.ts';
 
 /** The data of a page, told apart by `kind`. */
 export type PageView =
@@ -31,6 +32,7 @@ export type PageView =
   | SignedOutView
   | LogoutView
   | SessionsView
+  | StartView
   | ErrorView
   | DeniedView
   | LoopView
@@ -89,6 +91,8 @@ function document(frame: Frame, view: PageView): Html {
       return logoutPage(frame, view);
     case 'sessions':
       return sessionsPage(frame, view);
+    case 'start':
+      return startPage(frame, view);
     case 'error':
       return errorPage(frame, view);
     case 'denied':

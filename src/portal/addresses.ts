@@ -8,6 +8,9 @@ export const handoverPath = '/_gate/handover';
 
 /** The methods of every address, as `Allow` names them. */
 export const addresses: Readonly<Record<string, string>> = {
+  '/_gate': `${read}, OPTIONS`,
+  '/_gate/': `${read}, OPTIONS`,
+  '/_gate/home': `${read}, OPTIONS`,
   '/_gate/login': `${read}, POST, OPTIONS`,
   '/_gate/logout': `${read}, POST, OPTIONS`,
   [handoverPath]: 'GET, OPTIONS',

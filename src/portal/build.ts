@@ -10,6 +10,7 @@ import type { BoundCookies } from '../proxy/bound-cookies.ts';
 import type { Connections } from '../proxy/connections.ts';
 import type { SiteOrigins } from '../routing/site-origins.ts';
 import type { Sessions } from '../sessions/sessions.ts';
+import type { ApplicationsOf } from './context.ts';
 import { PageSender, type RouteWords } from './page-sender.ts';
 import { Portal } from './portal.ts';
 import { SavedPosts } from './post-replay.ts';
@@ -23,6 +24,9 @@ export interface PortalOptions {
   readonly words: RouteWords;
   /** The provider that is followed at once, instead of showing the login page. */
   readonly defaultMethod: string | undefined;
+  readonly applications: ApplicationsOf;
+  /** Where to go from a page of one's own: the start page, where it shows anything. */
+  readonly homeHref: string;
 }
 
 /** What the portal needs of the process, and of the rooms below it. */
@@ -46,7 +50,7 @@ interface Front {
 
 /** Makes all of it. */
 export function buildPortal(options: PortalOptions, services: PortalServices, login: Login): Front {
-  const { publicUrl, defaultMethod } = options;
+  const { publicUrl, defaultMethod, applications, homeHref } = options;
   const { clock, log, store, connections, origins, sessions, signer, cookies } = services;
   const { providers, lockout: _lockout, ...ways } = login;
   const pages = new PageSender(createPages(options.pages), publicUrl, options.words, options.hsts);
@@ -61,6 +65,8 @@ export function buildPortal(options: PortalOptions, services: PortalServices, lo
     sessions,
     posts,
     defaultMethod,
+    applications,
+    homeHref,
     signer,
     cookies,
     cut: (sessionId) => void connections.end(sessionId, 'signed-out'),

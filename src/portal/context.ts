@@ -7,8 +7,10 @@ import type { Express, Request, Response } from 'express';
 import type { Clock } from '../core/clock.ts';
 import { type ErrorCode, GatewayError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import type { Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import type { HeaderLines } from '../core/request-head.ts';
+import type { Tile } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
 import type { CanonicalTarget, Client } from '../core/verdict.ts';
 import { headOf } from '../edge/head-of.ts';
@@ -27,6 +29,13 @@ import type { Sessions } from '../sessions/sessions.ts';
 import { readBody } from './body.ts';
 import type { PageSender } from './page-sender.ts';
 import type { SavedPosts } from './post-replay.ts';
+
+/** What the start page shows a visitor, in the order of the configuration. */
+export type ApplicationsOf = (visitor: {
+  readonly principal: Principal;
+  readonly session: Session;
+  readonly client: Client;
+}) => readonly (Tile & { readonly href: string })[];
 
 /** What the portal works with; made by `build.ts`. Each set of addresses is given what it uses of it. */
 export interface PortalParts {
@@ -53,6 +62,10 @@ export interface PortalParts {
   readonly cut: (sessionId: string) => void;
   /** Where the browser goes to sign out of the identity provider too; undefined when nowhere. */
   readonly logoutAddress: (session: Session) => Promise<URL | undefined>;
+  /** What the start page shows somebody. */
+  readonly applications: ApplicationsOf;
+  /** Where to go from a page of one's own. */
+  readonly homeHref: string;
   /** What the login page calls a provider. */
   readonly label: (provider: string) => string;
 }

@@ -31,6 +31,7 @@ import { noticeRoutes } from './logout-notice-routes.ts';
 import { logoutRoutes } from './logout-routes.ts';
 import { sendJson } from './send-page.ts';
 import { sessionRoutes } from './session-routes.ts';
+import { startRoutes } from './start-routes.ts';
 
 /** Answers the gateway's own addresses. */
 export class Portal {
@@ -83,6 +84,7 @@ export class Portal {
     handoverRoutes(app, parts, on);
     loginRoutes(app, parts, on);
     logoutRoutes(app, parts, on);
+    startRoutes(app, parts, on);
     sessionRoutes(app, parts, on);
     federatedRoutes(app, parts, on);
     noticeRoutes(app, parts, on);

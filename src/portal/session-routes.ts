@@ -13,7 +13,7 @@ const here = '/_gate/session';
 
 type SessionParts = Pick<
   PortalParts,
-  'clock' | 'publicUrl' | 'pages' | 'browsers' | 'signIn' | 'authenticator' | 'sessions' | 'label'
+  'clock' | 'publicUrl' | 'pages' | 'browsers' | 'signIn' | 'authenticator' | 'sessions' | 'label' | 'homeHref'
 >;
 
 /** Adds the address of the user's sessions. */
@@ -34,7 +34,8 @@ async function show(parts: SessionParts, visit: PortalRequest): Promise<void> {
   if (!session) return askToSignIn(request, response);
   const sessions = await ownSessions(parts, session);
   const principal = parts.signIn.principal(session);
-  if (!isNavigation(headOf(request))) return sendJson(request, response, 200, whoAmI(principal, session, sessions));
+  if (!isNavigation(headOf(request)))
+    return sendJson(request, response, 200, whoAmI(parts, principal, session, sessions));
   const browser = parts.browsers.recognise(headOf(request));
   const ended = Number(queryValue(request, 'ended'));
   const view = {
@@ -51,7 +52,7 @@ async function show(parts: SessionParts, visit: PortalRequest): Promise<void> {
       current: one.id === session.id,
     })),
     now: parts.clock.now(),
-    backHref: '/',
+    backHref: parts.homeHref,
     logoutHref: '/_gate/logout',
     ...(Number.isInteger(ended) && ended > 0 && ended < 1000 && { ended }),
   } as const;
@@ -88,7 +89,13 @@ export async function ownSessions(parts: Pick<PortalParts, 'sessions'>, session:
   return sessions;
 }
 
-function whoAmI(principal: Principal, session: Session, sessions: readonly Session[]): object {
+function whoAmI(
+  { sessions: all }: SessionParts,
+  principal: Principal,
+  session: Session,
+  sessions: readonly Session[],
+): object {
+  const described = (one: Session) => describe(one, all.overAt(one));
   const { attributes, subject, provider, amr, roles } = principal;
   return {
     user: subject,
@@ -98,12 +105,13 @@ function whoAmI(principal: Principal, session: Session, sessions: readonly Sessi
     roles: [...roles],
     provider,
     amr,
-    session: describe(session),
-    sessions: sessions.map((one) => ({ ...describe(one), current: one.id === session.id })),
+    session: described(session),
+    sessions: sessions.map((one) => ({ ...described(one), current: one.id === session.id })),
   };
 }
 
-function describe({ id, provider, createdAt, lastSeenAt, expiresAt, client }: Session): object {
+/** `idleAt`: when it ends unless somebody is seen on it; never after `expiresAt`. */
+function describe({ id, provider, createdAt, lastSeenAt, expiresAt, client }: Session, overAt: number): object {
   const time = (milliseconds: number): string => new Date(milliseconds).toISOString();
   return {
     id,
@@ -111,6 +119,7 @@ function describe({ id, provider, createdAt, lastSeenAt, expiresAt, client }: Se
     ...client,
     createdAt: time(createdAt),
     lastSeenAt: time(lastSeenAt),
+    idleAt: time(overAt),
     expiresAt: time(expiresAt),
   };
 }

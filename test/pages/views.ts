@@ -72,6 +72,26 @@ export function everyView(language: Language): readonly (readonly [name: string,
         ended: 2,
       },
     ],
+    [
+      'start',
+      {
+        kind: 'start',
+        username: hostile,
+        name: hostile,
+        tiles: [
+          { label: hostile, href: '/a' },
+          { label: { fr: hostile }, icon: 'chart', group: hostile, href: '/b' },
+          { label: hostile, icon: hostile, group: { en: hostile }, href: '/c?d&e' },
+        ],
+        accountHref: '/_gate/account',
+        sessionsHref: '/_gate/session',
+        logoutHref: '/_gate/logout',
+      },
+    ],
+    [
+      'start, nothing to open',
+      { kind: 'start', username: hostile, tiles: [], sessionsHref: '/_gate/session', logoutHref: '/_gate/logout' },
+    ],
     ...(Object.keys(errorCodes) as (keyof typeof errorCodes)[]).map(
       (code) => [`error ${code}`, { kind: 'error', code, requestId, retryHref: '/a?b', retryAfterSeconds: 5 }] as const,
     ),

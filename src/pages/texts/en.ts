@@ -112,6 +112,13 @@ export const en = {
     unknownDevice: 'Unknown device',
     back: 'Back',
   },
+  start: {
+    title: 'Your applications',
+    nothing: 'No application is open to you here.',
+    /** What the bar with name, account and sessions is called. */
+    you: 'You',
+    account: 'Your account',
+  },
   denied: {
     title: 'You do not have access to this page',
     role: 'Your account is missing the permission that this page asks for.',

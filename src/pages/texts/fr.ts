@@ -109,6 +109,12 @@ export const fr: Texts = {
     unknownDevice: 'Appareil inconnu',
     back: 'Retour',
   },
+  start: {
+    title: 'Vos applications',
+    nothing: 'Aucune application ne vous est ouverte ici.',
+    you: 'Vous',
+    account: 'Votre compte',
+  },
   denied: {
     title: 'Vous n’avez pas accès à cette page',
     role: 'Il manque à votre compte le droit que cette page demande.',

@@ -1,0 +1,78 @@
+/**
+ * The applications that a person may open, for the start page: judged as a request from the same machine would be, by the
+ * same rules, and without sending one.
+ */
+import type { Clock } from '../core/clock.ts';
+import type { Principal } from '../core/principal.ts';
+import type { Route, Tile } from '../core/route.ts';
+import type { Session } from '../core/session.ts';
+import type { Client } from '../core/verdict.ts';
+import { decide } from '../policy/decide.ts';
+import { doorOf } from '../policy/door.ts';
+import { defaultPort, readRouteHost } from '../routing/host.ts';
+import type { HostTest } from '../routing/known-hosts.ts';
+import type { Locations } from '../routing/locations.ts';
+import type { SiteOrigins } from '../routing/site-origins.ts';
+
+interface ApplicationsParts {
+  readonly clock: Clock;
+  readonly publicUrl: URL;
+  readonly origins: SiteOrigins;
+  readonly locations: Locations;
+  readonly isOwnHost: HostTest;
+}
+
+/** Who looks at the start page, and from where. */
+interface Visitor {
+  readonly principal: Principal;
+  readonly session: Session;
+  readonly client: Client;
+}
+
+/** A tile and the address that it leads to: a path, or another host's. */
+type ShownTile = Tile & { readonly href: string };
+
+/** The tiles of a configuration, in file order; a visitor is shown those that lead somewhere for them. */
+export class Applications {
+  readonly #parts: ApplicationsParts;
+  readonly #tiles: readonly {
+    readonly tile: Tile;
+    readonly at: Parameters<Locations['match']>[0];
+    readonly href: string;
+  }[];
+
+  constructor(routes: readonly Route[], parts: ApplicationsParts) {
+    this.#parts = parts;
+    this.#tiles = routes.flatMap((route) =>
+      route.tile ? [{ tile: route.tile, ...this.#placeOf(route, route.tile) }] : [],
+    );
+  }
+
+  /** Whether there is anything to show to anybody. */
+  get isEmpty(): boolean {
+    return this.#tiles.length === 0;
+  }
+
+  /** What a visitor may open. A fresh login that is asked for first keeps nothing out. */
+  of(visitor: Visitor): readonly ShownTile[] {
+    return this.#tiles.flatMap(({ tile, at, href }) => (this.#isOpen(at, visitor) ? [{ ...tile, href }] : []));
+  }
+
+  #isOpen(at: Parameters<Locations['match']>[0], { principal, session, client }: Visitor): boolean {
+    const { locations, isOwnHost, clock } = this.#parts;
+    const route = locations.match({ ...at, path: locations.closingSlash(at) ?? at.path })?.route;
+    if (!route) return false;
+    const door = doorOf(route, client, at, isOwnHost);
+    if (door === 'closed' || door === 'outside') return false;
+    return door !== 'asks' || decide(principal, route, session, clock.now()).kind !== 'deny';
+  }
+
+  #placeOf({ host: written }: Route, { path, query }: Tile) {
+    const { publicUrl, origins } = this.#parts;
+    const read = written === undefined ? undefined : readRouteHost(written);
+    const host = read?.name ?? publicUrl.hostname;
+    const at = { host, port: read?.port ?? (publicUrl.port || defaultPort(publicUrl.protocol)), path };
+    const origin = origins.of(at);
+    return { at, href: `${origin === undefined || origin === publicUrl.origin ? '' : origin}${path}${query}` };
+  }
+}
