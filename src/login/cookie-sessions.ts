@@ -15,6 +15,8 @@ export class CookieSessions {
   readonly #sessions: Sessions;
   readonly #origins: SiteOrigins;
   readonly #cookie: string;
+  /** By session: requests that share one which has begun a moment ago share its token at a host, too. */
+  readonly #issued = new WeakMap<object, Map<string, Promise<string>>>();
 
   constructor({ sessions, origins, publicUrl }: { sessions: Sessions; origins: SiteOrigins; publicUrl: URL }) {
     this.#sessions = sessions;
@@ -44,8 +46,16 @@ export class CookieSessions {
   async tokenAt(at: At, { session, token }: { readonly session: Session; readonly token: string }): Promise<string> {
     const host = this.#hostOf(at);
     if (host === undefined) return token;
-    const issued = await this.#sessions.hosts.issue(session.id, host);
-    if (!issued) throw new GatewayError('UNAVAILABLE', `session ${session.id} was ended while it began`);
+    const byHost = this.#issued.get(session) ?? new Map<string, Promise<string>>();
+    this.#issued.set(session, byHost);
+    const issuing = byHost.get(host) ?? this.#issue(session, host);
+    byHost.set(host, issuing);
+    return issuing;
+  }
+
+  async #issue({ id }: Session, host: string): Promise<string> {
+    const issued = await this.#sessions.hosts.issue(id, host);
+    if (!issued) throw new GatewayError('UNAVAILABLE', `session ${id} was ended while it began`);
     return issued.token;
   }
 

@@ -288,6 +288,27 @@ const refused: Readonly<Record<string, Mistake>> = {
   'a duration without its unit': [usual, 'idle: 30m', 'idle: 30', '+0:9', 'say of what: 30s or 30m'],
   'a duration in words': [usual, 'idle: 30m', 'idle: 30 minutes', '+0:9', 'write 30m'],
   'a role as the whole access': [usual, '{ roles: [supervisor] }', 'supervisor', '+0:13', 'such as { roles: [agent] }'],
+  'a port of a host that is none': [
+    https,
+    'host: reporting.example.com',
+    'host: reporting.example.com:84450',
+    '+0:11',
+    'must be a host name such as cc.example.com, cc.example.com:8445',
+  ],
+  'a host with its scheme': [
+    https,
+    'host: reporting.example.com',
+    'host: https://reporting.example.com',
+    '+0:11',
+    'must be a host name such as cc.example.com',
+  ],
+  'a further name with a port': [
+    https,
+    'redirectHttp: true  ',
+    'hosts: [www.example.com:8443] #',
+    '+0:11',
+    'without a port: it is known with every one',
+  ],
   'a network with a name': [
     usual,
     '{ roles: [supervisor] }',

@@ -268,6 +268,7 @@ test('exports: hosts that are told apart by their port have listeners of their o
       ...['cc.example.com', '127.0.0.1:8444 ssl', '*.example.com', '127.0.0.1:9443 ssl default_server', '_'],
     ],
   );
+  assert.match(nginx, /location = \/_gate\/handover \{\n +access_log off;/, 'a code stands in no log');
   const caddy = (await written('caddy')).stdout;
   assert.match(
     caddy,

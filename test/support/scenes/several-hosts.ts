@@ -9,20 +9,19 @@ export class Browser {
   readonly #visitors = new Map<string, Visitor>();
   readonly #agent: Agent;
 
-  constructor(t: TestContext, port: number, tls: { readonly rejectUnauthorized?: boolean } = {}) {
+  /** Without a port each address is asked at its own; with one the gateway is behind it, whatever port an address names. */
+  constructor(t: TestContext, port?: number) {
     this.#agent = new Agent({
       connect: {
         lookup: (_name, options, done) =>
           options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4),
-        ...tls,
       },
     });
-    // Whatever port an address names, the gateway is behind it.
     const dispatch = this.#agent.dispatch.bind(this.#agent);
     this.#agent.dispatch = (options, handler) => {
       const url = new URL(String(options.origin));
       const host = url.host;
-      url.port = String(port);
+      if (port !== undefined) url.port = String(port);
       return dispatch({ ...options, origin: url.origin, headers: { ...(options.headers as object), host } }, handler);
     };
     t.after(() => this.#agent.destroy());
@@ -45,18 +44,19 @@ export class Browser {
     return this.at(origin).open(pathname + search, ask);
   }
 
-  /** Loads a page, and follows wherever that leads; the addresses in their order, and the last answer. */
+  /** Loads a page, and follows wherever that leads, but not to a stranger; the addresses in their order, and the last answer. */
   async follow(
     address: string,
-    ask: Ask = {},
+    stranger?: string,
   ): Promise<{ readonly trail: readonly string[]; readonly answer: Answer }> {
     const trail = [address];
-    let answer = await this.open(address, ask);
+    let answer = await this.open(address);
     while (answer.headers.location !== undefined) {
       assert.ok(trail.length < 25, `goes round: ${trail.join(' → ')}`);
-      const next = new URL(String(answer.headers.location), trail.at(-1)).href;
-      trail.push(next);
-      answer = await this.open(next, ask);
+      const next = new URL(String(answer.headers.location), trail.at(-1));
+      trail.push(next.href);
+      if (next.origin === stranger) break;
+      answer = await this.open(next.href);
     }
     return { trail, answer };
   }
