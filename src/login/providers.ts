@@ -153,6 +153,7 @@ function linkOf(
       name,
       publicUrl: server.publicUrl,
       log: providerLog,
+      onCertificate: (host, endsAt) => services.metrics.serverCertificate(name, host, endsAt),
       clock,
       store,
       lookUp: (other, username, signal) => {

@@ -5,6 +5,7 @@ import type { Log } from '../core/log.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Provider } from '../core/provider.ts';
 import type { Store } from '../core/store.ts';
+import type { CertificateListener } from '../tls/client.ts';
 
 /** What the gateway hands to a provider besides its options. */
 export interface ProviderContext {
@@ -15,6 +16,8 @@ export interface ProviderContext {
   readonly clock: Clock;
   /** Shared by all workers and nodes: for what is one-time or must be found again. */
   readonly store: Store;
+  /** To be told of the certificates that its servers show; absent where nobody counts them. */
+  readonly onCertificate?: CertificateListener;
   /** Asks another configured provider for a user's directory entry; `unavailable` when it cannot be asked. */
   lookUp(provider: string, username: string, signal: AbortSignal): Promise<Outcome>;
   /** Asks another configured provider how an account stands. */

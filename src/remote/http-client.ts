@@ -7,6 +7,7 @@ import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import { Failure } from '../core/failure.ts';
 import type { Authorities } from '../tls/authorities.ts';
+import type { CertificateListener } from '../tls/client.ts';
 import { withDeadline } from './deadline.ts';
 import type { OutboundProxy } from './outbound-proxy.ts';
 import { Routes } from './routes.ts';
@@ -20,6 +21,7 @@ interface HttpClientOptions {
   readonly keepAlive: boolean;
   /** The way out; directly when absent. */
   readonly outboundProxy?: OutboundProxy | undefined;
+  readonly onCertificate?: CertificateListener | undefined;
 }
 
 /** One request. */

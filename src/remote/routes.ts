@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { Agent, type buildConnector, type Dispatcher } from 'undici';
 import type { Authorities } from '../tls/authorities.ts';
-import { tlsClientOptions } from '../tls/client.ts';
+import { type CertificateListener, tlsClientOptions } from '../tls/client.ts';
 import { untilLimit } from './deadline.ts';
 import { type ForwardProxy, type OutboundProxy, wayTo } from './outbound-proxy.ts';
 import { atProxy, dialProxy, proxyRefusal, secureTunnel, type TunnelTarget } from './tunnel.ts';
@@ -13,6 +13,7 @@ interface RouteOptions {
   /** For one exchange, in milliseconds. */
   readonly timeout: number;
   readonly outboundProxy: OutboundProxy;
+  readonly onCertificate?: CertificateListener | undefined;
 }
 
 /** A request without its address. */
@@ -48,15 +49,15 @@ export class Routes {
 
   /** An answer as soon as its head is there. Rejects with a Failure that names the proxy where it is the proxy's. */
   async send(url: URL, terms: Terms): Promise<Dispatcher.ResponseData> {
-    const { ca, outboundProxy } = this.#options;
+    const { ca, outboundProxy, onCertificate } = this.#options;
     const { proxy } = wayTo(outboundProxy, url);
     if (proxy && url.protocol === 'http:') return this.#passOn(proxy, url, terms);
     const agent = proxy
       ? this.#agent(`tunnel ${proxy.origin}`, () => {
-          const tls = tlsClientOptions({ ca });
+          const tls = tlsClientOptions({ ca, onCertificate });
           return this.#by((target, signal) => secureTunnel({ proxy, target, tls }, signal));
         })
-      : this.#agent('direct', () => ({ ...tlsClientOptions({ ca }), timeout: this.#options.timeout }));
+      : this.#agent('direct', () => ({ ...tlsClientOptions({ ca, onCertificate }), timeout: this.#options.timeout }));
     return agent.request({ ...terms, origin: url.origin, path: url.pathname + url.search });
   }
 

@@ -79,6 +79,8 @@ export class Metrics {
     ['server'],
   );
   readonly #auditLosses = this.#counter('audit_lost_records_total', 'Audit records that could not be written', []);
+  /** By label. */
+  readonly #serverEnds = new Map<string, { readonly provider: string; readonly at: number }>();
   #countSessions: (() => Promise<number>) | undefined;
   #readUpstreams: (() => readonly UpstreamMeasure[]) | undefined;
 
@@ -133,6 +135,14 @@ export class Metrics {
   certificates(ends: readonly { readonly certificate: string; readonly at: number }[]): void {
     this.#certificateEnds.reset();
     for (const { certificate, at } of ends) this.#certificateEnds.set({ certificate }, at / 1000);
+    for (const [certificate, { at }] of this.#serverEnds) this.#certificateEnds.set({ certificate }, at / 1000);
+  }
+
+  /** When the certificate ends that a server of a provider has shown last, in milliseconds. */
+  serverCertificate(provider: string, host: string, at: number): void {
+    const certificate = `${provider} ${host}`;
+    this.#serverEnds.set(certificate, { provider, at });
+    if (Number.isFinite(at)) this.#certificateEnds.set({ certificate }, at / 1000);
   }
 
   auditLost(records: number): void {
@@ -143,6 +153,11 @@ export class Metrics {
   retain(names: { readonly routes: readonly string[]; readonly providers: readonly string[] }): void {
     this.#forget('provider', names.providers, (provider) => this.#breakers.remove({ provider }));
     this.#forget('route', names.routes, () => undefined);
+    for (const [certificate, { provider }] of this.#serverEnds) {
+      if (names.providers.includes(provider)) continue;
+      this.#serverEnds.delete(certificate);
+      this.#certificateEnds.remove({ certificate });
+    }
   }
 
   /** All metrics in Prometheus' text format. */

@@ -28,7 +28,12 @@ export interface Trust {
   readonly servername?: string | undefined;
   /** Our own certificate and its key in PEM, for a server that asks for one. */
   readonly own?: { readonly certificate: string; readonly key: string } | undefined;
+  /** Told at each full handshake with whom it was, and when the first certificate of the chain ends. */
+  readonly onCertificate?: CertificateListener | undefined;
 }
+
+/** Hears of certificates of servers; `endsAt` in milliseconds since the epoch. */
+export type CertificateListener = (host: string, endsAt: number) => void;
 
 /** For `connectTls` and whatever passes options on to `tls.connect`, such as undici's `connect`. */
 export interface TlsClientOptions {
@@ -42,14 +47,17 @@ export interface TlsClientOptions {
 
 /** Makes the options once; they are for many connections, as reading the CAs takes some milliseconds. */
 export function tlsClientOptions(trust: Trust = {}): TlsClientOptions {
-  const { pins = [], servername } = trust;
+  const { pins = [], servername, onCertificate } = trust;
   return {
     secureContext: contextOf(trust),
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
     checkServerIdentity: (host, certificate) => {
       const expected = servername ?? host;
-      return checkServerIdentity(expected, certificate as DetailedPeerCertificate) ?? checkPins(pins, certificate);
+      const shown = certificate as DetailedPeerCertificate;
+      const fault = checkServerIdentity(expected, shown) ?? checkPins(pins, certificate);
+      if (!fault) onCertificate?.(host, firstEnd(shown));
+      return fault;
     },
     // RFC 6066 §3: an address is not a server name.
     ...(servername !== undefined && isIP(servername) === 0 && { servername }),
@@ -103,6 +111,17 @@ function contextOf({ ca, own }: Trust): SecureContext {
     allowPartialTrustChain: ca?.trustsEach === true,
     ...(own && { cert: own.certificate, key: own.key }),
   });
+}
+
+/** Of a chain as it was checked, so that an issuer that is about to end shows, too. Node links the last one to itself. */
+function firstEnd(certificate: DetailedPeerCertificate): number {
+  let end = Number.POSITIVE_INFINITY;
+  const seen = new Set<DetailedPeerCertificate>();
+  for (let at: DetailedPeerCertificate | undefined = certificate; at && !seen.has(at); at = at.issuerCertificate) {
+    seen.add(at);
+    end = Math.min(end, Date.parse(at.valid_to));
+  }
+  return end;
 }
 
 /** Only the server's own key counts: a chain may carry certificates that no signature leads to. */

@@ -173,3 +173,19 @@ test('the chain of a connection holds what the server sent', async (t) => {
     ['O=Gatehouse Test\nCN=unchained', 'O=Gatehouse Test\nCN=intermediate'],
   );
 });
+
+test('tls: a certificate that is taken is told with the first end of its chain, one that is not is told to nobody', async (t) => {
+  const told: (readonly [string, number])[] = [];
+  const onCertificate = (host: string, endsAt: number): void => void told.push([host, endsAt]);
+  const { good, chained, expired } = certificates;
+  assert.equal(await problemWith(t, good, { ca, onCertificate }), 'connected');
+  assert.equal(await problemWith(t, chained, { ca, onCertificate }), 'connected');
+  assert.equal(await problemWith(t, expired, { ca, onCertificate }), 'expired');
+  assert.equal(await problemWith(t, good, { ca, onCertificate, pins: [pinOf(chained)] }), 'pin-mismatch');
+  assert.deepEqual(
+    told.map(([host]) => host),
+    ['localhost', 'localhost'],
+  );
+  const ends = [good.certificate, certificates.ca].map((file) => Date.parse(readCertificate(file).validTo));
+  assert.equal(told[0]?.[1], Math.min(...ends));
+});

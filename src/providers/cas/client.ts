@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import { Failure } from '../../core/failure.ts';
 import type { Log } from '../../core/log.ts';
 import { HttpClient } from '../../remote/http-client.ts';
+import type { ProviderContext } from '../define.ts';
 import { readTicketAnswer, type TicketAnswer } from './answer.ts';
 import { casFailure } from './failure.ts';
 import type { CasOptions } from './options.ts';
@@ -37,13 +38,16 @@ export class CasClient {
   readonly #log: Log;
   #withoutP3Until = 0;
 
-  constructor({ url, ca, version, timeout, outboundProxy }: CasOptions, clock: Clock, log: Log) {
+  constructor(
+    { url, ca, version, timeout, outboundProxy }: CasOptions,
+    { clock, log, onCertificate }: Pick<ProviderContext, 'clock' | 'log' | 'onCertificate'>,
+  ) {
     this.#base = new URL(`${url.pathname.replace(/\/+$/, '')}/`, url);
     this.#version = version;
     this.#clock = clock;
     this.#log = log;
     // A kept connection that has died would lose the answer to a ticket that the server has then used up.
-    this.#http = new HttpClient({ ca, timeout, keepAlive: false, outboundProxy });
+    this.#http = new HttpClient({ ca, timeout, keepAlive: false, outboundProxy, onCertificate });
   }
 
   /** An address of the server: `login`, `logout`, `p3/serviceValidate`; values are encoded, whatever stands in them. */

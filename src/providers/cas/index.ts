@@ -44,7 +44,7 @@ class CasProvider implements Provider {
     const { name, clock, store, log } = context;
     this.#options = options;
     this.#context = context;
-    this.#client = new CasClient(options, clock, log);
+    this.#client = new CasClient(options, context);
     this.#tickets = new TicketReplayCache(name, store, clock);
     this.#timeout = timeForWork(options.timeout);
     if (isUnprotected(options))

@@ -39,11 +39,11 @@ class LdapProvider implements Provider {
   readonly #login: DirectoryLogin;
   readonly #plan: DirectoryProbePlan;
 
-  constructor(options: LdapOptions, { name, log, clock }: ProviderContext) {
+  constructor(options: LdapOptions, { name, log, clock, onCertificate }: ProviderContext) {
     const { url: servers, searchBase, poolSize, flavor } = options;
     const timeout = options.timeout ?? usualTimeout;
     const manager = managerOf(options);
-    const security = securityOf(options);
+    const security = securityOf(options, onCertificate);
     const attributes = attributeMapOf(options);
     const groups = groupSourceOf(options);
     const wanted = [attributes.subject, ...attributes.others.map(([, attribute]) => attribute)];

@@ -4,7 +4,7 @@ import { duration, secret } from '../../config/values.ts';
 import { isDn } from '../../core/dn.ts';
 import type { Secret } from '../../core/secret.ts';
 import { caBundle, pin } from '../../remote/trust-options.ts';
-import { tlsClientOptions } from '../../tls/client.ts';
+import { type CertificateListener, tlsClientOptions } from '../../tls/client.ts';
 import type { OptionProblem } from '../define.ts';
 import { FilterTemplate } from './filter.ts';
 import type { GroupSource } from './groups.ts';
@@ -179,7 +179,7 @@ export function managerOf(options: LdapOptions): { readonly dn: string; readonly
 }
 
 /** By whom the servers' certificates are signed. */
-export function securityOf(options: LdapOptions): Security {
+export function securityOf(options: LdapOptions, onCertificate?: CertificateListener): Security {
   let made: ReturnType<typeof tlsClientOptions> | undefined;
   const { startTls, ca, pins, servername } = options;
   return {
@@ -187,7 +187,7 @@ export function securityOf(options: LdapOptions): Security {
     servername,
     authorities: ca,
     tls: () => {
-      made ??= tlsClientOptions({ ca, pins, servername });
+      made ??= tlsClientOptions({ ca, pins, servername, onCertificate });
       return made;
     },
   };

@@ -38,12 +38,12 @@ class OidcProvider implements Provider {
   readonly #plan: IssuerProbePlan;
 
   constructor(options: OidcOptions, context: ProviderContext) {
-    const { name, publicUrl, clock, log, store } = context;
+    const { name, publicUrl, clock, log, store, onCertificate } = context;
     const { timeout = usualTimeout, outboundProxy = false } = options;
     this.#context = context;
     this.#timeout = timeForWork(timeout);
     this.#startUrl = new URL(`/_gate/start/${encodeURIComponent(name)}`, publicUrl);
-    this.#http = new HttpClient({ ca: options.ca, timeout, keepAlive: true, outboundProxy });
+    this.#http = new HttpClient({ ca: options.ca, timeout, keepAlive: true, outboundProxy, onCertificate });
     const fetch = internalFetch(options, this.#http.fetch);
     const relying = new RelyingParty(options, fetch, timeout);
     const isInsecure = options.insecureIssuer;
