@@ -8,6 +8,7 @@ import { type ApiTokenRouteParts, apiTokenRoutes } from './api-token-routes.ts';
 import { type Caller, type Refusal, roleMissing } from './guard.ts';
 import { createReadiness, type HealthSource } from './health.ts';
 import { type LockoutRouteParts, lockoutRoutes } from './lockout-routes.ts';
+import { offlineRoutes } from './offline-routes.ts';
 import { type ProviderRouteParts, providerRoutes } from './provider-routes.ts';
 import { loginsRoute, type RecordRouteParts, recordsRoute, warningsRoute } from './record-routes.ts';
 import { isGranted, type Subject } from './rights.ts';
@@ -56,6 +57,7 @@ export function createAdminApp(identify: Identify, parts: AdminParts): Express {
     response.type(metrics.contentType).send(await metrics.render());
   });
   app.use('/sessions', permit('sessions', log), sessionRoutes(parts));
+  app.use('/offline', permit('offline', log), offlineRoutes(parts));
   app.use('/lockouts', permit('lockouts', log), lockoutRoutes(parts));
   app.use('/providers', permit('providers', log), providerRoutes(parts));
   app.use('/logins', permit('records', log), loginsRoute(parts));
@@ -79,6 +81,7 @@ function refuseTheRest(app: Express): void {
     '/metrics': 'GET, HEAD',
     '/sessions': 'GET, HEAD, DELETE',
     '/sessions/:id': 'DELETE',
+    '/offline': 'DELETE',
     '/lockouts': 'GET, HEAD, DELETE',
     '/providers': 'GET, HEAD',
     '/logins': 'GET, HEAD',

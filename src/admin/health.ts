@@ -12,7 +12,11 @@ export interface HealthSource {
   readonly clock: Clock;
   readonly store: Pick<Store, 'get' | 'put' | 'waiting'>;
   /** Those of the chain, in the configuration of the moment. */
-  readonly providers: () => readonly { readonly provider: string; readonly snapshot: BreakerSnapshot }[];
+  readonly providers: () => readonly {
+    readonly provider: string;
+    readonly snapshot: BreakerSnapshot;
+    readonly isOffline: boolean;
+  }[];
 }
 
 /**
@@ -24,6 +28,8 @@ interface ProviderHealth {
   readonly reason?: string;
   /** When it is tried again. */
   readonly retryAt?: string;
+  /** Its users sign in without it meanwhile. */
+  readonly offline?: true;
 }
 
 /** `read-only` when it takes nothing, as on a full disk: who is signed in goes on and can sign out, nobody else can sign in. */
@@ -60,7 +66,12 @@ export function createReadiness(source: HealthSource): () => Promise<Readiness> 
     });
     const store = await looking;
     const providers = Object.fromEntries(
-      source.providers().map(({ provider, snapshot }) => [provider, healthOf(snapshot)]),
+      source
+        .providers()
+        .map(({ provider, snapshot, isOffline }) => [
+          provider,
+          { ...healthOf(snapshot), ...(isOffline && { offline: true as const }) },
+        ]),
     );
     const draining = source.isDraining();
     const waiting = source.store.waiting();

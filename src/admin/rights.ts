@@ -12,6 +12,7 @@ export type Subject =
   | 'metrics'
   | 'sessions'
   | 'lockouts'
+  | 'offline'
   | 'providers'
   | 'records'
   | 'api-tokens'
@@ -28,6 +29,7 @@ const rights: Readonly<Record<Subject, { readonly read: readonly Role[]; readonl
   providers: { read: everybodyKnown, change: [] },
   records: { read: everybodyKnown, change: [] },
   'api-tokens': { read: ['monitor', 'operator'], change: operators },
+  offline: { read: everybodyKnown, change: ['loopback', 'operator'] },
   configuration: { read: ['monitor', 'operator'], change: operators },
 };
 

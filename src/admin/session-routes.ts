@@ -21,6 +21,8 @@ export interface SessionRouteParts {
   readonly sessions: () => AdminSessions;
   /** How many connections of this process are live on a session. */
   readonly liveConnections: (session: string) => number;
+  /** Forgets a name's password of before an outage; at how many providers there was one. */
+  readonly forgetOffline: (username: string) => Promise<number>;
   readonly audit: Pick<Audit, 'record'>;
   readonly log: Log;
 }
@@ -29,7 +31,7 @@ const defaultLimit = 100;
 const maxListed = 1000;
 
 /** The routes under `/sessions`. */
-export function sessionRoutes({ sessions, liveConnections, audit, log }: SessionRouteParts): Router {
+export function sessionRoutes({ sessions, liveConnections, forgetOffline, audit, log }: SessionRouteParts): Router {
   const router = Router();
   const recordEnd = (response: Response, ended: { session?: string; user?: string; detail?: string }): void => {
     const by = actorOf(response);
@@ -56,6 +58,8 @@ export function sessionRoutes({ sessions, liveConnections, audit, log }: Session
     const user = single(request.query.user);
     if (user === undefined || user === null || canonicalUsername(user) === '')
       return void refuse(response, 'Say whose sessions to end: ?user=NAME.');
+    // Before the sessions: none must begin behind them by what is forgotten.
+    await forgetOffline(canonicalUsername(user));
     const ended = await sessions().revokeUser(canonicalUsername(user), 'revoked', actorOf(response));
     recordEnd(response, { user: canonicalUsername(user), detail: `${ended} sessions` });
     response.json({ ended });

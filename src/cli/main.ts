@@ -15,6 +15,7 @@ import { type Command, exitCodes, NoGatewayError, type Terminal, UsageError } fr
 import { explain } from './explain.ts';
 import { exportRoutes } from './export.ts';
 import { importCommand } from './import/import.ts';
+import { offline } from './offline.ts';
 import { reload } from './reload.ts';
 import { seal } from './seal.ts';
 import { serve } from './serve.ts';
@@ -31,6 +32,7 @@ const commands: Readonly<Record<string, Command>> = {
   'api-tokens': apiTokens,
   cert,
   seal,
+  offline,
   backup,
   restore,
   import: importCommand,

@@ -1,7 +1,10 @@
 /** Who somebody is: what a provider asserts, and the user the gateway acts for. */
 
-/** How identity was proved: RFC 8176 where it has a word, else the name of the protocol. The one list of these words. */
-const amrWords = ['pwd', 'otp', 'hwk', 'mfa', 'kerberos', 'cas', 'oidc'] as const;
+/**
+ * How identity was proved: RFC 8176 where it has a word, else the name of the protocol; `offline` stands beside the word of a
+ * proof that was judged while whoever keeps it was away. The one list of these words.
+ */
+const amrWords = ['pwd', 'otp', 'hwk', 'mfa', 'kerberos', 'cas', 'oidc', 'offline'] as const;
 
 /** A word that providers and factors of this version use. A stored record may hold others, of a newer worker. */
 export type Amr = (typeof amrWords)[number];

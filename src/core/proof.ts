@@ -31,7 +31,18 @@ function lastFirst(proofs: Proofs): Proof {
   return proofs.reduce((best, proof) => (isFirst(proof) && (!isFirst(best) || proof.at >= best.at) ? proof : best));
 }
 
-/** When credentials were last proved; what a location's `maxAge` measures. */
+/** Whether a proof was judged while whoever keeps the credentials was away. */
+export function isOffline({ amr }: Pick<Proof, 'amr'>): boolean {
+  return amr.includes('offline');
+}
+
+/** When whoever keeps the credentials has last taken them; what a location's `maxAge` measures. Before all time where they never have. */
+export function freshAt(proofs: Proofs): number {
+  const fresh = proofs.filter((proof) => isFirst(proof) && !isOffline(proof));
+  return Math.max(Number.NEGATIVE_INFINITY, ...fresh.map(({ at }) => at));
+}
+
+/** When credentials were last proved, in whatever way. */
 export function provedAt(proofs: Proofs): number {
   return lastFirst(proofs).at;
 }

@@ -80,6 +80,7 @@ export const reasons = [
   'revoked',
   'idle',
   'lifetime',
+  'offline-over',
   'provider-gone',
   'rotated',
   'back-channel',

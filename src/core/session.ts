@@ -5,6 +5,18 @@ import type { SessionGrant } from './outcome.ts';
 import type { Assertion } from './principal.ts';
 import type { Proofs } from './proof.ts';
 
+/** What is kept of a session that began while its provider was away. */
+export interface OfflineStay {
+  /** When the provider had last taken the password. */
+  readonly trustedAt: number;
+  /** When the password was set, as the provider said then. */
+  readonly passwordSetAt?: number;
+  /** The provider is back and lets the account stay: its user is asked for the password at the next page load. */
+  readonly isDue?: boolean;
+  /** The user was asked, and the session ends sooner: when it would have ended. */
+  readonly lifetimeEndsAt?: number;
+}
+
 /**
  * A live session. `id` is a public handle (it stands in assertions, the audit and the admin listener); the cookie's
  * value is another, from which the id is derived and which is nowhere stored.
@@ -29,6 +41,8 @@ export interface Session {
   /** When it ends whatever happens. */
   readonly expiresAt: number;
   readonly grant?: SessionGrant;
+  /** Present until its user proves to the provider who they are. */
+  readonly offline?: OfflineStay;
   /** What a list of sessions shows about the device. */
   readonly client: { readonly address: string; readonly userAgent: string };
 }

@@ -8,8 +8,10 @@ import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
 import type { GatewayRequest, Verdict } from '../core/verdict.ts';
 import type { Identity, RequestAuthenticator } from '../login/authenticate-request.ts';
+import type { Offline } from '../login/offline/offline.ts';
 import { decide } from '../policy/decide.ts';
 import { doorOf } from '../policy/door.ts';
+import { isNavigation } from '../portal/send-page.ts';
 import { barePreflight, isAllowedOrigin, isPreflight, preflightHeaders } from '../routing/cors.ts';
 import type { HostTest } from '../routing/known-hosts.ts';
 import type { SiteOrigins } from '../routing/site-origins.ts';
@@ -24,6 +26,8 @@ export interface AdmissionParts {
   readonly clock: Clock;
   readonly authenticator: RequestAuthenticator;
   readonly origins: SiteOrigins;
+  /** Asks for the password those who signed in while their directory was away. */
+  readonly offline: Pick<Offline, 'asksFor' | 'ask'>;
   readonly forwarding: Forwarding;
   /** Whether the host of a request is one of the site, whichever others are taken. */
   readonly isOwnHost: HostTest;
@@ -53,7 +57,16 @@ export class Admission {
     if (door === 'free' && !this.#showsToken(request.headers, route)) return this.#welcome(trace, located, given);
     if (given) return this.#judge(trace, located, given);
     const identity = this.#parts.authenticator.identify(request, client, target, route);
-    return andThen(identity, (known) => this.#judge(trace, located, known));
+    return andThen(identity, (known) => this.#askAtPage(located, known) ?? this.#judge(trace, located, known));
+  }
+
+  /** At a page load the user can be asked; what else an application sends goes on meanwhile. */
+  #askAtPage({ request, route, target }: Located, identity: Identity): Promise<Verdict> | undefined {
+    const { offline } = this.#parts;
+    const session = identity.kind === 'somebody' ? identity.session : undefined;
+    const isPage = request.method === 'GET' && !request.upgrade && isNavigation(request.headers);
+    if (!session || !isPage || !offline.asksFor(session)) return undefined;
+    return offline.ask(session).then(() => ({ kind: 'step-up', route, target, session, reason: 'offline-over' }));
   }
 
   #showsToken(headers: HeaderLines, route: Route): boolean {

@@ -79,7 +79,7 @@ export async function buildGateway(
   await signer.prepare();
   const sessions = new Sessions({ store, clock, log, idle, lifetime, perUser });
   const login = await buildLogin(document, { ...services, origins, sessions, recorder });
-  const { authenticator, providers } = login;
+  const { authenticator, offline, providers } = login;
   const isKnownHost = knownHosts(document.server, routes);
   const isOwnHost = ownHosts(document.server, routes);
   const judging = { clock, isOwnHost, locations, authenticator };
@@ -90,7 +90,7 @@ export async function buildGateway(
     login,
   );
   const answers = new Answers({ ...front, publicUrl, clock });
-  const parts = { ...judging, log, isTrusted, isKnownHost, origins, headers, signer, cookies, recorder };
+  const parts = { ...judging, offline, log, isTrusted, isKnownHost, origins, headers, signer, cookies, recorder };
   const deciding = { pipeline: new Pipeline(parts), authenticator, portal: front.portal, answers };
   const underWay = new UnderWay(log);
   const carrying = { ...deciding, document, routes, origins, cookies, isTrusted, underWay };
@@ -109,7 +109,7 @@ export async function buildGateway(
     hold: (work) => underWay.add(work),
     close: async () => {
       credentials.close();
-      await Promise.all([watch.close(), login.rechecker.close()]);
+      await Promise.all([watch.close(), login.rechecker.close(), offline.close()]);
       await underWay.whenDone();
       await Promise.all([sessions.close(), names.close()]);
       await Promise.all([pools.close(), providers.close()]);

@@ -39,6 +39,7 @@ export function checkDocument(document: CheckedDocument, context: RefinementCtx<
     context.addIssue({ code: 'custom', path, message, input: document, params: { hint, other } });
   checkChain(document, report);
   checkProviders(document, report);
+  checkOffline(document, report);
   checkNames(document, report);
   checkListeners(document, report);
   checkRoutes(document, report);
@@ -65,6 +66,20 @@ function checkProviders({ login, providers }: CheckedDocument, report: Report): 
   }
   for (const { path, message, hint, other } of domainProblems(login.chain, providers))
     report([...path], message, hint, other && [...other]);
+}
+
+function checkOffline({ login, providers, roles }: CheckedDocument, report: Report): void {
+  for (const [index, name] of (login.offline?.providers ?? []).entries()) {
+    const path = ['login', 'offline', 'providers', index];
+    requireName(providers, name, 'provider', path, report);
+    const kind = Object.hasOwn(providers, name) ? providerKind(providers[name]?.type ?? '') : undefined;
+    if (kind && (kind.isDirectory !== true || kind.needsNetwork === false))
+      report(path, 'must name a provider of type ldap', 'the others are never away, or take no passwords here');
+    else if (kind && !login.chain.includes(name))
+      report(path, 'is not in login.chain: nobody signs in there', `add ${name} to login.chain, or take it out here`);
+  }
+  for (const [index, role] of (login.offline?.roles ?? []).entries())
+    requireName(roles, role, 'role', ['login', 'offline', 'roles', index], report);
 }
 
 function checkNames({ providers, roles, routes }: CheckedDocument, report: Report): void {

@@ -79,10 +79,7 @@ export class RequestAuthenticator {
     if (program) return program;
     const found = andThen(this.#load(request.headers, target), (loaded) => this.#fresh(loaded, request.signal, target));
     return andThen(found, (known) => {
-      if (known.kind === 'live') {
-        this.#rechecker.note(known.session);
-        return this.#somebody(known);
-      }
+      if (known.kind === 'live') return this.#somebody(known);
       const reason = known.kind === 'ended' ? known.reason : 'login-required';
       const whole = this.#signIn.attempt('ambient', request, client, target.path + target.query);
       const attempt =
@@ -190,6 +187,7 @@ export class RequestAuthenticator {
 
   #fresh(found: LoadedSession, signal: AbortSignal, at: At): MaybePromise<Refreshed> {
     if (found.kind !== 'live') return found;
+    this.#rechecker.note(found.session);
     return this.#refresher.refresh(found.session, signal, { isBehind: !this.#cookies.takesOwnToken(at) });
   }
 }

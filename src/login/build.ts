@@ -13,6 +13,8 @@ import { Browsers } from './browser.ts';
 import { FlowStates } from './flow-state.ts';
 import { Flows } from './flows.ts';
 import { Handovers } from './handovers.ts';
+import { cutRoles, Offline } from './offline/offline.ts';
+import { OfflineVerifiers } from './offline/verifiers.ts';
 import { PasswordLogin } from './password-login.ts';
 import { ProgramAccess } from './program-access.ts';
 import { buildProviders, type ProviderServices, type Providers, type ProvidersDocument } from './providers.ts';
@@ -25,7 +27,7 @@ import { TypedNames } from './typed-names.ts';
 
 /** What of a configuration concerns signing in. */
 interface LoginDocuments extends ProvidersDocument {
-  readonly session: { readonly recheck: number };
+  readonly session: { readonly recheck: number; readonly lifetime: number };
   readonly roles: RoleOptions;
 }
 
@@ -43,6 +45,7 @@ export interface Login {
   readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
   readonly rechecker: SessionRechecker;
+  readonly offline: Offline;
   readonly lockout: Lockout;
   readonly programs: ProgramAccess;
   readonly apiTokens: ApiTokens;
@@ -69,19 +72,26 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     sessions,
     reservedUsers: login.reservedUsers,
     publicUrl,
-    roles: compileRoles(roles),
+    roles: cutRoles(compileRoles(roles), login.offline?.roles ?? []),
     directoryOf,
     recorder,
   });
   const linkOf = (name: string) => chain.find((link) => link.name === name);
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf });
-  const rechecker = new SessionRechecker({ every: document.session.recheck, store, clock, sessions, log, chain });
+  const verifiers = new OfflineVerifiers({ store, clock, log });
+  const following = { store, clock, sessions, log, chain, verifiers };
+  const rechecker = new SessionRechecker({ ...following, every: document.session.recheck });
+  const offline = new Offline({
+    ...{ ...following, rechecker, isAway: providers.isAway, lifetime: document.session.lifetime },
+    options: login.offline,
+    providers: Object.keys(document.providers),
+  });
   const ambientSessions = new AmbientSessions({ signIn, sessions, clock });
   const lockout = new Lockout({ store, clock, options: login.lockout });
   const addressLockout = new AddressLockout({ store, clock, options: login.lockout });
   const apiTokens = new ApiTokens({ store, clock, log });
   const tokenUsers = new TokenUsers({ store, clock, log, chain });
-  const passwordLogin = new PasswordLogin(signIn, lockout, sessions.cuts);
+  const passwordLogin = new PasswordLogin({ signIn, lockout, cuts: sessions.cuts, offline });
   const tokens = new TokenAccess({
     ...{ tokens: apiTokens, users: tokenUsers, lockout: addressLockout },
     ...{ signIn, recorder, log },
@@ -100,6 +110,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     tokenUsers,
     passwordLogin,
     rechecker,
+    offline,
     lockout,
     browsers,
     flows: new Flows(store, clock),

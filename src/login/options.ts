@@ -1,12 +1,25 @@
 /** How users sign in, as configured: the chain, its limits, and the providers with their own options. */
 import * as z from 'zod';
-import { duration } from '../config/values.ts';
+import { cidr, duration } from '../config/values.ts';
 import { onOptions } from '../providers/chain.ts';
 import type { ProviderDefinition } from '../providers/define.ts';
 import * as kinds from '../providers/index.ts';
 import { lockoutOptions } from '../users/lockout.ts';
 
 const providerKinds: Readonly<Record<string, ProviderDefinition>> = kinds;
+
+const offlineOptions = z.strictObject({
+  for: duration().prefault('24h').describe('since the directory has last taken the password'),
+  roles: z.array(z.string()).describe('the roles that such a session may have, of those that its user has'),
+  providers: z.array(z.string()).min(1).describe('the directories for whose accounts this holds, of type ldap'),
+  networks: z.array(cidr()).default([]).describe('clients that may sign in so; all when empty'),
+  after: duration()
+    .prefault('15m')
+    .describe('how long a session goes on whose user has been asked for the password, once the directory is back'),
+});
+
+/** How logins go on while a directory is away. */
+export type OfflineOptions = z.output<typeof offlineOptions>;
 
 /** The options under `login:`. */
 export const loginOptions = z.strictObject({
@@ -16,6 +29,7 @@ export const loginOptions = z.strictObject({
   lockout: lockoutOptions.prefault({}),
   default: z.string().optional().describe('a federated provider that is followed at once; ?method=form is the way out'),
   reservedUsers: z.array(z.string()).default(['xuc']).describe('names that may not sign in'),
+  offline: offlineOptions.optional().describe('logins while a directory is away; none when absent'),
   breaker: z
     .strictObject({
       failures: z.int().min(1).default(3).describe('failures in a row of a provider that open its circuit breaker'),

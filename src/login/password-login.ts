@@ -2,77 +2,30 @@
  * Signing in with a form: input limits, reserved names, the lock-out, the chain, and one answer for every kind of wrong.
  * It says nothing that tells a known user from an unknown one, by text, status or time.
  */
-import type { ErrorCode } from '../core/errors.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import { HeaderLines } from '../core/request-head.ts';
 import { Secret } from '../core/secret.ts';
-import { accountOf, type Session } from '../core/session.ts';
-import type { Client } from '../core/verdict.ts';
+import { accountOf, type OfflineStay } from '../core/session.ts';
 import type { ChainResult } from '../providers/chain.ts';
 import type { AccountCuts } from '../sessions/account-cuts.ts';
-import type { Vouched } from '../sessions/stored-session.ts';
 import type { Attempted, Lockout, LockoutPermit } from '../users/lockout.ts';
 import { evenOut } from './even-out.ts';
+import { judgeOffline, type OfflineJudgement } from './offline/judgement.ts';
+import type { Offline } from './offline/offline.ts';
+import {
+  type Admitted,
+  type FailedLogin,
+  type FailureCode,
+  type LoginResult,
+  type NoLogin,
+  type PasswordForm,
+  type ProofResult,
+  refuseInput,
+} from './password-form.ts';
 import type { Authenticated, SignIn } from './sign-in.ts';
 import type { TypedName } from './typed-names.ts';
 
-/** A form that was sent. */
-export interface PasswordForm {
-  readonly username: string;
-  readonly password: string;
-  readonly newPassword?: string;
-  readonly client: Client;
-  readonly requestId: string;
-  readonly signal: AbortSignal;
-  /** The cookie the browser came with: that session ends when the new one begins. */
-  readonly token?: string;
-  /** A handle of the browser: a logout there ends what a form that was sent twice has begun as well. */
-  readonly browser?: string;
-  /** For a step-up: only this session's own user will do. */
-  readonly confirming?: Session;
-}
-
-/** Why a password that is right does not do. */
-export type NewPasswordReason = Extract<Reason, 'password-must-change' | 'password-expired'>;
-
-/** What a user may know of a failure. */
-type FailureCode = Extract<ErrorCode, 'LOGIN_FAILED' | 'TOO_MANY_FAILURES' | 'PROVIDER_UNAVAILABLE'>;
-
-/** How a form login went. */
-type LoginResult = { readonly kind: 'signed-in'; readonly session: Session; readonly token: string } | NoLogin;
-
-/** How the proof of a password without a session went. */
-type ProofResult = { readonly kind: 'proved'; readonly vouched: Vouched } | NoLogin;
-
-type NoLogin =
-  | {
-      readonly kind: 'new-password';
-      readonly reason: NewPasswordReason;
-      readonly isRefused: boolean;
-    }
-  /** The password is right, too old or to be changed, and there is no way to change it here. */
-  | { readonly kind: 'password-stuck' }
-  | FailedLogin;
-
-/** Somebody whom a provider has authenticated and who may come in. */
-interface Admitted {
-  readonly kind: 'admitted';
-  readonly outcome: Authenticated;
-  readonly provider: string;
-  readonly chain: ChainResult;
-}
-
-/** Nobody was signed in; `code` is what the user may know, `reason` what the audit does. */
-export interface FailedLogin {
-  readonly kind: 'failed';
-  readonly code: FailureCode;
-  readonly reason: Reason;
-  /** Seconds. */
-  readonly retryAfter?: number;
-}
-
-const maxInput = 1024;
 const unavailableRetrySeconds = 10;
 
 /** Checks forms. */
@@ -80,17 +33,26 @@ export class PasswordLogin {
   readonly #signIn: SignIn;
   readonly #lockout: Lockout;
   readonly #cuts: Pick<AccountCuts, 'cut'>;
+  readonly #offline: Pick<Offline, 'check' | 'note'>;
 
-  constructor(signIn: SignIn, lockout: Lockout, cuts: Pick<AccountCuts, 'cut'>) {
-    this.#signIn = signIn;
-    this.#lockout = lockout;
-    this.#cuts = cuts;
+  constructor(parts: {
+    signIn: SignIn;
+    lockout: Lockout;
+    cuts: Pick<AccountCuts, 'cut'>;
+    offline: Pick<Offline, 'check' | 'note'>;
+  }) {
+    this.#signIn = parts.signIn;
+    this.#lockout = parts.lockout;
+    this.#cuts = parts.cuts;
+    this.#offline = parts.offline;
   }
 
   /** Asks the chain about a form. Failures take a time that does not depend on who was named. */
   async check(form: PasswordForm): Promise<LoginResult> {
     const startedAt = performance.now();
-    const checked = await this.#check(form, this.#signIn.readName(form.username, form.confirming !== undefined));
+    const typed = this.#signIn.readName(form.username, form.confirming !== undefined);
+    // Who confirms a login, or sets a password, does that with whoever keeps it.
+    const checked = await this.#check(form, typed, !form.confirming && form.newPassword === undefined);
     const result = checked.kind === 'admitted' ? await this.#begin(form, checked) : checked;
     if (result.kind === 'failed' && result.code !== 'TOO_MANY_FAILURES') await evenOut(startedAt, form.signal);
     return result;
@@ -99,7 +61,7 @@ export class PasswordLogin {
   /** The same for a program, whose every request brings its password: no session begins. */
   async prove(form: Omit<PasswordForm, 'newPassword' | 'token' | 'browser' | 'confirming'>): Promise<ProofResult> {
     const startedAt = performance.now();
-    const checked = await this.#check(form, this.#signIn.readName(form.username, false));
+    const checked = await this.#check(form, this.#signIn.readName(form.username, false), false);
     if (checked.kind === 'failed' && checked.code !== 'TOO_MANY_FAILURES') await evenOut(startedAt, form.signal);
     if (checked.kind !== 'admitted') return checked;
     const { outcome, provider, chain } = checked;
@@ -108,7 +70,7 @@ export class PasswordLogin {
     return { kind: 'proved', vouched };
   }
 
-  async #check(form: PasswordForm, typed: TypedName): Promise<Admitted | NoLogin> {
+  async #check(form: PasswordForm, typed: TypedName, mayBeOffline: boolean): Promise<Admitted | NoLogin> {
     const username = typed.counted;
     const refused = refuseInput(form, username) ?? (this.#signIn.isReserved(username) ? 'user-reserved' : undefined);
     if (refused) return this.#fail(form, username, 'LOGIN_FAILED', refused);
@@ -123,16 +85,19 @@ export class PasswordLogin {
         ...(form.newPassword && { newPassword: new Secret(form.newPassword) }),
       },
     });
-    return this.#applyOutcome(form, username, chain);
+    const attempted: Attempted = { username, address: form.client.address, account: this.#signIn.accountIn(chain) };
+    const parts = { offline: this.#offline, lockout: this.#lockout };
+    const judged = mayBeOffline && (await judgeOffline(parts, form, attempted, chain));
+    return judged ? this.#applyJudgement(form, username, judged, chain) : this.#applyOutcome(form, attempted, chain);
   }
 
   /**
    * What the chain's answer comes to. The account that it found is counted whatever name was typed: where that is locked, nobody
    * learns whether the password was right.
    */
-  async #applyOutcome(form: PasswordForm, username: string, chain: ChainResult): Promise<Admitted | NoLogin> {
+  async #applyOutcome(form: PasswordForm, attempted: Attempted, chain: ChainResult): Promise<Admitted | NoLogin> {
     const { outcome, provider } = chain;
-    const attempted: Attempted = { username, address: form.client.address, account: this.#signIn.accountIn(chain) };
+    const { username } = attempted;
     switch (outcome.kind) {
       case 'authenticated': {
         const permit = await this.#lockout.succeed(attempted);
@@ -161,6 +126,20 @@ export class PasswordLogin {
     }
   }
 
+  /** What a verifier's word comes to; the lock-out has counted it. */
+  async #applyJudgement(
+    form: PasswordForm,
+    username: string,
+    judged: OfflineJudgement,
+    chain: ChainResult,
+  ): Promise<Admitted | NoLogin> {
+    if (judged.kind === 'locked') return this.#failLocked(form, username, judged, chain);
+    if (judged.kind === 'accepted')
+      return this.#accept(form, username, judged.outcome, judged.provider, chain, judged.stay);
+    const more = { chain, retryAfter: unavailableRetrySeconds, isOffline: true as const };
+    return this.#fail(form, username, 'PROVIDER_UNAVAILABLE', judged.reason, more);
+  }
+
   async #reject(
     form: PasswordForm,
     attempted: Attempted,
@@ -183,16 +162,24 @@ export class PasswordLogin {
     outcome: Authenticated,
     provider: string,
     chain: ChainResult,
+    offline?: OfflineStay,
   ): Promise<Admitted | NoLogin> {
     // What was proved by the password before is to be proved anew.
     if (form.newPassword !== undefined) await this.#cuts.cut(outcome.assertion.subject);
     const refused = await this.#signIn.refuse(outcome, provider, form.signal);
-    if (!refused) return { kind: 'admitted', outcome, provider, chain };
+    if (!refused && !offline) await this.#noteTaken(form, username, outcome, provider);
+    if (!refused) return { kind: 'admitted', outcome, provider, chain, ...(offline && { offline }) };
     const code = refused.kind === 'unavailable' ? 'PROVIDER_UNAVAILABLE' : 'LOGIN_FAILED';
     return this.#fail(form, username, code, refused.reason, { chain });
   }
 
-  async #begin(form: PasswordForm, { outcome, provider, chain }: Admitted): Promise<LoginResult> {
+  /** The password will do while the provider is away. */
+  #noteTaken(form: PasswordForm, name: string, outcome: Authenticated, provider: string): Promise<void> {
+    const password = new Secret(form.newPassword ?? form.password);
+    return this.#offline.note({ provider, name, password, outcome }, form.newPassword !== undefined);
+  }
+
+  async #begin(form: PasswordForm, { outcome, provider, chain, offline }: Admitted): Promise<LoginResult> {
     const { confirming, token, browser, client, requestId } = form;
     const context = { client, requestId, chain };
     const begun = confirming
@@ -201,6 +188,7 @@ export class PasswordLogin {
           ...context,
           ...(token && { replaces: token }),
           ...(browser && { browser }),
+          ...(offline && { offline }),
         });
     return begun
       ? { kind: 'signed-in', ...begun }
@@ -225,17 +213,10 @@ export class PasswordLogin {
     user: string,
     code: FailureCode,
     reason: Reason,
-    more: { chain?: ChainResult; retryAfter?: number } = {},
+    more: { chain?: ChainResult; retryAfter?: number; isOffline?: true } = {},
   ): FailedLogin {
-    const { chain, retryAfter } = more;
-    this.#signIn.record('failed', form, { user, reason, chain });
-    return { kind: 'failed', code, reason, ...(retryAfter && { retryAfter }) };
+    const { chain, retryAfter, isOffline } = more;
+    this.#signIn.record('failed', form, { user, reason, chain, ...(isOffline && { mode: 'offline' }) });
+    return { kind: 'failed', code, reason, ...(retryAfter && { retryAfter }), ...(isOffline && { isOffline }) };
   }
-}
-
-/** Refused before anybody is asked: an empty password binds as nobody and succeeds (RFC 4513 §5.1.2); NUL ends a string for some. */
-function refuseInput({ username, password, newPassword = '' }: PasswordForm, canonical: string): Reason | undefined {
-  if (canonical === '' || /[\0-\x1f\x7f]/.test(username) || username.length > maxInput) return 'unknown-user';
-  const isEmpty = password.trim() === '' || password.includes('\0') || newPassword.includes('\0');
-  return isEmpty || Math.max(password.length, newPassword.length) > maxInput ? 'bad-password' : undefined;
 }

@@ -26,9 +26,11 @@ export interface Providers {
   /** What users call one. */
   readonly label: (name: string) => string;
   /** How each of the chain stands; one without a circuit breaker is well. */
-  status(): readonly { readonly provider: string; readonly snapshot: BreakerSnapshot }[];
+  status(): readonly ProviderStatus[];
   /** How each of them does, those included that only look users up. */
   figures(): readonly (ProviderFigure & { readonly name: string; readonly type: string })[];
+  /** Whether one is left alone because nobody answered there: neither slow once, nor refusing us. */
+  isAway(provider: string): boolean;
   /** The directory in which a provider's users must exist; undefined where none is named. */
   directoryOf(provider: string): ((username: string, signal: AbortSignal) => Promise<Outcome>) | undefined;
   /** Where the browser goes to sign out of the identity provider too. */
@@ -36,6 +38,13 @@ export interface Providers {
   /** Shows how the circuit breakers stand, and forgets those of other configurations; call it when this one answers. */
   putInPlace(): void;
   close(): Promise<void>;
+}
+
+/** How one stands; `isOffline` where its users sign in without it meanwhile. */
+interface ProviderStatus {
+  readonly provider: string;
+  readonly snapshot: BreakerSnapshot;
+  readonly isOffline: boolean;
 }
 
 /** What of a configuration concerns providers. */
@@ -88,6 +97,7 @@ export function buildProviders(document: ProvidersDocument, services: ProviderSe
       chain.map(({ name, breaker }) => ({
         provider: name,
         snapshot: breaker?.snapshot() ?? { state: 'closed', failures: 0 },
+        isOffline: document.login.offline?.providers.includes(name) === true && isAway(breaker),
       })),
     figures: () =>
       [...links].map(([name, { breaker }]) => {
@@ -95,6 +105,7 @@ export function buildProviders(document: ProvidersDocument, services: ProviderSe
         services.figures.stands(name, breaker?.snapshot());
         return { name, type: document.providers[name]?.type ?? '', ...services.figures.of(name) };
       }),
+    isAway: (name) => isAway(links.get(name)?.breaker),
     directoryOf: (name) => {
       const directory = links.get(document.providers[name]?.mustExistIn ?? '');
       return directory && ((username, signal) => lookUpOne(directory, username, signal, services.log));
@@ -105,6 +116,11 @@ export function buildProviders(document: ProvidersDocument, services: ProviderSe
       await Promise.all([...all.values()].map((provider) => provider.close?.()));
     },
   };
+}
+
+function isAway(breaker: CircuitBreaker | undefined): boolean {
+  const { state, reason } = breaker?.snapshot() ?? {};
+  return state === 'open' && (reason === 'unreachable' || reason === 'timed-out');
 }
 
 /** The session is over whatever a provider says: one that fails or takes too long is no reason to keep the user waiting. */

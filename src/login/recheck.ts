@@ -2,7 +2,7 @@
  * Sessions follow the directory: the accounts of those in use are asked about anew, behind the requests and spread in time. What
  * changed counts for all sessions of the account at that provider; what may not be used any more ends. An outage changes nothing.
  */
-import { accountKey, accountNamed } from '../core/account.ts';
+import { type Account, accountKey, accountNamed } from '../core/account.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Outcome } from '../core/outcome.ts';
@@ -34,6 +34,8 @@ interface RecheckParts {
   readonly sessions: Sessions;
   readonly log: Log;
   readonly chain: readonly ChainLink[];
+  /** What else rests on an account hears it, too; the provider is the one that knows the account. */
+  readonly verifiers: { heed(provider: string, account: Account, outcome: Outcome): Promise<void> };
 }
 
 /** Asks about the accounts of sessions in use. */
@@ -120,14 +122,15 @@ export class SessionRechecker {
     }
     const asked = { subject: session.assertion.subject, state: session.grant?.state };
     const outcome = await standingAt(link, asked, this.#closing.signal, log);
-    if (await this.#settle(session, outcome)) return this.#spread(now);
+    if (await this.settle(session, outcome)) return this.#spread(now);
     const wait = Math.min(every, retryAfter);
     await store.put(key, String(now - every + wait), clock.now() + wait / 2);
     return this.#spread(clock.now(), wait);
   }
 
-  /** Has an answer count; false where there was none. */
-  async #settle(session: Session, outcome: Outcome): Promise<boolean> {
+  /** Has what a provider says of an account count for all its sessions there; false where it says nothing. */
+  async settle(session: Session, outcome: Outcome): Promise<boolean> {
+    await this.#parts.verifiers.heed(session.assertion.realm, accountOf(session), outcome);
     switch (outcome.kind) {
       case 'authenticated':
         // Another name is another account: the one that signed in is not there any more.

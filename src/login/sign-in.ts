@@ -7,7 +7,7 @@ import type { Log } from '../core/log.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { type Assertion, canonicalUsername, isApiSubject, type Principal } from '../core/principal.ts';
 import type { Attempt, Credentials } from '../core/provider.ts';
-import { accountOf, isSameOwner, ownerOf, type Session } from '../core/session.ts';
+import { accountOf, isSameOwner, type OfflineStay, ownerOf, type Session } from '../core/session.ts';
 import type { Client, GatewayRequest } from '../core/verdict.ts';
 import { type ChainLink, type ChainResult, runChain } from '../providers/chain.ts';
 import type { Sessions } from '../sessions/sessions.ts';
@@ -102,11 +102,15 @@ export class SignIn {
    *
    * A directory that cannot be asked is no leave: the answer is then `unavailable`.
    */
-  async refuse({ assertion }: Authenticated, provider: string, signal: AbortSignal): Promise<Refusal | undefined> {
-    return refusalOf(assertion.subject, signal, {
-      isReserved: this.isReserved(assertion.subject) || isApiSubject(assertion.subject),
-      directory: this.#parts.directoryOf(provider),
-    });
+  async refuse(
+    { assertion: { subject } }: Authenticated,
+    provider: string,
+    signal: AbortSignal,
+  ): Promise<Refusal | undefined> {
+    if (this.isReserved(subject) || isApiSubject(subject)) return { kind: 'rejected', reason: 'user-reserved' };
+    const found = await this.#parts.directoryOf(provider)?.(subject, signal);
+    if (found === undefined || found.kind === 'authenticated') return undefined;
+    return found.kind === 'unavailable' ? found : { kind: 'rejected', reason: 'not-in-directory' };
   }
 
   /** An outcome as a session keeps it. */
@@ -144,18 +148,20 @@ export class SignIn {
   async establish(
     outcome: Authenticated,
     provider: string,
-    context: LoginContext & { chain?: ChainResult; replaces?: string; browser?: string },
+    context: LoginContext & { chain?: ChainResult; replaces?: string; browser?: string; offline?: OfflineStay },
   ): Promise<{ session: Session; token: string }> {
-    const { client, chain, replaces, browser } = context;
+    const { client, chain, replaces, browser, offline } = context;
     const handles = [...(outcome.grant?.handles ?? []), ...(browser === undefined ? [] : [browser])];
     const grant = outcome.grant || browser !== undefined ? { ...outcome.grant, handles } : undefined;
     const created = await this.#parts.sessions.create({
       ...this.vouched({ ...outcome, ...(grant && { grant }) }, provider),
       client: { address: client.address, userAgent: client.userAgent },
       ...(replaces && { replaces }),
+      ...(offline && { offline }),
     });
     const { session } = created;
-    this.record('succeeded', context, { chain, provider, account: accountOf(session), session: session.id });
+    const mode = offline && { mode: 'offline' as const };
+    this.record('succeeded', context, { chain, provider, account: accountOf(session), session: session.id, ...mode });
     return created;
   }
 
@@ -209,7 +215,7 @@ export class SignIn {
   record(
     outcome: 'succeeded' | 'failed',
     context: LoginContext,
-    more: Pick<AccountEvent, 'account' | 'user' | 'provider' | 'session' | 'reason'> & {
+    more: Pick<AccountEvent, 'account' | 'user' | 'provider' | 'session' | 'reason' | 'mode'> & {
       chain?: ChainResult | undefined;
     },
   ): void {
@@ -231,19 +237,4 @@ export class SignIn {
 /** Whom a record is about, and where it comes from: no more of a context, in which an address with its query may stand. */
 function subjectOf(session: Session, { client, requestId }: LoginContext) {
   return { account: accountOf(session), provider: session.provider, session: session.id, client, requestId };
-}
-
-/** Why a user whom a provider has authenticated may not come in all the same. */
-async function refusalOf(
-  subject: string,
-  signal: AbortSignal,
-  rules: {
-    readonly isReserved: boolean;
-    readonly directory: ((username: string, signal: AbortSignal) => Promise<Outcome>) | undefined;
-  },
-): Promise<Refusal | undefined> {
-  if (rules.isReserved) return { kind: 'rejected', reason: 'user-reserved' };
-  const found = await rules.directory?.(subject, signal);
-  if (found === undefined || found.kind === 'authenticated') return undefined;
-  return found.kind === 'unavailable' ? found : { kind: 'rejected', reason: 'not-in-directory' };
 }

@@ -17,7 +17,12 @@ export interface Notice {
 const calm: ReadonlySet<Notice['code']> = new Set(['session-idle', 'session-ended', 'form-kept']);
 
 /** Failures that pass by themselves. */
-const passing: ReadonlySet<Notice['code']> = new Set(['too-many-failures', 'unavailable', 'method-unavailable']);
+const passing: ReadonlySet<Notice['code']> = new Set([
+  'too-many-failures',
+  'unavailable',
+  'offline-failed',
+  'method-unavailable',
+]);
 
 /** When to try again: after so many seconds, or soon; nothing where trying again does not help. */
 export function whenToRetry({ texts }: Frame, retryAfterSeconds: number | undefined, passes: boolean): string {

@@ -40,6 +40,8 @@ export interface LoginView {
   /** As it was typed, to be corrected. */
   readonly username?: string | undefined;
   readonly notice?: Notice | undefined;
+  /** A directory is away, and logins go on without it. */
+  readonly isOffline?: boolean;
   /** Shown with failures. */
   readonly requestId?: string | undefined;
 }
@@ -82,7 +84,7 @@ ${submitButton(frame, texts.login.submit, formFirst ? 'primary' : 'quiet')}
     gate: view.notice?.code.endsWith('unavailable') ? 'shut' : 'open',
     help: 'sign-in',
     body: html`<p class="lead">${texts.login.lead(options.siteName)}</p>
-${noticeBox(frame, view.notice)}
+${noticeBox(frame, view.notice)}${view.isOffline ? html`<p class="lead">${texts.login.offline}</p>` : ''}
 ${waysInOrder(frame, view.ways, form)}`,
   });
 }

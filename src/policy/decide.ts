@@ -1,6 +1,6 @@
 /** The decision: may this principal, in this session, pass this route. Roles come from `roles.ts`; carrying it out does not. */
 import type { Principal } from '../core/principal.ts';
-import { provedAt } from '../core/proof.ts';
+import { freshAt } from '../core/proof.ts';
 import type { Route } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
 import type { Decision } from '../core/verdict.ts';
@@ -18,7 +18,7 @@ export function decide(
   now: number,
 ): Decision {
   try {
-    return judge(principal, route, session ? provedAt(session.proofs) : now, now);
+    return judge(principal, route, session ? freshAt(session.proofs) : now, now);
   } catch {
     return { kind: 'deny', reason: 'policy-broke' };
   }

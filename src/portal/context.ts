@@ -19,6 +19,7 @@ import type { Browsers } from '../login/browser.ts';
 import type { FlowStates } from '../login/flow-state.ts';
 import type { Flows } from '../login/flows.ts';
 import type { Handovers } from '../login/handovers.ts';
+import type { Offline } from '../login/offline/offline.ts';
 import type { PasswordLogin } from '../login/password-login.ts';
 import type { SignIn } from '../login/sign-in.ts';
 import type { ChainLink } from '../providers/chain.ts';
@@ -48,6 +49,7 @@ export interface PortalParts {
   readonly signIn: SignIn;
   readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
+  readonly offline: Pick<Offline, 'isOffered'>;
   readonly sessions: Sessions;
   readonly posts: SavedPosts;
   readonly flows: Flows;

@@ -4,7 +4,7 @@ import type { Answer, AnswerHeaders } from '../core/answer.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Session } from '../core/session.ts';
 import { writeAnswer } from '../edge/write-answer.ts';
-import type { NewPasswordReason } from '../login/password-login.ts';
+import type { NewPasswordReason } from '../login/password-form.ts';
 import type { Notice } from '../pages/fields.ts';
 import type { Way } from '../pages/login.ts';
 import type { ChainOffer, ChainResult } from '../providers/chain.ts';
@@ -32,7 +32,7 @@ export function noticeIn(word: string | undefined): Notice['code'] | undefined {
 }
 
 /** What the page is made from. */
-export type LoginPageParts = Pick<PortalParts, 'pages' | 'browsers' | 'signIn' | 'label' | 'defaultMethod'>;
+export type LoginPageParts = Pick<PortalParts, 'pages' | 'browsers' | 'signIn' | 'label' | 'defaultMethod' | 'offline'>;
 
 /** What the login page is asked to be: where it leads, for whom, in which manner. */
 export interface Wish {
@@ -65,7 +65,12 @@ export async function loginPage(
   const view =
     wish.confirm && username !== undefined
       ? ({ kind: 'step-up', ...shared, username, cancelHref: '/' } as const)
-      : ({ kind: 'login', ...shared, username: wish.username } as const);
+      : ({
+          kind: 'login',
+          ...shared,
+          username: wish.username,
+          isOffline: parts.offline.isOffered(context.client),
+        } as const);
   return parts.pages.page(head, answer.status, view, headers);
 }
 

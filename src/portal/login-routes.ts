@@ -3,7 +3,7 @@
 import type { AnswerHeaders } from '../core/answer.ts';
 import { ownerOf, type Session } from '../core/session.ts';
 import { headOf } from '../edge/head-of.ts';
-import type { FailedLogin, NewPasswordReason } from '../login/password-login.ts';
+import type { FailedLogin, NewPasswordReason } from '../login/password-form.ts';
 import type { Notice } from '../pages/fields.ts';
 import { safeReturnTo } from '../routing/return-to.ts';
 import { sessionCookie } from '../sessions/cookie.ts';
@@ -190,14 +190,14 @@ function renderAgain(
 }
 
 /** The status of a failure, and what the page says. */
-function answerTo({ code, retryAfter }: FailedLogin): { status: number; notice: Notice } {
+function answerTo({ code, retryAfter, isOffline }: FailedLogin): { status: number; notice: Notice } {
   switch (code) {
     case 'LOGIN_FAILED':
       return { status: 401, notice: { code: 'login-failed' } };
     case 'TOO_MANY_FAILURES':
       return { status: 429, notice: { code: 'too-many-failures', retryAfterSeconds: retryAfter } };
     case 'PROVIDER_UNAVAILABLE':
-      return { status: 503, notice: { code: 'unavailable' } };
+      return { status: 503, notice: { code: isOffline ? 'offline-failed' : 'unavailable' } };
     default:
       return code satisfies never;
   }

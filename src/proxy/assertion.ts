@@ -5,7 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
 import { firstValue, type Principal } from '../core/principal.ts';
-import { provedAt } from '../core/proof.ts';
+import { freshAt } from '../core/proof.ts';
 import type { ForwardingRoute } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
@@ -144,6 +144,7 @@ function claimsOf(principal: Principal, session: Session | undefined): Record<st
   const truncated = tooLong.map(([name]) => name);
   const name = firstValue(principal, 'name');
   const email = firstValue(principal, 'email');
+  const proved = session ? freshAt(session.proofs) : Number.NEGATIVE_INFINITY;
   return {
     sub: principal.subject,
     ...(name && { name }),
@@ -153,6 +154,8 @@ function claimsOf(principal: Principal, session: Session | undefined): Record<st
     amr: principal.amr,
     provider: principal.provider,
     ...(principal.tenant && { tenant: principal.tenant }),
-    ...(session && { sid: session.id, auth_time: Math.floor(provedAt(session.proofs) / 1000) }),
+    ...(session && { sid: session.id }),
+    // Nobody has authenticated a user whose provider was away.
+    ...(Number.isFinite(proved) && { auth_time: Math.floor(proved / 1000) }),
   };
 }

@@ -175,6 +175,7 @@ export class Host<D extends Document, F extends Front<D>> {
       ...this.#services,
       sessions: () => this.#gateway.sessions,
       providers: () => this.#gateway.providers.status(),
+      forgetOffline: (username) => this.#gateway.login.offline.forget(username),
       lockouts: new LockoutOverview(this.#services),
       providerFigures: () => this.#gateway.providers.figures(),
       records: () => this.#records(),

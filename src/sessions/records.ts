@@ -38,7 +38,7 @@ export const remembered = 15 * 60_000;
 const youth = 60_000;
 
 /** Ends that time brings anyway, or under which a session goes on: they wait for the store. Somebody's wish does not. */
-const passing: ReadonlySet<string> = new Set(['idle', 'lifetime', 'rotated']);
+const passing: ReadonlySet<string> = new Set(['idle', 'lifetime', 'offline-over', 'rotated']);
 
 const cachedRecords = 10_000;
 const recordPrefix = 'session:';

@@ -8,6 +8,7 @@ import { accountOf, isSameOwner, ownerOf, type Session, type SessionOwner } from
 import type { Activity } from './activity.ts';
 import type { SessionRecords, StoredRecord } from './records.ts';
 import type { EndedRecord, HostToken, LiveRecord } from './stored-session.ts';
+import { toSession } from './to-session.ts';
 
 /**
  * A session that is not, or no longer, there; `next` is the id under which a rotated one goes on. `unreadable` is one of
@@ -89,7 +90,10 @@ export class SessionEnds {
     const now = this.#clock.now();
     const stored = { record, version };
     const lastSeenAt = this.#activity.lastSeen(id, record.lastSeenAt);
-    if (now >= record.expiresAt) return { kind: 'over', stored, reason: 'lifetime' };
+    if (now >= record.expiresAt) {
+      const reason = record.offline?.lifetimeEndsAt === undefined ? 'lifetime' : 'offline-over';
+      return { kind: 'over', stored, reason };
+    }
     if (now - lastSeenAt >= this.#idle) return { kind: 'over', stored, reason: 'idle' };
     return { kind: 'live', stored, session: toSession(id, record, lastSeenAt) };
   }
@@ -232,16 +236,4 @@ export class SessionEnds {
 
 function endOf({ reason, next }: EndedRecord): AbsentSession {
   return { kind: 'ended', reason, ...(next !== undefined && { next }) };
-}
-
-/** The session of a record, with the last activity that is known. */
-export function toSession(id: string, record: LiveRecord, lastSeenAt: number): Session {
-  const { tenant, assertion, provider, createdAt, proofs, expiresAt, grant, mustRotate, bindsCookies, client } = record;
-  const session = { id, tenant, assertion, provider, createdAt, lastSeenAt, proofs, expiresAt, client };
-  return {
-    ...session,
-    ...(grant && { grant }),
-    ...(mustRotate && { mustRotate }),
-    ...(bindsCookies && { bindsCookies }),
-  };
 }

@@ -13,11 +13,13 @@ import { AccountCuts } from './account-cuts.ts';
 import { Activity } from './activity.ts';
 import { idOf, newIdentity } from './cookie.ts';
 import { HostTokens } from './host-tokens.ts';
+import { OfflineStays } from './offline-stays.ts';
 import { handlePrefix, SessionRecords, userPrefix } from './records.ts';
 import type { AbsentSession, Ender, EndListener, LoadedSession } from './revocation.ts';
-import { SessionEnds, toSession } from './revocation.ts';
+import { SessionEnds } from './revocation.ts';
 import { keepWithin } from './session-limit.ts';
 import { type LiveRecord, newLiveRecord, proved, renewed, saysTheSame, type Vouched } from './stored-session.ts';
+import { toSession } from './to-session.ts';
 
 export type { LoadedSession } from './revocation.ts';
 
@@ -51,6 +53,7 @@ export class Sessions {
   readonly #records: SessionRecords;
   readonly #activity: Activity;
   readonly #ends: SessionEnds;
+  readonly offlineStays: OfflineStays;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
@@ -59,6 +62,7 @@ export class Sessions {
     this.#activity = new Activity({ ...parts, records: this.#records });
     this.#ends = new SessionEnds({ ...parts, records: this.#records, activity: this.#activity });
     this.hosts = new HostTokens({ ...parts, records: this.#records, ends: this.#ends });
+    this.offlineStays = new OfflineStays({ ...parts, records: this.#records, ends: this.#ends });
   }
 
   /** Begins a session under a new token, after the one that it replaces has ended. */

@@ -7,9 +7,9 @@ import * as z from 'zod';
 import { defaultTenant } from '../core/account.ts';
 import type { SessionGrant } from '../core/outcome.ts';
 import type { Assertion } from '../core/principal.ts';
-import { isFirst, type Proof, type Proofs, provedAt, withProof } from '../core/proof.ts';
+import { freshAt, isFirst, type Proof, type Proofs, withProof } from '../core/proof.ts';
 import { type Reason, storedReason } from '../core/reason.ts';
-import type { Session, SessionOwner } from '../core/session.ts';
+import type { OfflineStay, Session, SessionOwner } from '../core/session.ts';
 
 const moment = z.number().min(0);
 const words = z.array(z.string());
@@ -44,6 +44,14 @@ const liveSchema = z.looseObject({
     .default([]),
   mustRotate: z.boolean().optional(),
   bindsCookies: z.boolean().optional(),
+  offline: z
+    .looseObject({
+      trustedAt: moment,
+      passwordSetAt: moment.optional(),
+      isDue: z.boolean().optional(),
+      lifetimeEndsAt: moment.optional(),
+    })
+    .optional(),
   expiresAt: moment,
   grant: z
     .looseObject({ handles: words.optional(), state: z.unknown().optional(), refreshAt: moment.optional() })
@@ -108,7 +116,8 @@ function proofsOf({ assertion, provider, provedAt: at, proofs }: z.output<typeof
 
 /** The value to store for a record. */
 export function printRecord(record: LiveRecord | EndedRecord): string {
-  return JSON.stringify(record.kind === 'live' ? { ...record, provedAt: provedAt(record.proofs) } : record);
+  // Workers that know no proofs measure `maxAge` by it, which an offline one must not meet.
+  return JSON.stringify(record.kind === 'live' ? { ...record, provedAt: Math.max(0, freshAt(record.proofs)) } : record);
 }
 
 function parseJson(value: string): unknown {
@@ -125,21 +134,29 @@ export interface Vouched {
   readonly assertion: Assertion;
   readonly provider: string;
   readonly grant?: SessionGrant;
+  /** Where the provider was away, and something else has judged in its place. */
+  readonly offline?: OfflineStay;
 }
 
 /** The record of a session that begins. */
 export function newLiveRecord(vouched: Vouched, client: Session['client'], now: number, lifetime: number): LiveRecord {
-  const { tenant, assertion, provider, grant } = vouched;
+  const { tenant, assertion, provider, grant, offline } = vouched;
   const times = { createdAt: now, lastSeenAt: now, expiresAt: now + lifetime };
   const who = { tenant, assertion, provider, proofs: [firstProof(vouched, now)] } as const;
-  return { kind: 'live', ...who, ...times, bindsCookies: true, client, ...(grant && { grant }) };
+  const more = { ...(grant && { grant }), ...(offline && { offline }) };
+  return { kind: 'live', ...who, ...times, bindsCookies: true, client, ...more };
 }
 
-/** After a re-authentication, whose proof takes the place of the one by the same provider. */
-export function proved({ grant: _, mustRotate: __, ...rest }: LiveRecord, vouched: Vouched, now: number): LiveRecord {
+/** After a re-authentication, whose proof takes the place of the one by the same provider. One that began offline is like any other then. */
+export function proved(
+  { grant: _, mustRotate: __, offline, ...rest }: LiveRecord,
+  vouched: Vouched,
+  now: number,
+): LiveRecord {
   const { assertion, provider, grant } = vouched;
   const proofs = withProof(rest.proofs, firstProof(vouched, now));
-  return { ...rest, assertion, provider, proofs, lastSeenAt: now, ...(grant && { grant }) };
+  const expiresAt = offline?.lifetimeEndsAt ?? rest.expiresAt;
+  return { ...rest, assertion, provider, proofs, expiresAt, lastSeenAt: now, ...(grant && { grant }) };
 }
 
 /** After the provider has asserted anew who it is, which proves nothing. */

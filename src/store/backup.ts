@@ -64,6 +64,8 @@ export function backUp(
       const { sealer } = sealDatabase(database, beside, { file: keyFile, log });
       const end = database.prepare('UPDATE entries SET value = :value WHERE key = :key');
       for (const held of readHeld(options.path)) end.run({ ...held });
+      // What passwords can be tried against leaves the machine in no copy.
+      database.exec("PRAGMA secure_delete = ON; DELETE FROM entries WHERE key >= 'offline:' AND key < 'offline;'");
       describe(database, passphrase && sealKeys(readKeyFile(keyFile) ?? '', passphrase), clock);
       const entries = Number(database.prepare('SELECT count(*) AS count FROM entries').get()?.count);
       database.close();

@@ -51,6 +51,8 @@ export interface AccountRecord extends AuditSubject {
   readonly outcome: 'succeeded' | 'failed';
   /** Of a hand-over: the host that the session goes on at. */
   readonly host?: string;
+  /** Of a login that was judged while the provider was away. */
+  readonly mode?: 'offline';
   /** Of a session that an operator ended: who it was, as in the record of the operation; the address is theirs too. */
   readonly actor?: string;
   readonly steps?: readonly {
@@ -63,7 +65,7 @@ export interface AccountRecord extends AuditSubject {
 
 /** Something an operator or the program itself did: a start, a reload, a session ended by hand. */
 export interface OperationRecord extends AuditSubject {
-  readonly event: 'start' | 'stop' | 'reload' | 'revoke' | 'unlock' | 'api-token' | 'api-token-end';
+  readonly event: 'start' | 'stop' | 'reload' | 'revoke' | 'unlock' | 'offline-forget' | 'api-token' | 'api-token-end';
   readonly outcome: 'succeeded' | 'failed';
   /** A name of `admin.tokens`, `token`, `local` (by the socket), `loopback`, `signal` or `application`. */
   readonly actor?: string;

@@ -25,6 +25,8 @@ export interface AccountEvent {
   /** Canonical, as typed, where nobody has. */
   readonly user?: string;
   readonly provider?: string;
+  /** Judged while the provider was away. */
+  readonly mode?: 'offline';
   readonly session?: string;
   readonly client?: Client;
   /** Of a hand-over: the host. */

@@ -49,6 +49,19 @@ export async function hashPassword(password: Secret): Promise<string> {
   return `$argon2id$v=19$m=${memory},t=${passes},p=${parallelism}$${unpadded(salt)}$${unpadded(tag)}`;
 }
 
+let isHashingBehind = false;
+
+/** The hash of a password for later; undefined where checks of passwords wait, or another is being made: a login comes first. */
+export async function hashBehindLogins(password: Secret): Promise<string | undefined> {
+  if (isHashingBehind || !turns.isFree) return undefined;
+  isHashingBehind = true;
+  try {
+    return await hashPassword(password);
+  } finally {
+    isHashingBehind = false;
+  }
+}
+
 /** Whether this can be checked as a password's hash. */
 export function isPasswordHash(text: string): boolean {
   return parseHash(text) !== undefined;

@@ -42,6 +42,8 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
   const state = {
     draining: false,
     waiting: 0,
+    isOffline: false,
+    forgotten: [] as string[],
     get: (key: string): MaybePromise<Stored | undefined> => store.get(key),
     put: (...entry: Parameters<MemoryStore['put']>) => store.put(...entry),
     breaker: new CircuitBreaker({ clock }),
@@ -61,13 +63,17 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
     },
     sessions: () => sessions,
     providers: () => [
-      { provider: 'directory', snapshot: state.breaker.snapshot() },
-      { provider: 'local', snapshot: { state: 'closed' as const, failures: 0 } },
+      { provider: 'directory', snapshot: state.breaker.snapshot(), isOffline: state.isOffline },
+      { provider: 'local', snapshot: { state: 'closed' as const, failures: 0 }, isOffline: false },
     ],
     lockouts: new LockoutOverview({ store, clock }),
     providerFigures: () => [],
     records: () => [],
     warnings: () => [],
+    forgetOffline: async (username: string) => {
+      state.forgotten.push(username);
+      return username === 'alice' ? 1 : 0;
+    },
     apiTokens: {
       issue: async () => ({ kind: 'refused' as const, message: 'not here' }),
       list: () => new ApiTokens({ store, clock, log: kept.log }).list(),
@@ -258,9 +264,10 @@ test('one session is ended by its id, once, and the audit has it', async (t) => 
 });
 
 test('all sessions of a user are ended, and nobody else’s', async (t) => {
-  const { ask, signIn, sessions } = await adminUnderTest(t);
+  const { ask, signIn, sessions, state } = await adminUnderTest(t);
   const [one, two, other] = [await signIn('alice'), await signIn('alice'), await signIn('bob')];
   assert.deepEqual((await ask('DELETE', '/sessions?user=%20Alice%20')).body, { ended: 2 });
+  assert.deepEqual(state.forgotten, ['alice'], 'nor can they begin again while a directory is away');
   assert.deepEqual(
     [
       (await sessions.load(one.token)).kind,
@@ -279,6 +286,9 @@ const mistakes: readonly (readonly [method: string, path: string, status: number
   ['GET', '/sessions?user=a&user=b', 400, 'bad-request'],
   ['GET', '/sessions?limit=0', 400, 'bad-request'],
   ['GET', '/sessions?limit=99999', 400, 'bad-request'],
+  ['DELETE', '/offline', 400, 'bad-request'],
+  ['DELETE', '/offline?user=a&user=b', 400, 'bad-request'],
+  ['GET', '/offline', 405, 'method-not-allowed'],
   ['DELETE', '/sessions/no-such-id', 404, 'no-session'],
   ['DELETE', '/sessions/a%2Fb', 404, 'no-session'],
   ['DELETE', '/sessions/%E0%A4%A', 400, 'bad-request'],
@@ -377,6 +387,7 @@ const grants: readonly (readonly [method: string, path: string, ...status: numbe
   ['GET', '/sessions', 401, 200, 200, 200, 200],
   ['DELETE', '/sessions?user=nobody', 401, 403, 200, 200, 200],
   ['DELETE', '/lockouts?user=nobody', 401, 403, 200, 200, 200],
+  ['DELETE', '/offline?user=nobody', 401, 403, 200, 200, 200],
   ['POST', '/reload', 401, 403, 200, 200, 403],
 ];
 const callers = ['stranger', 'prometheus', 'anna', 'token', 'loopback'] as const;
@@ -394,7 +405,7 @@ for (const [index, caller] of callers.entries())
     assert.deepEqual(
       audited.map(({ event, ...record }) => [event, 'actor' in record && record.actor, record.address]),
       changes.map(([, path]) => [
-        { '/s': 'revoke', '/l': 'unlock', '/r': 'reload' }[path.slice(0, 2)],
+        { '/s': 'revoke', '/l': 'unlock', '/r': 'reload', '/o': 'offline-forget' }[path.slice(0, 2)],
         caller,
         '127.0.0.1',
       ]),

@@ -60,11 +60,12 @@ async function world(t: TestContext, outcome: Outcome) {
     users: new TokenUsers({ store, clock, log, chain: [link] }),
     lockout: new AddressLockout({ store, clock, options: { user: 5, address: 50, delay: 1000, max: 1000 } }),
   });
-  const passwords = new PasswordLogin(
+  const passwords = new PasswordLogin({
     signIn,
-    new Lockout({ store, clock, options: lockoutOptions.parse({}) }),
-    sessions.cuts,
-  );
+    lockout: new Lockout({ store, clock, options: lockoutOptions.parse({}) }),
+    cuts: sessions.cuts,
+    offline: { check: async () => undefined, note: async () => undefined },
+  });
   const basic = new BasicAccess({ passwords, signIn, cuts: sessions.cuts, clock, delay: 1000 });
   const programs = new ProgramAccess({ tokens, basic });
   const routes = [
@@ -85,6 +86,7 @@ async function world(t: TestContext, outcome: Outcome) {
       isKnownHost: () => true,
       isOwnHost: () => true,
     },
+    offline: { asksFor: () => false, ask: async () => undefined },
     authenticator: new RequestAuthenticator({
       ...{ signIn, sessions, publicUrl, origins, refresher, ambientSessions, browsers, programs },
       rechecker: { note: () => Number.POSITIVE_INFINITY },

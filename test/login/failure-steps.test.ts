@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type PasswordForm, PasswordLogin } from '../../src/login/password-login.ts';
+import type { PasswordForm } from '../../src/login/password-form.ts';
+import { PasswordLogin } from '../../src/login/password-login.ts';
 import { SignIn } from '../../src/login/sign-in.ts';
 import { TypedNames } from '../../src/login/typed-names.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
@@ -45,7 +46,8 @@ for (const [name, { form, took, waits }] of Object.entries(forms))
       recorder: new Recorder(createMetrics({ processMetrics: false }), audit),
     });
     const lockout = new Lockout({ store, clock, options: lockoutOptions.parse({}) });
-    const login = new PasswordLogin(signIn, lockout, { cut: () => Promise.resolve() });
+    const offline = { check: async () => undefined, note: async () => undefined };
+    const login = new PasswordLogin({ signIn, lockout, cuts: { cut: () => Promise.resolve() }, offline });
     const client = { address: '192.0.2.1', scheme: 'https' as const, userAgent: '' };
     let isAnswered = false;
     const signal = new AbortController().signal;

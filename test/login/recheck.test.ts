@@ -40,9 +40,10 @@ function world(t: TestContext, answer: (subject: string) => Outcome | Promise<Ou
   };
   const link = scripted('directory', { kind: 'unknown-user' });
   const chain = [{ ...link, provider: { ...link.provider, standing } }, scripted('other', { kind: 'unknown-user' })];
+  const verifiers = { heed: async () => undefined };
   const worker = (): Worker => {
     const sessions = new Sessions({ store, clock, log, idle: 12 * hour, lifetime: 24 * hour });
-    const rechecker = new SessionRechecker({ every: interval, store, clock, sessions, log, chain });
+    const rechecker = new SessionRechecker({ every: interval, store, clock, sessions, log, chain, verifiers });
     t.after(async () => {
       await rechecker.close();
       await sessions.close();

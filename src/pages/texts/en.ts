@@ -44,6 +44,8 @@ export const en = {
     capsLock: 'Caps Lock is on.',
     busy: 'One moment…',
     none: 'No way to sign in is available here.',
+    offline:
+      'The directory cannot be reached at the moment. Who has signed in here of late can sign in all the same, with fewer rights.',
   },
   notices: {
     'login-failed': 'The user name or the password is wrong.',
@@ -51,6 +53,8 @@ export const en = {
     incomplete: 'Enter your user name and your password.',
     'too-many-failures': 'There were too many failed attempts.',
     unavailable: 'Signing in is not possible at the moment. Your password was not checked.',
+    'offline-failed':
+      'The directory cannot be reached. The user name or the password is wrong, or you have not signed in here of late.',
     'method-unavailable': 'Signing in that way is not possible at the moment. Choose another way, if there is one.',
     'password-stuck':
       'Your password is too old or must be changed, and that cannot be done here. Ask your administrator for a new one.',

@@ -37,6 +37,8 @@ export const fr: Texts = {
     capsLock: 'La touche Verr. Maj est active.',
     busy: 'Un instant…',
     none: 'Aucun moyen de connexion n’est disponible ici.',
+    offline:
+      'L’annuaire est injoignable pour le moment. Qui s’est connecté ici récemment peut tout de même se connecter, avec moins de droits.',
   },
   notices: {
     'login-failed': 'Le nom d’utilisateur ou le mot de passe est incorrect.',
@@ -44,6 +46,8 @@ export const fr: Texts = {
     incomplete: 'Saisissez votre nom d’utilisateur et votre mot de passe.',
     'too-many-failures': 'Trop de tentatives ont échoué.',
     unavailable: 'La connexion est impossible pour le moment. Votre mot de passe n’a pas été vérifié.',
+    'offline-failed':
+      'L’annuaire est injoignable. Le nom d’utilisateur ou le mot de passe est erroné, ou vous ne vous êtes pas connecté ici récemment.',
     'method-unavailable':
       'Cette façon de se connecter est impossible pour le moment. Choisissez-en une autre, s’il y en a une.',
     'password-stuck':

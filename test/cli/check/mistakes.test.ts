@@ -132,6 +132,28 @@ const unreadable: Readonly<Record<string, Mistake>> = {
 };
 
 const refused: Readonly<Record<string, Mistake>> = {
+  'offline logins of a provider that is never away': [
+    ldap,
+    'login:\n',
+    'login:\n  offline: { roles: [], providers: [local] }\n',
+    '+1:37',
+    'login.offline.providers[0]: must name a provider of type ldap',
+  ],
+  'offline logins with a role that is not there': [
+    ldap,
+    'login:\n',
+    'login:\n  offline: { roles: [agnt], providers: [directory] }\n',
+    '+1:22',
+    'names no role: "agnt"',
+    'did you mean "agent"?',
+  ],
+  'offline logins without a word on roles': [
+    ldap,
+    'login:\n',
+    'login:\n  offline: { providers: [directory] }\n',
+    '+1:3',
+    'login.offline.roles: is missing',
+  ],
   'a domain that leads to nobody': [
     ldap,
     '    searchBase: ',
