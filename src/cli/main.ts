@@ -2,7 +2,6 @@
 /** The `gatehouse` command: reads which command is meant, runs it, and turns what went wrong into words and an exit code. */
 import './no-inspector.ts';
 
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.ts';
 import { OperatorError } from '../core/errors.ts';
@@ -19,7 +18,9 @@ import { offline } from './offline.ts';
 import { reload } from './reload.ts';
 import { seal } from './seal.ts';
 import { serve } from './serve.ts';
+import { support } from './support.ts';
 import { users } from './users.ts';
+import { version } from './version.ts';
 import { why } from './why.ts';
 
 const commands: Readonly<Record<string, Command>> = {
@@ -28,6 +29,7 @@ const commands: Readonly<Record<string, Command>> = {
   check,
   explain,
   why,
+  support,
   users,
   'api-tokens': apiTokens,
   cert,
@@ -108,12 +110,6 @@ function usage(): string {
     '',
     'gatehouse COMMAND --help says more; gatehouse --version prints the version.',
   ].join('\n');
-}
-
-/** The version of the package that this file is part of. */
-function version(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return String(version);
 }
 
 if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
