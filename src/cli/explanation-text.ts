@@ -8,7 +8,7 @@ import { Secret } from '../core/secret.ts';
 import type { Client } from '../core/verdict.ts';
 import type { Decided } from '../gateway/decided.ts';
 import type { Explanation, LoginExplanation } from '../gateway/explanation.ts';
-import { audienceOf } from '../proxy/assertion.ts';
+import { audienceOf } from '../proxy/assertion-claims.ts';
 import { fold } from '../proxy/header-names.ts';
 import { assertionHeader } from '../proxy/templates.ts';
 import { isInAny } from '../routing/networks.ts';
@@ -149,10 +149,16 @@ function headerLines({ verdict }: Decided): string[] {
   const secrets = new Map(
     route.headers.flatMap(({ name, template }) => (template instanceof Secret ? [[fold(name), template]] : [])),
   );
+  const token = [headers.get(assertionHeader) ?? []].flat()[0];
+  const tokenWords = `a token for ${audienceOf(route)}, signed as a request goes`;
+  const shown = (value: string | readonly string[]): string => {
+    const text = [value].flat().join(', ');
+    return token === undefined ? text : text.replaceAll(token, tokenWords);
+  };
   const lines = [...headers]
     .filter(([name]) => name !== assertionHeader)
-    .map(([name, value]) => `header     ${name}: ${secrets.get(fold(name)) ?? [value].flat().join(', ')}`);
-  const assertion = `header     ${assertionHeader}: a token for ${audienceOf(route)}, signed as a request goes`;
+    .map(([name, value]) => `header     ${name}: ${secrets.get(fold(name)) ?? shown(value)}`);
+  const assertion = `header     ${assertionHeader}: ${tokenWords}`;
   return principal ? [...lines, assertion] : lines;
 }
 

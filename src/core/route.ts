@@ -100,6 +100,16 @@ export interface Tile {
   readonly query: string;
 }
 
+/** The signed identity as one application wants it. */
+export interface AssertionRule {
+  /** Whom it is for; the origin of the upstream when absent. */
+  readonly audience?: string;
+  /** How long a token is valid, in milliseconds; a minute when absent. */
+  readonly lifetime?: number;
+  /** Further claims: templates such as `${attribute:org}` by name. */
+  readonly claims: Readonly<Record<string, string>>;
+}
+
 /** Time limits of a route, in milliseconds; 0 is no limit. */
 interface RouteTimeouts {
   readonly connect: number;
@@ -130,6 +140,7 @@ export interface Route {
   readonly headers: readonly HeaderRule[];
   /** Which cookies of the application are bound to whoever is signed in: none where nobody is asked who they are. */
   readonly bind: 'httpOnly' | 'all' | 'off' | readonly string[];
+  readonly assertion?: AssertionRule;
   readonly websocket: boolean;
   /** False: requests here do not count as activity. */
   readonly idleActivity: boolean;

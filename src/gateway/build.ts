@@ -75,7 +75,9 @@ export async function buildGateway(
   const { cookies, names } = await buildCookies(document, routes, services);
   const isTrusted = networks(trustedProxies);
   const recorder = new Recorder(metrics, audit);
-  const signer = new AssertionSigner({ store, clock, log, issuer: publicUrl, ...document.assertion });
+  const longestLifetime = Math.max(0, ...routes.map(({ assertion }) => (assertion?.lifetime ?? 0) / 1000));
+  const signing = { ...document.assertion, longestLifetime };
+  const signer = new AssertionSigner({ store, clock, log, issuer: publicUrl, ...signing });
   await signer.prepare();
   const sessions = new Sessions({ store, clock, log, idle, lifetime, perUser });
   const login = await buildLogin(document, { ...services, origins, sessions, recorder });

@@ -7,6 +7,7 @@ import { OperatorError } from '../core/errors.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from '../login/options.ts';
 import { domainProblems } from '../login/typed-names.ts';
 import type { RoleOptions } from '../policy/roles.ts';
+import { compileClaims } from '../proxy/assertion-claims.ts';
 import type { HeaderTemplates } from '../proxy/options.ts';
 import { compileTemplates } from '../proxy/templates.ts';
 import { accessOf } from '../routing/access-options.ts';
@@ -166,6 +167,7 @@ function checkRoutes(document: CheckedDocument, report: Report): void {
     if (servers.some(({ path }) => path !== servers[0]?.path))
       fault(['routes', index, 'upstream'], 'must have the same path on every server');
     checkTemplates(route.headers, ['routes', index, 'headers'], fault);
+    checkClaims(route.assertion?.claims ?? {}, ['routes', index, 'assertion', 'claims'], fault);
   }
   checkTemplates(headers, ['headers'], fault);
   const { health } = document.server;
@@ -200,6 +202,17 @@ export function checkHostsOfNetworks(
       input: document,
       params: { hint: 'name the hosts in server.hosts in the place of anyHost', other: ['server', 'anyHost'] },
     });
+  }
+}
+
+function checkClaims(claims: Readonly<Record<string, string>>, path: (string | number)[], report: Report): void {
+  for (const [name, template] of Object.entries(claims)) {
+    try {
+      compileClaims({ [name]: template });
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      report([...path, name], error.message.slice(`claims.${name}: `.length), error.hint);
+    }
   }
 }
 

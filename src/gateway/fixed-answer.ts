@@ -56,6 +56,7 @@ const aboutApplications = {
   cache: (value: unknown) => value === 'keep',
   headers: (value: unknown) => Object.keys(Object(value)).length > 0,
   cookies: (value: unknown) => Object(value).bind !== undefined,
+  assertion: (value: unknown) => value !== undefined,
   allowedOrigins: (value: unknown) => Array.isArray(value) && value.length > 0,
   preflight: (value: unknown) => value !== undefined,
 };

@@ -8,7 +8,8 @@ import { type ForwardingRoute, isForwarding, type Route } from '../core/route.ts
 import { accountOf, type Session } from '../core/session.ts';
 import type { CanonicalTarget, Client, Forward, GatewayRequest, Verdict } from '../core/verdict.ts';
 import type { RequestAuthenticator, Somebody } from '../login/authenticate-request.ts';
-import { type AssertionSigner, audienceOf } from '../proxy/assertion.ts';
+import type { AssertionSigner } from '../proxy/assertion.ts';
+import { type AssertionTerms, assertionTerms } from '../proxy/assertion-claims.ts';
 import type { BoundCookies } from '../proxy/bound-cookies.ts';
 import { mayHoldMarks } from '../proxy/cookie-marks.ts';
 import type { HeaderComposer } from '../proxy/headers.ts';
@@ -48,6 +49,7 @@ interface Composing {
 /** Makes the verdict of requests that nothing can refuse any more. */
 export class Forwarding {
   readonly #parts: ForwardingParts;
+  readonly #terms = new WeakMap<ForwardingRoute, AssertionTerms>();
 
   constructor(parts: ForwardingParts) {
     this.#parts = parts;
@@ -76,8 +78,14 @@ export class Forwarding {
   }
 
   #sign(trace: Trace, located: Located<ForwardingRoute>, upstreamPath: string, who: Somebody): MaybePromise<Verdict> {
-    const assertion = this.#parts.signer.sign(who.principal, who.session, audienceOf(located.route));
+    const assertion = this.#parts.signer.sign(who.principal, who.session, this.#termsOf(located.route));
     return andThen(assertion, (token) => this.#compose(trace, located, upstreamPath, { who, assertion: token }));
+  }
+
+  #termsOf(route: ForwardingRoute): AssertionTerms {
+    const terms = this.#terms.get(route) ?? assertionTerms(route);
+    this.#terms.set(route, terms);
+    return terms;
   }
 
   #compose(trace: Trace, located: Located<ForwardingRoute>, upstreamPath: string, composing: Composing): Verdict {

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import type { Reason } from '../core/reason.ts';
 import type { Route } from '../core/route.ts';
-import { forwardOptions, type HeaderTemplates, headerRules, upstreamOf } from '../proxy/options.ts';
+import { assertionRuleOf, forwardOptions, type HeaderTemplates, headerRules, upstreamOf } from '../proxy/options.ts';
 import { accessOf, networksOf } from '../routing/access-options.ts';
 import { corsOf, corsOptions, preflightFaults } from '../routing/cors-options.ts';
 import { fixedAnswerOf, fixedOptions } from '../routing/fixed-answer.ts';
@@ -89,6 +89,7 @@ function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
     ...(tile && { tile }),
     headers: headerRules(general, route.headers),
     bind: access === 'public' || access === 'deny' ? 'off' : (route.cookies.bind ?? 'httpOnly'),
+    ...(route.assertion && { assertion: assertionRuleOf(route.assertion) }),
     websocket: route.websocket,
     idleActivity: route.idleActivity,
     timeouts: { connect: route.connectTimeout, response: timeout, idle: timeout },

@@ -4,11 +4,10 @@ import { type JWK, SignJWT } from 'jose';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
-import { firstValue, type Principal } from '../core/principal.ts';
-import { freshAt } from '../core/proof.ts';
-import type { ForwardingRoute } from '../core/route.ts';
+import type { Principal } from '../core/principal.ts';
 import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
+import { type AssertionTerms, claimsOf, usualLifetime } from './assertion-claims.ts';
 import { type AssertionAlgorithm, KeyRing } from './assertion-keys.ts';
 
 /** What a signer is made of. */
@@ -21,20 +20,13 @@ export interface AssertionSignerOptions {
   readonly algorithm?: AssertionAlgorithm;
   /** How long a key signs, in milliseconds; 0 is for ever. */
   readonly rotate?: number;
+  /** The longest life of a token that is signed, in seconds: for so long keys stay published. */
+  readonly longestLifetime?: number;
 }
 
-/** Whom the assertion for a route is meant for. Balanced servers stand for one application: the first names it. */
-export function audienceOf({ upstream }: ForwardingRoute): string {
-  return upstream.servers[0]?.origin ?? '';
-}
-
-/** Seconds that a token is valid. */
-const lifetime = 60;
-/** Milliseconds for which a token is given out again. */
+/** Milliseconds for which a token is given out again, where that is no more than a third of its life. */
 const reuse = 20_000;
 const maxTokens = 10_000;
-/** Characters of one list claim as JSON: a token must fit into a header together with its fellows. */
-const maxListLength = 3072;
 
 interface KeptToken {
   readonly until: number;
@@ -42,7 +34,7 @@ interface KeptToken {
 }
 
 interface LastToken {
-  readonly audience: string;
+  readonly terms: AssertionTerms;
   readonly session: string | undefined;
   readonly proofs: Session['proofs'] | undefined;
   readonly until: number;
@@ -59,8 +51,10 @@ export class AssertionSigner {
   /** What the last token of a principal was made for: spares the comparison of all that it says. */
   readonly #last = new WeakMap<Principal, LastToken>();
 
-  constructor({ store, clock, log, issuer, algorithm = 'EdDSA', rotate = 30 * 86_400_000 }: AssertionSignerOptions) {
-    this.#ring = new KeyRing({ store, clock, log, algorithm, rotate, lifetime: lifetime * 1000 });
+  constructor(options: AssertionSignerOptions) {
+    const { store, clock, log, issuer, algorithm = 'EdDSA', rotate = 30 * 86_400_000 } = options;
+    const lifetime = Math.max(usualLifetime, options.longestLifetime ?? 0) * 1000;
+    this.#ring = new KeyRing({ store, clock, log, algorithm, rotate, lifetime });
     this.#clock = clock;
     this.#issuer = issuer.origin;
     this.#algorithm = algorithm;
@@ -72,38 +66,34 @@ export class AssertionSigner {
   }
 
   /**
-   * The identity for one upstream. `audience` is its origin.
+   * The identity for one upstream, on the terms of its route: the same object for the same route.
    *
    * Requests of one session to one upstream share a token for some seconds: `jti` names the token, not the request. What
    * it says is part of what is compared, so a changed role never meets an older token. One that is kept needs no promise.
    */
-  sign(principal: Principal, session: Session | undefined, audience: string): MaybePromise<string> {
+  sign(principal: Principal, session: Session | undefined, terms: AssertionTerms): MaybePromise<string> {
     const now = this.#clock.now();
     const last = this.#last.get(principal);
-    if (
-      last?.audience === audience &&
-      last.session === session?.id &&
-      last.proofs === session?.proofs &&
-      last.until > now
-    )
+    if (last?.terms === terms && last.session === session?.id && last.proofs === session?.proofs && last.until > now)
       return last.token;
-    const kept = this.#keptToken(claimsOf(principal, session), audience, now);
+    const kept = this.#keptToken(claimsOf(principal, session, terms.claims), terms, now);
     return kept.token.then((token) => {
       const { until } = kept;
-      this.#last.set(principal, { audience, session: session?.id, proofs: session?.proofs, until, token });
+      this.#last.set(principal, { terms, session: session?.id, proofs: session?.proofs, until, token });
       return token;
     });
   }
 
   /** A token that says all this, made for this request or lately for another. */
-  #keptToken(claims: Record<string, unknown>, audience: string, now: number): KeptToken {
-    const key = `${audience} ${JSON.stringify(claims)}`;
+  #keptToken(claims: Record<string, unknown>, terms: AssertionTerms, now: number): KeptToken {
+    const { audience, lifetime } = terms;
+    const key = `${audience} ${lifetime} ${JSON.stringify(claims)}`;
     const known = this.#tokens.get(key);
     if (known && known.until > now) return known;
-    const token = this.#make(claims, audience, now);
+    const token = this.#make(claims, terms, now);
     // Whoever waits for it hears of the failure; it must not be given out again.
     token.catch(() => this.#tokens.delete(key));
-    const kept = { token, until: now + reuse };
+    const kept = { token, until: now + Math.min(reuse, (lifetime * 1000) / 3) };
     this.#keep(key, kept, now);
     return kept;
   }
@@ -113,7 +103,7 @@ export class AssertionSigner {
     return this.#ring.published();
   }
 
-  async #make(claims: Record<string, unknown>, audience: string, now: number): Promise<string> {
+  async #make(claims: Record<string, unknown>, { audience, lifetime }: AssertionTerms, now: number): Promise<string> {
     const { kid, key } = await this.#ring.signing();
     const issuedAt = Math.floor(now / 1000);
     return new SignJWT(claims)
@@ -126,7 +116,7 @@ export class AssertionSigner {
       .sign(key);
   }
 
-  /** Tokens stand in the order in which they were made, so the expired ones come first. */
+  /** Tokens stand in the order in which they were made, so that of one lifetime the expired ones come first. */
   #keep(key: string, token: KeptToken, now: number): void {
     for (const [oldest, { until }] of this.#tokens) {
       if (until > now && this.#tokens.size < maxTokens) break;
@@ -135,27 +125,4 @@ export class AssertionSigner {
     this.#tokens.delete(key);
     this.#tokens.set(key, token);
   }
-}
-
-/** `truncated` names the lists that had to be left out, so that nobody takes an absent list for an empty one. */
-function claimsOf(principal: Principal, session: Session | undefined): Record<string, unknown> {
-  const lists = { groups: principal.attributes.groups ?? [], roles: [...principal.roles].sort() };
-  const tooLong = Object.entries(lists).filter(([, list]) => JSON.stringify(list).length > maxListLength);
-  const truncated = tooLong.map(([name]) => name);
-  const name = firstValue(principal, 'name');
-  const email = firstValue(principal, 'email');
-  const proved = session ? freshAt(session.proofs) : Number.NEGATIVE_INFINITY;
-  return {
-    sub: principal.subject,
-    ...(name && { name }),
-    ...(email && { email }),
-    ...Object.fromEntries(Object.entries(lists).filter(([list]) => !truncated.includes(list))),
-    ...(truncated.length > 0 && { truncated }),
-    amr: principal.amr,
-    provider: principal.provider,
-    ...(principal.tenant && { tenant: principal.tenant }),
-    ...(session && { sid: session.id }),
-    // Nobody has authenticated a user whose provider was away.
-    ...(Number.isFinite(proved) && { auth_time: Math.floor(proved / 1000) }),
-  };
 }

@@ -13,7 +13,7 @@ import type { ShownCredential } from '../core/shown-credential.ts';
 import type { Client, Forward } from '../core/verdict.ts';
 import { continueTrace, formatTraceparent, parseTraceparent } from '../telemetry/trace.ts';
 import { type OwnCookie, stripCookies } from './cookies.ts';
-import { compileNamespace, connectionNamed, hopByHop, type Namespace } from './header-names.ts';
+import { compileNamespace, connectionNamed, fold, hopByHop, type Namespace } from './header-names.ts';
 import { isApiToken, isSpent } from './spent-credentials.ts';
 import {
   assertionHeader,
@@ -78,14 +78,15 @@ interface Rendering {
   readonly rules: readonly CompiledHeader[];
   /** The id: of a session, no template says anything else. */
   readonly session: string | undefined;
-  readonly others: number;
+  readonly assertion: string | undefined;
   readonly rendered: RenderedHeaders;
 }
 
 /**
  * Composes the headers for upstreams.
  *
- * The names of every route's rules are closed on every route: what one application trusts, no client may send to any.
+ * The names of every route's rules are closed on every route: what one application trusts, no client may send to any. Credentials
+ * of a client's own are for the application to judge, and stay open where the route sends none in their place.
  */
 export class HeaderComposer {
   readonly #namespace: Namespace;
@@ -99,7 +100,7 @@ export class HeaderComposer {
 
   constructor({ routes, closed = [], isOwnCookie, isTrusted, log }: HeaderComposerOptions) {
     const rules = [...defaultHeaderRules, ...routes.flatMap((route) => route.headers)];
-    const names = [...rules.map((rule) => rule.name), ...closed];
+    const names = [...rules.map((rule) => rule.name), ...closed].filter((name) => fold(name) !== 'authorization');
     this.#namespace = compileNamespace(names);
     this.#namespaceOfStrangers = compileNamespace(names, { toStrangers: true });
     this.#rules = new Map(routes.map((route) => [route, compileTemplates(route.headers)]));
@@ -113,11 +114,12 @@ export class HeaderComposer {
     const rules = this.#rules.get(route) ?? compileTemplates(route.headers);
     const fromProxy = this.#isTrusted(plainAddress(input.peer));
     const { headers, spellings, trace } = this.#strip(route, input, fromProxy);
+    if (rules.some(({ name }) => name === 'authorization')) headers.delete('authorization');
     const host = headers.get('host');
     if (!route.preserveHost) headers.delete('host');
 
     const { principal, session, assertion } = input;
-    const rendered = this.#render(rules, principal, session, assertion === undefined ? 0 : assertion.length);
+    const rendered = this.#render(rules, principal, session, assertion);
     setForwarded(headers, input, { host: typeof host === 'string' ? host : undefined, fromProxy });
     headers.set('x-request-id', input.requestId);
     if (!trace) headers.set('traceparent', formatTraceparent(continueTrace(undefined)));
@@ -136,13 +138,14 @@ export class HeaderComposer {
     rules: readonly CompiledHeader[],
     principal: Principal | undefined,
     session: Session | undefined,
-    others: number,
+    assertion: string | undefined,
   ): RenderedHeaders {
-    if (!principal) return renderTemplates(rules, undefined, others);
+    if (!principal) return renderTemplates(rules, undefined);
     const last = this.#rendered.get(principal);
-    if (last?.rules === rules && last.session === session?.id && last.others === others) return last.rendered;
-    const rendered = renderTemplates(rules, { principal, ...(session && { session }) }, others);
-    this.#rendered.set(principal, { rules, session: session?.id, others, rendered });
+    if (last?.rules === rules && last.session === session?.id && last.assertion === assertion) return last.rendered;
+    const source = { principal, ...(session && { session }), ...(assertion !== undefined && { assertion }) };
+    const rendered = renderTemplates(rules, source, assertion?.length ?? 0);
+    this.#rendered.set(principal, { rules, session: session?.id, assertion, rendered });
     return rendered;
   }
 

@@ -1,8 +1,9 @@
 /** What can be set about forwarding: the application behind a location, the headers it is sent, the signed identity. */
 import * as z from 'zod';
 import { byteSize, duration, fileText, httpUrl, oneOrMore, readSecret, secretReferences } from '../config/values.ts';
-import type { HeaderRule, Upstream, UpstreamTls } from '../core/route.ts';
+import type { AssertionRule, HeaderRule, Upstream, UpstreamTls } from '../core/route.ts';
 import { Secret } from '../core/secret.ts';
+import { reservedClaims } from './assertion-claims.ts';
 import { defaultHeaderRules } from './templates.ts';
 
 /** A server of an upstream. As in nginx it matters whether a path is written, be it a lone slash: `URL` does not keep that. */
@@ -69,6 +70,34 @@ const cookieOptions = z.strictObject({
     ),
 });
 
+const second = 1000;
+const shortest = 10 * second;
+const longest = 3600 * second;
+
+const routeAssertion = z.strictObject({
+  audience: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,256}$/, 'must be a word of printable ASCII without spaces, such as grafana')
+    .optional()
+    .describe("whom the token is for, as the application expects it (aud); the upstream's origin when absent"),
+  lifetime: duration()
+    .refine((value) => value >= shortest && value <= longest, 'must lie between 10s and 1h')
+    .optional()
+    .describe('how long a token is valid; 60s when absent. A logout does not call back what an application has kept'),
+  claims: z
+    .record(
+      z
+        .string()
+        .regex(/^[A-Za-z_][\w:./-]{0,127}$/, 'must be the name of a claim')
+        .refine((name) => !reservedClaims.has(name), 'is a claim that the gateway sets by itself'),
+      z.string(),
+    )
+    .default({})
+    .describe(
+      `further claims by name, from the variables of headers; one that is a list alone, such as \${roles}, stays a list`,
+    ),
+});
+
 /** What stands in each of `routes:` about forwarding. */
 export const forwardOptions = z.strictObject({
   upstream: upstream
@@ -76,6 +105,11 @@ export const forwardOptions = z.strictObject({
     .describe("nginx's proxy_pass: with a path, the matched prefix is replaced; a list is balanced"),
   headers: headerTemplates.default({}).describe('added to or replacing the general ones; false removes one'),
   cookies: cookieOptions.prefault({}).describe('those that the application sets'),
+  assertion: routeAssertion
+    .optional()
+    .describe(
+      `the signed identity as this application wants it; \${assertion} in a header sends it under another name`,
+    ),
   timeout: duration().prefault('60s').describe("for the upstream's answer to begin, and between two parts of a body"),
   connectTimeout: duration().prefault('3s').describe('for a connection to the upstream'),
   maxBody: byteSize().prefault('1gb').describe('of a request; 0 is no limit'),
@@ -99,6 +133,11 @@ export function upstreamOf({ servers, ...tls }: z.output<typeof upstream>): Upst
     ...(path !== undefined && { path }),
     ...(Object.keys(tls).length > 0 && { tls: tls as UpstreamTls }),
   };
+}
+
+/** What a route says of its assertion. */
+export function assertionRuleOf({ audience, lifetime, claims }: z.output<typeof routeAssertion>): AssertionRule {
+  return { ...(audience !== undefined && { audience }), ...(lifetime !== undefined && { lifetime }), claims };
 }
 
 /** The default headers, with the general ones over them and the route's own over those; `false` takes one away. */

@@ -29,9 +29,11 @@ export const maxHeaderLength = 8192;
 export const maxIdentityLength = 11_264;
 
 /** Whom a request speaks for. */
-interface HeaderSource {
+export interface HeaderSource {
   readonly principal: Principal;
   readonly session?: Session;
+  /** The signed identity, where it has been signed. */
+  readonly assertion?: string;
 }
 
 /** A header whose template has been read. */
@@ -50,6 +52,9 @@ export interface RenderedHeaders {
 
 type Value = string | readonly string[] | undefined;
 
+/** A template that has been read: text, and what is put in. */
+type TemplateParts = readonly (string | ((identity: HeaderSource) => Value))[];
+
 const variables: Readonly<Record<string, (identity: HeaderSource) => Value>> = {
   subject: ({ principal }) => principal.subject,
   name: ({ principal }) => firstValue(principal, 'name'),
@@ -59,10 +64,15 @@ const variables: Readonly<Record<string, (identity: HeaderSource) => Value>> = {
   provider: ({ principal }) => principal.provider,
   tenant: ({ principal }) => principal.tenant,
   session: ({ session }) => session?.id,
+  assertion: ({ assertion }) => assertion,
 };
 
-const known = [...Object.keys(variables), 'attribute:NAME'].map((name) => `\${${name}}`).join(' ');
-const knownWords = `there are ${known}`;
+/** A claim cannot hold the token that it stands in. */
+const variablesOfClaims = Object.keys(variables).filter((name) => name !== 'assertion');
+
+const knownOf = (names: readonly string[]): string =>
+  `there are ${[...names, 'attribute:NAME'].map((name) => `\${${name}}`).join(' ')}`;
+const knownWords = knownOf(Object.keys(variables));
 
 /**
  * Parts of a template that read like a variable and are sent as they stand, such as nginx's `$remote_user`: each with what to
@@ -156,7 +166,7 @@ function compileRule({ name, template, encoding }: HeaderRule): CompiledHeader {
     const value = secretValue(name, template);
     return { name: name.toLowerCase(), render: () => value };
   }
-  const parts = splitTemplate(name, template);
+  const parts = readTemplate(`headers.${name}`, template);
   const extended = encoding === 'rfc8187';
   return {
     name: name.toLowerCase(),
@@ -188,29 +198,32 @@ function secretValue(header: string, secret: Secret): string {
   return value;
 }
 
-function present(value: Value): Value {
+/** A value without what is empty in a list. */
+export function present(value: Value): Value {
   return typeof value === 'object' ? value.filter((item) => item !== '') : value;
 }
 
-function splitTemplate(header: string, template: string): readonly (string | ((identity: HeaderSource) => Value))[] {
+/** Reads a template of a header or, `forClaim`, of a claim; throws an OperatorError that begins with its place. */
+export function readTemplate(place: string, template: string, { forClaim = false } = {}): TemplateParts {
+  const names = forClaim ? variablesOfClaims : Object.keys(variables);
   if (template === '' || /[^\x20-\x7e]/.test(template) || template !== template.trim())
     throw new OperatorError(
-      `headers.${header}: the template must be printable ASCII, not empty, without spaces at its ends`,
-      knownWords,
+      `${place}: the template must be printable ASCII, not empty, without spaces at its ends`,
+      knownOf(names),
     );
   return template
     .split(/(\$\{[^}]*\}?)/)
     .filter((part) => part !== '')
-    .map((part) => (part.startsWith('${') ? variable(header, part) : part));
+    .map((part) => (part.startsWith('${') ? variable(place, part, names) : part));
 }
 
-function variable(header: string, written: string): (identity: HeaderSource) => Value {
+function variable(place: string, written: string, names: readonly string[]): (identity: HeaderSource) => Value {
   const name = /^\$\{(.*)\}$/.exec(written)?.[1] ?? '';
   const attribute = /^attribute:([^\s}]{1,128})$/.exec(name)?.[1];
   if (attribute !== undefined) return ({ principal }) => principal.attributes[attribute];
-  const found = Object.hasOwn(variables, name) ? variables[name] : undefined;
+  const found = names.includes(name) ? variables[name] : undefined;
   if (found) return found;
-  const { ours, why } = meaningOf(name, Object.keys(variables));
-  const hint = ours === undefined ? `${why}; ${knownWords}` : `did you mean \${${ours}}? ${knownWords}`;
-  throw new OperatorError(`headers.${header}: there is no variable ${written}`, hint);
+  const { ours, why } = meaningOf(name, names);
+  const hint = ours === undefined ? `${why}; ${knownOf(names)}` : `did you mean \${${ours}}? ${knownOf(names)}`;
+  throw new OperatorError(`${place}: there is no variable ${written}`, hint);
 }

@@ -20,6 +20,7 @@ async function signers(options: Partial<AssertionSignerOptions> = {}) {
 }
 
 const audience = 'http://xuc:8070';
+const terms = { audience, lifetime: 60 };
 const check = async (token: string, signer: AssertionSigner, now: number) =>
   jwtVerify(token, createLocalJWKSet(await signer.jwks()), {
     issuer: 'https://cc.example.com',
@@ -32,7 +33,7 @@ for (const algorithm of ['EdDSA', 'ES256'] as const)
   test(`assertion: ${algorithm} tokens say who it is and verify with the published keys`, async () => {
     const { clock, make } = await signers({ algorithm });
     const signer = make();
-    const { payload, protectedHeader } = await check(await signer.sign(alice, session, audience), signer, clock.time);
+    const { payload, protectedHeader } = await check(await signer.sign(alice, session, terms), signer, clock.time);
     assert.equal(protectedHeader.alg, algorithm);
     assert.deepEqual(
       { ...payload, jti: typeof payload.jti },
@@ -66,19 +67,16 @@ test('assertion: a token is used again for some seconds, by the same identity at
   const { clock, make } = await signers();
   const signer = make();
   const [proof] = session.proofs;
-  const first = await signer.sign(alice, session, audience);
-  assert.equal(await signer.sign({ ...alice }, session, audience), first);
-  assert.notEqual(await signer.sign(alice, session, 'http://other:1'), first);
-  assert.equal(await signer.sign(alice, session, audience), first);
-  assert.notEqual(await signer.sign(alice, { ...session, id: 'session-2' }, audience), first);
-  assert.notEqual(
-    await signer.sign(alice, { ...session, proofs: [{ ...proof, at: proof.at + 1000 }] }, audience),
-    first,
-  );
-  assert.notEqual(await signer.sign(alice, undefined, audience), first);
-  assert.notEqual(await signer.sign({ ...alice, roles: new Set(['agent']) }, session, audience), first);
+  const first = await signer.sign(alice, session, terms);
+  assert.equal(await signer.sign({ ...alice }, session, terms), first);
+  assert.notEqual(await signer.sign(alice, session, { ...terms, audience: 'http://other:1' }), first);
+  assert.equal(await signer.sign(alice, session, terms), first);
+  assert.notEqual(await signer.sign(alice, { ...session, id: 'session-2' }, terms), first);
+  assert.notEqual(await signer.sign(alice, { ...session, proofs: [{ ...proof, at: proof.at + 1000 }] }, terms), first);
+  assert.notEqual(await signer.sign(alice, undefined, terms), first);
+  assert.notEqual(await signer.sign({ ...alice, roles: new Set(['agent']) }, session, terms), first);
   clock.time += 20_000;
-  const second = await signer.sign(alice, session, audience);
+  const second = await signer.sign(alice, session, terms);
   assert.notEqual(second, first);
   await check(second, signer, clock.time + 59_000);
   await assert.rejects(check(second, signer, clock.time + 61_000), { code: 'ERR_JWT_EXPIRED' });
@@ -86,13 +84,13 @@ test('assertion: a token is used again for some seconds, by the same identity at
 
 test('assertion: without a session there is no session id', async () => {
   const { make } = await signers();
-  assert.equal('sid' in decodeJwt(await make().sign(alice, undefined, audience)), false);
+  assert.equal('sid' in decodeJwt(await make().sign(alice, undefined, terms)), false);
 });
 
 test('assertion: lists too long for a header are left out, and said to be', async () => {
   const { make } = await signers();
   const groups = Array.from({ length: 500 }, (_, index) => `group-number-${index}`);
-  const token = await make().sign({ ...alice, attributes: { ...alice.attributes, groups } }, session, audience);
+  const token = await make().sign({ ...alice, attributes: { ...alice.attributes, groups } }, session, terms);
   const payload = decodeJwt(token);
   assert.deepEqual(
     [payload.groups, payload.truncated, payload.roles],
@@ -104,7 +102,7 @@ test('assertion: lists too long for a header are left out, and said to be', asyn
 test('assertion: workers that start at once agree on one key', async () => {
   const { make, clock } = await signers();
   const workers = Array.from({ length: 8 }, () => make());
-  const tokens = await Promise.all(workers.map((worker) => worker.sign(alice, session, audience)));
+  const tokens = await Promise.all(workers.map((worker) => worker.sign(alice, session, terms)));
   assert.equal(new Set(tokens.map((token) => decodeProtectedHeader(token).kid)).size, 1);
   for (const token of tokens) await check(token, workers[0]!, clock.time);
 });
@@ -113,7 +111,7 @@ test('assertion: a new key is published before it signs, and the old one until i
   const { clock, make } = await signers({ rotate: 40 * minute });
   const one = make();
   const two = make();
-  const kid = async (signer: AssertionSigner) => decodeProtectedHeader(await signer.sign(alice, session, audience)).kid;
+  const kid = async (signer: AssertionSigner) => decodeProtectedHeader(await signer.sign(alice, session, terms)).kid;
   const first = await kid(one);
   await kid(two);
   let published = 0;
@@ -121,7 +119,7 @@ test('assertion: a new key is published before it signs, and the old one until i
   for (let passed = 0; passed < 55 * minute; passed += 30_000) {
     clock.time += 30_000;
     for (const signer of [one, two]) {
-      const token = await signer.sign(alice, session, audience);
+      const token = await signer.sign(alice, session, terms);
       seen.add(decodeProtectedHeader(token).kid);
       // Whoever signed it, the other's published keys verify it, at once and at the end of its life.
       for (const verifier of [one, two]) await check(token, verifier, clock.time + 59_000);
@@ -143,14 +141,14 @@ test('assertion: a token that could not be made is not waited for again', async 
     get: (target, name) => (isDown ? () => Promise.reject(new Error('down')) : Reflect.get(target, name).bind(target)),
   });
   const signer = make({ store: flaky });
-  const failed = await Promise.allSettled([1, 2].map(() => signer.sign(alice, session, audience)));
+  const failed = await Promise.allSettled([1, 2].map(() => signer.sign(alice, session, terms)));
   assert.deepEqual(
     failed.map(({ status }) => status),
     ['rejected', 'rejected'],
   );
   isDown = false;
-  const token = await signer.sign(alice, session, audience);
-  assert.equal(await signer.sign(alice, session, audience), token);
+  const token = await signer.sign(alice, session, terms);
+  assert.equal(await signer.sign(alice, session, terms), token);
   await check(token, signer, clock.time);
 });
 
@@ -164,6 +162,6 @@ test('assertion: a store out of reach stops the start, and nothing that runs', a
   await signer.prepare();
   isDown = true;
   clock.time += 10 * minute;
-  await check(await signer.sign(alice, session, audience), signer, clock.time);
+  await check(await signer.sign(alice, session, terms), signer, clock.time);
   await assert.rejects(make({ store: flaky }).prepare(), /down/);
 });

@@ -18,6 +18,9 @@ export function headerWarnings({ document, locate }: Extract<Reading, { kind: 'o
     });
   return [
     ...of(document.headers, ['headers']),
-    ...document.routes.flatMap(({ headers }, index) => of(headers, ['routes', index, 'headers'])),
+    ...document.routes.flatMap(({ headers, assertion }, index) => [
+      ...of(headers, ['routes', index, 'headers']),
+      ...of(assertion?.claims ?? {}, ['routes', index, 'assertion', 'claims']),
+    ]),
   ];
 }
