@@ -191,6 +191,14 @@ export function overlap(a: Network, b: Network): boolean {
   return holdsNetwork(a, b) || holdsNetwork(b, a);
 }
 
+/** Words of the operator for visitors: one text, or one for each language by its two letters. */
+export function wordsForVisitors(maxLength?: number) {
+  const words = z.string().trim().min(1);
+  const text = maxLength === undefined ? words : words.max(maxLength);
+  const language = z.string().regex(/^[a-z]{2}$/, 'must be a language in two letters, such as fr');
+  return z.union([text, z.record(language, text).refine((texts) => Object.keys(texts).length > 0, 'must hold a text')]);
+}
+
 const maxRemembered = 1024;
 
 /** Peers come again and again: what was found of the first ones is kept, and no more, for anybody can be a peer. */

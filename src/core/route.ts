@@ -165,10 +165,12 @@ export interface Route {
   readonly passesPreflights?: boolean;
   /** True: the client's own Host goes upstream; false: the upstream's. */
   readonly preserveHost: boolean;
+  /** What the login page calls it, also where the start page does not show it. */
+  readonly label?: WordsForVisitors;
   /** Present where the start page shows it. */
   readonly tile?: Tile;
-  /** Whom to ask for access, in the operator's words; the refusal page shows it. */
-  readonly contact?: string;
+  /** Whom to ask for access; the refusal page shows it. */
+  readonly contact?: WordsForVisitors;
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../core/clock.ts';
 import type { Principal } from '../core/principal.ts';
-import type { Route, Tile } from '../core/route.ts';
+import type { Route, Tile, WordsForVisitors } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
 import type { Client } from '../core/verdict.ts';
 import { decide } from '../policy/decide.ts';
@@ -58,6 +58,14 @@ export class Applications {
     return this.#tiles.flatMap(({ tile, at, href }) => (this.#isOpen(at, visitor) ? [{ ...tile, href }] : []));
   }
 
+  /** What visitors call an address of the public host, or of the one that a route names; undefined where nobody has named it. */
+  labelAt(returnTo: string, host?: string): WordsForVisitors | undefined {
+    const [path = '/'] = returnTo.split('?', 1);
+    const { locations } = this.#parts;
+    const at = this.#addressAt(host, path);
+    return locations.match({ ...at, path: locations.closingSlash(at) ?? path })?.route.label;
+  }
+
   #isOpen(at: Parameters<Locations['match']>[0], { principal, session, client }: Visitor): boolean {
     const { locations, isOwnHost, clock } = this.#parts;
     const route = locations.match({ ...at, path: locations.closingSlash(at) ?? at.path })?.route;
@@ -67,11 +75,16 @@ export class Applications {
     return door !== 'asks' || decide(principal, route, session, clock.now()).kind !== 'deny';
   }
 
+  #addressAt(written: string | undefined, path: string): Parameters<Locations['match']>[0] {
+    const { publicUrl } = this.#parts;
+    const read = written === undefined ? undefined : readRouteHost(written);
+    const port = read?.port ?? (publicUrl.port || defaultPort(publicUrl.protocol));
+    return { host: read?.name ?? publicUrl.hostname, port, path };
+  }
+
   #placeOf({ host: written }: Route, { path, query }: Tile) {
     const { publicUrl, origins } = this.#parts;
-    const read = written === undefined ? undefined : readRouteHost(written);
-    const host = read?.name ?? publicUrl.hostname;
-    const at = { host, port: read?.port ?? (publicUrl.port || defaultPort(publicUrl.protocol)), path };
+    const at = this.#addressAt(written, path);
     const origin = origins.of(at);
     return { at, href: `${origin === undefined || origin === publicUrl.origin ? '' : origin}${path}${query}` };
   }

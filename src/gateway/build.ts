@@ -127,6 +127,7 @@ function portalOptions(document: Document, applications: Applications): PortalOp
     hsts: hstsSeconds(server),
     defaultMethod: login.default,
     applications: (visitor) => applications.of(visitor),
+    labelAt: (returnTo, host) => applications.labelAt(returnTo, host),
     homeHref: applications.isEmpty ? '/' : '/_gate/',
     words: ({ access }, reason) => ({ openTo: labelsOf(document, access, reason) }),
   };

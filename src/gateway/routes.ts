@@ -86,6 +86,7 @@ function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
     ...(networks && { networks }),
     ...(route.apiTokenHeader !== undefined && { apiTokenHeader: route.apiTokenHeader.toLowerCase() }),
     ...corsOf(route),
+    ...(route.label !== undefined && { label: route.label }),
     ...(tile && { tile }),
     headers: headerRules(general, route.headers),
     bind: access === 'public' || access === 'deny' ? 'off' : (route.cookies.bind ?? 'httpOnly'),

@@ -88,8 +88,8 @@ export function wordsFor(frame: Frame, words: WordsForVisitors): string {
 }
 
 /** Whom to ask, as a link where it can be one: the nearest contact that the operator named, or undefined. */
-export function contact(frame: Frame, nearer?: string): Html | undefined {
-  const text = nearer ?? operatorText(frame, frame.options.helpContact);
+export function contact(frame: Frame, nearer?: WordsForVisitors): Html | undefined {
+  const text = nearer === undefined ? operatorText(frame, frame.options.helpContact) : wordsFor(frame, nearer);
   if (text === undefined) return undefined;
   const address = /^\S+@\S+\.\S+$/.test(text)
     ? `mailto:${text}`

@@ -1,4 +1,5 @@
 /** The pages that ask for proof: signing in, confirming a password, choosing a new one. */
+import type { WordsForVisitors } from '../core/route.ts';
 import {
   type Hidden,
   hiddenFields,
@@ -12,7 +13,7 @@ import {
   usernameField,
 } from './fields.ts';
 import { type Html, html } from './html.ts';
-import { type Frame, layout, signedInAs } from './layout.ts';
+import { type Frame, layout, signedInAs, wordsFor } from './layout.ts';
 import type { Texts } from './texts/en.ts';
 
 /** One way to sign in: our form, or a link to an identity provider. */
@@ -37,6 +38,8 @@ export interface LoginView {
   /** In the order of the chain; the page keeps it. */
   readonly ways: readonly Way[];
   readonly hidden?: Hidden | undefined;
+  /** What the visitor wants to open; the site where it has no name. */
+  readonly application?: WordsForVisitors | undefined;
   /** As it was typed, to be corrected. */
   readonly username?: string | undefined;
   readonly notice?: Notice | undefined;
@@ -83,7 +86,7 @@ ${submitButton(frame, texts.login.submit, formFirst ? 'primary' : 'quiet')}
     ...(failed && { titlePrefix: texts.common.errorPrefix, requestId: view.requestId }),
     gate: view.notice?.code.endsWith('unavailable') ? 'shut' : 'open',
     help: 'sign-in',
-    body: html`<p class="lead">${texts.login.lead(options.siteName)}</p>
+    body: html`<p class="lead">${texts.login.lead(view.application === undefined ? options.siteName : wordsFor(frame, view.application))}</p>
 ${noticeBox(frame, view.notice)}${view.isOffline ? html`<p class="lead">${texts.login.offline}</p>` : ''}
 ${waysInOrder(frame, view.ways, form)}`,
   });

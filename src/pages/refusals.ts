@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../core/errors.ts';
 import { errorCodes } from '../core/errors.ts';
 import type { Reason } from '../core/reason.ts';
+import type { WordsForVisitors } from '../core/route.ts';
 import { linkButton, whenToRetry } from './fields.ts';
 import { type Html, html, type Part } from './html.ts';
 import { contact, type Frame, layout, signedInAs } from './layout.ts';
@@ -27,7 +28,7 @@ export interface DeniedView {
   /** Who may pass, in words that users know: labels of roles, or of providers. */
   readonly openTo?: readonly string[] | undefined;
   /** Whom to ask about this page, before the site's own contact. */
-  readonly contact?: string | undefined;
+  readonly contact?: WordsForVisitors | undefined;
   /** Where somebody else may sign in instead. */
   readonly switchHref?: string | undefined;
   readonly homeHref?: string | undefined;

@@ -10,7 +10,7 @@ import type { BoundCookies } from '../proxy/bound-cookies.ts';
 import type { Connections } from '../proxy/connections.ts';
 import type { SiteOrigins } from '../routing/site-origins.ts';
 import type { Sessions } from '../sessions/sessions.ts';
-import type { ApplicationsOf } from './context.ts';
+import type { ApplicationsOf, PortalParts } from './context.ts';
 import { PageSender, type RouteWords } from './page-sender.ts';
 import { Portal } from './portal.ts';
 import { SavedPosts } from './post-replay.ts';
@@ -25,6 +25,7 @@ export interface PortalOptions {
   /** The provider that is followed at once, instead of showing the login page. */
   readonly defaultMethod: string | undefined;
   readonly applications: ApplicationsOf;
+  readonly labelAt: PortalParts['labelAt'];
   /** Where to go from a page of one's own: the start page, where it shows anything. */
   readonly homeHref: string;
 }
@@ -50,7 +51,7 @@ interface Front {
 
 /** Makes all of it. */
 export function buildPortal(options: PortalOptions, services: PortalServices, login: Login): Front {
-  const { publicUrl, defaultMethod, applications, homeHref } = options;
+  const { publicUrl, defaultMethod, applications, labelAt, homeHref } = options;
   const { clock, log, store, connections, origins, sessions, signer, cookies } = services;
   const { providers, lockout: _lockout, ...ways } = login;
   const pages = new PageSender(createPages(options.pages), publicUrl, options.words, options.hsts);
@@ -66,6 +67,7 @@ export function buildPortal(options: PortalOptions, services: PortalServices, lo
     posts,
     defaultMethod,
     applications,
+    labelAt,
     homeHref,
     signer,
     cookies,

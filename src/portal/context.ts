@@ -10,7 +10,7 @@ import type { Log } from '../core/log.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import type { HeaderLines } from '../core/request-head.ts';
-import type { Tile } from '../core/route.ts';
+import type { Tile, WordsForVisitors } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
 import type { CanonicalTarget, Client } from '../core/verdict.ts';
 import { headOf } from '../edge/head-of.ts';
@@ -66,6 +66,8 @@ export interface PortalParts {
   readonly logoutAddress: (session: Session) => Promise<URL | undefined>;
   /** What the start page shows somebody. */
   readonly applications: ApplicationsOf;
+  /** What visitors call what is at an address of the public host, or of another one as a route writes it. */
+  readonly labelAt: (returnTo: string, host?: string) => WordsForVisitors | undefined;
   /** Where to go from a page of one's own. */
   readonly homeHref: string;
   /** What the login page calls a provider. */

@@ -2,12 +2,14 @@
 
 import type { Answer, AnswerHeaders } from '../core/answer.ts';
 import type { HeaderLines } from '../core/request-head.ts';
+import type { WordsForVisitors } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
 import { writeAnswer } from '../edge/write-answer.ts';
 import type { NewPasswordReason } from '../login/password-form.ts';
 import type { Notice } from '../pages/fields.ts';
 import type { Way } from '../pages/login.ts';
 import type { ChainOffer, ChainResult } from '../providers/chain.ts';
+import { handoverPath } from './addresses.ts';
 import type { PortalAsker, PortalParts, PortalRequest } from './context.ts';
 import { lastMethod } from './last-method.ts';
 
@@ -32,7 +34,10 @@ export function noticeIn(word: string | undefined): Notice['code'] | undefined {
 }
 
 /** What the page is made from. */
-export type LoginPageParts = Pick<PortalParts, 'pages' | 'browsers' | 'signIn' | 'label' | 'defaultMethod' | 'offline'>;
+export type LoginPageParts = Pick<
+  PortalParts,
+  'pages' | 'browsers' | 'signIn' | 'label' | 'labelAt' | 'handovers' | 'defaultMethod' | 'offline'
+>;
 
 /** What the login page is asked to be: where it leads, for whom, in which manner. */
 export interface Wish {
@@ -69,9 +74,21 @@ export async function loginPage(
           kind: 'login',
           ...shared,
           username: wish.username,
+          application: await applicationOf(parts, wish),
           isOffline: parts.offline.isOffered(context.client),
         } as const);
   return parts.pages.page(head, answer.status, view, headers);
+}
+
+/** What the visitor wants to open, where the operator has named it; a hand-over knows what is wanted at its host. */
+async function applicationOf(
+  { labelAt, handovers }: LoginPageParts,
+  { returnTo }: Wish,
+): Promise<WordsForVisitors | undefined> {
+  const address = new URL(returnTo, 'http://gateway.invalid');
+  if (address.pathname !== handoverPath) return labelAt(returnTo);
+  const handover = await handovers.find(address.searchParams.get('nonce') ?? undefined);
+  return handover && labelAt(handover.returnTo, handover.host);
 }
 
 /** Shows it. */

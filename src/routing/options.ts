@@ -1,6 +1,6 @@
 /** What can be set about a site's addresses, and about a location: where it is, who may pass, what a request may look like. */
 import * as z from 'zod';
-import { cidr, httpUrl } from '../config/values.ts';
+import { cidr, httpUrl, wordsForVisitors } from '../config/values.ts';
 import { accessOptions } from './access-options.ts';
 import { readRouteHost } from './host.ts';
 import { parseLocation } from './location-text.ts';
@@ -76,7 +76,9 @@ export const locationOptions = z.strictObject({
     )
     .optional()
     .describe('a header under which programs may show an API token, beside Authorization; it goes no further'),
-  contact: z.string().min(1).optional().describe('whom to ask for access; shown on the refusal page'),
+  contact: wordsForVisitors()
+    .optional()
+    .describe('whom to ask for access, on the refusal page; one text, or one a language: { en: …, fr: … }'),
   websocket: z.boolean().default(false).describe('WebSocket connections may be opened here'),
   allowedOrigins: z
     .array(z.string())

@@ -1,5 +1,6 @@
 /** What can be set about the start page: which locations it shows, as what, and where they lead. */
 import * as z from 'zod';
+import { wordsForVisitors } from '../config/values.ts';
 import type { Tile } from '../core/route.ts';
 import { readPath } from './path.ts';
 
@@ -12,12 +13,6 @@ const iconNames = [
 
 /** The name of an icon. */
 export type IconName = (typeof iconNames)[number];
-
-const words = (maxLength: number) => {
-  const text = z.string().trim().min(1).max(maxLength);
-  const language = z.string().regex(/^[a-z]{2}$/, 'must be a language in two letters, such as fr');
-  return z.union([text, z.record(language, text).refine((texts) => Object.keys(texts).length > 0, 'must hold a text')]);
-};
 
 const startWords = 'true, false, or a path such as /grafana/d/home';
 
@@ -35,12 +30,14 @@ function startPath() {
 
 /** What stands in each of `routes:` about the start page. */
 export const startOptions = z.strictObject({
-  label: words(60).optional().describe('what the start page calls it; one text, or one a language: { en: …, fr: … }'),
+  label: wordsForVisitors(60)
+    .optional()
+    .describe('what the start page and the login page call it; one text, or one a language: { en: …, fr: … }'),
   icon: z
     .enum(iconNames)
     .optional()
     .describe('what the start page shows beside the label; its first letter when absent'),
-  group: words(60).optional().describe('the heading of the start page under which it stands'),
+  group: wordsForVisitors(60).optional().describe('the heading of the start page under which it stands'),
   start: z
     .union([z.boolean(), startPath()])
     .meta({ kind: startWords })

@@ -140,6 +140,9 @@ test('pages: a denial names who may pass and whom to ask, and no reason code', (
     assert.ok(markup.includes(words), words);
   assert.doesNotMatch(markup, /role-missing/);
   assert.match(asked.render('en', { ...denied, contact: 'Team lead North' }), /Team lead North/);
+  const perLanguage = { ...denied, contact: { en: 'Team lead North', fr: 'nord@example.com' } };
+  assert.match(asked.render('fr', perLanguage), /href="mailto:nord@example\.com"/);
+  assert.doesNotMatch(asked.render('en', perLanguage), /nord@example/);
 });
 
 test('pages: every error shows the code of its request, for the operator', () => {

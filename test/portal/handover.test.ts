@@ -23,7 +23,10 @@ async function hosts(
   const upstream = await startUpstream(t);
   const base = siteConfig(upstream.origin);
   const at = (host: string) => [
-    { name: `${host} home`, host, location: '/', upstream: upstream.origin, websocket: true, replayPosts: true },
+    {
+      ...{ name: `${host} home`, host, location: '/', upstream: upstream.origin, websocket: true, replayPosts: true },
+      ...{ label: `The home of ${host}`, start: false },
+    },
     { name: `${host} fresh`, host, location: '/fresh/', upstream: upstream.origin, access: { maxAge: '5m' } },
     { name: `${host} admin`, host, location: '/admin', upstream: upstream.origin, access: { roles: ['supervisor'] } },
   ];
@@ -73,6 +76,12 @@ test('hand-over: who signs in for one host is signed in at all of them, and each
   );
   assert.equal(sessions.size, 1, 'one session');
   assert.equal(audit('login').length, 1, 'one login');
+});
+
+test('hand-over: the login page says the label of the application at the other host', async (t) => {
+  const { browser } = await hosts(t);
+  const { answer } = await browser().follow(`${desk}/x?y=1`);
+  assert.match(answer.text, /to continue to The home of desk\.example</);
 });
 
 test('hand-over: a token of one host is nothing at another, and the session’s own at none but the public one', async (t) => {
