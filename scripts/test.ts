@@ -1,7 +1,7 @@
 /**
  * The checks: lint, types, then the tests. `quick` leaves out test/stories, which needs servers and Chromium; `all` runs
- * everything; names of files or folders run the tests in them and nothing else. The files of a run share a slapd, a KDC and a
- * Chromium, which end with it. Before the counts, which are always the last lines, stand the files that took longest.
+ * everything; names of files or folders run the tests in them and nothing else. The files of a run share a slapd, a KDC, a CAS
+ * server and a Chromium, which end with it. Before the counts, which are always the last lines, stand the files that took longest.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, globSync } from 'node:fs';

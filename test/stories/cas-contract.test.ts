@@ -9,7 +9,8 @@ import { request } from 'undici';
 import type { ProbeStep, Provider } from '../../src/core/provider.ts';
 import { type ProviderUnderTest, providerContract } from '../contract/provider.ts';
 import { backWith, callbackAttempt, casProvider, leave } from '../support/scenes/cas-provider.ts';
-import { type CasBrowser, needsCas, startCas } from '../support/servers/cas-server.ts';
+import type { CasBrowser } from '../support/servers/cas-browser.ts';
+import { needsCas, shareCas, startCas } from '../support/servers/cas-server.ts';
 import { type AttemptParts, attemptOf } from '../support/tools/attempt.ts';
 import { testCertificates } from '../support/tools/certificates.ts';
 import { freePort } from '../support/tools/free-port.ts';
@@ -18,7 +19,6 @@ const users = [
   { name: 'alice', password: 'alices-4c81', attributes: { displayName: 'Alice Adams', memberOf: ['agents', 'staff'] } },
   { name: 'bob', password: 'bobs-77d2' },
 ] as const;
-const services = ['http://gate\\.test', 'http://127\\.0\\.0\\.1:\\d+'];
 const { ca, otherCa } = testCertificates();
 
 /** A login that CAS has vouched for, on its way back. */
@@ -30,7 +30,7 @@ async function onTheWayBack(provider: Provider, browser: CasBrowser): Promise<At
 
 if (needsCas.skip === false)
   providerContract('cas (django-cas-server)', async (t, log): Promise<ProviderUnderTest> => {
-    const server = await startCas(t, { users, services, tls: true });
+    const server = await shareCas(t, { users, tls: true });
     const provider = casProvider(t, { url: server.url, ca }, { log });
     const browsers = [server.browser(), server.browser()] as const;
     await Promise.all(users.map(({ name, password }, i) => browsers[i]?.signIn(name, password)));
@@ -59,16 +59,17 @@ if (needsCas.skip === false)
       outages: {
         'nothing listens': async () => broken(`https://127.0.0.1:${await freePort()}/cas`),
         'it was stopped': async () => {
-          server.pause();
-          t.after(() => server.resume());
-          return broken(server.url);
+          const own = await startCas(t, { users, tls: true });
+          own.pause();
+          t.after(() => own.resume());
+          return broken(own.url);
         },
       },
     };
   });
 
 test('cas: a server whose CA is not trusted is asked nothing', needsCas, async (t) => {
-  const server = await startCas(t, { users, services, tls: true });
+  const server = await shareCas(t, { users, tls: true });
   const browser = server.browser();
   await browser.signIn('alice', users[0].password);
   const provider = casProvider(t, { url: server.url, ca: otherCa });
@@ -83,7 +84,7 @@ test('cas: a server whose CA is not trusted is asked nothing', needsCas, async (
 });
 
 test('cas: attributes of CAS 2.0 are those of 3.0 here', needsCas, async (t) => {
-  const server = await startCas(t, { users, services });
+  const server = await shareCas(t, { users });
   const browser = server.browser();
   await browser.signIn('alice', users[0].password);
   for (const version of ['2.0', '3.0']) {
@@ -95,7 +96,7 @@ test('cas: attributes of CAS 2.0 are those of 3.0 here', needsCas, async (t) => 
 });
 
 test('cas: renew refuses the ticket of a remembered login', needsCas, async (t) => {
-  const server = await startCas(t, { users, services });
+  const server = await shareCas(t, { users });
   const browser = server.browser();
   await browser.signIn('alice', users[0].password);
   const provider = casProvider(t, { url: server.url, renew: true });
@@ -147,7 +148,7 @@ async function actingService(t: TestContext, cas: string) {
 }
 
 test('cas: a real proxy ticket signs in only where its service is listed', needsCas, async (t) => {
-  const server = await startCas(t, { users, services });
+  const server = await shareCas(t, { users });
   const browser = server.browser();
   await browser.signIn('alice', users[0].password);
   const portal = await actingService(t, server.url);
@@ -169,7 +170,7 @@ test(
   'cas: check --connect goes through every step of a real server, and names the one that fails',
   needsCas,
   async (t) => {
-    const server = await startCas(t, { users, services, tls: true });
+    const server = await shareCas(t, { users, tls: true });
     const steps = async (options: object): Promise<ProbeStep[]> => {
       const found: ProbeStep[] = [];
       const provider = casProvider(t, { url: server.url, ...options });

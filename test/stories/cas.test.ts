@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { gateway, type TestGateway, type Yaml } from '../support/scenes/gateway.ts';
 import { type Answer, hiddenFields, Visitor } from '../support/scenes/visitor.ts';
-import { type CasServer, needsCas, startCas } from '../support/servers/cas-server.ts';
+import { type CasServer, needsCas, shareCas, startCas } from '../support/servers/cas-server.ts';
 import { startUpstream, type TestUpstream } from '../support/servers/upstream.ts';
 import { assertNoSecrets } from '../support/tools/log.ts';
 import { until } from '../support/tools/poll.ts';
@@ -36,9 +36,12 @@ interface World {
   readonly upstream: TestUpstream;
 }
 
-/** A CAS server and a gateway in front of an application; `campus` adds to or replaces the options of the provider. */
-async function world(t: TestContext, campus: Yaml = {}, config: Yaml = {}): Promise<World> {
-  const cas = await startCas(t, { users });
+/**
+ * A CAS server and a gateway in front of an application; `campus` adds to or replaces the options of the provider, `own` is a server
+ * in place of the one that the run shares.
+ */
+async function world(t: TestContext, campus: Yaml = {}, config: Yaml = {}, own?: CasServer): Promise<World> {
+  const cas = own ?? (await shareCas(t, { users }));
   const upstream = await startUpstream(t);
   const gate = await gateway(t, {
     users: [{ name: 'local1', password: 'right-horse-81' }],
@@ -130,13 +133,14 @@ story('a login leads to CAS and back, and the application receives name, e-mail,
 });
 
 story('A3: an open breaker finds out by itself that CAS is back, within 5 s and at no login’s expense', async (t) => {
-  const at = await world(t);
+  const cas = await startCas(t, { users });
+  const at = await world(t, {}, {}, cas);
   const victims = await Promise.all(['alice', 'Bob', 'alice'].map((name) => comeBack(at, name as 'alice' | 'Bob')));
-  await at.cas.stop();
+  await cas.stop();
   for (const { visitor, back } of victims) assertBackAtTheForm(await visitor.open(pathOf(back)), 'unavailable');
   assertBackAtTheForm(await new Visitor(at.gate.url).open('/_gate/start/campus?return=/app'), 'unavailable');
   assert.deepEqual(reasonsOf(at.gate), ['unreachable', 'unreachable', 'unreachable', 'breaker-open']);
-  await at.cas.start();
+  await cas.start();
   await endsWithin(
     5000,
     'the return',
@@ -258,15 +262,16 @@ story('two callbacks at once with one ticket make one session', async (t) => {
 });
 
 story('a CAS that hangs costs one deadline, is named in the audit, and keeps no local user out', async (t) => {
-  const at = await world(t, { timeout: '1s' });
+  const cas = await startCas(t, { users });
+  const at = await world(t, { timeout: '1s' }, {}, cas);
   const { visitor, back } = await comeBack(at);
-  at.cas.pause();
+  cas.pause();
   const { value: answer, milliseconds, elapsed } = await timed(visitor.open(pathOf(back)));
   assertBackAtTheForm(answer, 'unavailable');
   assert.ok(elapsed > 800 && milliseconds < 1500, `${elapsed} ms`);
   assert.deepEqual(reasonsOf(at.gate), ['timed-out']);
   await visitor.mustSignIn('local1', 'right-horse-81', '/app');
-  at.cas.resume();
+  cas.resume();
 });
 
 story('a Host header decides nothing: the way to CAS and back is that of the configuration', async (t) => {
@@ -430,9 +435,10 @@ story('a silent login gets in who is signed in at CAS, and shows our page to eve
 });
 
 story('a CAS that is down is unavailable, and the others go on', async (t) => {
-  const at = await world(t);
+  const cas = await startCas(t, { users });
+  const at = await world(t, {}, {}, cas);
   const { visitor, back } = await comeBack(at);
-  await at.cas.stop();
+  await cas.stop();
   assertBackAtTheForm(await visitor.open(pathOf(back)), 'unavailable');
   assert.deepEqual(reasonsOf(at.gate), ['unreachable']);
   await visitor.mustSignIn('local1', 'right-horse-81', '/app');

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { gateway, type TestGateway, type Yaml } from '../support/scenes/gateway.ts';
 import { Visitor } from '../support/scenes/visitor.ts';
-import { type CasServer, needsCas, startCas } from '../support/servers/cas-server.ts';
+import { type CasServer, needsCas, shareCas } from '../support/servers/cas-server.ts';
 import { type Idp, startIdp } from '../support/servers/oidc-provider.ts';
 import { needsTinyproxy, startTinyproxy } from '../support/servers/tinyproxy.ts';
 import { startUpstream } from '../support/servers/upstream.ts';
@@ -31,7 +31,7 @@ interface SiteOptions {
 async function site(t: TestContext, { server = {}, sso = {}, env = {}, chain = ['sso', 'local'] }: SiteOptions) {
   const idp = await startIdp(t, { people: { alice: { preferred_username: 'alice' } }, https: true });
   const users = [{ name: 'alice', password: 'alices-4c81' }];
-  const cas = chain.includes('campus') ? await startCas(t, { users, tls: true }) : undefined;
+  const cas = chain.includes('campus') ? await shareCas(t, { users, tls: true }) : undefined;
   const upstream = await startUpstream(t);
   const { ca } = testCertificates();
   const gate = await gateway(t, {

@@ -9,9 +9,9 @@ import { gateway, type Yaml } from '../support/scenes/gateway.ts';
 import { exported } from '../support/scenes/placements.ts';
 import { Browser } from '../support/scenes/several-hosts.ts';
 import { passwords, staff } from '../support/scenes/site.ts';
-import { needsCas, startCas } from '../support/servers/cas-server.ts';
+import { needsCas, shareCas } from '../support/servers/cas-server.ts';
 import { startChromiumProfile, withoutChromium } from '../support/servers/chromium.ts';
-import { needsKdc, startKdc } from '../support/servers/kdc.ts';
+import { needsKdc, shareKdc } from '../support/servers/kdc.ts';
 import { needsNginx, startNginx } from '../support/servers/nginx.ts';
 import { startIdp } from '../support/servers/oidc-provider.ts';
 import { startUpstream } from '../support/servers/upstream.ts';
@@ -214,10 +214,7 @@ test(
   'several hosts: a CAS visitor of a second host arrives, and single logout ends it there too',
   needsCas,
   async (t) => {
-    const cas = await startCas(t, {
-      users: [{ name: 'alice', password: 'alices-4c81', attributes: {} }],
-      services: ['http://sso\\.test'],
-    });
+    const cas = await shareCas(t, { users: [{ name: 'alice', password: 'alices-4c81' }] });
     const { browser, upstream } = await twoHosts(t, {
       chain: ['campus'],
       providers: { campus: { type: 'cas', url: cas.url } },
@@ -236,7 +233,7 @@ test(
 test('several hosts: Chromium with a ticket for the public host alone is signed in at a second host', {
   skip: needsKdc.skip || withoutChromium,
 }, async (t) => {
-  const kdc = await startKdc(t);
+  const kdc = await shareKdc(t);
   const port = await freePort();
   const [sso, desk] = [`http://localhost:${port}`, `http://desk.localhost:${port}`];
   const { upstream, audit } = await twoHosts(t, {

@@ -7,6 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { needsCas } from '../support/servers/cas-server.ts';
 import { withoutChromium } from '../support/servers/chromium.ts';
 import { needsKdc } from '../support/servers/kdc.ts';
 import { needsSlapd } from '../support/servers/slapd.ts';
@@ -14,7 +15,7 @@ import { temporaryFolder } from '../support/tools/folder.ts';
 import { until } from '../support/tools/poll.ts';
 import { runFolderVariable } from '../support/tools/run-folder.ts';
 
-const needs = { skip: needsSlapd.skip || needsKdc.skip || withoutChromium };
+const needs = { skip: needsSlapd.skip || needsKdc.skip || needsCas.skip || withoutChromium };
 const root = join(import.meta.dirname, '../..');
 
 /** What a test of the inner run has written down. */
@@ -111,9 +112,10 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const)
 
 test('shared servers: they end with the process that holds them, which the test then names', needs, async (t) => {
   const tests = `test('is left alone', async (t) => {
-    const servers = [await pidOf(t, 'slapd'), await pidOf(t, 'kdc'), await pidOf(t, 'chromium')];
-    note(...servers);
     const { readFileSync } = await import('node:fs');
+    const servers = [await pidOf(t, 'slapd'), await pidOf(t, 'kdc'), await pidOf(t, 'cas'), await pidOf(t, 'chromium')];
+    const workers = servers.flatMap((pid) => readFileSync(\`/proc/\${pid}/task/\${pid}/children\`, 'utf8').match(/\\d+/g) ?? []);
+    note(...servers, ...workers.map(Number));
     const [, parent] = /^\\d+ \\(.*\\) \\S (\\d+)/.exec(readFileSync(\`/proc/\${servers[0]}/stat\`, 'utf8'));
     process.kill(Number(parent), 'SIGKILL');
   });`;

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { gateway, type TestGateway, type Yaml } from '../support/scenes/gateway.ts';
 import { type Answer, hiddenFields, Visitor } from '../support/scenes/visitor.ts';
-import { type CasServer, needsCas, startCas } from '../support/servers/cas-server.ts';
+import { type CasServer, needsCas, shareCas, startCas } from '../support/servers/cas-server.ts';
 import { type Kdc, needsKdc, shareKdc } from '../support/servers/kdc.ts';
 import { type Idp, startIdp } from '../support/servers/oidc-provider.ts';
 import { type Directory, needsSlapd, shareSlapd, startSlapd } from '../support/servers/slapd.ts';
@@ -27,6 +27,7 @@ const slack = 700;
 const failuresThatOpen = 2;
 const passwords = { alice: 'right-3391-agent', dora: 'right-2210-desk' } as const;
 const aliceAtCas = 'alices-4c81';
+const atCas = { users: [{ name: 'alice', password: aliceAtCas }] };
 const content = { people: [{ uid: 'alice', password: passwords.alice }], groups: { agents: ['alice'] } };
 
 /** What a test says of its world. */
@@ -35,8 +36,9 @@ interface Setting {
   readonly wait?: number;
   readonly others?: number;
   readonly kerberos?: Yaml;
-  /** In place of the one that the run shares, for a test that freezes or ends it. */
+  /** In place of those that the run shares, for a test that freezes or ends one. */
   readonly directory?: Directory;
+  readonly campus?: CasServer;
 }
 
 interface World {
@@ -54,12 +56,12 @@ interface World {
  */
 async function world(
   t: TestContext,
-  { slow, wait = deadline, others = 30_000, kerberos = {}, directory }: Setting = {},
+  { slow, wait = deadline, others = 30_000, kerberos = {}, directory, campus }: Setting = {},
 ): Promise<World> {
   const [kdc, slapd, cas, idp] = await Promise.all([
     shareKdc(t, { users: ['alice', 'nora'] }),
     directory ?? shareSlapd(t, content),
-    startCas(t, { users: [{ name: 'alice', password: aliceAtCas }] }),
+    campus ?? shareCas(t, atCas),
     startIdp(t, { people: { alice: { preferred_username: 'alice' } } }),
   ]);
   const keytab = await kdc.keytab(['HTTP/localhost']);
@@ -269,10 +271,11 @@ story(
 );
 
 story('a CAS that hangs costs its own users one deadline, and nobody else anything', async (t) => {
-  const at = await world(t, { slow: 'campus', kerberos: { lookup: 'directory' } });
+  const campus = await startCas(t, atCas);
+  const at = await world(t, { slow: 'campus', campus, kerberos: { lookup: 'directory' } });
   const waiting = [];
   for (let user = 0; user <= failuresThatOpen; user++) waiting.push(await withCasTicket(at));
-  at.cas.pause();
+  campus.pause();
   for (const [index, { visitor, back }] of waiting.entries()) {
     const { value, milliseconds: took } = await timed(() => visitor.open(pathOf(back)));
     assertBackAtTheForm(value, 'unavailable');
@@ -283,7 +286,7 @@ story('a CAS that hangs costs its own users one deadline, and nobody else anythi
   const { milliseconds: took } = await timed(() => byForm(at, 'dora'));
   assert.ok(took < deadline, `${took} ms for a local user`);
   await assertTheyWork(at, ['kerberos', 'directory', 'sso', 'local']);
-  at.cas.resume();
+  campus.resume();
 });
 
 story('an issuer that is gone or hangs keeps nobody else waiting', async (t) => {

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { serveSite, trustStoreOptions, xivoSite } from '../support/scenes/xivo-site.ts';
-import { needsCas, startCas } from '../support/servers/cas-server.ts';
+import { needsCas, shareCas } from '../support/servers/cas-server.ts';
 import { needsKdc, shareKdc } from '../support/servers/kdc.ts';
 import { startIdp } from '../support/servers/oidc-provider.ts';
 import { testCertificates } from '../support/tools/certificates.ts';
@@ -50,7 +50,7 @@ test(
   'xivo: CAS_SERVER_URL leads the browser to CAS at once, whose certificate the trust store vouches for',
   needsCas,
   async (t) => {
-    const cas = await startCas(t, { users: [{ name: 'alice', password: 'alices-4c81' }], tls: true });
+    const cas = await shareCas(t, { users: [{ name: 'alice', password: 'alices-4c81' }], tls: true });
     const env = { CAS_SERVER_URL: cas.url, CAS_LOGOUT_ENABLE: 'false', JAVA_OPTS: await trusting(t) };
     const site = await xivoSite(t, env);
     const { visitor, log } = await serveSite(t, site);

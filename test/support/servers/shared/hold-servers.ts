@@ -1,5 +1,5 @@
 /**
- * The program that holds the servers of a run: one slapd, one KDC, one Chromium, started when they are first asked for. It ends,
+ * The program that holds the servers of a run: one slapd, KDC, CAS server (two: in clear and over TLS) and Chromium, started when they are first asked for. It ends,
  * with all of them and the folder of the run, when the process that started it closes its standard input or is gone.
  */
 import { once } from 'node:events';
@@ -8,6 +8,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { freePort } from '../../tools/free-port.ts';
 import { runFolderVariable } from '../../tools/run-folder.ts';
+import { endCas, prepareCas, serveCas } from '../cas-process.ts';
 import { KdcProcess } from '../kdc-process.ts';
 import { TokenMaker } from '../kerberos-tokens.ts';
 import { endServer } from '../server-process.ts';
@@ -21,7 +22,7 @@ const [folder = ''] = process.argv.slice(2);
 process.env[runFolderVariable] = folder;
 // Whatever the servers leave in the folder for temporary files goes with the run, too.
 process.env.TMPDIR = folder;
-let directories = 0;
+let tests = 0;
 
 const slapd = new SharedServer('slapd', async (): Promise<Running<SlapdPorts>> => {
   const own = mkdtempSync(join(folder, 'slapd-'));
@@ -39,23 +40,41 @@ const kdc = new SharedServer('kdc', async (): Promise<Running<{ keys: KdcProcess
   return { child: keys.child, value: { keys, tokens }, said: keys.child.said, end };
 });
 
+function casServer(name: 'cas' | 'casTls') {
+  const server = new SharedServer(name, async (): Promise<Running<{ folder: string; port: number }>> => {
+    const own = mkdtempSync(join(folder, `${name}-`));
+    prepareCas(own);
+    const { child, port } = await serveCas(own, { tls: name === 'casTls' });
+    return { child, value: { folder: own, port }, said: child.said, end: () => endCas(child) };
+  });
+  const answer = async () => {
+    const { pid, value } = await server.get();
+    return { pid, ...value, number: ++tests };
+  };
+  return { server, answer };
+}
+
+const [cas, casTls] = [casServer('cas'), casServer('casTls')];
+
 const chromium = new SharedServer('chromium', async (): Promise<Running<string>> => {
   const { serveChromium } = await import('../chromium.ts');
   const browser = await serveChromium(folder);
   return { child: browser.process(), value: browser.wsEndpoint(), end: () => browser.close() };
 });
 
-const servers = { slapd, kdc, chromium };
+const servers = { slapd, kdc, cas: cas.server, casTls: casTls.server, chromium };
 
 const answers: { [K in keyof Answers]: (question: Question<K>) => Promise<Answers[K]> } = {
   slapd: async () => {
     const { pid, value } = await slapd.get();
-    return { pid, ...value, number: ++directories };
+    return { pid, ...value, number: ++tests };
   },
   kdc: async () => {
     const { pid, value } = await kdc.get();
     return { pid, port: value.keys.port };
   },
+  cas: cas.answer,
+  casTls: casTls.answer,
   chromium: async () => {
     const { pid, value } = await chromium.get();
     return { pid, endpoint: value };

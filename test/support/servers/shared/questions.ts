@@ -3,17 +3,26 @@ import type { TokenOrder } from '../kerberos-tokens.ts';
 import type { SlapdPorts } from '../slapd-process.ts';
 
 /** The servers that a run shares. */
-export type SharedServerName = 'slapd' | 'kdc' | 'chromium';
+export type SharedServerName = 'slapd' | 'kdc' | 'cas' | 'casTls' | 'chromium';
 
 /** The start of a server that a test works with. */
 export interface Started {
   readonly pid: number;
 }
 
+interface SharedCas extends Started {
+  readonly folder: string;
+  readonly port: number;
+  /** As for slapd. */
+  readonly number: number;
+}
+
 /** What is asked, by kind. */
 interface Details {
   readonly slapd: object;
   readonly kdc: object;
+  readonly cas: object;
+  readonly casTls: object;
   readonly chromium: object;
   /** Names with their realm. */
   readonly keytab: { readonly principals: readonly string[] };
@@ -26,6 +35,8 @@ interface Details {
 export interface Answers {
   /** With a number that no other asker gets. */
   readonly slapd: Started & SlapdPorts & { readonly number: number };
+  readonly cas: SharedCas;
+  readonly casTls: SharedCas;
   readonly kdc: Started & { readonly port: number };
   readonly chromium: Started & { readonly endpoint: string };
   /** In base64. */
