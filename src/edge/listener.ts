@@ -3,45 +3,35 @@
  * connection passes its parts in one order: limits, PROXY header, ClientHello, TLS, lane, `node:http`. A part that is added
  * goes to its place in it (`docs/architecture.md`, "Order at a listener").
  */
-import { createServer as createHttpServer, type Server, type ServerOptions } from 'node:http';
-import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
+import type { Server } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import { plainAnswer } from '../core/answer.ts';
 import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Certificates } from '../tls/certificates.ts';
-import { tlsPolicy } from '../tls/server-certificate.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 import { noteExpectation } from './expect-continue.ts';
-import { headOf } from './head-of.ts';
+import { createPlainServer, createTlsServer, type HttpServerParts } from './http-server.ts';
 import { Http2Sessions } from './http2/sessions.ts';
+import type { LaneExchange } from './lane/exchange.ts';
+import { Lane } from './lane/lane.ts';
 import { listen } from './listen.ts';
 import { guardConnections, type Serve, type Upgrade } from './pipelining.ts';
 import { ProxiedPeers } from './proxied-peers.ts';
 import { writeToSocket } from './write-answer.ts';
 
-/** The limits of the listeners; times in milliseconds, sizes in bytes. */
-interface ServerLimits {
-  readonly maxHeaderSize: number;
-  readonly maxConnections: number;
-  readonly headTimeout: number;
-  readonly keepAlive: number;
-}
-
-interface ListenerParts {
+interface ListenerParts extends HttpServerParts {
   readonly address: URL;
-  readonly limits: ServerLimits;
-  readonly log: Log;
   /** Of an https address. */
   readonly certificates?: Certificates | undefined;
   /** Whether a peer begins its connections with a PROXY header; asked at each, so that a reload counts. */
   readonly mustTell: (address: string) => boolean;
-  /** False where a WebSocket gets the same answer as any request. */
-  readonly takesUpgrade: (target: string | undefined) => boolean;
   readonly serve: Serve;
   readonly upgrade: Upgrade;
+  /** Takes a request of the lane; false leaves it to `serve`. */
+  readonly take: (exchange: LaneExchange) => boolean;
 }
 
 /** A listener that is open. */
@@ -52,15 +42,18 @@ export class Listener {
   readonly #release: () => void;
   readonly #connectionLimit: ConnectionLimit;
   readonly #peers: ProxiedPeers;
+  readonly #lane: Lane;
 
   private constructor(
     server: Server | HttpsServer,
     { connectionLimit, peers }: Connections,
+    lane: Lane,
     { http2, release = () => undefined }: { http2?: Http2Sessions; release?: () => void } = {},
   ) {
     this.#server = server;
     this.#connectionLimit = connectionLimit;
     this.#peers = peers;
+    this.#lane = lane;
     this.#scheme = http2 ? 'https' : 'http';
     this.#http2 = http2;
     this.#release = release;
@@ -70,11 +63,16 @@ export class Listener {
   static async open(parts: ListenerParts): Promise<Listener> {
     const { address, certificates, limits, log } = parts;
     if (address.protocol !== 'https:') {
-      const server = createHttpServer(serverOptions(parts));
-      const connections = receive(server, parts, () => server.closeIdleConnections());
-      prepare(server, parts, connections.connectionLimit);
+      const server = createPlainServer(parts);
+      const lane = laneOf(parts, (peer) => connections.connectionLimit.serve(peer));
+      lane.standBefore(server, 'connection');
+      const connections = receive(server, parts, () => {
+        server.closeIdleConnections();
+        lane.closeIdle();
+      });
+      prepare(server, parts, connections.connectionLimit, lane);
       await listen(server, address, 80);
-      return new Listener(server, connections);
+      return new Listener(server, connections, lane);
     }
     if (!certificates) throw new OperatorError(`${address.origin} has no certificate`, 'set server.tls');
     const http2 = new Http2Sessions({
@@ -85,16 +83,19 @@ export class Listener {
         parts.serve(request, response);
       },
     });
-    const server = createTlsServer(parts, certificates, { http2, show: (socket) => connections.peers.show(socket) });
+    const lane = laneOf(parts, (peer) => connections.connectionLimit.serve(peer));
+    const show = (socket: Socket): void => connections.peers.show(socket);
+    const server = createTlsServer(parts, certificates, { http2, lane, show });
     const connections = receive(server, parts, () => {
       server.closeIdleConnections();
+      lane.closeIdle();
       http2.closeIdle();
     });
-    prepare(server, parts, connections.connectionLimit);
+    prepare(server, parts, connections.connectionLimit, lane);
     // A new context also ends the tickets of the one before, so that a visitor who comes back sees the new certificate.
     const release = certificates.onChange(() => server.setSecureContext(certificates.defaults));
     await listen(server, address, 443);
-    return new Listener(server, connections, { http2, release });
+    return new Listener(server, connections, lane, { http2, release });
   }
 
   /** Where it really listens: a configured port of 0 has become a free one. */
@@ -110,6 +111,7 @@ export class Listener {
     this.#release();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
+    this.#lane.close();
     this.#peers.close();
     this.#http2?.close();
     return closed;
@@ -122,51 +124,20 @@ export class Listener {
   }
 }
 
-function serverOptions({ limits, takesUpgrade }: ListenerParts): ServerOptions {
-  return {
-    maxHeaderSize: limits.maxHeaderSize,
-    headersTimeout: limits.headTimeout,
-    // Bodies have their own limits where they are read: an upload may rightly take long.
-    requestTimeout: 0,
-    keepAliveTimeout: limits.keepAlive,
-    connectionsCheckingInterval: Math.min(5000, limits.headTimeout),
-    insecureHTTPParser: false,
-    // A front proxy whose forward auth asks about a WebSocket may pass its headers on; it wants an answer, not a tunnel.
-    shouldUpgradeCallback: (request) =>
-      headOf(request).single('upgrade')?.trim().toLowerCase() === 'websocket' && takesUpgrade(request.url),
-  };
-}
-
-/**
- * HTTP/1.1 is served by the very server that plain listeners have, so that both keep the same limits; a connection whose
- * client has chosen HTTP/2 is handed on. `docs/decisions/0006-http2.md` says why not by `http2.createSecureServer`.
- */
-function createTlsServer(
-  parts: ListenerParts,
-  certificates: Certificates,
-  { http2, show }: { readonly http2: Http2Sessions; readonly show: (socket: Socket) => void },
-): HttpsServer {
-  const { limits, log } = parts;
-  const server = createHttpsServer({
-    ...serverOptions(parts),
-    ...certificates.defaults,
-    ...tlsPolicy,
-    ALPNProtocols: ['h2', 'http/1.1'],
-    SNICallback: (servername, done) => done(null, certificates.contextFor(servername)),
-    handshakeTimeout: limits.headTimeout,
+/** The lane of a listener, whose requests count for its connections as all others do. */
+function laneOf({ limits, log, take }: ListenerParts, asks: (socket: Socket) => void): Lane {
+  return new Lane({
+    limits,
+    take: (exchange) => {
+      asks(exchange.socket);
+      return take(exchange);
+    },
+    onFlood: ({ remoteAddress: address }) =>
+      log.info(
+        { address, detail: 'too many requests wait for their answers' },
+        'a client sent what is no valid request',
+      ),
   });
-  const serveHttp1 = server.listeners('secureConnection');
-  server.removeAllListeners('secureConnection');
-  server.on('secureConnection', (socket: TLSSocket) => {
-    show(socket);
-    if (socket.alpnProtocol === 'h2') http2.take(socket);
-    else for (const serve of serveHttp1) serve.call(server, socket);
-  });
-  server.on('tlsClientError', (error: Error & { code?: string }, socket) => {
-    show(socket);
-    log.debug({ code: error.code, address: socket.remoteAddress }, 'a TLS handshake failed');
-  });
-  return server;
 }
 
 /** How a listener's connections are counted, and whose they are. */
@@ -202,11 +173,13 @@ function prepare(
   server: Server | HttpsServer,
   { log, ...takers }: ListenerParts,
   connectionLimit: ConnectionLimit,
+  lane: Lane,
 ): void {
   const { serve, upgrade } = guardConnections(takers, log);
   server.maxHeadersCount = 0; // Node would drop what is past the count and go on; the size limit refuses instead.
   server.on('request', (request, response) => {
     connectionLimit.serve(request.socket);
+    lane.watch(response, request.socket);
     serve(request, response);
   });
   // Node's own answer would ask for a body that nobody has judged yet.

@@ -33,5 +33,9 @@ export const listenerOptions = z.strictObject({
     .meta({ kind: 'false, or a path such as /healthz' })
     .default(false)
     .describe('a path on the public listeners that tells balancers by 200 or 503 whether to send requests here'),
+  lane: z
+    .boolean()
+    .default(true)
+    .describe('requests that are simple beyond doubt go from socket to socket; false: each by the parser of Node'),
   drain: duration().prefault('20s').describe('after SIGTERM, how long requests under way may take'),
 });

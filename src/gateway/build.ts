@@ -11,6 +11,7 @@ import { BoundCookies } from '../proxy/bound-cookies.ts';
 import { CookieMarks } from '../proxy/cookie-marks.ts';
 import { CookieNames } from '../proxy/cookie-names.ts';
 import { Forwarder } from '../proxy/forward.ts';
+import { LaneForwarder } from '../proxy/lane/forwarder.ts';
 import { reportUnanswerable } from '../proxy/response-headers.ts';
 import { UpstreamPools } from '../proxy/upstream-pool.ts';
 import { WebSocketOpener } from '../proxy/websocket/opener.ts';
@@ -25,6 +26,7 @@ import type { Carrier } from './carriers/carrier.ts';
 import { ForwardAuthCarrier } from './carriers/forward-auth.ts';
 import { askedSetting, isForwardAuth } from './carriers/forward-auth-request.ts';
 import { HttpCarrier } from './carriers/http.ts';
+import { LaneCarrier } from './carriers/lane.ts';
 import { UpgradeCarrier } from './carriers/websocket.ts';
 import { composerOf, identityNames, isOwnCookie, tokenHeaders } from './composer.ts';
 import { CredentialWatch } from './credential-watch.ts';
@@ -183,7 +185,10 @@ function buildCarriers(parts: CarrierParts, { clock, log, connections }: Service
     opener,
     touch: (session) => authenticator.touchLive(session),
   });
+  const laneForwarder = new LaneForwarder({ pools, connections, rules });
+  const lane = new LaneCarrier({ log, pipeline, answers, forwarder: laneForwarder, hsts: hstsHeader(document.server) });
   const carrier: Carrier = {
+    ...(document.server.lane && { lane: (exchange) => underWay.add(lane.carry(exchange) ?? Promise.resolve()) }),
     http: (request, response) =>
       underWay.add((isForwardAuth(request.url) ? forwardAuth : http).carry(request, response)),
     takesUpgrade: (target) => !isForwardAuth(target),

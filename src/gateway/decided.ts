@@ -100,6 +100,7 @@ export function recordOf(decided: Decided, result: RequestResult, seconds: numbe
     ...(reason && { reason }),
     ...(detail && { detail: detail.slice(0, maxDetail) }),
     ...(request.asked && { via: 'forward-auth' }),
+    ...(result.lane && { lane: true }),
   };
 }
 

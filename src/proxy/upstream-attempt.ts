@@ -29,6 +29,8 @@ export type ForwardResult =
       readonly reason: Reason;
       readonly error: Error;
       readonly headersSent: boolean;
+      /** What the client has been told, where the lane has sent the head. */
+      readonly status?: number;
     }
   /** `reason` when it was the gateway that cut the connection. */
   | { readonly kind: 'client-gone'; readonly reason?: Reason };

@@ -40,6 +40,7 @@ export class UpstreamPools {
   readonly #parts: UpstreamPoolsParts;
   readonly #balancers = new WeakMap<Upstream, Balancer>();
   readonly #pools = new Map<string, UpstreamServerPool>();
+  readonly #closeListeners: (() => void)[] = [];
 
   constructor(parts: UpstreamPoolsParts) {
     this.#parts = parts;
@@ -63,8 +64,14 @@ export class UpstreamPools {
     return [...this.#pools.values()].map((pool) => pool.health);
   }
 
+  /** Told when no more requests are taken, for whoever keeps connections beside the pools. */
+  onClose(listener: () => void): void {
+    this.#closeListeners.push(listener);
+  }
+
   /** Takes no more requests and resolves when those under way have ended. */
   async close(): Promise<void> {
+    for (const tell of this.#closeListeners) tell();
     await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
   }
 

@@ -101,6 +101,13 @@ export class PublicServers implements Front<Document> {
       certificates: this.#certificates,
       mustTell: (peer) => this.#mustTell(peer),
       takesUpgrade: (target) => !(isPlain && this.#gateway.redirect) && this.#gateway.takesUpgrade(target),
+      take: (exchange) => {
+        const { lane, redirect, document } = this.#gateway;
+        if (!lane || this.#isDraining || (isPlain && redirect)) return false;
+        if (exchange.head.target.split('?', 1)[0] === document.server.health) return false;
+        lane(exchange);
+        return true;
+      },
       serve: (request, response) => {
         if (this.#isDraining) response.setHeader('connection', 'close');
         if (this.#answerHealth(request, response)) return;

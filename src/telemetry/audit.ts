@@ -43,6 +43,8 @@ export interface RequestRecord extends AuditSubject {
   readonly detail?: string;
   /** A front proxy asked, and carried the request itself; `status` is what it was told. */
   readonly via?: 'forward-auth';
+  /** It went from socket to socket; absent where the parser of Node has read it. */
+  readonly lane?: boolean;
 }
 
 /** A login, a logout, the end of a session, a re-authentication, or a session that goes on at another host too. */

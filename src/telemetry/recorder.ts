@@ -13,6 +13,8 @@ export interface RequestResult {
   readonly reason?: Reason;
   /** What exactly was wrong, for the audit alone. */
   readonly detail?: string;
+  /** True: it went from socket to socket. */
+  readonly lane?: boolean;
 }
 
 /** A login, a logout or the end of a session. */

@@ -9,6 +9,7 @@ import type { RequestResult } from '../../telemetry/recorder.ts';
 import type { Decided } from '../decided.ts';
 import { readRequest } from '../request.ts';
 import { type CarryParts, carry, respond } from './carry.ts';
+import { takeDecision } from './lent-decision.ts';
 
 interface HttpParts extends CarryParts {
   readonly portal: Portal;
@@ -36,7 +37,8 @@ export class HttpCarrier {
     const gone = new AbortController();
     // An abort makes an exception of its own, stack and all: only for clients that have really gone.
     response.once('close', () => response.writableFinished || gone.abort());
-    return carry(this.#parts, () => pipeline.decide(readRequest(request, gone.signal)), {
+    const made = takeDecision(request.socket);
+    return carry(this.#parts, () => made ?? pipeline.decide(readRequest(request, gone.signal)), {
       carryOut: (decided) => this.#carryOut(decided, message),
       decline: (decided, verdict) => respond(answers, decided, verdict, message),
     });

@@ -10,10 +10,13 @@ import type { ForwardingRoute, UpstreamTls } from '../../../src/core/route.ts';
 import type { Session } from '../../../src/core/session.ts';
 import type { Forward } from '../../../src/core/verdict.ts';
 import { headOf } from '../../../src/edge/head-of.ts';
+import type { LaneExchange } from '../../../src/edge/lane/exchange.ts';
+import { Lane } from '../../../src/edge/lane/lane.ts';
 import { Connections } from '../../../src/proxy/connections.ts';
 import { ownCookies } from '../../../src/proxy/cookies.ts';
 import { Forwarder, type ForwardResult } from '../../../src/proxy/forward.ts';
 import { HeaderComposer } from '../../../src/proxy/headers.ts';
+import { LaneForwarder } from '../../../src/proxy/lane/forwarder.ts';
 import { reportUnanswerable } from '../../../src/proxy/response-headers.ts';
 import { defaultHeaderRules } from '../../../src/proxy/templates.ts';
 import { UpstreamPools } from '../../../src/proxy/upstream-pool.ts';
@@ -106,6 +109,49 @@ export interface DataPlane {
   upgradeResult(): Promise<UpgradeResult>;
 }
 
+/** Whether data planes have a lane: the lane has to pass what the other way in passes. Set it before the first one starts. */
+export const onLane = { isOn: false };
+
+/** Puts a lane before a server, as listeners have it. */
+function standLane(
+  server: Server,
+  {
+    forwarder,
+    verdict,
+    results,
+  }: {
+    readonly forwarder: LaneForwarder;
+    readonly verdict: (request: Pick<IncomingMessage, 'rawHeaders' | 'url' | 'socket'>, upgrade: boolean) => Forward;
+    readonly results: ForwardResult[];
+  },
+): void {
+  const carry = async (exchange: LaneExchange, forward: Forward): Promise<void> => {
+    const result = await forwarder.forward({ exchange, forward, added: [] });
+    if (result.kind === 'failed' && !result.headersSent) {
+      const { code, reason } = result;
+      const length = `Content-Length: ${code.length}`;
+      exchange.write(`HTTP/1.1 500 Failed\r\nx-code: ${code}\r\nx-reason: ${reason}\r\n${length}\r\n\r\n${code}`);
+    }
+    if (result.kind === 'sent' || (result.kind === 'failed' && !result.headersSent)) exchange.finish(true);
+    results.push(result);
+    server.emit('forwarded');
+  };
+  const lane = new Lane({
+    limits: { maxHeaderSize: 65_536, headTimeout: 60_000, keepAlive: 60_000 },
+    onFlood: () => undefined,
+    take: (exchange) => {
+      const { head, socket } = exchange;
+      const forward = verdict({ rawHeaders: [...head.headers.raw], url: head.target, socket }, false);
+      const { maxBody } = forward.route;
+      if (!forwarder.carries(forward.route) || (maxBody > 0 && head.bodyLength > maxBody)) return false;
+      void carry(exchange, forward);
+      return true;
+    },
+  });
+  lane.standBefore(server, 'connection');
+  server.on('request', (request, response) => lane.watch(response, request.socket)).on('close', () => lane.close());
+}
+
 /** Starts one on a free port, ended with the test. A failure is answered with its code as text. */
 export async function startDataPlane(t: TestContext, options: DataPlaneOptions): Promise<DataPlane> {
   const log = collectLog();
@@ -125,7 +171,10 @@ export async function startDataPlane(t: TestContext, options: DataPlaneOptions):
   const tunnel = new WebSocketOpener({ pools, connections, rules });
   const results: ForwardResult[] = [];
   const upgrades: UpgradeResult[] = [];
-  const verdict = (request: IncomingMessage, upgrade: boolean): Forward => {
+  const verdict = (
+    request: Pick<IncomingMessage, 'rawHeaders' | 'url'> & { readonly socket: Pick<Socket, 'remoteAddress'> },
+    upgrade: boolean,
+  ): Forward => {
     const who =
       'principal' in options && options.principal === undefined ? {} : { principal, ...(live && { session: live }) };
     const client = { address: request.socket.remoteAddress ?? '', scheme: 'http', userAgent: '' } as const;
@@ -140,7 +189,7 @@ export async function startDataPlane(t: TestContext, options: DataPlaneOptions):
     });
     const url = request.url ?? '/';
     const { path } = route.upstream;
-    const [host = ''] = (request.headers.host ?? '').split(':');
+    const [host = ''] = (headOf(request).single('host') ?? '').split(':');
     return {
       ...{ route, client },
       target: { path: url, query: '', host, port: '80' },
@@ -179,6 +228,8 @@ export async function startDataPlane(t: TestContext, options: DataPlaneOptions):
       server.emit('upgraded');
     });
   });
+  const laneForwarder = new LaneForwarder({ pools, connections, rules, maxConnections });
+  if (onLane.isOn) standLane(server, { forwarder: laneForwarder, verdict, results });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(async () => {

@@ -1,0 +1,44 @@
+/** The head of an answer as a client of HTTP/1.1 gets it: what `node:http` would add, too, so that both lanes answer alike. */
+import { STATUS_CODES } from 'node:http';
+
+/** What a head says beside the upstream's lines. */
+interface ClientHead {
+  readonly status: number;
+  readonly phrase: string;
+  /** Names and values in turn. */
+  readonly lines: readonly string[];
+  readonly isChunked: boolean;
+  /** Seconds for which the connection is kept; undefined where it ends with this answer. */
+  readonly keepAlive: number | undefined;
+}
+
+const printable = /^[\x20-\x7e]+$/;
+let date = '';
+let dateUntil = 0;
+
+/** Writes a head, with its empty line; Latin-1. */
+export function clientHead({ status, phrase, lines, isChunked, keepAlive }: ClientHead): string {
+  const said = printable.test(phrase) ? phrase : (STATUS_CODES[status] ?? 'unknown');
+  let head = `HTTP/1.1 ${status} ${said}\r\n`;
+  let hasDate = false;
+  for (let index = 0; index + 1 < lines.length; index += 2) {
+    const name = lines[index] ?? '';
+    if (name.length === 4 && name.toLowerCase() === 'date') hasDate = true;
+    head += `${name}: ${lines[index + 1]}\r\n`;
+  }
+  if (!hasDate) head += `Date: ${dateNow()}\r\n`;
+  head +=
+    keepAlive === undefined
+      ? 'Connection: close\r\n'
+      : `Connection: keep-alive\r\nKeep-Alive: timeout=${keepAlive}\r\n`;
+  return isChunked ? `${head}Transfer-Encoding: chunked\r\n\r\n` : `${head}\r\n`;
+}
+
+/** `Date` of this second. */
+function dateNow(): string {
+  const now = Date.now();
+  if (now < dateUntil) return date;
+  date = new Date(now).toUTCString();
+  dateUntil = now - (now % 1000) + 1000;
+  return date;
+}

@@ -1,0 +1,59 @@
+/** Carries the lane's requests to their upstreams; what the lane cannot carry is left to `forward.ts`. */
+
+import type { ForwardingRoute } from '../../core/route.ts';
+import type { Connections } from '../connections.ts';
+import type { ResponseRules } from '../response-headers.ts';
+import type { ForwardResult } from '../upstream-attempt.ts';
+import { readFailure } from '../upstream-errors.ts';
+import type { UpstreamPools, UpstreamServerPool } from '../upstream-pool.ts';
+import { LaneAttempt, type LaneWork } from './attempt.ts';
+import { UpstreamSockets } from './upstream-sockets.ts';
+
+interface LaneForwarderParts {
+  readonly pools: UpstreamPools;
+  readonly connections: Connections;
+  readonly rules: ResponseRules;
+  /** To one server at once; more requests wait. 2,048 when absent. */
+  readonly maxConnections?: number;
+}
+
+/** Forwards on plain sockets. */
+export class LaneForwarder {
+  readonly #parts: LaneForwarderParts;
+  readonly #sockets = new Map<UpstreamServerPool, UpstreamSockets>();
+
+  constructor(parts: LaneForwarderParts) {
+    this.#parts = parts;
+    // What is idle closes; what is in use closes after its request.
+    parts.pools.onClose(() => {
+      for (const sockets of this.#sockets.values()) sockets.close();
+    });
+  }
+
+  /** Whether the lane carries requests to a route's servers: those that are spoken to in plain HTTP. */
+  carries({ upstream }: ForwardingRoute): boolean {
+    return upstream.servers.every(({ url }) => url.protocol === 'http:');
+  }
+
+  /** As `Forwarder.forward`: never rejects; after `failed` without `headersSent` nothing of an answer has gone out. */
+  async forward(work: LaneWork): Promise<ForwardResult> {
+    const { pools, connections, rules } = this.#parts;
+    const result = await pools.of(work.forward.route).attempt((pool, fresh) => {
+      const sockets = this.#socketsOf(pool, work.forward.route.timeouts.connect);
+      return new LaneAttempt({ ...work, pool, sockets, fresh, connections, rules }).run();
+    });
+    if (result && result.kind !== 'again') return result;
+    const error = result?.error ?? new Error('the route has no upstream server');
+    return { kind: 'failed', ...readFailure(error, false), error, headersSent: false };
+  }
+
+  /** Pools differ in their connect timeout as well, so that those of a server have one. */
+  #socketsOf(pool: UpstreamServerPool, connectTimeout: number): UpstreamSockets {
+    const known = this.#sockets.get(pool);
+    if (known) return known;
+    const { maxConnections = 2048 } = this.#parts;
+    const made = new UpstreamSockets({ url: pool.server.url, connectTimeout, max: maxConnections });
+    this.#sockets.set(pool, made);
+    return made;
+  }
+}
