@@ -1,7 +1,7 @@
 /** `gatehouse export`: the routes as the configuration of a proxy in front that carries requests, or passes them on. */
 import { duration, networks } from '../config/values.ts';
 import { OperatorError } from '../core/errors.ts';
-import { type ForwardingRoute, isForwarding, type Route } from '../core/route.ts';
+import { type ForwardingRoute, hasAnswersByIdentity, isForwarding, type Route } from '../core/route.ts';
 import { identityNames, tokenHeaders } from '../gateway/composer.ts';
 import type { Document } from '../gateway/document.ts';
 import { routesOf } from '../gateway/routes.ts';
@@ -59,8 +59,13 @@ async function runExport(invocation: Invocation): Promise<number> {
   const site = siteOf(document, invocation, kind);
   const { text, notes } = write(site);
   terminal.stdout.write(text);
-  for (const note of [...notes, ...trustNote(document, site.gateway), ...answerNotes(site, kind)])
-    terminal.stderr.write(`gatehouse: ${note}\n`);
+  const told = [
+    ...notes,
+    ...trustNote(document, site.gateway),
+    ...answerNotes(site, kind),
+    ...passingNotes(site, kind),
+  ];
+  for (const note of told) terminal.stderr.write(`gatehouse: ${note}\n`);
   return 0;
 }
 
@@ -139,6 +144,22 @@ function plainPath(path: string, option: string): string {
     `--${option}: ${path} has signs that configuration files give a meaning`,
     'use letters, digits and ./@+-_',
   );
+}
+
+/** Of answers that a proxy which asks sends by itself the gateway writes no line. */
+function passingNotes({ routes }: ExportSite, kind: string): string[] {
+  if (kind === 'haproxy') return [];
+  return routes.flatMap((route) => {
+    const { name, cors, fixed } = route;
+    if (fixed) return [];
+    const preflights = kind === 'nginx' ? '' : `; ${kind} has to answer preflights too`;
+    return [
+      ...(cors ? [`${name}: answers of the application bear its own CORS lines, not those of cors${preflights}`] : []),
+      ...(hasAnswersByIdentity(route)
+        ? [`${name}: the application has to say Vary: Cookie, and Cache-Control: private to whoever it knows`]
+        : []),
+    ];
+  });
 }
 
 /** Of what the gateway answers by itself, all but nginx and HAProxy take a 2xx for a permission to forward. */

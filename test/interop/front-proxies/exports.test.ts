@@ -307,6 +307,25 @@ test('exports: hosts that are told apart by their port have listeners of their o
   );
 });
 
+test('exports: what a proxy that sends answers by itself cannot say in them is told', async (t) => {
+  const upstream = 'http://app:8070';
+  const some = [
+    { name: 'crm', location: '/crm/', upstream, cors: { origins: ['https://crm.example'] } },
+    { name: 'status', location: '/status/', upstream, access: 'optional' },
+    { name: 'lan', location: '/lan/', upstream, access: { networks: ['10.0.0.0/8'], satisfy: 'any' } },
+    { name: 'plain', location: '/', upstream },
+  ];
+  const told = async (kind: string) => (await exportedOf(t, kind, { routes: some })).stderr;
+  const ofNginx = await told('nginx');
+  assert.match(ofNginx, /crm: answers of the application bear its own CORS lines, not those of cors\n/);
+  assert.match(
+    ofNginx,
+    /status: the application has to say Vary: Cookie.*\n.*lan: the application has to say Vary: Cookie/,
+  );
+  assert.match(await told('traefik'), /crm: .*; traefik has to answer preflights too/);
+  assert.doesNotMatch(await told('haproxy'), /CORS|Vary/);
+});
+
 test('exports: what cannot be meant is an error', async (t) => {
   const slips = [['apache'], ['nginx', 'caddy']];
   const wrong = [
