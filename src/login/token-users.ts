@@ -110,12 +110,12 @@ export class TokenUsers {
       case 'authenticated': {
         const { realm, subject } = outcome.assertion;
         const isSame = realm === user.realm && canonicalUsername(subject) === canonicalUsername(user.subject);
-        if (!isSame) return { kind: 'gone', reason: 'not-in-directory' };
+        if (!isSame) return { kind: 'gone', reason: 'unknown-user' };
         await this.keep(id, outcome.assertion);
         return { kind: 'known', assertion: this.#known.get(id)?.assertion ?? outcome.assertion };
       }
       case 'unknown-user':
-        return { kind: 'gone', reason: 'not-in-directory' };
+        return { kind: 'gone', reason: 'unknown-user' };
       case 'rejected':
         if (endings.has(outcome.reason)) return { kind: 'gone', reason: outcome.reason };
         return this.#goOn(id, known, outcome.reason);

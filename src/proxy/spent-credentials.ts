@@ -24,5 +24,5 @@ export function isSpent(
 
 /** An API token goes to no application, under whatever name and wherever it is not asked for. */
 export function isApiToken(value: string): boolean {
-  return /^\s*(?:[a-z]+\s+)?gha_/i.test(value) && holdsApiToken(value);
+  return holdsApiToken(value) && /^\s*(?:[a-z]+\s+)?gha_/i.test(value);
 }
