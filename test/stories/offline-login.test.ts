@@ -1,7 +1,7 @@
 /** A directory that is away at shift start: a real slapd that stops, who may sign in without it, and what comes of that when it is back. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { WebSocket } from 'ws';
@@ -14,6 +14,7 @@ import { personDn } from '../support/servers/slapd-content.ts';
 import { suffix } from '../support/servers/slapd-process.ts';
 import { startUpstream, type TestUpstream } from '../support/servers/upstream.ts';
 import { run } from '../support/tools/command.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
 import { type ManualClock, manualClock } from '../support/tools/manual-clock.ts';
 import { until } from '../support/tools/poll.ts';
 
@@ -22,6 +23,8 @@ const hour = 3_600_000;
 
 interface Desk extends TestGateway {
   readonly slapd: Slapd;
+  /** The folder of the store. */
+  readonly store: string;
   readonly clock: ManualClock;
   readonly upstream: TestUpstream;
   visitor(): Visitor;
@@ -31,16 +34,22 @@ interface Desk extends TestGateway {
   directory(): Promise<{ state: string; offline?: boolean }>;
 }
 
-async function desk(
-  t: TestContext,
-  { offline = {}, login = {} }: { offline?: Yaml; login?: Yaml } = {},
-): Promise<Desk> {
+interface DeskOptions {
+  readonly offline?: Yaml;
+  readonly timeout?: string;
+  /** Of a store that is there already. */
+  readonly path?: string;
+  readonly slapd?: Slapd;
+}
+
+async function desk(t: TestContext, options: DeskOptions = {}): Promise<Desk> {
+  const { offline = {}, timeout = '10s', path = 'data' } = options;
   const attributes = { objectClass: ['inetOrgPerson', 'extensibleObject'] };
   const people = ['alice', 'bob', 'carol', 'dave', 'never'].map((uid) => ({
     ...{ uid, password: right, email: `${uid}@example.com`, attributes },
   }));
   const groups = { agents: ['alice', 'bob', 'carol', 'dave'], supervisors: ['alice', 'bob'] };
-  const slapd = await startSlapd(t, { people, groups });
+  const slapd = options.slapd ?? (await startSlapd(t, { people, groups }));
   const { url, managerDn, managerPassword, searchBase, groupBase } = slapd;
   const upstream = await startUpstream(t);
   const clock = manualClock(Date.now());
@@ -51,17 +60,16 @@ async function desk(
     config: {
       ...others,
       routes: (routes as { name: string }[]).map((route) => ({ ...route, websocket: true })),
-      session: { idle: '12h', lifetime: '48h', store: { type: 'embedded', path: 'data' } },
+      session: { idle: '12h', lifetime: '48h', store: { type: 'embedded', path } },
       login: {
         chain: ['directory', 'local'],
         lockout: { user: 3, address: 1000 },
         offline: { for: '24h', roles: ['agent'], providers: ['directory'], after: '15m', ...offline },
         breaker: { failures: 2, probe: '200ms' },
-        ...login,
       },
       providers: {
         directory: {
-          ...{ type: 'ldap', url, managerDn, managerPassword, searchBase, timeout: '10s' },
+          ...{ type: 'ldap', url, managerDn, managerPassword, searchBase, timeout },
           groups: { searchBase: groupBase },
           domains: { CORP: 'strip' },
         },
@@ -83,7 +91,7 @@ async function desk(
       return (await directory()).state === 'down';
     });
   };
-  return { ...started, slapd, clock, upstream, visitor, outage, directory };
+  return { ...started, store: resolve(started.folder, path), slapd, clock, upstream, visitor, outage, directory };
 }
 
 /** The verifiers in the store's own file, as they lie there. */
@@ -97,7 +105,7 @@ function verifiersIn(path: string): { key: string; value: string }[] {
   }
 }
 
-const storeOf = ({ folder }: Desk): string => join(folder, 'data', databaseFile);
+const storeOf = ({ store }: Desk): string => join(store, databaseFile);
 
 /** Signs all of them in while the directory is there, and waits until they could do without it. */
 async function signInAll(started: Desk, names: readonly string[]): Promise<void> {
@@ -115,7 +123,7 @@ async function open(t: TestContext, { url }: Desk, visitor: Visitor): Promise<We
   return socket;
 }
 
-const words = (page: string) => page.replace(/value="[^"]*"/g, '').replace(/[\w-]{20,}/g, '');
+const words = (page: string) => page.replace(/value="[^"]*"/g, '').replace(/[\w-]{20,}|<code>[\w-]+/g, '');
 const dnOf = (uid: string) => personDn(uid, suffix);
 const replace = (uid: string, name: string, value: string) =>
   `dn: ${dnOf(uid)}\nchangetype: modify\nreplace: ${name}\n${name}: ${value}\n`;
@@ -244,6 +252,40 @@ test('offline: who is asked and does not answer ends after a while, with what is
   assert.equal(started.audit('session-end').at(-1)?.reason, 'offline-over');
   assert.equal((await bob.fetch('/x')).status, 200, 'who loads no page is not asked');
   assert.equal(his.readyState, WebSocket.OPEN);
+});
+
+test('offline: a directory that hangs is away when it has hung more than once', needsSlapd, async (t) => {
+  const started = await desk(t, { timeout: '1s' });
+  await signInAll(started, ['alice']);
+  started.slapd.pause();
+  assert.equal((await started.visitor().signIn('alice', right)).status, 503, 'one slow answer is no outage');
+  assert.equal(started.audit('login').at(-1)?.mode, undefined);
+  await started.visitor().mustSignIn('alice', right);
+  assert.partialDeepStrictEqual(await started.directory(), { reason: 'timed-out', offline: true });
+});
+
+test('offline: a gateway that was started anew meanwhile looks the accounts up, too', needsSlapd, async (t) => {
+  const path = await temporaryFolder(t);
+  const first = await desk(t, { path });
+  await signInAll(first, ['alice', 'bob']);
+  first.slapd.modify(replace('bob', 'userAccountControl', '514'));
+  await first.outage();
+  const [alice, bob] = [first.visitor(), first.visitor()];
+  await alice.mustSignIn('alice', right);
+  await bob.mustSignIn('bob', right);
+  await first.stop();
+  const second = await desk(t, { path, slapd: first.slapd });
+  const moved = (visitor: Visitor): Visitor => {
+    const same = second.visitor();
+    for (const [name, value] of visitor.cookies) same.cookies.set(name, value);
+    return same;
+  };
+  const [hers, his] = [moved(alice), moved(bob)];
+  assert.equal((await his.fetch('/x')).status, 200);
+  assert.equal((await hers.fetch('/admin')).status, 403, 'her roles are cut as before');
+  await first.slapd.restart();
+  await until('his session has ended', async () => (await his.fetch('/x')).status === 401);
+  await until('she is asked', async () => (await hers.open('/page')).status !== 200);
 });
 
 test('offline: wrong passwords lock, known or not, and a lock holds for the right one', needsSlapd, async (t) => {
