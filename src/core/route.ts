@@ -43,10 +43,16 @@ export interface CorsRule {
   readonly maxAge?: number;
 }
 
-/** One server of an upstream: the origin, as in `http://xuc:8070`. */
+/** One server of an upstream: the origin, as in `http://xuc:8070`, or as in nginx `http://unix:/run/app.sock`. */
 export interface UpstreamServer {
   readonly origin: string;
+  /** Of a Unix socket `http://localhost`, as which it is asked. */
   readonly url: URL;
+  readonly socketPath?: string;
+  /** Its share of requests beside others; 1 when absent. */
+  readonly weight?: number;
+  /** True: it is asked only where no other server is there. */
+  readonly isBackup?: boolean;
 }
 
 /** The application behind a route. */
@@ -59,6 +65,10 @@ export interface Upstream {
    */
   readonly path?: string;
   readonly tls?: UpstreamTls;
+  /** By what a visitor is led to the same server again; servers take turns when absent. */
+  readonly sticky?: 'cookie' | 'address';
+  /** Milliseconds that an idle connection is kept; 0 is not at all, absent the gateway's own time. */
+  readonly keepAlive?: number;
 }
 
 /** How an https upstream is trusted; the system's CAs when absent. PEM contents, not paths. */

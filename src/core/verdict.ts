@@ -74,8 +74,8 @@ export interface Forward {
   readonly session?: Session;
   /** What it was let in by, where it was no session. */
   readonly credential?: ShownCredential;
-  /** `Set-Cookie` lines that take away what another user has left in the browser; they go before the upstream's own. */
-  readonly expires?: readonly string[];
+  /** `Set-Cookie` lines that go before the upstream's own: what takes away another user's, what leads to a server again. */
+  readonly firstCookies?: readonly string[];
   /** Headers for the client's response: a new cookie, a mutual authentication. */
   readonly reply: Readonly<Record<string, string | readonly string[]>>;
 }

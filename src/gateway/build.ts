@@ -160,10 +160,10 @@ interface CarrierParts
 }
 
 /** What carries verdicts out, with the connections to the applications. */
-function buildCarriers(parts: CarrierParts, { clock, log, connections }: Services) {
+function buildCarriers(parts: CarrierParts, { clock, log, connections, sealer }: Services) {
   const { document, routes, origins, cookies, isTrusted, authenticator, portal, answers, pipeline, underWay } = parts;
   const { redirectHttp } = document.server;
-  const pools = new UpstreamPools({ log, clock });
+  const pools = new UpstreamPools({ log, clock, sealer, publicUrl: document.server.publicUrl });
   const rules = { isOwnCookie, cookies, onUnanswerable: reportUnanswerable(log) };
   const forwarder = new Forwarder({ pools, connections, rules });
   const opener = new WebSocketOpener({ pools, connections, rules });

@@ -10,6 +10,7 @@ import type { RoleOptions } from '../policy/roles.ts';
 import { compileClaims } from '../proxy/assertion-claims.ts';
 import type { HeaderTemplates } from '../proxy/options.ts';
 import { compileTemplates } from '../proxy/templates.ts';
+import { upstreamFaults } from '../proxy/upstream-options.ts';
 import { accessOf } from '../routing/access-options.ts';
 import { canonicalRouteHost } from '../routing/host.ts';
 import { locationProblems } from '../routing/location-problems.ts';
@@ -163,6 +164,8 @@ function checkRoutes(document: CheckedDocument, report: Report): void {
         `binds cookies to whoever is signed in, and access: ${access} asks nobody who they are`,
         'take it out, or let the location ask for a login',
       );
+    for (const { message, hint } of route.upstream ? upstreamFaults(route.upstream) : [])
+      fault(['routes', index, 'upstream'], message, hint);
     const { servers = [] } = route.upstream ?? {};
     if (servers.some(({ path }) => path !== servers[0]?.path))
       fault(['routes', index, 'upstream'], 'must have the same path on every server');

@@ -109,7 +109,7 @@ export class Forwarding {
     });
     const sent = { route, client, target, upstreamPath, headers, spellings };
     // A front proxy would send what expires behind the cookie that the upstream sets in its place.
-    const first = request.asked || cookies.expires.size === 0 ? {} : { expires: [...cookies.expires] };
+    const first = request.asked || cookies.expires.size === 0 ? {} : { firstCookies: [...cookies.expires] };
     return { kind: 'forward', forward: { ...sent, ...first, reply: trace.reply ?? none, ...known } };
   }
 

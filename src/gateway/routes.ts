@@ -2,7 +2,8 @@
 import * as z from 'zod';
 import type { Reason } from '../core/reason.ts';
 import type { Route } from '../core/route.ts';
-import { assertionRuleOf, forwardOptions, type HeaderTemplates, headerRules, upstreamOf } from '../proxy/options.ts';
+import { assertionRuleOf, forwardOptions, type HeaderTemplates, headerRules } from '../proxy/options.ts';
+import { upstreamOf } from '../proxy/upstream-options.ts';
 import { accessOf, networksOf } from '../routing/access-options.ts';
 import { corsOf, corsOptions, preflightFaults } from '../routing/cors-options.ts';
 import { fixedAnswerOf, fixedOptions } from '../routing/fixed-answer.ts';

@@ -178,7 +178,7 @@ export class AppCarrier {
     else this.#dress(request, forward, client);
     if (isForOneAmongOthers(forward)) response.setHeader('cache-control', 'private');
     if (before === undefined) bindCookies(response, this.#gateway.cookies, () => admission.decided.verdict);
-    for (const line of forward.expires ?? []) response.appendHeader('set-cookie', line);
+    for (const line of forward.firstCookies ?? []) response.appendHeader('set-cookie', line);
     addReplyHeaders(response, forward.reply);
     const opened = openedBy(forward, admission.demands);
     const end = (reason: Reason): void => {

@@ -61,7 +61,8 @@ const appDocumentSchema = z
   })
   .transform((document): AppDocument => {
     // The application stands behind its own gateway: its origin is what the signed identity is for.
-    const own = { servers: [{ url: document.server.publicUrl, path: undefined }] };
+    const { publicUrl: url } = document.server;
+    const own = { servers: [{ origin: url.origin, url, path: undefined }] };
     return {
       ...document,
       // Which hosts reach the application is the application's own affair.

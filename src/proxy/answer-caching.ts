@@ -11,9 +11,9 @@ export const caching: ReadonlySet<string> = new Set([
 /** The `Cache-Control` that takes the place of all that an application says of keeping its answer; undefined where its own stays. */
 export function cacheRule(
   upstream: HeaderLines,
-  forward: Pick<Forward, 'route' | 'principal' | 'reply' | 'expires'>,
+  forward: Pick<Forward, 'route' | 'principal' | 'reply' | 'firstCookies'>,
 ): string | undefined {
-  if ('set-cookie' in forward.reply || forward.expires) return 'no-store';
+  if ('set-cookie' in forward.reply || forward.firstCookies) return 'no-store';
   const isPage = isUnruledPage(upstream, forward);
   if (isForOneAmongOthers(forward)) return isPage ? 'private, no-cache' : privately(upstream.list('cache-control'));
   return isPage ? 'private, no-cache' : undefined;

@@ -6,6 +6,7 @@ import type { Connections } from './connections.ts';
 import { upstreamLines } from './headers.ts';
 import { BodyRefused, discardRest, RequestBody } from './request-body.ts';
 import type { ResponseRules } from './response-headers.ts';
+import { bringing, visitorOf } from './sticky.ts';
 import { type Exchange, type ForwardResult, UpstreamAttempt } from './upstream-attempt.ts';
 import { readFailure } from './upstream-errors.ts';
 import type { UpstreamPools } from './upstream-pool.ts';
@@ -45,7 +46,15 @@ export class Forwarder {
     const headers = headerLines(request, forward);
     const result = await pools
       .of(forward.route)
-      .attempt((pool, fresh) => new UpstreamAttempt({ ...options, exchange, pool, body, fresh }).run(headers));
+      .attempt(visitorOf(headOf(request), forward), ({ pool, fresh, cookie }) =>
+        new UpstreamAttempt({
+          ...options,
+          exchange: { ...exchange, forward: bringing(forward, cookie) },
+          pool,
+          body,
+          fresh,
+        }).run(headers),
+      );
     if (result && result.kind !== 'again') return result;
     discardRest(request);
     // Made here: an error takes its stack from where it is made, which costs more than all else in this function.

@@ -1,42 +1,11 @@
 /** What can be set about forwarding: the application behind a location, the headers it is sent, the signed identity. */
 import * as z from 'zod';
-import { byteSize, duration, fileText, httpUrl, oneOrMore, readSecret, secretReferences } from '../config/values.ts';
-import type { AssertionRule, HeaderRule, Upstream, UpstreamTls } from '../core/route.ts';
+import { byteSize, duration, readSecret, secretReferences } from '../config/values.ts';
+import type { AssertionRule, HeaderRule } from '../core/route.ts';
 import { Secret } from '../core/secret.ts';
 import { reservedClaims } from './assertion-claims.ts';
 import { defaultHeaderRules } from './templates.ts';
-
-/** A server of an upstream. As in nginx it matters whether a path is written, be it a lone slash: `URL` does not keep that. */
-function upstreamUrl() {
-  return z.string().transform((text, context) => {
-    const { data: url, error } = httpUrl().safeParse(text);
-    if (url) return { url, path: /^[a-z]+:\/\/[^/]+(\/.*)$/i.exec(text) ? url.pathname : undefined };
-    const [issue] = error.issues;
-    const params = issue?.code === 'custom' ? issue.params : undefined;
-    context.addIssue({ code: 'custom', message: issue?.message ?? 'must be an address', ...(params && { params }) });
-    return z.NEVER;
-  });
-}
-
-const upstreamWords = 'an address such as http://app:8070, a list of them, or { servers: [...] } with more options';
-
-const upstream = z
-  .union([
-    oneOrMore(upstreamUrl()).transform((servers) => ({ servers })),
-    z.strictObject({
-      servers: oneOrMore(upstreamUrl()),
-      ca: fileText()
-        .optional()
-        .describe('PEM file of the certificate authorities (CAs) that signed the certificate of an https upstream'),
-      certificate: fileText().optional().describe('client certificate for the upstream'),
-      key: fileText().meta({ secretFile: true }).optional().describe('its key'),
-      servername: z
-        .string()
-        .optional()
-        .describe('the name the certificate must carry, when it is not the host of the URL'),
-    }),
-  ])
-  .meta({ kind: upstreamWords });
+import { upstreamOptions } from './upstream-options.ts';
 
 const headerName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'must be a header name of letters, digits and hyphens');
 
@@ -100,7 +69,7 @@ const routeAssertion = z.strictObject({
 
 /** What stands in each of `routes:` about forwarding. */
 export const forwardOptions = z.strictObject({
-  upstream: upstream
+  upstream: upstreamOptions()
     .optional()
     .describe("nginx's proxy_pass: with a path, the matched prefix is replaced; a list is balanced"),
   headers: headerTemplates.default({}).describe('added to or replacing the general ones; false removes one'),
@@ -124,16 +93,6 @@ export const assertionOptions = z.strictObject({
 
 /** Headers for upstreams as configured. */
 export type HeaderTemplates = z.output<typeof headerTemplates>;
-
-/** The application behind a location, as it is called. */
-export function upstreamOf({ servers, ...tls }: z.output<typeof upstream>): Upstream {
-  const path = servers[0]?.path;
-  return {
-    servers: servers.map(({ url }) => ({ origin: url.origin, url })),
-    ...(path !== undefined && { path }),
-    ...(Object.keys(tls).length > 0 && { tls: tls as UpstreamTls }),
-  };
-}
 
 /** What a route says of its assertion. */
 export function assertionRuleOf({ audience, lifetime, claims }: z.output<typeof routeAssertion>): AssertionRule {

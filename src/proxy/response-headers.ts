@@ -70,7 +70,7 @@ export function responseHeaders(
   const replaced = new Set(Object.keys(forward.reply).map((name) => name.toLowerCase()));
   const rule = cacheRule(upstream, forward);
   const isCors = forward.route.cors !== undefined;
-  const lines = (forward.expires ?? []).flatMap((line) => ['set-cookie', line]);
+  const lines = (forward.firstCookies ?? []).flatMap((line) => ['set-cookie', line]);
   const lengths: string[] = [];
   upstream.each((name, value, spelling) => {
     if (hopByHop.has(name) || named.has(name)) return;

@@ -5,11 +5,12 @@ import type { ErrorCode } from '../core/errors.ts';
 import type { Reason } from '../core/reason.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Forward } from '../core/verdict.ts';
+import type { Again } from './balancer.ts';
 import { type Connections, openedBy } from './connections.ts';
 import { ClientLeft, discardRest, type RequestBody } from './request-body.ts';
 import { type ResponseRules, responseHeaders, upstreamHead } from './response-headers.ts';
+import type { UpstreamServerPool } from './server-pool.ts';
 import { isConnectFailure, isDeadConnection, QueueTimeout, readFailure } from './upstream-errors.ts';
-import type { Again, UpstreamServerPool } from './upstream-pool.ts';
 
 /** A client's request, and what the pipeline has decided about it. */
 export interface Exchange {

@@ -5,10 +5,11 @@
 import type { Reason } from '../../core/reason.ts';
 import type { Forward } from '../../core/verdict.ts';
 import type { ClientEvents, LaneExchange } from '../../edge/lane/exchange.ts';
+import type { Again } from '../balancer.ts';
 import { type Connections, openedBy } from '../connections.ts';
 import { type ResponseRules, responseHeaders } from '../response-headers.ts';
+import type { UpstreamServerPool } from '../server-pool.ts';
 import type { ForwardResult } from '../upstream-attempt.ts';
-import type { Again, UpstreamServerPool } from '../upstream-pool.ts';
 import type { AnswerHead } from './answer-head.ts';
 import { type AnswerEvents, AnswerReader } from './answer-reader.ts';
 import { ClientAnswer } from './client-answer.ts';

@@ -1,9 +1,9 @@
 /** What a failed try comes to: a failure for the client, or work that may be done again. */
 import type { LaneHead } from '../../edge/lane/head.ts';
+import type { Again } from '../balancer.ts';
 import { BodyRefused } from '../request-body.ts';
 import type { ForwardResult } from '../upstream-attempt.ts';
 import { isConnectFailure, isDeadConnection, readFailure } from '../upstream-errors.ts';
-import type { Again } from '../upstream-pool.ts';
 
 /** How far a try had come. */
 interface Progress {

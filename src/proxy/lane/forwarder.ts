@@ -3,9 +3,11 @@
 import type { ForwardingRoute } from '../../core/route.ts';
 import type { Connections } from '../connections.ts';
 import type { ResponseRules } from '../response-headers.ts';
+import type { UpstreamServerPool } from '../server-pool.ts';
+import { bringing, visitorOf } from '../sticky.ts';
 import type { ForwardResult } from '../upstream-attempt.ts';
 import { readFailure } from '../upstream-errors.ts';
-import type { UpstreamPools, UpstreamServerPool } from '../upstream-pool.ts';
+import type { UpstreamPools } from '../upstream-pool.ts';
 import { LaneAttempt, type LaneWork } from './attempt.ts';
 import { UpstreamSockets } from './upstream-sockets.ts';
 
@@ -30,17 +32,20 @@ export class LaneForwarder {
     });
   }
 
-  /** Whether the lane carries requests to a route's servers: those that are spoken to in plain HTTP. */
+  /** Whether the lane carries requests to a route's servers: those that are spoken to in plain HTTP over TCP, on the lane's own terms. */
   carries({ upstream }: ForwardingRoute): boolean {
-    return upstream.servers.every(({ url }) => url.protocol === 'http:');
+    const { servers, keepAlive } = upstream;
+    return keepAlive === undefined && servers.every(({ url, socketPath }) => url.protocol === 'http:' && !socketPath);
   }
 
   /** As `Forwarder.forward`: never rejects; after `failed` without `headersSent` nothing of an answer has gone out. */
   async forward(work: LaneWork): Promise<ForwardResult> {
     const { pools, connections, rules } = this.#parts;
-    const result = await pools.of(work.forward.route).attempt((pool, fresh) => {
+    const visitor = visitorOf(work.exchange.head.headers, work.forward);
+    const result = await pools.of(work.forward.route).attempt(visitor, ({ pool, fresh, cookie }) => {
       const sockets = this.#socketsOf(pool, work.forward.route.timeouts.connect);
-      return new LaneAttempt({ ...work, pool, sockets, fresh, connections, rules }).run();
+      const forward = bringing(work.forward, cookie);
+      return new LaneAttempt({ ...work, forward, pool, sockets, fresh, connections, rules }).run();
     });
     if (result && result.kind !== 'again') return result;
     const error = result?.error ?? new Error('the route has no upstream server');

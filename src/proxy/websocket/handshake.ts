@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { Forward } from '../../core/verdict.ts';
 import { headOf } from '../../edge/head-of.ts';
 import { upstreamLines } from '../headers.ts';
-import type { UpstreamServerPool } from '../upstream-pool.ts';
+import type { UpstreamServerPool } from '../server-pool.ts';
 
 /** What a server made of a handshake. */
 export type Handshake =

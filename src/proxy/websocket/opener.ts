@@ -10,10 +10,12 @@ import type { Reason } from '../../core/reason.ts';
 import type { Forward } from '../../core/verdict.ts';
 import { closeSocket } from '../../edge/close-socket.ts';
 import { headOf } from '../../edge/head-of.ts';
+import type { Again } from '../balancer.ts';
 import { type Connections, openedBy } from '../connections.ts';
 import { type ResponseRules, responseHeaders } from '../response-headers.ts';
+import { bringing, visitorOf } from '../sticky.ts';
 import { readFailure } from '../upstream-errors.ts';
-import type { Again, UpstreamPools } from '../upstream-pool.ts';
+import type { UpstreamPools } from '../upstream-pool.ts';
 import { type Handshake, shakeHands } from './handshake.ts';
 import { Tunnel, type TunnelEnd } from './tunnel.ts';
 
@@ -63,12 +65,15 @@ export class WebSocketOpener {
     socket.on('error', onGone).once('close', onGone);
     if (socket.destroyed) gone.abort();
 
-    const handshake = await this.#options.pools.of(forward.route).attempt(async (pool) => {
+    let answered = exchange;
+    const visitor = visitorOf(headOf(request), forward);
+    const handshake = await this.#options.pools.of(forward.route).attempt(visitor, async ({ pool, cookie }) => {
+      answered = { ...exchange, forward: bringing(forward, cookie) };
       const shaken = await shakeHands(pool, forward, gone.signal);
       const mayTryAnother = shaken.kind === 'failed' && !shaken.isConnected && !gone.signal.aborted;
       return mayTryAnother ? { kind: 'again', fresh: false, error: shaken.error } : shaken;
     });
-    const result = this.#conclude(exchange, settled(handshake), gone.signal.aborted);
+    const result = this.#conclude(answered, settled(handshake), gone.signal.aborted);
     if (result.kind !== 'open') socket.off('close', onGone);
     return result;
   }

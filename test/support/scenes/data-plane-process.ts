@@ -6,13 +6,14 @@ import type { Log } from '../../../src/core/log.ts';
 import { Connections } from '../../../src/proxy/connections.ts';
 import { Forwarder } from '../../../src/proxy/forward.ts';
 import { UpstreamPools } from '../../../src/proxy/upstream-pool.ts';
+import { stickyParts } from '../tools/sticky-parts.ts';
 import { testRoute } from './data-plane.ts';
 
 const ignore = (): void => undefined;
 const log: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore, child: () => log };
 const route = testRoute([process.argv[2] ?? '']);
 const forwarder = new Forwarder({
-  pools: new UpstreamPools({ log, clock: systemClock }),
+  pools: new UpstreamPools({ log, clock: systemClock, ...stickyParts }),
   connections: new Connections(),
   rules: { isOwnCookie: () => false },
 });

@@ -22,6 +22,7 @@ import { defaultHeaderRules } from '../../../src/proxy/templates.ts';
 import { UpstreamPools } from '../../../src/proxy/upstream-pool.ts';
 import { type UpgradeResult, WebSocketOpener } from '../../../src/proxy/websocket/opener.ts';
 import { collectLog } from '../tools/log.ts';
+import { stickyParts } from '../tools/sticky-parts.ts';
 
 /** A route with everything at its mildest, and what the test wants otherwise. */
 export function testRoute(
@@ -157,7 +158,12 @@ export async function startDataPlane(t: TestContext, options: DataPlaneOptions):
   const log = collectLog();
   const { route, principal = alice, maxConnections = 2048 } = options;
   const live = 'session' in options ? options.session : session;
-  const pools = new UpstreamPools({ log: log.log, clock: options.clock ?? systemClock, maxConnections });
+  const pools = new UpstreamPools({
+    log: log.log,
+    clock: options.clock ?? systemClock,
+    maxConnections,
+    ...stickyParts,
+  });
   const connections = options.connections ?? new Connections();
   const isOwnCookie = ownCookies(['__Host-gatehouse', 'gatehouse', 'gatehouse-flow-*']);
   const composer = new HeaderComposer({
