@@ -67,6 +67,9 @@ export async function secureTunnel(
   }
 }
 
+const ownCas =
+  'a proxy is judged by the CAs of this machine, not by ca: add its CA there, or name it in NODE_EXTRA_CA_CERTS';
+
 /** One that names its proxy already. */
 class ProxyFailure extends Failure {}
 
@@ -82,7 +85,8 @@ export async function atProxy<T>(proxy: ForwardProxy, step: string, work: () => 
     if (!failure) throw error;
     const said = failure === error ? `${where}: ${failure.message}` : failure.message;
     const after = `after ${Math.round(performance.now() - start)} ms`;
-    const hint = [failure.hint, `the proxy is that of ${proxy.from}`].filter(Boolean).join('; ');
+    const advice = failure.reason === 'tls-failed' ? ownCas : failure.hint;
+    const hint = [advice, `the proxy is that of ${proxy.from}`].filter(Boolean).join('; ');
     throw new ProxyFailure(failure.reason, `${said} (${after})`, { hint });
   }
 }

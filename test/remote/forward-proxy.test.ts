@@ -192,6 +192,15 @@ for (const [what, [meet, reason, says]] of Object.entries(liars))
     }
   });
 
+test('proxy: one over https must have a certificate that this machine trusts', async (t) => {
+  const { https } = await servers(t);
+  const origin = https.replace('127.0.0.1', 'localhost');
+  const { reason, message, hint } = await failureOf(clientOf(t, origin).request(https, {}));
+  assert.equal(reason, 'tls-failed');
+  assert.match(message, new RegExp(`^the proxy ${origin}: connect: `));
+  assert.match(hint ?? '', /judged by the CAs of this machine, not by ca/);
+});
+
 test('proxy: a client that is closed leaves no connection under way', async (t) => {
   const gone = Promise.withResolvers<void>();
   const met = Promise.withResolvers<void>();
