@@ -54,7 +54,7 @@ export function buildPortal(options: PortalOptions, services: PortalServices, lo
   const { publicUrl, defaultMethod, applications, labelAt, homeHref } = options;
   const { clock, log, store, connections, origins, sessions, signer, cookies } = services;
   const { providers, lockout: _lockout, ...ways } = login;
-  const pages = new PageSender(createPages(options.pages), publicUrl, options.words, options.hsts);
+  const pages = new PageSender(createPages(options.pages), publicUrl, options.words, options.hsts, homeHref);
   const posts = new SavedPosts({ store, clock, browsers: login.browsers, sessions, origins, publicUrl });
   const portal = new Portal({
     ...ways,

@@ -40,9 +40,11 @@ export class PageSender {
   readonly #publicUrl: URL;
   readonly #words: RouteWords;
   readonly #protection: AnswerHeaders;
+  readonly #homeHref: string;
 
-  /** `hsts` in seconds. */
-  constructor(pages: Pages, publicUrl: URL, words: RouteWords, hsts?: number) {
+  /** `hsts` in seconds; `homeHref` is where a page of ours leads back to. */
+  constructor(pages: Pages, publicUrl: URL, words: RouteWords, hsts?: number, homeHref = '/') {
+    this.#homeHref = homeHref;
     this.#pages = pages;
     this.#publicUrl = publicUrl;
     this.#words = words;
@@ -109,6 +111,7 @@ export class PageSender {
     if (error.code === 'ACCESS_DENIED')
       return {
         kind: 'denied',
+        homeHref: this.#homeHref,
         reason,
         requestId,
         username: principal?.subject,
@@ -119,6 +122,7 @@ export class PageSender {
     const isRepeatable = (method === 'GET' || method === 'HEAD') && error.status >= 500;
     return {
       kind: 'error',
+      homeHref: this.#homeHref,
       code: error.code,
       requestId,
       retryAfterSeconds: retryAfter,

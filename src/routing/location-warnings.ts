@@ -1,6 +1,6 @@
 /** What is allowed in a set of routes and often not meant; `gatehouse check` prints it. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Access, Route } from '../core/route.ts';
+import type { Route } from '../core/route.ts';
 import { readRouteHost } from './host.ts';
 import { compileLocations } from './locations.ts';
 import { blowUp } from './regex-safety.ts';
@@ -31,7 +31,7 @@ export function siblingsAdmitted(routes: readonly Route[]): LocationWarning[] {
     const { name = '', port = '' } = readRouteHost(route.host ?? '') ?? {};
     const otherwise = others.match({ host: name.replace(/^\*/, 'any'), port, path: sibling })?.route;
     // Where no other route takes them the siblings would be 404, which is as closed as deny.
-    if (isDeepStrictEqual(accessOf(otherwise?.access ?? 'deny'), accessOf(route.access))) return [];
+    if (isDeepStrictEqual(accessOf(otherwise ?? { access: 'deny' }), accessOf(route))) return [];
     const instead = otherwise ? `by the route ${otherwise.name}` : 'nowhere';
     const exact = `= ${route.path}`;
     return {
@@ -71,7 +71,7 @@ function isPrefix({ modifier }: Route): boolean {
   return modifier === '' || modifier === '^~';
 }
 
-function accessOf(access: Access): unknown {
-  if (typeof access === 'string') return access;
-  return { ...access, roles: [...access.roles].sort(), providers: [...access.providers].sort() };
+function accessOf({ access, networks }: Pick<Route, 'access' | 'networks'>): unknown {
+  if (typeof access === 'string') return { access, networks };
+  return { ...access, roles: [...access.roles].sort(), providers: [...access.providers].sort(), networks };
 }

@@ -123,6 +123,8 @@ test('start: a page in the language of the browser, by groups, with who it is an
   assert.doesNotMatch(text, /Board|Shut|Hidden|Network/);
   const sessions = await agent.open('/_gate/session');
   assert.match(sessions.text, /<a href="\/_gate\/">Back<\/a>/);
+  const denied = await agent.open('/board/');
+  assert.match(denied.text, /<a class="button primary" href="\/_gate\/">Go to the start page<\/a>/);
   const posted = await agent.fetch('/_gate/', { method: 'POST' });
   assert.deepEqual([posted.status, posted.headers.allow], [405, 'GET, HEAD, OPTIONS']);
 });

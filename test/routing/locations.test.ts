@@ -259,6 +259,9 @@ test('warnings: a prefix without a closing slash that admits siblings to other a
   assert.deepEqual(of(routeAt('/ccagent/', { access: agents }), routeAt('= /ccagent', { access: agents })), []);
   assert.deepEqual(of(routeAt('/old', { access: 'deny' })), []);
   assert.deepEqual(of(routeAt('~ ^/x', { access: agents }), routeAt('/', { access: agents })), []);
+  const networks = { networks: [{ address: '10.0.0.0', prefix: 8, family: 'ipv4' }], satisfy: 'all' } as const;
+  assert.deepEqual(of(routeAt('/', { access: agents }), routeAt('/lan', { access: agents, networks })), ['/lan']);
+  assert.deepEqual(of(routeAt('/', { access: agents, networks }), routeAt('/lan', { access: agents, networks })), []);
   const [warning] = siblingsAdmitted([routeAt('/ccagent', { access: agents })]);
   assert.match(`${warning?.message} ${warning?.hint}`, /\/ccagentx.*"\/ccagent\/".*"= \/ccagent"/);
 });
