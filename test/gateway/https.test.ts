@@ -204,7 +204,10 @@ test('https: check names a certificate that cannot serve, and warns of one for a
   const base = { login: { chain: ['local'] }, providers: { local: { type: 'local', users: 'users.yaml' } } };
   const checked = async (tls: object) => {
     const server = { listen: 'https://127.0.0.1:8443', publicUrl: 'https://cc.example.com', tls };
-    await writeFile(file, stringify({ ...base, ...siteConfig('http://127.0.0.1:1'), server }));
+    const config = siteConfig('http://127.0.0.1:1');
+    const further = { location: '/', host: 'desk.example:8445', upstream: 'http://127.0.0.1:1' };
+    const routes = [...(config.routes as object[]), further];
+    await writeFile(file, stringify({ ...base, ...config, routes, server }));
     return run(['check', '--config', file]);
   };
   const odd = await checked({ ...certificates.good, key: certificates.renewed.key });
@@ -215,6 +218,7 @@ test('https: check names a certificate that cannot serve, and warns of one for a
   assert.match(expired.stderr, /server\.tls: .*expired on/);
   const other = await checked(certificates.unchained);
   assert.equal(other.code, 0);
-  assert.match(other.stderr, /no certificate is for cc\.example\.com/);
+  assert.match(other.stderr, /server\.tls: no certificate is for cc\.example\.com, the host of publicUrl/);
+  assert.match(other.stderr, /routes\[\d\]\.host: no certificate is for desk\.example;/);
   assert.match(other.stderr, /the chain is not complete: the certificate of "CN=intermediate/);
 });

@@ -1,6 +1,7 @@
 /** What `gatehouse check` says of the certificates of the https listeners, at the line that names them. */
 import type { ConfigIssue } from '../../config/report.ts';
 import { OperatorError } from '../../core/errors.ts';
+import { readRouteHost } from '../../routing/host.ts';
 import type { Reading } from '../../runtime/reading.ts';
 import { warnAhead } from '../../tls/certificates.ts';
 import { dateProblem, readServerCertificate, type ServerCertificate } from '../../tls/server-certificate.ts';
@@ -13,13 +14,11 @@ interface CertificateIssues {
 }
 
 /** Reads every certificate that the configuration names. */
-export async function certificateIssues({
-  document,
-  locate,
-}: Extract<Reading, { kind: 'ok' }>): Promise<CertificateIssues> {
+export async function certificateIssues(reading: Extract<Reading, { kind: 'ok' }>): Promise<CertificateIssues> {
+  const { document, locate } = reading;
   const errors: ConfigIssue[] = [];
   const warnings: ConfigIssue[] = [];
-  const { tls: sources = [], publicUrl } = document.server;
+  const { tls: sources = [] } = document.server;
   const names: string[] = [];
   for (const [index, source] of sources.entries()) {
     const place = locate(sources.length > 1 ? ['server', 'tls', index] : ['server', 'tls']);
@@ -37,13 +36,25 @@ export async function certificateIssues({
       errors.push({ ...at, message: error.message, ...(error.hint && { hint: error.hint }) });
     }
   }
-  if (errors.length === 0 && sources.length > 0 && !names.some((name) => isFor(name, publicUrl.hostname)))
-    warnings.push({
-      ...locate(['server', 'tls']),
-      message: `no certificate is for ${publicUrl.hostname}, the host of publicUrl; they are for ${names.join(', ') || 'nobody'}`,
-      hint: 'browsers refuse a certificate of another name; gatehouse cert check FILE shows its names',
-    });
+  if (errors.length === 0 && sources.length > 0) warnings.push(...uncovered(reading, names));
   return { errors, warnings };
+}
+
+/** The public host and those of routes, each once, where no certificate has their name. */
+function uncovered({ document, locate }: Extract<Reading, { kind: 'ok' }>, names: readonly string[]): ConfigIssue[] {
+  const { publicUrl } = document.server;
+  const hosts = new Map([[publicUrl.hostname, { ...locate(['server', 'tls']), what: ', the host of publicUrl' }]]);
+  for (const [index, { host = '' }] of document.routes.entries()) {
+    const name = readRouteHost(host)?.name;
+    if (name !== undefined && !name.startsWith('*.') && !hosts.has(name))
+      hosts.set(name, { ...locate(['routes', index, 'host']), what: '' });
+  }
+  const missing = [...hosts].filter(([host]) => !names.some((name) => isFor(name, host)));
+  return missing.map(([host, { what, ...place }]) => ({
+    ...place,
+    message: `no certificate is for ${host}${what}; they are for ${names.join(', ') || 'nobody'}`,
+    hint: 'browsers refuse a certificate of another name; gatehouse cert check FILE shows its names',
+  }));
 }
 
 function warningsOf({ label, remarks, report }: ServerCertificate, isValid: boolean): string[] {
