@@ -95,6 +95,34 @@ story('logins by both go through the proxy of the environment, applications do n
   assertNoSecrets(checked.stdout + checked.stderr, ['wayout5501']);
 });
 
+story(
+  'an issuer under two names is asked by the internal one through the proxy, and browsers by the public one',
+  async (t) => {
+    const proxy = await startTinyproxy(t);
+    const idp = await startIdp(t, {
+      people: { alice: { preferred_username: 'alice' } },
+      https: true,
+      hasInternal: true,
+    });
+    const upstream = await startUpstream(t);
+    const { ca: _public, ...options } = idp.options as { ca: string };
+    const sso = { type: 'oidc', ...options, internalUrl: idp.internalUrl, outboundProxy: proxy.url };
+    const gate = await gateway(t, {
+      config: {
+        login: { chain: ['sso', 'local'], timeout: '10s' },
+        providers: { sso },
+        routes: [{ location: '/', upstream: upstream.origin }],
+      },
+    });
+    idp.register(gate.url, 'sso');
+    await signInByOidc(gate, idp);
+    const asked = new Set(proxy.requests());
+    for (const line of ['GET /.well-known/openid-configuration', 'GET /jwks', 'POST /request', 'POST /token'])
+      assert.ok(asked.has(line.replace(' ', ` ${idp.internalUrl}`)), `${line} in ${[...asked].join(', ')}`);
+    assert.ok(![...asked].some((line) => line.includes(hostOf(idp.issuer))), 'the public name is for browsers');
+  },
+);
+
 story('NO_PROXY, a provider of its own mind and no setting at all go directly', async (t) => {
   const dead = `http://127.0.0.1:${await freePort()}`;
   const ways: readonly SiteOptions[] = [
