@@ -40,7 +40,10 @@ export const directiveHandlings: readonly DirectiveHandling[] = [
   translated('server.tls, where both files can be read', 'ssl_certificate ssl_certificate_key'),
   translated('a route each; nested ones are made flat, named ones are put where they take over', 'location'),
   translated('upstream, its path with it', 'proxy_pass'),
-  translated('the servers of upstream; weights, backups and ways to balance are said at the route', 'upstream'),
+  translated(
+    'the servers of upstream, with weights, backups and what keeps visitors at one; other ways to balance are said at the route',
+    'upstream',
+  ),
   translated('preserveHost, websocket, headers; see the table of headers', 'proxy_set_header'),
   translated('variables with a fixed value are put in place', 'set map'),
   translated('a login; what the headers of its answer hold becomes a template', 'auth_request auth_request_set'),

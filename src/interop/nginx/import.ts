@@ -5,6 +5,7 @@
 import { withBranches } from './branches.ts';
 import { type Finding, Findings, type RouteFindings } from './findings.ts';
 import { flattenLocations } from './flatten.ts';
+import { readGroups } from './groups.ts';
 import { readListeners } from './listeners.ts';
 import type { Directive, NginxSource } from './parse.ts';
 import { namedLocations, passingOf, withRest } from './passing.ts';
@@ -14,7 +15,6 @@ import { constantMaps } from './scope.ts';
 import type { ReadServer, ReadServers } from './server.ts';
 import { readServers } from './servers.ts';
 import { type ImportedRoute, readLocations } from './site-routes.ts';
-import { readGroups } from './upstream.ts';
 
 /** What the import knows beside the files. */
 export interface NginxOptions {

@@ -1,10 +1,10 @@
 /** What routes are made from, and the words of our configuration that a route can be made of. */
 import type { AnswerWords } from './answering.ts';
 import type { CorsWords } from './cors.ts';
+import type { Group } from './groups.ts';
 import type { NetworkWords } from './networks.ts';
 import type { Directive } from './parse.ts';
 import type { Values } from './scope.ts';
-import type { Group } from './upstream.ts';
 
 /** What stands around the locations of a server. */
 export interface RouteSource {

@@ -4,6 +4,7 @@ import type { FlatLocation } from './flatten.ts';
 import type { RouteData, RouteSource } from './route-data.ts';
 import type { Scope } from './scope.ts';
 import { readSize, readTime } from './units.ts';
+import type { ReadUpstream } from './upstream.ts';
 
 /** Time limits and the largest body. */
 export function limits(scope: Scope, websocket: boolean, findings: Findings): Partial<RouteData> {
@@ -51,10 +52,24 @@ export function reportPaths(scope: Scope, { path }: FlatLocation, upstreamPath: 
   }
 }
 
-/** The addresses, with what an https upstream is trusted by. */
-export function withTls(urls: readonly string[], scope: Scope, { readable }: RouteSource, findings: Findings): unknown {
-  const servers = urls.length === 1 ? urls[0] : urls;
-  if (!urls[0]?.startsWith('https:')) return servers;
+/** The servers, with who is led to which of them, and what an https upstream is trusted by. */
+export function withTls(
+  { servers, sticky, first }: Extract<ReadUpstream, { kind: 'ok' }>,
+  scope: Scope,
+  source: RouteSource,
+  findings: Findings,
+): unknown {
+  const written = servers.length === 1 ? servers[0] : servers;
+  const more = {
+    ...(sticky && { sticky }),
+    ...(first.protocol === 'https:' && trustOf(first, scope, source, findings)),
+  };
+  const isPlain = servers.every((one) => typeof one === 'string') && Object.keys(more).length === 0;
+  return isPlain ? written : { servers: written, ...more };
+}
+
+/** What an https upstream is trusted by. */
+function trustOf(first: URL, scope: Scope, { readable }: RouteSource, findings: Findings): object {
   const file = (name: string): string | undefined => {
     const directive = scope.find(name);
     if (!directive) return undefined;
@@ -69,7 +84,7 @@ export function withTls(urls: readonly string[], scope: Scope, { readable }: Rou
   const more = {
     ...(ca !== undefined && { ca }),
     ...(certificate !== undefined && key !== undefined && { certificate, key }),
-    ...(name !== undefined && !name.includes('$') && name !== new URL(urls[0]).hostname && { servername: name }),
+    ...(name !== undefined && !name.includes('$') && name !== first.hostname && { servername: name }),
   };
   if (scope.find('proxy_ssl_verify')?.args[0] !== 'on' && scope.find('proxy_pass'))
     findings.add(
@@ -78,5 +93,5 @@ export function withTls(urls: readonly string[], scope: Scope, { readable }: Rou
       'https upstream',
       'nginx does not check its certificate, the gateway does: name its CAs under upstream.ca',
     );
-  return Object.keys(more).length > 0 ? { servers, ...more } : servers;
+  return more;
 }

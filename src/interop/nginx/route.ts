@@ -67,10 +67,10 @@ function readPassing(
   if (read.kind === 'none') return { kind: 'closed', why: read.why, isPassed: true };
   const access = readAccess({ ...source, scope: outer, own: location.blocks.at(-1) ?? [] }, said);
   const ofNamed = named && readAccess({ ...source, scope, own: blocks.at(-1) ?? [] }, said);
-  const [first = unmatched] = read.urls;
+  const { first } = read;
   const values = { fixed, all: upstream.values };
-  const { preserveHost, websocket, headers } = readHeaders(scope, values, new URL(first).host, said);
-  reportPaths(scope, location, new URL(first).pathname, said);
+  const { preserveHost, websocket, headers } = readHeaders(scope, values, first.host, said);
+  reportPaths(scope, location, first.pathname, said);
   const instead = 'nginx serves files that are there by itself; here all requests go to the application';
   const own = location.blocks.at(-1) ?? [];
   const cors = readCors({ ...source, scope: outer, own, values: fixed }, said);
@@ -79,7 +79,7 @@ function readPassing(
   if (named) reportBlocks(location.blocks, said);
   const data: RouteData = {
     ...nameAndPlace(location, fixed.get('gatehouse_route'), source.host),
-    upstream: withTls(read.urls, scope, source, said),
+    upstream: withTls(read, scope, source, said),
     ...narrower(access.access, ofNamed),
     ...(Object.keys(headers).length > 0 && { headers }),
     ...(websocket && { websocket }),

@@ -1,18 +1,23 @@
-/** `proxy_pass` and `upstream { … }` in our words: addresses of servers, and the path in place of the location's. */
+/** `proxy_pass` in our words: the servers of an upstream, and the path in place of the location's. */
 import type { Findings } from './findings.ts';
 import type { FlatLocation } from './flatten.ts';
+import { type Group, type GroupServer, reportGroup } from './groups.ts';
 import type { Directive } from './parse.ts';
 import { type Scope, substitute, type Values, variablesIn } from './scope.ts';
 
-/** The servers of an `upstream`, as `host:port`, or why there are none. */
-export interface Group {
-  readonly servers: readonly string[];
-  readonly directive: Directive;
-}
+/** A server as the configuration writes it. */
+type ServerWords = string | { readonly url: string; readonly weight?: number; readonly backup?: true };
 
 /** An upstream as the configuration writes it, or why there is none. */
-type ReadUpstream =
-  | { readonly kind: 'ok'; readonly urls: readonly string[]; readonly notes: readonly string[] }
+export type ReadUpstream =
+  | {
+      readonly kind: 'ok';
+      readonly servers: readonly ServerWords[];
+      readonly sticky?: Group['sticky'];
+      /** The first server, as its requests are addressed: of a Unix socket `http://localhost`. */
+      readonly first: URL;
+      readonly notes: readonly string[];
+    }
   | { readonly kind: 'none'; readonly why: string };
 
 /** What addresses a `proxy_pass` can lead to. */
@@ -24,54 +29,10 @@ interface UpstreamSource {
   readonly groups: ReadonlyMap<string, Group>;
 }
 
-const balancing = /^(?:ip_hash|least_conn|least_time|hash|random|sticky.*|queue|ntlm|state)$/;
-const staying = /^(?:ip_hash|hash|sticky.*)$/;
 /** The path goes on as it came. */
 const unchanged = /^\$(?:request_uri|uri|document_uri)(?:\$is_args\$args|\?\$(?:args|query_string))?$/;
 /** The path that a gateway names when it is asked, as `gatehouse export nginx` writes it. */
 const namedPath = '$upstream_http_x_gatehouse_path';
-
-/** Reads the `upstream` blocks; what they say beside the servers is reported once one is used. */
-export function readGroups(http: readonly Directive[]): Map<string, Group> {
-  const groups = new Map<string, Group>();
-  for (const directive of http) {
-    const [name = ''] = directive.args;
-    if (directive.name !== 'upstream' || !directive.body || groups.has(name)) continue;
-    const servers = directive.body.filter((one) => one.name === 'server' && !one.args.includes('down'));
-    const first = servers.filter(({ args }) => !args.includes('backup'));
-    const used = first.length > 0 ? first : servers;
-    groups.set(name, {
-      directive,
-      servers: used.map(({ args }) => args[0] ?? '').filter((one) => !/^unix:|\$/.test(one)),
-    });
-  }
-  return groups;
-}
-
-/** Says what of an `upstream` that is used has no counterpart; with one server there is nothing to balance. */
-function reportGroup({ directive: { body = [] }, servers }: Group, findings: Findings): void {
-  const isBalanced = servers.length > 1;
-  for (const { name, args, place } of body) {
-    const refuse = (what: string, why: string): void => findings.add('refused', place, what, why);
-    const ignore = (what: string, why: string): void => findings.add('ignored', place, what, why);
-    if (name !== 'server') {
-      const isBalancing = balancing.test(name);
-      const what = [name, ...args].join(' ');
-      if (!isBalancing || !isBalanced) ignore(name, 'the gateway keeps its own connections');
-      else if (staying.test(name)) refuse(what, 'servers take turns: who began at one does not stay there');
-      else refuse(what, 'servers take turns, and one that fails is left out for a while');
-      continue;
-    }
-    const [address = '', ...options] = args;
-    if (address.startsWith('unix:')) refuse(`server ${address}`, 'upstreams are reached by TCP only');
-    if (options.includes('down')) ignore(`server ${address} down`, 'it is switched off');
-    else if (options.includes('backup')) refuse(`server ${address} backup`, 'a backup is left out');
-    for (const option of options.filter((one) => !['down', 'backup'].includes(one)))
-      if (isBalanced || /^max_conns/.test(option))
-        refuse(`server ${address} ${option}`, 'servers take turns, and one that fails is left out for a while');
-      else ignore(option.replace(/=.*/, ''), 'it is the only server');
-  }
-}
 
 /** Reads where a location's requests go. */
 export function readUpstream(source: UpstreamSource, pass: Directive, findings: Findings): ReadUpstream {
@@ -86,25 +47,50 @@ export function readUpstream(source: UpstreamSource, pass: Directive, findings: 
         : `proxy_pass ${value.split(':')[0]}: is no http address`,
     );
   }
-  if (/^unix:|\s/.test(authority)) return none('upstreams are reached by TCP only');
+  if (/^unix:/i.test(authority + rest)) return passToSocket(source, scheme, authority + rest, written);
+  if (/\s/.test(authority)) return none('proxy_pass leads to no address');
   const isVariable = written.includes('$');
   const path = pathOf(source, rest, isVariable);
   if ('why' in path) return none(path.why);
   const group = source.groups.get(authority);
-  if (!group) return checked([`${scheme}://${authority}${path.text}`], path.notes);
+  if (!group) return checked([{ address: authority }], { scheme, path });
   reportGroup(group, findings);
-  if (group.servers.length === 0) return none(`the upstream ${authority} has no server that can be reached by TCP`);
+  if (group.servers.length === 0) return none(`the upstream ${authority} has no server that can be reached`);
   // In an upstream block a server without a port has port 80, whatever is spoken to it.
-  const portOf = (server: string): string => (scheme === 'https' && !/:\d+$/.test(server) ? `${server}:80` : server);
-  return checked(
-    group.servers.map((server) => `${scheme}://${portOf(server)}${path.text}`),
-    path.notes,
-  );
+  const withPort = (address: string): string =>
+    scheme === 'https' && !/:\d+$|^unix:/.test(address) ? `${address}:80` : address;
+  const servers = group.servers.map((server) => ({ ...server, address: withPort(server.address) }));
+  return checked(servers, { scheme, path, sticky: group.sticky });
 }
 
-function checked(urls: readonly string[], notes: readonly string[]): ReadUpstream {
-  const wrong = urls.find((url) => !URL.canParse(url));
-  return wrong === undefined ? { kind: 'ok', urls, notes } : none('proxy_pass leads to no address');
+/** `proxy_pass http://unix:/run/app.sock:/path`, whose path takes the place of the location's like any other. */
+function passToSocket(source: UpstreamSource, scheme: string, rest: string, written: string): ReadUpstream {
+  const [, address = '', path = ''] = /^(unix:[^:]+)(?::(.*))?$/is.exec(rest) ?? [];
+  const read = pathOf(source, path, written.includes('$'));
+  return 'why' in read ? none(read.why) : checked([{ address }], { scheme, path: read });
+}
+
+function checked(
+  group: readonly GroupServer[],
+  { scheme, path, sticky }: { readonly scheme: string; readonly path: Path; readonly sticky?: Group['sticky'] },
+): ReadUpstream {
+  const sockets = group.filter(({ address }) => address.startsWith('unix:'));
+  if (sockets.length > 0 && scheme === 'https')
+    return none('it speaks https to a Unix socket, which is of this machine');
+  const isSocket = ({ address }: GroupServer): boolean => address.startsWith('unix:');
+  const urlOf = (one: GroupServer): string =>
+    `${scheme}://${one.address}${isSocket(one) && path.text !== '' ? ':' : ''}${path.text}`;
+  const wrong = group.find((one) =>
+    isSocket(one) ? !/^unix:\/[^:?#]+$/.test(one.address) : !URL.canParse(urlOf(one)),
+  );
+  const [first] = group;
+  if (wrong || !first) return none('proxy_pass leads to no address');
+  const servers = group.map(({ address, ...more }): ServerWords => {
+    const url = urlOf({ address });
+    return Object.keys(more).length > 0 ? { url, ...more } : url;
+  });
+  const at = isSocket(first) ? `http://localhost${path.text}` : urlOf(first);
+  return { kind: 'ok', servers, ...(sticky && { sticky }), first: new URL(at), notes: path.notes };
 }
 
 function none(why: string): ReadUpstream {

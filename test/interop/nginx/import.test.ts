@@ -82,8 +82,25 @@ test('nginx import: proxy_pass with a path, without one, with fixed variables, w
   assert.equal(upstream('rewrite ^/a/?(.*) /b/$1 break; proxy_pass http://app:1/ignored/;'), 'http://app:1/b/');
   const group =
     'upstream g { server one:1 weight=3; server two; server three:1 down; server four:1 backup; keepalive 4; }';
-  assert.deepEqual(upstream('proxy_pass http://g/x/;', group), ['http://one:1/x/', 'http://two/x/']);
-  assert.deepEqual(upstream('proxy_pass https://g;', group), ['https://one:1', 'https://two:80']);
+  const of = (scheme: string, two: string, path = '') => ({
+    servers: [
+      { url: `${scheme}://one:1${path}`, weight: 3 },
+      `${scheme}://${two}${path}`,
+      { url: `${scheme}://four:1${path}`, backup: true },
+    ],
+  });
+  assert.deepEqual(upstream('proxy_pass http://g/x/;', group), of('http', 'two', '/x/'));
+  assert.deepEqual(upstream('proxy_pass https://g;', group), of('https', 'two:80'));
+  const twice = 'upstream g { server a:1; server a:1; server b:1; }';
+  assert.deepEqual(upstream('proxy_pass http://g;', twice), {
+    servers: [{ url: 'http://a:1', weight: 2 }, 'http://b:1'],
+  });
+  assert.equal(upstream('proxy_pass http://unix:/run/app.sock;'), 'http://unix:/run/app.sock');
+  assert.equal(upstream('proxy_pass http://unix:/run/app.sock:/b/;'), 'http://unix:/run/app.sock:/b/');
+  const socket = 'upstream g { server unix:/run/a.sock weight=2; server b:1; }';
+  assert.deepEqual(upstream('proxy_pass http://g/x/;', socket), {
+    servers: [{ url: 'http://unix:/run/a.sock:/x/', weight: 2 }, 'http://b:1/x/'],
+  });
   assert.equal(upstream('proxy_pass http://g;', 'upstream g { server a:1 down; server b:1 backup; }'), 'http://b:1');
 });
 
@@ -94,7 +111,8 @@ test('nginx import: where requests decide about the upstream, nothing is guessed
     'set $x a; if ($http_x) { set $x b; } proxy_pass http://$x;': /\$x says, which depends/,
     'set $x app; proxy_pass http://$x/fixed/;': /every request to the one path/,
     'proxy_pass http://app/a?b=c;': /adds a query/,
-    'proxy_pass http://unix:/run/app.sock;': /TCP only/,
+    'proxy_pass https://unix:/run/app.sock;': /https to a Unix socket/,
+    'proxy_pass http://unix:run/app.sock;': /leads to no address/,
     'proxy_pass http://$host:1;': /\$host says, which depends/,
     'fastcgi_pass app:9000;': /speaks HTTP to upstreams/,
     'root /srv/www;': /serves no files \(root\)/,

@@ -60,23 +60,34 @@ test('nginx import: how servers are balanced is said at each of their routes, wh
   const route = (group: string) =>
     imported(`upstream g { ${group} } server { location / { proxy_pass http://g; } }`).notes.get('/') ?? '';
   const two = 'server a:1; server b:1;';
-  for (const balancing of ['ip_hash', 'hash $request_uri consistent', 'hash $cookie_route', 'sticky cookie srv'])
-    assert.ok(route(`${balancing}; ${two}`).includes(`Not translated: ${balancing} (`), balancing);
+  for (const [balancing, sticky] of [
+    ['ip_hash', 'address'],
+    ['hash $binary_remote_addr consistent', 'address'],
+    ['hash $cookie_route', 'cookie'],
+    ['sticky cookie srv expires=1h', 'cookie'],
+  ] as const) {
+    const conf = `upstream g { ${balancing}; ${two} } server { location / { proxy_pass http://g; } }`;
+    const { upstream } = imported(conf).routes[0]?.data ?? {};
+    assert.deepEqual(upstream, { servers: ['http://a:1', 'http://b:1'], sticky }, balancing);
+    assert.match(route(`${balancing}; ${two}`), new RegExp(`sticky: ${sticky} `), balancing);
+  }
+  assert.ok(route(`hash $request_uri consistent; ${two}`).includes('Not translated: hash $request_uri consistent ('));
   assert.match(route(`hash $request_uri; ${two}`), /who began at one does not stay there/);
   assert.match(route(`least_conn; ${two}`), /Not translated: least_conn/);
-  assert.match(route('server a:1 weight=5; server b:1 backup; server c:1;'), /a:1 weight=5.*\n.*b:1 backup/);
+  assert.doesNotMatch(route('server a:1 weight=5; server b:1 backup; server c:1;'), /Not translated/);
+  assert.match(route('server a:1 max_fails=3; server b:1;'), /a:1 max_fails=3/);
   assert.doesNotMatch(route('ip_hash; server a:1 max_fails=3;'), /Not translated/);
 });
 
 test('nginx import: a location that cannot be said is closed where an application is behind it, else said above the routes', () => {
   const { routes, notes, yaml } = imported(
-    'server { location /s/ { proxy_pass http://unix:/run/x.sock; } location /f/ { root /srv; } }',
+    'server { location /s/ { proxy_pass https://unix:/run/x.sock; } location /f/ { root /srv; } }',
   );
   assert.deepEqual(
     routes.map(({ data: { location, access } }) => [location, access]),
     [['/s/', 'deny']],
   );
-  assert.match(notes.get('/s/') ?? '', /^Closed: upstreams are reached by TCP only/);
+  assert.match(notes.get('/s/') ?? '', /^Closed: it speaks https to a Unix socket/);
   assert.match(yaml, /# - Not translated: location \/f\/ \(n\.conf:1\): the gateway serves no files \(root\)/);
 });
 
