@@ -8,7 +8,8 @@ import type { HeaderLines } from '../core/request-head.ts';
 import type { Session } from '../core/session.ts';
 import type { At, SiteOrigins } from '../routing/site-origins.ts';
 import { cookieName, readCookie } from '../sessions/cookie.ts';
-import type { LoadedSession, Sessions } from '../sessions/sessions.ts';
+import type { LoadedSession } from '../sessions/found-session.ts';
+import type { Sessions } from '../sessions/sessions.ts';
 
 /** Reads cookies, and says what they hold. */
 export class CookieSessions {

@@ -10,7 +10,8 @@ import type { MaybePromise } from '../core/maybe-promise.ts';
 import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import { type ChainLink, refreshOne } from '../providers/chain.ts';
-import type { LoadedSession, Sessions } from '../sessions/sessions.ts';
+import type { LoadedSession } from '../sessions/found-session.ts';
+import type { Sessions } from '../sessions/sessions.ts';
 
 const leaseMilliseconds = 30_000;
 /** After a provider did not answer; the session goes on meanwhile, or every outage would sign everybody out. */

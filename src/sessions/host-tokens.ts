@@ -7,8 +7,9 @@ import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Session, SessionOwner } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import { idOf, newIdentity } from './cookie.ts';
+import type { LoadedSession } from './found-session.ts';
 import { remembered, type SessionRecords } from './records.ts';
-import type { LoadedSession, SessionEnds } from './revocation.ts';
+import type { SessionEnds } from './revocation.ts';
 import type { HostToken, LiveRecord } from './stored-session.ts';
 
 /** Tabs that open together come for a token each, and the browser keeps the one whose answer came last. */

@@ -1,15 +1,14 @@
 /** Session records in the store: read and written by compare-and-set, found again by user and by handle. */
-import { hash } from 'node:crypto';
-import { type Account, defaultTenant } from '../core/account.ts';
+import type { Account } from '../core/account.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
-import { canonicalUsername } from '../core/principal.ts';
 import { SaidOnce } from '../core/said-once.ts';
-import { accountOf } from '../core/session.ts';
 import type { Store, Stored } from '../core/store.ts';
 import { UnopenedEntry } from '../store/errors.ts';
 import { Journal } from '../store/journal.ts';
+import { indexKeys, printEntry, readEntry, userPrefix } from './index-keys.ts';
+import { KeptRecords } from './kept-records.ts';
 import {
   type EndedRecord,
   type LiveRecord,
@@ -43,16 +42,6 @@ const passing: ReadonlySet<string> = new Set(['idle', 'lifetime', 'offline-over'
 const cachedRecords = 10_000;
 const recordPrefix = 'session:';
 
-/** The prefix of the index entries of a name, in every tenant; the id follows. Hashed, so that no sign has a meaning in a key. */
-export function userPrefix(username: string): string {
-  return `session-user:${digest(canonicalUsername(username))}:`;
-}
-
-/** The prefix of the index entries of a provider's handle; the id follows. */
-export function handlePrefix(provider: string, handle: string): string {
-  return `session-handle:${provider}:${digest(handle)}:`;
-}
-
 /** The records of all sessions. */
 export class SessionRecords {
   readonly #store: Store;
@@ -62,19 +51,33 @@ export class SessionRecords {
   /** Parsed records by id. The store is read each time; only the parsing is saved, and only for the same version. */
   readonly #parsed = new Map<string, StoredRecord>();
   readonly #unopenedSaid = new SaidOnce();
+  readonly #kept: KeptRecords<StoredRecord>;
 
   constructor({ store, clock, log, idle }: { store: Store; clock: Clock; log: Log; idle: number }) {
     this.#store = store;
     this.#clock = clock;
     this.#log = log;
     this.#idle = idle;
+    this.#kept = new KeptRecords(store, recordPrefix);
+  }
+
+  /**
+   * The record of a session as it was at the beginning of this turn of the event loop; undefined where the store must be asked.
+   * Activity that other processes have written is missing.
+   */
+  kept(id: string): StoredRecord | undefined {
+    return this.#kept.get(id);
   }
 
   /** The record of a session; at once where the store answers at once. One whose seal does not open cannot be read. */
   read(id: string): MaybePromise<StoredRecord | undefined> {
     try {
       const stored = this.#store.get(recordPrefix + id);
-      if (!(stored instanceof Promise)) return this.#readOf(id, stored);
+      if (!(stored instanceof Promise)) {
+        const found = this.#readOf(id, stored);
+        if (found) this.#kept.set(id, found);
+        return found;
+      }
       return stored.then(
         (value) => this.#readOf(id, value),
         (error: unknown) => this.#unopened(id, error),
@@ -86,6 +89,7 @@ export class SessionRecords {
 
   #readOf(id: string, stored: Stored | undefined): StoredRecord | undefined {
     this.#unopenedSaid.forget(id);
+    this.#kept.delete(id);
     if (stored) return this.#parse(id, stored);
     this.#parsed.delete(id);
     return undefined;
@@ -95,6 +99,7 @@ export class SessionRecords {
   #unopened(id: string, error: unknown): StoredRecord {
     if (!(error instanceof UnopenedEntry)) throw error;
     this.#parsed.delete(id);
+    this.#kept.delete(id);
     if (this.#unopenedSaid.isNew(id, error.version))
       this.#log.warn({ session: id, error }, 'a session record cannot be opened; nobody is signed in by it');
     return { record: { kind: 'unreadable' }, version: error.version };
@@ -113,8 +118,18 @@ export class SessionRecords {
     const now = this.#clock.now();
     const endsAt =
       record.kind === 'ended' ? now : Math.min(record.expiresAt, Math.max(record.lastSeenAt, now) + this.#idle);
+    this.#kept.delete(id);
     const options = { announced, held: record.kind === 'ended' && !passing.has(record.reason) };
-    return this.#store.replace(recordPrefix + id, version, printRecord(record), endsAt + remembered, options);
+    const isWritten = await this.#store.replace(
+      recordPrefix + id,
+      version,
+      printRecord(record),
+      endsAt + remembered,
+      options,
+    );
+    // Somebody may have read it while the write was on its way.
+    this.#kept.delete(id);
+    return isWritten;
   }
 
   /** All records. */
@@ -199,28 +214,4 @@ export class SessionRecords {
     if (oldest !== undefined) this.#parsed.delete(oldest);
     return parsed;
   }
-}
-
-/** All index keys of a session. */
-function indexKeys(id: string, record: LiveRecord): string[] {
-  const handles = record.grant?.handles ?? [];
-  const prefixes = [
-    userPrefix(accountOf(record).subject),
-    ...handles.map((handle) => handlePrefix(record.provider, handle)),
-  ];
-  return prefixes.map((prefix) => prefix + id);
-}
-
-/** The time, and behind it the tenant where it is not the one of everybody: older workers read a time alone. */
-function printEntry(at: number, tenant: string): string {
-  return tenant === defaultTenant ? String(at) : `${at} ${tenant}`;
-}
-
-function readEntry(value: string): { readonly at: number; readonly tenant: string } {
-  const [, at = '', tenant = defaultTenant] = /^(\d+)(?: (.+))?$/.exec(value) ?? [];
-  return { at: Number(at), tenant };
-}
-
-function digest(text: string): string {
-  return hash('sha256', text, 'base64url');
 }

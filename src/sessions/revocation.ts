@@ -6,20 +6,10 @@ import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Reason } from '../core/reason.ts';
 import { accountOf, isSameOwner, ownerOf, type Session, type SessionOwner } from '../core/session.ts';
 import type { Activity } from './activity.ts';
+import type { AbsentSession, FoundSession, StoredLive } from './found-session.ts';
 import type { SessionRecords, StoredRecord } from './records.ts';
-import type { EndedRecord, HostToken, LiveRecord } from './stored-session.ts';
+import type { EndedRecord, HostToken } from './stored-session.ts';
 import { toSession } from './to-session.ts';
-
-/**
- * A session that is not, or no longer, there; `next` is the id under which a rotated one goes on. `unreadable` is one of
- * another version's: it signs nobody in, and nobody knows that it has ended.
- */
-export type AbsentSession =
-  | { readonly kind: 'none' | 'unreadable' }
-  | { readonly kind: 'ended'; readonly reason: Reason; readonly next?: string };
-
-/** What is behind a token or an id. */
-export type LoadedSession = { readonly kind: 'live'; readonly session: Session } | AbsentSession;
 
 /** A session that has ended, and whose it was. */
 interface SessionEnd {
@@ -49,15 +39,6 @@ interface EndTerms {
 
 /** Hears of an end. */
 export type EndListener = (end: SessionEnd) => void;
-
-/** A live record and its version. */
-interface StoredLive {
-  readonly record: LiveRecord;
-  readonly version: string;
-}
-
-/** A live session with the record that it was read from. */
-type FoundSession = { readonly kind: 'live'; readonly session: Session; readonly stored: StoredLive } | AbsentSession;
 
 type SessionState = FoundSession | { readonly kind: 'over'; readonly stored: StoredLive; readonly reason: Reason };
 
@@ -112,6 +93,14 @@ export class SessionEnds {
       const state = this.stateOf(id, read);
       return state.kind === 'over' ? this.#endInTime(id, state.stored, state.reason) : state;
     });
+  }
+
+  /** The same as of the beginning of this turn of the event loop, which is enough for a request and seldom asks the store. */
+  findKept(id: string): MaybePromise<FoundSession> {
+    const kept = this.#records.kept(id);
+    const state = kept && this.stateOf(id, kept);
+    // Another process may have seen activity since.
+    return state?.kind === 'live' ? state : this.find(id);
   }
 
   /** Whose a session is or was, as far as its record says. */

@@ -2,7 +2,8 @@
 import type { Account } from '../core/account.ts';
 import type { Log } from '../core/log.ts';
 import type { Session } from '../core/session.ts';
-import { type SessionRecords, userPrefix } from './records.ts';
+import { userPrefix } from './index-keys.ts';
+import type { SessionRecords } from './records.ts';
 import type { SessionEnds } from './revocation.ts';
 
 interface LimitParts {

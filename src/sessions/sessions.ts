@@ -12,16 +12,15 @@ import type { Store } from '../core/store.ts';
 import { AccountCuts } from './account-cuts.ts';
 import { Activity } from './activity.ts';
 import { idOf, newIdentity } from './cookie.ts';
+import { type AbsentSession, type LoadedSession, loaded } from './found-session.ts';
 import { HostTokens } from './host-tokens.ts';
+import { handlePrefix, userPrefix } from './index-keys.ts';
 import { OfflineStays } from './offline-stays.ts';
-import { handlePrefix, SessionRecords, userPrefix } from './records.ts';
-import type { AbsentSession, Ender, EndListener, LoadedSession } from './revocation.ts';
-import { SessionEnds } from './revocation.ts';
+import { SessionRecords } from './records.ts';
+import { type Ender, type EndListener, SessionEnds } from './revocation.ts';
 import { keepWithin } from './session-limit.ts';
 import { type LiveRecord, newLiveRecord, proved, renewed, saysTheSame, type Vouched } from './stored-session.ts';
 import { toSession } from './to-session.ts';
-
-export type { LoadedSession } from './revocation.ts';
 
 /** A session that goes on under a new token, when there is one: the cookie must be set again. */
 type RenewedSession = { readonly kind: 'live'; readonly session: Session; readonly token?: string } | AbsentSession;
@@ -81,17 +80,18 @@ export class Sessions {
     return { token, session: toSession(id, record, record.lastSeenAt) };
   }
 
-  /** The session behind a token; a live one needs no promise where the store needs none. */
+  /**
+   * The session behind a token, as of the beginning of this turn of the event loop; a live one needs no promise where the store
+   * needs none.
+   */
   load(token: string): MaybePromise<LoadedSession> {
     const id = idOf(token);
-    return id === undefined ? { kind: 'none' } : this.alive(id);
+    return id === undefined ? { kind: 'none' } : andThen(this.#ends.findKept(id), loaded);
   }
 
   /** The session of an id, as the store has it at this moment; one whose time is over ends here. */
   alive(id: string): MaybePromise<LoadedSession> {
-    return andThen(this.#ends.find(id), (found) =>
-      found.kind === 'live' ? { kind: 'live', session: found.session } : found,
-    );
+    return andThen(this.#ends.find(id), loaded);
   }
 
   /** Whose the session behind a token is, or was as long as its end is remembered. */

@@ -276,7 +276,7 @@ test('whose a session was is known as long as its end is', async (t) => {
 test('a live session is loaded without a promise where the store answers at once', async (t) => {
   const { store, workerOn } = world(t);
   const kept = new Map<string, Stored | undefined>();
-  const methods = ['put', 'replace', 'take', 'delete', 'list', 'close'] as const;
+  const methods = ['put', 'replace', 'take', 'delete', 'list', 'changes', 'close'] as const;
   const bound = Object.fromEntries(methods.map((name) => [name, store[name].bind(store)]));
   const sessions = workerOn({ ...bound, get: (key: string) => kept.get(key) } as unknown as Store);
   const { token, session } = await sessions.create(start('alice'));
