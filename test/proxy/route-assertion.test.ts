@@ -115,6 +115,32 @@ test('route assertion: audience, lifetime, claims, and the header that an applic
   assert.doesNotMatch(stdout, /eyJ/);
 });
 
+test('route assertion: a proxy in front is told the token, and elsewhere what is left of the client’s own credentials', async (t) => {
+  const at = await gateway(t, {
+    users: [anna],
+    config: {
+      server: { trustedProxies: ['127.0.0.1'] },
+      routes: [
+        { location: '/app/', upstream: 'http://127.0.0.1:9', headers: { Authorization: 'Bearer ${assertion}' } },
+        { location: '/scripts/', upstream: 'http://127.0.0.1:9', access: { basic: true } },
+        { location: '/', upstream: 'http://127.0.0.1:9', access: 'public' },
+      ],
+    },
+  });
+  const visitor = new Visitor(at.url);
+  await visitor.mustSignIn('anna', 'right-horse-81', '/');
+  const ask = (who: Visitor, uri: string, credentials: string) =>
+    who.fetch('/_gate/auth', {
+      headers: { 'x-original-uri': uri, 'x-original-method': 'GET', authorization: `Basic ${btoa(credentials)}` },
+    });
+  const told = await ask(visitor, '/app/', 'mine:mine');
+  assert.match(String(told.headers.authorization), /^Bearer eyJ/);
+  const others = await ask(new Visitor(at.url), '/', 'mine:mine');
+  assert.deepEqual([others.status, others.headers.authorization], [200, `Basic ${btoa('mine:mine')}`]);
+  const spent = await ask(new Visitor(at.url), '/scripts/', 'anna:right-horse-81');
+  assert.deepEqual([spent.status, spent.headers.authorization], [200, undefined]);
+});
+
 const wrong: Readonly<Record<string, readonly [assertion: unknown, want: RegExp]>> = {
   'a claim of the gateway': [
     { claims: { sub: 'root' } },

@@ -123,11 +123,14 @@ export class ForwardAuthCarrier {
    * A header that only the gateway may set, and that the proxy in front would send on as the client wrote it: misspelt, or
    * one that the answer has no value for (Caddy's CVE-2026-30851). The built-in proxy drops these; here nobody would.
    */
-  #leftover(lines: HeaderLines, { headers }: Forward): string | undefined {
+  #leftover(lines: HeaderLines, { headers, route }: Forward): string | undefined {
     const { identityNames } = this.#parts;
+    const setsCredentials = route.headers.some(({ name }) => name.toLowerCase() === 'authorization');
     let found: string | undefined;
     lines.each((name) => {
       if (found !== undefined || !this.#owns(name) || forwarding.test(name) || listed.has(name)) return;
+      // A client's own credentials are its own where the route sends none: the answer says what is left of them.
+      if (name === 'authorization' && !setsCredentials) return;
       if (!identityNames.includes(name) || !headers.has(name)) found = name;
     });
     return found;
