@@ -11,7 +11,14 @@ export const sessionOptions = z.strictObject({
   lifetime: duration().prefault('12h').describe('whatever happens'),
   perUser: z.int().min(1).default(20).describe('sessions of one user at once; the oldest ends'),
   recheck: z
-    .union([z.literal(0), duration().refine((every) => every >= shortestRecheck, 'must be 1s or more, or 0 for never')])
+    .union([
+      z.literal(0),
+      duration().refine((every) => every >= shortestRecheck, {
+        error: 'must be 1s or more, or 0 for never',
+        // What is no duration is told as that alone.
+        when: ({ issues }) => issues.length === 0,
+      }),
+    ])
     .default(0)
     .describe(
       'how often the account of a session in use is asked about, at an LDAP directory or in the users file: groups and attributes count anew, and a disabled or deleted account ends; 0 is never',

@@ -9,6 +9,7 @@ import type { Log } from '../../core/log.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { Secret } from '../../core/secret.ts';
 import { type ChainLink, standingAt } from '../../providers/chain.ts';
+import type { AccountCuts } from '../../sessions/account-cuts.ts';
 import { hashBehindLogins } from '../../users/passwords.ts';
 import type { Kept, OfflineVerifiers } from './verifiers.ts';
 
@@ -31,6 +32,8 @@ export interface TakenPassword {
 interface KeeperParts {
   readonly verifiers: OfflineVerifiers;
   readonly links: ReadonlyMap<string, ChainLink>;
+  /** By which it shows that an account's sessions were ended while its verifier waited. */
+  readonly cuts: Pick<AccountCuts, 'isCut'>;
   /** How long a verifier counts, in milliseconds. */
   readonly within: number;
   readonly clock: Clock;
@@ -51,12 +54,15 @@ export class OfflineKeeper {
     this.#parts = parts;
   }
 
-  /** Has the verifier kept; resolves when it is, or is given up. No login needs to wait for it. */
-  note(taken: TakenPassword): Promise<void> {
+  /**
+   * Has the verifier kept; resolves when it is, or is given up. No login needs to wait for it. `since` is from when on an end of
+   * the account's sessions takes it away, in milliseconds since the epoch.
+   */
+  note(taken: TakenPassword, since = this.#parts.clock.now()): Promise<void> {
     if (!this.#parts.links.has(taken.provider) || this.#waiting >= maxWaiting) return Promise.resolve();
     this.#waiting += 1;
     this.#work = this.#work
-      .then(() => (this.#closing.signal.aborted ? undefined : this.#keep(taken)))
+      .then(() => (this.#closing.signal.aborted ? undefined : this.#keep(taken, since)))
       .catch((error: unknown) =>
         this.#parts.log.warn({ provider: taken.provider, error }, 'an offline verifier could not be kept'),
       )
@@ -72,11 +78,12 @@ export class OfflineKeeper {
     await this.#work;
   }
 
-  async #keep(taken: TakenPassword): Promise<void> {
+  async #keep(taken: TakenPassword, since: number): Promise<void> {
     const { provider, name, password, outcome } = taken;
-    const { verifiers, clock, within } = this.#parts;
+    const { verifiers, cuts, clock, within } = this.#parts;
     const { realm, subject, attributes } = outcome.assertion;
     const account = accountNamed(subject);
+    if (await cuts.isCut(account, since)) return;
     const known = await verifiers.of(provider, account);
     const digest = createHmac('sha256', this.#key).update(password.reveal().normalize('NFC')).digest('base64');
     const seen = this.#seen.get(`${provider}\0${account.subject}`);
@@ -101,19 +108,20 @@ export class OfflineKeeper {
     const verifier = await hashBehindLogins(password);
     if (verifier === undefined) return;
     const passwordSetAt = setAt ?? (await this.#passwordSetAt(taken));
-    if (passwordSetAt === Number.POSITIVE_INFINITY) return;
+    if (passwordSetAt === Number.POSITIVE_INFINITY || (await cuts.isCut(account, since))) return;
     const fresh = { ...last, verifier, madeAt: now, ...(passwordSetAt !== undefined && { passwordSetAt }) };
     await verifiers.keep(provider, name, fresh, within);
     this.#remember(`${provider}\0${account.subject}`, digest);
   }
 
-  /** What the directory says of the password, to be compared with what it says after an outage. */
+  /** What the directory says of the password, to be compared with what it says after an outage; infinite where none is good. */
   async #passwordSetAt({ provider, outcome }: TakenPassword): Promise<number | undefined> {
     const { links, log } = this.#parts;
     const link = links.get(provider);
     if (!link) return undefined;
     const asked = { subject: outcome.assertion.subject, state: outcome.grant?.state };
     const standing = await standingAt(link, asked, this.#closing.signal, log);
+    if (standing.kind === 'unknown-user' || standing.kind === 'rejected') return Number.POSITIVE_INFINITY;
     return standing.kind === 'authenticated' ? standing.passwordSetAt : undefined;
   }
 

@@ -63,7 +63,12 @@ export class Offline {
     this.#links = new Map(
       chain.filter(({ name }) => options?.providers.includes(name)).map((link) => [link.name, link]),
     );
-    this.#keeper = new OfflineKeeper({ ...parts, links: this.#links, within: options?.for ?? 0 });
+    this.#keeper = new OfflineKeeper({
+      ...parts,
+      cuts: parts.sessions.cuts,
+      links: this.#links,
+      within: options?.for ?? 0,
+    });
     this.#return = new OfflineReturn({ ...parts, links: this.#links });
   }
 
@@ -75,7 +80,8 @@ export class Offline {
   /** A provider has taken a password. A new one takes the place of the one before at once. */
   async note(taken: TakenPassword, isNew: boolean): Promise<void> {
     if (isNew) await this.#parts.verifiers.forget(taken.provider, accountNamed(taken.outcome.assertion.subject));
-    void this.#keeper.note(taken);
+    // The moment after it has ended what was proved by the password before.
+    void this.#keeper.note(taken, this.#parts.clock.now() + (isNew ? 1 : 0));
   }
 
   /**
@@ -114,6 +120,7 @@ export class Offline {
 
   /** Forgets the password of a name at every provider; how many there were. */
   async forget(name: string): Promise<number> {
+    await this.#parts.sessions.cuts.cut(name);
     let forgotten = 0;
     for (const provider of this.#parts.providers)
       if (await this.#parts.verifiers.forgetNamed(provider, name)) forgotten += 1;

@@ -29,6 +29,11 @@ const keptSchema = z.object({
 /** A verifier and its account. */
 export type Kept = z.output<typeof keptSchema>;
 
+/** What stands where a verifier was. */
+const forgotten = 'forgotten';
+/** Milliseconds after which none that was written before counts any more. */
+const longerThanAny = 31 * 86_400_000;
+
 /** What says that an account may not be used any more. */
 const endings: ReadonlySet<Reason> = new Set(['account-disabled', 'account-expired', 'account-locked']);
 
@@ -64,15 +69,15 @@ export class OfflineVerifiers {
     if (typed !== key) await this.#store.put(`offline-name:${provider}.${typed}`, key, until);
   }
 
-  /** False where there was none. */
+  /** False where there was none. It counts although the store takes nothing. */
   async forget(provider: string, account: Account): Promise<boolean> {
-    return this.#store.delete(`offline:${provider}.${accountKey(account)}`);
+    return this.#forgetAt(`offline:${provider}.${accountKey(account)}`);
   }
 
   /** Forgets that of a name, as typed or as the provider has it. */
   async forgetNamed(provider: string, name: string): Promise<boolean> {
     const other = await this.#subjectOf(provider, name);
-    const isGone = other !== undefined && (await this.#store.delete(`offline:${provider}.${other}`));
+    const isGone = other !== undefined && (await this.#forgetAt(`offline:${provider}.${other}`));
     return (await this.forget(provider, accountNamed(name))) || isGone;
   }
 
@@ -93,9 +98,29 @@ export class OfflineVerifiers {
     return (await this.#store.get(`offline-name:${provider}.${accountKey(accountNamed(name))}`))?.value;
   }
 
+  async #forgetAt(key: string): Promise<boolean> {
+    try {
+      return await this.#store.delete(key);
+    } catch (error) {
+      this.#log.debug({ error }, 'the store takes nothing; what is to be forgotten is held beside it');
+      return this.#writeOver(key);
+    }
+  }
+
+  /** A write can be held beside a store that takes none. */
+  async #writeOver(key: string): Promise<boolean> {
+    for (;;) {
+      const stored = await this.#store.get(key);
+      if (!stored || stored.value === forgotten) return false;
+      const until = this.#clock.now() + longerThanAny;
+      if (await this.#store.replace(key, stored.version, forgotten, until, { held: true })) return true;
+    }
+  }
+
   async #read(key: string): Promise<Kept | undefined> {
     try {
       const stored = await this.#store.get(key);
+      if (stored?.value === forgotten) return undefined;
       return stored && keptSchema.parse(JSON.parse(stored.value));
     } catch (error) {
       // A name whose verifier cannot be read must look like one that has none.

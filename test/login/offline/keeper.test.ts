@@ -6,6 +6,7 @@ import type { Outcome } from '../../../src/core/outcome.ts';
 import { Secret } from '../../../src/core/secret.ts';
 import { OfflineKeeper } from '../../../src/login/offline/keeper.ts';
 import { OfflineVerifiers } from '../../../src/login/offline/verifiers.ts';
+import { AccountCuts } from '../../../src/sessions/account-cuts.ts';
 import { MemoryStore } from '../../../src/store/memory.ts';
 import { checkPassword } from '../../../src/users/passwords.ts';
 import { scripted } from '../../support/scenes/scripted-provider.ts';
@@ -36,14 +37,15 @@ function world(t: TestContext) {
     ...(told.setAt !== undefined && { passwordSetAt: told.setAt }),
   });
   const links = new Map([['directory', { ...link, provider: { ...link.provider, standing } }]]);
-  const keeper = () => new OfflineKeeper({ verifiers, links, within: 24 * hour, clock, log });
+  const cuts = new AccountCuts({ store, clock });
+  const keeper = () => new OfflineKeeper({ verifiers, cuts, links, within: 24 * hour, clock, log });
   /** Notes a login and waits for what comes of it. */
   const login = async (of: OfflineKeeper, password: string, more: { name?: string; groups?: string[] } = {}) => {
     const outcome = vouched('alice', more.groups);
     await of.note({ provider: 'directory', name: more.name ?? 'alice', password: new Secret(password), outcome });
     return verifiers.of('directory', alice);
   };
-  return { clock, verifiers, told, keeper, login };
+  return { clock, verifiers, cuts, told, keeper, login };
 }
 
 test('offline: the same password has one verifier in twelve hours, and what was last seen each time', async (t) => {
@@ -92,6 +94,18 @@ test('offline: none is made while logins wait, and one that may be of another pa
   assert.equal((await verifiers.named('directory', 'alice'))?.passwordSetAt, 6000);
 });
 
+test('offline: what waits to be made is not, when the sessions of its account have been ended meanwhile', async (t) => {
+  const { clock, cuts, verifiers, keeper, login } = world(t);
+  const making = login(keeper(), 'right');
+  await cuts.cut('Alice');
+  assert.equal(await making, undefined);
+  clock.advance(1);
+  assert.notEqual(await login(keeper(), 'right'), undefined);
+  assert.equal(await verifiers.forget('directory', alice), true);
+  assert.equal(await verifiers.forget('directory', alice), false);
+  assert.equal(await verifiers.named('directory', 'alice'), undefined);
+});
+
 /** Of a password that nobody types here. */
 const knownHash = `$argon2id$v=19$m=19456,t=2,p=1$${'A'.repeat(22)}$${'B'.repeat(43)}`;
 
@@ -127,6 +141,21 @@ for (const [what, { says, isKept }] of Object.entries(words))
     await verifiers.heed('directory', alice, says);
     assert.equal((await verifiers.of('directory', alice)) !== undefined, isKept);
   });
+
+test('offline: what is forgotten stays so although the store takes nothing', async (t) => {
+  const clock = manualClock();
+  const store = new MemoryStore(clock);
+  t.after(() => store.close());
+  t.mock.method(store, 'delete', () => Promise.reject(new Error('database or disk is full')));
+  const verifiers = new OfflineVerifiers({ store, clock, log: keptLog() });
+  const last = { tenant: 'default', assertion: { realm: 'directory', subject: 'alice', attributes: {} } };
+  const kept = { ...last, verifier: 'x', madeAt: clock.now(), trustedAt: clock.now() };
+  await verifiers.keep('directory', 'alice', kept, hour);
+  assert.equal((await verifiers.of('directory', alice))?.assertion.subject, 'alice');
+  assert.equal(await verifiers.forget('directory', alice), true);
+  assert.equal(await verifiers.of('directory', alice), undefined);
+  assert.equal(await verifiers.forget('directory', alice), false);
+});
 
 test('offline: a verifier that cannot be read counts for nobody', async (t) => {
   const clock = manualClock();
