@@ -17,6 +17,7 @@ import type { Decided } from '../gateway/decided.ts';
 import { readRequest } from '../gateway/request.ts';
 import { isForOneAmongOthers } from '../proxy/answer-caching.ts';
 import { type Connections, openedBy } from '../proxy/connections.ts';
+import { isPreflight } from '../routing/cors.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';
 import { bindCookies } from './answer-cookies.ts';
 import { OpenExchanges, watchWebSocket } from './exchanges.ts';
@@ -186,7 +187,8 @@ export class AppCarrier {
       response.destroy();
     };
     void admission.closed.then(this.#connections.add(forward.session?.id, { kind: 'request', opened, end }));
-    if (!forward.principal) await this.#greet(request, client, forward.target);
+    if (!forward.principal && !isPreflight(admission.decided.request))
+      await this.#greet(request, client, forward.target);
   }
 
   #answerPortal(
@@ -217,7 +219,7 @@ export class AppCarrier {
     else delete request.principal;
   }
 
-  /** Where anybody may pass, an application likes to know who is there all the same; a store out of reach does not matter. */
+  /** Where anybody may pass, but by a preflight, an application likes to know who is there all the same; a store out of reach does not matter. */
   async #greet(request: AppRequest, client: HeaderLines, target: Forward['target']): Promise<void> {
     if (!client.has('cookie')) return;
     const { authenticator } = this.#gateway;

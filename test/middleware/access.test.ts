@@ -43,3 +43,31 @@ test('middleware: a network frees from what the configuration asks, and not from
   assert.equal(await from('127.0.0.6', '/asked'), 401);
   assert.equal(await from('127.0.0.6', '/desk', 'evil.example'), 401, 'a name that only leads here (DNS rebinding)');
 });
+
+test('middleware: the start page shows parts of the application, and preflights come before its login', async (t) => {
+  const origin = 'https://crm.example';
+  const app = await startApp(t, {
+    config: {
+      routes: [
+        { location: '/desk', label: 'Desk', icon: 'headset' },
+        { location: '/admin', label: 'Administration', access: { roles: ['supervisor'] } },
+        { location: '/crm', cors: { origins: [origin] } },
+        { location: '/pass', preflight: 'pass' },
+      ],
+    },
+  });
+  const agent = app.visitor();
+  await agent.mustSignIn('agent1', passwords.agent1);
+  const { applications } = JSON.parse((await agent.fetch('/_gate/')).text);
+  assert.deepEqual(applications, [{ label: 'Desk', icon: 'headset', href: '/desk' }]);
+  const preflight = { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'PATCH' } };
+  const answered = await app.visitor().fetch('/crm', preflight);
+  assert.deepEqual([answered.status, answered.headers['access-control-allow-origin']], [204, origin]);
+  const refused = await app.visitor().fetch('/crm', { headers: { origin } });
+  assert.deepEqual([refused.status, refused.headers['access-control-allow-origin']], [401, origin]);
+  const passed = JSON.parse((await agent.fetch('/pass', preflight)).text);
+  assert.deepEqual(
+    [passed.principal, passed.headers.cookie, passed.headers['x-remote-user']],
+    [undefined, undefined, undefined],
+  );
+});

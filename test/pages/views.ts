@@ -110,6 +110,7 @@ export function everyView(language: Language): readonly (readonly [name: string,
       'denied by provider',
       { kind: 'denied', reason: 'provider-not-admitted', requestId, openTo: [hostile], contact: hostile },
     ],
+    ['outside the networks', { kind: 'denied', reason: 'network-not-admitted', requestId, openTo: [] }],
     ['closed', { kind: 'denied', reason: 'location-closed', requestId }],
     ['loop', { kind: 'loop', requestId, retryHref: '/', formHref: '/_gate/login?method=form' }],
     [
