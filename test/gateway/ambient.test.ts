@@ -1,7 +1,6 @@
 /** Who proves themselves with each request: a session begins only where the request is let through, and its cookie is never lost. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { Outcome } from '../../src/core/outcome.ts';
 import { HeaderLines } from '../../src/core/request-head.ts';
 import type { GatewayRequest } from '../../src/core/verdict.ts';
 import { isOwnCookie } from '../../src/gateway/composer.ts';
@@ -31,12 +30,12 @@ import { ApiTokens } from '../../src/users/api-tokens.ts';
 import { Lockout, lockoutOptions } from '../../src/users/lockout.ts';
 import { boundCookies } from '../support/scenes/bound-cookies.ts';
 import { routeAt } from '../support/scenes/routes.ts';
-import { scripted, vouched } from '../support/scenes/scripted-provider.ts';
+import { type Script, scripted, vouched } from '../support/scenes/scripted-provider.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
 
 /** A pipeline whose one provider says this of each request's own proof. */
-async function world(t: TestContext, outcome: Outcome) {
+async function world(t: TestContext, outcome: Script) {
   const clock = manualClock(Date.now());
   const log = keptLog();
   const store = new MemoryStore(clock);
@@ -73,6 +72,7 @@ async function world(t: TestContext, outcome: Outcome) {
     routeAt('/open/', { allowedOrigins: ['https://sister.test'] }),
     routeAt('/anybody/', { access: 'optional' }),
     routeAt('/admin', { access: { roles: ['admin'], providers: [] } }),
+    routeAt('/', { host: 'desk.example', name: 'further' }),
   ];
   const origins = new SiteOrigins(publicUrl, routes);
   const pipeline = new Pipeline({
@@ -99,21 +99,17 @@ async function world(t: TestContext, outcome: Outcome) {
     await sessions.close();
     await store.close();
   });
-  const decide = async (target: string, method = 'GET', ...more: string[]) => {
+  const decideAt = async (host: string, target: string, method: string, ...more: string[]) => {
     const request: GatewayRequest = {
       ...{ id: 'asked', method, target, peer: '192.0.2.7', encrypted: false, upgrade: false },
-      headers: new HeaderLines([
-        'Host',
-        'gate.test',
-        'Authorization',
-        'Negotiate YII=',
-        ...(more.length > 0 ? more : ['Sec-Fetch-Mode', 'navigate']),
-      ]),
+      headers: new HeaderLines([...['Host', host, 'Authorization', 'Negotiate YII='], ...more]),
       signal: new AbortController().signal,
     };
     return pipeline.decide(request);
   };
-  return { decide, sessions, clock, link };
+  const decide = (target: string, method = 'GET', ...more: string[]) =>
+    decideAt('gate.test', target, method, ...(more.length > 0 ? more : ['Sec-Fetch-Mode', 'navigate']));
+  return { decide, decideAt, sessions, clock, link };
 }
 
 const ticket = vouched('alice', { headers: { 'www-authenticate': 'Negotiate done' } });
@@ -147,6 +143,30 @@ test('tickets: where access is optional nobody is asked about one, it goes no fu
   assert.ok(verdict.kind === 'forward' && !verdict.forward.headers.has('authorization'));
   assert.deepEqual([principal, reply], [undefined, { vary: 'Cookie' }]);
   assert.equal(await sessions.count(), 0);
+});
+
+test('tickets: at a further host they count of programs alone, and give a token of that host, shared by requests of a moment', async (t) => {
+  const offers = [{ via: 'header', value: 'Negotiate' }] as const;
+  const { decideAt, sessions } = await world(t, async ({ headers }) =>
+    headers.has('authorization') ? ticket : { kind: 'challenge', offers },
+  );
+  const browsers = [
+    ['Sec-Fetch-Mode', 'navigate'],
+    ['Accept', 'text/html'],
+    ['Referer', 'http://desk.example/'],
+    ['Origin', 'http://desk.example'],
+  ];
+  for (const lines of browsers) {
+    const { verdict } = await decideAt('desk.example', '/x', 'GET', ...lines);
+    assert.ok(verdict.kind === 'authenticate' && verdict.offers.length === 0, lines.join());
+  }
+  assert.equal(await sessions.count(), 0);
+  const decided = [await decideAt('desk.example', '/x', 'GET'), await decideAt('desk.example', '/y', 'POST')];
+  const [token, same] = decided.map(({ reply }) => /gatehouse=([\w-]+);/.exec(String(reply?.['set-cookie']))?.[1]);
+  assert.ok(token !== undefined && token === same);
+  assert.equal((await sessions.load(token)).kind, 'none');
+  assert.equal((await sessions.hosts.load(token, 'desk.example')).kind, 'live');
+  assert.equal(await sessions.count(), 1);
 });
 
 const sister = 'https://sister.test';

@@ -7,6 +7,7 @@ import express from 'express';
 import { WebSocket, WebSocketServer } from 'ws';
 import { gatehouse, requireRole } from '../../src/middleware/middleware.ts';
 import { echoing, seenBy, startApp, type TestApp } from '../support/scenes/app.ts';
+import { Browser } from '../support/scenes/several-hosts.ts';
 import { passwords } from '../support/scenes/site.ts';
 import { hiddenFields, type Visitor } from '../support/scenes/visitor.ts';
 import { until } from '../support/tools/poll.ts';
@@ -31,6 +32,15 @@ test('middleware: without a session a page leads to the login page, and a script
   const script = await app.visitor().fetch('/desk', json);
   assert.equal(script.status, 401);
   assert.deepEqual(JSON.parse(script.text), { error: 'login-required', login: '/_gate/login?return=%2Fdesk' });
+});
+
+test('middleware: a session is handed over to a host of an access rule', async (t) => {
+  const app = await startApp(t, { config: { routes: [{ location: '/' }, { location: '/', host: 'desk.example' }] } });
+  const browser = new Browser(t, Number(app.url.port));
+  const address = `http://desk.example:${app.url.port}/x?y`;
+  const { trail, answer } = await browser.signIn(address, 'agent1', passwords.agent1);
+  assert.deepEqual([answer.status, trail.at(-1)], [200, address]);
+  assert.equal(JSON.parse(answer.text).principal.subject, 'agent1');
 });
 
 test('middleware: after the login the application knows who it is, and finds no cookie of ours', async (t) => {

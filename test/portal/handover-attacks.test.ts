@@ -232,6 +232,17 @@ test('hand-over: session fixation: what an attacker has set at the host ends, an
   assert.equal((await attacker.at(desk).fetch('/x')).status, 401, 'what was planted has ended');
 });
 
+test('hand-over: a session that ends while its code is on the way is handed over to nobody', async (t) => {
+  const all = await scene(t);
+  const one = await signedIn(all);
+  const address = await codeFor(one, await begin(one));
+  await all.running.gateway.sessions.revokeUser('agent1', 'revoked');
+  const answer = await one.open(address);
+  assert.equal(answer.headers.location, '/_gate/login?return=%2Fx');
+  assert.equal(one.at(desk).cookies.has(cookie), false);
+  assert.match((await one.follow(`${desk}/x`)).answer.text, /name="password"/);
+});
+
 test('hand-over: no code, nonce or token stands in a line of the log or the audit, nor reaches an application', async (t) => {
   const all = await scene(t);
   const one = all.browser();
