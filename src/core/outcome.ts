@@ -24,6 +24,9 @@ export interface SessionGrant {
   readonly refreshAt?: number;
 }
 
+/** Why a new password was not taken, as far as its owner can do better; `refused` where the provider does not say. */
+export type PasswordRefusal = 'too-short' | 'too-simple' | 'too-young' | 'used-before' | 'refused';
+
 /** All that a provider may answer. */
 export type Outcome =
   | {
@@ -34,6 +37,8 @@ export type Outcome =
       readonly grant?: SessionGrant;
       /** When its password was set, in milliseconds since the epoch, where an account is asked about; infinite where another must be set. */
       readonly passwordSetAt?: number;
+      /** True where the password is the new one from here on that came with the old. */
+      readonly passwordChanged?: true;
       /** True when each request carries its own proof (a bearer token): no session is made. */
       readonly sessionless?: boolean;
     }
@@ -45,6 +50,8 @@ export type Outcome =
       readonly subject?: string;
       /** True where a password is too old or must change, and the user cannot give a new one here. */
       readonly isStuck?: true;
+      /** Present where a new password came with the right one, and was not taken. */
+      readonly refusal?: PasswordRefusal;
     }
   | {
       readonly kind: 'unavailable';

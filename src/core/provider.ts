@@ -10,7 +10,10 @@ export interface Credentials {
   readonly username: string;
   /** Never empty: the gateway refuses empty passwords before it asks anybody (RFC 4513 §5.1.2). */
   readonly password: Secret;
+  /** Takes the place of a password that must change. */
   readonly newPassword?: Secret;
+  /** True: at its user's wish the new password takes the place of one that need not change, too. */
+  readonly isWish?: true;
 }
 
 /**
@@ -41,7 +44,7 @@ export interface Attempt {
   readonly fresh?: boolean;
   /** At `start`: the user picked this provider on the login page; otherwise it is followed unasked. */
   readonly chosen?: boolean;
-  /** What this provider's `continue` kept for this browser. Untrusted shape: parse it with a schema. */
+  /** What this provider's `continue` kept for this browser, or a session where its user wishes for a new password. Untrusted shape: parse it with a schema. */
   readonly state?: unknown;
   /** The fields of a form post to the callback; absent for GET. */
   readonly form?: URLSearchParams;
@@ -79,6 +82,8 @@ export interface ProbeStep {
 
 /** What proves who you are. */
 export interface Provider {
+  /** True where users can set their passwords here: an attempt whose credentials are a wish for a new one is heeded. */
+  readonly changesPasswords?: true;
   /** Never throws for bad credentials; a throw is a bug and becomes `unavailable`. */
   attempt(attempt: Attempt): Promise<Outcome>;
   /** The directory entry of a user whom somebody else authenticated; `authenticated`, `unknown-user` or `unavailable`. */

@@ -21,6 +21,7 @@ export const reasons = [
   'account-expired',
   'password-expired',
   'password-must-change',
+  'password-refused',
   'logon-not-permitted',
   'user-reserved',
   'too-many-failures',

@@ -130,6 +130,7 @@ export class BasicAccess {
       }
       case 'new-password':
         return { kind: 'nobody', offers: [], reason: result.reason, isProgram: true };
+      case 'password-refused':
       case 'password-stuck':
         return { kind: 'nobody', offers: [], reason: 'password-expired', isProgram: true };
       default:

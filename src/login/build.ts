@@ -17,6 +17,7 @@ import { cutRoles, Offline } from './offline/offline.ts';
 import { OfflineVerifiers } from './offline/verifiers.ts';
 import { PasswordLogin } from './password-login.ts';
 import { ProgramAccess } from './program-access.ts';
+import { ProvedPasswords } from './proved-passwords.ts';
 import { buildProviders, type ProviderServices, type Providers, type ProvidersDocument } from './providers.ts';
 import { SessionRechecker } from './recheck.ts';
 import { SessionRefresher } from './refresh.ts';
@@ -44,6 +45,7 @@ export interface Login {
   readonly signIn: SignIn;
   readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
+  readonly provedPasswords: ProvedPasswords;
   readonly rechecker: SessionRechecker;
   readonly offline: Offline;
   readonly lockout: Lockout;
@@ -109,6 +111,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     apiTokens,
     tokenUsers,
     passwordLogin,
+    provedPasswords: new ProvedPasswords({ store, clock }),
     rechecker,
     offline,
     lockout,

@@ -1,5 +1,6 @@
 /** A login form, what it may hold, and what comes of it. */
 import type { ErrorCode } from '../core/errors.ts';
+import type { PasswordRefusal } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import type { OfflineStay, Session } from '../core/session.ts';
 import type { Client } from '../core/verdict.ts';
@@ -23,6 +24,8 @@ export interface PasswordForm {
   readonly browser?: string;
   /** For a step-up: only this session's own user will do. */
   readonly confirming?: Session;
+  /** For a new password at its user's wish: only this session's own provider is asked, about its own user. */
+  readonly changing?: Session;
 }
 
 /** Why a password that is right does not do. */
@@ -42,8 +45,11 @@ export type NoLogin =
   | {
       readonly kind: 'new-password';
       readonly reason: NewPasswordReason;
-      readonly isRefused: boolean;
+      /** Present where a new one was not taken. */
+      readonly refusal?: PasswordRefusal;
     }
+  /** At its user's wish a new password was to be set, and was not taken. */
+  | { readonly kind: 'password-refused'; readonly refusal: PasswordRefusal }
   /** The password is right, too old or to be changed, and there is no way to change it here. */
   | { readonly kind: 'password-stuck' }
   | FailedLogin;

@@ -50,9 +50,10 @@ export class PasswordLogin {
   /** Asks the chain about a form. Failures take a time that does not depend on who was named. */
   async check(form: PasswordForm): Promise<LoginResult> {
     const startedAt = performance.now();
-    const typed = this.#signIn.readName(form.username, form.confirming !== undefined);
+    const typed = this.#signIn.readName(form.username, (form.confirming ?? form.changing) !== undefined);
     // Who confirms a login, or sets a password, does that with whoever keeps it.
-    const checked = await this.#check(form, typed, !form.confirming && form.newPassword === undefined);
+    const isLogin = !form.confirming && !form.changing && form.newPassword === undefined;
+    const checked = await this.#check(form, typed, isLogin);
     const result = checked.kind === 'admitted' ? await this.#begin(form, checked) : checked;
     if (result.kind === 'failed' && result.code !== 'TOO_MANY_FAILURES') await evenOut(startedAt, form.signal);
     return result;
@@ -77,14 +78,17 @@ export class PasswordLogin {
     const permit = await this.#lockout.check(username, form.client.address, form.signal);
     if (permit.kind === 'locked') return this.#failLocked(form, username, permit);
     const request = { headers: new HeaderLines([]), signal: form.signal };
-    const chain = await this.#signIn.runFor(typed, {
+    const attempt = {
       ...this.#signIn.attempt('credentials', request, form.client, '/_gate/login'),
       credentials: {
         username: form.username,
         password: new Secret(form.password),
         ...(form.newPassword && { newPassword: new Secret(form.newPassword) }),
       },
-    });
+    };
+    const chain = await (form.changing
+      ? this.#signIn.changePassword(form.changing, attempt)
+      : this.#signIn.runFor(typed, attempt));
     const attempted: Attempted = { username, address: form.client.address, account: this.#signIn.accountIn(chain) };
     const parts = { offline: this.#offline, lockout: this.#lockout };
     const judged = mayBeOffline && (await judgeOffline(parts, form, attempted, chain));
@@ -102,6 +106,7 @@ export class PasswordLogin {
       case 'authenticated': {
         const permit = await this.#lockout.succeed(attempted);
         if (permit.kind === 'locked') return this.#failLocked(form, username, permit, chain);
+        if (form.changing && !outcome.passwordChanged) return { kind: 'password-stuck' };
         if (!provider) return this.#fail(form, username, 'PROVIDER_UNAVAILABLE', 'provider-broke', { chain });
         return this.#accept(form, username, outcome, provider, chain);
       }
@@ -143,17 +148,20 @@ export class PasswordLogin {
   async #reject(
     form: PasswordForm,
     attempted: Attempted,
-    { reason, isStuck }: Extract<Outcome, { kind: 'rejected' }>,
+    { reason, isStuck, refusal }: Extract<Outcome, { kind: 'rejected' }>,
     chain: ChainResult,
   ): Promise<NoLogin> {
     const { username } = attempted;
     const mustChange = reason === 'password-must-change' || reason === 'password-expired';
-    const permit = await (mustChange ? this.#lockout.release(attempted) : this.#lockout.fail(attempted));
+    const isRight = mustChange || reason === 'password-refused';
+    const permit = await (isRight ? this.#lockout.release(attempted) : this.#lockout.fail(attempted));
     if (permit.kind === 'locked') return this.#failLocked(form, username, permit, chain);
     const failed = this.#fail(form, username, 'LOGIN_FAILED', reason, { chain });
-    if (mustChange && isStuck) return { kind: 'password-stuck' };
+    if (isRight && isStuck) return { kind: 'password-stuck' };
+    if (isRight && form.changing) return { kind: 'password-refused', refusal: refusal ?? 'refused' };
     // The old password was right: that it is asked for once more means that the new one was not taken.
-    return mustChange ? { kind: 'new-password', reason, isRefused: form.newPassword !== undefined } : failed;
+    const isRefused = form.newPassword !== undefined;
+    return mustChange ? { kind: 'new-password', reason, ...(isRefused && { refusal: refusal ?? 'refused' }) } : failed;
   }
 
   async #accept(
@@ -166,7 +174,8 @@ export class PasswordLogin {
   ): Promise<Admitted | NoLogin> {
     // What was proved by the password before is to be proved anew.
     if (form.newPassword !== undefined) await this.#cuts.cut(outcome.assertion.subject);
-    const refused = await this.#signIn.refuse(outcome, provider, form.signal);
+    // Who changes a password is in already.
+    const refused = form.changing ? undefined : await this.#signIn.refuse(outcome, provider, form.signal);
     if (!refused && !offline) await this.#noteTaken(form, username, outcome, provider);
     if (!refused) return { kind: 'admitted', outcome, provider, chain, ...(offline && { offline }) };
     const code = refused.kind === 'unavailable' ? 'PROVIDER_UNAVAILABLE' : 'LOGIN_FAILED';
@@ -180,10 +189,14 @@ export class PasswordLogin {
   }
 
   async #begin(form: PasswordForm, { outcome, provider, chain, offline }: Admitted): Promise<LoginResult> {
-    const { confirming, token, browser, client, requestId } = form;
+    const { confirming, changing, token, browser, client, requestId } = form;
     const context = { client, requestId, chain };
-    const begun = confirming
-      ? await this.#signIn.confirm(confirming.id, outcome, provider, context)
+    const own = confirming ?? changing;
+    const begun = own
+      ? await this.#signIn.confirm(own.id, outcome, provider, {
+          ...context,
+          ...(changing && { event: 'password-change' }),
+        })
       : await this.#signIn.establish(outcome, provider, {
           ...context,
           ...(token && { replaces: token }),
@@ -216,7 +229,8 @@ export class PasswordLogin {
     more: { chain?: ChainResult; retryAfter?: number; isOffline?: true } = {},
   ): FailedLogin {
     const { chain, retryAfter, isOffline } = more;
-    this.#signIn.record('failed', form, { user, reason, chain, ...(isOffline && { mode: 'offline' }) });
+    const event = form.changing && { event: 'password-change' as const };
+    this.#signIn.record('failed', form, { user, reason, chain, ...event, ...(isOffline && { mode: 'offline' }) });
     return { kind: 'failed', code, reason, ...(retryAfter && { retryAfter }), ...(isOffline && { isOffline }) };
   }
 }

@@ -13,6 +13,7 @@ import { type ChainLink, type ChainResult, runChain } from '../providers/chain.t
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
 import type { AccountEvent, Recorder } from '../telemetry/recorder.ts';
+import { askForNewPassword } from './new-password.ts';
 import { askAbout, type TypedName, type TypedNames } from './typed-names.ts';
 
 /** What signing in works with; made by `build.ts`. */
@@ -73,6 +74,11 @@ export class SignIn {
   /** Asks the providers whose a typed name may be about its password. */
   runFor(typed: TypedName, attempt: Attempt & { readonly credentials: Credentials }): Promise<ChainResult> {
     return askAbout(typed, this.#parts.chain, attempt, this.#parts);
+  }
+
+  /** Asks the provider of a session for a new password of its user, and nobody else. */
+  changePassword(session: Session, attempt: Attempt & { readonly credentials: Credentials }): Promise<ChainResult> {
+    return askForNewPassword(session, attempt, this.#parts);
   }
 
   /** An attempt as plain data; `path` is resolved against the public URL, never against the client's Host. */
@@ -170,12 +176,12 @@ export class SignIn {
     session: string,
     outcome: Authenticated,
     provider: string,
-    context: LoginContext & { chain?: ChainResult },
+    context: LoginContext & { chain?: ChainResult; event?: 'password-change' },
   ): Promise<{ session: Session; token: string } | undefined> {
     const proved = await this.#prove(session, this.vouched(outcome, provider));
     if (proved === undefined) return undefined;
     const who = { ...subjectOf(proved.session, context), ...(context.chain && { steps: context.chain.steps }) };
-    this.#parts.recorder.account({ event: 'step-up', outcome: 'succeeded', ...who });
+    this.#parts.recorder.account({ event: context.event ?? 'step-up', outcome: 'succeeded', ...who });
     return proved;
   }
 
@@ -216,6 +222,7 @@ export class SignIn {
     outcome: 'succeeded' | 'failed',
     context: LoginContext,
     more: Pick<AccountEvent, 'account' | 'user' | 'provider' | 'session' | 'reason' | 'mode'> & {
+      event?: 'password-change';
       chain?: ChainResult | undefined;
     },
   ): void {

@@ -75,6 +75,12 @@ export function usernameField(field: Field): Html {
 </div>`;
 }
 
+/** Password managers want the name in the form even where it is not asked. */
+export function fixedUsername(username: string): Html {
+  return html`<input class="unseen" type="text" name="username" value="${username}" autocomplete="username" readonly tabindex="-1" aria-hidden="true">
+`;
+}
+
 /** A password, with a button to show it and a word about Caps Lock where scripts run. */
 export function passwordField({ texts }: Frame, field: Field): Html {
   const { showPassword, hidePassword, capsLock } = texts.login;

@@ -76,7 +76,7 @@ function assetHref(frame: Frame, name: string): string {
 }
 
 /** An operator's text in the page's language, else in whichever language there is. */
-function operatorText(frame: Frame, text: OperatorText | undefined): string | undefined {
+export function operatorText(frame: Frame, text: OperatorText | undefined): string | undefined {
   if (text === undefined || typeof text === 'string') return text;
   return text[frame.language] ?? text[frame.options.language] ?? Object.values(text)[0];
 }
@@ -104,6 +104,11 @@ export function contact(frame: Frame, nearer?: WordsForVisitors): Html | undefin
 /** Who is signed in; the name keeps to itself, whichever way it is written. */
 export function signedInAs({ texts }: Frame, username: string): Html {
   return html`<p class="who">${texts.common.signedInAs} <bdi>${username}</bdi></p>`;
+}
+
+/** Whose password it is, before anybody is signed in. */
+export function signingInAs({ texts }: Frame, username: string): Html {
+  return html`<p class="who">${texts.common.account} <bdi>${username}</bdi></p>`;
 }
 
 function siteMark(frame: Frame): Html {

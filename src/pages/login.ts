@@ -1,6 +1,7 @@
 /** The pages that ask for proof: signing in, confirming a password, choosing a new one. */
 import type { WordsForVisitors } from '../core/route.ts';
 import {
+  fixedUsername,
   type Hidden,
   hiddenFields,
   isAlert,
@@ -13,7 +14,8 @@ import {
   usernameField,
 } from './fields.ts';
 import { type Html, html } from './html.ts';
-import { type Frame, layout, signedInAs, wordsFor } from './layout.ts';
+import { type Frame, layout, signedInAs, signingInAs, wordsFor } from './layout.ts';
+import { newPasswordFields } from './new-password.ts';
 import type { Texts } from './texts/en.ts';
 
 /** One way to sign in: our form, or a link to an identity provider. */
@@ -61,12 +63,14 @@ export interface StepUpView {
   readonly requestId?: string | undefined;
 }
 
-/** Asks for a new password. The form posts `username`, `password`, `newPassword`, `newPasswordAgain`. */
+/** Asks for a new password. The form posts `username`, `newPassword`, `newPasswordAgain`, and `password` where that is asked for. */
 export interface NewPasswordView {
   readonly kind: 'new-password';
   readonly action: string;
   readonly hidden?: Hidden | undefined;
   readonly username: string;
+  /** False where the current password was right a moment ago. */
+  readonly asksForCurrent: boolean;
   readonly reason: 'password-expired' | 'password-must-change';
   readonly problem?: keyof Texts['newPassword']['problems'] | undefined;
   readonly requestId?: string | undefined;
@@ -80,6 +84,7 @@ export function loginPage(frame: Frame, view: LoginView): Html {
   const form = html`<form method="post" action="${view.action}">
 ${hiddenFields(view.hidden)}${credentials(frame, view, formFirst || failed)}
 ${submitButton(frame, texts.login.submit, formFirst ? 'primary' : 'quiet')}
+${options.forgotPassword !== undefined && html`<p class="forgot"><a href="${options.forgotPassword}">${texts.login.forgot}</a></p>`}
 </form>`;
   return layout(frame, {
     heading: texts.login.title,
@@ -129,20 +134,16 @@ ${waysInOrder(frame, view.ways, form)}
 export function newPasswordPage(frame: Frame, view: NewPasswordView): Html {
   const texts = frame.texts.newPassword;
   const { problem } = view;
-  const failed = problem !== undefined;
-  const describedBy = problem && 'notice';
-  const next = { autocomplete: 'new-password', invalid: failed, describedBy } as const;
   return layout(frame, {
     heading: texts.title,
     ...(problem && { titlePrefix: frame.texts.common.errorPrefix, requestId: view.requestId }),
     gate: 'ajar',
     body: html`<p class="lead">${view.reason === 'password-expired' ? texts.leadExpired : texts.leadMustChange}</p>
+${signingInAs(frame, view.username)}
 ${problem && messageBox(texts.problems[problem], true)}
 <div class="ways"><form method="post" action="${view.action}">
 ${hiddenFields(view.hidden)}${fixedUsername(view.username)}
-${passwordField(frame, { name: 'password', label: texts.current, autocomplete: 'current-password', autofocus: !failed, describedBy })}
-${passwordField(frame, { ...next, name: 'newPassword', label: texts.next, autofocus: failed })}
-${passwordField(frame, { ...next, name: 'newPasswordAgain', label: texts.repeat })}
+${newPasswordFields(frame, view)}
 ${submitButton(frame, texts.submit)}
 </form></div>`,
   });
@@ -161,12 +162,6 @@ function credentials(frame: Frame, view: LoginView, mayFocus: boolean): Html {
   } as const;
   return html`${usernameField({ ...username, value: view.username, autofocus: mayFocus && !known })}
 ${passwordField(frame, { ...password, autofocus: mayFocus && known })}`;
-}
-
-/** Password managers want the name in the form even where it is not asked. */
-function fixedUsername(username: string): Html {
-  return html`<input class="unseen" type="text" name="username" value="${username}" autocomplete="username" readonly tabindex="-1" aria-hidden="true">
-`;
 }
 
 /** Form and links in the order of the chain, with an “or” where they meet. */

@@ -28,6 +28,12 @@ export const pageOptions = z.strictObject({
   helpText: perLanguage(600)
     .optional()
     .describe('a sentence under the login form; one text, or one a language: { en: …, fr: … }'),
+  passwordRules: perLanguage(600)
+    .optional()
+    .describe('what a new password must be like, shown where one is chosen; one text, or one a language'),
+  forgotPassword: forgotPassword()
+    .optional()
+    .describe('where the login page sends whoever has forgotten a password: an https address, or a path of the site'),
   helpContact: perLanguage(200)
     .optional()
     .describe('whom to ask: an e-mail address, a telephone number, an https address or a name; may differ by language'),
@@ -48,6 +54,18 @@ export interface Logo {
 function perLanguage(maxLength: number) {
   const text = z.string().trim().min(1).max(maxLength);
   return z.union([text, z.partialRecord(language, text)]);
+}
+
+/** A path that needs a login would lead back to where its visitor comes from; that is for the routes to say. */
+function forgotPassword() {
+  const message = 'must be an https address, or a path such as /password/reset';
+  return z.string().refine(isPathOrHttps, message);
+}
+
+function isPathOrHttps(text: string): boolean {
+  if (/[^\x21-\x7e]|[\\"<>]/.test(text)) return false;
+  if (text.startsWith('/')) return !text.startsWith('//') && !text.startsWith('/_gate');
+  return URL.canParse(text) && new URL(text).protocol === 'https:';
 }
 
 function logo() {

@@ -7,6 +7,7 @@ import {
   sessionsPage,
   signedOutPage,
 } from './account.ts';
+import { type AccountView, accountPage } from './account-settings.ts';
 import { type Assets, loadAssets } from './assets.ts';
 import type { Html } from './html.ts';
 import { type Language, languages, preferredLanguage } from './language.ts';
@@ -32,6 +33,7 @@ export type PageView =
   | SignedOutView
   | LogoutView
   | SessionsView
+  | AccountView
   | StartView
   | ErrorView
   | DeniedView
@@ -91,6 +93,8 @@ function document(frame: Frame, view: PageView): Html {
       return logoutPage(frame, view);
     case 'sessions':
       return sessionsPage(frame, view);
+    case 'account':
+      return accountPage(frame, view);
     case 'start':
       return startPage(frame, view);
     case 'error':

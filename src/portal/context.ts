@@ -21,6 +21,7 @@ import type { Flows } from '../login/flows.ts';
 import type { Handovers } from '../login/handovers.ts';
 import type { Offline } from '../login/offline/offline.ts';
 import type { PasswordLogin } from '../login/password-login.ts';
+import type { ProvedPasswords } from '../login/proved-passwords.ts';
 import type { SignIn } from '../login/sign-in.ts';
 import type { ChainLink } from '../providers/chain.ts';
 import type { AssertionSigner } from '../proxy/assertion.ts';
@@ -49,6 +50,7 @@ export interface PortalParts {
   readonly signIn: SignIn;
   readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
+  readonly provedPasswords: ProvedPasswords;
   readonly offline: Pick<Offline, 'isOffered'>;
   readonly sessions: Sessions;
   readonly posts: SavedPosts;

@@ -1,6 +1,7 @@
 /** The login page and its relatives as they are shown: which ways in there are, and what ties their form to this browser. */
 
 import type { Answer, AnswerHeaders } from '../core/answer.ts';
+import type { PasswordRefusal } from '../core/outcome.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { WordsForVisitors } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
@@ -101,16 +102,23 @@ export async function renderLogin(
   writeAnswer(visit.request, visit.response, await loginPage(parts, visit, wish, answer));
 }
 
-/** What is wrong with a new password; `refused` by the directory. */
-export type NewPasswordProblem = 'mismatch' | 'same' | 'refused';
+/** What is wrong with a new password, by us or by who keeps it; `expired` where the old one is to be typed once more. */
+export type NewPasswordProblem = 'mismatch' | 'same' | 'expired' | PasswordRefusal;
+
+/** Why the page is shown, and by what the password is found that was right. */
+interface NewPasswordWish {
+  readonly reason: NewPasswordReason;
+  readonly problem?: NewPasswordProblem | undefined;
+  /** Absent where the old password is asked for. */
+  readonly proof?: string | undefined;
+}
 
 /** Shows the page that asks for a new password. */
 export async function renderNewPassword(
   parts: LoginPageParts,
   visit: PortalRequest,
   wish: Wish,
-  reason: NewPasswordReason,
-  problem?: NewPasswordProblem,
+  { reason, problem, proof }: NewPasswordWish,
 ): Promise<void> {
   const { request, response, context } = visit;
   const { hidden, cookie } = guard(parts, visit.headers, wish);
@@ -118,8 +126,9 @@ export async function renderNewPassword(
     kind: 'new-password',
     action: '/_gate/login',
     // The form brings it back, so that the page says the same after a slip.
-    hidden: { ...hidden, reason },
+    hidden: { ...hidden, reason, ...(proof !== undefined && { proof }) },
     username: wish.username ?? '',
+    asksForCurrent: proof === undefined,
     reason,
     problem,
     requestId: context.requestId,

@@ -1,25 +1,19 @@
 /** The addresses of the login: the page, its form, and the way back to a form that was kept. How they look is `login-page.ts`'s. */
 
 import type { AnswerHeaders } from '../core/answer.ts';
+import { Secret } from '../core/secret.ts';
 import { ownerOf, type Session } from '../core/session.ts';
 import { headOf } from '../edge/head-of.ts';
-import type { FailedLogin, NewPasswordReason } from '../login/password-form.ts';
+import type { FailedLogin } from '../login/password-form.ts';
 import type { Notice } from '../pages/fields.ts';
 import { safeReturnTo } from '../routing/return-to.ts';
 import { sessionCookie } from '../sessions/cookie.ts';
-import {
-  type FormFields,
-  type PortalParts,
-  type PortalRequest,
-  type PortalRoutes,
-  queryValue,
-  readForm,
-} from './context.ts';
+import { type PortalParts, type PortalRequest, type PortalRoutes, queryValue, readForm } from './context.ts';
 import { noteForeignForm } from './foreign-form.ts';
 import { leftCookies } from './left-cookies.ts';
+import { type Proof, proofIn, readSent, type SentForm } from './login-form.ts';
 import {
   type LoginPageParts,
-  type NewPasswordProblem,
   noticeIn,
   onlyWay,
   purpose,
@@ -36,7 +30,7 @@ const unavailableRetrySeconds = 10;
 
 type LoginParts = LoginPageParts &
   LoopParts &
-  Pick<PortalParts, 'authenticator' | 'passwordLogin' | 'posts' | 'cookies'>;
+  Pick<PortalParts, 'authenticator' | 'passwordLogin' | 'provedPasswords' | 'posts' | 'cookies'>;
 
 /** Adds the addresses of the login. */
 export const loginRoutes: PortalRoutes<LoginParts> = (app, parts, on) => {
@@ -81,16 +75,11 @@ async function showLogin(parts: LoginParts, visit: PortalRequest): Promise<void>
   });
 }
 
-/** What a login form holds, before anybody is asked about it. */
-type SentForm =
-  | { readonly kind: 'foreign' | 'incomplete' }
-  | { readonly kind: 'unusable'; readonly reason: NewPasswordReason; readonly problem: NewPasswordProblem }
-  | { readonly kind: 'credentials'; readonly password: string; readonly newPassword?: string };
-
 /** What the user wants, and the session that the browser has. */
 interface Login {
   readonly wish: Wish;
   readonly session: Session | undefined;
+  readonly proof: Proof | undefined;
 }
 
 async function takeForm(parts: LoginParts, visit: PortalRequest): Promise<void> {
@@ -98,41 +87,27 @@ async function takeForm(parts: LoginParts, visit: PortalRequest): Promise<void> 
   const form = await readForm(parts, visit);
   if (!form) return;
   const session = await parts.authenticator.visitor(headOf(request), visit.context.target);
+  const isOurs = parts.browsers.isOurForm(headOf(request), purpose, form.get('form'), parts.publicUrl.origin);
+  const proof = isOurs ? await proofIn(parts, visit, form) : undefined;
   const wish: Wish = {
     returnTo: safeReturnTo(form.get('return'), parts.publicUrl),
     confirm: form.get('confirm') === '1' && session !== undefined,
-    username: form.get('username') ?? '',
+    username: proof?.username ?? form.get('username') ?? '',
   };
-  const login: Login = { wish, session };
-  const sent = readSent(
-    form,
-    parts.browsers.isOurForm(headOf(request), purpose, form.get('form'), parts.publicUrl.origin),
-  );
+  const login: Login = { wish, session, proof };
+  const sent = readSent(form, isOurs, proof);
   switch (sent.kind) {
     case 'foreign':
       return renderAgain(parts, visit, login, 400, { code: noteForeignForm(parts, visit, wish.username ?? '') });
     case 'incomplete':
       return renderAgain(parts, visit, login, 400, { code: 'incomplete' });
     case 'unusable':
-      return renderNewPassword(parts, visit, wish, sent.reason, sent.problem);
+      return renderNewPassword(parts, visit, wish, { ...sent, proof: proof?.id });
     case 'credentials':
       return logIn(parts, visit, login, sent);
     default:
       return sent satisfies never;
   }
-}
-
-function readSent(form: FormFields, isOurs: boolean): SentForm {
-  if (!isOurs) return { kind: 'foreign' };
-  const password = form.get('password') ?? '';
-  if ((form.get('username') ?? '').trim() === '' || password === '') return { kind: 'incomplete' };
-  const next = form.get('newPassword');
-  if (next === undefined) return { kind: 'credentials', password };
-  const reason = form.get('reason') === 'password-expired' ? 'password-expired' : 'password-must-change';
-  if (next === '' || next !== form.get('newPasswordAgain')) return { kind: 'unusable', reason, problem: 'mismatch' };
-  return next === password
-    ? { kind: 'unusable', reason, problem: 'same' }
-    : { kind: 'credentials', password, newPassword: next };
 }
 
 async function logIn(
@@ -142,7 +117,7 @@ async function logIn(
   { password, newPassword }: Extract<SentForm, { kind: 'credentials' }>,
 ): Promise<void> {
   const { request, response, context } = visit;
-  const { wish, session } = login;
+  const { wish, session, proof } = login;
   const token = parts.authenticator.tokenIn(headOf(request));
   const browser = parts.browsers.find(headOf(request));
   const confirming = wish.confirm ? session : undefined;
@@ -157,6 +132,8 @@ async function logIn(
     ...(browser !== undefined && { browser: parts.browsers.handle(browser) }),
     ...(confirming && { confirming }),
   });
+  if (browser !== undefined && proof && result.kind !== 'new-password')
+    await parts.provedPasswords.forget(browser, proof.id);
   switch (result.kind) {
     case 'signed-in': {
       await parts.posts.claim(request, wish.returnTo, result.session);
@@ -165,8 +142,14 @@ async function logIn(
       const cookies = [sessionCookie(parts.publicUrl, result.token), owner, ...left];
       return redirect(request, response, wish.returnTo, { 'set-cookie': cookies });
     }
-    case 'new-password':
-      return renderNewPassword(parts, visit, wish, result.reason, result.isRefused ? 'refused' : undefined);
+    case 'new-password': {
+      const username = confirming?.assertion.subject ?? wish.username ?? '';
+      const proved = { username, password: new Secret(password) };
+      const kept = proof?.id ?? (browser === undefined ? undefined : await parts.provedPasswords.keep(browser, proved));
+      const { reason, refusal } = result;
+      return renderNewPassword(parts, visit, { ...wish, username }, { reason, problem: refusal, proof: kept });
+    }
+    case 'password-refused':
     case 'password-stuck':
       return renderAgain(parts, visit, login, 401, { code: 'password-stuck' });
     case 'failed': {

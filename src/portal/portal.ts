@@ -12,6 +12,7 @@ import { isHttp2, overHttp2 } from '../edge/http2/express.ts';
 import { assetPath } from '../pages/assets.ts';
 import type { Notice } from '../pages/fields.ts';
 import type { RequestResult } from '../telemetry/recorder.ts';
+import { accountRoutes } from './account-routes.ts';
 import { addresses } from './addresses.ts';
 import {
   type PortalAsker,
@@ -86,6 +87,7 @@ export class Portal {
     logoutRoutes(app, parts, on);
     startRoutes(app, parts, on);
     sessionRoutes(app, parts, on);
+    accountRoutes(app, parts, on);
     federatedRoutes(app, parts, on);
     noticeRoutes(app, parts, on);
     fileRoutes(app, parts, on);

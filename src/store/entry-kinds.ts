@@ -23,6 +23,7 @@ export const entryKinds: Readonly<Record<string, EntryKind>> = {
   'handover-code': { secret: 'whole', restored: 'never', label: 'codes of further hosts' },
   flow: { secret: 'whole', restored: 'with-sessions', label: 'logins under way' },
   'flow-turns': { restored: 'never', label: 'counts of turns' },
+  'proved-password': { secret: 'whole', restored: 'never', label: 'proved passwords' },
   'kept-post': { secret: 'whole', restored: 'with-sessions', label: 'saved forms' },
   'refresh-lease': { restored: 'never', label: 'leases' },
   'refresh-refusals': { restored: 'never', label: 'counts of refusals' },

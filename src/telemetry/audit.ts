@@ -47,9 +47,9 @@ export interface RequestRecord extends AuditSubject {
   readonly lane?: boolean;
 }
 
-/** A login, a logout, the end of a session, a re-authentication, or a session that goes on at another host too. */
+/** A login, a logout, the end of a session, a re-authentication, a change of password at its user's wish, or a session that goes on at another host too. */
 export interface AccountRecord extends AuditSubject {
-  readonly event: 'login' | 'logout' | 'session-end' | 'step-up' | 'handover';
+  readonly event: 'login' | 'logout' | 'session-end' | 'step-up' | 'password-change' | 'handover';
   readonly outcome: 'succeeded' | 'failed';
   /** Of a hand-over: the host that the session goes on at. */
   readonly host?: string;
@@ -146,7 +146,7 @@ export function createAudit(parts: AuditParts): Audit {
 function codeOf(record: AuditRecord): string | undefined {
   const { event, request } = record;
   if (request === undefined) return undefined;
-  if (event === 'login' || event === 'step-up') return referenceCode(request);
+  if (event === 'login' || event === 'step-up' || event === 'password-change') return referenceCode(request);
   return event === 'request' && record.status >= 400 ? referenceCode(request) : undefined;
 }
 

@@ -50,6 +50,13 @@ for (const wrong of [
   { siteName: 'x'.repeat(61) },
   { helpText: { de: 'Hilfe' } },
   { colour: '#123456' },
+  { forgotPassword: 'http://plain.example/reset' },
+  { forgotPassword: 'javascript:alert(1)' },
+  { forgotPassword: '//evil.example/' },
+  { forgotPassword: '/\\evil.example' },
+  { forgotPassword: '/_gate/login' },
+  { forgotPassword: 'reset' },
+  { passwordRules: { de: 'Zwölf Zeichen' } },
 ])
   test(`options: ${JSON.stringify(wrong).slice(0, 50)} is refused`, () => {
     assert.equal(pageOptions.safeParse(wrong).success, false);
@@ -60,6 +67,16 @@ test('options: help may be said in each language, and falls back to the site’s
   const pages = createPages(options);
   assert.match(pages.render('en', { kind: 'login', action: '/_gate/login', ways: [] }), /Appelez le 12\./);
   assert.equal(pages.language('de'), 'fr');
+});
+
+test('options: whoever has forgotten a password finds the way from the form, and from no other page', () => {
+  const link = (forgotPassword: string, ways: readonly { kind: 'form' }[]) =>
+    createPages(pageOptions.parse({ forgotPassword }))
+      .render('en', { kind: 'login', action: '/_gate/login', ways })
+      .match(/<p class="forgot"><a href="([^"]*)">/)?.[1];
+  assert.equal(link('https://id.example/reset?a=1&b=2', [{ kind: 'form' }]), 'https://id.example/reset?a=1&amp;b=2');
+  assert.equal(link('/password/reset', [{ kind: 'form' }]), '/password/reset');
+  assert.equal(link('/password/reset', []), undefined);
 });
 
 test('assets: an address changes with its content, and only then', () => {

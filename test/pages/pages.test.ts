@@ -113,6 +113,7 @@ test('pages: a new password has its own fields, told apart for password managers
     kind: 'new-password',
     action: '/_gate/login',
     username: 'alice',
+    asksForCurrent: true,
     reason: 'password-must-change',
   } as const;
   const elements = readDocument(render(view));

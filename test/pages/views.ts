@@ -53,8 +53,20 @@ export function everyView(language: Language): readonly (readonly [name: string,
         action: '/_gate/login',
         username: hostile,
         reason: 'password-expired',
+        asksForCurrent: problem !== 'mismatch',
       } as const;
       return [`new password, ${problem}`, { ...view, hidden, problem, requestId }] as const;
+    }),
+    ...(['changed', 'problem', 'failed'] as const).map((kind) => {
+      const notices = {
+        changed: { kind: 'changed', ended: 2 },
+        problem: { kind: 'problem', problem: 'too-short' },
+        failed: { kind: 'failed', failure: 'password-wrong', retryAfterSeconds: 5 },
+      } as const;
+      const links = { sessionsHref: '/_gate/session', backHref: '/', logoutHref: '/_gate/logout' };
+      const view = { kind: 'account', action: '/_gate/account', hidden, username: hostile, method: hostile } as const;
+      const canChange = kind !== 'failed';
+      return [`account, ${kind}`, { ...view, ...links, canChange, notice: notices[kind], requestId }] as const;
     }),
     ['signed out', { kind: 'signed-out', loginHref: '/_gate/login', stillElsewhere: true }],
     ['logout', { kind: 'logout', action: '/_gate/logout', hidden, stayHref: '/', username: hostile }],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { site, siteConfig } from '../support/scenes/site.ts';
-import { type Answer, hiddenFields, type Visitor } from '../support/scenes/visitor.ts';
+import { type Answer, hiddenFields, Visitor } from '../support/scenes/visitor.ts';
 import { directoryWith, manager } from '../support/servers/fake-directory.ts';
 import { type FakeLdap, fakeLdap, result } from '../support/servers/fake-ldap.ts';
 import { testCertificates } from '../support/tools/certificates.ts';
@@ -89,4 +89,48 @@ test('new password: where none could be set here the page says whom to ask, and 
   assert.match(page.text, /cannot be done here. Ask your administrator/);
   assert.doesNotMatch(page.text, /newPassword/);
   assert.match((await browser.signIn('alice', 'wrong')).text, /The user name or the password is wrong/);
+});
+
+/** Sends the form as the page shows it: the password that was right is not in it. */
+function choose(browser: Visitor, page: Answer, next: string, again = next): Promise<Answer> {
+  const fields = { username: 'alice', newPassword: next, newPasswordAgain: again };
+  return browser.post('/_gate/login', { ...hiddenFields(page.text), ...fields });
+}
+
+test('new password: what was proved a moment ago is not asked for again, and stands on no page', async (t) => {
+  const { browser, directory } = await siteOver(t, '773');
+  const asked = await browser.signIn('alice', 'right', '/desk');
+  assert.match(asked.text, /Account <bdi>alice<\/bdi>/);
+  assert.doesNotMatch(asked.text, /name="password"|current-password|right/);
+  assert.match(asked.text, /id="rules">Longer is better/);
+  const slip = await choose(browser, asked, 'a-long-new-one', 'another');
+  assert.equal(slip.status, 400);
+  assert.doesNotMatch(slip.text, /name="password"/);
+  const same = await choose(browser, slip, 'right');
+  assert.match(same.text, /must differ from the current one/);
+  const before = directory.requests.length;
+  const taken = await choose(browser, same, 'a-long-new-one');
+  assert.ok(directory.requests.length > before, 'the directory is asked with the password of before');
+  assert.match(taken.text, /The new password was not accepted/);
+  assert.doesNotMatch(taken.text, /name="password"/, 'nor after the directory has refused');
+});
+
+test('new password: the proof of one browser is nothing in another, and nothing when it is made up', async (t) => {
+  const { browser, directory } = await siteOver(t, '773');
+  const asked = await browser.signIn('alice', 'right');
+  const { proof = '' } = hiddenFields(asked.text);
+  assert.match(proof, /^[\w-]{22}$/);
+  const other = new Visitor(new URL(browser.origin));
+  const page = await other.open('/_gate/login');
+  const before = directory.requests.length;
+  for (const id of [proof, 'A'.repeat(22), '../x', '']) {
+    const answer = await other.post('/_gate/login', {
+      ...hiddenFields(page.text),
+      ...{ proof: id, username: 'alice', newPassword: 'a-long-new-one', newPasswordAgain: 'a-long-new-one' },
+    });
+    assert.equal(answer.status, 400, id);
+    assert.match(answer.text, /Enter your current password once more/);
+    assert.match(answer.text, /name="password"/);
+  }
+  assert.equal(directory.requests.length, before, 'the directory is asked nothing');
 });

@@ -150,8 +150,8 @@ story('a password that must change lets in only with a new one that the policy t
     );
   };
   assert.deepEqual(await provider.attempt(passwordAttempt('reset', 'first-password')), mustChange);
-  assert.deepEqual(await withNew('first-password', 'short'), mustChange, 'too short');
-  assert.deepEqual(await withNew('first-password', ' '), mustChange, 'blank');
+  assert.deepEqual(await withNew('first-password', 'short'), { ...mustChange, refusal: 'too-short' });
+  assert.deepEqual(await withNew('first-password', ' '), { ...mustChange, refusal: 'refused' }, 'blank');
   assert.deepEqual(await withNew('wrong', 'second-password'), {
     kind: 'rejected',
     reason: 'bad-password',
@@ -161,6 +161,29 @@ story('a password that must change lets in only with a new one that the policy t
   assert.equal((await provider.attempt(passwordAttempt('reset', 'second-password'))).kind, 'authenticated');
   assert.equal((await provider.attempt(passwordAttempt('reset', 'first-password'))).kind, 'rejected');
   assert.match(log.text(), /too short/);
+  assert.doesNotMatch(log.text(), /(first|second)-password/);
+});
+
+story('a user changes a password at will by the old one, where the policy takes the new one', async (t) => {
+  const own: readonly Person[] = [
+    { uid: 'wisher', password: 'first-password', policy: 'strict', email: 'wisher@example.com' },
+  ];
+  const slapd = await shareSlapd(t, { people: own });
+  const log = keptLog();
+  const provider = ldapProvider(t, { ...optionsFor(slapd), userSearchFilter: 'mail=%s' }, { log });
+  const byName = ldapProvider(t, optionsFor(slapd), { log });
+  const wish = (password: string, fresh: string) => {
+    const parts = passwordParts('wisher', password);
+    const credentials = { ...parts.credentials!, newPassword: new Secret(fresh), isWish: true as const };
+    return attemptOf({ ...parts, credentials, state: { name: 'wisher@example.com' } });
+  };
+  const refused = { kind: 'rejected', reason: 'password-refused', subject: 'wisher' };
+  assert.deepEqual(await provider.attempt(wish('first-password', 'short')), { ...refused, refusal: 'too-short' });
+  assert.partialDeepStrictEqual(await provider.attempt(wish('wrong', 'second-password')), { reason: 'bad-password' });
+  const changed = { kind: 'authenticated', passwordChanged: true };
+  assert.partialDeepStrictEqual(await provider.attempt(wish('first-password', 'second-password')), changed);
+  assert.equal((await byName.attempt(passwordAttempt('wisher', 'second-password'))).kind, 'authenticated');
+  assert.equal((await byName.attempt(passwordAttempt('wisher', 'first-password'))).kind, 'rejected');
   assert.doesNotMatch(log.text(), /(first|second)-password/);
 });
 

@@ -1,11 +1,5 @@
 /** Every English sentence of the pages. Each other language has the same keys; a test checks that. */
-import type { ErrorCode } from '../../core/errors.ts';
-
-/** What a page says about one error. */
-interface ErrorText {
-  readonly title: string;
-  readonly body: string;
-}
+import { errors } from './en-errors.ts';
 
 const seconds = (count: number): string => {
   if (count < 90) return count === 1 ? '1 second' : `${count} seconds`;
@@ -26,6 +20,8 @@ export const en = {
     errorPrefix: 'Error: ',
     /** The name follows. */
     signedInAs: 'Signed in as',
+    /** The name follows. */
+    account: 'Account',
     notYou: 'Sign in as somebody else',
     soon: 'Try again in a moment.',
     wait: (count: number): string => `Try again in ${seconds(count)}.`,
@@ -43,6 +39,7 @@ export const en = {
     hidePassword: 'Hide password',
     capsLock: 'Caps Lock is on.',
     busy: 'One moment…',
+    forgot: 'Forgot your password?',
     none: 'No way to sign in is available here.',
     offline:
       'The directory cannot be reached at the moment. Who has signed in here of late can sign in all the same, with fewer rights.',
@@ -85,6 +82,31 @@ export const en = {
       mismatch: 'The two new passwords are not the same.',
       same: 'The new password must differ from the current one.',
       refused: 'The new password was not accepted. Choose one that is longer, or that you have not used before.',
+      'too-short': 'The new password is too short.',
+      'too-simple': 'The new password is too easy to guess. Mix letters, digits and signs, or make it longer.',
+      'too-young': 'Your password was changed a short while ago. It cannot be changed again yet.',
+      'used-before': 'You have used this password before. Choose another one.',
+      expired: 'That took a while. Enter your current password once more, and the new one.',
+    },
+    /** Where the operator has said nothing of them. */
+    rules: 'Longer is better: a few words that belong to nobody but you. It must differ from the current one.',
+  },
+  account: {
+    title: 'Your account',
+    password: 'Password',
+    elsewhere: (method: string): string => `You sign in with ${method}, and your password is changed there.`,
+    endsOthers: 'When you change it, your sessions on other devices end. This one goes on.',
+    changed: (count: number): string => {
+      if (count === 0) return 'Your password was changed.';
+      return `Your password was changed, and ${count === 1 ? 'one other session was' : `${count} other sessions were`} ended.`;
+    },
+    failures: {
+      'password-wrong': 'The current password is wrong. Nothing was changed.',
+      incomplete: 'Enter your current password too.',
+      'too-many-failures': 'There were too many failed attempts.',
+      unavailable:
+        'The service that keeps your password did not answer in time. Try again in a moment; should the current password be refused then, the new one counts already.',
+      'not-here': 'Your password cannot be changed here. Ask your administrator.',
     },
   },
   signedOut: {
@@ -171,63 +193,7 @@ export const en = {
     submit: 'Send the form',
     discard: 'Do not send it',
   },
-  errors: {
-    BAD_REQUEST: {
-      title: 'This request is not valid',
-      body: 'The address cannot be read in one clear way, so it was not passed on. Check the address, or begin at the start page.',
-    },
-    MISDIRECTED: {
-      title: 'This site has another address',
-      body: 'You opened it under a name that is not its own. Go on to the right one.',
-    },
-    LOGIN_REQUIRED: { title: 'Sign in to continue', body: 'This page is for people who are signed in.' },
-    LOGIN_FAILED: { title: 'Signing in did not work', body: 'The user name or the password is wrong.' },
-    TOO_MANY_FAILURES: {
-      title: 'Too many attempts',
-      body: 'There were too many failed attempts.',
-    },
-    PROVIDER_UNAVAILABLE: {
-      title: 'Signing in is not possible at the moment',
-      body: 'The service that checks your account does not answer. It is not your password.',
-    },
-    ACCESS_DENIED: {
-      title: 'You do not have access to this page',
-      body: 'Your account is missing the permission that this page asks for.',
-    },
-    ORIGIN_MISMATCH: {
-      title: 'This request came from another site',
-      body: 'For your safety it was not carried out. If you meant to do this, open the page here and do it again.',
-    },
-    NOT_FOUND: { title: 'There is nothing at this address', body: 'Check the address, or begin at the start page.' },
-    METHOD_NOT_ALLOWED: {
-      title: 'This does not work at this address',
-      body: 'The address exists, but does not take this kind of request.',
-    },
-    REQUEST_TIMEOUT: {
-      title: 'The request took too long',
-      body: 'It did not arrive in time. Check your connection, then try again.',
-    },
-    PAYLOAD_TOO_LARGE: {
-      title: 'That is too large',
-      body: 'What you sent is larger than this application accepts. Nothing was stored.',
-    },
-    UPSTREAM_UNREACHABLE: {
-      title: 'The application does not answer',
-      body: 'You are signed in, but the application behind this page cannot be reached.',
-    },
-    UPSTREAM_BROKE: {
-      title: 'The application gave no usable answer',
-      body: 'You are signed in, but the answer of the application could not be used.',
-    },
-    UNAVAILABLE: {
-      title: 'Not available at the moment',
-      body: 'The service is starting, stopping or overloaded.',
-    },
-    UPSTREAM_TIMEOUT: {
-      title: 'The application took too long',
-      body: 'You are signed in, but the application did not answer in time. What you asked for may still have been done: look before you repeat it.',
-    },
-  } satisfies Record<ErrorCode, ErrorText>,
+  errors,
 };
 
 /** What every language offers: the same keys, with sentences of its own. */

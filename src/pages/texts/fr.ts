@@ -1,5 +1,6 @@
 /** Every French sentence of the pages. Narrow spaces before double punctuation are written as \u202f. */
 import type { Texts } from './en.ts';
+import { errors } from './fr-errors.ts';
 
 const seconds = (count: number): string => {
   if (count < 90) return count === 1 ? '1 seconde' : `${count} secondes`;
@@ -19,6 +20,7 @@ export const fr: Texts = {
     referenceHint: 'Donnez cette référence à votre support si le problème persiste.',
     errorPrefix: 'Erreur\u202f: ',
     signedInAs: 'Connecté en tant que',
+    account: 'Compte',
     notYou: 'Se connecter avec un autre compte',
     soon: 'Réessayez dans un instant.',
     wait: (count) => `Réessayez dans ${seconds(count)}.`,
@@ -36,6 +38,7 @@ export const fr: Texts = {
     hidePassword: 'Masquer le mot de passe',
     capsLock: 'La touche Verr. Maj est active.',
     busy: 'Un instant…',
+    forgot: 'Mot de passe oublié\u202f?',
     none: 'Aucun moyen de connexion n’est disponible ici.',
     offline:
       'L’annuaire est injoignable pour le moment. Qui s’est connecté ici récemment peut tout de même se connecter, avec moins de droits.',
@@ -81,6 +84,32 @@ export const fr: Texts = {
       mismatch: 'Les deux nouveaux mots de passe sont différents.',
       same: 'Le nouveau mot de passe doit être différent de l’actuel.',
       refused: 'Le nouveau mot de passe a été refusé. Choisissez-en un plus long, ou que vous n’avez jamais utilisé.',
+      'too-short': 'Le nouveau mot de passe est trop court.',
+      'too-simple':
+        'Le nouveau mot de passe est trop facile à deviner. Mélangez lettres, chiffres et signes, ou allongez-le.',
+      'too-young': 'Votre mot de passe a été modifié il y a peu. Il ne peut pas encore l’être de nouveau.',
+      'used-before': 'Vous avez déjà utilisé ce mot de passe. Choisissez-en un autre.',
+      expired: 'Cela a pris un moment. Saisissez encore une fois votre mot de passe actuel, et le nouveau.',
+    },
+    rules:
+      'Plus il est long, mieux c’est\u202f: quelques mots qui n’appartiennent qu’à vous. Il doit être différent de l’actuel.',
+  },
+  account: {
+    title: 'Votre compte',
+    password: 'Mot de passe',
+    elsewhere: (method) => `Vous vous connectez avec ${method}, et votre mot de passe se modifie là-bas.`,
+    endsOthers: 'Quand vous le modifiez, vos sessions sur d’autres appareils se terminent. Celle-ci continue.',
+    changed: (count) => {
+      if (count === 0) return 'Votre mot de passe a été modifié.';
+      return `Votre mot de passe a été modifié, et ${count === 1 ? 'une autre session a été terminée' : `${count} autres sessions ont été terminées`}.`;
+    },
+    failures: {
+      'password-wrong': 'Le mot de passe actuel est incorrect. Rien n’a été modifié.',
+      incomplete: 'Saisissez aussi votre mot de passe actuel.',
+      'too-many-failures': 'Trop de tentatives ont échoué.',
+      unavailable:
+        'Le service qui garde votre mot de passe n’a pas répondu à temps. Réessayez dans un instant\u202f; si le mot de passe actuel est alors refusé, le nouveau compte déjà.',
+      'not-here': 'Votre mot de passe ne peut pas être modifié ici. Adressez-vous à votre administrateur.',
     },
   },
   signedOut: {
@@ -168,64 +197,5 @@ export const fr: Texts = {
     submit: 'Envoyer le formulaire',
     discard: 'Ne pas l’envoyer',
   },
-  errors: {
-    BAD_REQUEST: {
-      title: 'Cette requête n’est pas valide',
-      body: 'L’adresse peut se lire de plusieurs façons, elle n’a donc pas été transmise. Vérifiez-la ou repartez de la page d’accueil.',
-    },
-    MISDIRECTED: {
-      title: 'Ce site a une autre adresse',
-      body: 'Vous l’avez ouvert sous un nom qui n’est pas le sien. Continuez vers la bonne adresse.',
-    },
-    LOGIN_REQUIRED: {
-      title: 'Connectez-vous pour continuer',
-      body: 'Cette page est réservée aux personnes connectées.',
-    },
-    LOGIN_FAILED: { title: 'La connexion a échoué', body: 'Le nom d’utilisateur ou le mot de passe est incorrect.' },
-    TOO_MANY_FAILURES: {
-      title: 'Trop de tentatives',
-      body: 'Trop de tentatives ont échoué.',
-    },
-    PROVIDER_UNAVAILABLE: {
-      title: 'La connexion est impossible pour le moment',
-      body: 'Le service qui vérifie votre compte ne répond pas. Votre mot de passe n’est pas en cause.',
-    },
-    ACCESS_DENIED: {
-      title: 'Vous n’avez pas accès à cette page',
-      body: 'Il manque à votre compte le droit que cette page demande.',
-    },
-    ORIGIN_MISMATCH: {
-      title: 'Cette requête vient d’un autre site',
-      body: 'Par sécurité, elle n’a pas été exécutée. Si c’était votre intention, ouvrez la page ici et recommencez.',
-    },
-    NOT_FOUND: { title: 'Il n’y a rien à cette adresse', body: 'Vérifiez l’adresse ou repartez de la page d’accueil.' },
-    METHOD_NOT_ALLOWED: {
-      title: 'Cela ne fonctionne pas à cette adresse',
-      body: 'L’adresse existe, mais n’accepte pas ce type de requête.',
-    },
-    REQUEST_TIMEOUT: {
-      title: 'La requête a pris trop de temps',
-      body: 'Elle n’est pas arrivée à temps. Vérifiez votre connexion, puis réessayez.',
-    },
-    PAYLOAD_TOO_LARGE: {
-      title: 'C’est trop volumineux',
-      body: 'Votre envoi dépasse ce que cette application accepte. Rien n’a été enregistré.',
-    },
-    UPSTREAM_UNREACHABLE: {
-      title: 'L’application ne répond pas',
-      body: 'Vous êtes connecté, mais l’application derrière cette page est injoignable.',
-    },
-    UPSTREAM_BROKE: {
-      title: 'La réponse de l’application est inutilisable',
-      body: 'Vous êtes connecté, mais la réponse de l’application n’a pas pu être utilisée.',
-    },
-    UNAVAILABLE: {
-      title: 'Indisponible pour le moment',
-      body: 'Le service démarre, s’arrête ou est surchargé.',
-    },
-    UPSTREAM_TIMEOUT: {
-      title: 'L’application a mis trop de temps',
-      body: 'Vous êtes connecté, mais l’application n’a pas répondu à temps. Votre demande a peut-être été exécutée\u202f: vérifiez avant de la répéter.',
-    },
-  },
+  errors,
 };

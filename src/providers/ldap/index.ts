@@ -32,6 +32,7 @@ export const ldap = defineProvider({
 const keptState = z.object({ name: z.string() });
 
 class LdapProvider implements Provider {
+  readonly changesPasswords = true;
   readonly #name: string;
   readonly #timeout: number;
   readonly #clock: Clock;
@@ -58,9 +59,12 @@ class LdapProvider implements Provider {
     warnOfPlainText(options, log);
   }
 
-  async attempt({ credentials, signal }: Attempt): Promise<Outcome> {
+  async attempt({ credentials, state, signal }: Attempt): Promise<Outcome> {
     if (!credentials) return { kind: 'challenge', offers: [{ via: 'form', form: 'password' }] };
-    return this.#within(signal, (deadline) => this.#login.check(credentials, deadline));
+    // Who is signed in is found as at the login.
+    const name = credentials.isWish && keptState.safeParse(state).data?.name;
+    const asked = name ? { ...credentials, username: name } : credentials;
+    return this.#within(signal, (deadline) => this.#login.check(asked, deadline));
   }
 
   /** The `amr` of the assertion is for the caller to replace: a directory cannot say how the user was authenticated. */

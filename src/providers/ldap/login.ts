@@ -42,7 +42,8 @@ export class DirectoryLogin {
   }
 
   /** Checks a password. Throws a Failure when the directory has not judged it. */
-  async check({ username, password, newPassword }: Credentials, deadline: Deadline): Promise<Outcome> {
+  async check(credentials: Credentials, deadline: Deadline): Promise<Outcome> {
+    const { username, password } = credentials;
     if (!isUsablePassword(password.reveal())) return { kind: 'rejected', reason: 'bad-password' };
     const name = searchable(username);
     const found = name === undefined ? nobodyFound : await this.#find(name, deadline);
@@ -51,7 +52,9 @@ export class DirectoryLogin {
       else await this.#refusedBind(password, deadline);
       return unknownUser;
     }
-    const { verdict, isRefusedForGood } = await this.#bind(found.entry, found.server, password, newPassword, deadline);
+    const { verdict, change } = await this.#bind(found.entry, found.server, credentials, deadline);
+    const refusal = change?.kind === 'refused' ? { refusal: change.refusal } : {};
+    const isRefusedForGood = change?.kind === 'refused' && change.isForGood;
     switch (verdict.kind) {
       case 'unknown':
         return unknownUser;
@@ -60,13 +63,20 @@ export class DirectoryLogin {
           kind: 'rejected',
           reason: verdict.reason,
           ...this.#found(found.entry),
+          ...refusal,
           ...((isRefusedForGood || (await this.#isStuck(verdict, found.server, deadline))) && { isStuck: true }),
         };
       case 'accepted': {
+        if (change?.kind === 'refused') {
+          const stuck = isRefusedForGood && { isStuck: true as const };
+          return { kind: 'rejected', reason: 'password-refused', ...this.#found(found.entry), ...refusal, ...stuck };
+        }
         this.#warnOfExpiry(verdict, found.entry);
         const outcome = await this.#assertion(name, found.entry, 'pwd', deadline);
-        const isOther = outcome.kind === 'authenticated' && outcome.assertion.subject !== canonicalUsername(name);
-        return isOther ? { ...outcome, grant: { state: { name } } } : outcome;
+        if (outcome.kind !== 'authenticated') return outcome;
+        const isOther = outcome.assertion.subject !== canonicalUsername(name);
+        const passwordChanged = change?.kind === 'changed' && { passwordChanged: true as const };
+        return { ...outcome, ...(isOther && { grant: { state: { name } } }), ...passwordChanged };
       }
       default:
         return verdict satisfies never;
@@ -119,28 +129,27 @@ export class DirectoryLogin {
   async #bind(
     { dn }: DirectoryEntry,
     server: Server,
-    password: Secret,
-    newPassword: Secret | undefined,
+    credentials: Credentials,
     deadline: Deadline,
-  ): Promise<{ readonly verdict: BindVerdict; readonly isRefusedForGood: boolean }> {
+  ): Promise<{ readonly verdict: BindVerdict; readonly change: PasswordChange | undefined }> {
+    const { password, newPassword } = credentials;
     const { directory } = this.#options;
     const start = performance.now();
     const { verdict, change } = await directory.apart(deadline, server, async (connection, signal) => {
       const judged = await bindUser(connection, dn, password, signal);
-      const changed = await this.#change(judged, connection, dn, password, newPassword, signal);
+      const changed = await this.#change(judged, connection, dn, credentials, signal);
       return { verdict: judged, change: changed };
     });
     if (verdict.kind === 'rejected' && verdict.reason === 'bad-password')
       this.#decoy.addSample(performance.now() - start);
     if (change?.kind === 'refused')
       this.#options.log.info({ dn, detail: change.detail }, 'ldap refused a new password');
-    const isRefusedForGood = change?.kind === 'refused' && change.isForGood;
-    if (change?.kind !== 'changed' || !newPassword) return { verdict, isRefusedForGood };
+    if (change?.kind !== 'changed' || !newPassword || verdict.kind === 'accepted') return { verdict, change };
     // The new password proves itself, so that nobody is let in on the word of the change alone.
     const proved = await directory.apart(deadline, server, (connection, signal) =>
       bindUser(connection, dn, newPassword, signal),
     );
-    return { verdict: proved, isRefusedForGood };
+    return { verdict: proved, change };
   }
 
   /**
@@ -158,19 +167,24 @@ export class DirectoryLogin {
     return !(await directory.search(deadline, (connection, signal) => directory.isActiveDirectory(connection, signal)));
   }
 
-  /** Changes a password that must change, where a new one came with the login. */
+  /** Changes a password that must change, or that its user wishes to, where a new one came with the right one. */
   async #change(
     verdict: BindVerdict,
     connection: Connection,
     dn: string,
-    old: Secret,
-    fresh: Secret | undefined,
+    { password: old, newPassword: fresh, isWish }: Credentials,
     signal: AbortSignal,
   ): Promise<PasswordChange | undefined> {
-    if (!fresh || verdict.kind !== 'rejected') return undefined;
-    if (!mustChange.has(verdict.reason)) return undefined;
-    if (!isUsablePassword(fresh.reveal()))
-      return { kind: 'refused', detail: 'the new password is empty or cannot be sent', isForGood: false };
+    const isDue = verdict.kind === 'accepted' ? isWish : verdict.kind === 'rejected' && mustChange.has(verdict.reason);
+    if (!fresh || !isDue || verdict.kind === 'unknown') return undefined;
+    if (!isUsablePassword(fresh.reveal())) {
+      const detail = 'the new password is empty or cannot be sent';
+      return { kind: 'refused', detail, refusal: 'refused', isForGood: false };
+    }
+    if (verdict.kind === 'accepted')
+      return (await this.#options.directory.isActiveDirectory(connection, signal))
+        ? changeActiveDirectoryPassword(connection, dn, old, fresh, signal)
+        : changeOwnPassword(connection, old, fresh, signal);
     if (verdict.isBound) return changeOwnPassword(connection, old, fresh, signal);
     const { directory } = this.#options;
     // This connection was the user's; its bind failed, so that the manager may have it for the rest of its life.

@@ -1,5 +1,6 @@
-/** Changing a password that must change: RFC 3062 for most directories, `unicodePwd` for Active Directory. */
+/** Changing a password that must change, or at its user's wish: RFC 3062 for most directories, `unicodePwd` for Active Directory. */
 import { Attribute, BerWriter, Change, PasswordPolicyControl, PasswordPolicyError, ResultCodeError } from 'ldapts';
+import type { PasswordRefusal } from '../../core/outcome.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { Connection } from './connection.ts';
 import { directoryFailure } from './failure.ts';
@@ -10,6 +11,8 @@ export type PasswordChange =
   | {
       readonly kind: 'refused';
       readonly detail: string;
+      /** What its owner may be told. */
+      readonly refusal: PasswordRefusal;
       /** Another new password will fare no better. */
       readonly isForGood: boolean;
     };
@@ -36,7 +39,7 @@ export async function changeOwnPassword(
 
 /**
  * Changes a password in Active Directory, which does not let a user bind whose password must change: the manager's
- * connection asks, and the old password in the request is the proof. Active Directory takes it over TLS only.
+ * connection asks then, else the user's own, and the old password in the request is the proof. Active Directory takes it over TLS only.
  */
 export async function changeActiveDirectoryPassword(
   connection: Connection,
@@ -46,7 +49,12 @@ export async function changeActiveDirectoryPassword(
   signal: AbortSignal,
 ): Promise<PasswordChange> {
   if (!connection.isSecure)
-    return { kind: 'refused', detail: 'Active Directory changes passwords over TLS only', isForGood: true };
+    return {
+      kind: 'refused',
+      detail: 'Active Directory changes passwords over TLS only',
+      refusal: 'refused',
+      isForGood: true,
+    };
   const change = (operation: 'delete' | 'add', password: Secret) =>
     new Change({ operation, modification: new Attribute({ type: 'unicodePwd', values: [quoted(password)] }) });
   return attemptChange(connection, undefined, () =>
@@ -68,9 +76,21 @@ async function attemptChange(
     const said = policy?.value?.error;
     // 50: the directory lets nobody change their own password.
     const isForGood = said === PasswordPolicyError.PasswordModNotAllowed || error.code === 50;
-    return { kind: 'refused', detail: policyWords[said ?? -1] ?? error.message.trim(), isForGood };
+    return {
+      kind: 'refused',
+      detail: policyWords[said ?? -1] ?? error.message.trim(),
+      refusal: refusals[said ?? -1] ?? 'refused',
+      isForGood,
+    };
   }
 }
+
+const refusals: Readonly<Record<number, PasswordRefusal>> = {
+  [PasswordPolicyError.InsufficientPasswordQuality]: 'too-simple',
+  [PasswordPolicyError.PasswordTooShort]: 'too-short',
+  [PasswordPolicyError.PasswordTooYoung]: 'too-young',
+  [PasswordPolicyError.PasswordInHistory]: 'used-before',
+};
 
 const policyWords: Readonly<Record<number, string>> = {
   [PasswordPolicyError.PasswordModNotAllowed]: 'the policy lets users not change their passwords',

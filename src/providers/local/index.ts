@@ -3,8 +3,10 @@ import { hash } from 'node:crypto';
 import * as z from 'zod';
 import { filePath } from '../../config/values.ts';
 import { OperatorError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { Attempt, ProbeStep, Provider } from '../../core/provider.ts';
+import type { Secret } from '../../core/secret.ts';
 import { type LocalUser, readUsers, UsersFile } from '../../users/users-file.ts';
 import { defineProvider, type ProviderContext } from '../define.ts';
 
@@ -12,11 +14,17 @@ const options = z.strictObject({
   users: filePath().describe('the users file; `gatehouse users add NAME` writes it'),
 });
 
+/** NIST SP 800-63B asks for no less of a password that somebody chooses. */
+const fewestCharacters = 8;
+
 class LocalProvider implements Provider {
+  readonly changesPasswords = true;
+  readonly #log: Log;
   readonly #realm: string;
   readonly #users: UsersFile;
 
-  constructor(users: UsersFile, realm: string) {
+  constructor(users: UsersFile, realm: string, log: Log) {
+    this.#log = log;
     this.#users = users;
     this.#realm = realm;
   }
@@ -27,8 +35,11 @@ class LocalProvider implements Provider {
     }
     const check = await this.#users.verify(credentials.username, credentials.password, { signal, isMoot });
     switch (check.kind) {
-      case 'match':
+      case 'match': {
+        const { newPassword, isWish } = credentials;
+        if (newPassword && isWish) return this.#change(check.user, newPassword);
         return { kind: 'authenticated', assertion: this.#assert(check.user) };
+      }
       case 'unknown-user':
         return { kind: 'unknown-user' };
       case 'wrong-password':
@@ -42,6 +53,18 @@ class LocalProvider implements Provider {
       default:
         return check satisfies never;
     }
+  }
+
+  async #change(user: LocalUser, fresh: Secret): Promise<Outcome> {
+    const refused = { kind: 'rejected', reason: 'password-refused', subject: user.subject } as const;
+    if ([...fresh.reveal()].length < fewestCharacters) return { ...refused, refusal: 'too-short' };
+    try {
+      await this.#users.setPassword(user.username, fresh);
+    } catch (error) {
+      this.#log.error({ path: this.#users.path, error }, 'the users file could not take a new password');
+      return { ...refused, isStuck: true };
+    }
+    return { kind: 'authenticated', assertion: this.#assert(user), passwordChanged: true };
   }
 
   async lookUp(username: string): Promise<Outcome> {
@@ -102,6 +125,6 @@ export const local = defineProvider({
   create({ users: path }, { name, log }: ProviderContext): Provider {
     const users = new UsersFile(path, { log });
     users.open();
-    return new LocalProvider(users, name);
+    return new LocalProvider(users, name, log);
   },
 });

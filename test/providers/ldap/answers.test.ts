@@ -125,6 +125,7 @@ test('ldap: Active Directory gets old and new password over TLS, and the new one
     kind: 'rejected',
     reason: 'password-must-change',
     subject: 'alice',
+    refusal: 'refused',
   });
   assert.match(log.text(), /Constraint violation/);
   assert.equal((await provider.attempt(withNew('fresh-one'))).kind, 'authenticated');
@@ -135,8 +136,43 @@ test('ldap: Active Directory gets old and new password over TLS, and the new one
 test('ldap: without TLS, Active Directory is sent no new password', async (t) => {
   const fake = await fakeLdap(t, changingDirectory());
   const outcome = await ldapProvider(t, { url: fake.url, ...manager }).attempt(withNew('fresh-one'));
-  assert.deepEqual(outcome, { kind: 'rejected', reason: 'password-must-change', subject: 'alice', isStuck: true });
+  const stuck = { subject: 'alice', refusal: 'refused', isStuck: true };
+  assert.deepEqual(outcome, { kind: 'rejected', reason: 'password-must-change', ...stuck });
   assert.ok(!fake.requests.some(({ operation }) => operation === 'modify'));
+});
+
+test('ldap: at its user’s wish a password changes in Active Directory, by the user alone and over TLS only', async (t) => {
+  const wish = (old: string, fresh: string) => {
+    const credentials = { username: 'alice', password: new Secret(old), newPassword: new Secret(fresh) };
+    return attemptOf({ ...passwordParts('alice', old), credentials: { ...credentials, isWish: true } });
+  };
+  const modifiers: string[] = [];
+  const answer = (): FakeAnswer => {
+    let current = 'right';
+    let bound = '';
+    return activeDirectory(({ id, operation, password, name, message }) => {
+      if (operation === 'modify') {
+        modifiers.push(bound);
+        const isRight = message.includes(quoted(current)) && message.includes(quoted('fresh-one'));
+        if (isRight) current = 'fresh-one';
+        return result(id, 103, isRight ? 0 : 19, isRight ? '' : '0000052D: Constraint violation');
+      }
+      bound = String(name);
+      return password === current ? result(id, 97, 0) : result(id, 97, 49, 'data 52e, v2580');
+    });
+  };
+  const fake = await fakeLdap(t, answer(), { secure: true });
+  const provider = ldapProvider(t, { url: fake.url, ca: testCertificates().ca, ...manager });
+  const refused = { kind: 'rejected', reason: 'password-refused', subject: 'alice', refusal: 'refused' };
+  assert.deepEqual(await provider.attempt(wish('right', 'too weak')), refused);
+  assert.partialDeepStrictEqual(await provider.attempt(wish('wrong', 'fresh-one')), { reason: 'bad-password' });
+  const changed = { kind: 'authenticated', passwordChanged: true };
+  assert.partialDeepStrictEqual(await provider.attempt(wish('right', 'fresh-one')), changed);
+  assert.deepEqual(modifiers, [aliceDn, aliceDn]);
+  const plain = await fakeLdap(t, answer());
+  const outcome = await ldapProvider(t, { url: plain.url, ...manager }).attempt(wish('right', 'fresh-one'));
+  assert.deepEqual(outcome, { ...refused, isStuck: true });
+  assert.equal(modifiers.length, 2, 'nothing is sent without TLS');
 });
 
 const manyGroups = Array.from(
