@@ -14,6 +14,9 @@ export interface AnswerEvents {
   onHeadAlone(): void;
 }
 
+/** Answers that precede one (RFC 9110 §15.2): an upstream that never comes to the point is no use. */
+const maxInformational = 100;
+
 /** One answer. */
 export class AnswerReader {
   readonly #method: string;
@@ -23,6 +26,7 @@ export class AnswerReader {
   /** What has come of a head. */
   #partial: Buffer | undefined;
   #hasBegun = false;
+  #informational = 0;
 
   constructor(method: string, events: AnswerEvents) {
     this.#method = method;
@@ -53,9 +57,15 @@ export class AnswerReader {
       if (!head) return;
       this.#partial = bytes.length > head.length ? bytes.subarray(head.length) : undefined;
       if (head.status >= 200) this.#begin(head);
-      else if (head.status === 101) throw new AnswerFault('the upstream changes the protocol, and nobody has asked');
-      else if (head.status === 103) this.#events.onHints(head);
+      else this.#precede(head);
     }
+  }
+
+  #precede(head: AnswerHead): void {
+    this.#informational += 1;
+    if (this.#informational > maxInformational) throw new AnswerFault('the upstream sends 1xx without end');
+    if (head.status === 101) throw new AnswerFault('the upstream changes the protocol, and nobody has asked');
+    if (head.status === 103) this.#events.onHints(head);
   }
 
   /** The connection has ended: whether the answer is whole. */
