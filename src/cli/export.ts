@@ -5,6 +5,7 @@ import { type ForwardingRoute, hasAnswersByIdentity, isForwarding, type Route } 
 import { identityNames, tokenHeaders } from '../gateway/composer.ts';
 import type { Document } from '../gateway/document.ts';
 import { routesOf } from '../gateway/routes.ts';
+import { balancingNotes } from '../interop/front-proxies/balancing.ts';
 import { exportCaddy } from '../interop/front-proxies/caddy.ts';
 import { exportEnvoy } from '../interop/front-proxies/envoy.ts';
 import { exportHaproxy } from '../interop/front-proxies/haproxy.ts';
@@ -63,6 +64,7 @@ async function runExport(invocation: Invocation): Promise<number> {
     ...notes,
     ...trustNote(document, site.gateway),
     ...answerNotes(site, kind),
+    ...balancingNotes(site.routes, kind),
     ...passingNotes(site, kind),
   ];
   for (const note of told) terminal.stderr.write(`gatehouse: ${note}\n`);

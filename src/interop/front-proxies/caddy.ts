@@ -3,6 +3,7 @@
  * out, since the short form leaves a client's header in place where the answer has none (CVE-2026-30851), and drops cookies.
  */
 import type { ForwardingRoute } from '../../core/route.ts';
+import { serversFor } from './caddy-servers.ts';
 import { headerCase, indent, literal, quote } from './caddy-text.ts';
 import {
   answeredNames,
@@ -15,7 +16,6 @@ import {
   type RankedRoute,
   rankRoutes,
   redirectsOf,
-  serversOf,
   splitHost,
 } from './site.ts';
 
@@ -207,12 +207,13 @@ function replace(name: string): string[] {
 function carry({ publicUrl }: ExportSite, route: ForwardingRoute): string[] {
   const { upstream, timeouts, maxBody, preserveHost, path } = route;
   const hosts = [route.host === undefined || route.host.startsWith('*.') ? publicUrl.host : route.host];
+  const { addresses, policy } = serversFor(route);
   const seconds = (milliseconds: number) => `${milliseconds / 1000}s`;
   return [
     ...(maxBody > 0 ? ['request_body {', `  max_size ${maxBody}`, '}'] : []),
-    `reverse_proxy ${serversOf(route).join(' ')} {`,
+    `reverse_proxy ${addresses.join(' ')} {`,
     ...indent(1, [
-      ...(upstream.servers.length > 1 ? ['lb_policy round_robin'] : []),
+      ...policy,
       'flush_interval -1',
       ...(preserveHost ? [] : ['header_up Host {upstream_hostport}']),
       ...redirectsOf(route, hosts).map(

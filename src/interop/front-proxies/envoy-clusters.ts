@@ -1,5 +1,6 @@
 /** Where Envoy sends requests: the gateway, and the servers of each route with their limits and their certificates. */
-import type { ForwardingRoute } from '../../core/route.ts';
+import type { ForwardingRoute, UpstreamServer } from '../../core/route.ts';
+import { exportedServers } from './balancing.ts';
 import type { ExportSite, RankedRoute } from './site.ts';
 
 /** What a route's servers are called; `index` is its place among the ranked ones. */
@@ -10,21 +11,18 @@ export function clusterName(index: number): string {
 /** The gateway, and after it one for each route that leads anywhere. */
 export function clustersOf({ gateway }: ExportSite, ranked: readonly RankedRoute[]): object[] {
   return [
-    endpoints('gatehouse', [gateway], 2000),
+    endpoints('gatehouse', [{ url: gateway }], 2000),
     ...ranked.flatMap(({ route }, index) => (route.access === 'deny' ? [] : [cluster(route, index)])),
   ];
 }
 
-function cluster({ upstream, timeouts }: ForwardingRoute, index: number): object {
+function cluster(route: ForwardingRoute, index: number): object {
+  const { upstream, timeouts } = route;
   const { servers, tls } = upstream;
   const [first] = servers;
   const name = tls?.servername ?? first?.url.hostname;
   return {
-    ...endpoints(
-      clusterName(index),
-      servers.map(({ url }) => url),
-      timeouts.connect,
-    ),
+    ...endpoints(clusterName(index), exportedServers(route, 'envoy'), timeouts.connect),
     ...(first?.url.protocol === 'https:' && {
       transport_socket: {
         name: 'envoy.transport_sockets.tls',
@@ -44,7 +42,7 @@ function cluster({ upstream, timeouts }: ForwardingRoute, index: number): object
   };
 }
 
-function endpoints(name: string, urls: readonly URL[], connect: number): object {
+function endpoints(name: string, servers: readonly Pick<UpstreamServer, 'url' | 'weight'>[], connect: number): object {
   return {
     name,
     type: 'STRICT_DNS',
@@ -53,7 +51,8 @@ function endpoints(name: string, urls: readonly URL[], connect: number): object 
       cluster_name: name,
       endpoints: [
         {
-          lb_endpoints: urls.map(({ hostname, port, protocol }) => ({
+          lb_endpoints: servers.map(({ url: { hostname, port, protocol }, weight }) => ({
+            ...(weight !== undefined && { load_balancing_weight: weight }),
             endpoint: {
               address: {
                 socket_address: {

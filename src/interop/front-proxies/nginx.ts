@@ -3,6 +3,7 @@
  * names the path to send, the identity and the cookies that are not its own; nginx adds nothing of its own reading.
  */
 import type { ForwardingRoute } from '../../core/route.ts';
+import { exportedServers } from './balancing.ts';
 import { forwardedLines, liveMaps } from './nginx-live.ts';
 import { appLocation, certificateNotes } from './nginx-locations.ts';
 import { ownLocations } from './nginx-own-locations.ts';
@@ -38,13 +39,7 @@ export function exportNginx(site: ExportSite): Exported {
     '',
     ...cacheZone(site),
     block('upstream gatehouse', `server ${hostAndPort(site.gateway)}`, 'keepalive 64'),
-    ...[...groups.values()].map(({ name, servers }) =>
-      block(
-        `upstream ${name}`,
-        servers.map((server) => `server ${server}`),
-        'keepalive 32',
-      ),
-    ),
+    ...[...groups.values()].map(({ name, lines }) => block(`upstream ${name}`, [...lines], 'keepalive 32')),
     '',
     ...plainServer(site),
     ...sites.map((one) => server(site, one, (route) => groups.get(groupKey(route))?.name ?? '')),
@@ -54,7 +49,7 @@ export function exportNginx(site: ExportSite): Exported {
 
 interface Group {
   readonly name: string;
-  readonly servers: readonly string[];
+  readonly lines: readonly string[];
 }
 
 /** Routes with the same servers share their connections. */
@@ -62,14 +57,25 @@ function groupsOf(routes: readonly ForwardingRoute[]): Map<string, Group> {
   const groups = new Map<string, Group>();
   for (const route of routes) {
     const key = groupKey(route);
-    if (!groups.has(key))
-      groups.set(key, { name: `gatehouse_app_${groups.size + 1}`, servers: key.split(' ').slice(1) });
+    if (!groups.has(key)) groups.set(key, { name: `gatehouse_app_${groups.size + 1}`, lines: linesOf(route) });
   }
   return groups;
 }
 
-function groupKey({ upstream }: ForwardingRoute): string {
-  return [upstream.servers[0]?.url.protocol, ...upstream.servers.map(({ url }) => hostAndPort(url))].join(' ');
+function groupKey(route: ForwardingRoute): string {
+  return [route.upstream.servers[0]?.url.protocol, ...linesOf(route)].join('\n');
+}
+
+/** What keeps a client at one server stands before the servers, as nginx wants it before keepalive. */
+function linesOf(route: ForwardingRoute): readonly string[] {
+  const servers = exportedServers(route, 'nginx').map(({ url, socketPath, weight, isBackup }) =>
+    [
+      `server ${socketPath === undefined ? hostAndPort(url) : `unix:${socketPath}`}`,
+      ...(weight === undefined ? [] : [`weight=${weight}`]),
+      ...(isBackup ? ['backup'] : []),
+    ].join(' '),
+  );
+  return [...(route.upstream.sticky === 'address' ? ['hash $remote_addr consistent'] : []), ...servers];
 }
 
 function maps(): Line[] {

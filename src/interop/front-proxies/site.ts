@@ -193,11 +193,6 @@ function isWithin(other: ForwardingRoute, route: ForwardingRoute): boolean {
   return other.path.length > route.path.length && other.path.startsWith(route.path);
 }
 
-/** Servers of an upstream as `host:port`, the scheme's own port where none is written. */
-export function serversOf(route: ForwardingRoute): string[] {
-  return route.upstream.servers.map(({ url }) => hostAndPort(url));
-}
-
 /** A URL's host with its port, written or not. */
 export function hostAndPort(url: URL): string {
   return url.port === '' ? `${url.hostname}:${url.protocol === 'https:' ? '443' : '80'}` : url.host;

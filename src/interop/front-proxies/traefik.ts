@@ -4,6 +4,7 @@
  */
 import { stringify } from 'yaml';
 import type { ForwardingRoute } from '../../core/route.ts';
+import { exportedServers } from './balancing.ts';
 import {
   answeredNames,
   clearedFor,
@@ -191,10 +192,15 @@ function service(servers: readonly string[], more: object = {}): object {
   return { loadBalancer: { servers: servers.map((url) => ({ url })), ...more } };
 }
 
-function application({ upstream, preserveHost }: ForwardingRoute, transportId: string): object {
+function application(route: ForwardingRoute, transportId: string): object {
+  const { upstream, preserveHost } = route;
   return service(
-    upstream.servers.map(({ origin }) => origin),
-    { passHostHeader: preserveHost, serversTransport: transportId },
+    exportedServers(route, 'traefik').map(({ origin }) => origin),
+    {
+      passHostHeader: preserveHost,
+      serversTransport: transportId,
+      ...(upstream.sticky === 'cookie' && { sticky: { cookie: { name: 'gatehouse_lb', httpOnly: true } } }),
+    },
   );
 }
 

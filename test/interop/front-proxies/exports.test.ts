@@ -372,3 +372,59 @@ test('exports: a header for API tokens takes its value from the answer, and so i
   assert.match(nginx, /proxy_set_header x-auth-token \$gatehouse_h_x_auth_token;/);
   for (const text of [caddy, traefik, envoy]) assert.match(text, /x-auth-token/i);
 });
+
+const balanced = [
+  {
+    name: 'weighed',
+    location: '/w/',
+    upstream: {
+      servers: [
+        { url: 'http://one:81', weight: 5 },
+        'http://unix:/run/app.sock',
+        { url: 'http://spare:83', backup: true },
+      ],
+    },
+  },
+  { name: 'by-cookie', location: '/c/', upstream: { servers: ['http://one:81', 'http://two:82'], sticky: 'cookie' } },
+  {
+    name: 'by-address',
+    location: '/a/',
+    upstream: {
+      servers: ['http://one:81', 'http://two:82', { url: 'http://spare:83', backup: true }],
+      sticky: 'address',
+      keepAlive: '9s',
+    },
+  },
+];
+
+test('exports: servers are balanced as far as the proxy can, and what it cannot is said (9 B5)', async (t) => {
+  const of = async (kind: string) => exportedOf(t, kind, { routes: balanced });
+  const nginx = await of('nginx');
+  assert.match(nginx.stdout, /server one:81 weight=5;\n\s*server unix:\/run\/app\.sock;\n\s*server spare:83 backup;/);
+  assert.match(nginx.stdout, /hash \$remote_addr consistent;\n\s*server one:81;\n\s*server two:82;\n\s*keepalive/);
+  assert.match(nginx.stderr, /by-cookie: nginx keeps no visitor at one server by cookie$/m);
+  assert.match(
+    nginx.stderr,
+    /by-address: nginx is told of no backup server, keeps connections for a time of its own$/m,
+  );
+  assert.doesNotMatch(nginx.stderr, /weighed/);
+  const caddy = await of('caddy');
+  assert.match(caddy.stdout, /reverse_proxy one:81 unix\/\/run\/app\.sock \{\n\s*lb_policy round_robin/);
+  assert.match(caddy.stdout, /lb_policy cookie gatehouse_lb/);
+  assert.match(caddy.stdout, /lb_policy ip_hash/);
+  assert.match(caddy.stderr, /weighed: caddy is told of no backup server, gives each server the same share$/m);
+  const traefik = await of('traefik');
+  const { services } = parse(traefik.stdout).http;
+  const all = JSON.stringify(services);
+  assert.doesNotMatch(all, /unix|spare/);
+  assert.match(all, /"sticky":\{"cookie":\{"name":"gatehouse_lb","httpOnly":true\}\}/);
+  assert.match(
+    traefik.stderr,
+    /weighed: traefik is told of no Unix socket: name a port of the application, is told of no backup/,
+  );
+  const envoy = await of('envoy');
+  assert.match(envoy.stdout, /load_balancing_weight: 5/);
+  assert.doesNotMatch(envoy.stdout, /spare/);
+  assert.match(envoy.stderr, /by-cookie: envoy keeps no visitor at one server by cookie$/m);
+  assert.doesNotMatch((await of('haproxy')).stderr, /weighed|by-cookie/);
+});
