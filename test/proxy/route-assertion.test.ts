@@ -174,6 +174,22 @@ for (const [what, [assertion, want]] of Object.entries(wrong))
     assert.match(formatIssues(reading.issues).replaceAll('\n', ' '), want);
   });
 
+test('route assertion: check warns where nobody is signed in, and of text that reads like a variable', async (t) => {
+  const file = join(await temporaryFolder(t), 'gatehouse.yaml');
+  const assertion = { claims: { login: '$remote_user' } };
+  const config = {
+    server: { publicUrl: 'https://cc.example.com' },
+    login: { chain: ['local'] },
+    providers: { local: { type: 'local', users: 'users.yaml' } },
+    routes: [{ location: '/', upstream: 'http://127.0.0.1:9', access: 'public', assertion }],
+  };
+  await writeFile(file, stringify(config));
+  const { code, stderr } = await run(['check', '--config', file]);
+  assert.equal(code, 0);
+  assert.match(stderr, /routes\[0\]\.assertion: is of no use/);
+  assert.match(stderr, /claims\.login: \$remote_user is no variable here.*\$\{subject\}/);
+});
+
 test('route assertion: it is about an application', async (t) => {
   const file = join(await temporaryFolder(t), 'gatehouse.yaml');
   await writeFile(

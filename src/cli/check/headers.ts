@@ -3,7 +3,13 @@ import type { ConfigIssue, KeyPath } from '../../config/load.ts';
 import { Secret } from '../../core/secret.ts';
 import type { HeaderTemplates } from '../../proxy/options.ts';
 import { literalVariables } from '../../proxy/templates.ts';
+import { accessOf } from '../../routing/access-options.ts';
 import type { Reading } from '../../runtime/reading.ts';
+
+const nobodys = {
+  message: 'is of no use: a public route is sent nobody’s identity',
+  hint: 'write access: optional, where visitors need not sign in, or take it out',
+};
 
 /** Warnings about the headers of the whole site and of each route. */
 export function headerWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
@@ -22,5 +28,8 @@ export function headerWarnings({ document, locate }: Extract<Reading, { kind: 'o
       ...of(headers, ['routes', index, 'headers']),
       ...of(assertion?.claims ?? {}, ['routes', index, 'assertion', 'claims']),
     ]),
+    ...document.routes.flatMap(({ access, assertion }, index) =>
+      assertion && accessOf(access) === 'public' ? [{ ...locate(['routes', index, 'assertion']), ...nobodys }] : [],
+    ),
   ];
 }
