@@ -219,7 +219,7 @@ export class AppCarrier {
     else delete request.principal;
   }
 
-  /** Where anybody may pass, but by a preflight, an application likes to know who is there all the same; a store out of reach does not matter. */
+  /** Where anybody may pass, an application likes to know who is there, but for a preflight; the store may be out of reach. */
   async #greet(request: AppRequest, client: HeaderLines, target: Forward['target']): Promise<void> {
     if (!client.has('cookie')) return;
     const { authenticator } = this.#gateway;

@@ -4,13 +4,19 @@ import type { HeaderLines } from '../core/request-head.ts';
 import type { CorsRule } from '../core/route.ts';
 import type { GatewayRequest } from '../core/verdict.ts';
 
-/** Whether a browser asks by this request whether it may send another one. It has no body, so that no form is one. */
+/** By these some applications take a request for one of another method. */
+const overrides = ['x-http-method-override', 'x-http-method', 'x-method-override'] as const;
+
+/**
+ * Whether a browser asks by this request whether it may send another one. It has no body, so that no form is one, and is of no
+ * other method than it says.
+ */
 export function isPreflight({
   method,
   headers,
   upgrade,
 }: Pick<GatewayRequest, 'method' | 'headers' | 'upgrade'>): boolean {
-  if (method !== 'OPTIONS' || upgrade) return false;
+  if (method !== 'OPTIONS' || upgrade || overrides.some((name) => headers.has(name))) return false;
   if (headers.single('origin') === undefined || headers.single('access-control-request-method') === undefined)
     return false;
   const body = headers.framing();
