@@ -14,6 +14,7 @@ import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import type { Client, GatewayRequest } from '../core/verdict.ts';
 import type { Identity } from '../login/authenticate-request.ts';
+import type { TypedName } from '../login/typed-names.ts';
 import { explainRoles, type RoleExplanation } from '../policy/roles.ts';
 import { type ChainLink, type ChainResult, lookUpOne } from '../providers/chain.ts';
 import { Connections } from '../proxy/connections.ts';
@@ -111,8 +112,10 @@ export class Explainer {
   /** The login, and the account that the name was found to be. */
   async #login(question: ExplainRequest): Promise<LoginExplanation & { readonly account?: Account }> {
     const { providers, lockout, signIn } = this.#gateway.login;
-    const typed = await lockout.locks(canonicalUsername(question.user), question.address);
-    const result = await this.#ask(question, typed.length > 0);
+    // Without a password the name may be a session's, in which a domain that nobody lists is a part of it.
+    const name = signIn.readName(question.user, question.password === undefined);
+    const typed = await lockout.locks(name.counted, question.address);
+    const result = await this.#ask(question, name, typed.length > 0);
     const { outcome, provider } = result;
     const account = signIn.accountIn(result);
     // As at a login: a name that was not tried yet finds the lock of its account only behind the chain's answer.
@@ -143,13 +146,19 @@ export class Explainer {
   }
 
   /** The chain with a password, as the form asks it, unless the form would ask nobody; else the directories, by the name. */
-  #ask(question: ExplainRequest, isLocked: boolean): Promise<ChainAnswer> {
+  #ask(question: ExplainRequest, name: TypedName, isLocked: boolean): Promise<ChainAnswer> {
     const { user, password } = question;
     const { signIn, providers } = this.#gateway.login;
-    if (!password || isLocked) return lookUpAlong(user, providers.chain);
+    if (!password || isLocked)
+      return name.kind === 'at'
+        ? lookUpAlong(
+            name.asked,
+            providers.chain.filter((link) => link.name === name.provider),
+          )
+        : lookUpAlong(user, providers.chain);
     const request = { method: 'POST', headers: new HeaderLines([]), signal: AbortSignal.timeout(60_000) };
     const attempt = signIn.attempt('credentials', request, this.#clientOf(question), '/_gate/login');
-    return signIn.run({ ...attempt, credentials: { username: user, password } });
+    return signIn.runFor(name, { ...attempt, credentials: { username: user, password } });
   }
 
   async #decide(question: ExplainRequest, identity: Identity): Promise<Decided> {

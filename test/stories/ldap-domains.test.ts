@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type Site, site } from '../support/scenes/site.ts';
 import { type Directory, needsSlapd, shareSlapd, startSlapd } from '../support/servers/slapd.ts';
+import { run } from '../support/tools/command.ts';
 
 const right = 'right-4417-horse';
 const partnerRight = 'right-8830-clock';
@@ -116,6 +117,22 @@ test(
     assert.equal(audit('login').at(-1)?.reason, 'user-reserved');
   },
 );
+
+test('explain asks as the form does: the one provider, about the name without its domain', needsSlapd, async (t) => {
+  const { file } = await twoDirectories(t);
+  const explain = (user: string, more: readonly string[] = [], stdin = '') =>
+    run(['explain', '--user', user, '--url', '/x', '--config', file, ...more], { stdin });
+  for (const user of ['CORP\\alice', 'alice@corp.example.com']) {
+    const { code, stdout } = await explain(user);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /directory/, user);
+  }
+  const unlisted = await explain('alice@nowhere.example', ['--password'], `${right}\n`);
+  assert.equal(unlisted.code, 1);
+  assert.match(unlisted.stdout, /unknown-user/);
+  const listed = await explain('CORP\\alice', ['--password'], `${right}\n`);
+  assert.equal(listed.code, 0, listed.stdout + listed.stderr);
+});
 
 test('who confirms a login is asked by the name of the session, whatever domains are listed', needsSlapd, async (t) => {
   const slapd = await shareSlapd(t, { people: [{ uid: 'alice', password: right, email: 'alice@elsewhere.example' }] });
