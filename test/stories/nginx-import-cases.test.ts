@@ -13,6 +13,7 @@ import { gateway } from '../support/scenes/gateway.ts';
 import { needsNginx, startNginx } from '../support/servers/nginx.ts';
 import { run } from '../support/tools/command.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
+import { freePort } from '../support/tools/free-port.ts';
 
 const cases = path.join(import.meta.dirname, '../fixtures/nginx/cases');
 
@@ -210,3 +211,25 @@ for (const story of stories) {
     },
   );
 }
+
+test('nginx import: servers on other ports of one host lead where nginx leads them', needsNginx, async (t) => {
+  const application = await startApplication(t);
+  const [first, second] = [await freePort(), await freePort()];
+  const server = (port: number, to: string): string =>
+    `server { listen 127.0.0.1:${port}; server_name cc.test; location / { proxy_pass http://127.0.0.1:${application}${to}; proxy_set_header Host $http_host; } }\n`;
+  const text = server(first, '/finesse/') + server(second, '/reports/');
+  await startNginx(t, () => text, first);
+  const file = path.join(await temporaryFolder(t), 'ports.conf');
+  writeFileSync(file, text);
+  const imported = await run(['import', 'nginx', file, '--public']);
+  assert.equal(imported.code, 0, imported.stderr);
+  const { server: site, routes } = parse(imported.stdout);
+  assert.equal(site.publicUrl, `http://cc.test:${first}`);
+  const { url } = await gateway(t, { config: { server: { publicUrl: site.publicUrl }, routes } });
+  for (const port of [first, second]) {
+    const host = `cc.test:${port}`;
+    const [theirs, ours] = [await ask(port, host, '/x?y'), await ask(Number(url.port), host, '/x?y')];
+    assert.match(theirs.sent.url, /^\/(?:finesse|reports)\/x\?y$/);
+    assert.deepEqual(ours.sent, theirs.sent, host);
+  }
+});

@@ -96,6 +96,8 @@ test('several hosts: Chromium over https: one login at two domains and two ports
     'one login',
   );
 
+  for (const one of [page, second, third])
+    assert.doesNotMatch(String(await one.evaluate('document.referrer')), /code|nonce/, 'no page is told how one came');
   const cookies = (await context.cookies()).filter(({ name }) => name === '__Host-gatehouse');
   assert.deepEqual(
     cookies.map(({ domain, httpOnly, secure, sameSite }) => [domain, httpOnly, secure, sameSite]).sort(),
