@@ -9,6 +9,7 @@ import { canonicalRouteHost, readRouteHost } from './host.ts';
 import { locationProblems } from './location-problems.ts';
 import { compilePattern, foldCase } from './location-text.ts';
 import { hasParameters, matchedText } from './path.ts';
+import { PrefixTree } from './prefix-tree.ts';
 
 /** A route that was looked at for a request, and what became of it. */
 interface Candidate {
@@ -45,8 +46,7 @@ interface Site {
   readonly exact: ReadonlyMap<string, Route>;
   /** Plain and `^~`. */
   readonly prefixes: ReadonlyMap<string, Route>;
-  /** Of the prefixes, longest first, each once. */
-  readonly lengths: readonly number[];
+  readonly tree: PrefixTree<Route>;
   readonly patterns: readonly { readonly route: Route; readonly pattern: Pick<RegExp, 'test'> }[];
 }
 
@@ -163,11 +163,10 @@ function siteOf(label: string, own: readonly Route[], order: readonly Route[], l
     const path = likeExpress ? foldCase(route.path) : route.path;
     if (!route.modifier.startsWith('~') && !places.has(path)) places.set(path, route);
   }
-  const lengths = [...new Set([...prefixes.keys()].map((path) => path.length))].sort((a, b) => b - a);
   const patterns = order
     .filter((route) => route.modifier.startsWith('~') && own.includes(route))
     .map((route) => ({ route, pattern: compilePattern(likeExpress ? { ...route, modifier: '~*' } : route) }));
-  return { likeExpress, label, exact, prefixes, lengths, patterns };
+  return { likeExpress, label, exact, prefixes, tree: new PrefixTree(prefixes), patterns };
 }
 
 function hostOf(route: Route): string[] {
@@ -179,7 +178,7 @@ function find(site: Site, text: string): { route: Route; why: string } | undefin
   const texts = site.likeExpress ? [text, text.endsWith('/') ? text.slice(0, -1) : `${text}/`] : [text];
   const exact = texts.map((spelt) => site.exact.get(spelt)).find((route) => route !== undefined);
   if (exact) return { route: exact, why: `"${written(exact)}" is exactly the path` };
-  const prefix = maxPrefix(site, text);
+  const prefix = site.tree.longest(text);
   if (prefix?.modifier === '^~')
     return { route: prefix, why: `"${written(prefix)}" is the longest prefix, and ^~ leaves regular expressions out` };
   const pattern = site.patterns.find((candidate) => texts.some((spelt) => candidate.pattern.test(spelt)));
@@ -190,17 +189,9 @@ function find(site: Site, text: string): { route: Route; why: string } | undefin
   return { route: prefix, why: `"${written(prefix)}" is the longest prefix${rivals}` };
 }
 
-function maxPrefix(site: Site, text: string): Route | undefined {
-  for (const length of site.lengths) {
-    const route = length <= text.length ? site.prefixes.get(text.slice(0, length)) : undefined;
-    if (route) return route;
-  }
-  return undefined;
-}
-
 /** Every location of the site in the order in which nginx weighs them. */
 function consider(site: Site, text: string, chosen: Route | undefined): Candidate[] {
-  const prefixes = site.lengths.flatMap((length) => [...site.prefixes].filter(([path]) => path.length === length));
+  const prefixes = [...site.prefixes].toSorted(([one], [other]) => other.length - one.length);
   const candidates = [
     ...[...site.exact].map(([path, route]) => ({ route, matches: path === text })),
     ...prefixes.map(([path, route]) => ({ route, matches: text.startsWith(path) })),
