@@ -5,34 +5,54 @@
 import { hash } from 'node:crypto';
 import type { Account } from '../core/account.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
 import { canonicalUsername } from '../core/principal.ts';
 import type { Store } from '../core/store.ts';
 
 /** How long a cut is remembered, in milliseconds: longer than anything that it ends is kept, or takes to be asked about. */
 const remembered = 10 * 60_000;
 
-/** The cuts. Every method throws when the store is out of reach: nothing that is remembered counts then. */
+/** The cuts. `isCut` throws when the store is out of reach: nothing that is remembered counts then. */
 export class AccountCuts {
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #log: Log;
+  /** This process's own, which count although the store takes nothing. */
+  readonly #own = new Map<string, number>();
 
-  constructor({ store, clock }: { store: Store; clock: Clock }) {
+  constructor({ store, clock, log }: { store: Store; clock: Clock; log: Log }) {
     this.#store = store;
     this.#clock = clock;
+    this.#log = log;
   }
 
-  /** From here on the user of this name, in every tenant, has to prove anew who it is. */
+  /**
+   * From here on the user of this name, in every tenant, has to prove anew who it is. Never rejects: on a full disk the ends of
+   * sessions hold, which come with it, and other processes forget within the minute that they remember anything.
+   */
   async cut(username: string): Promise<void> {
     const [key, now] = [keyOf(username), this.#clock.now()];
-    // As with the end of a session, it counts although the store takes nothing. Another's cut of the same moment will do.
-    const { version } = (await this.#store.get(key)) ?? {};
-    await this.#store.replace(key, version, String(now), now + remembered, { held: true });
+    for (const [oldest, at] of this.#own) {
+      if (now - at < remembered) break;
+      this.#own.delete(oldest);
+    }
+    this.#own.delete(key);
+    this.#own.set(key, now);
+    await this.#store
+      .put(key, String(now), now + remembered)
+      .catch((error: unknown) =>
+        this.#log.warn({ error }, 'that a user must prove anew who it is could not be stored'),
+      );
   }
 
   /** Whether there was a cut at a moment or since. */
   async isCut({ subject }: Pick<Account, 'subject'>, since: number): Promise<boolean> {
-    const stored = await this.#store.get(keyOf(subject));
-    return stored !== undefined && Number(stored.value) >= since;
+    const key = keyOf(subject);
+    const stored = await this.#store.get(key);
+    return (
+      Math.max(Number(stored?.value ?? Number.NEGATIVE_INFINITY), this.#own.get(key) ?? Number.NEGATIVE_INFINITY) >=
+      since
+    );
   }
 }
 

@@ -37,7 +37,7 @@ function world(t: TestContext) {
     ...(told.setAt !== undefined && { passwordSetAt: told.setAt }),
   });
   const links = new Map([['directory', { ...link, provider: { ...link.provider, standing } }]]);
-  const cuts = new AccountCuts({ store, clock });
+  const cuts = new AccountCuts({ store, clock, log });
   const keeper = () => new OfflineKeeper({ verifiers, cuts, links, within: 24 * hour, clock, log });
   /** Notes a login and waits for what comes of it. */
   const login = async (of: OfflineKeeper, password: string, more: { name?: string; groups?: string[] } = {}) => {
