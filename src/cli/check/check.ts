@@ -16,6 +16,7 @@ import { networkWarnings } from './networks.ts';
 import { originTable } from './origin-table.ts';
 import { outboundWarnings } from './outbound.ts';
 import { providerFileIssues } from './provider-files.ts';
+import { recheckWarnings } from './recheck.ts';
 import { secretWarnings } from './secrets.ts';
 import { siteWarnings } from './site-warnings.ts';
 import { storeFileWarnings } from './store-files.ts';
@@ -59,6 +60,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
     ...headerWarnings(reading),
     ...exposureWarnings(reading),
     ...networkWarnings(reading),
+    ...recheckWarnings(reading),
     ...secretWarnings(reading),
     ...outboundWarnings(reading, invocation.terminal.env),
     // The hosts of a gateway inside an application are the application's affair.

@@ -22,6 +22,25 @@ const withNetworks = (access: Yaml): Yaml => ({
 type Case = readonly [over: Yaml, key: RegExp, isWarned: boolean];
 const reader = { managerPassword: { env: 'SECRET' } };
 const cases: Readonly<Record<string, Case>> = {
+  'a recheck that asks nobody': [
+    {
+      session: { recheck: '5m' },
+      login: { chain: ['campus'] },
+      providers: { local, campus: { type: 'cas', url: 'https://cas.example.org/cas' } },
+    },
+    /session\.recheck: asks nobody/,
+    true,
+  ],
+  'a recheck of local accounts': [{ session: { recheck: '5m' } }, /session\.recheck:/, false],
+  'offline logins in a store that ends with the process': [
+    {
+      login: { chain: ['extra'], offline: { roles: [], providers: ['extra'] } },
+      session: { store: { type: 'memory' } },
+      providers: { local, extra: { ...ldap, ...reader, url: 'ldap://127.0.0.1' } },
+    },
+    /login\.offline: ends with the process/,
+    true,
+  ],
   'remote LDAP in clear': [
     withProvider({ ...ldap, ...reader, url: 'ldap://ldap.example.com' }),
     /extra\.url: sends/,
