@@ -217,18 +217,25 @@ test(
   needsCas,
   async (t) => {
     const cas = await shareCas(t, { users: [{ name: 'alice', password: 'alices-4c81' }] });
+    const port = await freePort();
+    // CAS posts its logout to the address of the service, which it has to reach.
+    const publicUrl = `http://127.0.0.1:${port}`;
+    const desk = `http://desk.example:${port}`;
     const { browser, upstream } = await twoHosts(t, {
       chain: ['campus'],
+      server: { listen: publicUrl, publicUrl },
       providers: { campus: { type: 'cas', url: cas.url } },
     });
     const origin = new URL(cas.url).origin;
-    const { trail } = await browser.follow('http://desk.example/x', origin);
+    const { trail } = await browser.follow(`${desk}/x`, origin);
     const person = cas.browser();
     await person.signIn('alice', 'alices-4c81');
     const back = await person.visit(trail.at(-1) ?? '');
     const arrived = await browser.follow(back?.href ?? '', origin);
-    assert.equal(arrived.trail.at(-1), 'http://desk.example/x', arrived.trail.join('\n'));
+    assert.equal(arrived.trail.at(-1), `${desk}/x`, arrived.trail.join('\n'));
     assert.equal(upstream.received.at(-1)?.values('x-remote-user').join(), 'alice');
+    await person.signOut();
+    await until('the second host is signed out', async () => (await browser.at(desk).fetch('/x')).status === 401);
   },
 );
 
