@@ -102,7 +102,7 @@ export const directiveHandlings: readonly DirectiveHandling[] = [
   ),
   ignored('timeout holds both ways', 'proxy_send_timeout'),
   ignored(
-    'the gateway reads a path once, its own way, and refuses what has two readings',
+    'the gateway normalises a path once, its own way, and refuses what is ambiguous',
     'merge_slashes underscores_in_headers ignore_invalid_headers server_name_in_redirect port_in_redirect absolute_redirect msie_*',
   ),
   ignored('the gateway does not name its version', 'server_tokens more_clear_headers server_tag'),
