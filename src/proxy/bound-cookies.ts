@@ -56,10 +56,16 @@ interface AdmittedCookies {
 export class BoundCookies {
   readonly #parts: BoundCookiesParts;
   readonly #named = new Map<string, ReadonlySet<string>>();
+  /** By the name of a route, those that lead to the same application and bind cookies, itself among them. */
+  readonly #siblings: ReadonlyMap<string, readonly Route[]>;
   readonly #reported = new Set<string>();
 
   constructor(parts: BoundCookiesParts) {
     this.#parts = parts;
+    const binding = parts.routes.filter(({ bind }) => bind !== 'off');
+    this.#siblings = new Map(
+      binding.map((route) => [route.name, binding.filter((one) => isSameApplication(one, route))]),
+    );
     for (const { name, bind } of parts.routes)
       if (typeof bind === 'object') this.#named.set(name, new Set(bind.map(foldName)));
   }
@@ -124,10 +130,15 @@ export class BoundCookies {
     return false;
   }
 
-  /** Whether an unmarked cookie of a name cannot be what the application has set. */
+  /** Whether an unmarked cookie of a name cannot be what the application has set, by whichever of its routes. */
   #isKnown(route: Route, name: string): boolean {
+    const routes = this.#siblings.get(route.name) ?? [route];
+    if (routes.some((one) => this.#parts.names.find(one.name, name)?.isMixed)) return false;
+    return routes.some((one) => this.#isKnownOn(one, name));
+  }
+
+  #isKnownOn(route: Route, name: string): boolean {
     const learned = this.#parts.names.find(route.name, name);
-    if (learned?.isMixed) return false;
     if (typeof route.bind === 'object') return this.#named.get(route.name)?.has(foldName(name)) === true;
     return learned !== undefined && (route.bind === 'all' || learned.httpOnly);
   }
@@ -200,6 +211,12 @@ function defaultPath(path: string): string {
 
 function domainOf({ attributes }: SetCookie): string {
   return (attributes.get('domain') ?? '').replace(/^\./, '').toLowerCase();
+}
+
+/** Whether two routes share a server: a cookie that one of them has set may come by the other. */
+function isSameApplication(one: Route, other: Route): boolean {
+  const origins = new Set(one.upstream?.servers.map(({ origin }) => origin));
+  return one === other || other.upstream?.servers.some(({ origin }) => origins.has(origin)) === true;
 }
 
 /** Whether a route is reached by a host. */

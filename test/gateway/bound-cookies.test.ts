@@ -8,8 +8,10 @@ import { documentSchema } from '../../src/gateway/document.ts';
 import { earlier, writeEarlierStore } from '../support/scenes/earlier-store.ts';
 import type { Yaml } from '../support/scenes/gateway.ts';
 import { ask, httpsSite } from '../support/scenes/https-site.ts';
+import { Browser } from '../support/scenes/several-hosts.ts';
 import { passwords, type Site, site, siteConfig } from '../support/scenes/site.ts';
 import { type Answer, hiddenFields, type Visitor } from '../support/scenes/visitor.ts';
+import { startUpstream } from '../support/servers/upstream.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
 
@@ -212,6 +214,34 @@ test('bound cookies: a reload keeps what is known, and off stops it at once (9 B
   assert.equal((await browser.fetch(sid)).headers['set-cookie'], 'sid=s3cret; Path=/; HttpOnly');
   await browser.fetch('/x');
   assert.equal(heard(started), 'sid=s3cret');
+});
+
+test('bound cookies: at a further host the hand-over of another user deletes them, and its sign-out its own (9 B17)', async (t) => {
+  const upstream = await startUpstream(t);
+  const [sso, desk] = ['http://sso.test', 'http://desk.example'];
+  const started = await site(t, {
+    config: {
+      server: { publicUrl: sso },
+      routes: ['desk.example', 'sso.test'].map((host) => ({ host, location: '/', upstream: upstream.origin })),
+    },
+  });
+  const browser = new Browser(t, Number(started.url.port));
+  await browser.signIn(`${desk}/x`, 'agent1', passwords.agent1);
+  await browser.open(desk + sid);
+  const kept = browser.at(desk).cookies.get('sid') ?? '';
+  assert.match(kept, /^s3cret~/);
+  await browser.open(`${desk}/x`);
+  assert.equal(heard({ upstream }), 'sid=s3cret');
+  await fetch(new URL('/sessions?user=agent1', started.admin), { method: 'DELETE' });
+  await browser.signIn(`${desk}/x`, 'supervisor1', passwords.supervisor1);
+  assert.equal(browser.at(desk).cookies.has('sid'), false, 'by the hand-over');
+  browser.at(desk).cookies.set('sid', kept);
+  await browser.open(`${desk}/x`);
+  assert.equal(heard({ upstream }), '');
+  assert.deepEqual(upstream.received.at(-1)?.values('x-remote-user'), ['supervisor1']);
+  browser.at(sso).cookies.set('sid', kept);
+  await browser.open(`${sso}/x`);
+  assert.doesNotMatch(heard({ upstream }), /^sid=s3cret$/, 'nor at another host');
 });
 
 const written: readonly (readonly [cookies: string, said: RegExp])[] = [

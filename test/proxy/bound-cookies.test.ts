@@ -90,6 +90,18 @@ test('bound cookies: taking the mark off by hand opens nothing, however the name
   assert.equal(ask(scene, 'theirs=1; x=y').cookies, 'theirs=1; x=y', 'what nobody bound passes');
 });
 
+test('bound cookies: what one route of an application has bound is missed at its others, and at no other application (9 B17)', () => {
+  const other = { servers: [{ origin: 'http://other:1', url: new URL('http://other:1') }] };
+  const [home, api, elsewhere] = [routeAt('/'), routeAt('/api/'), routeAt('/o/', { upstream: other })];
+  const scene = boundCookies([home, api, elsewhere]);
+  set(scene, 'sid=s3cret; HttpOnly', { route: home });
+  assert.equal(ask(scene, 'sid=s3cret', { route: api }).cookies, undefined);
+  assert.equal(ask(scene, 'sid=theirs', { route: elsewhere }).cookies, 'sid=theirs');
+  set(scene, 'sid=open', { route: api });
+  for (const route of [api, home])
+    assert.equal(ask(scene, 'sid=open', { route }).cookies, 'sid=open', 'unless it sets one that cannot be bound');
+});
+
 test('bound cookies: a session from before the feature, and a front proxy’s answer, let unmarked cookies through (9 B17)', () => {
   const scene = boundCookies([routeAt('/')]);
   const cookie = pairOf(set(scene, 'sid=s3cret; HttpOnly'));
