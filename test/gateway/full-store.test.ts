@@ -85,7 +85,7 @@ test('full store: an operator’s revocation of a user holds, too', async (t) =>
   const ended = await fetch(new URL('/sessions?user=agent1', started.admin), { method: 'DELETE' });
   assert.equal(ended.ok, true);
   for (const browser of browsers) assert.equal((await browser.fetch('/x')).status, 401);
-  assert.equal((await readiness(started)).waiting, 3, 'both sessions, and that the account has to prove itself anew');
+  assert.equal((await readiness(started)).waiting, 2, 'the ends of both sessions');
 });
 
 test('full store: a logout outlives the process that is killed, and the next one writes it', async (t) => {

@@ -44,13 +44,19 @@ test('import nginx: the contact center with its includes, each route with the pl
   const { server, routes } = parse(stdout);
   assert.equal(server.publicUrl, 'https://cc.example.com');
   const led = routes.filter(({ access }: { access?: string }) => access === undefined);
+  const pool = (path: string) => ({
+    servers: [
+      { url: `http://xuc-1.internal:8070${path}`, weight: 2 },
+      { url: `http://xuc-3.internal:8070${path}`, backup: true },
+    ],
+  });
   assert.deepEqual(
     led.map(({ location, upstream, websocket }: Record<string, unknown>) => [location, upstream, websocket ?? false]),
     [
       ['/fingerboard', 'http://fingerboard.internal:80/', false],
       ['/', 'http://assistant.internal:80', true],
-      ['/ccagent', 'http://xuc-1.internal:8070/ccagent', true],
-      ['/ccmanager', 'http://xuc-1.internal:8070/ccmanager', true],
+      ['/ccagent', pool('/ccagent'), true],
+      ['/ccmanager', pool('/ccmanager'), true],
       ['/configmgt/', 'http://xivo.internal:9100', false],
       ['^~ /kibana/', 'http://kibana.internal:5601/', false],
       ['/recording/', 'http://recording.internal:9400/recording/', false],
@@ -60,7 +66,7 @@ test('import nginx: the contact center with its includes, each route with the pl
   );
   assert.match(stdout, /# \S*conf\.d\/xivo\.conf:20 {2}location \/ccagent\n/);
   assert.match(stdout, /# nginx does not say how users sign in\./);
-  assert.match(stderr, /not translated:\n(?: .*\n)*.*nginx\.conf:30:9 {2}server xuc-3\.internal:8070 backup: /);
+  assert.match(stderr, /not translated:\n(?: .*\n)*.*nginx\.conf:27:9 {2}least_conn: /);
   assert.match(stderr, /closed until you decide:\n(?: .*\n)*.*xivo\.conf:60:5 {2}location = \/favicon\.ico: /);
   assert.match(stderr, /ignored on purpose:\n(?: .*\n)*.*nginx\.conf:13:5 {2}default_type, sendfile, types: /);
 });
@@ -68,11 +74,15 @@ test('import nginx: the contact center with its includes, each route with the pl
 test('import nginx: --public leaves open what a server asks nobody for, and nothing else', async () => {
   const access = async (name: string, ...options: string[]) => {
     const { stdout } = await run(['import', 'nginx', fixture(name), ...options]);
-    return new Set(parse(stdout).routes.map((route: { access?: string }) => route.access));
+    return new Set(parse(stdout).routes.map((route: { access?: unknown }) => route.access));
   };
   assert.deepEqual(await access('hosts.conf'), new Set([undefined]));
   assert.deepEqual(await access('hosts.conf', '--public'), new Set(['public']));
-  assert.deepEqual(await access('guarded.conf', '--public'), new Set(['deny', undefined]));
+  const networks = ['10.0.0.0/8'];
+  assert.deepEqual(
+    await access('guarded.conf', '--public'),
+    new Set(['deny', undefined, { networks, satisfy: 'any' }, { networks }]),
+  );
 });
 
 test('import nginx: relative includes begin at the folder of the file, or at --prefix, which stands for /etc/nginx too', async (t) => {
