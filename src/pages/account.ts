@@ -101,6 +101,7 @@ function sessionItem(frame: Frame, view: SessionsView, entry: SessionEntry): Htm
   const end = html`<form method="post" action="${view.action}">
 ${hiddenFields({ ...view.hidden, end: entry.id })}<button class="button quiet small" type="submit" aria-label="${texts.endLabel(device)}">${texts.end}</button>
 </form>`;
+  const isNew = !entry.current && isOnNewDevice(entry, view);
   const facts = [
     [texts.lastActive, ago(frame, entry.lastSeenAt, view.now)],
     [texts.signedIn, ago(frame, entry.createdAt, view.now)],
@@ -108,10 +109,27 @@ ${hiddenFields({ ...view.hidden, end: entry.id })}<button class="button quiet sm
     [texts.address, html`<bdi>${entry.address}</bdi>`],
   ] as const;
   return html`<li>
-<div class="session-head"><h2>${device}</h2>${entry.current ? html`<span class="tag">${texts.current}</span>` : end}</div>
+<div class="session-head"><h2>${device}</h2>${entry.current ? html`<span class="tag">${texts.current}</span>` : end}</div>${
+    isNew &&
+    html`
+<p class="new-device"><span class="tag">${texts.newDevice}</span></p>`
+  }
 <dl>${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
 </li>
 `;
+}
+
+const newFor = 7 * 86_400_000;
+
+/** Whether a session began lately, on another kind of device than all that began before it. */
+function isOnNewDevice(entry: SessionEntry, { sessions, now }: SessionsView): boolean {
+  const older = sessions.filter(({ createdAt }) => createdAt < entry.createdAt);
+  if (older.length === 0 || now - entry.createdAt > newFor) return false;
+  const { browser, system } = readDevice(entry.userAgent);
+  return !older.some(({ userAgent }) => {
+    const known = readDevice(userAgent);
+    return known.browser === browser && known.system === system;
+  });
 }
 
 function deviceName({ texts }: Frame, userAgent: string): string {

@@ -24,10 +24,14 @@ const passing: ReadonlySet<Notice['code']> = new Set([
   'method-unavailable',
 ]);
 
-/** When to try again: after so many seconds, or soon; nothing where trying again does not help. */
-export function whenToRetry({ texts }: Frame, retryAfterSeconds: number | undefined, passes: boolean): string {
-  if (retryAfterSeconds !== undefined) return ` ${texts.common.wait(Math.max(1, Math.ceil(retryAfterSeconds)))}`;
-  return passes ? ` ${texts.common.soon}` : '';
+/** When to try again: after so many seconds, or soon; nothing where trying again does not help. Where scripts run, it counts down. */
+export function whenToRetry({ texts }: Frame, retryAfterSeconds: number | undefined, passes: boolean): Part {
+  const { wait, seconds, soon, waited } = texts.common;
+  if (retryAfterSeconds === undefined) return passes && ` ${soon}`;
+  const left = Math.max(1, Math.ceil(retryAfterSeconds));
+  const [before, after] = wait;
+  // A screen reader that heard each second would say nothing else: it hears the first, and that it is over.
+  return html` <span data-wait="${left}" data-waited="${waited}">${before}<span aria-live="off">${seconds(left)}</span>${after}</span>`;
 }
 
 /** Whether a notice tells of a failure. */
@@ -39,7 +43,7 @@ export function isAlert(notice: Notice | undefined): boolean {
 export function noticeBox(frame: Frame, notice: Notice | undefined): Html | undefined {
   if (!notice) return undefined;
   const retry = whenToRetry(frame, notice.retryAfterSeconds, passing.has(notice.code));
-  return messageBox(`${frame.texts.notices[notice.code]}${retry}`, isAlert(notice));
+  return messageBox(html`${frame.texts.notices[notice.code]}${retry}`, isAlert(notice));
 }
 
 /** A message above a form, as an alert or a quiet status; fields name it by the id `notice`. */

@@ -3,10 +3,13 @@ import { referenceCode } from '../core/reference-code.ts';
 import type { WordsForVisitors } from '../core/route.ts';
 import { type Assets, logoName } from './assets.ts';
 import { type Html, html, type Part } from './html.ts';
-import type { Language } from './language.ts';
+import { type Language, languageNames, languages } from './language.ts';
 import type { OperatorText, PageOptions } from './options.ts';
 import { type Gate, gatePicture, mark } from './picture.ts';
 import type { Texts } from './texts/en.ts';
+
+/** Where another language is chosen for the pages. */
+export const languagePath = '/_gate/language';
 
 /** All that a view knows besides its own data. */
 export interface Frame {
@@ -33,6 +36,8 @@ interface Content {
   readonly shape?: 'wide';
   /** Beside the name of the site. */
   readonly bar?: Html;
+  /** How one comes back after another choice of language: the page as it was left, or the login that leads to a path; `never` where it cannot be shown twice. */
+  readonly again?: { readonly login: string } | 'never';
 }
 
 /** A whole document. */
@@ -62,6 +67,7 @@ ${content.body}
 <footer>
 ${help(frame, content.help ?? 'contact')}
 ${content.requestId !== undefined && reference(frame, content.requestId, content.status)}
+${content.again !== 'never' && languageSwitch(frame, content.again)}
 </footer>
 </div>
 ${gatePicture(content.gate)}
@@ -122,6 +128,16 @@ function help(frame: Frame, kind: NonNullable<Content['help']>): Html | undefine
   const whom = contact(frame);
   if (!text && !whom) return undefined;
   return html`<p class="help">${text ?? frame.texts.common.help} ${whom}</p>`;
+}
+
+function languageSwitch({ language }: Frame, again: { readonly login: string } | undefined): Html {
+  const links = languageNames
+    .filter((name) => name !== language)
+    .map((name) => {
+      const query = new URLSearchParams({ to: name, ...again });
+      return html` <a href="${`${languagePath}?${query}`}" lang="${name}" hreflang="${name}">${languages[name].common.languageName}</a>`;
+    });
+  return html`<p class="languages">${links}</p>`;
 }
 
 function reference(frame: Frame, requestId: string, status: number | undefined): Html {

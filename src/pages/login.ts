@@ -42,6 +42,8 @@ export interface LoginView {
   readonly hidden?: Hidden | undefined;
   /** What the visitor wants to open; the site where it has no name. */
   readonly application?: WordsForVisitors | undefined;
+  /** Where the login leads, once somebody has signed in in another tab too; absent where a login is wanted all the same. */
+  readonly goesOnTo?: string | undefined;
   /** As it was typed, to be corrected. */
   readonly username?: string | undefined;
   readonly notice?: Notice | undefined;
@@ -91,7 +93,8 @@ ${options.forgotPassword !== undefined && html`<p class="forgot"><a href="${opti
     ...(failed && { titlePrefix: texts.common.errorPrefix, requestId: view.requestId }),
     gate: view.notice?.code.endsWith('unavailable') ? 'shut' : 'open',
     help: 'sign-in',
-    body: html`<p class="lead">${texts.login.lead(view.application === undefined ? options.siteName : wordsFor(frame, view.application))}</p>
+    ...(view.goesOnTo !== undefined && { again: { login: view.goesOnTo } }),
+    body: html`<p class="lead"${view.goesOnTo !== undefined && html` data-go-on="${`/_gate/login?${new URLSearchParams({ return: view.goesOnTo })}`}"`}>${texts.login.lead(view.application === undefined ? options.siteName : wordsFor(frame, view.application))}</p>
 ${noticeBox(frame, view.notice)}${view.isOffline ? html`<p class="lead">${texts.login.offline}</p>` : ''}
 ${waysInOrder(frame, view.ways, form)}`,
   });

@@ -52,7 +52,7 @@ export interface Pages {
 }
 
 /**
- * The Content-Security-Policy that every page fits: no inline script or style, nothing from elsewhere.
+ * The Content-Security-Policy that every page fits: no inline script or style, nothing from elsewhere. Scripts ask the site alone.
  *
  * A logout may be answered with a redirect to an identity provider, which `form-action` covers too: its origin then
  * belongs into `formTargets`.
@@ -63,6 +63,7 @@ export function contentSecurityPolicy(formTargets: readonly string[] = []): stri
     "style-src 'self'",
     "script-src 'self'",
     "img-src 'self'",
+    "connect-src 'self'",
     `form-action ${["'self'", ...formTargets].join(' ')}`,
     "base-uri 'none'",
     "frame-ancestors 'none'",

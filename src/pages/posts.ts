@@ -51,6 +51,7 @@ export function replayPage(frame: Frame, view: ReplayView): Html {
   return layout(frame, {
     heading: replay.title,
     gate: 'open',
+    again: 'never',
     body: html`<p class="lead">${replay.body}</p>
 <dl class="facts"><div><dt>${replay.to}</dt><dd><code>${path}</code></dd></div></dl>
 <details><summary>${replay.fields(view.fields.length)}</summary><ul class="tags">${names.map((name) => html`<li class="tag">${name}</li>`)}</ul></details>

@@ -54,10 +54,14 @@ const passing: ReadonlySet<ErrorCode> = new Set([
   'UNAVAILABLE',
 ]);
 
+/** Errors after which the page looks by itself whether they have passed. */
+const retried: ReadonlySet<number> = new Set([502, 503]);
+
 /** The page of an error. */
 export function errorPage(frame: Frame, view: ErrorView): Html {
   const { common, errors } = frame.texts;
   const { title, body } = errors[view.code];
+  const { status } = errorCodes[view.code];
   const retry = whenToRetry(frame, view.retryAfterSeconds, passing.has(view.code));
   const again = view.retryHref !== undefined && linkButton(view.retryHref, common.retry, 'primary');
   const home = view.homeHref !== false && linkButton(view.homeHref ?? '/', common.home, again ? 'quiet' : 'primary');
@@ -65,10 +69,15 @@ export function errorPage(frame: Frame, view: ErrorView): Html {
     heading: title,
     gate: 'shut',
     requestId: view.requestId,
-    status: errorCodes[view.code].status,
+    status,
     body: html`<p class="lead">${body}${retry}</p>
+${view.retryHref !== undefined && retried.has(status) && byItself(frame, view.retryHref, view.retryAfterSeconds)}
 <div class="actions">${again}${home}</div>`,
   });
+}
+
+function byItself({ texts }: Frame, href: string, after: number | undefined): Html {
+  return html`<p class="hint" data-retry="${href}"${after !== undefined && html` data-after="${Math.ceil(after)}"`} hidden>${texts.common.byItself}</p>`;
 }
 
 /** The page of a denial: what is missing, and whom to ask. */

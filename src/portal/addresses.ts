@@ -1,5 +1,7 @@
 /** The gateway's own addresses and the methods of each; who comes with another is told them. */
+
 import { assetPath } from '../pages/assets.ts';
+import { languagePath } from '../pages/layout.ts';
 
 const read = 'GET, HEAD';
 
@@ -11,6 +13,7 @@ export const addresses: Readonly<Record<string, string>> = {
   '/_gate': `${read}, OPTIONS`,
   '/_gate/': `${read}, OPTIONS`,
   '/_gate/home': `${read}, OPTIONS`,
+  [languagePath]: `${read}, OPTIONS`,
   '/_gate/login': `${read}, POST, OPTIONS`,
   '/_gate/logout': `${read}, POST, OPTIONS`,
   [handoverPath]: 'GET, OPTIONS',

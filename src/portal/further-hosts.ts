@@ -7,6 +7,7 @@ import { GatewayError } from '../core/errors.ts';
 import { headOf } from '../edge/head-of.ts';
 import type { HandoverWish } from '../login/handovers.ts';
 import { assetPath } from '../pages/assets.ts';
+import { languagePath } from '../pages/layout.ts';
 import { safeReturnTo } from '../routing/return-to.ts';
 import type { FurtherHost } from '../routing/site-origins.ts';
 import { handoverPath } from './addresses.ts';
@@ -36,7 +37,7 @@ function isLogin({ method, path }: Request): boolean {
 function isEverywhere(request: Request): boolean {
   const { method, path } = request;
   if (method === 'OPTIONS' || path.startsWith(assetPath)) return true;
-  if (['/_gate/logout', '/_gate/replay', '/_gate/jwks.json', handoverPath].includes(path)) return true;
+  if (['/_gate/logout', '/_gate/replay', '/_gate/jwks.json', languagePath, handoverPath].includes(path)) return true;
   // A notice comes from a server and is known by what it says; who a script's session is of, its host's cookie tells.
   if (method === 'POST') return /^\/_gate\/(?:callback|backchannel)\//.test(path);
   return path === '/_gate/session' && isRead(method) && !isNavigation(headOf(request));

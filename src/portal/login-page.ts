@@ -44,6 +44,8 @@ export type LoginPageParts = Pick<
 export interface Wish {
   readonly returnTo: string;
   readonly confirm: boolean;
+  /** Somebody else is to sign in, whoever is signed in. */
+  readonly isSwitch?: boolean;
   readonly username?: string;
   readonly notice?: Notice;
 }
@@ -75,6 +77,7 @@ export async function loginPage(
           kind: 'login',
           ...shared,
           username: wish.username,
+          ...(!wish.isSwitch && { goesOnTo: wish.returnTo }),
           application: await applicationOf(parts, wish),
           isOffline: parts.offline.isOffered(context.client),
         } as const);

@@ -54,10 +54,11 @@ async function showLogin(parts: LoginParts, visit: PortalRequest): Promise<void>
   const wish: Wish = {
     returnTo: safeReturnTo(queryValue(request, 'return'), parts.publicUrl),
     confirm: queryValue(request, 'confirm') === '1',
+    isSwitch: queryValue(request, 'switch') === '1',
     ...(notice && { notice: { code: notice } }),
   };
   const session = await parts.authenticator.visitor(headOf(request), visit.context.target);
-  const wantsForm = queryValue(request, 'switch') === '1' || wish.confirm;
+  const wantsForm = wish.isSwitch === true || wish.confirm;
   if (session && !wantsForm) return redirectInLoop(parts, visit, wish.returnTo, session);
   const isOutage = notice === 'method-unavailable';
   // Of a form that is kept, the page after the login speaks too.
@@ -92,6 +93,7 @@ async function takeForm(parts: LoginParts, visit: PortalRequest): Promise<void> 
   const wish: Wish = {
     returnTo: safeReturnTo(form.get('return'), parts.publicUrl),
     confirm: form.get('confirm') === '1' && session !== undefined,
+    isSwitch: session !== undefined,
     username: proof?.username ?? form.get('username') ?? '',
   };
   const login: Login = { wish, session, proof };

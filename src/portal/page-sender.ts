@@ -10,6 +10,7 @@ import type { GatewayRequest } from '../core/verdict.ts';
 import { headOf } from '../edge/head-of.ts';
 import { writeAnswer } from '../edge/write-answer.ts';
 import type { Pages, PageView } from '../pages/pages.ts';
+import { chosenLanguage } from './language-choice.ts';
 import { isNavigation, pageProtection } from './send-page.ts';
 
 /** What an error answer says beside its code. */
@@ -55,9 +56,10 @@ export class PageSender {
     return this.#pages.assets();
   }
 
-  /** A page in the language that the browser prefers. */
+  /** A page in the language that was chosen in the browser, else the one that it prefers. */
   page(headers: HeaderLines, status: number, view: PageView, more: AnswerHeaders = {}): Answer {
-    const language = this.#pages.language(headers.all('accept-language').join(', '));
+    const asked = headers.all('accept-language').join(', ');
+    const language = chosenLanguage(headers) ?? this.#pages.language(asked);
     return {
       status,
       headers: {

@@ -26,6 +26,7 @@ import {
 import { federatedRoutes } from './federated-routes.ts';
 import { furtherHosts } from './further-hosts.ts';
 import { handoverRoutes } from './handover-routes.ts';
+import { languageRoutes } from './language-routes.ts';
 import { loginPage } from './login-page.ts';
 import { loginRoutes } from './login-routes.ts';
 import { noticeRoutes } from './logout-notice-routes.ts';
@@ -86,6 +87,7 @@ export class Portal {
     loginRoutes(app, parts, on);
     logoutRoutes(app, parts, on);
     startRoutes(app, parts, on);
+    languageRoutes(app, parts, on);
     sessionRoutes(app, parts, on);
     accountRoutes(app, parts, on);
     federatedRoutes(app, parts, on);

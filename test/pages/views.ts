@@ -41,7 +41,7 @@ export function everyView(language: Language): readonly (readonly [name: string,
   const stepUp = { kind: 'step-up', action: '/_gate/login', username: hostile, cancelHref: '/' } as const;
   return [
     ['login, the form alone', { kind: 'login', action: '/_gate/login', ways: [form] }],
-    ['login, the form first', login],
+    ['login, the form first', { ...login, application: { fr: hostile }, goesOnTo: `/${hostile}` }],
     ['login, the form last', { ...login, ways: [{ ...link, lastUsed: true }, { ...link, label: hostile }, form] }],
     ['login, no way in', { ...login, ways: [] }],
     ...notices.map((code) => [`login, ${code}`, { ...login, notice: { code, retryAfterSeconds: 90 } }] as const),

@@ -24,7 +24,12 @@ export const en = {
     account: 'Account',
     notYou: 'Sign in as somebody else',
     soon: 'Try again in a moment.',
-    wait: (count: number): string => `Try again in ${seconds(count)}.`,
+    /** What stands before and after the time. */
+    wait: ['Try again in ', '.'] as [before: string, after: string],
+    seconds,
+    waited: 'You can try again now.',
+    byItself: 'This page tries again by itself.',
+    languageName: 'English',
   },
   login: {
     title: 'Sign in',
@@ -125,6 +130,7 @@ export const en = {
     title: 'Your sessions',
     lead: 'These devices are signed in with your account. If you do not know one, end it and change your password.',
     current: 'This device',
+    newDevice: 'New device',
     signedIn: 'Signed in',
     lastActive: 'Last active',
     address: 'Address',
