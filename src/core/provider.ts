@@ -32,6 +32,8 @@ export interface Attempt {
   readonly headers: HeaderLines;
   /** The client's address, after trusted proxies. */
   readonly address: string;
+  /** Somebody who is not trusted speaks for the client: the address is in no list of networks. */
+  readonly isRelayed?: true;
   readonly credentials?: Credentials;
   /** A provider before this one could not be asked: whoever is not authenticated is told of an outage, whatever this one finds. */
   readonly isMoot?: boolean;

@@ -93,6 +93,7 @@ export class SignIn {
       url: new URL(this.#parts.publicUrl.origin + path),
       headers: request.headers,
       address: client.address,
+      ...(client.isRelayed && { isRelayed: true as const }),
       callbackUrl: new URL('/_gate/callback/', this.#parts.publicUrl),
       signal: request.signal,
     };

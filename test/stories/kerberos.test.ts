@@ -265,6 +265,16 @@ story('a client of another network is shown the form at once', async (t) => {
   assert.equal(site.upstream.received.length, 0);
 });
 
+story('a client behind an untrusted proxy is in no network, and is shown the form', async (t) => {
+  const site = await desk(t, { kerberos: { networks: ['127.0.0.0/8'] } });
+  assert.deepEqual(challenges(await site.visitor().open('/ccagent')), ['Negotiate']);
+  const { headers } = negotiate(await site.kdc.token('alice'));
+  const relayed = { headers: { ...headers, 'x-forwarded-for': '192.0.2.1' } };
+  const answer = await site.visitor().open('/ccagent', relayed);
+  assert.deepEqual([answer.status, challenges(answer)], [302, []]);
+  assert.equal(site.upstream.received.length, 0);
+});
+
 story('two hundred users at once each reach the upstream as themselves', async (t) => {
   const users = Array.from({ length: 200 }, (_, index) => `user${String(index).padStart(3, '0')}`);
   const site = await desk(t, { kdc: { users } });

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { networks } from '../../config/values.ts';
 import type { Offer, Outcome } from '../../core/outcome.ts';
 import type { Attempt, ProbeStep, Provider } from '../../core/provider.ts';
+import { isInNetworks } from '../../routing/client-address.ts';
 import { defineProvider, type ProviderContext } from '../define.ts';
 import { Acceptor } from './acceptor.ts';
 import { loadAddon } from './addon.ts';
@@ -57,7 +58,7 @@ const negotiate: Offer = { via: 'header', value: 'Negotiate' };
 class KerberosProvider implements Provider {
   readonly #parts: Parts;
   readonly #lookup: string | undefined;
-  readonly #isNear: (address: string) => boolean;
+  readonly #isNear: (client: Pick<Attempt, 'address' | 'isRelayed'>) => boolean;
   readonly #plan: KerberosProbePlan;
   /** A directory's word; without one a ticket is all that there is to know. */
   readonly standing?: NonNullable<Provider['standing']>;
@@ -69,13 +70,15 @@ class KerberosProvider implements Provider {
     this.#lookup = lookup;
     if (lookup !== undefined)
       this.standing = (subject, state, signal) => parts.context.standing(lookup, subject, state, signal);
-    this.#isNear = options.networks ? networks(options.networks) : () => true;
+    const isListed = options.networks && networks(options.networks);
+    this.#isNear = (client) => !isListed || isInNetworks(client, isListed);
     this.#plan = { spns, keytab, replayCache, realms: parts.realms.realms, clock: parts.context.clock };
   }
 
-  async attempt({ stage, headers, url, address, signal }: Attempt): Promise<Outcome> {
+  async attempt(attempt: Attempt): Promise<Outcome> {
+    const { stage, headers, url, signal } = attempt;
     const wantsForm = url.searchParams.getAll('method').includes('form');
-    if (stage !== 'ambient' || wantsForm || !this.#isNear(address)) return { kind: 'challenge', offers: [] };
+    if (stage !== 'ambient' || wantsForm || !this.#isNear(attempt)) return { kind: 'challenge', offers: [] };
     const reading = readNegotiate(headers.single('authorization'));
     switch (reading.kind) {
       case 'none':

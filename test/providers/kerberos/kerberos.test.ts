@@ -286,6 +286,13 @@ test('kerberos: only the configured networks are asked for tickets, and only the
   }
 });
 
+test('kerberos: a client for whom an untrusted proxy speaks is in no network', async (t) => {
+  const client = { address: '10.1.2.3', isRelayed: true } as const;
+  const provider = await providerWith(t, { networks: ['10.0.0.0/8'] });
+  assert.deepEqual(await provider.attempt(attemptOf(client)), silence);
+  assert.deepEqual(await (await providerWith(t)).attempt(attemptOf(client)), offer, 'nothing is asked of its network');
+});
+
 test('kerberos: a form that was sent is none of its business', async (t) => {
   const provider = await providerWith(t);
   assert.deepEqual(await provider.attempt(attemptOf({ stage: 'credentials' })), silence);
