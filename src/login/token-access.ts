@@ -2,7 +2,7 @@
  * API tokens of programs: whom a request with one speaks for, where it may come from, and whether what is open by one may stay. A
  * token counts where the location takes tokens, and beside a session's cookie it is the token that counts.
  */
-
+import { setTimeout } from 'node:timers/promises';
 import { defaultTenant } from '../core/account.ts';
 import type { Log } from '../core/log.ts';
 import { apiSubject, type Principal } from '../core/principal.ts';
@@ -26,12 +26,15 @@ export type CredentialStanding =
 /** The provider of whom no provider knows: no configured one can be called so. */
 const ownProvider = 'api:token';
 
+/** For how long whoever watches what is open waits for a directory, in milliseconds: a revocation is to be heard meanwhile. */
+const longestWait = 500;
+
 interface TokenAccessParts {
   readonly tokens: ApiTokens;
   readonly users: TokenUsers;
-  readonly lockout: AddressLockout;
-  readonly signIn: SignIn;
-  readonly recorder: Recorder;
+  readonly lockout: Pick<AddressLockout, 'check' | 'fail'>;
+  readonly signIn: Pick<SignIn, 'principal'>;
+  readonly recorder: Pick<Recorder, 'operation'>;
   readonly log: Log;
 }
 
@@ -74,12 +77,18 @@ export class TokenAccess {
     return wrong(found.kind === 'ended' ? found.reason : 'token-rejected');
   }
 
-  /** Whether a token by which something was opened still holds, and for whom now; undefined where nobody can tell. */
+  /**
+   * Whether a token by which something was opened still holds, and for whom now; undefined where nobody can tell yet. What a slow
+   * directory says is found at one of the next calls.
+   */
   async standing(id: string): Promise<CredentialStanding | undefined> {
     const found = await this.#parts.tokens.standing(id);
     if (found.kind !== 'live') return { kind: 'over', reason: found.kind === 'ended' ? found.reason : 'token-revoked' };
-    const who = await this.#principalOf(found.token);
-    if (who.kind === 'unavailable') return undefined;
+    const who = await Promise.race([
+      this.#principalOf(found.token),
+      setTimeout(longestWait, undefined, { ref: false }),
+    ]);
+    if (who === undefined || who.kind === 'unavailable') return undefined;
     return who.kind === 'gone' ? { kind: 'over', reason: who.reason } : { kind: 'holds', principal: who.principal };
   }
 
