@@ -42,6 +42,8 @@ export interface SessionsView {
   readonly sessions: readonly SessionEntry[];
   readonly now: number;
   readonly backHref: string;
+  /** Where the password is changed. */
+  readonly accountHref: string;
   readonly logoutHref: string;
   /** How many were ended just before. */
   readonly ended?: number | undefined;
@@ -91,7 +93,7 @@ ${view.ended !== undefined && messageBox(texts.ended(view.ended), false)}
 <ul class="sessions">
 ${[...mine, ...others].map((entry) => sessionItem(frame, view, entry))}</ul>
 ${others.length > 0 ? endOthers : html`<p class="aside">${texts.onlyThis}</p>`}
-<p class="aside links"><a href="${view.backHref}">${texts.back}</a> <a href="${view.logoutHref}">${frame.texts.logout.submit}</a></p>`,
+<p class="aside links"><a href="${view.backHref}">${texts.back}</a> <a href="${view.accountHref}">${frame.texts.account.title}</a> <a href="${view.logoutHref}">${frame.texts.logout.submit}</a></p>`,
   });
 }
 

@@ -53,6 +53,7 @@ async function show(parts: SessionParts, visit: PortalRequest): Promise<void> {
     })),
     now: parts.clock.now(),
     backHref: parts.homeHref,
+    accountHref: '/_gate/account',
     logoutHref: '/_gate/logout',
     ...(Number.isInteger(ended) && ended > 0 && ended < 1000 && { ended }),
   } as const;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gateway } from '../support/scenes/gateway.ts';
 import { passwords, staff } from '../support/scenes/site.ts';
+import { Visitor } from '../support/scenes/visitor.ts';
 import { shareChromium, withoutChromium } from '../support/servers/chromium.ts';
 import { startUpstream } from '../support/servers/upstream.ts';
 
@@ -98,3 +99,26 @@ test(
     }
   },
 );
+
+test('page scripts: a password is changed in one browser, and its user is out in the other', options, async (t) => {
+  const { context, site, at } = await world(t);
+  const page = await context.newPage();
+  const signIn = async () => {
+    await page.fill('[name=username]', 'agent1');
+    await page.fill('[name=password]', passwords.agent1);
+    await page.press('[name=password]', 'Enter');
+  };
+  await page.goto(at('/_gate/account'));
+  await signIn();
+  await page.getByRole('heading', { name: 'Your account' }).waitFor();
+  const other = new Visitor(site.url);
+  await other.mustSignIn('agent1', passwords.agent1);
+  await page.fill('[name=password]', passwords.agent1);
+  await page.fill('[name=newPassword]', 'a-new-4711-password');
+  await page.fill('[name=newPasswordAgain]', 'a-new-4711-password');
+  await page.getByRole('button', { name: 'Change password' }).click();
+  await page.getByText('Your password was changed, and one other session was ended.').waitFor();
+  assert.equal((await other.open('/desk')).status, 302);
+  await page.getByRole('link', { name: 'Français' }).click();
+  await page.getByRole('heading', { name: 'Votre compte' }).waitFor();
+});

@@ -82,7 +82,7 @@ export const fr: Texts = {
     leadMustChange: 'Votre mot de passe doit être modifié avant de continuer.',
     current: 'Mot de passe actuel',
     next: 'Nouveau mot de passe',
-    repeat: 'Nouveau mot de passe, encore une fois',
+    repeat: 'Le nouveau, encore une fois',
     submit: 'Modifier le mot de passe',
     problems: {
       mismatch: 'Les deux nouveaux mots de passe sont différents.',
