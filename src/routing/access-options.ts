@@ -65,6 +65,12 @@ function accessFaults(access: RequirementOptions): AccessFault[] {
     ];
     for (const key of about)
       found.push({ key, message: 'is about who signs in, and public: true asks nobody', hint: 'keep one of the two' });
+    if (!access.networks)
+      found.push({
+        key: 'public',
+        message: 'says that the networks alone decide, and there are no networks',
+        hint: 'write networks: [10.0.0.0/8] beside it, or access: public for everybody from everywhere',
+      });
     if (access.satisfy === 'any')
       found.push({
         key: 'satisfy',

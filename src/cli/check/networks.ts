@@ -1,10 +1,10 @@
 /** What `gatehouse check` says of networks that decide about access: proxies within them, and what they free from. */
 import type { ConfigIssue, KeyPath } from '../../config/load.ts';
 import { overlap } from '../../config/values.ts';
-import { networkText } from '../../core/address.ts';
-import type { Document } from '../../gateway/document.ts';
+import { type Network, networkText } from '../../core/address.ts';
 import { accessOf, networksOf } from '../../routing/access-options.ts';
 import type { Reading } from '../../runtime/reading.ts';
+import { optionsOf } from './provider-options.ts';
 
 interface NetworkWarning {
   readonly path: KeyPath;
@@ -12,28 +12,38 @@ interface NetworkWarning {
   readonly hint: string;
 }
 
-/** Warnings about the networks of each route. */
+/** Warnings about the networks of each route, and about those of clients that sign in by a ticket, or while a directory is away. */
 export function networkWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
-  return document.routes
-    .flatMap((route, index) => warningsOf(document, route, ['routes', index, 'access']))
-    .map(({ path, message, hint }) => ({ ...locate(path), message, hint }));
+  const { login, providers, routes, server } = document;
+  const { trustedProxies } = server;
+  return [
+    ...shared(trustedProxies, login.offline?.networks ?? [], ['login', 'offline', 'networks']),
+    ...Object.entries(providers).flatMap(([name, options]) =>
+      shared(trustedProxies, optionsOf('kerberos', options)?.networks ?? [], ['providers', name, 'networks']),
+    ),
+    ...routes.flatMap(({ access }, index) => {
+      const path = ['routes', index, 'access'];
+      const rule = networksOf(access);
+      return [
+        ...shared(trustedProxies, rule?.networks ?? [], [...path, 'networks']),
+        ...(rule?.satisfy === 'any' ? freed(access, rule.networks, path) : []),
+      ];
+    }),
+  ].map(({ path, message, hint }) => ({ ...locate(path), message, hint }));
 }
 
-function warningsOf({ server }: Document, { access }: Document['routes'][number], path: KeyPath): NetworkWarning[] {
-  const rule = networksOf(access);
-  if (!rule) return [];
-  const proxies = server.trustedProxies;
-  const shared = rule.networks.flatMap((network, index) => {
+/** Networks that would hold every client whose proxy says nothing of it. */
+function shared(proxies: readonly Network[], networks: readonly Network[], path: KeyPath): NetworkWarning[] {
+  return networks.flatMap((network, index) => {
     const proxy = proxies.find((one) => overlap(one, network));
     return proxy === undefined
       ? []
       : {
-          path: [...path, 'networks', index],
+          path: [...path, index],
           message: `overlaps with ${networkText(proxy)} of server.trustedProxies: whoever is behind a proxy there that says nothing of its client counts as within the network`,
           hint: 'leave the addresses of the proxies out, and let each proxy set X-Forwarded-For',
         };
   });
-  return [...shared, ...(rule.satisfy === 'any' ? freed(access, rule.networks, path) : [])];
 }
 
 /** What nobody is asked for any more who comes from such a network. */

@@ -95,6 +95,29 @@ const cases: Readonly<Record<string, Case>> = {
     /routes\[0\]\.access\.networks\[1\]: overlaps with 10\.1\.0\.1\/32 of server\.trustedProxies/,
     true,
   ],
+  'a network of an offline login that holds a trusted proxy': [
+    {
+      server: { publicUrl: 'https://cc.example.com', trustedProxies: ['10.1.0.1'] },
+      providers: { local, extra: { ...ldap, ...reader, url: 'ldaps://x.example' } },
+      login: {
+        chain: ['local', 'extra'],
+        offline: { roles: [], providers: ['extra'], networks: ['192.0.2.0/24', '10.0.0.0/8'] },
+      },
+    },
+    /login\.offline\.networks\[1\]: overlaps with 10\.1\.0\.1\/32 of server\.trustedProxies/,
+    true,
+  ],
+  'a network of tickets that holds a trusted proxy': [
+    {
+      server: { publicUrl: 'https://cc.example.com', trustedProxies: ['10.1.0.1'] },
+      providers: {
+        local,
+        extra: { type: 'kerberos', principal: 'HTTP/cc.example.com@X', keytab: 'none', networks: ['10.0.0.0/8'] },
+      },
+    },
+    /providers\.extra\.networks\[0\]: overlaps with 10\.1\.0\.1\/32 of server\.trustedProxies/,
+    true,
+  ],
   'a network beside the trusted proxies': [withNetworks({ networks: ['10.2.0.0/16'] }), /access/, false],
   'a network that frees from roles and age': [
     withNetworks({ networks: ['10.2.0.0/16'], satisfy: 'any', roles: ['agent'], maxAge: '5m' }),

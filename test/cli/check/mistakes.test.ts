@@ -446,6 +446,14 @@ const refused: Readonly<Record<string, Mistake>> = {
     '+0:60',
     'access.roles: is about who signs in, and public: true asks nobody',
   ],
+  'public without networks': [
+    usual,
+    '{ roles: [supervisor] }',
+    '{ public: true }',
+    '+0:23',
+    'access.public: says that the networks alone decide, and there are no networks',
+    'access: public',
+  ],
   'public that either satisfies': [
     usual,
     '{ roles: [supervisor] }',
