@@ -20,7 +20,7 @@ async function labelled(t: TestContext): Promise<Site> {
   return started;
 }
 
-const lead = (text: string): string | undefined => /<p class="lead">([^\n]*?)<\/p>/.exec(text)?.[1];
+const lead = (text: string): string | undefined => /<p class="lead"[^>]*>([^\n]*?)<\/p>/.exec(text)?.[1];
 
 test('login page: it says the label of the application that it leads to, in the language of the page', async (t) => {
   const { visitor } = await labelled(t);
