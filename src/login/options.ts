@@ -9,7 +9,13 @@ import { lockoutOptions } from '../users/lockout.ts';
 const providerKinds: Readonly<Record<string, ProviderDefinition>> = kinds;
 
 const offlineOptions = z.strictObject({
-  for: duration().prefault('24h').describe('since the directory has last taken the password'),
+  for: duration()
+    .refine((within) => within > 0, {
+      error: 'is no time: nobody could sign in so',
+      params: { hint: 'write a time such as 24h, or leave login.offline out' },
+    })
+    .prefault('24h')
+    .describe('since the directory has last taken the password'),
   roles: z.array(z.string()).describe('the roles that such a session may have, of those that its user has'),
   providers: z.array(z.string()).min(1).describe('the directories for whose accounts this holds, of type ldap'),
   networks: z.array(cidr()).default([]).describe('clients that may sign in so; all when empty'),

@@ -8,7 +8,7 @@ import { blowUp } from './regex-safety.ts';
 /** A warning about one route. */
 interface LocationWarning {
   readonly route: Route;
-  readonly key: 'location' | 'upstream';
+  readonly key: 'location' | 'upstream' | 'redirect';
   readonly message: string;
   /** What to write instead. */
   readonly hint: string;
@@ -16,7 +16,7 @@ interface LocationWarning {
 
 /** All warnings about routes that `compileLocations` takes. */
 export function locationWarnings(routes: readonly Route[]): LocationWarning[] {
-  return [...siblingsAdmitted(routes), ...slashesThatDiffer(routes), ...slowPatterns(routes)];
+  return [...siblingsAdmitted(routes), ...slashesThatDiffer(routes), ...slowPatterns(routes), ...circles(routes)];
 }
 
 /**
@@ -64,6 +64,23 @@ function slowPatterns(routes: readonly Route[]): LocationWarning[] {
     if (!why) return [];
     const message = `can take very long on a path made for it, and keep all other requests waiting: it ${why}`;
     return { route, key: 'location', message, hint: 'write it otherwise, and remove insecureRegex' };
+  });
+}
+
+/** Redirects to a path that their own location takes: a browser gives up after some twenty turns. */
+function circles(routes: readonly Route[]): LocationWarning[] {
+  const locations = compileLocations(routes);
+  return routes.flatMap((route) => {
+    if (route.fixed?.kind !== 'redirect' || !/^\/[^$]*$/.test(route.fixed.to)) return [];
+    const [path = ''] = route.fixed.to.split(/[?#]/, 1);
+    const { name = '', port = '' } = readRouteHost(route.host ?? '') ?? {};
+    if (locations.match({ host: name.replace(/^\*/, 'any'), port, path })?.route !== route) return [];
+    return {
+      route,
+      key: 'redirect',
+      message: `leads to ${path}, which the same location takes: browsers go round in a circle`,
+      hint: 'write a location of that one path, such as "= /", or lead elsewhere',
+    };
   });
 }
 

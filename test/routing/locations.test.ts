@@ -308,3 +308,16 @@ test('like Express: letters that only Unicode takes for those of ASCII lead nobo
   assert.deepEqual(chosen('/KIOSK/x'), ['~* ^/kiosk/', '~* ^/kiosk/']);
   assert.deepEqual(chosen('/été'), ['/été', '/été']);
 });
+
+test('locations: a redirect into its own location is warned of', () => {
+  const redirectAt = (location: string, to: string): Route => {
+    const { upstream: _none, ...route } = routeAt(location);
+    return { ...route, fixed: { kind: 'redirect', to, status: 302 } };
+  };
+  const warned = (...routes: Route[]) => locationWarnings(routes).filter(({ key }) => key === 'redirect').length;
+  assert.equal(warned(redirectAt('/', '/')), 1);
+  assert.equal(warned(redirectAt('/', '/app/?x=1')), 1);
+  assert.equal(warned(redirectAt('/', '/app/?x=1'), routeAt('/app/')), 0);
+  assert.equal(warned(redirectAt('= /', '/app/')), 0);
+  assert.equal(warned(redirectAt('/', 'https://other.example/')), 0);
+});

@@ -147,6 +147,14 @@ const refused: Readonly<Record<string, Mistake>> = {
     'names no role: "agnt"',
     'did you mean "agent"?',
   ],
+  'offline logins for no time': [
+    ldap,
+    'login:\n',
+    'login:\n  offline: { for: 0s, roles: [], providers: [directory] }\n',
+    '+1:19',
+    'login.offline.for: is no time',
+    'leave login.offline out',
+  ],
   'offline logins without a word on roles': [
     ldap,
     'login:\n',
