@@ -66,10 +66,11 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const browsers = await Browsers.open(store, publicUrl);
   const providers = buildProviders(document, services);
   const { chain, directoryOf } = providers;
+  const names = new TypedNames(document.providers);
   const signIn = new SignIn({
     log,
     chain,
-    names: new TypedNames(document.providers),
+    names,
     totalTimeout: login.total,
     sessions,
     reservedUsers: login.reservedUsers,
@@ -92,7 +93,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const lockout = new Lockout({ store, clock, options: login.lockout });
   const addressLockout = new AddressLockout({ store, clock, options: login.lockout });
   const apiTokens = new ApiTokens({ store, clock, log });
-  const tokenUsers = new TokenUsers({ store, clock, log, chain });
+  const tokenUsers = new TokenUsers({ store, clock, log, chain, names });
   const passwordLogin = new PasswordLogin({ signIn, lockout, cuts: sessions.cuts, offline });
   const tokens = new TokenAccess({
     ...{ tokens: apiTokens, users: tokenUsers, lockout: addressLockout },

@@ -11,6 +11,7 @@ import type { Reason } from '../core/reason.ts';
 import type { Store } from '../core/store.ts';
 import { type ChainLink, lookUpOne, standingAt } from '../providers/chain.ts';
 import type { ApiToken, TokenUser } from '../users/api-token-record.ts';
+import type { TypedNames } from './typed-names.ts';
 
 /** What is known of a token's user. */
 type UserStanding =
@@ -57,22 +58,37 @@ export class TokenUsers {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #chain: readonly ChainLink[];
+  readonly #names: Pick<TypedNames, 'read'>;
   readonly #known = new Map<string, Known>();
   readonly #asking = new Map<string, Promise<UserStanding>>();
 
-  constructor(parts: { store: Store; clock: Clock; log: Log; chain: readonly ChainLink[] }) {
+  constructor(parts: {
+    store: Store;
+    clock: Clock;
+    log: Log;
+    chain: readonly ChainLink[];
+    names: Pick<TypedNames, 'read'>;
+  }) {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#log = parts.log;
     this.#chain = parts.chain;
+    this.#names = parts.names;
   }
 
-  /** Asks the providers in the order of the chain who knows a name. One that is away stops it: it may be its user. */
+  /**
+   * Asks the providers in the order of the chain who knows a name, or the one that lists its domain. One that is away stops it: it
+   * may be its user.
+   */
   async find(username: string, signal: AbortSignal): Promise<FoundUser> {
     const able = this.#chain.filter(({ provider }) => provider.lookUp);
     if (able.length === 0) return { kind: 'nobody-to-ask' };
-    for (const link of able) {
-      const entry = await lookUpOne(link, username, signal, this.#log);
+    const typed = this.#names.read(username);
+    if (typed.kind === 'nowhere') return { kind: 'unknown' };
+    const [asked, name] =
+      typed.kind === 'at' ? [able.filter((one) => one.name === typed.provider), typed.asked] : [able, username];
+    for (const link of asked) {
+      const entry = await lookUpOne(link, name, signal, this.#log);
       const outcome = entry.kind === 'authenticated' ? await this.#standingAt(link, entry.assertion.subject) : entry;
       const provider = link.name;
       if (outcome.kind === 'unavailable') return { kind: 'unavailable', provider, reason: outcome.reason };

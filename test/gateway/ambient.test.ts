@@ -56,7 +56,7 @@ async function world(t: TestContext, outcome: Script) {
   const tokens = new TokenAccess({
     ...{ signIn, recorder, log },
     tokens: new ApiTokens({ store, clock, log }),
-    users: new TokenUsers({ store, clock, log, chain: [link] }),
+    users: new TokenUsers({ store, clock, log, chain: [link], names: new TypedNames({}) }),
     lockout: new AddressLockout({ store, clock, options: { user: 5, address: 50, delay: 1000, max: 1000 } }),
   });
   const passwords = new PasswordLogin({

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { Outcome } from '../../src/core/outcome.ts';
 import { TokenAccess } from '../../src/login/token-access.ts';
 import { TokenUsers } from '../../src/login/token-users.ts';
+import { TypedNames } from '../../src/login/typed-names.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { ApiTokens } from '../../src/users/api-tokens.ts';
 import { scripted } from '../support/scenes/scripted-provider.ts';
@@ -20,7 +21,7 @@ test('token access: a directory that hangs keeps no revocation from what is open
   const tokens = new ApiTokens({ store, clock, log });
   const ended: unknown[] = [];
   const access = new TokenAccess({
-    ...{ tokens, log, users: new TokenUsers({ store, clock, log, chain }) },
+    ...{ tokens, log, users: new TokenUsers({ store, clock, log, chain, names: new TypedNames({}) }) },
     lockout: { check: async () => ({ kind: 'open' }), fail: async () => undefined },
     signIn: { principal: () => assert.fail('nobody knows the user') },
     recorder: { operation: (event) => ended.push(event) },
@@ -35,4 +36,30 @@ test('token access: a directory that hangs keeps no revocation from what is open
   answer.resolve({ kind: 'unknown-user' });
   assert.deepEqual(await access.standing(gone), { kind: 'over', reason: 'unknown-user' });
   assert.equal(ended.length, 1);
+});
+
+test('token users: a name with a domain is looked for at the provider that lists it, and nowhere else', async (t) => {
+  const [clock, log] = [manualClock(), keptLog()];
+  const store = new MemoryStore(clock);
+  t.after(() => store.close());
+  const asked: string[] = [];
+  const chain = ['first', 'second'].map((name) => {
+    const link = scripted(name, { kind: 'unknown-user' });
+    const lookUp = async (username: string): Promise<Outcome> => {
+      asked.push(`${name}: ${username}`);
+      return { kind: 'unknown-user' };
+    };
+    return { ...link, provider: { ...link.provider, lookUp } };
+  });
+  const read: TypedNames['read'] = (counted) => {
+    const [name = '', domain] = counted.split('@');
+    if (domain === undefined) return { kind: 'anywhere', counted };
+    return domain === 'listed'
+      ? { kind: 'at', provider: 'second', asked: name, counted: name }
+      : { kind: 'nowhere', counted };
+  };
+  const users = new TokenUsers({ store, clock, log, chain, names: { read } });
+  for (const name of ['alice@listed', 'alice@elsewhere', 'bob'])
+    assert.deepEqual(await users.find(name, new AbortController().signal), { kind: 'unknown' });
+  assert.deepEqual(asked, ['second: alice', 'first: bob', 'second: bob']);
 });
