@@ -30,6 +30,8 @@ interface ListenerParts extends HttpServerParts {
   readonly mustTell: (address: string) => boolean;
   readonly serve: Serve;
   readonly upgrade: Upgrade;
+  /** Whether connections that come are read by the lane. */
+  readonly hasLane: () => boolean;
   /** Takes a request of the lane; false leaves it to `serve`. */
   readonly take: (exchange: LaneExchange) => boolean;
 }
@@ -125,9 +127,10 @@ export class Listener {
 }
 
 /** The lane of a listener, whose requests count for its connections as all others do. */
-function laneOf({ limits, log, take }: ListenerParts, asks: (socket: Socket) => void): Lane {
+function laneOf({ limits, log, hasLane, take }: ListenerParts, asks: (socket: Socket) => void): Lane {
   return new Lane({
     limits,
+    isOn: hasLane,
     take: (exchange) => {
       asks(exchange.socket);
       return take(exchange);

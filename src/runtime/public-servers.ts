@@ -101,6 +101,7 @@ export class PublicServers implements Front<Document> {
       certificates: this.#certificates,
       mustTell: (peer) => this.#mustTell(peer),
       takesUpgrade: (target) => !(isPlain && this.#gateway.redirect) && this.#gateway.takesUpgrade(target),
+      hasLane: () => this.#gateway.lane !== undefined,
       take: (exchange) => {
         const { lane, redirect, document } = this.#gateway;
         if (!lane || this.#isDraining || (isPlain && redirect)) return false;

