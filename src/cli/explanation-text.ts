@@ -23,7 +23,7 @@ export function explanationLines(
   { isAddressKnown }: { readonly isAddressKnown: boolean },
 ): string[] {
   const { decided, login, sessions } = explanation;
-  const lines = [...routeLines(decided, isAddressKnown), ...loginLines(login)];
+  const lines = [...routeLines(decided, isAddressKnown), ...laneLines(explanation), ...loginLines(login)];
   if (unknown !== undefined) lines.push(`session    sessions and lock-outs are not known: ${unknown}`);
   else if (sessions.length === 0) lines.push('session    none is live');
   for (const { session, decided: own } of sessions) {
@@ -50,6 +50,20 @@ function routeLines({ verdict, match, target, client }: Decided, isAddressKnown:
     behindWords(match.route, path),
     ...networkLines(match.route, client, isAddressKnown),
   ];
+}
+
+/** Which way the request goes to its upstream. */
+function laneLines({ lane }: Explanation): string[] {
+  switch (lane) {
+    case 'taken':
+      return ['lane       + from socket to socket, where the head is a simple HTTP/1.1 one'];
+    case 'off':
+      return ['lane       - server.lane is false'];
+    case 'not-carried':
+      return ['lane       - it carries only to http:// upstreams over TCP without a keepAlive of their own'];
+    default:
+      return [];
+  }
 }
 
 /** What the address of the request means to the location. */

@@ -8,6 +8,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Outcome, ProviderStep } from '../core/outcome.ts';
 import { canonicalUsername, type Principal } from '../core/principal.ts';
 import { HeaderLines } from '../core/request-head.ts';
+import type { ForwardingRoute } from '../core/route.ts';
 import { Sealer, SealKey } from '../core/seal.ts';
 import type { Secret } from '../core/secret.ts';
 import type { Session } from '../core/session.ts';
@@ -18,6 +19,7 @@ import type { TypedName } from '../login/typed-names.ts';
 import { explainRoles, type RoleExplanation } from '../policy/roles.ts';
 import { type ChainLink, type ChainResult, lookUpOne } from '../providers/chain.ts';
 import { Connections } from '../proxy/connections.ts';
+import { isCarried } from '../proxy/lane/forwarder.ts';
 import { Breakers } from '../remote/breakers.ts';
 import { newLiveRecord, type Vouched } from '../sessions/stored-session.ts';
 import { createAudit } from '../telemetry/audit.ts';
@@ -62,6 +64,8 @@ export interface Explanation {
   readonly sessions: readonly { readonly session: Session; readonly decided: Decided }[];
   /** What becomes of the request: with the session seen last, else after a login. A password asks for a login. */
   readonly decided: Decided;
+  /** Whether the lane takes such a request where its head is a simple one; absent where nothing is forwarded. */
+  readonly lane?: 'taken' | 'off' | 'not-carried';
 }
 
 /** The kinds of entries that an explanation looks at. */
@@ -102,11 +106,23 @@ export class Explainer {
       sessions.push({ session, decided: await this.#decide(question, authenticator.identityOf(session)) });
     sessions.sort((a, b) => b.session.lastSeenAt - a.session.lastSeenAt);
     const [latest] = question.password ? [] : sessions;
-    return { login, sessions, decided: latest?.decided ?? login.decided };
+    const decided = latest?.decided ?? login.decided;
+    const { verdict } = decided;
+    return {
+      login,
+      sessions,
+      decided,
+      ...(verdict.kind === 'forward' && { lane: this.#laneOf(verdict.forward.route) }),
+    };
   }
 
   close(): Promise<void> {
     return this.#gateway.close();
+  }
+
+  #laneOf(route: ForwardingRoute): 'taken' | 'off' | 'not-carried' {
+    if (!this.#document.server.lane) return 'off';
+    return isCarried(route) ? 'taken' : 'not-carried';
   }
 
   /** The login, and the account that the name was found to be. */

@@ -117,3 +117,14 @@ test('explain: what a network means is said of the address, and without one of t
   const anonymous = await explain('/anybody/', '--user', 'nobody');
   assert.deepEqual([anonymous.code, decision(anonymous.stdout)], [0, 'permit, without an identity']);
 });
+
+test('explain: says whether the lane takes the request', async (t) => {
+  const lane = ({ stdout }: { stdout: string }) => /^lane +(.).*/m.exec(stdout)?.[1];
+  const { explain } = await world(t);
+  assert.equal(lane(await explain('/desk')), '+');
+  assert.equal(lane(await explain('/admin')), undefined, 'nothing is forwarded');
+  const off = await world(t, { server: { lane: false } });
+  assert.match((await off.explain('/desk')).stdout, /^lane +- server\.lane is false$/m);
+  const tls = await world(t, siteConfig('https://127.0.0.1:1'));
+  assert.equal(lane(await tls.explain('/desk')), '-');
+});

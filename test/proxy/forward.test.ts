@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { Agent, createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { Connections } from '../../src/proxy/connections.ts';
 import { discardRest } from '../../src/proxy/request-body.ts';
 import { ask, eventually, rawClient, startDataPlane, testRoute } from '../support/scenes/data-plane.ts';
@@ -414,6 +415,36 @@ test('forward: a body that turns out too large is refused, and never complete up
   });
   await eventually(() => upstream.received.length === 1, 'the upstream sees the request end');
   assert.equal(upstream.only().isComplete, false);
+});
+
+test('forward: a client that thinks for longer than the upstream may, in the middle of its body, is waited for', async (t) => {
+  const upstream = await startUpstream(t);
+  const plane = await startDataPlane(t, {
+    route: testRoute([upstream.origin], { timeouts: { connect: 30_000, response: 200, idle: 30_000 } }),
+  });
+  const client = await rawClient(t, plane.port, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na');
+  await setTimeout(1500);
+  client.socket.write('b');
+  await client.until(/^HTTP\/1\.1 200 /);
+  assert.equal((await plane.result()).kind, 'sent');
+});
+
+test('forward: an upstream that takes a body slowly is not the fault of its client', async (t) => {
+  const slow = createServer((request, response) => {
+    void setTimeout(1500).then(() => request.resume());
+    request.on('end', () => response.end('thanks'));
+  }).listen(0, '127.0.0.1');
+  t.after(() => slow.close());
+  await once(slow, 'listening');
+  const origin = `http://127.0.0.1:${(slow.address() as AddressInfo).port}`;
+  const plane = await startDataPlane(t, {
+    route: testRoute([origin], { timeouts: { connect: 30_000, response: 60_000, idle: 300 } }),
+  });
+  const body = Buffer.alloc(32 * 1024 * 1024);
+  const client = await rawClient(t, plane.port, `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`);
+  client.socket.write(body);
+  await client.until(/thanks/);
+  assert.equal((await plane.result()).kind, 'sent');
 });
 
 test('forward: a body that trickles to a stop is refused (slow loris)', async (t) => {

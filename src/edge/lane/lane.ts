@@ -93,12 +93,14 @@ export class Lane {
   /** Ends what is idle; what is under way ends with its answer. */
   close(): void {
     this.#isClosing = true;
-    clearInterval(this.#timer);
     this.closeIdle();
+    this.#sweep();
   }
 
   #sweep(): void {
     const now = performance.now();
     for (const connection of this.#connections) connection.sweep(now, this.#parts.limits);
+    // While it closes, who never completes a request must not hold up the end.
+    if (this.#isClosing && this.#connections.size === 0) clearInterval(this.#timer);
   }
 }

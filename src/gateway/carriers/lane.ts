@@ -7,7 +7,7 @@ import type { Forward, GatewayRequest, Verdict } from '../../core/verdict.ts';
 import type { LaneExchange } from '../../edge/lane/exchange.ts';
 import { writeToSocket } from '../../edge/write-answer.ts';
 import { isNavigation } from '../../portal/send-page.ts';
-import type { LaneForwarder } from '../../proxy/lane/forwarder.ts';
+import { isCarried, type LaneForwarder } from '../../proxy/lane/forwarder.ts';
 import type { RequestResult } from '../../telemetry/recorder.ts';
 import { createRequestId } from '../../telemetry/trace.ts';
 import type { Decided } from '../decided.ts';
@@ -47,7 +47,7 @@ export class LaneCarrier {
   }
 
   #carries({ head }: LaneExchange, { route }: Forward): boolean {
-    return this.#parts.forwarder.carries(route) && !(route.maxBody > 0 && head.bodyLength > route.maxBody);
+    return isCarried(route) && !(route.maxBody > 0 && head.bodyLength > route.maxBody);
   }
 
   async #forward(exchange: LaneExchange, decided: Decided, forward: Forward): Promise<void> {

@@ -102,8 +102,11 @@ export class LaneAttempt implements AnswerEvents, ClientEvents, SocketEvents {
   }
 
   onBody(chunk: Buffer): boolean {
-    this.#bodyTimer.restart();
-    return this.#upstream?.socket.write(chunk) ?? true;
+    const isTaken = this.#upstream?.socket.write(chunk) ?? true;
+    // The clock runs only while the client is the one waited for.
+    if (isTaken) this.#bodyTimer.restart();
+    else this.#bodyTimer.stop();
+    return isTaken;
   }
 
   onBodyEnd(): void {
@@ -111,12 +114,12 @@ export class LaneAttempt implements AnswerEvents, ClientEvents, SocketEvents {
     this.#isBodySent = true;
   }
 
-  /** The upstream takes more of the body. */
   onDrain(): void {
+    if (this.#isBodySent) return;
+    this.#bodyTimer.restart();
     this.#parts.exchange.resumeBody();
   }
 
-  /** The client takes more of the answer. */
   onTaken(): void {
     this.#clientTimer.stop();
     this.#onTaken();
@@ -133,6 +136,8 @@ export class LaneAttempt implements AnswerEvents, ClientEvents, SocketEvents {
   }
 
   onTimeout(): void {
+    // It waits for the client's body, which has a clock of its own; the next part starts this one again.
+    if (!this.#isBodySent && !this.#reader.hasBegun && this.#upstream?.socket.writableNeedDrain === false) return;
     this.#fail(Object.assign(new Error('the upstream said nothing in time'), { code: 'ETIMEDOUT' }));
   }
 
@@ -226,7 +231,6 @@ export class LaneAttempt implements AnswerEvents, ClientEvents, SocketEvents {
     this.#drop();
   }
 
-  /** Leaves the upstream's connection to nobody. */
   #drop(): void {
     const upstream = this.#upstream;
     this.#upstream = undefined;

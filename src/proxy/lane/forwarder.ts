@@ -19,6 +19,11 @@ interface LaneForwarderParts {
   readonly maxConnections?: number;
 }
 
+/** Whether the lane carries requests to a route's servers: those that are spoken to in plain HTTP over TCP, on the lane's own terms. */
+export function isCarried({ upstream: { servers, keepAlive } }: ForwardingRoute): boolean {
+  return keepAlive === undefined && servers.every(({ url, socketPath }) => url.protocol === 'http:' && !socketPath);
+}
+
 /** Forwards on plain sockets. */
 export class LaneForwarder {
   readonly #parts: LaneForwarderParts;
@@ -30,12 +35,6 @@ export class LaneForwarder {
     parts.pools.onClose(() => {
       for (const sockets of this.#sockets.values()) sockets.close();
     });
-  }
-
-  /** Whether the lane carries requests to a route's servers: those that are spoken to in plain HTTP over TCP, on the lane's own terms. */
-  carries({ upstream }: ForwardingRoute): boolean {
-    const { servers, keepAlive } = upstream;
-    return keepAlive === undefined && servers.every(({ url, socketPath }) => url.protocol === 'http:' && !socketPath);
   }
 
   /** As `Forwarder.forward`: never rejects; after `failed` without `headersSent` nothing of an answer has gone out. */

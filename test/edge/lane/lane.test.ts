@@ -1,7 +1,10 @@
 /** What the lane takes, what it leaves to `node:http`, and how connections go back and forth between the two. */
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { HeadReader } from '../../../src/edge/lane/head.ts';
+import { Lane } from '../../../src/edge/lane/lane.ts';
 import { rawClient } from '../../support/scenes/data-plane.ts';
 import { passwords, site } from '../../support/scenes/site.ts';
 import { requestOf } from '../../support/tools/raw-http.ts';
@@ -98,4 +101,21 @@ test('lane: kept readings are bounded in bytes, and those that come again stay',
   assert.equal(keep('X-First: 1'), first);
   for (let count = 0; count < 6000; count += 1) keep(`X-Filler: ${String(count).padStart(4000, '0')}`);
   assert.notEqual(keep('X-First: 1'), first);
+});
+
+test('lane: while a listener closes, half a head still has its time and no more', async (t) => {
+  const server = createServer();
+  const limits = { maxHeaderSize: 16_384, headTimeout: 300, keepAlive: 0 };
+  const lane = new Lane({ limits, isOn: () => true, take: () => false, onFlood: () => undefined });
+  lane.standBefore(server, 'connection');
+  server.on('clientError', (_error, socket) => socket.destroy());
+  server.listen(0, '127.0.0.1');
+  t.after(() => server.closeAllConnections());
+  const { port } = await new Promise<AddressInfo>((resolve) =>
+    server.once('listening', () => resolve(server.address() as AddressInfo)),
+  );
+  const half = await rawClient(t, port, 'GET / HTTP/1.1\r\n');
+  server.close();
+  lane.close();
+  assert.equal(await half.closed(), '');
 });

@@ -16,7 +16,7 @@ import { Connections } from '../../../src/proxy/connections.ts';
 import { ownCookies } from '../../../src/proxy/cookies.ts';
 import { Forwarder, type ForwardResult } from '../../../src/proxy/forward.ts';
 import { HeaderComposer } from '../../../src/proxy/headers.ts';
-import { LaneForwarder } from '../../../src/proxy/lane/forwarder.ts';
+import { isCarried, LaneForwarder } from '../../../src/proxy/lane/forwarder.ts';
 import { reportUnanswerable } from '../../../src/proxy/response-headers.ts';
 import { defaultHeaderRules } from '../../../src/proxy/templates.ts';
 import { UpstreamPools } from '../../../src/proxy/upstream-pool.ts';
@@ -145,7 +145,7 @@ function standLane(
       const { head, socket } = exchange;
       const forward = verdict({ rawHeaders: [...head.headers.raw], url: head.target, socket }, false);
       const { maxBody } = forward.route;
-      if (!forwarder.carries(forward.route) || (maxBody > 0 && head.bodyLength > maxBody)) return false;
+      if (!isCarried(forward.route) || (maxBody > 0 && head.bodyLength > maxBody)) return false;
       void carry(exchange, forward);
       return true;
     },
