@@ -48,6 +48,7 @@ export class LaneConnection implements LaneExchange, Returnable {
 
   get signal(): AbortSignal {
     this.#gone ??= new AbortController();
+    if (!this.isOpen) this.#gone.abort();
     return this.#gone.signal;
   }
 
@@ -73,11 +74,9 @@ export class LaneConnection implements LaneExchange, Returnable {
     const waited = now - this.#since;
     if (this.#phase === 'dropping' && waited > lingering) this.socket.destroy();
     if (this.#phase !== 'waiting') return;
-    if (this.isIdle) {
-      if (keepAlive > 0 && waited > keepAlive) this.socket.destroy();
-    } else if (headTimeout > 0 && waited > headTimeout) {
+    if (this.isIdle && keepAlive > 0 && waited > keepAlive) this.socket.destroy();
+    else if (!this.isIdle && headTimeout > 0 && waited > headTimeout)
       this.#parts.refuse('ERR_HTTP_REQUEST_TIMEOUT', this.leave());
-    }
   }
 
   keepReading(): void {

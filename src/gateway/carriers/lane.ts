@@ -35,8 +35,15 @@ export class LaneCarrier {
   carry(exchange: LaneExchange): Promise<void> | undefined {
     if (isForwardAuth(exchange.head.target)) return void exchange.lend();
     const pending = this.#parts.pipeline.decide(readExchange(exchange));
-    if (pending instanceof Promise) return pending.then((decided) => this.#carryOut(exchange, decided));
-    return this.#carryOut(exchange, pending);
+    const done =
+      pending instanceof Promise
+        ? pending.then((decided) => this.#carryOut(exchange, decided))
+        : this.#carryOut(exchange, pending);
+    return done?.catch((error: unknown) => {
+      // Nobody else would answer it.
+      exchange.cut();
+      throw error;
+    });
   }
 
   #carryOut(exchange: LaneExchange, decided: Decided): Promise<void> | undefined {

@@ -94,6 +94,7 @@ export class UpstreamSockets {
         clearTimeout(timer);
         this.#connecting -= 1;
         reject(error);
+        this.#serveNext();
       };
       socket.once('error', failed).once('connect', () => {
         clearTimeout(timer);
@@ -109,9 +110,10 @@ export class UpstreamSockets {
   /** Leaves one to the next request: all of the answer has come, and nothing behind it. */
   release(used: UpstreamSocket): void {
     used.events = undefined;
-    const next = this.#isClosed ? undefined : this.#waiting.shift();
+    const isOver = this.#isClosed || used.socket.destroyed || used.socket.readableEnded;
+    const next = isOver ? undefined : this.#waiting.shift();
     if (next) next.take(used);
-    else if (this.#isClosed || used.socket.destroyed) used.socket.destroy();
+    else if (isOver) used.socket.destroy();
     else {
       used.socket.setTimeout(maxIdle);
       this.#idle.push(used);
@@ -146,6 +148,11 @@ export class UpstreamSockets {
     if (!this.#all.delete(gone)) return;
     const at = this.#idle.indexOf(gone);
     if (at !== -1) this.#idle.splice(at, 1);
+    this.#serveNext();
+  }
+
+  /** There is room for another. */
+  #serveNext(): void {
     const next = this.#waiting.shift();
     if (next) this.open().then(next.take, next.fail);
   }
