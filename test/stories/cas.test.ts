@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { gateway, type TestGateway, type Yaml } from '../support/scenes/gateway.ts';
 import { type Answer, hiddenFields, Visitor } from '../support/scenes/visitor.ts';
-import { type CasServer, needsCas, shareCas, startCas } from '../support/servers/cas-server.ts';
+import { type CasServer, needsCas, type OwnCasServer, shareCas, startCas } from '../support/servers/cas-server.ts';
 import { startUpstream, type TestUpstream } from '../support/servers/upstream.ts';
 import { assertNoSecrets } from '../support/tools/log.ts';
 import { until } from '../support/tools/poll.ts';
@@ -132,23 +132,42 @@ story('a login leads to CAS and back, and the application receives name, e-mail,
   assertNoSecrets(gate.lines.join(''), [back.searchParams.get('ticket') ?? 'none', alice.password]);
 });
 
-story('A3: an open breaker finds out by itself that CAS is back, within 5 s and at no login’s expense', async (t) => {
-  const cas = await startCas(t, { users });
-  const at = await world(t, {}, {}, cas);
-  const victims = await Promise.all(['alice', 'Bob', 'alice'].map((name) => comeBack(at, name as 'alice' | 'Bob')));
-  await cas.stop();
-  for (const { visitor, back } of victims) assertBackAtTheForm(await visitor.open(pathOf(back)), 'unavailable');
-  assertBackAtTheForm(await new Visitor(at.gate.url).open('/_gate/start/campus?return=/app'), 'unavailable');
-  assert.deepEqual(reasonsOf(at.gate), ['unreachable', 'unreachable', 'unreachable', 'breaker-open']);
-  await cas.start();
-  await endsWithin(
-    5000,
-    'the return',
-    until('the breaker closes', () => breakerOf(at.gate) === 'closed'),
+/** Ways in which CAS gives no answer, and how it gives one again. */
+const silences: Readonly<
+  Record<
+    string,
+    {
+      readonly reason: string;
+      readonly begin: (cas: OwnCasServer) => Promise<void> | void;
+      readonly end: (cas: OwnCasServer) => Promise<void> | void;
+    }
+  >
+> = {
+  closed: { reason: 'unreachable', begin: (cas) => cas.stop(), end: (cas) => cas.start() },
+  frozen: { reason: 'timed-out', begin: (cas) => cas.pause(), end: (cas) => cas.resume() },
+};
+
+for (const [how, { reason, begin, end }] of Object.entries(silences))
+  story(
+    `A3: an open breaker finds out by itself that a ${how} CAS is back, within 5 s and at no login’s expense`,
+    async (t) => {
+      const cas = await startCas(t, { users });
+      const at = await world(t, how === 'frozen' ? { timeout: '1s' } : {}, {}, cas);
+      const victims = await Promise.all(['alice', 'Bob', 'alice'].map((name) => comeBack(at, name as 'alice' | 'Bob')));
+      await begin(cas);
+      for (const { visitor, back } of victims) assertBackAtTheForm(await visitor.open(pathOf(back)), 'unavailable');
+      assertBackAtTheForm(await new Visitor(at.gate.url).open('/_gate/start/campus?return=/app'), 'unavailable');
+      assert.deepEqual(reasonsOf(at.gate), [reason, reason, reason, 'breaker-open']);
+      await end(cas);
+      await endsWithin(
+        5000,
+        'the return',
+        until('the breaker closes', () => breakerOf(at.gate) === 'closed'),
+      );
+      await signIn(at);
+      assert.deepEqual(reasonsOf(at.gate).slice(4), ['succeeded'], 'nobody else has tried');
+    },
   );
-  await signIn(at);
-  assert.deepEqual(reasonsOf(at.gate).slice(4), ['succeeded'], 'nobody else has tried');
-});
 
 story('names are canonical, and roles decide as for any other provider', async (t) => {
   const at = await world(t);
