@@ -4,9 +4,7 @@ import { duration, fileText, httpUrl, oneOrMore } from '../config/values.ts';
 import type { Upstream, UpstreamServer, UpstreamTls } from '../core/route.ts';
 
 /** A server as written: where it is, and the path behind it, of which it matters whether there is one. */
-interface WrittenServer extends UpstreamServer {
-  readonly path: string | undefined;
-}
+type WrittenServer = UpstreamServer & { readonly path: string | undefined };
 
 /** The longest path that Linux takes for a socket, in bytes. */
 const maxSocketPath = 107;

@@ -37,7 +37,7 @@ const maxCounted = [100, 8];
 const maxWork = 150_000;
 
 /** Readings of one text at once that still end in time, behind so many loops that follow each other on the same text. */
-const maxAtOnce = [20_000, 1000, 4];
+const maxAtOnce = [20_000, 1000, 6];
 
 function judge(source: string, isInsensitive: boolean): string | undefined {
   if (!isReadable(source)) return undefined;

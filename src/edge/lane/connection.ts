@@ -227,8 +227,8 @@ export class LaneConnection implements LaneExchange, Returnable {
 
   readonly #onEnd = (): void => {
     if (this.#phase === 'waiting') this.#atEnd();
-    // As for Node: who ends its half waits for no answer.
-    else this.socket.destroy();
+    // As for Node: who ends its half waits for no answer, though what has been written still arrives.
+    else closeSocket(this.socket);
   };
 
   #atEnd(): void {

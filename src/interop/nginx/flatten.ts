@@ -215,14 +215,16 @@ class Flattening {
       return [{ modifier: '~', path, directive, blocks, unreadable: reading.why }];
     }
     const isInsensitive = reading.insensitive || entry.modifier === '~*';
-    const bare = isInsensitive ? `(?i:${reading.source})` : reading.source;
-    const anchored = isInsensitive || hasOuterAlternatives(reading.source) || !reading.source.startsWith('^');
-    const condition = withoutNames(anchored ? `.*?(?:${bare})` : bare);
+    const bare = (source: string): string => (isInsensitive ? `(?i:${source})` : source);
+    // What begins at the beginning needs no search, which would be a loop more to judge.
+    const isAnchored = reading.source.startsWith('^') && !hasOuterAlternatives(reading.source);
+    const rest = isAnchored ? bare(reading.source.slice(1)) : `.*?(?:${bare(reading.source)})`;
+    const condition = withoutNames(rest);
     const inner = this.#within(entry, around, { regions: [], conditions: [...all, `(?=${condition})`] });
     const own: FlatLocation =
       conditions === ''
         ? { modifier: isInsensitive ? '~*' : '~', path: reading.source, directive, blocks }
-        : { modifier: '~', path: `^${conditions}${anchored ? `.*?(?:${bare})` : bare.slice(1)}`, directive, blocks };
+        : { modifier: '~', path: `^${conditions}${rest}`, directive, blocks };
     // Within an expression all are expressions, the longest prefix first.
     const last = inner.prefixes.toSorted((a, b) => b.path.length - a.path.length);
     return [...inner.exact, ...inner.patterns, ...last, own];
