@@ -19,13 +19,17 @@ export function readServers(http: readonly Directive[], options: ServerOptions, 
   const redirects = all.filter(isToHttps);
   const answering = all.filter((server) => !redirects.includes(server) && answers(server));
   const others = all.filter((server) => !redirects.includes(server) && !answering.includes(server));
-  const serving = others.filter(({ body }) => body.some(({ name }) => name === 'location'));
-  for (const { directive } of answering)
+  const moved = answering.filter(isMoved);
+  const serving = [
+    ...others.filter(({ body }) => body.some(({ name }) => name === 'location')),
+    ...moved.map(withLocation),
+  ];
+  for (const { directive } of answering.filter((server) => !moved.includes(server)))
     findings.add(
       'ignored',
       directive.place,
       'server',
-      'it serves nothing itself, and a host without routes is answered with 404',
+      'it serves nothing itself, and a host without routes is refused as unknown',
     );
   for (const { directive } of others.filter((server) => !serving.includes(server)))
     findings.add('refused', directive.place, 'server', 'it has no location, and the gateway serves no files');
@@ -165,6 +169,20 @@ function sends({ name, args }: Directive): boolean {
   const [first = '', second = ''] = args;
   if (name === 'return') return toHttps.test(first) || (/^30[1278]$/.test(first) && toHttps.test(second));
   return name === 'rewrite' && /^\^(?:\/?\(\.\*\)\$?)?$/.test(first) && rewriteToHttps.test(second);
+}
+
+/** A server whose only answer leads elsewhere: a host that has moved. */
+function isMoved({ names, body }: ReadServer): boolean {
+  const [first = '', second] = body.find(({ name }) => name === 'return')?.args ?? [];
+  return names.length > 0 && (second === undefined ? !/^\d+$/.test(first) : /^30[12378]$/.test(first));
+}
+
+/** The same, whose answer stands in a location: nginx gives it before it looks at any. */
+function withLocation(server: ReadServer): ReadServer {
+  const [answer] = server.body.filter(({ name }) => name === 'return');
+  if (!answer) return server;
+  const rest = server.body.filter(({ name }) => name !== 'return' && name !== 'location');
+  return { ...server, body: [...rest, { name: 'location', args: ['/'], place: answer.place, body: [answer] }] };
 }
 
 function answers({ body }: ReadServer): boolean {

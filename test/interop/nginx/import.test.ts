@@ -425,6 +425,23 @@ test('nginx import: listeners, the public address, and certificates that can be 
   });
 });
 
+test('nginx import: a server that only leads elsewhere is a host that has moved; one that only refuses has no route', () => {
+  const { routes, server } =
+    imported(`server { server_name old.test www.old.test; return 301 https://cc.test$request_uri; }
+    server { listen 80 default_server; server_name _; return 444; }
+    server { server_name gone.test; return 410; }
+    server { server_name cc.test; location / { ${pass} } }`);
+  assert.deepEqual(
+    routes.map(({ data: { host, location, redirect } }) => [host, location, redirect]),
+    [
+      ['cc.test', '/', undefined],
+      ['old.test', '/', { to: 'https://cc.test${uri}', status: 301 }],
+      ['www.old.test', '/', { to: 'https://cc.test${uri}', status: 301 }],
+    ],
+  );
+  assert.match(String(server?.publicUrl), /cc\.test/);
+});
+
 test('nginx import: names of a location’s route go to one route each', () => {
   const location = `location /a { set $gatehouse_route "desk%20one"; ${pass} }`;
   const { routes } = imported(`server { server_name a.test; ${location} } server { server_name b.test; ${location} }`);
