@@ -1,9 +1,13 @@
 /** Starts the process that holds the servers of a run, and ends it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** How long what a killed process held may take to end, in milliseconds. */
+const settling = 4000;
 
 /** The process that holds the servers. It ends with the process that started it, however that ends, and takes the folder along. */
 export interface Holder {
@@ -30,8 +34,12 @@ export async function startHolder(folder: string): Promise<Holder> {
     end: async () => {
       child.stdin.on('error', () => undefined).end();
       await exit;
-      // Left over where it was killed.
-      rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+      // Left over where it was killed. What it held ends a moment later, and a browser makes its profile anew until then.
+      const until = performance.now() + (child.signalCode === null ? 0 : settling);
+      do {
+        rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+        if (performance.now() < until) await delay(100);
+      } while (performance.now() < until || existsSync(folder));
     },
     leave: () => {
       child.unref();
