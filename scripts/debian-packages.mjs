@@ -19,7 +19,7 @@ export const testPackages = [
     'g++',
     'openssl',
   ],
-  ...['python3-jwt', 'python3-cryptography'],
+  ...['python3-jwt', 'python3-cryptography', 'freeradius', 'python3-aiosmtpd'],
 ];
 
 /** What stops the setup; its message says what to do. */
