@@ -2,9 +2,12 @@
 
 /**
  * How identity was proved: RFC 8176 where it has a word, else the name of the protocol; `offline` stands beside the word of a
- * proof that was judged while whoever keeps it was away. The one list of these words.
+ * proof that was judged while whoever keeps it was away, `rba` for a browser that is remembered. The one list of these words.
  */
-const amrWords = ['pwd', 'otp', 'hwk', 'mfa', 'kerberos', 'cas', 'oidc', 'offline'] as const;
+const amrWords = [
+  ...(['pwd', 'otp', 'hwk', 'swk', 'sms', 'mca', 'user', 'pin', 'mfa', 'rba'] as const),
+  ...(['kerberos', 'cas', 'oidc', 'radius', 'offline'] as const),
+];
 
 /** A word that providers and factors of this version use. A stored record may hold others, of a newer worker. */
 export type Amr = (typeof amrWords)[number];

@@ -43,6 +43,29 @@ export const reasons = [
   // A provider is unavailable.
   ...outages,
   'client-gone',
+  // A second factor was not proved, or cannot be.
+  'factor-missing',
+  'code-wrong',
+  'code-expired',
+  'code-replayed',
+  'factor-locked',
+  'too-many-sends',
+  'send-failed',
+  'budget-spent',
+  'contact-missing',
+  'enrolment-closed',
+  'enrolment-unfinished',
+  'key-foreign',
+  'key-counter',
+  'user-not-verified',
+  'pass-spent',
+  'pass-not-allowed',
+  'step-foreign',
+  // Whose user it is cannot be told, or nobody else may come in; a password that is chosen here does not do.
+  'tenant-missing',
+  'tenant-ambiguous',
+  'external-off',
+  'password-weak',
   // A login flow cannot go on.
   'cookie-missing',
   'flow-expired',
@@ -55,6 +78,9 @@ export const reasons = [
   'provider-not-admitted',
   'network-not-admitted',
   'too-old',
+  'level-too-low',
+  'tenant-mismatch',
+  'privilege-missing',
   'policy-broke',
   // The gateway refuses a request.
   'ambiguous-target',
@@ -86,6 +112,8 @@ export const reasons = [
   'rotated',
   'back-channel',
   'single-logout',
+  'factor-reset',
+  'tenant-changed',
 ] as const;
 
 /** A reason code. */
