@@ -4,3 +4,4 @@ export { kerberos } from './kerberos/index.ts';
 export { ldap } from './ldap/index.ts';
 export { local } from './local/index.ts';
 export { oidc } from './oidc/index.ts';
+export { radius } from './radius/index.ts';
