@@ -12,7 +12,7 @@ import { test } from 'node:test';
 const floors: Readonly<Record<string, number>> = {
   ...{ core: 0, config: 0.5, telemetry: 1, store: 1, tls: 1, remote: 1.5 },
   ...{ edge: 2, routing: 2, sessions: 2, users: 2, interop: 2 },
-  ...{ providers: 3, policy: 3, proxy: 3, pages: 3, admin: 3.5, login: 3.5, portal: 4 },
+  ...{ providers: 3, factors: 3, policy: 3, proxy: 3, pages: 3, admin: 3.5, login: 3.5, portal: 4 },
   ...{ gateway: 4.5, runtime: 5, middleware: 5.5, cli: 6 },
 };
 const maxLines = 250;
@@ -303,6 +303,31 @@ for (const [, name = ''] of providers)
     assert.notEqual(tests.length, 0, `test/providers/${name}.test.ts or test/stories/${name}.test.ts exists`);
     assert.notEqual(examples.length, 0, `a file in config/examples uses type: ${name}`);
     assert.ok(existsSync(path.join(root, `docs/providers/${name}.md`)), `docs/providers/${name}.md exists`);
+  });
+
+const factors = [...read('src/factors/index.ts').matchAll(/^export \{ (\w+) \} from '\.\/(\w[\w-]*)\/index\.ts';$/gm)];
+
+test('architecture: the list of factors is a line each, the folder named like the type', () => {
+  const lines = read('src/factors/index.ts')
+    .split('\n')
+    .filter((line) => line.startsWith('export'));
+  assert.equal(lines.length, factors.length, 'each export is `export { name } from "./name/index.ts"`');
+  assertNone(
+    factors.filter(([, name, folder]) => name !== folder).map(([line]) => line),
+    'folder and type agree',
+  );
+});
+
+for (const [, name = ''] of factors)
+  test(`architecture: the factor ${name} has a test that runs the contract, an example and a page`, () => {
+    const examples = glob('config/examples/**/*.yaml').filter((file) =>
+      new RegExp(`\\btype:\\s*['"]?${name}\\b`).test(read(file)),
+    );
+    const tests = glob(`test/factors/${name}{,-*}.test.ts`, `test/factors/${name}/*.test.ts`);
+    const running = tests.filter((file) => read(file).includes('factorContract('));
+    assert.notEqual(running.length, 0, `test/factors/${name}.test.ts calls factorContract`);
+    assert.notEqual(examples.length, 0, `a file in config/examples uses type: ${name}`);
+    assert.ok(existsSync(path.join(root, `docs/factors/${name}.md`)), `docs/factors/${name}.md exists`);
   });
 
 /** The tree's own text files: neither what is installed nor what runs leave behind. */

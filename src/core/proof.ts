@@ -18,6 +18,9 @@ export interface Proof {
   readonly at: number;
 }
 
+/** What proofs add up to: one of them, a first one and a factor, a key among them. */
+export type Level = 1 | 2 | 3;
+
 /** The proofs of a session, at most one by each provider or factor; one of them at least says who it is. */
 export type Proofs = readonly [Proof, ...Proof[]];
 

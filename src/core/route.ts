@@ -1,5 +1,6 @@
 /** A location and the application behind it, as configured and frozen at start. */
 import type { Network } from './address.ts';
+import type { Level } from './proof.ts';
 import type { Secret } from './secret.ts';
 
 /** What a location asks of its visitors; empty lists ask nothing. */
@@ -14,7 +15,11 @@ interface Requirement {
   readonly apiTokens?: boolean;
   /** True: programs may send a name and a password with each request. */
   readonly basic?: boolean;
-  /** Milliseconds since credentials were last proved. */
+  /** What proofs must add up to; 1 when absent. */
+  readonly level?: Level;
+  /** Names of factors, any of which must be among the proofs. */
+  readonly factors?: readonly string[];
+  /** Milliseconds since the level was last proved. */
   readonly maxAge?: number;
 }
 

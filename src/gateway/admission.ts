@@ -11,6 +11,7 @@ import type { Identity, RequestAuthenticator } from '../login/authenticate-reque
 import type { Offline } from '../login/offline/offline.ts';
 import { decide } from '../policy/decide.ts';
 import { doorOf } from '../policy/door.ts';
+import type { Worth } from '../policy/levels.ts';
 import { isNavigation } from '../portal/send-page.ts';
 import { barePreflight, isAllowedOrigin, isPreflight, preflightHeaders } from '../routing/cors.ts';
 import type { HostTest } from '../routing/known-hosts.ts';
@@ -31,6 +32,7 @@ export interface AdmissionParts {
   readonly forwarding: Forwarding;
   /** Whether the host of a request is one of the site, whichever others are taken. */
   readonly isOwnHost: HostTest;
+  readonly worth: Worth;
 }
 
 /** The access rules of locations. */
@@ -120,10 +122,10 @@ export class Admission {
       return { kind: 'authenticate', route, target, offers, reason, ...(isProgram && { isProgram }) };
     }
 
-    const { authenticator, clock, forwarding } = this.#parts;
+    const { authenticator, clock, forwarding, worth } = this.#parts;
     const { principal, session } = identity;
     noteSender(trace, identity);
-    const decision = decide(principal, route, session, clock.now());
+    const decision = decide(principal, route, session, clock.now(), worth);
     trace.decision = decision;
     switch (decision.kind) {
       case 'permit':

@@ -9,6 +9,7 @@ import type { Session } from '../core/session.ts';
 import type { Client } from '../core/verdict.ts';
 import { decide } from '../policy/decide.ts';
 import { doorOf } from '../policy/door.ts';
+import type { Worth } from '../policy/levels.ts';
 import { defaultPort, readRouteHost } from '../routing/host.ts';
 import type { HostTest } from '../routing/known-hosts.ts';
 import type { Locations } from '../routing/locations.ts';
@@ -20,6 +21,7 @@ interface ApplicationsParts {
   readonly origins: SiteOrigins;
   readonly locations: Locations;
   readonly isOwnHost: HostTest;
+  readonly worth: Worth;
 }
 
 /** Who looks at the start page, and from where. */
@@ -67,12 +69,12 @@ export class Applications {
   }
 
   #isOpen(at: Parameters<Locations['match']>[0], { principal, session, client }: Visitor): boolean {
-    const { locations, isOwnHost, clock } = this.#parts;
+    const { locations, isOwnHost, clock, worth } = this.#parts;
     const route = locations.match({ ...at, path: locations.closingSlash(at) ?? at.path })?.route;
     if (!route) return false;
     const door = doorOf(route, client, at, isOwnHost);
     if (door === 'closed' || door === 'outside') return false;
-    return door !== 'asks' || decide(principal, route, session, clock.now()).kind !== 'deny';
+    return door !== 'asks' || decide(principal, route, session, clock.now(), worth).kind !== 'deny';
   }
 
   #addressAt(written: string | undefined, path: string): Parameters<Locations['match']>[0] {

@@ -4,6 +4,7 @@ import type { Route } from '../core/route.ts';
 import type { RequestAuthenticator } from '../login/authenticate-request.ts';
 import { buildLogin, type Login } from '../login/build.ts';
 import type { Providers } from '../login/providers.ts';
+import { worthOf } from '../policy/worth.ts';
 import { buildPortal, type PortalOptions } from '../portal/build.ts';
 import type { Portal } from '../portal/portal.ts';
 import { AssertionSigner } from '../proxy/assertion.ts';
@@ -86,7 +87,7 @@ export async function buildGateway(
   const { authenticator, offline, providers } = login;
   const isKnownHost = knownHosts(document.server, routes);
   const isOwnHost = ownHosts(document.server, routes);
-  const judging = { clock, isOwnHost, locations, authenticator };
+  const judging = { clock, isOwnHost, locations, authenticator, worth: worthOf(document) };
   const applications = new Applications(routes, { ...judging, publicUrl, origins });
   const front = buildPortal(
     portalOptions(document, applications),
@@ -116,7 +117,7 @@ export async function buildGateway(
       await Promise.all([watch.close(), login.rechecker.close(), offline.close()]);
       await underWay.whenDone();
       await Promise.all([sessions.close(), names.close()]);
-      await Promise.all([pools.close(), providers.close()]);
+      await Promise.all([pools.close(), providers.close(), login.factors.close()]);
     },
   };
 }

@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { adminOptions } from '../admin/options.ts';
 import { listenerOptions } from '../edge/options.ts';
+import { factorRulesOptions, factorsOptions } from '../factors/options.ts';
 import { loginOptions, providersOptions } from '../login/options.ts';
 import { pageOptions } from '../pages/options.ts';
 import { roleOptions } from '../policy/roles.ts';
@@ -14,6 +15,7 @@ import { hostOptions, siteOptions } from '../routing/options.ts';
 import { sessionOptions } from '../sessions/options.ts';
 import { auditOptions, logOptions } from '../telemetry/options.ts';
 import { checkDocument, checkHostsOfNetworks } from './document-checks.ts';
+import { checkFactors } from './factor-checks.ts';
 import { routeOptions } from './routes.ts';
 import { transportOptions } from './transport-security.ts';
 
@@ -40,6 +42,8 @@ export const documentSchema = z
     login: loginOptions.describe('how users sign in'),
     session: sessionOptions.prefault({}).describe('how long they stay'),
     providers: providersOptions.describe('what proves who they are'),
+    factors: factorsOptions.default({}).describe('second factors, in the order in which they are offered'),
+    factorRules: factorRulesOptions.prefault({}).describe('what holds for all of them'),
     roles: roleOptions.prefault({}).describe('what they may do'),
     headers: headerTemplates
       .default({})
@@ -51,7 +55,8 @@ export const documentSchema = z
     audit: auditOptions.prefault({}),
   })
   .superRefine(checkDocument)
-  .superRefine(checkHostsOfNetworks);
+  .superRefine(checkHostsOfNetworks)
+  .superRefine(checkFactors);
 
 /** A configuration that has been read and checked. */
 export type Document = z.output<typeof documentSchema>;

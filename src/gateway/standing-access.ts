@@ -7,6 +7,7 @@ import type { Session } from '../core/session.ts';
 import type { RequestAuthenticator } from '../login/authenticate-request.ts';
 import { decide } from '../policy/decide.ts';
 import { doorOf } from '../policy/door.ts';
+import type { Worth } from '../policy/levels.ts';
 import type { Opened } from '../proxy/connections.ts';
 import type { HostTest } from '../routing/known-hosts.ts';
 import type { Locations } from '../routing/locations.ts';
@@ -20,13 +21,16 @@ export class StandingAccess {
   readonly #locations: Locations;
   readonly #authenticator: Pick<RequestAuthenticator, 'principal' | 'hasProvider'>;
   readonly #isOwnHost: HostTest;
+  readonly #worth: Worth;
 
   constructor(parts: {
     locations: Locations;
     authenticator: Pick<RequestAuthenticator, 'principal' | 'hasProvider'>;
     isOwnHost: HostTest;
+    worth: Worth;
   }) {
     this.#isOwnHost = parts.isOwnHost;
+    this.#worth = parts.worth;
     this.#locations = parts.locations;
     this.#authenticator = parts.authenticator;
   }
@@ -52,7 +56,7 @@ export class StandingAccess {
       if (!isToken && !this.#authenticator.hasProvider(whose.provider)) return 'provider-gone';
       if (!session && access[credential ? takenAs[credential.kind] : 'bearer'] !== true) return 'login-required';
       const now = isToken && principal ? principal : this.#authenticator.principal(whose);
-      const decision = decide(now, { access }, session, 0);
+      const decision = decide(now, { access }, session, 0, this.#worth);
       if (decision.kind === 'deny') return decision.reason;
     }
     return undefined;

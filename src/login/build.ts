@@ -1,4 +1,6 @@
 /** Makes the ways to be somebody, of one configuration: by a session, by the request's own proof, by a form, by a provider's. */
+import { buildFactors, type FactorServices, type FactorsDocument } from '../factors/build.ts';
+import type { Factors } from '../factors/factors.ts';
 import { compileRoles, type RoleOptions } from '../policy/roles.ts';
 import type { SiteOrigins } from '../routing/site-origins.ts';
 import type { Sessions } from '../sessions/sessions.ts';
@@ -27,13 +29,13 @@ import { TokenUsers } from './token-users.ts';
 import { TypedNames } from './typed-names.ts';
 
 /** What of a configuration concerns signing in. */
-interface LoginDocuments extends ProvidersDocument {
+interface LoginDocuments extends ProvidersDocument, Omit<FactorsDocument, 'server'> {
   readonly session: { readonly recheck: number; readonly lifetime: number };
   readonly roles: RoleOptions;
 }
 
 /** What signing in needs of the process, and of the rooms below it. */
-interface LoginServices extends ProviderServices {
+interface LoginServices extends ProviderServices, FactorServices {
   readonly origins: SiteOrigins;
   readonly sessions: Sessions;
   readonly recorder: Recorder;
@@ -42,6 +44,7 @@ interface LoginServices extends ProviderServices {
 /** The ways of signing in, and what they share. */
 export interface Login {
   readonly providers: Providers;
+  readonly factors: Factors;
   readonly signIn: SignIn;
   readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
@@ -64,6 +67,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const { login, roles, server } = document;
   const { publicUrl } = server;
   const browsers = await Browsers.open(store, publicUrl);
+  const factors = buildFactors(document, services);
   const providers = buildProviders(document, services);
   const { chain, directoryOf } = providers;
   const names = new TypedNames(document.providers);
@@ -104,6 +108,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const programs = new ProgramAccess({ tokens, basic });
   return {
     providers,
+    factors,
     signIn,
     authenticator: new RequestAuthenticator({
       ...{ signIn, sessions, publicUrl, origins, refresher, rechecker, ambientSessions, browsers, programs },

@@ -39,6 +39,9 @@ export const entryKinds: Readonly<Record<string, EntryKind>> = {
   'lockout-address': { restored: 'never', label: 'lock-outs of addresses' },
   'assertion-key': { secret: 'whole', restored: 'always', label: 'sets of assertion keys' },
   'form-key': { secret: 'whole', restored: 'always', label: 'form keys' },
+  // What the account has is what it had; codes that were used since are old by now.
+  factor: { secret: 'whole', restored: 'always', label: 'enrolments of factors' },
+  'factor-state': { restored: 'never', label: 'counts of wrong codes' },
   'account-cut': { restored: 'never', label: 'cuts of accounts' },
   // An operator is told which come back; one that the present store knows as ended does not.
   'api-token': { restored: 'always', label: 'API tokens' },

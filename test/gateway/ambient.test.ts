@@ -16,6 +16,7 @@ import { SignIn } from '../../src/login/sign-in.ts';
 import { TokenAccess } from '../../src/login/token-access.ts';
 import { TokenUsers } from '../../src/login/token-users.ts';
 import { TypedNames } from '../../src/login/typed-names.ts';
+import { worthOf } from '../../src/policy/worth.ts';
 import { AssertionSigner } from '../../src/proxy/assertion.ts';
 import { HeaderComposer } from '../../src/proxy/headers.ts';
 import { compileLocations } from '../../src/routing/locations.ts';
@@ -85,6 +86,7 @@ async function world(t: TestContext, outcome: Script) {
       isTrusted: () => false,
       isKnownHost: () => true,
       isOwnHost: () => true,
+      worth: worthOf({ providers: { domain: {} }, factors: {} }),
     },
     offline: { asksFor: () => false, ask: async () => undefined },
     authenticator: new RequestAuthenticator({

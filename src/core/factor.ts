@@ -1,0 +1,155 @@
+/**
+ * The contract of a second factor: what it is given, what it may answer. Plain data both ways: a factor sees no request and
+ * writes no page, and what it is to be asked about once only, its caller consumes by compare-and-set.
+ */
+import type { Account } from './account.ts';
+import type { Assertion } from './principal.ts';
+import type { Proof } from './proof.ts';
+import type { ProbeStep } from './provider.ts';
+import type { Reason } from './reason.ts';
+import type { WordsForVisitors } from './route.ts';
+
+/** A factor that one account has set up. */
+export interface Enrolment {
+  /** Random, and no secret. */
+  readonly id: string;
+  /** The configured name of the factor. */
+  readonly factor: string;
+  /** What its owner calls it; may be empty. */
+  readonly name: string;
+  /** The factor's own JSON, sealed in the store. Parse it with a schema when it comes back. */
+  readonly data: unknown;
+  readonly createdAt: number;
+  readonly lastUsedAt?: number;
+  /** The store's version of the record: a change is written only over what was read. */
+  readonly version: string;
+}
+
+/** What is known of whoever is asked. */
+export interface AskTerms {
+  /** What the first proof says of the user; contacts stand among the attributes. */
+  readonly assertion: Assertion;
+  /** Of the pages, in two letters. */
+  readonly language: string;
+  /** The client's address, for limits of sends. */
+  readonly address: string;
+  /** Present where the user wants another code: the state of the challenge that is on show. */
+  readonly previous?: unknown;
+  /** Aborts at the factor's deadline, or when the client has gone. */
+  readonly signal: AbortSignal;
+}
+
+/** What a page asks for. A kind of factor that wants another page adds a kind here, and its view to the pages. */
+interface ChallengePage {
+  readonly kind: 'code';
+  /** How many digits the code has; absent where it is no number. */
+  readonly digits?: number;
+  /** Words of the operator; the kind's own when absent. */
+  readonly prompt?: WordsForVisitors;
+  /** Where the code was sent, masked. */
+  readonly contact?: string;
+}
+
+/** A question that was put. */
+export interface Challenge {
+  /** JSON that is sealed in the pending login and comes back with the answer. */
+  readonly state?: unknown;
+  readonly page: ChallengePage;
+}
+
+/** What asking comes to. */
+export type AskOutcome =
+  | { readonly kind: 'asked'; readonly challenge: Challenge }
+  /** Not of this account, or not for now: no contact, too many sends. The user takes another factor. */
+  | { readonly kind: 'refused'; readonly reason: Reason }
+  | { readonly kind: 'unavailable'; readonly reason: Reason; readonly cause?: unknown };
+
+/** An answer that a form has brought. */
+export interface FactorResponse {
+  /** The fields of the form, as sent. */
+  readonly fields: ReadonlyMap<string, string>;
+  /** The account's enrolments of this factor at this moment, not at that of the question. */
+  readonly enrolments: readonly Enrolment[];
+  /** The state of the challenge that is answered. */
+  readonly state: unknown;
+  readonly signal: AbortSignal;
+}
+
+/** What an answer comes to. */
+export type FactorOutcome =
+  | {
+      readonly kind: 'verified';
+      readonly proof: Proof;
+      /**
+       * The enrolment as it is from here on, with the version that was read. The proof counts only once this is written; where
+       * somebody else has written meanwhile, the factor is asked anew.
+       */
+      readonly enrolment?: Enrolment;
+    }
+  /** Counted against the account, where the factor can be guessed. */
+  | {
+      readonly kind: 'rejected';
+      readonly reason: Reason;
+      /** The challenge goes on in this state; as it was when absent. */
+      readonly state?: unknown;
+    }
+  /** Counts for nothing, and is never a pass. */
+  | { readonly kind: 'unavailable'; readonly reason: Reason; readonly cause?: unknown };
+
+/** What a page of a setup shows. A kind of factor that wants another page adds a kind here, and its view to the pages. */
+interface EnrolmentPage {
+  readonly kind: 'authenticator';
+  /** The `otpauth:` address, which the page draws as a QR code. */
+  readonly uri: string;
+  /** The secret as its owner may type it, in groups. */
+  readonly secret: string;
+  readonly digits: number;
+}
+
+/** What is to be set up. */
+export interface EnrolmentOffer {
+  /** JSON that is sealed in the pending login and comes back with the answer. */
+  readonly state: unknown;
+  readonly page: EnrolmentPage;
+}
+
+/** What the first answer to a setup comes to. Nothing is enrolled before it is right. */
+export type EnrolOutcome =
+  /** `data` is what the enrolment is to hold. */
+  | { readonly kind: 'enrolled'; readonly data: unknown; readonly proof: Proof }
+  | {
+      readonly kind: 'rejected';
+      readonly reason: Reason;
+      /** The code fits another time: by how many seconds the user's clock is ahead, or behind where negative. */
+      readonly clockOffset?: number;
+    }
+  | { readonly kind: 'unavailable'; readonly reason: Reason; readonly cause?: unknown };
+
+/** Setting a factor up. */
+export interface Enrolling {
+  begin(account: Account, terms: AskTerms): Promise<EnrolmentOffer>;
+  finish(account: Account, response: Omit<FactorResponse, 'enrolments'>): Promise<EnrolOutcome>;
+}
+
+/** A way to prove oneself besides the first. */
+export interface Factor {
+  /** True for codes, false for keys: what may be guessed is counted and locked. */
+  readonly canBeGuessed: boolean;
+  /** True: it asks a server, and has a deadline and a circuit breaker. */
+  readonly isNetworked: boolean;
+  /**
+   * Whether an account can be asked, told without a network; one that has an enrolment of the factor when absent. Throws where
+   * nobody can tell.
+   */
+  isUsable?(account: Account, enrolments: readonly Enrolment[], terms: AskTerms): Promise<boolean>;
+  /** Puts the question, and sends what is to be sent. `enrolments` are those of this factor. */
+  ask(account: Account, enrolments: readonly Enrolment[], terms: AskTerms): Promise<AskOutcome>;
+  /** Judges an answer. Never throws for a wrong one; a throw is `unavailable`. */
+  verify(account: Account, response: FactorResponse): Promise<FactorOutcome>;
+  /** Absent where there is nothing to set up. */
+  readonly enrol?: Enrolling;
+  /** Tries the real thing step by step, for `check --connect`. */
+  probe?(signal: AbortSignal): AsyncIterable<ProbeStep>;
+  /** Ends sockets and timers. */
+  close?(): Promise<void>;
+}

@@ -1,0 +1,71 @@
+/** Makes the configured factors. */
+import type { Clock } from '../core/clock.ts';
+import { OperatorError } from '../core/errors.ts';
+import type { Log } from '../core/log.ts';
+import type { Sealer } from '../core/seal.ts';
+import type { Store } from '../core/store.ts';
+import { CircuitBreaker } from '../remote/circuit-breaker.ts';
+import { Enrolments } from './enrolments.ts';
+import { type ConfiguredFactor, Factors } from './factors.ts';
+import { FactorLimits } from './limits.ts';
+import { type FactorDocument, type FactorRules, factorKind } from './options.ts';
+
+/** What of a configuration concerns factors. */
+export interface FactorsDocument {
+  readonly factors: Readonly<Record<string, FactorDocument>>;
+  readonly factorRules: FactorRules;
+  readonly server: { readonly publicUrl: URL };
+  readonly pages: { readonly siteName: string };
+}
+
+/** What factors need of the process. */
+export interface FactorServices {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly store: Store;
+  readonly sealer: Sealer;
+}
+
+/** The deadline of a factor that asks a server and names none, in milliseconds. */
+const usualTimeout = 10_000;
+
+/** Makes all of them, or throws and leaves none open. */
+export function buildFactors(document: FactorsDocument, services: FactorServices): Factors {
+  const { clock, log, store } = services;
+  const all: ConfiguredFactor[] = [];
+  try {
+    for (const [name, options] of Object.entries(document.factors))
+      all.push(factorOf(name, options, document, services));
+  } catch (error) {
+    for (const { factor } of all) void factor.close?.();
+    throw error;
+  }
+  const limits = new FactorLimits({ store, clock, limits: document.factorRules.failures });
+  return new Factors({ all, enrolments: new Enrolments({ store, clock }), limits, log });
+}
+
+function factorOf(
+  name: string,
+  document: FactorDocument,
+  { server, pages }: FactorsDocument,
+  services: FactorServices,
+): ConfiguredFactor {
+  const kind = factorKind(document.type);
+  if (!kind) throw new OperatorError(`factors.${name}: there is no type ${document.type}`);
+  const { type, label, ...options } = document;
+  const { clock, log, store, sealer } = services;
+  const factor = kind.create(options, {
+    ...{ name, clock, store, sealer, siteName: pages.siteName, publicUrl: server.publicUrl },
+    log: log.child({ factor: name }),
+  });
+  const timeout = 'timeout' in options ? Number(options.timeout) : usualTimeout;
+  const breaker = factor.isNetworked ? breakerOf(name, services) : undefined;
+  return { name, type, label, factor, breaker, timeout, gives: kind.gives };
+}
+
+function breakerOf(name: string, { clock, log }: FactorServices): CircuitBreaker {
+  return new CircuitBreaker({
+    clock,
+    onChange: (state, reason) => log.warn({ factor: name, state, reason }, 'the circuit breaker of a factor changed'),
+  });
+}

@@ -1,0 +1,172 @@
+/**
+ * The configured factors, as a login works with them: asked in time, whatever they do, with attempts counted before anything is
+ * compared, and with what is one-time consumed by compare-and-set.
+ */
+import type { Account } from '../core/account.ts';
+import type {
+  AskOutcome,
+  AskTerms,
+  Enrolment,
+  EnrolmentOffer,
+  EnrolOutcome,
+  Factor,
+  FactorOutcome,
+  FactorResponse,
+} from '../core/factor.ts';
+import { Failure } from '../core/failure.ts';
+import type { Log } from '../core/log.ts';
+import type { Proof } from '../core/proof.ts';
+import type { Reason } from '../core/reason.ts';
+import type { WordsForVisitors } from '../core/route.ts';
+import { type CalledFactor, callFactor } from './call-factor.ts';
+import type { AccountEnrolments, Enrolments } from './enrolments.ts';
+import type { FactorLimits } from './limits.ts';
+
+/** One of `factors:`. */
+export interface ConfiguredFactor extends CalledFactor {
+  readonly type: string;
+  readonly label?: WordsForVisitors | undefined;
+  readonly gives: 2 | 3;
+}
+
+/** Whom a factor is asked about, and with what. */
+interface FactorQuestion {
+  readonly account: Account;
+  readonly terms: AskTerms;
+}
+
+/** What an answer comes to for a login. */
+type Judged =
+  | { readonly kind: 'verified'; readonly proof: Proof }
+  | { readonly kind: 'rejected'; readonly reason: Reason; readonly state?: unknown }
+  /** Nothing was compared; `retryAfter` in milliseconds, absent where only an operator releases. */
+  | { readonly kind: 'locked'; readonly retryAfter?: number }
+  | { readonly kind: 'unavailable'; readonly reason: Reason };
+
+/** What the first answer to a setup comes to for a login. */
+type Enrolled =
+  | { readonly kind: 'enrolled'; readonly proof: Proof; readonly enrolment: Enrolment }
+  /** Somebody has enrolled something else for the account meanwhile. */
+  | { readonly kind: 'overtaken' }
+  | Exclude<EnrolOutcome, { kind: 'enrolled' }>
+  | Extract<Judged, { kind: 'locked' }>;
+
+/** A right answer whose record others keep writing over is asked about again so often. */
+const maxTurns = 100;
+
+/** Asks factors. No method throws for what a factor does; all of them throw when the store is out of reach. */
+export class Factors {
+  readonly all: readonly ConfiguredFactor[];
+  readonly enrolments: Enrolments;
+  readonly limits: FactorLimits;
+  readonly #log: Log;
+
+  constructor(parts: { all: readonly ConfiguredFactor[]; enrolments: Enrolments; limits: FactorLimits; log: Log }) {
+    this.all = parts.all;
+    this.enrolments = parts.enrolments;
+    this.limits = parts.limits;
+    this.#log = parts.log;
+  }
+
+  /** The factor of a name; undefined for one that is not configured. */
+  find(name: string | undefined): ConfiguredFactor | undefined {
+    return this.all.find((one) => one.name === name);
+  }
+
+  /** Those that an account can be asked for, in the order of the configuration. */
+  async usable({ account, terms }: FactorQuestion, { all }: AccountEnrolments): Promise<readonly ConfiguredFactor[]> {
+    const usable = await Promise.all(
+      this.all.map(async (one) => {
+        const own = ownOf(one, all);
+        return one.factor.isUsable ? one.factor.isUsable(account, own, terms) : own.length > 0;
+      }),
+    );
+    return this.all.filter((_, index) => usable[index]);
+  }
+
+  /** Puts the question of a factor. */
+  ask(asked: ConfiguredFactor, { account, terms }: FactorQuestion, has: AccountEnrolments): Promise<AskOutcome> {
+    return callFactor(asked, terms.signal, this.#log, (factor: Factor, signal) =>
+      factor.ask(account, ownOf(asked, has.all), { ...terms, signal }),
+    );
+  }
+
+  /** Judges an answer. Of answers in parallel that are all right, and can be right only once, one is. */
+  async verify(
+    asked: ConfiguredFactor,
+    account: Account,
+    answer: Pick<FactorResponse, 'fields' | 'state' | 'signal'>,
+  ): Promise<Judged> {
+    if (!asked.factor.canBeGuessed) return this.#verify(asked, account, answer);
+    const permit = await this.limits.enter(account, answer.signal);
+    if (permit.kind === 'locked') return permit;
+    const judged = await this.#verify(asked, account, answer).catch(async (error: unknown) => {
+      // What cannot be taken off counts as wrong by itself, later.
+      await this.limits.release(account).catch(() => undefined);
+      throw error;
+    });
+    await this.#count(account, judged);
+    return judged;
+  }
+
+  /** Begins a setup. */
+  async begin(asked: ConfiguredFactor, { account, terms }: FactorQuestion): Promise<EnrolmentOffer | undefined> {
+    return asked.factor.enrol?.begin(account, terms);
+  }
+
+  /** Judges the first answer to a setup, and enrols where it is right and nobody has enrolled for the account `after`. */
+  async finish(
+    asked: ConfiguredFactor,
+    account: Account,
+    answer: Pick<FactorResponse, 'fields' | 'state' | 'signal'> & {
+      readonly after: AccountEnrolments;
+      readonly name: string;
+    },
+  ): Promise<Enrolled> {
+    const { enrol, canBeGuessed } = asked.factor;
+    const { after, name, ...response } = answer;
+    if (!enrol) return { kind: 'rejected', reason: 'enrolment-closed' };
+    const permit = canBeGuessed ? await this.limits.standing(account) : undefined;
+    if (permit?.kind === 'locked') return permit;
+    const outcome = await callFactor(asked, answer.signal, this.#log, (_factor, signal) =>
+      enrol.finish(account, { ...response, signal }),
+    );
+    if (outcome.kind !== 'enrolled') return outcome;
+    const { data, proof } = outcome;
+    const enrolment = await this.enrolments.add(account, { factor: asked.name, name, data, after });
+    return enrolment ? { kind: 'enrolled', proof, enrolment } : { kind: 'overtaken' };
+  }
+
+  /** Ends what factors hold open. */
+  async close(): Promise<void> {
+    await Promise.all(this.all.map(({ factor }) => factor.close?.()));
+  }
+
+  async #verify(
+    asked: ConfiguredFactor,
+    account: Account,
+    answer: Pick<FactorResponse, 'fields' | 'state' | 'signal'>,
+  ): Promise<Judged> {
+    for (let turn = 0; turn < maxTurns; turn++) {
+      const { all } = await this.enrolments.of(account);
+      const outcome: FactorOutcome = await callFactor(asked, answer.signal, this.#log, (factor, signal) =>
+        factor.verify(account, { ...answer, enrolments: ownOf(asked, all), signal }),
+      );
+      if (outcome.kind !== 'verified') return outcome;
+      const { proof, enrolment } = outcome;
+      if (!enrolment || (await this.enrolments.replace(account, enrolment))) return { kind: 'verified', proof };
+    }
+    throw new Failure('overloaded', 'store: too many writers at once on an enrolment');
+  }
+
+  async #count(account: Account, judged: Judged): Promise<void> {
+    if (judged.kind === 'verified') await this.limits.succeed(account);
+    // Who has a code that was used knows no more than before.
+    else if (judged.kind === 'rejected' && judged.reason !== 'code-replayed') await this.limits.fail(account);
+    else await this.limits.release(account);
+  }
+}
+
+function ownOf({ name }: ConfiguredFactor, all: readonly Enrolment[]): readonly Enrolment[] {
+  return all.filter(({ factor }) => factor === name);
+}
