@@ -25,7 +25,17 @@ export interface SessionGrant {
 }
 
 /** Why a new password was not taken, as far as its owner can do better; `refused` where the provider does not say. */
-export type PasswordRefusal = 'too-short' | 'too-simple' | 'too-young' | 'used-before' | 'refused';
+export type PasswordRefusal =
+  | 'too-short'
+  | 'too-long'
+  | 'too-simple'
+  | 'too-young'
+  | 'used-before'
+  /** Many people use it; it is little more than what anybody knows of its owner; it has leaked. */
+  | 'common'
+  | 'personal'
+  | 'leaked'
+  | 'refused';
 
 /** All that a provider may answer. */
 export type Outcome =

@@ -123,10 +123,11 @@ export async function buildGateway(
 }
 
 function portalOptions(document: Document, applications: Applications): PortalOptions {
-  const { login, pages, server } = document;
+  const { login, pages, passwords, server } = document;
   return {
     publicUrl: server.publicUrl,
     pages,
+    passwords,
     hsts: hstsSeconds(server),
     defaultMethod: login.default,
     applications: (visitor) => applications.of(visitor),

@@ -14,6 +14,7 @@ import { outboundOptions } from '../remote/proxy-options.ts';
 import { hostOptions, siteOptions } from '../routing/options.ts';
 import { sessionOptions } from '../sessions/options.ts';
 import { auditOptions, logOptions } from '../telemetry/options.ts';
+import { passwordOptions } from '../users/password-options.ts';
 import { checkDocument, checkHostsOfNetworks } from './document-checks.ts';
 import { checkFactors } from './factor-checks.ts';
 import { routeOptions } from './routes.ts';
@@ -44,6 +45,7 @@ export const documentSchema = z
     providers: providersOptions.describe('what proves who they are'),
     factors: factorsOptions.default({}).describe('second factors, in the order in which they are offered'),
     factorRules: factorRulesOptions.prefault({}).describe('what holds for all of them'),
+    passwords: passwordOptions.prefault({}).describe('what a password must be like that is chosen here'),
     roles: roleOptions.prefault({}).describe('what they may do'),
     headers: headerTemplates
       .default({})

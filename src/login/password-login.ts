@@ -153,7 +153,7 @@ export class PasswordLogin {
   ): Promise<NoLogin> {
     const { username } = attempted;
     const mustChange = reason === 'password-must-change' || reason === 'password-expired';
-    const isRight = mustChange || reason === 'password-refused';
+    const isRight = mustChange || reason === 'password-refused' || reason === 'password-weak';
     const permit = await (isRight ? this.#lockout.release(attempted) : this.#lockout.fail(attempted));
     if (permit.kind === 'locked') return this.#failLocked(form, username, permit, chain);
     const failed = this.#fail(form, username, 'LOGIN_FAILED', reason, { chain });

@@ -1,12 +1,10 @@
 /** Makes the configured providers and their chain, and knows how each of them stands. */
 
-import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Provider } from '../core/provider.ts';
-import { Secret } from '../core/secret.ts';
 import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import { type ChainLink, lookUpOne, standingAt } from '../providers/chain.ts';
@@ -16,7 +14,10 @@ import { withDeadline } from '../remote/deadline.ts';
 import type { OutboundProxy } from '../remote/outbound-proxy.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { ProviderFigure, ProviderFigures } from '../telemetry/provider-figures.ts';
+import type { PasswordOptions } from '../users/password-options.ts';
+import { type PasswordJudge, PasswordRules, wordsOfHost } from '../users/password-rules.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from './options.ts';
+import { digestOf } from './provider-identity.ts';
 
 /** The providers of one configuration. */
 export interface Providers {
@@ -52,6 +53,8 @@ export interface ProvidersDocument {
   readonly login: LoginDocument;
   readonly providers: Readonly<Record<string, ProviderDocument>>;
   readonly server: { readonly publicUrl: URL; readonly outboundProxy?: OutboundProxy | undefined };
+  readonly passwords: PasswordOptions;
+  readonly pages: { readonly siteName: string };
 }
 
 /** What providers need of the process. */
@@ -68,12 +71,14 @@ export interface ProviderServices {
 export function buildProviders(document: ProvidersDocument, services: ProviderServices): Providers {
   const links = new Map<string, WatchedLink>();
   const identities = new Set<string>();
+  const { pages, passwords: options } = document;
+  const passwords = new PasswordRules(options, [pages.siteName, ...wordsOfHost(document.server.publicUrl.hostname)]);
   try {
-    for (const [name, options] of Object.entries(document.providers)) {
+    for (const [name, provider] of Object.entries(document.providers)) {
       const { login, server } = document;
-      const identity = digestOf(name, options, login.timeout, login.breaker, outboundOf(options, server));
+      const identity = digestOf(name, provider, login.timeout, login.breaker, outboundOf(provider, server));
       identities.add(identity);
-      links.set(name, linkOf({ name, identity, options }, document, services, links));
+      links.set(name, linkOf({ name, identity, options: provider }, document, { ...services, passwords }, links));
     }
   } catch (error) {
     for (const { provider } of links.values()) void provider.close?.();
@@ -153,12 +158,12 @@ const besideLookup = 500;
 function linkOf(
   { name, identity, options: document }: { name: string; identity: string; options: ProviderDocument },
   { login, server, providers }: ProvidersDocument,
-  services: ProviderServices,
+  services: ProviderServices & { readonly passwords: PasswordJudge },
   links: ReadonlyMap<string, ChainLink>,
 ): WatchedLink {
   const kind = providerKind(document.type);
   if (!kind) throw new OperatorError(`providers.${name}: there is no type ${document.type}`);
-  const { log, clock, store } = services;
+  const { log, clock, store, passwords } = services;
   const { type: _type, on, label: _label, ...options } = document;
   const timeout = deadlineOf(document, login, providers);
   const needsNetwork = kind.needsNetwork ?? true;
@@ -172,6 +177,7 @@ function linkOf(
       onCertificate: (host, endsAt) => services.metrics.serverCertificate(name, host, endsAt),
       clock,
       store,
+      passwords,
       lookUp: (other, username, signal) => {
         const link = links.get(other);
         return link
@@ -237,13 +243,4 @@ function outboundOf(
   if (!('outboundProxy' in (providerKind(options.type)?.options.shape ?? {}))) return {};
   const own = 'outboundProxy' in options ? (options.outboundProxy as OutboundProxy | undefined) : undefined;
   return { outboundProxy: own ?? server.outboundProxy ?? false };
-}
-
-/** All that is said of a provider, as a digest: secrets count, and are kept nowhere. */
-function digestOf(...said: readonly unknown[]): string {
-  const reveal = function (this: Record<string, unknown>, key: string, value: unknown): unknown {
-    const original = this[key];
-    return original instanceof Secret ? original.reveal() : value;
-  };
-  return createHash('sha256').update(JSON.stringify(said, reveal)).digest('base64url');
 }

@@ -11,11 +11,18 @@ import type { Texts } from './texts/en.ts';
 /** Where another language is chosen for the pages. */
 export const languagePath = '/_gate/language';
 
+/** What the pages say of the rules for passwords; how many characters there must be of each kind. */
+export interface PasswordWords {
+  readonly minLength: number;
+  readonly compose: Readonly<Record<keyof Texts['newPassword']['kinds'], number>>;
+}
+
 /** All that a view knows besides its own data. */
 export interface Frame {
   readonly texts: Texts;
   readonly language: Language;
   readonly options: PageOptions;
+  readonly passwords?: PasswordWords | undefined;
   readonly assets: Assets;
 }
 

@@ -11,7 +11,7 @@ import { type AccountView, accountPage } from './account-settings.ts';
 import { type Assets, loadAssets } from './assets.ts';
 import type { Html } from './html.ts';
 import { type Language, languages, preferredLanguage } from './language.ts';
-import type { Frame } from './layout.ts';
+import type { Frame, PasswordWords } from './layout.ts';
 import {
   type LoginView,
   loginPage,
@@ -71,11 +71,12 @@ export function contentSecurityPolicy(formTargets: readonly string[] = []): stri
 }
 
 /** Reads the assets once and makes the pages of a site; throws when an asset of our own is missing. */
-export function createPages(options: PageOptions): Pages {
+export function createPages(options: PageOptions, passwords?: PasswordWords): Pages {
   const assets = loadAssets(options);
   return {
     language: (acceptLanguage) => preferredLanguage(acceptLanguage, options.language),
-    render: (language, view) => document({ language, texts: languages[language], options, assets }, view).toString(),
+    render: (language, view) =>
+      document({ language, texts: languages[language], options, passwords, assets }, view).toString(),
     assets: () => assets,
   };
 }

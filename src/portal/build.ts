@@ -10,6 +10,7 @@ import type { BoundCookies } from '../proxy/bound-cookies.ts';
 import type { Connections } from '../proxy/connections.ts';
 import type { SiteOrigins } from '../routing/site-origins.ts';
 import type { Sessions } from '../sessions/sessions.ts';
+import type { PasswordOptions } from '../users/password-options.ts';
 import type { ApplicationsOf, PortalParts } from './context.ts';
 import { PageSender, type RouteWords } from './page-sender.ts';
 import { Portal } from './portal.ts';
@@ -19,6 +20,7 @@ import { SavedPosts } from './post-replay.ts';
 export interface PortalOptions {
   readonly publicUrl: URL;
   readonly pages: PageOptions;
+  readonly passwords: PasswordOptions;
   /** Seconds for which pages tell browsers to use https only. */
   readonly hsts: number | undefined;
   readonly words: RouteWords;
@@ -54,7 +56,13 @@ export function buildPortal(options: PortalOptions, services: PortalServices, lo
   const { publicUrl, defaultMethod, applications, labelAt, homeHref } = options;
   const { clock, log, store, connections, origins, sessions, signer, cookies } = services;
   const { providers, lockout: _lockout, ...ways } = login;
-  const pages = new PageSender(createPages(options.pages), publicUrl, options.words, options.hsts, homeHref);
+  const pages = new PageSender(
+    createPages(options.pages, options.passwords),
+    publicUrl,
+    options.words,
+    options.hsts,
+    homeHref,
+  );
   const posts = new SavedPosts({ store, clock, browsers: login.browsers, sessions, origins, publicUrl });
   const portal = new Portal({
     ...ways,

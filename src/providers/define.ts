@@ -6,6 +6,7 @@ import type { Outcome } from '../core/outcome.ts';
 import type { Provider } from '../core/provider.ts';
 import type { Store } from '../core/store.ts';
 import type { CertificateListener } from '../tls/client.ts';
+import type { PasswordJudge } from '../users/password-rules.ts';
 
 /** What the gateway hands to a provider besides its options. */
 export interface ProviderContext {
@@ -16,6 +17,8 @@ export interface ProviderContext {
   readonly clock: Clock;
   /** Shared by all workers and nodes: for what is one-time or must be found again. */
   readonly store: Store;
+  /** Judges a new password before it is set anywhere. */
+  readonly passwords: PasswordJudge;
   /** To be told of the certificates that its servers show; absent where nobody counts them. */
   readonly onCertificate?: CertificateListener;
   /** Asks another configured provider for a user's directory entry; `unavailable` when it cannot be asked. */

@@ -55,7 +55,9 @@ test('account: slips ask nobody, and say what is wrong', async (t) => {
   await said(change(browser, passwords.agent1, passwords.agent1), 400, /must differ/);
   assert.equal(audit('password-change').length, 0);
   await said(change(browser, passwords.agent1, 'short'), 400, /too short/);
-  assert.equal(audit('password-change').at(-1)?.reason, 'password-refused');
+  assert.equal(audit('password-change').at(-1)?.reason, 'password-weak');
+  await said(change(browser, passwords.agent1, 'Agent1-2026'), 400, /little more than your name/);
+  await said(change(browser, passwords.agent1, 'Sommer2026!'), 400, /Many people use this password/);
   await browser.open('/desk');
 });
 

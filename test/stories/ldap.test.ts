@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { canonicalUsername } from '../../src/core/principal.ts';
 import { Secret } from '../../src/core/secret.ts';
+import type { PasswordJudge } from '../../src/users/password-rules.ts';
 import { ldapProvider, optionsFor } from '../support/scenes/ldap-provider.ts';
 import { needsSlapd, shareSlapd, startSlapd } from '../support/servers/slapd.ts';
 import { type Person, personDn } from '../support/servers/slapd-content.ts';
@@ -185,6 +186,58 @@ story('a user changes a password at will by the old one, where the policy takes 
   assert.equal((await byName.attempt(passwordAttempt('wisher', 'second-password'))).kind, 'authenticated');
   assert.equal((await byName.attempt(passwordAttempt('wisher', 'first-password'))).kind, 'rejected');
   assert.doesNotMatch(log.text(), /(first|second)-password/);
+});
+
+story('why the directory does not take a new password is told: used before, changed too recently', async (t) => {
+  const own: readonly Person[] = [
+    { uid: 'repeater', password: 'first-password', policy: 'remembering' },
+    { uid: 'hasty', password: 'first-password', policy: 'young' },
+  ];
+  const provider = ldapProvider(t, optionsFor(await shareSlapd(t, { people: own })));
+  const wish = (name: string, password: string, fresh: string) => {
+    const parts = passwordParts(name, password);
+    const credentials = { ...parts.credentials!, newPassword: new Secret(fresh), isWish: true as const };
+    return provider.attempt(attemptOf({ ...parts, credentials }));
+  };
+  const changed = { kind: 'authenticated', passwordChanged: true };
+  const refused = { kind: 'rejected', reason: 'password-refused' };
+  assert.partialDeepStrictEqual(await wish('repeater', 'first-password', 'second-password'), changed);
+  const again = await wish('repeater', 'second-password', 'first-password');
+  assert.partialDeepStrictEqual(again, { ...refused, refusal: 'used-before' });
+  const early = await wish('hasty', 'first-password', 'second-password');
+  assert.partialDeepStrictEqual(early, { ...refused, refusal: 'too-young' });
+});
+
+story('a password that our own rules refuse never reaches the directory', async (t) => {
+  const own: readonly Person[] = [
+    { uid: 'weak', password: 'first-password', policy: 'strict', attributes: { pwdReset: 'TRUE' } },
+    { uid: 'wisher', password: 'first-password', name: 'Wilma Wisher' },
+  ];
+  const judged: unknown[] = [];
+  const passwords: PasswordJudge = {
+    judge: async (password, owner) => {
+      judged.push(owner);
+      return password === 'leaked-password' ? 'leaked' : undefined;
+    },
+  };
+  const provider = ldapProvider(t, optionsFor(await shareSlapd(t, { people: own })), { passwords });
+  const withNew = (name: string, fresh: string, isWish?: true) => {
+    const parts = passwordParts(name, 'first-password');
+    const credentials = { ...parts.credentials!, newPassword: new Secret(fresh), ...(isWish && { isWish }) };
+    return provider.attempt(attemptOf({ ...parts, credentials }));
+  };
+  const leaked = { kind: 'rejected', refusal: 'leaked' };
+  assert.partialDeepStrictEqual(await withNew('wisher', 'leaked-password', true), {
+    ...leaked,
+    reason: 'password-weak',
+  });
+  assert.partialDeepStrictEqual(await withNew('weak', 'leaked-password'), {
+    ...leaked,
+    reason: 'password-must-change',
+  });
+  assert.deepEqual(judged[0], { username: 'wisher', words: ['wisher', 'Wilma Wisher'] });
+  assert.equal((await provider.attempt(passwordAttempt('wisher', 'first-password'))).kind, 'authenticated');
+  assert.equal((await withNew('weak', 'second-password')).kind, 'authenticated');
 });
 
 story('among 2,000 users each gets in as himself, many at once', async (t) => {

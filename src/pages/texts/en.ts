@@ -88,6 +88,12 @@ export const en = {
       same: 'The new password must differ from the current one.',
       refused: 'The new password was not accepted. Choose one that is longer, or that you have not used before.',
       'too-short': 'The new password is too short.',
+      'too-long': 'The new password is too long.',
+      common: 'Many people use this password, and it is the first to be tried. Choose another one.',
+      personal:
+        'The new password is little more than your name, your address or the name of the site. Choose another one.',
+      leaked:
+        'This password stands in lists of leaked passwords. Choose another one, and change it wherever else you use it.',
       'too-simple': 'The new password is too easy to guess. Mix letters, digits and signs, or make it longer.',
       'too-young': 'Your password was changed a short while ago. It cannot be changed again yet.',
       'used-before': 'You have used this password before. Choose another one.',
@@ -95,6 +101,14 @@ export const en = {
     },
     /** Where the operator has said nothing of them. */
     rules: 'Longer is better: a few words that belong to nobody but you. It must differ from the current one.',
+    atLeast: (characters: number): string => `It has at least ${characters} characters.`,
+    compose: (kinds: readonly string[]): string => `Among them at least: ${kinds.join(', ')}.`,
+    kinds: {
+      upper: (count: number): string => `${count} capital ${count === 1 ? 'letter' : 'letters'}`,
+      lower: (count: number): string => `${count} small ${count === 1 ? 'letter' : 'letters'}`,
+      digit: (count: number): string => `${count} ${count === 1 ? 'digit' : 'digits'}`,
+      other: (count: number): string => `${count} ${count === 1 ? 'other sign' : 'other signs'}`,
+    },
   },
   account: {
     title: 'Your account',

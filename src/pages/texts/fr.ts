@@ -89,6 +89,13 @@ export const fr: Texts = {
       same: 'Le nouveau mot de passe doit être différent de l’actuel.',
       refused: 'Le nouveau mot de passe a été refusé. Choisissez-en un plus long, ou que vous n’avez jamais utilisé.',
       'too-short': 'Le nouveau mot de passe est trop court.',
+      'too-long': 'Le nouveau mot de passe est trop long.',
+      common:
+        'Beaucoup de gens utilisent ce mot de passe\u202f: c’est l’un des premiers que l’on essaie. Choisissez-en un autre.',
+      personal:
+        'Le nouveau mot de passe n’est guère plus que votre nom, votre adresse ou le nom du site. Choisissez-en un autre.',
+      leaked:
+        'Ce mot de passe figure dans des listes de mots de passe divulgués. Choisissez-en un autre, et changez-le partout où vous l’utilisez.',
       'too-simple':
         'Le nouveau mot de passe est trop facile à deviner. Mélangez lettres, chiffres et signes, ou allongez-le.',
       'too-young': 'Votre mot de passe a été modifié il y a peu. Il ne peut pas encore l’être de nouveau.',
@@ -97,6 +104,14 @@ export const fr: Texts = {
     },
     rules:
       'Plus il est long, mieux c’est\u202f: quelques mots qui n’appartiennent qu’à vous. Il doit être différent de l’actuel.',
+    atLeast: (characters) => `Il compte au moins ${characters} caractères.`,
+    compose: (kinds) => `Dont au moins\u202f: ${kinds.join(', ')}.`,
+    kinds: {
+      upper: (count) => `${count} ${count === 1 ? 'majuscule' : 'majuscules'}`,
+      lower: (count) => `${count} ${count === 1 ? 'minuscule' : 'minuscules'}`,
+      digit: (count) => `${count} ${count === 1 ? 'chiffre' : 'chiffres'}`,
+      other: (count) => `${count} ${count === 1 ? 'autre signe' : 'autres signes'}`,
+    },
   },
   account: {
     title: 'Votre compte',

@@ -40,7 +40,7 @@ class LdapProvider implements Provider {
   readonly #login: DirectoryLogin;
   readonly #plan: DirectoryProbePlan;
 
-  constructor(options: LdapOptions, { name, log, clock, onCertificate }: ProviderContext) {
+  constructor(options: LdapOptions, { name, log, clock, onCertificate, passwords }: ProviderContext) {
     const { url: servers, searchBase, poolSize, flavor } = options;
     const timeout = options.timeout ?? usualTimeout;
     const manager = managerOf(options);
@@ -54,7 +54,15 @@ class LdapProvider implements Provider {
     this.#clock = clock;
     this.#timeout = timeForWork(timeout);
     this.#directory = new Directory({ servers, security, manager, flavor, poolSize, clock, log });
-    this.#login = new DirectoryLogin({ realm: name, directory: this.#directory, search, attributes, groups, log });
+    this.#login = new DirectoryLogin({
+      realm: name,
+      directory: this.#directory,
+      search,
+      attributes,
+      groups,
+      log,
+      passwords,
+    });
     this.#plan = { servers, security, manager, directory: this.#directory, search, attributes, groups, timeout, clock };
     warnOfPlainText(options, log);
   }

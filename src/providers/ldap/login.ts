@@ -3,18 +3,18 @@ import type { Log } from '../../core/log.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import { type Amr, canonicalUsername } from '../../core/principal.ts';
 import type { Credentials } from '../../core/provider.ts';
-import type { Reason } from '../../core/reason.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { Deadline } from '../../remote/deadline.ts';
 import { TimingDecoy } from '../../remote/timing-decoy.ts';
+import type { PasswordJudge } from '../../users/password-rules.ts';
 import { type BindVerdict, bindUser, isUsablePassword } from './bind.ts';
-import type { Connection } from './connection.ts';
 import type { Directory } from './directory.ts';
+import { changeIfDue, mustChange } from './due-change.ts';
 import { type DirectoryEntry, subjectOf } from './entry.ts';
 import { FilterTemplate } from './filter.ts';
 import { type GroupSource, readGroups } from './groups.ts';
 import type { AttributeMap } from './options.ts';
-import { changeActiveDirectoryPassword, changeOwnPassword, type PasswordChange } from './password-change.ts';
+import type { PasswordChange } from './password-change.ts';
 import { passwordSetAt, refusalIn, standingAttributes } from './standing.ts';
 import type { Server } from './transport.ts';
 import { type FoundUser, findUser, type UserSearch } from './user-search.ts';
@@ -27,6 +27,7 @@ interface LoginOptions {
   readonly attributes: AttributeMap;
   readonly groups: GroupSource | undefined;
   readonly log: Log;
+  readonly passwords: PasswordJudge;
 }
 
 /** A DN below the base that no entry has: binding as it is refused without touching anybody's count of failures. */
@@ -69,7 +70,7 @@ export class DirectoryLogin {
       case 'accepted': {
         if (change?.kind === 'refused') {
           const stuck = isRefusedForGood && { isStuck: true as const };
-          return { kind: 'rejected', reason: 'password-refused', ...this.#found(found.entry), ...refusal, ...stuck };
+          return { kind: 'rejected', reason: change.reason, ...this.#found(found.entry), ...refusal, ...stuck };
         }
         this.#warnOfExpiry(verdict, found.entry);
         const outcome = await this.#assertion(name, found.entry, 'pwd', deadline);
@@ -127,17 +128,18 @@ export class DirectoryLogin {
   }
 
   async #bind(
-    { dn }: DirectoryEntry,
+    entry: DirectoryEntry,
     server: Server,
     credentials: Credentials,
     deadline: Deadline,
   ): Promise<{ readonly verdict: BindVerdict; readonly change: PasswordChange | undefined }> {
     const { password, newPassword } = credentials;
+    const { dn } = entry;
     const { directory } = this.#options;
     const start = performance.now();
     const { verdict, change } = await directory.apart(deadline, server, async (connection, signal) => {
       const judged = await bindUser(connection, dn, password, signal);
-      const changed = await this.#change(judged, connection, dn, credentials, signal);
+      const changed = await changeIfDue(this.#options, { verdict: judged, connection, entry, credentials }, signal);
       return { verdict: judged, change: changed };
     });
     if (verdict.kind === 'rejected' && verdict.reason === 'bad-password')
@@ -165,32 +167,6 @@ export class DirectoryLogin {
     const { directory } = this.#options;
     if (!directory.canChangePasswords(server)) return true;
     return !(await directory.search(deadline, (connection, signal) => directory.isActiveDirectory(connection, signal)));
-  }
-
-  /** Changes a password that must change, or that its user wishes to, where a new one came with the right one. */
-  async #change(
-    verdict: BindVerdict,
-    connection: Connection,
-    dn: string,
-    { password: old, newPassword: fresh, isWish }: Credentials,
-    signal: AbortSignal,
-  ): Promise<PasswordChange | undefined> {
-    const isDue = verdict.kind === 'accepted' ? isWish : verdict.kind === 'rejected' && mustChange.has(verdict.reason);
-    if (!fresh || !isDue || verdict.kind === 'unknown') return undefined;
-    if (!isUsablePassword(fresh.reveal())) {
-      const detail = 'the new password is empty or cannot be sent';
-      return { kind: 'refused', detail, refusal: 'refused', isForGood: false };
-    }
-    if (verdict.kind === 'accepted')
-      return (await this.#options.directory.isActiveDirectory(connection, signal))
-        ? changeActiveDirectoryPassword(connection, dn, old, fresh, signal)
-        : changeOwnPassword(connection, old, fresh, signal);
-    if (verdict.isBound) return changeOwnPassword(connection, old, fresh, signal);
-    const { directory } = this.#options;
-    // This connection was the user's; its bind failed, so that the manager may have it for the rest of its life.
-    await directory.bindManager(connection, signal);
-    if (!(await directory.isActiveDirectory(connection, signal))) return undefined;
-    return changeActiveDirectoryPassword(connection, dn, old, fresh, signal);
   }
 
   async #assertion(username: string, entry: DirectoryEntry, amr: Amr, deadline: Deadline): Promise<Outcome> {
@@ -235,8 +211,6 @@ export class DirectoryLogin {
   }
 }
 
-/** The password was right, and a new one is wanted. */
-const mustChange: ReadonlySet<Reason> = new Set<Reason>(['password-must-change', 'password-expired']);
 const nobodyFound: FoundUser = { kind: 'unknown' };
 const unknownUser: Outcome = { kind: 'unknown-user' };
 

@@ -1,6 +1,7 @@
 /** Changing a password that must change, or at its user's wish: RFC 3062 for most directories, `unicodePwd` for Active Directory. */
 import { Attribute, BerWriter, Change, PasswordPolicyControl, PasswordPolicyError, ResultCodeError } from 'ldapts';
 import type { PasswordRefusal } from '../../core/outcome.ts';
+import type { Reason } from '../../core/reason.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { Connection } from './connection.ts';
 import { directoryFailure } from './failure.ts';
@@ -10,6 +11,8 @@ export type PasswordChange =
   | { readonly kind: 'changed' }
   | {
       readonly kind: 'refused';
+      /** `password-weak` by our own rules, before the directory was asked. */
+      readonly reason: Extract<Reason, 'password-refused' | 'password-weak'>;
       readonly detail: string;
       /** What its owner may be told. */
       readonly refusal: PasswordRefusal;
@@ -51,6 +54,7 @@ export async function changeActiveDirectoryPassword(
   if (!connection.isSecure)
     return {
       kind: 'refused',
+      reason: 'password-refused',
       detail: 'Active Directory changes passwords over TLS only',
       refusal: 'refused',
       isForGood: true,
@@ -78,6 +82,7 @@ async function attemptChange(
     const isForGood = said === PasswordPolicyError.PasswordModNotAllowed || error.code === 50;
     return {
       kind: 'refused',
+      reason: 'password-refused',
       detail: policyWords[said ?? -1] ?? error.message.trim(),
       refusal: refusals[said ?? -1] ?? 'refused',
       isForGood,

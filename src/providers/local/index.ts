@@ -7,6 +7,7 @@ import type { Log } from '../../core/log.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { Attempt, ProbeStep, Provider } from '../../core/provider.ts';
 import type { Secret } from '../../core/secret.ts';
+import type { PasswordJudge } from '../../users/password-rules.ts';
 import { type LocalUser, readUsers, UsersFile } from '../../users/users-file.ts';
 import { defineProvider, type ProviderContext } from '../define.ts';
 
@@ -14,17 +15,16 @@ const options = z.strictObject({
   users: filePath().describe('the users file; `gatehouse users add NAME` writes it'),
 });
 
-/** NIST SP 800-63B asks for no less of a password that somebody chooses. */
-const fewestCharacters = 8;
-
 class LocalProvider implements Provider {
   readonly changesPasswords = true;
   readonly #log: Log;
   readonly #realm: string;
   readonly #users: UsersFile;
+  readonly #passwords: PasswordJudge;
 
-  constructor(users: UsersFile, realm: string, log: Log) {
+  constructor(users: UsersFile, { name: realm, log, passwords }: ProviderContext) {
     this.#log = log;
+    this.#passwords = passwords;
     this.#users = users;
     this.#realm = realm;
   }
@@ -56,8 +56,10 @@ class LocalProvider implements Provider {
   }
 
   async #change(user: LocalUser, fresh: Secret): Promise<Outcome> {
-    const refused = { kind: 'rejected', reason: 'password-refused', subject: user.subject } as const;
-    if ([...fresh.reveal()].length < fewestCharacters) return { ...refused, refusal: 'too-short' };
+    const { username, name = '', email = '', subject } = user;
+    const flaw = await this.#passwords.judge(fresh.reveal(), { username, words: [name, email] });
+    if (flaw) return { kind: 'rejected', reason: 'password-weak', subject, refusal: flaw };
+    const refused = { kind: 'rejected', reason: 'password-refused', subject } as const;
     try {
       await this.#users.setPassword(user.username, fresh);
     } catch (error) {
@@ -122,9 +124,9 @@ export const local = defineProvider({
     readUsers(path);
     return [];
   },
-  create({ users: path }, { name, log }: ProviderContext): Provider {
-    const users = new UsersFile(path, { log });
+  create({ users: path }, context: ProviderContext): Provider {
+    const users = new UsersFile(path, context);
     users.open();
-    return new LocalProvider(users, name, log);
+    return new LocalProvider(users, context);
   },
 });

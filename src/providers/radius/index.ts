@@ -132,7 +132,7 @@ class RadiusProvider implements Provider {
     }
     const values = Object.entries(wanted).map(([name, place]) => [name, textsOf(answer, place)] as const);
     const attributes = Object.fromEntries(values.filter(([, list]) => list.length > 0));
-    return { realm: this.#context.name, subject, amr: ['pwd'], attributes };
+    return { realm: this.#context.name, subject, amr: ['radius'], attributes };
   }
 }
 

@@ -15,6 +15,7 @@ import { attemptOf, passwordAttempt, passwordParts } from '../../support/tools/a
 import { temporaryFolder } from '../../support/tools/folder.ts';
 import { keptLog } from '../../support/tools/log-lines.ts';
 import { manualClock } from '../../support/tools/manual-clock.ts';
+import { anyPassword } from '../../support/tools/password-judges.ts';
 
 const passwords = { agent1: 'right-one-5d1c', agent2: 'right-two-8e2f' };
 const usersText = `users:
@@ -38,7 +39,7 @@ async function makeLocal(
   const clock = manualClock();
   const lookUp = () => assert.fail('asks nobody else');
   const publicUrl = new URL('http://localhost:8080');
-  const asks = { lookUp, standing: lookUp };
+  const asks = { lookUp, standing: lookUp, passwords: anyPassword };
   return local.create({ users }, { name: 'here', log, clock, store: new MemoryStore(clock), publicUrl, ...asks });
 }
 

@@ -67,7 +67,7 @@ test('radius: attributes of the answer become those of the assertion', needsFree
   const provider = radiusProvider(t, { servers, secret, attributes });
   const made = (subject: string, own: object) => ({
     kind: 'authenticated',
-    assertion: { realm: 'tokens', subject, amr: ['pwd'], attributes: own },
+    assertion: { realm: 'tokens', subject, amr: ['radius'], attributes: own },
   });
   assert.deepEqual(
     await provider.attempt(passwordAttempt(' agent1', passwords.agent1)),
@@ -85,7 +85,12 @@ test(
   async (t) => {
     const { address: servers, secret } = await startFreeRadius(t, { users });
     const options = { servers, secret, lookup: 'directory', attributes: { groups: 'Filter-Id', tenant: 'Class' } };
-    const assertion = { realm: 'directory', subject: 'one', amr: ['pwd'] as const, attributes: { groups: ['staff'] } };
+    const assertion = {
+      realm: 'directory',
+      subject: 'one',
+      amr: ['radius'] as const,
+      attributes: { groups: ['staff'] },
+    };
     const known = radiusProvider(t, options, { lookUp: async () => ({ kind: 'authenticated', assertion }) });
     assert.deepEqual(await known.attempt(passwordAttempt('agent1', passwords.agent1)), {
       kind: 'authenticated',

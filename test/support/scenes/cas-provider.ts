@@ -12,6 +12,7 @@ import { cas } from '../../../src/providers/cas/index.ts';
 import { MemoryStore } from '../../../src/store/memory.ts';
 import { type AttemptParts, attemptOf } from '../tools/attempt.ts';
 import { keptLog } from '../tools/log-lines.ts';
+import { anyPassword } from '../tools/password-judges.ts';
 
 /** Where the provider under test lives: the address of `attempt.ts` with this name. */
 export const callback = 'http://gate.test/_gate/callback/under-test';
@@ -40,6 +41,7 @@ export function casProvider(
     store,
     publicUrl: new URL('http://gate.test'),
     lookUp: refuse,
+    passwords: anyPassword,
     standing: refuse,
   });
   t.after(() => provider.close?.());

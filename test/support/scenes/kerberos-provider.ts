@@ -6,6 +6,7 @@ import type { Provider } from '../../../src/core/provider.ts';
 import type { ProviderContext } from '../../../src/providers/define.ts';
 import { kerberos } from '../../../src/providers/kerberos/index.ts';
 import { keptLog } from '../tools/log-lines.ts';
+import { anyPassword } from '../tools/password-judges.ts';
 
 /** What a test says beside the options. */
 export interface KerberosSetting {
@@ -34,6 +35,7 @@ export function kerberosProvider(
       throw new Error('the kerberos provider keeps nothing in the store');
     },
     lookUp: lookUp ?? refuse,
+    passwords: anyPassword,
     standing: refuse,
   });
   t.after(() => provider.close?.());

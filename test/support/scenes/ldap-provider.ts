@@ -4,8 +4,10 @@ import type { Clock } from '../../../src/core/clock.ts';
 import type { Log } from '../../../src/core/log.ts';
 import type { Provider } from '../../../src/core/provider.ts';
 import { ldap } from '../../../src/providers/ldap/index.ts';
+import type { PasswordJudge } from '../../../src/users/password-rules.ts';
 import type { Directory } from '../servers/slapd.ts';
 import { keptLog } from '../tools/log-lines.ts';
+import { anyPassword } from '../tools/password-judges.ts';
 
 const refuse = async (): Promise<never> => {
   throw new Error('the ldap provider asks no other provider');
@@ -15,7 +17,11 @@ const refuse = async (): Promise<never> => {
 export function ldapProvider(
   t: TestContext,
   options: Readonly<Record<string, unknown>>,
-  { log = keptLog(), clock = { now: Date.now } }: { log?: Log; clock?: Clock } = {},
+  {
+    log = keptLog(),
+    clock = { now: Date.now },
+    passwords = anyPassword,
+  }: { log?: Log; clock?: Clock; passwords?: PasswordJudge } = {},
 ): Provider {
   const provider = ldap.create(ldap.options.parse({ searchBase: 'dc=example,dc=com', ...options }), {
     name: 'directory',
@@ -26,6 +32,7 @@ export function ldapProvider(
       throw new Error('the ldap provider keeps nothing in the store');
     },
     lookUp: refuse,
+    passwords,
     standing: refuse,
   });
   t.after(() => provider.close?.());

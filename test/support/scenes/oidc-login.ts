@@ -11,6 +11,7 @@ import { createStore } from '../../../src/store/index.ts';
 import type { Idp, Person } from '../servers/oidc-provider.ts';
 import { type AttemptParts, attemptOf } from '../tools/attempt.ts';
 import { keptLog } from '../tools/log-lines.ts';
+import { anyPassword } from '../tools/password-judges.ts';
 
 /** The name of the provider, as the identity provider of the tests expects it. */
 export const name = 'under-test';
@@ -36,6 +37,7 @@ export async function oidcProvider(
     store: kept,
     publicUrl: new URL('http://gate.test'),
     lookUp: async () => ({ kind: 'unavailable', reason: 'misconfigured' }),
+    passwords: anyPassword,
     standing: async () => ({ kind: 'unavailable', reason: 'misconfigured' }),
   });
   t.after(() => provider.close?.());

@@ -5,6 +5,7 @@ import type { Outcome } from '../../../src/core/outcome.ts';
 import type { Provider } from '../../../src/core/provider.ts';
 import { radius } from '../../../src/providers/radius/index.ts';
 import { keptLog } from '../tools/log-lines.ts';
+import { anyPassword } from '../tools/password-judges.ts';
 
 /** Makes one that closes with the test. */
 export function radiusProvider(
@@ -24,6 +25,7 @@ export function radiusProvider(
       throw new Error('the radius provider keeps nothing in the store');
     },
     lookUp: lookUp ? (_provider, username) => lookUp(username) : askNobody,
+    passwords: anyPassword,
     standing: askNobody,
   });
   t.after(() => provider.close?.());

@@ -12,7 +12,7 @@ export interface Person {
    * Strict: locked after three failures, passwords of eight characters or more. Expiring: a password ends one second after it
    * was set.
    */
-  readonly policy?: 'strict' | 'expiring';
+  readonly policy?: 'strict' | 'expiring' | 'remembering' | 'young';
   readonly attributes?: Attributes;
 }
 
@@ -106,6 +106,8 @@ function units(base: string): Entry[] {
       pwdAllowUserChange: 'TRUE',
     }),
     policy('expiring', { pwdMaxAge: '1' }),
+    policy('remembering', { pwdInHistory: '3', pwdAllowUserChange: 'TRUE' }),
+    policy('young', { pwdMinAge: '86400', pwdAllowUserChange: 'TRUE' }),
     {
       dn: personDn(manager.uid, base),
       attributes: {

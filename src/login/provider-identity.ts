@@ -1,0 +1,12 @@
+/** What tells one configuration of a provider from another: where nothing has changed, what was learned of its server is kept. */
+import { createHash } from 'node:crypto';
+import { Secret } from '../core/secret.ts';
+
+/** All that is said of a provider, as a digest: secrets count, and are kept nowhere. */
+export function digestOf(...said: readonly unknown[]): string {
+  const reveal = function (this: Record<string, unknown>, key: string, value: unknown): unknown {
+    const original = this[key];
+    return original instanceof Secret ? original.reveal() : value;
+  };
+  return createHash('sha256').update(JSON.stringify(said, reveal)).digest('base64url');
+}
