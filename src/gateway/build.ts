@@ -188,9 +188,13 @@ function buildCarriers(parts: CarrierParts, { clock, log, connections, sealer }:
     touch: (session) => authenticator.touchLive(session),
   });
   const laneForwarder = new LaneForwarder({ pools, connections, rules });
-  const lane = new LaneCarrier({ log, pipeline, answers, forwarder: laneForwarder, hsts: hstsHeader(document.server) });
+  const lane = new LaneCarrier({
+    ...{ log, pipeline, answers, underWay },
+    forwarder: laneForwarder,
+    hsts: hstsHeader(document.server),
+  });
   const carrier: Carrier = {
-    ...(document.server.lane && { lane: (exchange) => underWay.add(lane.carry(exchange) ?? Promise.resolve()) }),
+    ...(document.server.lane && { lane: (exchange) => lane.carry(exchange) }),
     http: (request, response) =>
       underWay.add((isForwardAuth(request.url) ? forwardAuth : http).carry(request, response)),
     takesUpgrade: (target) => !isForwardAuth(target),

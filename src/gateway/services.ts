@@ -64,7 +64,8 @@ export async function openServices(document: Document, options: ServiceOptions =
   try {
     const store = await createStore(document.session.store, { clock, log, forgetSealed });
     const sealer = sealerOf(document.session.store);
-    const connections = new Connections({ log, onChange: (kind, delta) => metrics.connections(kind, delta) });
+    const connections = new Connections({ log });
+    metrics.readConnectionsBy(() => connections.counts());
     const life = { connections, breakers: new Breakers(), figures: new ProviderFigures(clock), recent };
     return { clock, log, store, sealer, metrics, audit, ...life };
   } catch (error) {

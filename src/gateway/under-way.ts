@@ -1,24 +1,36 @@
 /** Work that is under way, so that what it needs is closed after it. Nobody waits for it otherwise: what breaks is logged here. */
 import type { Log } from '../core/log.ts';
 
-/** A set of promises that empties itself. */
+/** Counts work; a set of promises would cost each request some. */
 export class UnderWay {
   readonly #log: Log;
-  readonly #works = new Set<Promise<void>>();
+  #open = 0;
+  #waiting: (() => void)[] = [];
 
   constructor(log: Log) {
     this.#log = log;
   }
 
   add(work: Promise<void>): void {
-    const watched = work
-      .catch((error: unknown) => this.#log.error({ error }, 'an answer broke'))
-      .finally(() => this.#works.delete(watched));
-    this.#works.add(watched);
+    this.begin();
+    work.catch((error: unknown) => this.#log.error({ error }, 'an answer broke')).finally(() => this.end());
   }
 
-  /** Resolves when all of it is done, well or not; what is added meanwhile is not waited for. */
+  /** Something begins whose end is told by `end`, once. */
+  begin(): void {
+    this.#open += 1;
+  }
+
+  end(): void {
+    this.#open -= 1;
+    if (this.#open > 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  /** Resolves when nothing is under way, whether it went well or not. */
   async whenDone(): Promise<void> {
-    await Promise.all(this.#works);
+    if (this.#open > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 }

@@ -31,12 +31,48 @@ interface Member {
   waited: number;
 }
 
+/** The servers that have failed one request. */
+type Tried = Pick<ReadonlySet<UpstreamServerPool>, 'has'>;
+const none: Tried = { has: () => false };
+
+/**
+ * The places at which one request is tried: at another server for as long as the one before could not be connected to, and once
+ * more on a fresh connection where that is asked for.
+ */
+class Tries {
+  readonly #log: Log;
+  readonly #pick: (tried: Tried) => Place | undefined;
+  #failed: Set<UpstreamServerPool> | undefined;
+
+  constructor(log: Log, pick: (tried: Tried) => Place | undefined) {
+    this.#log = log;
+    this.#pick = pick;
+  }
+
+  /** Undefined where there is no server at all. */
+  first(): Place | undefined {
+    return this.#pick(none);
+  }
+
+  /** Where it is tried again; undefined where no server is left. */
+  next(last: Place, { fresh, error }: Again): Place | undefined {
+    const { pool } = last;
+    this.#log.debug({ upstream: pool.server.origin, error }, 'a request is tried again');
+    if (fresh && !last.fresh) return { ...last, fresh: true };
+    pool.failed(error);
+    this.#failed ??= new Set();
+    return this.#pick(this.#failed.add(pool));
+  }
+}
+
 /** The servers of one upstream. */
 export class Balancer {
   readonly #members: readonly Member[];
   readonly #sticky: Upstream['sticky'];
   readonly #cookie: StickyCookie | undefined;
   readonly #log: Log;
+  /** Where there is one server, and no cookie that leads to it. */
+  readonly #only: Place | undefined;
 
   /** The pools are those of the upstream's servers, in their order. */
   constructor(
@@ -52,42 +88,41 @@ export class Balancer {
     const origins = servers.map(({ origin }) => origin);
     this.#cookie = sticky === 'cookie' ? new StickyCookie(origins, parts) : undefined;
     this.#log = log;
+    const [first, ...more] = this.#members;
+    this.#only = first && more.length === 0 && !this.#cookie ? { pool: first.pool, fresh: false } : undefined;
   }
 
-  /**
-   * Does work at a server: at another for as long as the one before could not be connected to, and once more on a fresh
-   * connection where it asks for one. The last failure where no server is left; undefined where there is none at all.
-   */
+  /** The tries of one visitor's request, one after the other. */
+  tries(visitorOf: () => Visitor): Tries {
+    const only = this.#only;
+    // Nobody need be told from anybody where there is one server.
+    if (only) return new Tries(this.#log, (tried) => (tried.has(only.pool) ? undefined : only));
+    const visitor = visitorOf();
+    const known = this.#cookie?.find(visitor.cookies);
+    return new Tries(this.#log, (tried) => {
+      const pool = this.#pick(tried, visitor, known?.origin)?.pool;
+      if (!pool) return undefined;
+      const isKnown = known?.isCurrent === true && known.origin === pool.server.origin;
+      const cookie = isKnown ? undefined : this.#cookie?.set(pool.server.origin);
+      return { pool, fresh: false, ...(cookie !== undefined && { cookie }) };
+    });
+  }
+
+  /** Does work at a server, and again where it asks for that: the last failure where no server is left; undefined where there is none at all. */
   async attempt<Result extends { readonly kind: string }>(
     visitor: Visitor,
     work: (place: Place) => Promise<Result | Again>,
   ): Promise<Result | Again | undefined> {
-    const tried = new Set<Member>();
-    const known = this.#cookie?.find(visitor.cookies);
-    let last: Again | undefined;
-    const pick = (): Member | undefined => this.#pick(tried, visitor, known?.origin);
-    for (let member = pick(); member; member = pick()) {
-      const { pool } = member;
-      const isKnown = known?.isCurrent === true && known.origin === pool.server.origin;
-      const cookie = isKnown ? undefined : this.#cookie?.set(pool.server.origin);
-      const place = { pool, ...(cookie !== undefined && { cookie }) };
-      let result = await work({ ...place, fresh: false });
-      if (isAgain(result) && result.fresh) {
-        this.#log.debug({ upstream: pool.server.origin, error: result.error }, 'a request is tried again');
-        result = await work({ ...place, fresh: true });
-      }
-      if (!isAgain(result)) return result;
-      this.#log.debug({ upstream: pool.server.origin, error: result.error }, 'a request is tried again');
-      pool.failed(result.error);
-      tried.add(member);
-      last = result;
-    }
-    return last;
+    const tries = this.tries(() => visitor);
+    let result: Result | Again | undefined;
+    for (let place = tries.first(); place; place = isAgain(result) ? tries.next(place, result) : undefined)
+      result = await work(place);
+    return result;
   }
 
   /** The server for work that these have failed; undefined when none is left. A single server is never left alone. */
-  #pick(tried: ReadonlySet<Member>, { address }: Visitor, preferred: string | undefined): Member | undefined {
-    const open = this.#members.filter((member) => !tried.has(member));
+  #pick(tried: Tried, { address }: Visitor, preferred: string | undefined): Member | undefined {
+    const open = this.#members.filter(({ pool }) => !tried.has(pool));
     if (this.#members.length === 1) return open[0];
     const chosen =
       open.find(({ pool }) => pool.server.origin === preferred && pool.isLive) ??
@@ -124,6 +159,7 @@ function nextInTurn(candidates: readonly Member[]): Member | undefined {
   return best;
 }
 
-function isAgain(result: { readonly kind: string }): result is Again {
-  return result.kind === 'again';
+/** Whether work is to be done again. */
+export function isAgain(result: { readonly kind: string } | undefined): result is Again {
+  return result?.kind === 'again';
 }

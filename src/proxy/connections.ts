@@ -34,7 +34,7 @@ export function openedBy(
 }
 
 /** A live connection as the registry holds it. */
-interface LiveConnection {
+export interface LiveConnection {
   readonly kind: ConnectionKind;
   readonly opened: Opened;
   /** Ends it now; called once. */
@@ -43,20 +43,31 @@ interface LiveConnection {
   moved?(sessionId: string): void;
 }
 
-interface Entry extends LiveConnection {
-  readonly startedAt: number;
+/** What the registry knows of a connection; a class, since each request has one. */
+class Entry {
+  readonly connection: LiveConnection;
+  readonly kind: ConnectionKind;
+  readonly startedAt = performance.now();
   /** Counts up over all that register. */
   readonly seq: number;
   sessionId: string | undefined;
-  isEnding: boolean;
+  isEnding = false;
+
+  constructor(connection: LiveConnection, sessionId: string | undefined, seq: number) {
+    this.connection = connection;
+    this.kind = connection.kind;
+    this.sessionId = sessionId;
+    this.seq = seq;
+  }
 }
+
+/** What is registered. */
+export type Registration = Entry;
 
 interface ConnectionsOptions {
   readonly log?: Log;
   /** How old a request must be to be cut, in milliseconds: a page must not break because its user signs out beside it. */
   readonly grace?: number;
-  /** Told of every beginning (+1) and end (-1). */
-  readonly onChange?: (kind: ConnectionKind, delta: 1 | -1) => void;
 }
 
 /** The live connections of this process, by session. */
@@ -67,25 +78,27 @@ export class Connections {
   readonly #grace: number;
   #registered = 0;
   readonly #log: Log | undefined;
-  readonly #onChange: ((kind: ConnectionKind, delta: 1 | -1) => void) | undefined;
 
-  constructor({ grace = 1000, log, onChange }: ConnectionsOptions = {}) {
+  constructor({ grace = 1000, log }: ConnectionsOptions = {}) {
     this.#grace = grace;
     this.#log = log;
-    this.#onChange = onChange;
   }
 
   /** Registers a connection, on a session or on none; call what it returns when the connection has ended by itself. */
   add(sessionId: string | undefined, connection: LiveConnection): () => void {
-    const { kind } = connection;
+    const entry = this.register(sessionId, connection);
+    return () => this.remove(entry);
+  }
+
+  /** The same without a function for each: give what it returns to `remove`. */
+  register(sessionId: string | undefined, connection: LiveConnection): Registration {
     this.#registered += 1;
-    const times = { startedAt: performance.now(), seq: this.#registered };
-    const entry: Entry = { ...connection, ...times, sessionId, isEnding: false };
+    const entry = new Entry(connection, sessionId, this.#registered);
     const entries = this.#sessions.get(sessionId);
     if (entries) entries.add(entry);
     else this.#sessions.set(sessionId, new Set([entry]));
-    this.#count(kind, 1);
-    return () => this.#remove(entry);
+    this.#counts[entry.kind] += 1;
+    return entry;
   }
 
   /**
@@ -101,7 +114,7 @@ export class Connections {
     const entries = this.#sessions.get(sessionId);
     if (!entries) return false;
     for (const entry of [...entries]) {
-      const reason = entry.isEnding ? undefined : reasonFor(entry.opened);
+      const reason = entry.isEnding ? undefined : reasonFor(entry.connection.opened);
       if (reason === undefined) continue;
       entry.isEnding = true;
       const left = entry.kind === 'request' ? entry.startedAt + this.#grace - performance.now() : 0;
@@ -120,7 +133,7 @@ export class Connections {
     for (const entry of entries) {
       entry.sessionId = next;
       others.add(entry);
-      entry.moved?.(next);
+      entry.connection.moved?.(next);
     }
     this.#sessions.set(next, others);
   }
@@ -145,7 +158,7 @@ export class Connections {
     const before = performance.now() - this.#grace;
     const found = new Map<string, ShownCredential>();
     for (const entry of this.#sessions.get(undefined) ?? []) {
-      const { credential } = entry.opened;
+      const { credential } = entry.connection.opened;
       if (credential && isLasting(entry, before)) found.set(credentialKey(credential), credential);
     }
     return [...found.values()];
@@ -177,7 +190,7 @@ export class Connections {
   /** One that cannot be ended must not keep the others alive. */
   #cut(entry: Entry, reason: Reason): void {
     try {
-      entry.end(reason);
+      entry.connection.end(reason);
     } catch (error) {
       this.#log?.error({ error, kind: entry.kind }, 'a live connection could not be ended');
     }
@@ -187,16 +200,12 @@ export class Connections {
     return this.#sessions.get(entry.sessionId)?.has(entry) ?? false;
   }
 
-  #remove(entry: Entry): void {
+  /** It has ended by itself; a second time means nothing. */
+  remove(entry: Registration): void {
     const entries = this.#sessions.get(entry.sessionId);
     if (!entries?.delete(entry)) return;
     if (entries.size === 0) this.#sessions.delete(entry.sessionId);
-    this.#count(entry.kind, -1);
-  }
-
-  #count(kind: ConnectionKind, delta: 1 | -1): void {
-    this.#counts[kind] += delta;
-    this.#onChange?.(kind, delta);
+    this.#counts[entry.kind] -= 1;
   }
 }
 

@@ -6,6 +6,9 @@ import { OperatorError } from '../core/errors.ts';
 /** Bytes that wait for a disk that takes nothing; what comes after is lost, and counted. */
 const maxWaiting = 8 * 1024 * 1024;
 const retryMilliseconds = 1000;
+const lineFeed = 0x0a;
+/** Lines are written into one page after the other, so that none costs a buffer of its own. */
+const pageBytes = 65_536;
 /** How long lines are gathered before they are written together: each write is a trip to another thread and back. */
 const gatherMilliseconds = 10;
 
@@ -31,6 +34,10 @@ export class LineFile {
   #descriptor: number;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
+  #page = Buffer.allocUnsafeSlow(0);
+  /** Of the page, what belongs to nobody yet. */
+  #filledTo = 0;
+  #takenTo = 0;
   #isWriting = false;
   #isFailing = false;
   #isClosed = false;
@@ -50,14 +57,18 @@ export class LineFile {
   }
 
   append(line: string): void {
-    const bytes = Buffer.from(`${line}\n`);
-    if (this.#isClosed || this.#waitingBytes + bytes.length > maxWaiting) {
+    // Three bytes at most for each unit of UTF-16, and the end of the line.
+    const most = line.length * 3 + 1;
+    if (this.#isClosed || (this.#waitingBytes + most > maxWaiting && !this.#hasRoomFor(line))) {
       this.#lost += 1;
       this.#events.onLoss(1);
       return;
     }
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
+    if (this.#filledTo + most > this.#page.length) this.#turnPage(most);
+    const written = this.#page.write(line, this.#filledTo, 'utf8') + 1;
+    this.#page[this.#filledTo + written - 1] = lineFeed;
+    this.#filledTo += written;
+    this.#waitingBytes += written;
     if (!this.#isWriting && !this.#retry) this.#gather();
   }
 
@@ -75,7 +86,7 @@ export class LineFile {
   /** Resolves when all lines are written, or the disk refuses them. */
   flush(): Promise<void> {
     const isStuck = this.#isFailing && !this.#isWriting;
-    if (this.#waiting.length === 0 || isStuck || this.#isClosed) return Promise.resolve();
+    if (this.#waitingBytes === 0 || isStuck || this.#isClosed) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle.push(resolve);
       if (!this.#isWriting) this.#writeOn();
@@ -96,6 +107,24 @@ export class LineFile {
     this.#closeStale();
   }
 
+  #hasRoomFor(line: string): boolean {
+    return this.#waitingBytes + Buffer.byteLength(line) + 1 <= maxWaiting;
+  }
+
+  #turnPage(need: number): void {
+    this.#takeLines();
+    this.#page = Buffer.allocUnsafeSlow(Math.max(pageBytes, need));
+    this.#filledTo = 0;
+    this.#takenTo = 0;
+  }
+
+  /** Puts what has been written into the page among what waits. */
+  #takeLines(): void {
+    if (this.#takenTo === this.#filledTo) return;
+    this.#waiting.push(this.#page.subarray(this.#takenTo, this.#filledTo));
+    this.#takenTo = this.#filledTo;
+  }
+
   #gather(): void {
     this.#gathering ??= setTimeout(() => this.#writeOn(), gatherMilliseconds);
   }
@@ -104,7 +133,9 @@ export class LineFile {
     clearTimeout(this.#gathering);
     this.#gathering = undefined;
     this.#isWriting = true;
-    const batch = Buffer.concat(this.#waiting);
+    this.#takeLines();
+    const [first, ...more] = this.#waiting;
+    const batch = first && more.length === 0 ? first : Buffer.concat(this.#waiting);
     this.#waiting = [batch];
     write(this.#descriptor, batch, 0, batch.length, null, (error, written) => {
       this.#isWriting = false;
@@ -124,7 +155,7 @@ export class LineFile {
     const remainder = batch?.subarray(bytes);
     this.#waiting = remainder && remainder.length > 0 ? [remainder, ...rest] : rest;
     this.#waitingBytes -= bytes;
-    if (this.#waiting.length === 0) this.#wakeIdle();
+    if (this.#waitingBytes === 0) this.#wakeIdle();
     else if (this.#idle.length > 0) this.#writeOn();
     else this.#gather();
   }
@@ -142,6 +173,7 @@ export class LineFile {
   /** At the end there is no next event to wait for. What another thread is writing it writes to its end. */
   readonly #writeLast = (): void => {
     try {
+      this.#takeLines();
       for (const bytes of this.#waiting.slice(this.#isWriting ? 1 : 0)) writeSync(this.#descriptor, bytes);
     } catch (error) {
       if (!this.#isFailing) this.#events.onFailure(error);

@@ -1,7 +1,8 @@
 /** Counters and gauges for Prometheus, in a registry of their own. `telemetry/recorder.ts` says what happened; this counts it. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry } from 'prom-client';
 import type { OutcomeKind } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
+import { RequestFigures } from './request-figures.ts';
 
 /** A request that has been answered, or given up. */
 interface RequestMeasure {
@@ -31,7 +32,6 @@ interface UpstreamMeasure {
 /** What can be live on a session. */
 type ConnectionKind = 'websocket' | 'stream' | 'request';
 
-const requestBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const loginBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 15];
 const breakerValues = { closed: 0, 'half-open': 1, open: 2 } as const;
 /** Of one label; a mistake elsewhere must not fill the memory of this process and of Prometheus. */
@@ -52,12 +52,7 @@ export class Metrics {
     'reason',
   ]);
   readonly #responses = this.#counter('responses_total', 'Responses by route and class of status', ['route', 'status']);
-  readonly #requestTime = this.#histogram(
-    'request_duration_seconds',
-    'From the request head to the end of the response',
-    ['route'],
-    requestBuckets,
-  );
+  readonly #figures = new RequestFigures((route) => this.#bound('route', route));
   readonly #logins = this.#counter('logins_total', 'Answers of providers', ['provider', 'outcome', 'reason']);
   readonly #loginTime = this.#histogram(
     'login_duration_seconds',
@@ -83,9 +78,16 @@ export class Metrics {
   readonly #serverEnds = new Map<string, { readonly provider: string; readonly at: number }>();
   #countSessions: (() => Promise<number>) | undefined;
   #readUpstreams: (() => readonly UpstreamMeasure[]) | undefined;
+  #readConnections: (() => Readonly<Record<ConnectionKind, number>>) | undefined;
 
   constructor(hasProcessMetrics: boolean) {
     if (hasProcessMetrics) collectDefaultMetrics({ register: this.#registry });
+    const times = this.#figures.histogram(
+      'gatehouse_request_duration_seconds',
+      'From the request head to the end of the response',
+    );
+    // Of a metric the registry asks for no more than this.
+    this.#registry.registerMetric(times as unknown as Metric);
     // Present from the start, so that an alert on their growth does not miss the first.
     this.#auditLosses.inc(0);
   }
@@ -96,10 +98,7 @@ export class Metrics {
   }
 
   request({ route, verdict, reason, status, seconds }: RequestMeasure): void {
-    const bounded = this.#bound('route', route);
-    this.#requests.inc({ route: bounded, verdict, reason: reason ?? '' });
-    if (status !== undefined) this.#responses.inc({ route: bounded, status: statusClass(status) });
-    this.#requestTime.observe({ route: bounded }, positive(seconds));
+    this.#figures.add(route, verdict, reason ?? '', status, seconds);
   }
 
   login({ provider, outcome, reason, seconds }: LoginMeasure): void {
@@ -108,9 +107,9 @@ export class Metrics {
     this.#loginTime.observe({ provider: bounded }, positive(seconds));
   }
 
-  /** Counts connections up (1) and down (-1). */
-  connections(kind: ConnectionKind, delta: 1 | -1): void {
-    this.#connections.inc({ kind }, delta);
+  /** Reads how many connections are open each time the metrics are read. */
+  readConnectionsBy(read: () => Readonly<Record<ConnectionKind, number>>): void {
+    this.#readConnections = read;
   }
 
   sessions(count: number): void {
@@ -153,6 +152,7 @@ export class Metrics {
   retain(names: { readonly routes: readonly string[]; readonly providers: readonly string[] }): void {
     this.#forget('provider', names.providers, (provider) => this.#breakers.remove({ provider }));
     this.#forget('route', names.routes, () => undefined);
+    this.#figures.forgetLabels();
     for (const [certificate, { provider }] of this.#serverEnds) {
       if (names.providers.includes(provider)) continue;
       this.#serverEnds.delete(certificate);
@@ -164,12 +164,21 @@ export class Metrics {
   async render(): Promise<string> {
     const count = this.#countSessions;
     if (count) this.#sessions.set(await count().catch(() => Number.NaN));
+    this.#countRequests();
+    for (const [kind, open] of Object.entries(this.#readConnections?.() ?? {})) this.#connections.set({ kind }, open);
     this.#upstreams.reset();
     const servers = this.#readUpstreams?.() ?? [];
     for (const { origin } of servers) this.#upstreams.set({ server: origin }, 1);
     // Routes that reach a server in different ways each have their own connections to it: one that fails shows.
     for (const { origin, isLive } of servers) if (!isLive) this.#upstreams.set({ server: origin }, 0);
     return this.#registry.metrics();
+  }
+
+  #countRequests(): void {
+    this.#requests.reset();
+    for (const { labels, value } of this.#figures.requests()) this.#requests.inc(labels, value);
+    this.#responses.reset();
+    for (const { labels, value } of this.#figures.responses()) this.#responses.inc(labels, value);
   }
 
   #forget(label: string, kept: readonly string[], remove: (value: string) => void): void {
@@ -203,10 +212,6 @@ export class Metrics {
   ): Histogram<Label> {
     return new Histogram({ name: `gatehouse_${name}`, help, labelNames, buckets, registers: [this.#registry] });
   }
-}
-
-function statusClass(status: number): string {
-  return status >= 100 && status < 600 ? `${Math.floor(status / 100)}xx` : 'other';
 }
 
 /** A histogram throws on anything but a number; a clock that jumped must not do that to a request. */

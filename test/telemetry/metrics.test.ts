@@ -15,6 +15,10 @@ test('requests are counted by route, verdict and reason, and timed by route', as
     'gatehouse_requests_total{route="/ccagent",verdict="forward",reason=""} 2',
     'gatehouse_requests_total{route="/ccagent",verdict="refuse",reason="role-missing"} 1',
     'gatehouse_responses_total{route="/ccagent",status="2xx"} 1',
+    'gatehouse_request_duration_seconds_bucket{le="0.005",route="/ccagent"} 1',
+    'gatehouse_request_duration_seconds_bucket{le="0.025",route="/ccagent"} 3',
+    'gatehouse_request_duration_seconds_bucket{le="+Inf",route="/ccagent"} 3',
+    'gatehouse_request_duration_seconds_sum{route="/ccagent"} 0.04',
     'gatehouse_request_duration_seconds_count{route="/ccagent"} 3',
   ])
     assert.ok(text.includes(`${line}\n`), `${line} is not in\n${text}`);
@@ -24,9 +28,7 @@ test('requests are counted by route, verdict and reason, and timed by route', as
 test('logins, connections, sessions and breakers have their own', async () => {
   const metrics = measured({ processMetrics: false });
   metrics.login({ provider: 'directory', outcome: 'rejected', reason: 'bad-password', seconds: 0.01 });
-  metrics.connections('websocket', 1);
-  metrics.connections('websocket', 1);
-  metrics.connections('websocket', -1);
+  metrics.readConnectionsBy(() => ({ websocket: 1, stream: 0, request: 3 }));
   metrics.countSessionsBy(() => Promise.resolve(7));
   metrics.breaker('directory', 'open');
   metrics.auditLost(2);

@@ -22,7 +22,6 @@ export class LaneConnection implements LaneExchange, Returnable {
   #head: LaneHead | undefined;
   /** Of a request under way, as long as it can be lent: the bytes of its head. */
   #headBytes: Buffer | undefined;
-  /** Whether whoever answers takes the body. */
   #isTaken = false;
   #events: ClientEvents | undefined;
   #lent: LentSocket | undefined;
@@ -32,6 +31,7 @@ export class LaneConnection implements LaneExchange, Returnable {
   #served = 0;
   /** By the clock of `performance`: since when it waits for a head, or for the rest of a body that is dropped. */
   #since = performance.now();
+  cameAt = 0;
 
   constructor(socket: Socket, parts: ConnectionContext) {
     this.socket = socket;
@@ -185,6 +185,7 @@ export class LaneConnection implements LaneExchange, Returnable {
     const next = this.#incoming.nextHead(this.#parts.reader);
     if (next === 'foreign') this.#handOver();
     if (typeof next === 'string') return false;
+    this.cameAt = performance.now();
     this.#head = next.head;
     this.#headBytes = next.bytes;
     this.#phase = 'taken';

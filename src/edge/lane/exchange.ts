@@ -18,6 +18,8 @@ export interface ClientEvents {
 export interface LaneExchange {
   readonly head: LaneHead;
   readonly socket: Socket;
+  /** When its head had come, by the clock of `performance`. */
+  readonly cameAt: number;
   /** Aborts when the client has gone. */
   readonly signal: AbortSignal;
   /** Seconds for which the connection is kept after this answer; undefined where it ends. */

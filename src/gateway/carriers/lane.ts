@@ -7,72 +7,96 @@ import type { Forward, GatewayRequest, Verdict } from '../../core/verdict.ts';
 import type { LaneExchange } from '../../edge/lane/exchange.ts';
 import { writeToSocket } from '../../edge/write-answer.ts';
 import { isNavigation } from '../../portal/send-page.ts';
+import type { ForwardResult } from '../../proxy/forward.ts';
 import { isCarried, type LaneForwarder } from '../../proxy/lane/forwarder.ts';
-import type { RequestResult } from '../../telemetry/recorder.ts';
 import { createRequestId } from '../../telemetry/trace.ts';
 import type { Decided } from '../decided.ts';
+import type { UnderWay } from '../under-way.ts';
 import { type CarryParts, resultOf } from './carry.ts';
 import { isForwardAuth } from './forward-auth-request.ts';
 import { leaveDecision } from './lent-decision.ts';
 
 interface LaneCarrierParts extends CarryParts {
   readonly forwarder: LaneForwarder;
+  readonly underWay: UnderWay;
   /** `Strict-Transport-Security` of answers over https. */
   readonly hsts: string | undefined;
 }
 
 type Refusal = Extract<Verdict, { kind: 'refuse' }>;
+const none: readonly string[] = [];
 
 /** Answers requests of the lane. */
 export class LaneCarrier {
   readonly #parts: LaneCarrierParts;
+  readonly #added: readonly string[];
 
   constructor(parts: LaneCarrierParts) {
     this.#parts = parts;
+    this.#added = parts.hsts === undefined ? none : ['strict-transport-security', parts.hsts];
   }
 
-  /** Never throws and never rejects. */
-  carry(exchange: LaneExchange): Promise<void> | undefined {
-    if (isForwardAuth(exchange.head.target)) return void exchange.lend();
-    const pending = this.#parts.pipeline.decide(readExchange(exchange));
-    const done =
-      pending instanceof Promise
-        ? pending.then((decided) => this.#carryOut(exchange, decided))
-        : this.#carryOut(exchange, pending);
-    return done?.catch((error: unknown) => {
-      // Nobody else would answer it.
-      exchange.cut();
-      throw error;
+  /** Never throws. */
+  carry(exchange: LaneExchange): void {
+    try {
+      if (isForwardAuth(exchange.head.target)) return void exchange.lend();
+      const pending = this.#parts.pipeline.decide(readExchange(exchange));
+      if (!(pending instanceof Promise)) return void this.#carryOut(exchange, pending);
+      const carried = pending.then((decided) => this.#carryOut(exchange, decided));
+      this.#parts.underWay.add(carried.catch((error: unknown) => this.#broke(exchange, error)));
+    } catch (error) {
+      this.#broke(exchange, error);
+    }
+  }
+
+  /** Nobody else would answer it. */
+  #broke(exchange: LaneExchange, error: unknown): void {
+    this.#parts.log.error({ error }, 'an answer broke');
+    exchange.cut();
+  }
+
+  #carryOut(exchange: LaneExchange, decided: Decided): void {
+    const { verdict } = decided;
+    if (!exchange.isOpen) this.#parts.pipeline.finish(decided, { status: 499 });
+    else if (verdict.kind !== 'forward' || !carries(exchange, verdict.forward)) leave(exchange, decided);
+    else this.#forward(exchange, decided, verdict.forward);
+  }
+
+  #forward(exchange: LaneExchange, decided: Decided, forward: Forward): void {
+    const { forwarder, underWay } = this.#parts;
+    const added = decided.request.encrypted ? this.#added : none;
+    if (forward.session) exchange.keepReading();
+    underWay.begin();
+    forwarder.forward({ exchange, forward, added }, (sent) => {
+      try {
+        this.#finish(exchange, { decided, forward, sent });
+      } catch (error) {
+        this.#broke(exchange, error);
+      } finally {
+        underWay.end();
+      }
     });
   }
 
-  #carryOut(exchange: LaneExchange, decided: Decided): Promise<void> | undefined {
-    const { verdict } = decided;
-    if (!exchange.isOpen) return void this.#parts.pipeline.finish(decided, { status: 499 });
-    if (verdict.kind !== 'forward' || !this.#carries(exchange, verdict.forward)) return leave(exchange, decided);
-    return this.#forward(exchange, decided, verdict.forward);
-  }
-
-  #carries({ head }: LaneExchange, { route }: Forward): boolean {
-    return isCarried(route) && !(route.maxBody > 0 && head.bodyLength > route.maxBody);
-  }
-
-  async #forward(exchange: LaneExchange, decided: Decided, forward: Forward): Promise<void> {
-    const { forwarder, pipeline, log, hsts } = this.#parts;
-    const added = decided.request.encrypted && hsts !== undefined ? ['strict-transport-security', hsts] : [];
-    if (forward.session) exchange.keepReading();
-    const sent = await forwarder.forward({ exchange, forward, added });
-    const finish = (result: RequestResult): void => pipeline.finish(decided, { ...result, lane: true });
+  #finish(
+    exchange: LaneExchange,
+    { decided, forward, sent }: { readonly decided: Decided; readonly forward: Forward; readonly sent: ForwardResult },
+  ): void {
+    const { pipeline, log, underWay } = this.#parts;
     if (sent.kind === 'sent') {
-      finish({ status: sent.status });
-      return exchange.finish(true);
+      pipeline.finish(decided, { status: sent.status, lane: true });
+      return void exchange.finish(true);
     }
-    if (sent.kind === 'client-gone') return finish({ status: 499, ...(sent.reason && { reason: sent.reason }) });
+    if (sent.kind === 'client-gone') {
+      const reason = sent.reason && { reason: sent.reason };
+      return void pipeline.finish(decided, { status: 499, ...reason, lane: true });
+    }
     const { reason, error: cause } = sent;
     log.warn({ request: decided.request.id, route: forward.route.name, reason, error: cause }, 'an upstream failed');
-    if (sent.headersSent) return finish({ status: sent.status ?? 502, reason });
+    if (sent.headersSent) return void pipeline.finish(decided, { status: sent.status ?? 502, reason, lane: true });
     const error = new GatewayError(sent.code, `${forward.route.name}: the upstream failed`, cause);
-    await this.#refuse(exchange, decided, { kind: 'refuse', error, reason });
+    const refused = this.#refuse(exchange, decided, { kind: 'refuse', error, reason });
+    underWay.add(refused.catch((broken: unknown) => this.#broke(exchange, broken)));
   }
 
   /** Where something of the body has been taken from the client, the connection ends with the answer. */
@@ -86,10 +110,13 @@ export class LaneCarrier {
   }
 }
 
+function carries({ head }: LaneExchange, { route }: Forward): boolean {
+  return isCarried(route) && !(route.maxBody > 0 && head.bodyLength > route.maxBody);
+}
+
 /** Lets `node:http` answer by a decision that has been made. */
-function leave(exchange: LaneExchange, decided: Decided): undefined {
+function leave(exchange: LaneExchange, decided: Decided): void {
   leaveDecision(exchange.lend(), decided);
-  return undefined;
 }
 
 function readExchange(exchange: LaneExchange): GatewayRequest {

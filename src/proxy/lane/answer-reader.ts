@@ -54,7 +54,11 @@ export class AnswerReader {
     while (this.#partial && !this.#body) {
       const bytes: Buffer = this.#partial;
       const head = readAnswerHead(bytes, this.#method);
-      if (!head) return;
+      if (!head) {
+        // What came is another's as soon as this returns.
+        this.#partial = Buffer.from(bytes);
+        return;
+      }
       this.#partial = bytes.length > head.length ? bytes.subarray(head.length) : undefined;
       if (head.status >= 200) this.#begin(head);
       else this.#precede(head);

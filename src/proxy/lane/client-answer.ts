@@ -1,9 +1,8 @@
 /** An answer on its way to the client: its head with the first part of the body in one write, then part after part. */
 import type { LaneExchange } from '../../edge/lane/exchange.ts';
 import { clientHead } from './client-head.ts';
+import { pageFor, writePage } from './write-page.ts';
 
-/** Up to so many bytes a part is copied behind the head; more go beside it. */
-const maxCopy = 32_768;
 /** Early hints of one request that are passed on. */
 const maxHints = 10;
 
@@ -43,19 +42,16 @@ export class ClientAnswer {
   /** Sends a part; false where the client is full. */
   send(part: Buffer): boolean {
     if (part.length === 0) return true;
-    const size = this.#isChunked ? `${part.length.toString(16)}\r\n` : '';
-    const before = (this.#head ?? '') + size;
+    const before = (this.#head ?? '') + (this.#isChunked ? `${part.length.toString(16)}\r\n` : '');
     this.#head = undefined;
     const after = this.#isChunked ? '\r\n' : '';
-    if (before === '' && after === '') return this.#exchange.write(part);
-    if (part.length <= maxCopy) return this.#exchange.write(joined(before, part, after));
     const { socket } = this.#exchange;
-    socket.cork();
-    if (before !== '') this.#exchange.write(before);
-    let isTaken = this.#exchange.write(part);
-    if (after !== '') isTaken = this.#exchange.write(after);
-    socket.uncork();
-    return isTaken;
+    // The part is somebody else's again as soon as this returns.
+    const page = pageFor(before.length + part.length + after.length, socket);
+    let length = page.write(before, 0, 'latin1');
+    length += part.copy(page, length);
+    length += page.write(after, length, 'latin1');
+    return writePage(page, length, socket, this.#exchange);
   }
 
   /** Sends the head where no part of a body has taken it along. */
@@ -71,13 +67,4 @@ export class ClientAnswer {
     this.#head = undefined;
     if (rest !== '') this.#exchange.write(rest);
   }
-}
-
-/** Not from the pool of Buffers: a socket may hold it for long. */
-function joined(before: string, part: Buffer, after: string): Buffer {
-  const bytes = Buffer.allocUnsafe(before.length + part.length + after.length);
-  bytes.write(before, 0, 'latin1');
-  part.copy(bytes, before.length);
-  if (after !== '') bytes.write(after, before.length + part.length, 'latin1');
-  return bytes;
 }

@@ -26,12 +26,24 @@ export function clientHead({ status, phrase, lines, isChunked, keepAlive }: Clie
     if (name.length === 4 && name.toLowerCase() === 'date') hasDate = true;
     head += `${name}: ${lines[index + 1]}\r\n`;
   }
-  if (!hasDate) head += `Date: ${dateNow()}\r\n`;
-  head +=
-    keepAlive === undefined
-      ? 'Connection: close\r\n'
-      : `Connection: keep-alive\r\nKeep-Alive: timeout=${keepAlive}\r\n`;
-  return isChunked ? `${head}Transfer-Encoding: chunked\r\n\r\n` : `${head}\r\n`;
+  if (!hasDate) head += dateLine();
+  if (isChunked) head += 'Transfer-Encoding: chunked\r\n';
+  return head + clientEnd(keepAlive);
+}
+
+let end = { keepAlive: -1, text: '' };
+
+/** What a head ends with: whether the connection is kept, and the empty line. */
+export function clientEnd(keepAlive: number | undefined): string {
+  if (keepAlive === undefined) return 'Connection: close\r\n\r\n';
+  if (end.keepAlive !== keepAlive)
+    end = { keepAlive, text: `Connection: keep-alive\r\nKeep-Alive: timeout=${keepAlive}\r\n\r\n` };
+  return end.text;
+}
+
+/** The line of an answer that brings no `Date` of its own. */
+export function dateLine(): string {
+  return `Date: ${dateNow()}\r\n`;
 }
 
 /** `Date` of this second. */

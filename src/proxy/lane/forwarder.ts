@@ -1,6 +1,7 @@
 /** Carries the lane's requests to their upstreams; what the lane cannot carry is left to `forward.ts`. */
 
 import type { ForwardingRoute } from '../../core/route.ts';
+import { type Again, isAgain, type Place } from '../balancer.ts';
 import type { Connections } from '../connections.ts';
 import type { ResponseRules } from '../response-headers.ts';
 import type { UpstreamServerPool } from '../server-pool.ts';
@@ -37,18 +38,24 @@ export class LaneForwarder {
     });
   }
 
-  /** As `Forwarder.forward`: never rejects; after `failed` without `headersSent` nothing of an answer has gone out. */
-  async forward(work: LaneWork): Promise<ForwardResult> {
+  /**
+   * As `Forwarder.forward`, and tells the result, once: after `failed` without `headersSent` nothing of an answer has gone out.
+   * Never throws.
+   */
+  forward(work: LaneWork, done: (result: ForwardResult) => void): void {
     const { pools, connections, rules } = this.#parts;
-    const visitor = visitorOf(work.exchange.head.headers, work.forward);
-    const result = await pools.of(work.forward.route).attempt(visitor, ({ pool, fresh, cookie }) => {
-      const sockets = this.#socketsOf(pool, work.forward.route.timeouts.connect);
-      const forward = bringing(work.forward, cookie);
-      return new LaneAttempt({ ...work, forward, pool, sockets, fresh, connections, rules }).run();
-    });
-    if (result && result.kind !== 'again') return result;
-    const error = result?.error ?? new Error('the route has no upstream server');
-    return { kind: 'failed', ...readFailure(error, false), error, headersSent: false };
+    const { forward, exchange } = work;
+    const tries = pools.of(forward.route).tries(() => visitorOf(exchange.head.headers, forward));
+    const attempt = (place: Place | undefined, last?: Again): void => {
+      if (!place) return void done(failed(last));
+      const { pool, fresh } = place;
+      const sockets = this.#socketsOf(pool, forward.route.timeouts.connect);
+      const settle = (result: ForwardResult | Again): void =>
+        isAgain(result) ? attempt(tries.next(place, result), result) : done(result);
+      const sent = bringing(forward, place.cookie);
+      new LaneAttempt({ ...work, forward: sent, pool, sockets, fresh, connections, rules, settle }).run();
+    };
+    attempt(tries.first());
   }
 
   /** Pools differ in their connect timeout as well, so that those of a server have one. */
@@ -60,4 +67,9 @@ export class LaneForwarder {
     this.#sockets.set(pool, made);
     return made;
   }
+}
+
+function failed(last: Again | undefined): ForwardResult {
+  const error = last?.error ?? new Error('the route has no upstream server');
+  return { kind: 'failed', ...readFailure(error, false), error, headersSent: false };
 }

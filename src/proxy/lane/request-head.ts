@@ -1,25 +1,49 @@
-/** The head of a request as its upstream gets it from the lane. */
-import type { UpstreamServer } from '../../core/route.ts';
+/** The head of a request on its way from the lane to an upstream: its pieces side by side, in one write. */
+import type { Socket } from 'node:net';
 import type { Forward } from '../../core/verdict.ts';
 import type { LaneHead } from '../../edge/lane/head.ts';
-import { upstreamLines } from '../headers.ts';
+import { type RequestLines, requestLines } from './request-lines.ts';
+import { pageFor, writePage } from './write-page.ts';
 
-// What no line may hold; the client's lines have been read by a grammar without it, the others are ours.
-const controlOctet = /[\0-\x08\x0a-\x1f\x7f]/;
+/** What the head of a request is put together of. */
+export interface RequestHead {
+  readonly lines: RequestLines;
+  /** Its own `X-Request-Id` and `traceparent`, each where it has one. */
+  readonly id: string | undefined;
+  readonly trace: string | undefined;
+}
+
+/** The pieces of a request that has just been decided on. Throws where a value of ours would begin a line of its own. */
+export function requestHead(forward: Pick<Forward, 'headers' | 'spellings'>): RequestHead {
+  const one = (name: string): string | undefined => {
+    const value = forward.headers.get(name);
+    return typeof value === 'string' ? value : undefined;
+  };
+  return { lines: requestLines(forward), id: one('x-request-id'), trace: one('traceparent') };
+}
 
 /** Of these servers want a length even where it is none (RFC 9110 §8.6). */
 const expectsBody: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
-/** Writes a head, with its empty line; Latin-1. Throws where a value of ours would begin a line of its own. */
-export function requestHead({ method, bodyLength }: LaneHead, forward: Forward, { url }: UpstreamServer): string {
-  const lines = upstreamLines(forward);
-  let head = `${method} ${forward.upstreamPath} HTTP/1.1\r\n`;
-  if (!forward.headers.has('host')) head += `host: ${url.host}\r\n`;
-  for (let index = 0; index + 1 < lines.length; index += 2) {
-    const value = lines[index + 1] ?? '';
-    if (controlOctet.test(value)) throw new Error(`the header ${lines[index]} would hold a control octet`);
-    head += `${lines[index]}: ${value}\r\n`;
-  }
-  if (bodyLength > 0 || expectsBody.has(method)) head += `content-length: ${bodyLength}\r\n`;
-  return `${head}connection: keep-alive\r\n\r\n`;
+/** Writes a head, with its empty line; `host` is the server's own. */
+export function writeRequestHead(
+  socket: Socket,
+  { method, bodyLength }: Pick<LaneHead, 'method' | 'bodyLength'>,
+  { path, host, head }: { readonly path: string; readonly host: string; readonly head: RequestHead },
+): void {
+  const { lines, id, trace } = head;
+  const { client, identity } = lines;
+  let first = `${method} ${path} HTTP/1.1\r\n`;
+  if (!lines.hasHost) first += `host: ${host}\r\n`;
+  let own = id === undefined ? '' : `x-request-id: ${id}\r\n`;
+  if (trace !== undefined && !lines.hasTrace) own += `traceparent: ${trace}\r\n`;
+  let last = 'connection: keep-alive\r\n\r\n';
+  if (bodyLength > 0 || expectsBody.has(method)) last = `content-length: ${bodyLength}\r\n${last}`;
+  const page = pageFor(first.length + client.length + own.length + identity.length + last.length, socket);
+  let length = page.write(first, 0, 'latin1');
+  length += page.write(client, length, 'latin1');
+  length += page.write(own, length, 'latin1');
+  length += page.write(identity, length, 'latin1');
+  length += page.write(last, length, 'latin1');
+  writePage(page, length, socket);
 }

@@ -1,50 +1,9 @@
 /** Plain connections to one upstream server: kept, the one used last first, and closed at the first doubt. */
-import { connect, type Socket } from 'node:net';
 import { QueueTimeout } from '../upstream-errors.ts';
+import { UpstreamSocket } from './upstream-socket.ts';
 
 /** Shorter than what upstreams keep: a connection that they close first costs a repetition. In milliseconds. */
 const maxIdle = 4000;
-
-/** What a connection gives to the request that has it. */
-export interface SocketEvents {
-  onData(chunk: Buffer): void;
-  onDrain(): void;
-  /** Nothing has come or gone for the time that was set. */
-  onTimeout(): void;
-  /** The upstream sends no more; an error where it broke off. Once. */
-  onEnd(error?: Error): void;
-}
-
-/** A connection, and whose it is. */
-export class UpstreamSocket {
-  readonly socket: Socket;
-  events: SocketEvents | undefined;
-  #error: Error | undefined;
-
-  constructor(socket: Socket, onGone: (gone: UpstreamSocket) => void) {
-    this.socket = socket;
-    const end = (): void => {
-      onGone(this);
-      const { events } = this;
-      this.events = undefined;
-      events?.onEnd(this.#error);
-    };
-    socket.setNoDelay(true);
-    socket
-      .on('data', (chunk: Buffer) => {
-        // What nobody has asked for is the end of all trust.
-        if (this.events) this.events.onData(chunk);
-        else socket.destroy();
-      })
-      .on('drain', () => this.events?.onDrain())
-      .on('timeout', () => (this.events ? this.events.onTimeout() : void socket.destroy()))
-      .on('error', (error) => {
-        this.#error = error;
-      })
-      .on('end', end)
-      .on('close', end);
-  }
-}
 
 interface Waiting {
   readonly take: (socket: UpstreamSocket) => void;
@@ -72,7 +31,7 @@ export class UpstreamSockets {
   /** One that an earlier request has left, at once; undefined where there is none. */
   takeIdle(): UpstreamSocket | undefined {
     for (let last = this.#idle.pop(); last; last = this.#idle.pop()) {
-      if (!last.socket.destroyed && !last.socket.readableEnded) return last;
+      if (last.isUsable) return last;
       last.socket.destroy();
     }
     return undefined;
@@ -85,7 +44,8 @@ export class UpstreamSockets {
     if (this.#all.size + this.#connecting >= this.#max) return this.#wait();
     this.#connecting += 1;
     return new Promise((resolve, reject) => {
-      const socket = connect(this.#address);
+      const made = new UpstreamSocket(this.#address, (gone) => this.#forget(gone));
+      const { socket } = made;
       const timer = this.#connectTimeout > 0 ? setTimeout(late, this.#connectTimeout) : undefined;
       function late(): void {
         socket.destroy(Object.assign(new Error('the upstream took no connection in time'), { code: 'ETIMEDOUT' }));
@@ -100,22 +60,21 @@ export class UpstreamSockets {
         clearTimeout(timer);
         socket.off('error', failed);
         this.#connecting -= 1;
-        const opened = new UpstreamSocket(socket, (gone) => this.#forget(gone));
-        this.#all.add(opened);
-        resolve(opened);
+        this.#all.add(made.open());
+        resolve(made);
       });
     });
   }
 
   /** Leaves one to the next request: all of the answer has come, and nothing behind it. */
-  release(used: UpstreamSocket): void {
+  release(used: UpstreamSocket, now?: number): void {
     used.events = undefined;
-    const isOver = this.#isClosed || used.socket.destroyed || used.socket.readableEnded;
+    const isOver = this.#isClosed || !used.isUsable;
     const next = isOver ? undefined : this.#waiting.shift();
     if (next) next.take(used);
     else if (isOver) used.socket.destroy();
     else {
-      used.socket.setTimeout(maxIdle);
+      used.expect(maxIdle, now);
       this.#idle.push(used);
     }
   }

@@ -126,8 +126,7 @@ function standLane(
     readonly results: ForwardResult[];
   },
 ): void {
-  const carry = async (exchange: LaneExchange, forward: Forward): Promise<void> => {
-    const result = await forwarder.forward({ exchange, forward, added: [] });
+  const finish = (exchange: LaneExchange, result: ForwardResult): void => {
     if (result.kind === 'failed' && !result.headersSent) {
       const { code, reason } = result;
       const length = `Content-Length: ${code.length}`;
@@ -146,7 +145,7 @@ function standLane(
       const forward = verdict({ rawHeaders: [...head.headers.raw], url: head.target, socket }, false);
       const { maxBody } = forward.route;
       if (!isCarried(forward.route) || (maxBody > 0 && head.bodyLength > maxBody)) return false;
-      void carry(exchange, forward);
+      forwarder.forward({ exchange, forward, added: [] }, (result) => finish(exchange, result));
       return true;
     },
   });

@@ -1,0 +1,45 @@
+/**
+ * The header lines of a request as its upstream gets them, in pieces: what follows from the client's lines and its connection, what
+ * is each request's own, who it is. So that the first and the last can be kept.
+ */
+import type { Forward } from '../../core/verdict.ts';
+import { upstreamLines } from '../headers.ts';
+
+/** Lines of a head, each with its end; Latin-1. */
+export interface RequestLines {
+  readonly client: string;
+  readonly identity: string;
+  /** False: the host is the server's own. */
+  readonly hasHost: boolean;
+  /** True: the client's trace goes on, and stands among its lines. */
+  readonly hasTrace: boolean;
+}
+
+/** Names of what is each request's own: ours, since no client may set them or its own was no trace. */
+const [requestId, trace] = ['x-request-id', 'traceparent'] as const;
+
+// What no line may hold; the client's lines have been read by a grammar without it, the others are ours.
+const controlOctet = /[\0-\x08\x0a-\x1f\x7f]/;
+
+/** Writes the lines of a request. Throws where a value of ours would begin a line of its own. */
+export function requestLines(forward: Pick<Forward, 'headers' | 'spellings'>): RequestLines {
+  const lines = upstreamLines(forward);
+  let [client, identity] = ['', ''];
+  let [isIdentity, hasTrace] = [false, false];
+  for (let index = 0; index + 1 < lines.length; index += 2) {
+    const name = lines[index] ?? '';
+    const value = lines[index + 1] ?? '';
+    if (controlOctet.test(value)) throw new Error(`the header ${name} would hold a control octet`);
+    if (name === requestId) {
+      isIdentity = true;
+      continue;
+    }
+    if (name.length === trace.length && name.toLowerCase() === trace) {
+      if (isIdentity) continue;
+      hasTrace = true;
+    }
+    if (isIdentity) identity += `${name}: ${value}\r\n`;
+    else client += `${name}: ${value}\r\n`;
+  }
+  return { client, identity, hasHost: forward.headers.has('host'), hasTrace };
+}
