@@ -70,6 +70,8 @@ export class UpstreamSockets {
   release(used: UpstreamSocket, now?: number): void {
     used.events = undefined;
     const isOver = this.#isClosed || !used.isUsable;
+    // A client that took the end of its answer slowly, or was gone by then, has paused it: the next request would wait in vain.
+    if (!isOver) used.socket.resume();
     const next = isOver ? undefined : this.#waiting.shift();
     if (next) next.take(used);
     else if (isOver) used.socket.destroy();

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { UpstreamSockets } from '../../../src/proxy/lane/upstream-sockets.ts';
 
 async function server(t: TestContext): Promise<{ url: URL; sockets: Set<Socket> }> {
@@ -71,4 +72,20 @@ test('upstream sockets: bytes that nobody has asked for end a connection', async
   for (const socket of sockets) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
   await ended;
   assert.equal(pool.takeIdle(), undefined);
+});
+
+test('upstream sockets: one that a slow client has paused brings the next request its answer', async (t) => {
+  const { url, sockets } = await server(t);
+  const pool = new UpstreamSockets({ url, connectTimeout: 5000, max: 10 });
+  const one = await pool.open();
+  one.socket.pause();
+  pool.release(one);
+  const next = pool.takeIdle();
+  assert.equal(next, one);
+  const answer = new Promise<string>((resolve) => {
+    one.events = { onData: (chunk) => resolve(String(chunk)), onDrain() {}, onTimeout() {}, onEnd() {} };
+  });
+  while (sockets.size === 0) await new Promise(setImmediate);
+  for (const socket of sockets) socket.write('an answer');
+  assert.equal(await Promise.race([answer, delay(5000, 'silence', { ref: false })]), 'an answer');
 });
