@@ -22,6 +22,13 @@ export const testPackages = [
   ...['python3-jwt', 'python3-cryptography', 'freeradius', 'python3-aiosmtpd'],
 ];
 
+/** Debian packages of `npm run bench`: who asks, who is compared, and the servers that users sign in at. */
+export const benchPackages = [
+  ...['wrk', 'nginx-light', 'haproxy', 'apache2-bin', 'libapache2-mod-auth-openidc', 'libapache2-mod-auth-gssapi'],
+  ...['libapache2-mod-auth-cas', 'libapache2-mod-perl2', 'lemonldap-ng-handler', 'slapd', 'ldap-utils', 'krb5-kdc'],
+  ...['krb5-admin-server', 'krb5-user', 'python3-django-cas-server', 'gunicorn', 'openssl'],
+];
+
 /** What stops the setup; its message says what to do. */
 export class SetupError extends Error {}
 
@@ -72,22 +79,33 @@ for service in $(enabled); do
 done
 `;
 
+/** Who needs the packages, in the words of a message. */
+const theTests = { needs: 'The tests need', without: ' npm run check needs none of them.' };
+
 /**
  * Installs the Debian packages that are missing, as root or through sudo; without either it says which to install, and stops.
- * @param {{ packages: readonly string[], env: NodeJS.ProcessEnv, uid: number, policy?: string, etc?: string, say: (line: string) => void }} options
+ * @param {{ packages: readonly string[], env: NodeJS.ProcessEnv, uid: number, policy?: string, etc?: string, say: (line: string) => void, user?: { needs: string, without: string } }} options
  */
-export function installPackages({ packages, env, uid, policy = '/usr/sbin/policy-rc.d', etc = '/etc', say }) {
+export function installPackages({
+  packages,
+  env,
+  uid,
+  policy = '/usr/sbin/policy-rc.d',
+  etc = '/etc',
+  say,
+  user = theTests,
+}) {
   const missing = missingPackages(packages, env);
   if (missing.length === 0) return;
   const list = missing.join(' ');
   if (spawnSync('apt-get', ['--version'], { env }).status !== 0)
     throw new SetupError(
-      `The tests need these programs, under their Debian names: ${list}\nThis system has no apt-get: install them in its own way, or run the tests on Debian. npm run check needs none of them.`,
+      `${user.needs} these programs, under their Debian names: ${list}\nThis system has no apt-get: install them in its own way, or do this on Debian.${user.without}`,
     );
   const prefix = uid === 0 ? [] : ['sudo', '-n'];
   if (uid !== 0 && spawnSync('sudo', ['-n', 'true'], { env }).status !== 0)
     throw new SetupError(
-      `The tests need Debian packages that are missing: ${list}\nInstall them as root, then run npm test again:\n  apt-get update && apt-get install -y --no-install-recommends ${list}`,
+      `${user.needs} Debian packages that are missing: ${list}\nInstall them as root, then try again:\n  apt-get update && apt-get install -y --no-install-recommends ${list}`,
     );
   say(`installing Debian packages as root, their services disabled and masked: ${list} (a few minutes the first time)`);
   const [program = 'sh', ...parameters] = [...prefix, 'sh', '-c', installScript, 'install', policy, etc, ...missing];

@@ -1,7 +1,8 @@
-/** `npm run docs`: writes what is generated from the schema, the reference and the JSON Schema for editors. */
+/** `npm run docs`: writes what is generated: of the schema the reference and the JSON Schema for editors, of a measurement its tables and its chart. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { performanceFiles } from '../bench/show/docs.ts';
 import { jsonSchema, printReference } from '../src/config/reference.ts';
 import { documentSchema } from '../src/gateway/document.ts';
 
@@ -25,6 +26,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['docs/configuration.md', printReference(documentSchema, { title: 'Configuration', introduction })],
     ['src/cli/remedies.json', `${JSON.stringify(remedies(), null, 2)}\n`],
     ['config/gatehouse.schema.json', `${JSON.stringify(schema, null, 2)}\n`],
+    ...performanceFiles(),
   ]);
 }
 

@@ -332,7 +332,7 @@ for (const [, name = ''] of factors)
 
 /** The tree's own text files: neither what is installed nor what runs leave behind. */
 function keptFiles(): string[] {
-  const left = new Set(['node_modules', '.git', 'data', 'dist', 'coverage']);
+  const left = new Set(['node_modules', '.git', 'data', 'dist', 'coverage', 'bench-results']);
   const files = globSync(['**/*', '.ci/*', '.*ignore'], {
     cwd: root,
     exclude: (name) => left.has(path.basename(name)),

@@ -1,0 +1,156 @@
+/** The gateway as `gatehouse serve` runs it, with users signed in. */
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { request } from 'undici';
+import { stringify } from 'yaml';
+import { systemClock } from '../../src/core/clock.ts';
+import type { Log } from '../../src/core/log.ts';
+import { Sessions } from '../../src/sessions/sessions.ts';
+import { EmbeddedStore } from '../../src/store/embedded.ts';
+import { testCertificates } from '../../test/support/tools/certificates.ts';
+import { freePort } from '../../test/support/tools/free-port.ts';
+import { until } from '../../test/support/tools/poll.ts';
+import { type Contender, type Ground, type Hearing, ownFolder, startOn, type User } from './contender.ts';
+import { startNginx } from './nginx.ts';
+
+const entry = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
+/** Says nothing. */
+export const quiet: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => quiet };
+
+/** How one differs from the others. */
+export interface Variant {
+  readonly name: string;
+  readonly title: string;
+  readonly isPublic?: boolean;
+  readonly audit?: boolean;
+  readonly tls?: boolean;
+  /** Merged into the document. */
+  readonly server?: Readonly<Record<string, unknown>>;
+  /** In place of the one route for everything. */
+  readonly routes?: readonly unknown[];
+  /** In place of as many as the ground says. */
+  readonly users?: number;
+}
+
+/** A gateway that runs, with what only the bench's own rows need. */
+export interface RunningGateway extends Contender {
+  readonly pid: number;
+  /** Its configuration, for those who change it. */
+  readonly file: string;
+  /** Its admin listener. */
+  readonly admin: string;
+}
+
+const heardByName: Hearing = ({ name }) => name;
+/** Nobody is signed in on a public route, and a forged name must not arrive. */
+const heardByNobody: Hearing = () => '';
+
+/** Starts it with its users signed in, before anybody is measured. */
+export async function gatehouse(ground: Ground, variant: Variant): Promise<RunningGateway> {
+  const folder = ownFolder(ground, variant.name);
+  const [port, adminPort] = [await freePort(), await freePort()];
+  const url = `${variant.tls ? 'https' : 'http'}://127.0.0.1:${port}`;
+  const users = await signIn(path.join(folder, 'data'), variant.users ?? ground.users, variant.tls ?? false);
+  const file = path.join(folder, 'gatehouse.yaml');
+  const admin = `http://127.0.0.1:${adminPort}`;
+  writeFileSync(file, stringify(documentOf(ground, variant, { folder, url, admin })));
+  writeFileSync(path.join(folder, 'users.yaml'), 'users: {}\n');
+  const running = await startOn(ground.cpus.proxy, process.execPath, [entry, 'serve', '--config', file], {
+    cwd: folder,
+  });
+  await until(`${variant.name} is ready`, () => isReady(`${admin}/health/ready`), 60_000);
+  return {
+    name: variant.name,
+    title: variant.title,
+    url,
+    roots: [running.pid],
+    users,
+    hears: variant.isPublic ? heardByNobody : heardByName,
+    pid: running.pid,
+    file,
+    admin,
+    end: running.end,
+  };
+}
+
+async function isReady(url: string): Promise<boolean> {
+  const answer = await request(url).catch(() => undefined);
+  await answer?.body.dump();
+  return answer?.statusCode === 200;
+}
+
+/** The configuration of one. */
+function documentOf(
+  { upstream }: Ground,
+  { isPublic = false, audit = true, tls = false, server = {}, routes }: Variant,
+  { folder, url, admin }: { folder: string; url: string; admin: string },
+): object {
+  const { good } = testCertificates();
+  const access = isPublic ? 'public' : { roles: ['agent'] };
+  return {
+    server: {
+      ...{ listen: url, publicUrl: url, drain: '1s', maxConnections: 40_000 },
+      ...(tls && { tls: { certificate: good.certificate, key: good.key } }),
+      ...server,
+    },
+    admin: { listen: admin },
+    login: { chain: ['local'] },
+    session: { store: { type: 'embedded', path: 'data' } },
+    providers: { local: { type: 'local', users: 'users.yaml' } },
+    roles: { agent: { groups: ['agents'] } },
+    routes: routes ?? [{ location: '/', upstream: `http://127.0.0.1:${upstream}`, access, websocket: true }],
+    log: { level: 'warn' },
+    audit: { to: audit ? path.join(folder, 'audit.jsonl') : 'off' },
+  };
+}
+
+/** Sessions as a login makes them; only the password check is left out. */
+async function signIn(folder: string, count: number, tls: boolean): Promise<User[]> {
+  const store = new EmbeddedStore(folder, { clock: systemClock, log: quiet });
+  const sessions = new Sessions({ store, clock: systemClock, log: quiet, idle: 3_600_000, lifetime: 7_200_000 });
+  const users: User[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const subject = `user${index}`;
+    const attributes = { name: [`User ${index}`], email: [`${subject}@example.com`], groups: ['agents'] };
+    const { token } = await sessions.create({
+      tenant: 'default',
+      assertion: { realm: 'local', subject, amr: ['pwd'], attributes },
+      provider: 'local',
+      client: { address: '127.0.0.1', userAgent: 'bench' },
+    });
+    users.push({ name: subject, line: `Cookie: ${tls ? '__Host-' : ''}gatehouse=${token}` });
+  }
+  await sessions.close();
+  await store.close();
+  return users;
+}
+
+/** nginx carries the requests by the file that `gatehouse export nginx` writes, and the gateway is asked about each. */
+export async function gatehouseForwardAuth(ground: Ground): Promise<Contender> {
+  const port = await freePort();
+  const publicUrl = `http://127.0.0.1:${port}`;
+  const gate = await gatehouse(ground, {
+    name: 'gatehouse-forward-auth',
+    title: 'Gatehouse, forward auth behind nginx',
+    server: { publicUrl, trustedProxies: ['127.0.0.1'] },
+  });
+  try {
+    const words = [entry, 'export', 'nginx', '--config', gate.file, '--listen', `127.0.0.1:${port}`];
+    const { status, stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`gatehouse export nginx: ${stderr}`);
+    const nginx = await startNginx(ownFolder(ground, 'forward-auth-nginx'), ground.cpus.proxy, stdout);
+    return {
+      ...gate,
+      url: publicUrl,
+      roots: [nginx.pid, ...gate.roots],
+      end: async () => {
+        await nginx.end();
+        await gate.end();
+      },
+    };
+  } catch (error) {
+    await gate.end();
+    throw error;
+  }
+}
