@@ -8,6 +8,8 @@ import type { RegexNode } from './regex-syntax.ts';
 export interface Automaton {
   /** What each position takes, as the source of one character or class. */
   readonly atoms: readonly string[];
+  /** For each position how many groups may end with it that are kept time and again, being repeated. */
+  readonly captures: readonly number[];
   /** For each position the next ones, each with the number of ways to it. */
   readonly next: readonly ReadonlyMap<number, number>[];
   /** The positions that a match may begin with, each with the number of ways to it. */
@@ -43,14 +45,16 @@ const end: RegexNode = { kind: 'one', source: '[]' };
 export function automatonOf(pattern: RegexNode, maxCounted: number): Automaton {
   const builder = new Builder(maxCounted);
   const { first } = builder.build({ kind: 'sequence', parts: [pattern, end] });
-  return { atoms: builder.atoms, next: builder.next, first };
+  return { atoms: builder.atoms, captures: builder.captures, next: builder.next, first };
 }
 
 class Builder {
   readonly atoms: string[] = [];
+  readonly captures: number[] = [];
   readonly next: Map<number, number>[] = [];
   readonly #maxCounted: number;
   #parts = 0;
+  #repeats = 0;
   #links = 0;
 
   constructor(maxCounted: number) {
@@ -77,15 +81,28 @@ class Builder {
         // What it looks at is read and given back: nothing follows behind its end.
         return { ...nothing, first: this.build({ kind: 'sequence', parts: [node.part, end] }).first };
       case 'repeat':
-        return this.#repeated(node.part, node.min, node.max);
+        return this.#within(() => this.#repeated(node.part, node.min, node.max));
+      case 'capture': {
+        const ends = this.build(node.part);
+        if (this.#repeats > 0) for (const at of ends.last.keys()) this.captures[at] = (this.captures[at] ?? 0) + 1;
+        return ends;
+      }
       default:
         return nothing;
     }
   }
 
+  #within(build: () => Ends): Ends {
+    this.#repeats += 1;
+    const ends = build();
+    this.#repeats -= 1;
+    return ends;
+  }
+
   #position(source: string): Ends {
     const at = this.atoms.push(source) - 1;
     if (at >= maxPositions) throw new RangeError('too many positions');
+    this.captures.push(0);
     this.next.push(new Map());
     return { first: new Map([[at, 1]]), last: new Map([[at, 1]]), empty: 0 };
   }

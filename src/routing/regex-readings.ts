@@ -25,41 +25,58 @@ type Counts = ReadonlyMap<number, number>;
 interface Bounds {
   /** For each position, how many loops follow each other on the same text up to it. */
   readonly depths: readonly number[];
-  /** The readings that may go on or be at an end at once, by depth. */
+  /** What a reading weighs at each position. */
+  readonly weights: readonly number[];
+  /** What the readings may weigh that go on or are at an end at once, by depth. */
   readonly maxAtOnce: readonly number[];
   /** For each position the loop that it is of, where it is of one. */
   readonly component: readonly (number | undefined)[];
 }
 
-/** Whether some text has more readings at once than the bounds allow. */
-export function hasMoreReadings(
+/** Readings between two characters, and what was at work with the one before them, by depth. */
+interface State {
+  readonly counts: Counts;
+  readonly before: readonly number[];
+}
+
+/**
+ * What the readings weigh that some text has at once, at most, by depth, as the mean of two characters that follow each other: what
+ * is seldom at work at one place is never at the next. It ends once one is more than the bounds allow.
+ */
+export function mostWork(
   automaton: Automaton,
   takes: readonly (readonly boolean[])[],
   bounds: Bounds,
   budget: Budget,
-): boolean {
+): readonly number[] {
+  const most = bounds.maxAtOnce.map(() => 0);
   const isSearch = searchOf(automaton, bounds);
-  const begin: Counts = new Map([...automaton.first].filter(([at]) => !isSearch(at)));
+  const counts: Counts = new Map([...automaton.first].filter(([at]) => !isSearch(at)));
+  const begin: State = { counts, before: bounds.maxAtOnce.map(() => 0) };
   const seen = [begin];
   const open = [begin];
-  const isPassing = passing(automaton, bounds, isSearch);
+  const isPassing = passing(automaton, takes, bounds, isSearch);
   const isEnd = takes.map((taken) => !taken.includes(true));
   const classes = takes[0]?.length ?? 0;
-  for (let counts = open.pop(); counts; counts = open.pop()) {
-    const found: Counts[] = [];
+  for (let state = open.pop(); state; state = open.pop()) {
+    const found: State[] = [];
     for (let character = 0; character < classes; character++) {
       const isTaken = (at: number) => takes[at]?.[character] === true;
       const isCounted = (at: number) => isTaken(at) || isEnd[at] === true;
-      if (isBeyond(counts, isCounted, bounds)) return true;
-      const following = stepped(counts, automaton.next, isTaken, { ...bounds, isPassing }, budget);
+      const work = workOf(state.counts, isCounted, bounds);
+      for (const [depth, sum] of work.entries())
+        most[depth] = Math.max(most[depth] ?? 0, (sum + (state.before[depth] ?? 0)) / 2);
+      if (most.some((sum, depth) => sum > (bounds.maxAtOnce[depth] ?? 0))) return most;
+      const counts = stepped(state.counts, automaton.next, isTaken, { ...bounds, isPassing }, budget);
+      const following = { counts, before: work };
       if (seen.some((known) => covers(known, following, budget))) continue;
       seen.push(following);
       found.push(following);
     }
     // The one of most readings is gone on with first: it finds soonest what is too many.
-    open.push(...found.sort((one, other) => total(one) - total(other)));
+    open.push(...found.sort((one, other) => total(one.counts) - total(other.counts)));
   }
-  return false;
+  return most;
 }
 
 /**
@@ -74,25 +91,40 @@ function searchOf({ first, next, atoms }: Automaton, { depths }: Bounds): (at: n
     [...next[at].keys()].every((to) => first.has(to));
 }
 
-/** For each position whether it is behind no loop: readings come by there for a while only, and a loop behind gathers them. */
-function passing({ next }: Automaton, { component }: Bounds, isSearch: (at: number) => boolean): boolean[] {
+/**
+ * For each position whether no loop is before it that the same text goes round in: readings come by there for a while only, and
+ * a loop behind gathers them.
+ */
+function passing(
+  { next }: Automaton,
+  takes: readonly (readonly boolean[])[],
+  { component }: Bounds,
+  isSearch: (at: number) => boolean,
+): boolean[] {
   const isPassing = next.map(() => true);
-  const open = [...next.keys()].filter((at) => component[at] !== undefined && !isSearch(at));
-  for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    if (!isPassing[at]) continue;
-    isPassing[at] = false;
-    open.push(...(next[at]?.keys() ?? []));
+  for (const loop of new Set(component)) {
+    const inside = [...next.keys()].filter((at) => loop !== undefined && component[at] === loop && !isSearch(at));
+    const taken = (takes[0] ?? []).map((_, character) => inside.some((at) => takes[at]?.[character]));
+    const found = new Set(inside);
+    for (const at of found)
+      for (const to of next[at]?.keys() ?? [])
+        if (takes[to]?.some((isTaken, by) => isTaken && taken[by])) found.add(to);
+    for (const at of found) isPassing[at] = false;
   }
   return isPassing;
 }
 
-function isBeyond(counts: Counts, isCounted: (at: number) => boolean, { depths, maxAtOnce }: Bounds): boolean {
+function workOf(
+  counts: Counts,
+  isCounted: (at: number) => boolean,
+  { depths, maxAtOnce, weights }: Bounds,
+): readonly number[] {
   const sums = maxAtOnce.map(() => 0);
   for (const [at, count] of counts) {
     const depth = depths[at] ?? 0;
-    if (count > 0 && isCounted(at)) sums[depth] = (sums[depth] ?? 0) + count;
+    if (count > 0 && isCounted(at)) sums[depth] = (sums[depth] ?? 0) + count * (weights[at] ?? 1);
   }
-  return sums.some((sum, depth) => sum > (maxAtOnce[depth] ?? 0));
+  return sums;
 }
 
 function stepped(
@@ -123,10 +155,11 @@ function stepped(
   return following;
 }
 
-function covers(known: Counts, other: Counts, budget: Budget): boolean {
-  for (const [at, count] of other) {
+function covers(known: State, other: State, budget: Budget): boolean {
+  if (known.before.some((work, depth) => work < (other.before[depth] ?? 0))) return false;
+  for (const [at, count] of other.counts) {
     budget.spend(1);
-    if ((known.get(at) ?? 0) < count) return false;
+    if ((known.counts.get(at) ?? 0) < count) return false;
   }
   return true;
 }

@@ -5,7 +5,7 @@
  */
 import { type Automaton, automatonOf } from './regex-automaton.ts';
 import { LoopGraph } from './regex-loops.ts';
-import { Budget, hasMoreReadings } from './regex-readings.ts';
+import { Budget, mostWork } from './regex-readings.ts';
 import { anything, type RegexNode, readRegex } from './regex-syntax.ts';
 
 /** Why a pattern (of `~`, or without regard to case of `~*`) can take very long; undefined where it cannot. */
@@ -36,8 +36,11 @@ const maxCounted = [100, 8];
 /** The work of one judgement, in steps of some nanoseconds. */
 const maxWork = 150_000;
 
-/** Readings of one text at once that still end in time, behind so many loops that follow each other on the same text. */
-const maxAtOnce = [20_000, 1000, 6];
+/**
+ * Readings of one text at once, each with its weight, that still end in time: behind so many loops that follow each other on the
+ * same text. A weight of one behind two takes some 6 ms on the longest path.
+ */
+const maxAtOnce = [40_000, 3000, 5.5];
 
 function judge(source: string, isInsensitive: boolean): string | undefined {
   if (!isReadable(source)) return undefined;
@@ -45,15 +48,50 @@ function judge(source: string, isInsensitive: boolean): string | undefined {
     try {
       const node = readRegex(source);
       if (hasVaryingLookBehind(node)) return unjudged;
-      return judgeAutomaton(automatonOf(searched(node), most), source, isInsensitive);
+      return judgeParts(node, most, source, isInsensitive);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
     }
   return unjudged;
 }
 
-function judgeAutomaton(automaton: Automaton, source: string, isInsensitive: boolean): string | undefined {
+/** The parts of a pattern are matched one after the other: what each takes adds up. */
+function judgeParts(node: RegexNode, most: number, source: string, isInsensitive: boolean): string | undefined {
   const budget = new Budget(maxWork);
+  const left = [...maxAtOnce];
+  for (const part of matchedApart(node)) {
+    const why = judgeAutomaton(automatonOf(searched(part), most), source, isInsensitive, { budget, left });
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}
+
+/** What a pattern that is held at the start looks ahead at there is matched once, and not again when the rest fails. */
+function matchedApart(node: RegexNode): readonly RegexNode[] {
+  const parts = node.kind === 'sequence' ? node.parts : [];
+  const [start, ...more] = parts;
+  if (start?.kind !== 'start') return [node];
+  const looks: RegexNode[] = [];
+  for (const part of more) {
+    if (part.kind !== 'look' || part.isBehind) break;
+    looks.push(part.part);
+  }
+  const held = (part: RegexNode): RegexNode => ({
+    kind: 'sequence',
+    parts: [start, ...(part.kind === 'sequence' ? part.parts : [part])],
+  });
+  return [
+    ...looks.flatMap((look) => matchedApart(held(look))),
+    held({ kind: 'sequence', parts: more.slice(looks.length) }),
+  ];
+}
+
+function judgeAutomaton(
+  automaton: Automaton,
+  source: string,
+  isInsensitive: boolean,
+  { budget, left }: { readonly budget: Budget; readonly left: number[] },
+): string | undefined {
   const takes = alphabetOf(automaton, source, isInsensitive, budget);
   const graph = new LoopGraph(automaton, takes, budget);
   if (graph.isAmbiguousLoop()) return nested;
@@ -65,12 +103,29 @@ function judgeAutomaton(automaton: Automaton, source: string, isInsensitive: boo
       if (isJoined && !isSearch(one) && graph.isAdjacent(loops[one] ?? [], loops[other] ?? [])) return adjacent;
   const depths = graph.depths(pairs);
   if (Math.max(...depths) >= maxAtOnce.length) return manyLoops;
-  const bounds = { depths, maxAtOnce, component: graph.component };
-  return hasMoreReadings(automaton, takes, bounds, budget) ? manyOptions : undefined;
+  const bounds = { depths, maxAtOnce: left, component: graph.component, weights: weightsOf(automaton) };
+  const most = mostWork(automaton, takes, bounds, budget);
+  for (const [depth, readings] of most.entries()) left[depth] = (left[depth] ?? 0) - readings;
+  return left.some((readings) => readings < 0) ? manyOptions : undefined;
+}
+
+/** What reading each position takes, by measure: ways on that are tried, groups that are kept, and characters that a class lists. */
+function weightsOf({ atoms, captures, next }: Automaton): readonly number[] {
+  const isClass = atoms.map((atom) => /\[|\\[A-Za-z]|^\.$/.test(atom));
+  return atoms.map((atom, at) => {
+    if (atom === '[]') return 1 / 4;
+    const listed = atom.includes('[') ? (atom.match(/\\.|[^\\]-[^\]]|[^\\]/gsu) ?? []).length - 2 : 1;
+    const ways = [...(next[at]?.keys() ?? [])];
+    const singles = ways.filter((to) => !isClass[to]).length;
+    // Of many single characters, most are ruled out together.
+    const tried = (ways.length - singles) / 4 + Math.min(singles, 4) / 6 + Math.max(singles - 4, 0) / 24;
+    return 1 + tried + 2 * (captures[at] ?? 0) + listed / 10;
+  });
 }
 
 /** What is looked behind at is read backwards: it is judged only where it is of one length. */
 function hasVaryingLookBehind(node: RegexNode, isBehind = false): boolean {
+  if (node.kind === 'capture') return hasVaryingLookBehind(node.part, isBehind);
   if (node.kind === 'repeat') return (isBehind && node.min !== node.max) || hasVaryingLookBehind(node.part, isBehind);
   if (node.kind === 'look') return hasVaryingLookBehind(node.part, isBehind || node.isBehind);
   return 'parts' in node && node.parts.some((part) => hasVaryingLookBehind(part, isBehind));
@@ -114,6 +169,7 @@ function withoutTail(parts: readonly RegexNode[]): readonly RegexNode[] {
 
 /** Whether a part that has read its first character has matched. */
 function isCertain(node: RegexNode): boolean {
+  if (node.kind === 'capture') return isCertain(node.part);
   if (node.kind === 'either') return node.parts.every(isCertain);
   if (node.kind !== 'sequence') return node.kind === 'one';
   const [first, ...rest] = node.parts;

@@ -6,6 +6,8 @@ export type RegexNode =
   | { readonly kind: 'sequence'; readonly parts: readonly RegexNode[] }
   | { readonly kind: 'either'; readonly parts: readonly RegexNode[] }
   | { readonly kind: 'repeat'; readonly part: RegexNode; readonly min: number; readonly max: number }
+  /** A group whose text is kept. */
+  | { readonly kind: 'capture'; readonly part: RegexNode }
   /** Matches nothing by itself: `(?=…)`, `(?!…)` and their like. */
   | { readonly kind: 'look'; readonly part: RegexNode; readonly isBehind: boolean }
   | { readonly kind: 'start' | 'edge' };
@@ -65,7 +67,8 @@ class RegexReader {
     if (look) return { kind: 'look', part: this.#group(), isBehind: look[1] === '<' };
     const modified = this.#take(/\(\?[a-z-]+:/y);
     if (modified) return this.#modified(modified[0]);
-    if (this.#take(/\((?:\?(?::|<[^>]*>))?/y)) return this.#group();
+    if (this.#take(/\(\?:/y)) return this.#group();
+    if (this.#take(/\((?:\?<[^>]*>)?/y)) return { kind: 'capture', part: this.#group() };
     const one = this.#take(
       /\\(?:[pP]\{[^}]*\}|u\{[^}]*\}|u[\dA-Fa-f]{4}|x[\dA-Fa-f]{2}|c[A-Za-z]|.)|\[(?:\\.|[^\]\\])*\]|./suy,
     );
