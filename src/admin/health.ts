@@ -17,6 +17,14 @@ export interface HealthSource {
     readonly snapshot: BreakerSnapshot;
     readonly isOffline: boolean;
   }[];
+  /** How many of the processes that take requests are there; absent where this one takes them. */
+  readonly workers?: () => Workers;
+}
+
+/** Processes that take requests: those that live, of all that there are to be. */
+interface Workers {
+  readonly live: number;
+  readonly of: number;
 }
 
 /**
@@ -43,6 +51,8 @@ interface Readiness {
   readonly store: StoreHealth;
   /** Ends of sessions that count, and wait for the store to take them; absent where there are none. */
   readonly waiting?: number;
+  /** Absent where one process is all. */
+  readonly workers?: Workers;
   readonly providers: Readonly<Record<string, ProviderHealth>>;
 }
 
@@ -75,12 +85,15 @@ export function createReadiness(source: HealthSource): () => Promise<Readiness> 
     );
     const draining = source.isDraining();
     const waiting = source.store.waiting();
+    const workers = source.workers?.();
     const isWell =
       store === 'ok' &&
       waiting === 0 &&
+      (workers === undefined || workers.live === workers.of) &&
       Object.values(providers).every(({ state }) => state === 'ok' || state === 'unknown');
-    const status = draining || store === 'down' ? 'unavailable' : isWell ? 'ready' : 'degraded';
-    return { status, draining, store, ...(waiting > 0 && { waiting }), providers };
+    const isOut = draining || store === 'down' || workers?.live === 0;
+    const status = isOut ? 'unavailable' : isWell ? 'ready' : 'degraded';
+    return { status, draining, store, ...(waiting > 0 && { waiting }), ...(workers && { workers }), providers };
   };
 }
 

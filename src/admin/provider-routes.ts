@@ -1,18 +1,22 @@
 /** How the providers do, for operators. */
 import { type Request, type Response, Router } from 'express';
+import type { MaybePromise } from '../core/maybe-promise.ts';
 import type { ProviderFigure } from '../telemetry/provider-figures.ts';
 
 /** The providers of the configuration of the moment. */
 export interface ProviderRouteParts {
-  readonly providerFigures: () => readonly (ProviderFigure & { readonly name: string; readonly type: string })[];
+  readonly providerFigures: () => MaybePromise<
+    readonly (ProviderFigure & { readonly name: string; readonly type: string })[]
+  >;
 }
 
 /** The route `/providers`. */
 export function providerRoutes({ providerFigures }: ProviderRouteParts): Router {
   const router = Router();
-  router.get('/', (_request: Request, response: Response) => {
+  router.get('/', async (_request: Request, response: Response) => {
     const time = (milliseconds: number): string => new Date(milliseconds).toISOString();
-    const providers = providerFigures().map(({ name, type, state, since, p50, p95, lastError }) => ({
+    const figures = await providerFigures();
+    const providers = figures.map(({ name, type, state, since, p50, p95, lastError }) => ({
       name,
       type,
       state,

@@ -10,7 +10,7 @@ import { searchRecords } from '../telemetry/audit-search.ts';
 export interface RecordRouteParts {
   readonly clock: Clock;
   readonly records: () => AsyncIterable<string> | Iterable<string>;
-  readonly warnings: () => Iterable<string>;
+  readonly warnings: () => AsyncIterable<string> | Iterable<string>;
 }
 
 const defaultLimit = 100;
@@ -56,8 +56,8 @@ export function recordsRoute({ records }: RecordRouteParts): Router {
 /** The route `/warnings`: the last lines of the log that warn. */
 export function warningsRoute({ warnings }: RecordRouteParts): Router {
   const router = Router();
-  router.get('/', (_request: Request, response: Response) => {
-    response.json({ warnings: [...warnings()].map((line) => JSON.parse(line)) });
+  router.get('/', async (_request: Request, response: Response) => {
+    response.json({ warnings: await Array.fromAsync(warnings(), (line) => JSON.parse(line)) });
   });
   return router;
 }

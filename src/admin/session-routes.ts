@@ -1,6 +1,7 @@
 /** The operator's view of sessions: list them, end them. Shows ids, never tokens. */
 import { type Request, type Response, Router } from 'express';
 import type { Log } from '../core/log.ts';
+import type { MaybePromise } from '../core/maybe-promise.ts';
 import { canonicalUsername } from '../core/principal.ts';
 import { provedAt } from '../core/proof.ts';
 import type { Reason } from '../core/reason.ts';
@@ -19,8 +20,8 @@ interface AdminSessions {
 export interface SessionRouteParts {
   /** The sessions of the configuration of the moment. */
   readonly sessions: () => AdminSessions;
-  /** How many connections of this process are live on a session. */
-  readonly liveConnections: (session: string) => number;
+  /** How many connections are live on each of some sessions. */
+  readonly liveConnections: (sessions: readonly string[]) => MaybePromise<readonly number[]>;
   /** Forgets a name's password of before an outage; at how many providers there was one. */
   readonly forgetOffline: (username: string) => Promise<number>;
   readonly audit: Pick<Audit, 'record'>;
@@ -51,7 +52,8 @@ export function sessionRoutes({ sessions, liveConnections, forgetOffline, audit,
       if (isMore) break;
       found.push(session);
     }
-    response.json({ sessions: found.map((session) => shown(session, liveConnections(session.id))), more: isMore });
+    const live = await liveConnections(found.map(({ id }) => id));
+    response.json({ sessions: found.map((session, index) => shown(session, live[index] ?? 0)), more: isMore });
   });
 
   router.delete('/', async (request: Request, response: Response) => {

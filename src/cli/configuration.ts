@@ -35,8 +35,12 @@ export function configFile(invocation: Invocation): string {
   return named === undefined && !existsSync(file) && isXivoEnvironment(env) ? xivoEnvironment : file;
 }
 
-/** Reads and checks a file with the environment on top, or the environment alone. */
-export function readConfiguration(file: string, env: Readonly<Record<string, string | undefined>>): Reading {
+/** Reads and checks a file with the environment on top, or the environment alone. `known` is the text of the file, where it has been read. */
+export function readConfiguration(
+  file: string,
+  env: Readonly<Record<string, string | undefined>>,
+  known?: string,
+): Reading {
   const isAlone = file === xivoEnvironment;
   const settings = settingsOf(env);
   const conf = env.CONFIG_FILE ? readConf(env.CONFIG_FILE, env) : undefined;
@@ -46,7 +50,8 @@ export function readConfiguration(file: string, env: Readonly<Record<string, str
     said = readEnvironment(environment, document, isAlone);
     return said.overrides;
   };
-  const result = loadConfig({ schema: documentSchema, file, env, overrides, ...(isAlone && { text: '' }) });
+  const text = isAlone ? '' : known;
+  const result = loadConfig({ schema: documentSchema, file, env, overrides, ...(text !== undefined && { text }) });
   if (result.kind === 'invalid') return result;
   const { value: document, locate } = result;
   const cautions = said.cautions.map(({ key, message, hint, origin }) => ({ ...locate(key), origin, message, hint }));

@@ -2,13 +2,21 @@
 import type { Server } from 'node:net';
 import { OperatorError } from '../core/errors.ts';
 
-/** Listens; throws an OperatorError that says what stands in the way. */
-export async function listen(server: Server, address: URL, standardPort: number): Promise<void> {
+/**
+ * Listens; throws an OperatorError that says what stands in the way. With `reusePort` the kernel spreads connections over all
+ * processes of this user that listen there in that way.
+ */
+export async function listen(
+  server: Server,
+  address: URL,
+  standardPort: number,
+  { reusePort = false }: { readonly reusePort?: boolean } = {},
+): Promise<void> {
   const port = Number(address.port || standardPort);
   const host = address.hostname.replace(/^\[(.*)\]$/, '$1');
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explainListenError(error, address)));
-    server.listen({ port, host }, () => resolve());
+    server.listen({ port, host, reusePort }, () => resolve());
   });
 }
 

@@ -24,6 +24,10 @@ import { writeToSocket } from './write-answer.ts';
 
 interface ListenerParts extends HttpServerParts {
   readonly address: URL;
+  /** Other processes listen there, too. */
+  readonly reusePort?: boolean;
+  /** Of an https listener that shares its TLS tickets with others: the key of this moment. */
+  readonly ticketKeys?: (() => Buffer) | undefined;
   /** Of an https address. */
   readonly certificates?: Certificates | undefined;
   /** Whether a peer begins its connections with a PROXY header; asked at each, so that a reload counts. */
@@ -36,6 +40,15 @@ interface ListenerParts extends HttpServerParts {
   readonly take: (exchange: LaneExchange) => boolean;
 }
 
+const idleInterval = 100;
+
+/** What an https listener has besides. */
+interface TlsParts {
+  readonly http2?: Http2Sessions;
+  readonly release?: () => void;
+  readonly ticketKeys?: (() => Buffer) | undefined;
+}
+
 /** A listener that is open. */
 export class Listener {
   readonly #server: Server | HttpsServer;
@@ -45,13 +58,15 @@ export class Listener {
   readonly #connectionLimit: ConnectionLimit;
   readonly #peers: ProxiedPeers;
   readonly #lane: Lane;
+  readonly #ticketKeys: (() => Buffer) | undefined;
 
   private constructor(
     server: Server | HttpsServer,
     { connectionLimit, peers }: Connections,
     lane: Lane,
-    { http2, release = () => undefined }: { http2?: Http2Sessions; release?: () => void } = {},
+    { http2, release = () => undefined, ticketKeys }: TlsParts = {},
   ) {
+    this.#ticketKeys = ticketKeys;
     this.#server = server;
     this.#connectionLimit = connectionLimit;
     this.#peers = peers;
@@ -73,7 +88,7 @@ export class Listener {
         lane.closeIdle();
       });
       prepare(server, parts, connections.connectionLimit, lane);
-      await listen(server, address, 80);
+      await listen(server, address, 80, parts);
       return new Listener(server, connections, lane);
     }
     if (!certificates) throw new OperatorError(`${address.origin} has no certificate`, 'set server.tls');
@@ -95,9 +110,14 @@ export class Listener {
     });
     prepare(server, parts, connections.connectionLimit, lane);
     // A new context also ends the tickets of the one before, so that a visitor who comes back sees the new certificate.
-    const release = certificates.onChange(() => server.setSecureContext(certificates.defaults));
-    await listen(server, address, 443);
-    return new Listener(server, connections, lane, { http2, release });
+    const release = certificates.onChange(() => {
+      server.setSecureContext(certificates.defaults);
+      listener.renewTicketKeys();
+    });
+    const listener = new Listener(server, connections, lane, { http2, release, ticketKeys: parts.ticketKeys });
+    listener.renewTicketKeys();
+    await listen(server, address, 443, parts);
+    return listener;
   }
 
   /** Where it really listens: a configured port of 0 has become a free one. */
@@ -108,11 +128,19 @@ export class Listener {
     return new URL(`${this.#scheme}://${host}:${address.port}`);
   }
 
-  /** Takes no more connections; resolves when the last has ended. Idle ones end at once. */
+  /** Takes the key of this moment for TLS tickets; those of before lead to a whole handshake. */
+  renewTicketKeys(): void {
+    if (this.#ticketKeys && 'setTicketKeys' in this.#server) this.#server.setTicketKeys(this.#ticketKeys());
+  }
+
+  /** Takes no more connections; resolves when the last has ended. Idle ones end at once, the others when they are. */
   close(): Promise<void> {
     this.#release();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
+    // Node looks once: an answer that ends later would leave its connection open for as long as it is kept alive.
+    const idle = setInterval(() => this.#server.closeIdleConnections(), idleInterval);
+    void closed.then(() => clearInterval(idle));
     this.#lane.close();
     this.#peers.close();
     this.#http2?.close();

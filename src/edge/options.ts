@@ -37,5 +37,10 @@ export const listenerOptions = z.strictObject({
     .boolean()
     .default(true)
     .describe('requests that are simple beyond doubt go from socket to socket; false: each by the parser of Node'),
+  workers: z
+    .union([z.int().min(1, 'must be 1 or more, or auto').max(256), z.literal('auto')])
+    .meta({ kind: 'a number, or auto' })
+    .default(1)
+    .describe('processes that take requests, Linux only; auto: as many as there are cores'),
   drain: duration().prefault('20s').describe('after SIGTERM, how long requests under way may take'),
 });

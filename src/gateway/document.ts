@@ -19,6 +19,7 @@ import { checkDocument, checkHostsOfNetworks } from './document-checks.ts';
 import { checkFactors } from './factor-checks.ts';
 import { routeOptions } from './routes.ts';
 import { transportOptions } from './transport-security.ts';
+import { checkWorkers } from './worker-checks.ts';
 
 const { listen, tls, ...limits } = listenerOptions.shape;
 const { publicUrl, ...peers } = siteOptions.shape;
@@ -58,7 +59,8 @@ export const documentSchema = z
   })
   .superRefine(checkDocument)
   .superRefine(checkHostsOfNetworks)
-  .superRefine(checkFactors);
+  .superRefine(checkFactors)
+  .superRefine(checkWorkers);
 
 /** A configuration that has been read and checked. */
 export type Document = z.output<typeof documentSchema>;

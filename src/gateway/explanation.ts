@@ -90,7 +90,7 @@ export class Explainer {
     const audit = createAudit({ to: 'off', clock, log });
     const recent = { records: new RecentLines(1), warnings: new RecentLines(1) };
     const figures = new ProviderFigures(clock);
-    const life = { connections: new Connections({ log }), breakers: new Breakers(), recent, figures };
+    const life = { connections: new Connections({ log }), breakers: new Breakers(), recent, figures, workers: 1 };
     // Nothing that a browser would be given leaves this.
     const sealer = new Sealer([new SealKey(randomBytes(32))]);
     const services = { clock, log, store, sealer, metrics, audit, ...life };

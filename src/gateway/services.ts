@@ -28,6 +28,8 @@ export interface Services {
   readonly connections: Connections;
   readonly breakers: Breakers;
   readonly figures: ProviderFigures;
+  /** How many processes share the machine's limits of what is kept for strangers. */
+  readonly workers: number;
 }
 
 const maxRecords = 10_000;
@@ -40,16 +42,31 @@ export interface ServiceOptions {
   readonly forgetSealed?: boolean;
   /** Takes the log's and the audit's lines in place of the standard output. */
   readonly output?: { write(line: string): unknown };
+  /** One of several processes of a gateway. */
+  readonly part?: ProcessPart;
+}
+
+/** What a process of several is, and what it shares with the others besides the store. */
+interface ProcessPart {
+  /** The number of a worker, in its log; absent for the process that leads them. */
+  readonly worker?: number;
+  /** How many workers share what is one for all of them. */
+  readonly workers: number;
+  readonly breakers: Breakers;
+  /** Whether the standard output of the process that leads is a terminal. */
+  readonly isTerminal: boolean;
 }
 
 /** Opens the services. Throws an OperatorError when the store or the audit cannot be used; nothing stays open then. */
 export async function openServices(document: Document, options: ServiceOptions = {}): Promise<Services> {
-  const { clock = systemClock, output, forgetSealed = false } = options;
+  const { clock = systemClock, output, forgetSealed = false, part } = options;
+  const isTerminal = part?.isTerminal ?? process.stdout.isTTY === true;
   const recent = { records: new RecentLines(maxRecords), warnings: new RecentLines(maxWarnings) };
   const log = createLog({
     level: document.log.level,
     recent: recent.warnings,
-    pretty: output === undefined && wantsPretty(document.log.format, process.stdout.isTTY === true),
+    pretty: output === undefined && wantsPretty(document.log.format, isTerminal),
+    worker: part?.worker,
     ...(output && { destination: output }),
   });
   const metrics = createMetrics();
@@ -59,6 +76,7 @@ export async function openServices(document: Document, options: ServiceOptions =
     log,
     onLoss: (records) => metrics.auditLost(records),
     recent: recent.records,
+    isShared: part !== undefined,
     ...(output && document.audit.to === 'stdout' && { stream: output }),
   });
   try {
@@ -66,7 +84,8 @@ export async function openServices(document: Document, options: ServiceOptions =
     const sealer = sealerOf(document.session.store);
     const connections = new Connections({ log });
     metrics.readConnectionsBy(() => connections.counts());
-    const life = { connections, breakers: new Breakers(), figures: new ProviderFigures(clock), recent };
+    const breakers = part?.breakers ?? new Breakers();
+    const life = { connections, breakers, figures: new ProviderFigures(clock), recent, workers: part?.workers ?? 1 };
     return { clock, log, store, sealer, metrics, audit, ...life };
   } catch (error) {
     await audit.close();

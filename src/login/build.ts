@@ -36,6 +36,8 @@ interface LoginDocuments extends ProvidersDocument, Omit<FactorsDocument, 'serve
 
 /** What signing in needs of the process, and of the rooms below it. */
 interface LoginServices extends ProviderServices, FactorServices {
+  /** How many processes share the limits of what is kept for strangers. */
+  readonly workers?: number;
   readonly origins: SiteOrigins;
   readonly sessions: Sessions;
   readonly recorder: Recorder;
@@ -122,7 +124,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     offline,
     lockout,
     browsers,
-    flows: new Flows(store, clock),
+    flows: new Flows(store, clock, services.workers),
     flowStates: new FlowStates(browsers),
     handovers: new Handovers({ store, clock, publicUrl }),
   };

@@ -25,8 +25,9 @@ export class StoreQuota {
   readonly #ofAddress = new Map<string, { bytes: number; readonly keys: Set<string> }>();
   #total = 0;
 
-  constructor(limits: ShareLimits) {
-    this.#limits = limits;
+  /** Each of several workers keeps account of its own entries: it has its part of the room. */
+  constructor({ ofAddress, ofAll, least }: ShareLimits, workers = 1) {
+    this.#limits = { ofAddress: ofAddress / workers, ofAll: ofAll / workers, least };
   }
 
   /** Enters what has been stored under a key; the keys that make way for it are to be deleted. */

@@ -36,13 +36,15 @@ export type Flow = z.output<typeof flowSchema>;
 export class Flows {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #flowShares = new StoreQuota(flowLimits);
-  readonly #turnShares = new StoreQuota(turnLimits);
+  readonly #flowShares: StoreQuota;
+  readonly #turnShares: StoreQuota;
   #latest = 0;
 
-  constructor(store: Store, clock: Clock) {
+  constructor(store: Store, clock: Clock, workers = 1) {
     this.#store = store;
     this.#clock = clock;
+    this.#flowShares = new StoreQuota(flowLimits, workers);
+    this.#turnShares = new StoreQuota(turnLimits, workers);
   }
 
   /** Whether a trip that has begun anew so often goes round in circles. */

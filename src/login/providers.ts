@@ -13,7 +13,7 @@ import type { BreakerProbe, BreakerSnapshot, CircuitBreaker } from '../remote/ci
 import { withDeadline } from '../remote/deadline.ts';
 import type { OutboundProxy } from '../remote/outbound-proxy.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { ProviderFigure, ProviderFigures } from '../telemetry/provider-figures.ts';
+import type { KnownProvider, ProviderFigure, ProviderFigures } from '../telemetry/provider-figures.ts';
 import type { PasswordOptions } from '../users/password-options.ts';
 import { type PasswordJudge, PasswordRules, wordsOfHost } from '../users/password-rules.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from './options.ts';
@@ -28,8 +28,8 @@ export interface Providers {
   readonly label: (name: string) => string;
   /** How each of the chain stands; one without a circuit breaker is well. */
   status(): readonly ProviderStatus[];
-  /** How each of them does, those included that only look users up. */
-  figures(): readonly (ProviderFigure & { readonly name: string; readonly type: string })[];
+  /** How each of them does, those included that only look users up; with what other processes know. */
+  figures(ofOthers?: readonly KnownProvider[]): readonly (ProviderFigure & { name: string; type: string })[];
   /** Whether one is left alone because nobody answered there: neither slow once, nor refusing us. */
   isAway(provider: string): boolean;
   /** The directory in which a provider's users must exist; undefined where none is named. */
@@ -104,11 +104,11 @@ export function buildProviders(document: ProvidersDocument, services: ProviderSe
         snapshot: breaker?.snapshot() ?? { state: 'closed', failures: 0 },
         isOffline: document.login.offline?.providers.includes(name) === true && isAway(breaker),
       })),
-    figures: () =>
+    figures: (ofOthers) =>
       [...links].map(([name, { breaker }]) => {
         // A breaker may have gone on by its own looks.
         services.figures.stands(name, breaker?.snapshot());
-        return { name, type: document.providers[name]?.type ?? '', ...services.figures.of(name) };
+        return { name, type: document.providers[name]?.type ?? '', ...services.figures.of(name, ofOthers) };
       }),
     isAway: (name) => isAway(links.get(name)?.breaker),
     directoryOf: (name) => {
@@ -227,10 +227,11 @@ function breakerOf(
   return breakers.of(identity, {
     ...options,
     clock,
-    onChange: (state, reason) => {
+    onChange: (state, reason, isHeard) => {
       metrics.breaker(name, state);
       figures.stands(name, { state, failures: 0 });
-      log.warn({ provider: name, state, reason }, 'the circuit breaker of a provider changed');
+      // Who was the first to know has said it.
+      if (!isHeard) log.warn({ provider: name, state, reason }, 'the circuit breaker of a provider changed');
     },
   });
 }

@@ -4,7 +4,7 @@
  */
 import type { Gateway } from '../gateway/build.ts';
 import type { ServiceOptions, Services } from '../gateway/services.ts';
-import { type Front, Host } from '../runtime/host.ts';
+import { type Front, Host, type Placing } from '../runtime/host.ts';
 import { AppCarrier } from './carrier.ts';
 import type { AppDocument } from './document.ts';
 
@@ -32,11 +32,14 @@ class AppFront implements Front<AppDocument> {
   }
 
   /** A gateway before closes when the last request and the last WebSocket that it has admitted are done, or with everything. */
-  async prepare(): Promise<(gateway: Gateway) => void> {
-    return (gateway) => {
-      this.#gateway.hold(Promise.race([this.#carrier.idle(), this.#ending.promise]));
-      this.#gateway = gateway;
-      this.#carrier = new AppCarrier(gateway, this.#services);
+  async prepare(): Promise<Placing> {
+    return {
+      put: (gateway) => {
+        this.#gateway.hold(Promise.race([this.#carrier.idle(), this.#ending.promise]));
+        this.#gateway = gateway;
+        this.#carrier = new AppCarrier(gateway, this.#services);
+      },
+      drop: () => undefined,
     };
   }
 

@@ -42,6 +42,8 @@ interface PortalServices {
   readonly sessions: Sessions;
   readonly signer: AssertionSigner;
   readonly cookies: BoundCookies;
+  /** How many processes share the machine's limits. */
+  readonly workers?: number;
 }
 
 /** The portal, and what answers of other addresses share with it. */
@@ -54,7 +56,7 @@ interface Front {
 /** Makes all of it. */
 export function buildPortal(options: PortalOptions, services: PortalServices, login: Login): Front {
   const { publicUrl, defaultMethod, applications, labelAt, homeHref } = options;
-  const { clock, log, store, connections, origins, sessions, signer, cookies } = services;
+  const { clock, log, store, connections, origins, sessions, signer, cookies, workers = 1 } = services;
   const { providers, lockout: _lockout, ...ways } = login;
   const pages = new PageSender(
     createPages(options.pages, options.passwords),
@@ -63,7 +65,7 @@ export function buildPortal(options: PortalOptions, services: PortalServices, lo
     options.hsts,
     homeHref,
   );
-  const posts = new SavedPosts({ store, clock, browsers: login.browsers, sessions, origins, publicUrl });
+  const posts = new SavedPosts({ store, clock, browsers: login.browsers, sessions, origins, publicUrl, workers });
   const portal = new Portal({
     ...ways,
     log,

@@ -62,7 +62,7 @@ export class SavedPosts {
   readonly #sessions: Pick<Sessions, 'ownerOf' | 'hosts'>;
   readonly #origins: SiteOrigins;
   readonly #publicUrl: URL;
-  readonly #allowance = new PostLimits();
+  readonly #allowance: PostLimits;
 
   constructor(parts: {
     store: Store;
@@ -71,7 +71,10 @@ export class SavedPosts {
     sessions: Pick<Sessions, 'ownerOf' | 'hosts'>;
     origins: SiteOrigins;
     publicUrl: URL;
+    /** How many processes share the room. */
+    workers?: number;
   }) {
+    this.#allowance = new PostLimits(parts.workers ?? 1);
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#browsers = parts.browsers;
@@ -163,14 +166,21 @@ class PostLimits {
   /** In the order in which they were taken. */
   #takings: { readonly address: string; readonly bytes: number; readonly until: number }[] = [];
   readonly #ofAddress = new Map<string, number>();
+  readonly #workers: number;
   #total = 0;
+
+  constructor(workers: number) {
+    this.#workers = workers;
+  }
 
   /** Counts so many bytes until what is kept expires; false when there is no room for them. */
   take(address: string, size: number, now: number): boolean {
     this.#giveBack(now);
     const bytes = Math.max(size, leastBytes);
     const ofAddress = (this.#ofAddress.get(address) ?? 0) + bytes;
-    if (ofAddress > maxBytesOfAddress || this.#total + bytes > maxStoredBytes) return false;
+    const isFull =
+      ofAddress > maxBytesOfAddress / this.#workers || this.#total + bytes > maxStoredBytes / this.#workers;
+    if (isFull) return false;
     this.#ofAddress.set(address, ofAddress);
     this.#total += bytes;
     this.#takings.push({ address, bytes, until: now + keptMilliseconds });

@@ -40,6 +40,13 @@ export interface BreakerProbe {
   readonly look: (signal: AbortSignal) => Promise<void>;
 }
 
+/** What has happened at a breaker, as other processes of the gateway are told it. */
+export type BreakerNews =
+  | { readonly kind: 'answered' }
+  /** `wasTrial`: the one attempt of a half-open breaker. */
+  | { readonly kind: 'failed'; readonly reason: Reason; readonly wasTrial: boolean }
+  | { readonly kind: 'looked' };
+
 /** How a breaker is set; times in milliseconds. */
 export interface BreakerSettings {
   /** Failures in a row that open it. */
@@ -48,15 +55,19 @@ export interface BreakerSettings {
   readonly cooldown?: number;
   readonly maxCooldown?: number;
   readonly clock: Clock;
-  /** Called after every change of state. */
-  readonly onChange?: (state: BreakerState, reason: Reason | undefined) => void;
+  /** Called after every change of state; `isHeard` where another process was the first to know. */
+  readonly onChange?: (state: BreakerState, reason: Reason | undefined, isHeard: boolean) => void;
+  /** Called after whatever changes how it stands, but for what it was told itself. */
+  readonly onNews?: (news: BreakerNews) => void;
+  /** Another process looks in its place, and tells. */
+  readonly isLed?: boolean;
 }
 
-const defaults = { failures: 3, cooldown: 10_000, maxCooldown: 60_000 } as const;
+const defaults = { failures: 3, cooldown: 10_000, maxCooldown: 60_000, isLed: false } as const;
 
-/** The breaker of one provider, in one process. */
+/** The breaker of one provider. Those of several processes stand as one: `breakers.ts`. */
 export class CircuitBreaker {
-  readonly #settings: Required<Omit<BreakerSettings, 'onChange'>> & BreakerSettings;
+  readonly #settings: Required<Omit<BreakerSettings, 'onChange' | 'onNews'>> & BreakerSettings;
   #state: BreakerState = 'closed';
   #failures = 0;
   #reason: Reason | undefined;
@@ -66,6 +77,7 @@ export class CircuitBreaker {
   #epoch = 0;
   #isProbing = false;
   #isUntried = true;
+  #isHearing = false;
   #probe: BreakerProbe | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lookAt = 0;
@@ -109,6 +121,43 @@ export class CircuitBreaker {
     clearTimeout(this.#timer);
   }
 
+  /** Takes over what happened in another process. A failure of before an opening says nothing new. */
+  hear(news: BreakerNews): void {
+    this.#hearing(() => {
+      if (news.kind === 'answered') return this.#close();
+      if (news.kind === 'looked') return this.#foundWell();
+      if (this.#state === 'closed' || news.wasTrial) this.#fail(news.reason, news.wasTrial);
+    });
+  }
+
+  /** Stands from here on as the one that leads says, which has heard of everything. */
+  adopt({ state, failures, reason, isUntried }: BreakerSnapshot): void {
+    this.#hearing(() => {
+      this.#failures = failures;
+      this.#reason = reason;
+      this.#isUntried = isUntried === true;
+      // A trial is the leader's own: nobody else is let through meanwhile.
+      const next = state === 'half-open' ? 'open' : state;
+      if (next === this.#state) return;
+      if (next === 'open') this.#openedAt = this.#settings.clock.now();
+      else this.#cooldown = this.#settings.cooldown;
+      this.#change(next);
+    });
+  }
+
+  #hearing(act: () => void): void {
+    this.#isHearing = true;
+    try {
+      act();
+    } finally {
+      this.#isHearing = false;
+    }
+  }
+
+  #tell(news: BreakerNews): void {
+    if (!this.#isHearing) this.#settings.onNews?.(news);
+  }
+
   #permit(): BreakerPermit {
     const epoch = this.#epoch;
     let isSpent = false;
@@ -134,6 +183,7 @@ export class CircuitBreaker {
   }
 
   #close(): void {
+    const isNews = this.#isUntried || this.#failures > 0 || this.#state !== 'closed';
     this.#isUntried = false;
     this.#failures = 0;
     this.#reason = undefined;
@@ -141,25 +191,30 @@ export class CircuitBreaker {
     this.#belied = 0;
     this.#wasLookedAt = false;
     if (this.#state !== 'closed') this.#change('closed');
+    if (isNews) this.#tell({ kind: 'answered' });
   }
 
-  #fail(reason: Reason): void {
+  #fail(reason: Reason, wasTrial = this.#state === 'half-open'): void {
     this.#isUntried = false;
     this.#failures += 1;
     this.#reason = reason;
-    if (this.#state === 'closed' && this.#failures < this.#settings.failures) return;
-    if (this.#state === 'half-open') this.#cooldown = Math.min(this.#cooldown * 2, this.#settings.maxCooldown);
+    if (this.#state !== 'closed' || this.#failures >= this.#settings.failures) this.#open(wasTrial);
+    this.#tell({ kind: 'failed', reason, wasTrial });
+  }
+
+  #open(wasTrial: boolean): void {
+    if (wasTrial) this.#cooldown = Math.min(this.#cooldown * 2, this.#settings.maxCooldown);
     if (this.#wasLookedAt) this.#belied += 1;
     this.#wasLookedAt = false;
     this.#openedAt = this.#settings.clock.now();
-    this.#change('open');
+    if (this.#state !== 'open') this.#change('open');
     this.#lookLater();
   }
 
   #lookLater(): void {
     const probe = this.#probe;
     const { clock, maxCooldown } = this.#settings;
-    if (!probe) return;
+    if (!probe || this.#settings.isLed) return;
     const wait = Math.min(probe.every * 2 ** this.#belied, Math.max(probe.every, maxCooldown));
     this.#lookAt = clock.now() + wait;
     clearTimeout(this.#timer);
@@ -176,6 +231,11 @@ export class CircuitBreaker {
     );
     if (epoch !== this.#epoch || this.#probe !== probe) return;
     if (!isWell) return this.#lookLater();
+    this.#foundWell();
+    this.#tell({ kind: 'looked' });
+  }
+
+  #foundWell(): void {
     this.#wasLookedAt = true;
     this.#failures = this.#settings.failures - 1;
     this.#change('closed');
@@ -185,6 +245,6 @@ export class CircuitBreaker {
     this.#state = state;
     this.#epoch += 1;
     this.#isProbing = false;
-    this.#settings.onChange?.(state, this.#reason);
+    this.#settings.onChange?.(state, this.#reason, this.#isHearing);
   }
 }

@@ -5,6 +5,7 @@
 import type { Actor } from '../admin/actor.ts';
 import type { ReloadAnswer } from '../admin/app.ts';
 import { type Admin, type AdminParts, type AdminWays, startAdmin } from '../admin/listener.ts';
+import { OperatorError } from '../core/errors.ts';
 import { buildGateway, type Gateway } from '../gateway/build.ts';
 import type { Document } from '../gateway/document.ts';
 import { closeServices, openServices, type ServiceOptions, type Services } from '../gateway/services.ts';
@@ -16,11 +17,8 @@ import { refuseRestart, reportFailedReload, reportReload } from './reload.ts';
 
 /** What requests come through: listeners of our own, or the handlers of an application. */
 export interface Front<D extends Document> {
-  /**
-   * Readies what another configuration needs besides its gateway, and changes nothing yet; throws what stands in the way.
-   * What it yields puts both in place, and cannot fail.
-   */
-  prepare(document: D): Promise<(gateway: Gateway) => void>;
+  /** Readies what another configuration needs besides its gateway, and changes nothing yet; throws what stands in the way. */
+  prepare(document: D): Promise<Placing>;
   /** True from the moment that no new requests are taken. */
   readonly isDraining: boolean;
   /**
@@ -28,6 +26,20 @@ export interface Front<D extends Document> {
    * configuration gives them when absent.
    */
   drain(patience?: number): Promise<void>;
+}
+
+/** What a front has ready. One of the two is called, once. */
+export interface Placing {
+  /** Puts it in place, with its gateway; cannot fail. */
+  put(gateway: Gateway): Promise<void> | void;
+  /** Gives it up: the configuration before goes on. */
+  drop(): void;
+}
+
+/** Another configuration that could be put in place at any moment. One of the two is called, once. */
+export interface PreparedReload {
+  take(): Promise<Document>;
+  drop(): Promise<void>;
 }
 
 /** What starts a gateway. */
@@ -40,6 +52,8 @@ interface HostOptions<D extends Document, F extends Front<D>> extends ServiceOpt
   /** Opens the front for the first gateway; what it has opened is closed again when it throws. */
   readonly open: (gateway: Gateway, services: Services) => Promise<F>;
   readonly locations?: LocationOptions;
+  /** What operators are shown and told in place of what this process knows alone. */
+  readonly machine?: (front: F, own: AdminParts, gateway: () => Gateway) => Partial<AdminParts>;
 }
 
 /** A gateway that has started. */
@@ -75,7 +89,7 @@ export class Host<D extends Document, F extends Front<D>> {
       const host = new Host(options, services, gateway, front);
       const admin = options.admin(document);
       if (admin) host.#admin = await startAdmin(admin, host.#adminParts());
-      services.audit.record({ event: 'start', outcome: 'succeeded' });
+      host.#record('start');
       return host;
     } catch (error) {
       await front?.drain(0);
@@ -94,6 +108,10 @@ export class Host<D extends Document, F extends Front<D>> {
     return this.#services.log;
   }
 
+  get services(): Services {
+    return this.#services;
+  }
+
   /** The gateway that answers at this moment. */
   get gateway(): Gateway {
     return this.#gateway;
@@ -109,6 +127,28 @@ export class Host<D extends Document, F extends Front<D>> {
     return result;
   }
 
+  /** Readies another configuration, and changes nothing yet; throws what stands in the way. */
+  async prepareReload(read: () => D): Promise<PreparedReload> {
+    if (this.#stopped) throw new OperatorError('the gateway is stopping');
+    const document = read();
+    refuseRestart(this.#fixed(this.#document), this.#fixed(document));
+    const placing = await this.front.prepare(document);
+    let next: Gateway | undefined;
+    const drop = async (): Promise<void> => {
+      placing.drop();
+      await next?.close();
+    };
+    try {
+      const made = await buildGateway(document, this.#services, this.#options.locations);
+      next = made;
+      await this.#gateway.sessions.flush();
+      return { take: () => this.#take(made, document, placing), drop };
+    } catch (error) {
+      await drop();
+      throw error;
+    }
+  }
+
   /** Lets requests under way finish, then closes everything. Later calls wait for the first. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
@@ -117,27 +157,25 @@ export class Host<D extends Document, F extends Front<D>> {
 
   async #reloadOnce(by: Actor, read: () => D): Promise<ReloadAnswer> {
     if (this.#stopped) return { kind: 'failed', message: 'the gateway is stopping' };
-    const { document: started, locations } = this.#options;
-    const before = this.#gateway;
-    let next: Gateway | undefined;
     try {
-      const document = read();
-      refuseRestart(this.#fixed(this.#document), this.#fixed(document));
-      const putInPlace = await this.front.prepare(document);
-      next = await buildGateway(document, this.#services, locations);
-      await before.sessions.flush();
-      putInPlace(next);
-      next.putInPlace();
-      this.#document = document;
-      this.#gateway = next;
+      const prepared = await this.prepareReload(read);
+      return reportReload(this.#services, by, this.#options.document, await prepared.take());
     } catch (error) {
-      await next?.close();
       return reportFailedReload(this.#services, by, error);
     }
+  }
+
+  async #take(next: Gateway, document: D, placing: Placing): Promise<Document> {
+    const before = this.#gateway;
+    const placed = placing.put(next);
+    next.putInPlace();
+    this.#document = document;
+    this.#gateway = next;
     this.#services.log.setLevel(next.document.log.level);
     this.#services.audit.reopen();
     this.#retire(before);
-    return reportReload(this.#services, by, started, next.document);
+    await placed;
+    return next.document;
   }
 
   #fixed(document: D): { readonly document: D; readonly hasAdmin: boolean } {
@@ -160,8 +198,13 @@ export class Host<D extends Document, F extends Front<D>> {
     await this.front.drain();
     await this.#admin?.close();
     await Promise.all([this.#gateway.close(), ...this.#retired]);
-    this.#services.audit.record({ event: 'stop', outcome: 'succeeded' });
+    this.#record('stop');
     await closeServices(this.#services);
+  }
+
+  /** What happens to the whole is told once: by the process that leads. */
+  #record(event: 'start' | 'stop'): void {
+    if (this.#options.part?.worker === undefined) this.#services.audit.record({ event, outcome: 'succeeded' });
   }
 
   /** The audit's file where it has one, else what this process remembers. */
@@ -171,8 +214,15 @@ export class Host<D extends Document, F extends Front<D>> {
   }
 
   #adminParts(): AdminParts {
+    const own = this.#ownAdminParts();
+    return { ...own, ...this.#options.machine?.(this.front, own, () => this.#gateway) };
+  }
+
+  #ownAdminParts(): AdminParts {
+    // How many there are is a question for the machine.
+    const { workers: _workers, ...services } = this.#services;
     return {
-      ...this.#services,
+      ...services,
       sessions: () => this.#gateway.sessions,
       providers: () => this.#gateway.providers.status(),
       forgetOffline: (username) => this.#gateway.login.offline.forget(username),
@@ -185,7 +235,7 @@ export class Host<D extends Document, F extends Front<D>> {
         list: () => this.#gateway.login.apiTokens.list(),
         revoke: (name) => this.#gateway.login.apiTokens.revoke(name),
       },
-      liveConnections: (session) => this.#services.connections.count(session),
+      liveConnections: (sessions) => sessions.map((id) => this.#services.connections.count(id)),
       isDraining: () => this.front.isDraining,
       reload: (by) => this.reload(by),
     };

@@ -9,11 +9,20 @@ import type { Gateway } from '../gateway/build.ts';
 import type { Document } from '../gateway/document.ts';
 import type { Services } from '../gateway/services.ts';
 import { Certificates, prepareCertificates } from '../tls/certificates.ts';
-import type { Front } from './host.ts';
+import { makeTicketSecret, ticketKeysOf } from '../tls/ticket-keys.ts';
+import type { Front, Placing } from './host.ts';
 import { type AnswerHealth, healthAnswer } from './public-health.ts';
 
 /** From this part of the drain on, WebSockets and event streams are ended: they would never end by themselves. */
 const endsStreamsAt = 0.9;
+
+/** What listeners share with those of other processes. */
+interface Sharing {
+  /** Where to listen, in place of what the configuration says: its ports of 0 have become free ones. */
+  readonly addresses: readonly URL[] | undefined;
+  /** What the keys of TLS tickets are made of. */
+  readonly ticketSecret: Buffer;
+}
 
 /** Every address the gateway listens on. */
 export class PublicServers implements Front<Document> {
@@ -24,9 +33,18 @@ export class PublicServers implements Front<Document> {
   #mustTell: (address: string) => boolean;
   #answerHealth: AnswerHealth;
   readonly #health: ReturnType<typeof createPublicHealth>;
+  readonly #isShared: boolean;
+  #ticketSecret: Buffer | undefined;
   #isDraining = false;
 
-  private constructor(gateway: Gateway, services: Services, certificates: Certificates | undefined) {
+  private constructor(
+    gateway: Gateway,
+    services: Services,
+    certificates: Certificates | undefined,
+    sharing: Sharing | undefined,
+  ) {
+    this.#isShared = sharing !== undefined;
+    this.#ticketSecret = sharing?.ticketSecret;
     this.#gateway = gateway;
     this.#mustTell = networks(gateway.document.server.proxyProtocol);
     this.#services = services;
@@ -36,11 +54,11 @@ export class PublicServers implements Front<Document> {
   }
 
   /** Listens on every address, or on none: one that fails closes the others and is reported. */
-  static async open(gateway: Gateway, services: Services): Promise<PublicServers> {
+  static async open(gateway: Gateway, services: Services, sharing?: Sharing): Promise<PublicServers> {
     const certificates = await openCertificates(gateway.document, services);
-    const servers = new PublicServers(gateway, services, certificates);
+    const servers = new PublicServers(gateway, services, certificates, sharing);
     try {
-      for (const address of gateway.document.server.listen) await servers.#listen(address);
+      for (const address of sharing?.addresses ?? gateway.document.server.listen) await servers.#listen(address);
     } catch (error) {
       await servers.#close(0);
       throw error;
@@ -58,17 +76,30 @@ export class PublicServers implements Front<Document> {
   }
 
   /** Requests that arrive after the swap meet the other gateway and its certificates; those under way finish on theirs. */
-  async prepare(document: Document): Promise<(gateway: Gateway) => void> {
+  async prepare(document: Document): Promise<Placing> {
     const { server } = document;
     const prepared = await prepareCertificates(server.tls ?? []);
     const mustTell = networks(server.proxyProtocol);
     const answerHealth = healthAnswer(document, this.#health);
-    return (gateway) => {
-      this.#mustTell = mustTell;
-      this.#answerHealth = answerHealth;
-      this.#certificates?.use(prepared);
-      this.#gateway = gateway;
+    return {
+      put: (gateway) => {
+        this.#mustTell = mustTell;
+        this.#answerHealth = answerHealth;
+        this.#certificates?.use(prepared);
+        this.#gateway = gateway;
+      },
+      drop: () => undefined,
     };
+  }
+
+  /** TLS tickets are made with keys of another secret from here on. */
+  useTicketSecret(secret: Buffer): void {
+    this.#ticketSecret = secret;
+    for (const listener of this.#listeners) listener.renewTicketKeys();
+  }
+
+  #ticketKeys(): Buffer {
+    return ticketKeysOf(this.#ticketSecret ?? makeTicketSecret(), this.#certificates?.mark ?? '');
   }
 
   /** Takes no more connections, lets requests under way finish, `server.drain` when absent, then cuts what is left. */
@@ -94,9 +125,13 @@ export class PublicServers implements Front<Document> {
   async #listen(address: URL): Promise<void> {
     const isPlain = address.protocol === 'http:';
     const { maxHeaderSize, maxConnections, headTimeout, keepAlive } = this.#gateway.document.server;
+    // The kernel spreads connections evenly: each process takes its part of what the machine may hold.
+    const ownConnections = Math.ceil(maxConnections / this.#services.workers);
     const listener = await Listener.open({
       address,
-      limits: { maxHeaderSize, maxConnections, headTimeout, keepAlive },
+      reusePort: this.#isShared,
+      ...(this.#isShared && { ticketKeys: () => this.#ticketKeys() }),
+      limits: { maxHeaderSize, maxConnections: ownConnections, headTimeout, keepAlive },
       log: this.#services.log,
       certificates: this.#certificates,
       mustTell: (peer) => this.#mustTell(peer),

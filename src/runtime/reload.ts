@@ -26,6 +26,7 @@ const onceRead: Readers = {
   'server.maxHeaderSize': ({ server }) => server.maxHeaderSize,
   'server.maxConnections': ({ server }) => server.maxConnections,
   'server.headTimeout': ({ server }) => server.headTimeout,
+  'server.workers': ({ server }) => server.workers,
   'server.keepAlive': ({ server }) => server.keepAlive,
   // Compared, and kept nowhere.
   'admin.token': ({ admin }) => admin.token?.reveal(),

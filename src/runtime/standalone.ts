@@ -34,7 +34,7 @@ export function startStandalone({ read, ...options }: StandaloneOptions): Promis
 }
 
 /** Where commands speak: a store with a folder has the socket beside its file, so that one store has one gateway for them. */
-function socketOf({ admin, session }: Pick<Document, 'admin' | 'session'>): AdminOptions['socket'] {
+export function socketOf({ admin, session }: Pick<Document, 'admin' | 'session'>): AdminOptions['socket'] {
   const { store } = session;
   return admin.socket.isNamed || !('path' in store)
     ? admin.socket

@@ -10,6 +10,7 @@ import type { Store } from '../core/store.ts';
 import { EmbeddedStore } from './embedded.ts';
 import { HoldingStore } from './held-writes.ts';
 import { MemoryStore } from './memory.ts';
+import { networkDiskOf, networkDiskWarning } from './network-disk.ts';
 import { makeSealKeys, openSealer, readSealKeys } from './seal-keys.ts';
 import { SealedStore } from './sealed.ts';
 import { sealDatabase } from './sealing.ts';
@@ -51,6 +52,7 @@ export async function createStore(options: StoreOptions, parts: StoreParts): Pro
     case 'memory':
       return new MemoryStore(parts.clock);
     case 'embedded':
+      warnOfNetwork(options, parts.log);
       return openSealed(options, parts);
     default:
       return options satisfies never;
@@ -67,6 +69,13 @@ export function sealerOf(options: StoreOptions): Sealer {
   if (options.type === 'memory') return new Sealer([new SealKey(randomBytes(32))]);
   const file = sealKeyFile(options);
   return openSealer(file, readSealKeys(file) ?? makeSealKeys(file));
+}
+
+function warnOfNetwork({ path }: EmbeddedOptions, log: Log): void {
+  const kind = networkDiskOf(path);
+  if (kind === undefined) return;
+  const { message, hint } = networkDiskWarning(kind);
+  log.warn({ path, hint }, `the store ${message}`);
 }
 
 function openSealed(options: EmbeddedOptions, { clock, log, forgetSealed = false }: StoreParts): Store {

@@ -110,6 +110,8 @@ export interface AuditParts extends Partial<AuditOptions> {
   readonly onLoss?: (records: number) => void;
   /** Keeps what has a reference code, wherever the rest goes. */
   readonly recent?: { keep(line: string): void };
+  /** Other processes write to the same file. */
+  readonly isShared?: boolean;
 }
 
 /** Opens the audit. A file that cannot be opened at the start is an OperatorError; later failures are logged once. */
@@ -182,12 +184,13 @@ function streamSink(stream: { write(line: string): unknown }, { onLoss, log }: A
   return { ...noSink, write };
 }
 
-function fileSink(path: string, { onLoss, log }: AuditParts): Sink {
-  const file = new LineFile(path, {
-    onFailure: (error) => log.error({ path, error }, 'the audit cannot be written; records wait for the disk'),
-    onRecovery: (lost) => log.warn({ path, lost }, 'the audit is written again'),
-    onLoss: (records) => onLoss?.(records),
-  });
+function fileSink(path: string, { onLoss, log, isShared = false }: AuditParts): Sink {
+  const events = {
+    onFailure: (error: unknown) => log.error({ path, error }, 'the audit cannot be written; records wait for the disk'),
+    onRecovery: (lost: number) => log.warn({ path, lost }, 'the audit is written again'),
+    onLoss: (records: number) => onLoss?.(records),
+  };
+  const file = new LineFile(path, events, { isShared });
   return {
     write: (line) => file.append(line),
     reopen: () => {

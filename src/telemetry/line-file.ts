@@ -1,5 +1,5 @@
 /** A file that grows by lines: appended without blocking, kept through a full disk, reopened after rotation. */
-import { closeSync, mkdirSync, openSync, write, writeSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, write, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { OperatorError } from '../core/errors.ts';
 
@@ -20,6 +20,12 @@ interface LineFileEvents {
   readonly onLoss: (lines: number) => void;
 }
 
+/** How a file is used. */
+interface LineFileOptions {
+  /** Other processes append to it, too: a line that a full disk has cut is written anew, since others may stand behind its half. */
+  readonly isShared?: boolean;
+}
+
 /** What files that are open still have to write when the process ends, whatever ends it. */
 const lastWrites = new Set<() => void>();
 
@@ -31,6 +37,7 @@ function writeAllLast(): void {
 export class LineFile {
   readonly #path: string;
   readonly #events: LineFileEvents;
+  readonly #isShared: boolean;
   #descriptor: number;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
@@ -48,9 +55,10 @@ export class LineFile {
   /** Descriptors of before a reopening; closed once no write is under way. */
   #stale: number[] = [];
 
-  constructor(path: string, events: LineFileEvents) {
+  constructor(path: string, events: LineFileEvents, { isShared = false }: LineFileOptions = {}) {
     this.#path = path;
     this.#events = events;
+    this.#isShared = isShared;
     this.#descriptor = openForAppend(path);
     if (lastWrites.size === 0) process.on('exit', writeAllLast);
     lastWrites.add(this.#writeLast);
@@ -134,6 +142,10 @@ export class LineFile {
     this.#gathering = undefined;
     this.#isWriting = true;
     this.#takeLines();
+    if (this.#isShared && endsInLine(this.#descriptor)) {
+      this.#waiting.unshift(lineEnd);
+      this.#waitingBytes += lineEnd.length;
+    }
     const [first, ...more] = this.#waiting;
     const batch = first && more.length === 0 ? first : Buffer.concat(this.#waiting);
     this.#waiting = [batch];
@@ -152,9 +164,10 @@ export class LineFile {
       this.#lost = 0;
     }
     const [batch, ...rest] = this.#waiting;
-    const remainder = batch?.subarray(bytes);
+    const whole = this.#isShared && batch ? batch.subarray(0, bytes).lastIndexOf(lineFeed) + 1 : bytes;
+    const remainder = batch?.subarray(whole);
     this.#waiting = remainder && remainder.length > 0 ? [remainder, ...rest] : rest;
-    this.#waitingBytes -= bytes;
+    this.#waitingBytes -= whole;
     if (this.#waitingBytes === 0) this.#wakeIdle();
     else if (this.#idle.length > 0) this.#writeOn();
     else this.#gather();
@@ -192,11 +205,24 @@ export class LineFile {
   }
 }
 
+const lineEnd = Buffer.from('\n');
+
+/** Whether the last line has no end: another process may have met a full disk in the midst of it, or been killed. */
+function endsInLine(descriptor: number): boolean {
+  const last = Buffer.alloc(1);
+  try {
+    const { size } = fstatSync(descriptor);
+    return size > 0 && readSync(descriptor, last, 0, 1, size - 1) === 1 && last[0] !== lineFeed;
+  } catch {
+    return false;
+  }
+}
+
 function openForAppend(path: string): number {
   try {
     // The audit names users and addresses: for its owner and group only. A folder that is missing may become the store's, too.
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    return openSync(path, 'a', 0o640);
+    return openSync(path, 'a+', 0o640);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
     throw new OperatorError(

@@ -26,6 +26,8 @@ export function createLog(options: {
   readonly pretty?: boolean;
   /** Keeps warnings and errors, as JSON, wherever the lines go. */
   readonly recent?: { keep(line: string): void };
+  /** In every line: which of several processes says it. */
+  readonly worker?: number | undefined;
 }): RootLog {
   const target = asStream(options.destination ?? standardOutput());
   const logger = pino(
@@ -39,7 +41,7 @@ export function createLog(options: {
     },
     options.pretty ? prettyLines(target) : { write: (line) => target.write(visibleLine(line)) },
   );
-  return new ScrubbedLog(logger, {}, options.recent);
+  return new ScrubbedLog(logger, options.worker === undefined ? {} : { worker: options.worker }, options.recent);
 }
 
 /** Names that the record itself uses: a field of that name must not look like the record's own. */

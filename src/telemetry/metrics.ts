@@ -29,6 +29,9 @@ interface UpstreamMeasure {
   readonly isLive: boolean;
 }
 
+/** All metrics of one process, for another that shows the sum of several. */
+export type MetricsSnapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
+
 /** What can be live on a session. */
 type ConnectionKind = 'websocket' | 'stream' | 'request';
 
@@ -61,18 +64,22 @@ export class Metrics {
     loginBuckets,
   );
   readonly #connections = this.#gauge('live_connections', 'Connections that are open', ['kind']);
-  readonly #sessions = this.#gauge('sessions', 'Live sessions in the store', []);
-  readonly #breakers = this.#gauge('breaker_state', '0 closed, 1 half-open, 2 open', ['provider']);
+  readonly #sessions = this.#gauge('sessions', 'Live sessions in the store', [], 'first');
+  readonly #breakers = this.#gauge('breaker_state', '0 closed, 1 half-open, 2 open', ['provider'], 'first');
   readonly #certificateEnds = this.#gauge(
     'certificate_expiry_seconds',
     'When the first certificate of a chain ends, as Unix time',
     ['certificate'],
+    'min',
   );
   readonly #upstreams = this.#gauge(
     'upstream_up',
     '1 while a server is given requests, 0 while it is not, after failures',
     ['server'],
+    'min',
   );
+  readonly #workers = this.#gauge('workers', 'Processes that take requests', [], 'first');
+  readonly #workerEnds = this.#counter('worker_ends_total', 'Workers that ended and were started again', []);
   readonly #auditLosses = this.#counter('audit_lost_records_total', 'Audit records that could not be written', []);
   /** By label. */
   readonly #serverEnds = new Map<string, { readonly provider: string; readonly at: number }>();
@@ -90,6 +97,8 @@ export class Metrics {
     this.#registry.registerMetric(times as unknown as Metric);
     // Present from the start, so that an alert on their growth does not miss the first.
     this.#auditLosses.inc(0);
+    this.#workers.set(1);
+    this.#workerEnds.inc(0);
   }
 
   /** The type that `render` answers in. */
@@ -148,6 +157,15 @@ export class Metrics {
     this.#auditLosses.inc(records);
   }
 
+  /** How many processes take requests. */
+  workers(live: number): void {
+    this.#workers.set(live);
+  }
+
+  workerEnded(): void {
+    this.#workerEnds.inc();
+  }
+
   /** Forgets routes and providers that a new configuration no longer has. Counters of the others stay. */
   retain(names: { readonly routes: readonly string[]; readonly providers: readonly string[] }): void {
     this.#forget('provider', names.providers, (provider) => this.#breakers.remove({ provider }));
@@ -162,23 +180,29 @@ export class Metrics {
 
   /** All metrics in Prometheus' text format. */
   async render(): Promise<string> {
+    await this.#read();
+    return this.#registry.metrics();
+  }
+
+  /** All metrics as data. `counts: false` leaves out what whoever adds them up knows for all: the sessions of the store. */
+  async snapshot({ counts = true }: { readonly counts?: boolean } = {}): Promise<MetricsSnapshot> {
+    await this.#read(counts);
+    return this.#registry.getMetricsAsJSON();
+  }
+
+  async #read(counts = true): Promise<void> {
     const count = this.#countSessions;
-    if (count) this.#sessions.set(await count().catch(() => Number.NaN));
-    this.#countRequests();
+    if (count && counts) this.#sessions.set(await count().catch(() => Number.NaN));
+    this.#requests.reset();
+    for (const { labels, value } of this.#figures.requests()) this.#requests.inc(labels, value);
+    this.#responses.reset();
+    for (const { labels, value } of this.#figures.responses()) this.#responses.inc(labels, value);
     for (const [kind, open] of Object.entries(this.#readConnections?.() ?? {})) this.#connections.set({ kind }, open);
     this.#upstreams.reset();
     const servers = this.#readUpstreams?.() ?? [];
     for (const { origin } of servers) this.#upstreams.set({ server: origin }, 1);
     // Routes that reach a server in different ways each have their own connections to it: one that fails shows.
     for (const { origin, isLive } of servers) if (!isLive) this.#upstreams.set({ server: origin }, 0);
-    return this.#registry.metrics();
-  }
-
-  #countRequests(): void {
-    this.#requests.reset();
-    for (const { labels, value } of this.#figures.requests()) this.#requests.inc(labels, value);
-    this.#responses.reset();
-    for (const { labels, value } of this.#figures.responses()) this.#responses.inc(labels, value);
   }
 
   #forget(label: string, kept: readonly string[], remove: (value: string) => void): void {
@@ -200,8 +224,14 @@ export class Metrics {
     return new Counter({ name: `gatehouse_${name}`, help, labelNames, registers: [this.#registry] });
   }
 
-  #gauge<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Gauge<Label> {
-    return new Gauge({ name: `gatehouse_${name}`, help, labelNames, registers: [this.#registry] });
+  /** `aggregator` is what becomes of it where several processes are shown as one. */
+  #gauge<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+    aggregator: 'sum' | 'first' | 'min' = 'sum',
+  ): Gauge<Label> {
+    return new Gauge({ name: `gatehouse_${name}`, help, labelNames, aggregator, registers: [this.#registry] });
   }
 
   #histogram<Label extends string>(

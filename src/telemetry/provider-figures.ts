@@ -24,6 +24,15 @@ export interface ProviderFigure {
   readonly lastError?: { readonly reason: Reason; readonly detail: string; readonly at: number };
 }
 
+/** What one process knows of a provider, for another that shows what all know. */
+export interface KnownProvider {
+  readonly name: string;
+  readonly state: ProviderState;
+  readonly since: number;
+  readonly samples: readonly { readonly at: number; readonly milliseconds: number }[];
+  readonly lastError?: ProviderFigure['lastError'];
+}
+
 const window = 15 * 60_000;
 /** Of a busy quarter of an hour the newest answers stand for all. */
 const maxSamples = 4096;
@@ -68,8 +77,21 @@ export class ProviderFigures {
     known.since = this.#clock.now();
   }
 
-  of(name: string): ProviderFigure {
-    const { state, since, samples, lastError } = this.#of(name);
+  /** All that is known here. */
+  known(): readonly KnownProvider[] {
+    return [...this.#known].map(([name, known]) => ({ name, ...known }));
+  }
+
+  /**
+   * The figures of a provider, with what other processes know of it. It stands as here, since the first of them has seen that.
+   */
+  of(name: string, others: readonly KnownProvider[] = []): ProviderFigure {
+    const own = this.#of(name);
+    const { state } = own;
+    const all = [own, ...others.filter((other) => other.name === name)];
+    const since = Math.min(...all.flatMap((one) => (one.state === state ? [one.since] : [])));
+    const samples = all.flatMap((one) => one.samples);
+    const [lastError] = all.flatMap((one) => one.lastError ?? []).toSorted((a, b) => b.at - a.at);
     const from = this.#clock.now() - window;
     const times = samples.flatMap(({ at, milliseconds }) => (at >= from ? [milliseconds] : [])).sort((a, b) => a - b);
     const [p50, p95] = [quantile(times, 0.5), quantile(times, 0.95)];

@@ -61,6 +61,11 @@ export class Certificates {
     return this.#current[0]?.options ?? {};
   }
 
+  /** Stands for all that serve now, wherever they are read. */
+  get mark(): string {
+    return this.#current.map(fingerprint).join(' ');
+  }
+
   /** The context for a server name; the default one for a name that none is good for. */
   contextFor(servername: string): SecureContext | undefined {
     const name = servername.toLowerCase().replace(/\.$/, '');

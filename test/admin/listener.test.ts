@@ -79,7 +79,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
       list: () => new ApiTokens({ store, clock, log: kept.log }).list(),
       revoke: async () => 0,
     },
-    liveConnections: (id: string) => id.length % 2,
+    liveConnections: (ids: readonly string[]) => ids.map((id) => id.length % 2),
     isDraining: () => state.draining,
     reload: async (by: Actor): Promise<ReloadAnswer> => {
       audited.push({ event: 'reload', outcome: 'succeeded', ...by });

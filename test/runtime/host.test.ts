@@ -25,9 +25,12 @@ function documentOf(more = ''): Document {
 function silentFront(gateway: Gateway) {
   const state = { present: gateway, drained: 0, isDraining: false };
   const front: Front<Document> & typeof state = Object.assign(state, {
-    prepare: async () => (next: Gateway) => {
-      state.present = next;
-    },
+    prepare: async () => ({
+      put: (next: Gateway) => {
+        state.present = next;
+      },
+      drop: () => undefined,
+    }),
     drain: async () => {
       state.isDraining = true;
       state.drained += 1;

@@ -21,6 +21,7 @@ import { secretWarnings } from './secrets.ts';
 import { siteWarnings } from './site-warnings.ts';
 import { storeFileWarnings } from './store-files.ts';
 import { probeUpstream, secureUpstreams } from './upstreams.ts';
+import { workerWarnings } from './workers.ts';
 
 /** The command. */
 export const check: Command = {
@@ -68,6 +69,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
     ...certificates.warnings,
     ...files.warnings,
     ...storeFileWarnings(reading),
+    ...(invocation.values.app === true ? [] : workerWarnings(reading)),
   ];
   const errors = [...certificates.errors, ...files.errors];
   if (warnings.length > 0)

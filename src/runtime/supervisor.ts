@@ -1,0 +1,73 @@
+/**
+ * A gateway of several processes: this one leads. It has a gateway of its own, which takes no requests; by it the store is
+ * opened, a configuration tried before the workers are asked, and operators answered for the whole machine.
+ */
+import { createServer } from 'node:net';
+import { formatIssues } from '../config/report.ts';
+import { OperatorError } from '../core/errors.ts';
+import { listen } from '../edge/listen.ts';
+import type { Document } from '../gateway/document.ts';
+import { Breakers } from '../remote/breakers.ts';
+import { standardOutput } from '../telemetry/standard-output.ts';
+import { Host } from './host.ts';
+import { machineView } from './machine-view.ts';
+import type { Reading } from './reading.ts';
+import { socketOf } from './standalone.ts';
+import { WorkerPool, type WorkerPoolParts } from './worker-pool.ts';
+
+/** What starts a gateway of several processes. */
+interface SupervisorOptions extends Pick<WorkerPoolParts, 'count' | 'entry' | 'env' | 'file'> {
+  /** Reads the configuration, with the text that it was read from. */
+  readonly read: () => { readonly reading: Reading; readonly text: string | undefined };
+  readonly forgetSealed: boolean;
+}
+
+/** A gateway of several processes that has started. */
+type Supervised = Host<Document, WorkerPool>;
+
+/** Starts all or nothing; throws an OperatorError that says what stands in the way. */
+export function startSupervised({ read, forgetSealed, count, ...workers }: SupervisorOptions): Promise<Supervised> {
+  const texts = new WeakMap<Document, { readonly text: string | undefined }>();
+  const readOne = (): Document => {
+    const { reading, text } = read();
+    if (reading.kind !== 'ok')
+      throw new OperatorError(`the configuration cannot be used\n${formatIssues(reading.issues)}`);
+    texts.set(reading.document, { text });
+    return reading.document;
+  };
+  let pool: WorkerPool | undefined;
+  const breakers: Breakers = new Breakers({
+    onNews: (identity) => {
+      const standing = breakers.standing(identity);
+      if (standing) pool?.tellStanding(standing);
+    },
+  });
+  const isTerminal = process.stdout.isTTY === true;
+  const parts = { ...workers, count, isTerminal, output: standardOutput() };
+  return Host.start({
+    document: readOne(),
+    forgetSealed,
+    part: { workers: count, breakers, isTerminal },
+    read: readOne,
+    admin: (document) => ({ ...document.admin, socket: socketOf(document) }),
+    open: async (gateway, services) => {
+      await refuseTaken(gateway.document.server.listen);
+      pool = await WorkerPool.open({ ...parts, textOf: (document) => texts.get(document)?.text }, gateway, services);
+      return pool;
+    },
+    machine: machineView,
+  });
+}
+
+/**
+ * Another gateway of this user that shares its port would share it with this one, too: each would get a part of the visitors, by
+ * its own configuration. So the port is tried once in the way in which it can be had alone only.
+ */
+async function refuseTaken(addresses: readonly URL[]): Promise<void> {
+  for (const address of addresses) {
+    if (address.port === '0') continue;
+    const server = createServer();
+    await listen(server, address, address.protocol === 'https:' ? 443 : 80);
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
+}
