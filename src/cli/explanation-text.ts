@@ -1,8 +1,10 @@
 /** An explanation in lines for a terminal: a word for the kind of each, then what there is to say. */
 
+import { defaultTenant } from '../core/account.ts';
 import { networkText } from '../core/address.ts';
 import type { AnswerHeaders } from '../core/answer.ts';
 import { provedAt } from '../core/proof.ts';
+import type { Reason } from '../core/reason.ts';
 import type { Route } from '../core/route.ts';
 import { Secret } from '../core/secret.ts';
 import type { Client } from '../core/verdict.ts';
@@ -90,7 +92,8 @@ function behindWords({ upstream, fixed }: Route, path: string): string {
   return `upstream   ${(upstream?.servers ?? []).map(({ origin }) => origin).join(', ')}${path}`;
 }
 
-function loginLines({ steps, silent, outcome, principal, roles, locks }: LoginExplanation): string[] {
+function loginLines(login: LoginExplanation): string[] {
+  const { steps, silent, outcome, principal, roles, locks } = login;
   const asked = [
     ...steps.map(
       ({ provider, outcome: said, reason, milliseconds }) =>
@@ -105,12 +108,27 @@ function loginLines({ steps, silent, outcome, principal, roles, locks }: LoginEx
       `lock       the ${of === 'user' ? 'name' : 'address'} is locked for ${seconds(retryAfter)}: each login is answered with 429`,
   );
   const why = 'reason' in outcome ? ` (${outcome.reason})` : '';
-  if (!principal) return [...asked, `user       nobody: ${outcome.kind}${why}`, ...locked];
+  if (!principal) return [...asked, `user       nobody: ${outcome.kind}${why}`, ...tenantLines(login), ...locked];
   const attributes = Object.entries(principal.attributes).map(
     ([name, values]) => `             ${name}: ${values.join(', ')}`,
   );
   const given = roles.map(({ role, given: has, why: reason }) => `role       ${has ? '+' : '-'} ${role}: ${reason}`);
-  return [...asked, `user       ${principal.subject} of ${principal.provider}`, ...attributes, ...given, ...locked];
+  return [
+    ...asked,
+    `user       ${principal.subject} of ${principal.provider}`,
+    ...attributes,
+    ...tenantLines(login),
+    ...given,
+    ...locked,
+  ];
+}
+
+/** Of which tenant somebody is; nothing where there are none. */
+function tenantLines({ tenant }: LoginExplanation): string[] {
+  if (!tenant || (tenant.kind === 'settled' && tenant.tenant === defaultTenant)) return [];
+  return tenant.kind === 'settled'
+    ? [`tenant     ${tenant.tenant}: ${tenant.why}`]
+    : [`tenant     - ${tenant.reason}: ${tenant.why}`];
 }
 
 function whySilent(type: string): string {
@@ -134,6 +152,11 @@ function afterLogin({ decided, silent, outcome, locks }: LoginExplanation): stri
   return decisionWords(decided);
 }
 
+const saidOutright: ReadonlySet<Reason> = new Set<Reason>([
+  ...(['location-closed', 'network-not-admitted'] as const),
+  ...(['tenant-missing', 'tenant-ambiguous'] as const),
+]);
+
 function decisionWords({ verdict, decision, identity, principal }: Decided): string {
   switch (verdict.kind) {
     case 'forward':
@@ -149,8 +172,7 @@ function decisionWords({ verdict, decision, identity, principal }: Decided): str
       return `a fresh login is asked for: ${verdict.reason}`;
     case 'refuse':
       if (identity?.kind === 'unavailable') return '503: nobody could be asked';
-      if (decision || verdict.reason === 'location-closed' || verdict.reason === 'network-not-admitted')
-        return `${verdict.error.status}: ${verdict.reason}`;
+      if (decision || saidOutright.has(verdict.reason)) return `${verdict.error.status}: ${verdict.reason}`;
       return `refused with ${verdict.error.status}`;
     default:
       return verdict satisfies never;

@@ -61,6 +61,11 @@ export function readDn(text: string): DistinguishedName | undefined {
   return { canonical, leaf: first.length === 1 ? first[0]?.value : undefined };
 }
 
+/** Whether an entry is another one or below it; both names canonical, in which a quotation mark within a value is escaped. */
+export function isAtOrBelow(entry: string, base: string): boolean {
+  return entry === base || entry.endsWith(`,${base.slice(1)}`);
+}
+
 /** One relative distinguished name: its first attribute, and its value without escapes. */
 interface Rdn {
   readonly attribute: string;

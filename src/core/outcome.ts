@@ -58,6 +58,8 @@ export type Outcome =
       readonly reason: Reason;
       /** Whose password it was to be, where the provider has found the user: failures count for that account too. */
       readonly subject?: string;
+      /** What is known of that account without asking more; of its groups nothing. */
+      readonly known?: Assertion;
       /** True where a password is too old or must change, and the user cannot give a new one here. */
       readonly isStuck?: true;
       /** Present where a new password came with the right one, and was not taken. */

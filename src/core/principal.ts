@@ -26,6 +26,18 @@ export interface Assertion<Word extends string = string> {
   /** The class that an identity provider gave its own act. */
   readonly acr?: string;
   readonly attributes: Readonly<Record<string, readonly string[]>>;
+  /** Absent where the provider keeps no records, or it is of no account. */
+  readonly record?: AccountRecord;
+}
+
+/** What a provider's own record of an account says beside attributes; no attribute or claim can say it in its place. */
+interface AccountRecord {
+  /** The entry's name in its directory. */
+  readonly dn?: string;
+  /** The name of the tenant, as the users file has it. */
+  readonly tenant?: string;
+  /** Nobody has seen that the address under `email` is the user's: it says nothing of where they belong. */
+  readonly unverifiedEmail?: true;
 }
 
 /** The user the gateway acts for: an assertion to which policy has added tenant and roles. */
@@ -33,6 +45,9 @@ export interface Principal extends Assertion {
   /** The configured name of the provider that asserted it. */
   readonly provider: string;
   readonly tenant: string;
+  /** What the configuration says of that tenant: its number in another system, and the company's name. */
+  readonly tenantId?: string;
+  readonly company?: string;
   readonly roles: ReadonlySet<string>;
 }
 

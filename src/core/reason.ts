@@ -124,6 +124,11 @@ export function storedReason(word: string): Reason {
   return word as Reason;
 }
 
+/** Whether somebody is known and cannot come in since nobody can tell of which tenant they are. */
+export function isOfNoTenant(reason: Reason): reason is 'tenant-missing' | 'tenant-ambiguous' {
+  return reason === 'tenant-missing' || reason === 'tenant-ambiguous';
+}
+
 /** Whether a reason says that somebody could not be asked. */
 export function isOutage(reason: Reason): boolean {
   return (outages as readonly Reason[]).includes(reason);

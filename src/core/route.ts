@@ -9,6 +9,8 @@ interface Requirement {
   readonly roles: readonly string[];
   /** Any of these. */
   readonly providers: readonly string[];
+  /** Any of these; absent asks nothing. */
+  readonly tenants?: readonly string[];
   /** True: a bearer token may stand for a session. */
   readonly bearer?: boolean;
   /** True: programs may show an API token. */
@@ -99,6 +101,8 @@ export interface HeaderRule {
    * for upstreams that expect one. `percent` when absent.
    */
   readonly encoding?: 'percent' | 'rfc8187';
+  /** Not sent where no tenants are configured, whatever the variable says there. */
+  readonly needsTenant?: true;
 }
 
 /** Words of the operator for visitors: one text, or one for each language by its two letters. */

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../core/clock.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
+import type { Principal } from '../core/principal.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
 import type { GatewayRequest, Verdict } from '../core/verdict.ts';
@@ -12,6 +13,7 @@ import type { Offline } from '../login/offline/offline.ts';
 import { decide } from '../policy/decide.ts';
 import { doorOf } from '../policy/door.ts';
 import type { Worth } from '../policy/levels.ts';
+import type { Tenants } from '../policy/tenants.ts';
 import { isNavigation } from '../portal/send-page.ts';
 import { barePreflight, isAllowedOrigin, isPreflight, preflightHeaders } from '../routing/cors.ts';
 import type { HostTest } from '../routing/known-hosts.ts';
@@ -33,6 +35,8 @@ export interface AdmissionParts {
   /** Whether the host of a request is one of the site, whichever others are taken. */
   readonly isOwnHost: HostTest;
   readonly worth: Worth;
+  /** Which hosts are for users of one tenant alone. */
+  readonly tenants: Pick<Tenants, 'admits'>;
 }
 
 /** The access rules of locations. */
@@ -96,6 +100,8 @@ export class Admission {
       trace.identity = who;
       if (who.kind !== 'somebody') return forwarding.forward(trace, located);
       noteSender(trace, who);
+      const foreign = this.#refuseTenant(trace, located, who.principal);
+      if (foreign) return foreign;
       trace.decision = { kind: 'permit' };
       if (who.session && located.route.idleActivity) authenticator.touch(who.session);
       return forwarding.forward(trace, located, who);
@@ -125,6 +131,8 @@ export class Admission {
     const { authenticator, clock, forwarding, worth } = this.#parts;
     const { principal, session } = identity;
     noteSender(trace, identity);
+    const foreign = this.#refuseTenant(trace, located, principal);
+    if (foreign) return foreign;
     const decision = decide(principal, route, session, clock.now(), worth);
     trace.decision = decision;
     switch (decision.kind) {
@@ -141,6 +149,14 @@ export class Admission {
       default:
         return decision satisfies never;
     }
+  }
+
+  /** A host narrows: whatever else a location asks, users of other tenants are nobody's guests there. */
+  #refuseTenant(trace: Trace, { target, route }: Located, principal: Principal): Verdict | undefined {
+    if (this.#parts.tenants.admits(principal.tenant, target)) return undefined;
+    trace.decision = { kind: 'deny', reason: 'tenant-mismatch' };
+    const detail = `the host ${target.host} is of another tenant than ${principal.tenant}`;
+    return refuse('ACCESS_DENIED', 'tenant-mismatch', detail, { route, principal });
   }
 
   /** A browser sends cookies with a WebSocket that any site opens, and no preflight: the origin must be ours (CWE-1385). */

@@ -10,6 +10,7 @@ import type { Client } from '../core/verdict.ts';
 import { decide } from '../policy/decide.ts';
 import { doorOf } from '../policy/door.ts';
 import type { Worth } from '../policy/levels.ts';
+import type { Tenants } from '../policy/tenants.ts';
 import { defaultPort, readRouteHost } from '../routing/host.ts';
 import type { HostTest } from '../routing/known-hosts.ts';
 import type { Locations } from '../routing/locations.ts';
@@ -22,6 +23,7 @@ interface ApplicationsParts {
   readonly locations: Locations;
   readonly isOwnHost: HostTest;
   readonly worth: Worth;
+  readonly tenants: Pick<Tenants, 'admits'>;
 }
 
 /** Who looks at the start page, and from where. */
@@ -69,11 +71,11 @@ export class Applications {
   }
 
   #isOpen(at: Parameters<Locations['match']>[0], { principal, session, client }: Visitor): boolean {
-    const { locations, isOwnHost, clock, worth } = this.#parts;
+    const { locations, isOwnHost, clock, tenants, worth } = this.#parts;
     const route = locations.match({ ...at, path: locations.closingSlash(at) ?? at.path })?.route;
     if (!route) return false;
     const door = doorOf(route, client, at, isOwnHost);
-    if (door === 'closed' || door === 'outside') return false;
+    if (door === 'closed' || door === 'outside' || !tenants.admits(principal.tenant, at)) return false;
     return door !== 'asks' || decide(principal, route, session, clock.now(), worth).kind !== 'deny';
   }
 

@@ -87,7 +87,7 @@ export async function buildGateway(
   const { authenticator, offline, providers } = login;
   const isKnownHost = knownHosts(document.server, routes);
   const isOwnHost = ownHosts(document.server, routes);
-  const judging = { clock, isOwnHost, locations, authenticator, worth: worthOf(document) };
+  const judging = { clock, isOwnHost, locations, authenticator, tenants: login.tenants, worth: worthOf(document) };
   const applications = new Applications(routes, { ...judging, publicUrl, origins });
   const front = buildPortal(
     portalOptions(document, applications),

@@ -2,7 +2,6 @@
 import type { RefinementCtx } from 'zod';
 import type { AdminOptions } from '../admin/options.ts';
 import { quoted } from '../config/issue.ts';
-import { nearest } from '../config/nearest.ts';
 import { OperatorError } from '../core/errors.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from '../login/options.ts';
 import { domainProblems } from '../login/typed-names.ts';
@@ -16,6 +15,7 @@ import { canonicalRouteHost } from '../routing/host.ts';
 import { locationProblems } from '../routing/location-problems.ts';
 import { routeName } from '../routing/options.ts';
 import { type RoutesDocument, routesOf } from './routes.ts';
+import { unknownName } from './unknown-name.ts';
 
 /** The options that have to agree with one another. */
 interface CheckedDocument extends RoutesDocument {
@@ -233,15 +233,4 @@ function checkTemplates(headers: HeaderTemplates, path: (string | number)[], rep
 
 function requireName(known: object, name: string, what: string, path: Path, report: Report): void {
   if (!Object.hasOwn(known, name)) report(path, ...unknownName(Object.keys(known), name, what));
-}
-
-/** What is wrong with a name that leads nowhere, and which one was meant. */
-function unknownName(known: readonly string[], name: string, what: string): [message: string, hint: string] {
-  const message = `names no ${what}: ${quoted(name)}`;
-  const there = `there are: ${known.length > 0 ? known.join(', ') : 'none'}`;
-  const words = name.split(/\s+/);
-  if (words.length > 1 && words.every((word) => known.includes(word)))
-    return [message, `write a comma between them: [${words.join(', ')}]`];
-  const meant = nearest(name, known);
-  return [message, meant === undefined ? there : `did you mean "${meant}"? ${there}`];
 }

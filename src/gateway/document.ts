@@ -9,6 +9,7 @@ import { factorRulesOptions, factorsOptions } from '../factors/options.ts';
 import { loginOptions, providersOptions } from '../login/options.ts';
 import { pageOptions } from '../pages/options.ts';
 import { roleOptions } from '../policy/roles.ts';
+import { tenantOptions, tenantRuleOptions } from '../policy/tenant-options.ts';
 import { assertionOptions, headerTemplates } from '../proxy/options.ts';
 import { outboundOptions } from '../remote/proxy-options.ts';
 import { hostOptions, siteOptions } from '../routing/options.ts';
@@ -18,6 +19,7 @@ import { passwordOptions } from '../users/password-options.ts';
 import { checkDocument, checkHostsOfNetworks } from './document-checks.ts';
 import { checkFactors } from './factor-checks.ts';
 import { routeOptions } from './routes.ts';
+import { checkTenants } from './tenant-checks.ts';
 import { transportOptions } from './transport-security.ts';
 import { checkWorkers } from './worker-checks.ts';
 
@@ -48,6 +50,8 @@ export const documentSchema = z
     factorRules: factorRulesOptions.prefault({}).describe('what holds for all of them'),
     passwords: passwordOptions.prefault({}).describe('what a password must be like that is chosen here'),
     roles: roleOptions.prefault({}).describe('what they may do'),
+    tenants: tenantOptions.prefault({}).describe('the companies whose users they are; none when absent'),
+    tenantRules: tenantRuleOptions.prefault({}).describe('how it is told of which company somebody is'),
     headers: headerTemplates
       .default({})
       .describe('for every upstream, added to or replacing the default ones; false removes one'),
@@ -60,7 +64,8 @@ export const documentSchema = z
   .superRefine(checkDocument)
   .superRefine(checkHostsOfNetworks)
   .superRefine(checkFactors)
-  .superRefine(checkWorkers);
+  .superRefine(checkWorkers)
+  .superRefine(checkTenants);
 
 /** A configuration that has been read and checked. */
 export type Document = z.output<typeof documentSchema>;

@@ -3,10 +3,11 @@
  * a copy of what the store holds, changes nothing and asks no upstream.
  */
 import { randomBytes } from 'node:crypto';
-import type { Account } from '../core/account.ts';
+import { type Account, accountNamed } from '../core/account.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Outcome, ProviderStep } from '../core/outcome.ts';
 import { canonicalUsername, type Principal } from '../core/principal.ts';
+import { isOfNoTenant } from '../core/reason.ts';
 import { HeaderLines } from '../core/request-head.ts';
 import type { ForwardingRoute } from '../core/route.ts';
 import { Sealer, SealKey } from '../core/seal.ts';
@@ -17,7 +18,7 @@ import type { Client, GatewayRequest } from '../core/verdict.ts';
 import type { Identity } from '../login/authenticate-request.ts';
 import type { TypedName } from '../login/typed-names.ts';
 import { explainRoles, type RoleExplanation } from '../policy/roles.ts';
-import { type ChainLink, type ChainResult, lookUpOne } from '../providers/chain.ts';
+import type { TenantDecision } from '../policy/tenants.ts';
 import { Connections } from '../proxy/connections.ts';
 import { isCarried } from '../proxy/lane/forwarder.ts';
 import { Breakers } from '../remote/breakers.ts';
@@ -31,6 +32,7 @@ import type { Lock } from '../users/lockout.ts';
 import { buildGateway, type Gateway } from './build.ts';
 import type { Decided } from './decided.ts';
 import type { Document } from './document.ts';
+import { type ChainAnswer, lookUpAlong } from './look-up.ts';
 
 /** A request to explain. */
 export interface ExplainRequest {
@@ -51,6 +53,8 @@ export interface LoginExplanation {
   readonly silent: readonly { readonly provider: string; readonly type: string }[];
   readonly outcome: Outcome;
   readonly principal?: Principal;
+  /** Where somebody is known: of which tenant, and why. */
+  readonly tenant?: TenantDecision;
   readonly roles: readonly RoleExplanation[];
   /** What keeps the user from signing in for a while, whatever the password. */
   readonly locks: readonly Lock[];
@@ -140,13 +144,21 @@ export class Explainer {
     const silent = providers.chain
       .filter(({ provider: { lookUp } }) => !lookUp)
       .map(({ name }) => ({ provider: name, type: this.#document.providers[name]?.type ?? '' }));
-    const known = { steps: result.steps, silent, locks, ...(account && { account }) };
+    const asked = { steps: result.steps, silent, locks };
     if (outcome.kind !== 'authenticated' || !provider)
-      return { ...known, outcome, roles: [], decided: await this.#decide(question, nobody(outcome, locks)) };
-    const vouched = signIn.vouched(outcome, provider);
+      return { ...asked, outcome, roles: [], decided: await this.#decide(question, nobody(outcome, locks)) };
+    const tenant = signIn.tenantOf(outcome.assertion, provider);
+    const known = {
+      ...asked,
+      ...(tenant.kind === 'settled' && { account: accountNamed(outcome.assertion.subject, tenant.tenant) }),
+    };
     const refused = await signIn.refuse(outcome, provider, AbortSignal.timeout(this.#document.login.total));
     if (refused)
-      return { ...known, outcome: refused, roles: [], decided: await this.#decide(question, nobody(refused, locks)) };
+      return {
+        ...{ ...known, outcome: refused, tenant, roles: [] },
+        decided: await this.#decide(question, nobody(refused, locks)),
+      };
+    const vouched = signIn.vouched(outcome, provider);
     const principal = signIn.principal(vouched);
     const identity: Identity =
       locks.length > 0
@@ -156,7 +168,8 @@ export class Explainer {
       ...known,
       outcome,
       principal,
-      roles: explainRoles(this.#document.roles, outcome.assertion, provider),
+      tenant,
+      roles: explainRoles(this.#document.roles, outcome.assertion, provider, principal.tenant),
       decided: await this.#decide(question, identity),
     };
   }
@@ -208,27 +221,15 @@ export class Explainer {
   }
 }
 
-type ChainAnswer = Pick<ChainResult, 'outcome' | 'steps' | 'provider' | 'rejection'>;
-
 function nobody(outcome: Outcome, locks: readonly Lock[]): Identity {
   if (locks.length > 0) return { kind: 'nobody', offers: [], reason: 'too-many-failures' };
   if (outcome.kind === 'unavailable') return outcome;
+  if (outcome.kind === 'rejected' && isOfNoTenant(outcome.reason))
+    return {
+      kind: 'refused',
+      code: 'ACCESS_DENIED',
+      reason: outcome.reason,
+      detail: 'of which tenant nobody can tell',
+    };
   return { kind: 'nobody', offers: [], reason: 'reason' in outcome ? outcome.reason : 'login-required' };
-}
-
-/** Asks each provider of the chain for the user's entry, in order, until one has it. */
-async function lookUpAlong(user: string, chain: readonly ChainLink[]): Promise<ChainAnswer> {
-  const steps: ProviderStep[] = [];
-  let unsettled: Outcome = { kind: 'unknown-user' };
-  for (const link of chain) {
-    if (!link.provider.lookUp) continue;
-    const startedAt = performance.now();
-    const outcome = await lookUpOne(link, user, new AbortController().signal);
-    const milliseconds = Math.round((performance.now() - startedAt) * 10) / 10;
-    const reason = 'reason' in outcome ? outcome.reason : undefined;
-    steps.push({ provider: link.name, outcome: outcome.kind, milliseconds, ...(reason && { reason }) });
-    if (outcome.kind === 'authenticated') return { outcome, provider: link.name, steps };
-    if (outcome.kind === 'unavailable') unsettled = outcome;
-  }
-  return { outcome: unsettled, steps };
 }

@@ -41,7 +41,7 @@ interface WatchParts {
   readonly recorder: Recorder;
   readonly log: Log;
   readonly access: Pick<StandingAccess, 'reasonToEnd'>;
-  readonly authenticator: Pick<RequestAuthenticator, 'hasProvider' | 'refreshBehind' | 'recheckBehind'>;
+  readonly authenticator: Pick<RequestAuthenticator, 'reasonToEnd' | 'refreshBehind' | 'recheckBehind'>;
 }
 
 /** Watches the sessions that have live connections. */
@@ -167,9 +167,10 @@ export class SessionWatch {
 
   /** Ends what a live session may have open no more, sees to its refresh and recheck, and says when to ask about it again. */
   async #goOn(session: Session): Promise<number> {
-    const { id, provider, grant } = session;
-    if (!this.#authenticator.hasProvider(provider)) {
-      await this.#sessions.revoke(id, 'provider-gone');
+    const { id, grant } = session;
+    const over = this.#authenticator.reasonToEnd(session);
+    if (over) {
+      await this.#sessions.revoke(id, over);
       return 0;
     }
     this.#connections.endWhere(id, (opened) => this.#access.reasonToEnd(opened, session));

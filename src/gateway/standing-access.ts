@@ -8,6 +8,7 @@ import type { RequestAuthenticator } from '../login/authenticate-request.ts';
 import { decide } from '../policy/decide.ts';
 import { doorOf } from '../policy/door.ts';
 import type { Worth } from '../policy/levels.ts';
+import type { Tenants } from '../policy/tenants.ts';
 import type { Opened } from '../proxy/connections.ts';
 import type { HostTest } from '../routing/known-hosts.ts';
 import type { Locations } from '../routing/locations.ts';
@@ -19,18 +20,21 @@ const takenAs = { 'api-token': 'apiTokens', basic: 'basic' } as const;
 /** Judges anew what has been let through before. */
 export class StandingAccess {
   readonly #locations: Locations;
-  readonly #authenticator: Pick<RequestAuthenticator, 'principal' | 'hasProvider'>;
+  readonly #authenticator: Pick<RequestAuthenticator, 'principal' | 'reasonToEnd'>;
   readonly #isOwnHost: HostTest;
   readonly #worth: Worth;
+  readonly #tenants: Pick<Tenants, 'admits'>;
 
   constructor(parts: {
     locations: Locations;
-    authenticator: Pick<RequestAuthenticator, 'principal' | 'hasProvider'>;
+    tenants: Pick<Tenants, 'admits'>;
+    authenticator: Pick<RequestAuthenticator, 'principal' | 'reasonToEnd'>;
     isOwnHost: HostTest;
     worth: Worth;
   }) {
     this.#isOwnHost = parts.isOwnHost;
     this.#worth = parts.worth;
+    this.#tenants = parts.tenants;
     this.#locations = parts.locations;
     this.#authenticator = parts.authenticator;
   }
@@ -53,9 +57,11 @@ export class StandingAccess {
       if (!whose) return 'login-required';
       // Programs with a token of their own are of no provider, and have the roles of the token.
       const isToken = credential?.kind === 'api-token';
-      if (!isToken && !this.#authenticator.hasProvider(whose.provider)) return 'provider-gone';
+      const over = isToken ? undefined : this.#authenticator.reasonToEnd(whose);
+      if (over) return over;
       if (!session && access[credential ? takenAs[credential.kind] : 'bearer'] !== true) return 'login-required';
       const now = isToken && principal ? principal : this.#authenticator.principal(whose);
+      if (!this.#tenants.admits(now.tenant, target)) return 'tenant-mismatch';
       const decision = decide(now, { access }, session, 0, this.#worth);
       if (decision.kind === 'deny') return decision.reason;
     }

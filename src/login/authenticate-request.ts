@@ -5,6 +5,7 @@
 import { holdsApiToken } from '../core/api-token.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { Principal } from '../core/principal.ts';
+import type { Reason } from '../core/reason.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
@@ -19,6 +20,7 @@ import type { AmbientSessions } from './ambient-sessions.ts';
 import type { Browsers } from './browser.ts';
 import { CookieSessions } from './cookie-sessions.ts';
 import type { Identity } from './identity.ts';
+import type { Principals } from './principals.ts';
 import type { ProgramAccess } from './program-access.ts';
 import type { SessionRechecker } from './recheck.ts';
 import type { Refreshed, SessionRefresher } from './refresh.ts';
@@ -31,6 +33,7 @@ export type { Identity, Somebody } from './identity.ts';
 export class RequestAuthenticator {
   readonly programs: ProgramAccess;
   readonly #signIn: SignIn;
+  readonly #principals: Principals;
   readonly #sessions: Sessions;
   readonly #publicUrl: URL;
   readonly #origins: SiteOrigins;
@@ -43,6 +46,7 @@ export class RequestAuthenticator {
 
   constructor(parts: {
     signIn: SignIn;
+    principals: Principals;
     sessions: Sessions;
     publicUrl: URL;
     origins: SiteOrigins;
@@ -54,6 +58,7 @@ export class RequestAuthenticator {
   }) {
     const { publicUrl } = parts;
     this.#signIn = parts.signIn;
+    this.#principals = parts.principals;
     this.#sessions = parts.sessions;
     this.#publicUrl = publicUrl;
     this.#origins = parts.origins;
@@ -125,15 +130,21 @@ export class RequestAuthenticator {
     };
   }
 
-  /** The session behind the cookie of a host; one whose provider has left the configuration ends here. */
+  /** The session behind the cookie of a host; one that the configuration has no place for any more ends here. */
   #load(headers: HeaderLines, at: At): MaybePromise<LoadedSession> {
-    return andThen(this.#cookies.load(headers, at), (found) => this.#ofChain(found));
+    return andThen(this.#cookies.load(headers, at), (found) => this.#standing(found));
   }
 
-  #ofChain(found: LoadedSession): MaybePromise<LoadedSession> {
-    if (found.kind !== 'live' || this.#providers.has(found.session.provider)) return found;
-    const ended: LoadedSession = { kind: 'ended', reason: 'provider-gone' };
-    return this.#sessions.revoke(found.session.id, ended.reason).then(() => ended);
+  #standing(found: LoadedSession): MaybePromise<LoadedSession> {
+    const reason = found.kind === 'live' ? this.reasonToEnd(found.session) : undefined;
+    if (found.kind !== 'live' || !reason) return found;
+    return this.#sessions.revoke(found.session.id, reason).then(() => ({ kind: 'ended', reason }));
+  }
+
+  /** Why a session must end by the configuration of this moment: its provider is gone, or its user is of another tenant. */
+  reasonToEnd(session: Pick<Session, 'assertion' | 'provider' | 'tenant'>): Reason | undefined {
+    if (!this.#providers.has(session.provider)) return 'provider-gone';
+    return this.#principals.isOfTenant(session) ? undefined : 'tenant-changed';
   }
 
   /** The token in a request's cookies; undefined when there is none, or two that differ. */
@@ -147,21 +158,15 @@ export class RequestAuthenticator {
     return found.kind === 'live' ? found.session : undefined;
   }
 
-  /** Who a request with a live session comes from, told without ending one whose provider has left the configuration. */
+  /** Who a request with a live session comes from, told without ending one that the configuration has no place for. */
   identityOf(session: Session): Identity {
-    return this.#providers.has(session.provider)
-      ? this.#somebody({ kind: 'live', session })
-      : { kind: 'nobody', offers: [], reason: 'provider-gone' };
+    const reason = this.reasonToEnd(session);
+    return reason ? { kind: 'nobody', offers: [], reason } : this.#somebody({ kind: 'live', session });
   }
 
   /** Whom a session or a proof speaks for, by the roles of this moment. */
   principal(vouched: Pick<Vouched, 'tenant' | 'assertion' | 'provider'>): Principal {
     return this.#signIn.principal(vouched);
-  }
-
-  /** Whether a provider is in the chain. */
-  hasProvider(name: string): boolean {
-    return this.#providers.has(name);
   }
 
   /** Asks a session's provider anew where that is due, while no request of it is there to carry a new cookie. */

@@ -125,6 +125,10 @@ export class BasicAccess {
           const detail = 'the name or the address is locked after failures';
           return { kind: 'refused', code, reason, detail, ...(retryAfter && { retryAfter }) };
         }
+        if (code === 'ACCESS_DENIED') {
+          const detail = 'the tenant of the user cannot be told';
+          return { kind: 'refused', code, reason, detail };
+        }
         this.#wrong.add(client.address, sent.username, sent.password);
         return { kind: 'nobody', offers: [], reason, isProgram: true };
       }

@@ -2,6 +2,8 @@
 import { buildFactors, type FactorServices, type FactorsDocument } from '../factors/build.ts';
 import type { Factors } from '../factors/factors.ts';
 import { compileRoles, type RoleOptions } from '../policy/roles.ts';
+import type { TenantOptions, TenantRules } from '../policy/tenant-options.ts';
+import { Tenants } from '../policy/tenants.ts';
 import type { SiteOrigins } from '../routing/site-origins.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
@@ -18,6 +20,7 @@ import { Handovers } from './handovers.ts';
 import { cutRoles, Offline } from './offline/offline.ts';
 import { OfflineVerifiers } from './offline/verifiers.ts';
 import { PasswordLogin } from './password-login.ts';
+import { Principals } from './principals.ts';
 import { ProgramAccess } from './program-access.ts';
 import { ProvedPasswords } from './proved-passwords.ts';
 import { buildProviders, type ProviderServices, type Providers, type ProvidersDocument } from './providers.ts';
@@ -32,6 +35,8 @@ import { TypedNames } from './typed-names.ts';
 interface LoginDocuments extends ProvidersDocument, Omit<FactorsDocument, 'server'> {
   readonly session: { readonly recheck: number; readonly lifetime: number };
   readonly roles: RoleOptions;
+  readonly tenants: TenantOptions;
+  readonly tenantRules: TenantRules;
 }
 
 /** What signing in needs of the process, and of the rooms below it. */
@@ -47,6 +52,7 @@ interface LoginServices extends ProviderServices, FactorServices {
 export interface Login {
   readonly providers: Providers;
   readonly factors: Factors;
+  readonly tenants: Tenants;
   readonly signIn: SignIn;
   readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
@@ -73,6 +79,8 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const providers = buildProviders(document, services);
   const { chain, directoryOf } = providers;
   const names = new TypedNames(document.providers);
+  const tenants = new Tenants(document.tenants, document.tenantRules);
+  const principals = new Principals({ tenants, roles: cutRoles(compileRoles(roles), login.offline?.roles ?? []) });
   const signIn = new SignIn({
     log,
     chain,
@@ -81,14 +89,14 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     sessions,
     reservedUsers: login.reservedUsers,
     publicUrl,
-    roles: cutRoles(compileRoles(roles), login.offline?.roles ?? []),
+    principals,
     directoryOf,
     recorder,
   });
   const linkOf = (name: string) => chain.find((link) => link.name === name);
-  const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf });
+  const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf, principals });
   const verifiers = new OfflineVerifiers({ store, clock, log });
-  const following = { store, clock, sessions, log, chain, verifiers };
+  const following = { store, clock, sessions, log, chain, verifiers, principals };
   const rechecker = new SessionRechecker({ ...following, every: document.session.recheck });
   const offline = new Offline({
     ...{ ...following, rechecker, isAway: providers.isAway, lifetime: document.session.lifetime },
@@ -103,7 +111,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const passwordLogin = new PasswordLogin({ signIn, lockout, cuts: sessions.cuts, offline });
   const tokens = new TokenAccess({
     ...{ tokens: apiTokens, users: tokenUsers, lockout: addressLockout },
-    ...{ signIn, recorder, log },
+    ...{ principals, recorder, log },
   });
   const { delay } = login.lockout;
   const basic = new BasicAccess({ passwords: passwordLogin, signIn, cuts: sessions.cuts, clock, delay });
@@ -111,9 +119,21 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   return {
     providers,
     factors,
+    tenants,
     signIn,
     authenticator: new RequestAuthenticator({
-      ...{ signIn, sessions, publicUrl, origins, refresher, rechecker, ambientSessions, browsers, programs },
+      ...{
+        signIn,
+        principals,
+        sessions,
+        publicUrl,
+        origins,
+        refresher,
+        rechecker,
+        ambientSessions,
+        browsers,
+        programs,
+      },
     }),
     programs,
     apiTokens,

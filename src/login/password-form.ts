@@ -32,7 +32,10 @@ export interface PasswordForm {
 export type NewPasswordReason = Extract<Reason, 'password-must-change' | 'password-expired'>;
 
 /** What a user may know of a failure. */
-export type FailureCode = Extract<ErrorCode, 'LOGIN_FAILED' | 'TOO_MANY_FAILURES' | 'PROVIDER_UNAVAILABLE'>;
+export type FailureCode = Extract<
+  ErrorCode,
+  'LOGIN_FAILED' | 'TOO_MANY_FAILURES' | 'PROVIDER_UNAVAILABLE' | 'ACCESS_DENIED'
+>;
 
 /** How a form login went. */
 export type LoginResult = { readonly kind: 'signed-in'; readonly session: Session; readonly token: string } | NoLogin;

@@ -3,7 +3,7 @@
  * It says nothing that tells a known user from an unknown one, by text, status or time.
  */
 import type { Outcome } from '../core/outcome.ts';
-import type { Reason } from '../core/reason.ts';
+import { isOfNoTenant, type Reason } from '../core/reason.ts';
 import { HeaderLines } from '../core/request-head.ts';
 import { Secret } from '../core/secret.ts';
 import { accountOf, type OfflineStay } from '../core/session.ts';
@@ -27,6 +27,12 @@ import type { Authenticated, SignIn } from './sign-in.ts';
 import type { TypedName } from './typed-names.ts';
 
 const unavailableRetrySeconds = 10;
+
+/** What is told of a refusal: who has no place here is told so, since the password was right. */
+function codeOf({ kind, reason }: Extract<Outcome, { kind: 'rejected' | 'unavailable' }>): FailureCode {
+  if (kind === 'unavailable') return 'PROVIDER_UNAVAILABLE';
+  return isOfNoTenant(reason) ? 'ACCESS_DENIED' : 'LOGIN_FAILED';
+}
 
 /** Checks forms. */
 export class PasswordLogin {
@@ -178,8 +184,7 @@ export class PasswordLogin {
     const refused = form.changing ? undefined : await this.#signIn.refuse(outcome, provider, form.signal);
     if (!refused && !offline) await this.#noteTaken(form, username, outcome, provider);
     if (!refused) return { kind: 'admitted', outcome, provider, chain, ...(offline && { offline }) };
-    const code = refused.kind === 'unavailable' ? 'PROVIDER_UNAVAILABLE' : 'LOGIN_FAILED';
-    return this.#fail(form, username, code, refused.reason, { chain });
+    return this.#fail(form, username, codeOf(refused), refused.reason, { chain });
   }
 
   /** The password will do while the provider is away. */

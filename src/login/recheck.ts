@@ -15,6 +15,7 @@ import { type ChainLink, standingAt } from '../providers/chain.ts';
 import { Semaphore } from '../remote/semaphore.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import { saysTheSame } from '../sessions/stored-session.ts';
+import type { Principals } from './principals.ts';
 
 /** Accounts that are asked about at once: logins must find the directory free. */
 const atOnce = 4;
@@ -34,6 +35,7 @@ interface RecheckParts {
   readonly sessions: Sessions;
   readonly log: Log;
   readonly chain: readonly ChainLink[];
+  readonly principals: Pick<Principals, 'isOfTenant'>;
   /** What else rests on an account hears it, too; the provider is the one that knows the account. */
   readonly verifiers: { heed(provider: string, account: Account, outcome: Outcome): Promise<void> };
 }
@@ -157,6 +159,11 @@ export class SessionRechecker {
     for await (const one of this.#alike(session)) {
       const { amr, acr } = one.assertion;
       const assertion = { ...fresh, amr, ...(acr !== undefined && { acr }) };
+      if (!this.#parts.principals.isOfTenant({ ...one, assertion })) {
+        await this.#parts.sessions.revoke(one.id, 'tenant-changed');
+        this.#parts.log.info({ session: one.id, user: fresh.subject }, 'a session ends: its user is of another tenant');
+        continue;
+      }
       if (saysTheSame(one.assertion, assertion)) continue;
       await this.#parts.sessions.renew(one, assertion, one.grant, { isBehind: true });
       this.#parts.log.info(

@@ -12,6 +12,7 @@ import type { Store } from '../core/store.ts';
 import { type ChainLink, refreshOne } from '../providers/chain.ts';
 import type { LoadedSession } from '../sessions/found-session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
+import type { Principals } from './principals.ts';
 
 const leaseMilliseconds = 30_000;
 /** After a provider did not answer; the session goes on meanwhile, or every outage would sign everybody out. */
@@ -52,6 +53,7 @@ export class SessionRefresher {
   readonly #sessions: Sessions;
   readonly #log: Log;
   readonly #linkOf: (provider: string) => ChainLink | undefined;
+  readonly #principals: Pick<Principals, 'isOfTenant'>;
 
   constructor(parts: {
     store: Store;
@@ -59,12 +61,14 @@ export class SessionRefresher {
     sessions: Sessions;
     log: Log;
     linkOf: (provider: string) => ChainLink | undefined;
+    principals: Pick<Principals, 'isOfTenant'>;
   }) {
     this.#store = parts.store;
     this.#clock = parts.clock;
     this.#sessions = parts.sessions;
     this.#log = parts.log;
     this.#linkOf = parts.linkOf;
+    this.#principals = parts.principals;
   }
 
   /**
@@ -119,6 +123,10 @@ export class SessionRefresher {
     switch (outcome.kind) {
       case 'authenticated': {
         await this.#store.delete(refusalsKey(session.id));
+        if (!this.#principals.isOfTenant({ ...session, assertion: outcome.assertion })) {
+          await this.#sessions.revoke(session.id, 'tenant-changed');
+          return { kind: 'ended', reason: 'tenant-changed' };
+        }
         const renewed = await this.#sessions.renew(session, outcome.assertion, outcome.grant, { isBehind });
         await this.#store.delete(lease);
         return renewed;

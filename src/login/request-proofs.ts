@@ -1,7 +1,7 @@
 /** What a request proves by itself: the chain is asked about its ticket or token, and a session may begin on it. */
 
 import type { Attempt } from '../core/provider.ts';
-import type { Reason } from '../core/reason.ts';
+import { isOfNoTenant, type Reason } from '../core/reason.ts';
 import { ownerOf } from '../core/session.ts';
 import type { CanonicalTarget, Client, GatewayRequest } from '../core/verdict.ts';
 import type { ChainResult } from '../providers/chain.ts';
@@ -81,6 +81,10 @@ export class RequestProofs {
     if (refused) {
       const { reason } = refused;
       this.#signIn.record('failed', context, { chain, user: assertion.subject, reason });
+      if (isOfNoTenant(reason)) {
+        const detail = `the tenant of ${assertion.subject} cannot be told`;
+        return { kind: 'refused', code: 'ACCESS_DENIED', reason, detail };
+      }
       // While the directory is away another way in may work; a program's token has none, and is not wrong.
       const isStuck = sessionless === true || this.#signIn.chain.length === 1;
       if (refused.kind === 'unavailable' && isStuck) return { kind: 'unavailable', reason };

@@ -2,18 +2,20 @@
  * What every way of signing in shares: attempts for the chain, the admission of whom it authenticated, the session, the
  * audit. `authenticate-request.ts`, `password-login.ts` and `federated-routes.ts` are the ways.
  */
-import { type Account, accountNamed, defaultTenant } from '../core/account.ts';
+import type { Account } from '../core/account.ts';
 import type { Log } from '../core/log.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { type Assertion, canonicalUsername, isApiSubject, type Principal } from '../core/principal.ts';
 import type { Attempt, Credentials } from '../core/provider.ts';
 import { accountOf, isSameOwner, type OfflineStay, ownerOf, type Session } from '../core/session.ts';
 import type { Client, GatewayRequest } from '../core/verdict.ts';
+import type { TenantDecision } from '../policy/tenants.ts';
 import { type ChainLink, type ChainResult, runChain } from '../providers/chain.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
 import type { AccountEvent, Recorder } from '../telemetry/recorder.ts';
 import { askForNewPassword } from './new-password.ts';
+import type { Principals } from './principals.ts';
 import { askAbout, type TypedName, type TypedNames } from './typed-names.ts';
 
 /** What signing in works with; made by `build.ts`. */
@@ -25,7 +27,7 @@ interface SignInParts {
   readonly sessions: Sessions;
   readonly reservedUsers: readonly string[];
   readonly publicUrl: URL;
-  readonly roles: (assertion: Assertion, provider: string) => ReadonlySet<string>;
+  readonly principals: Principals;
   /** The directory in which the users of a provider must exist, asked for one of them; undefined where none is named. */
   readonly directoryOf: (provider: string) => ((username: string, signal: AbortSignal) => Promise<Outcome>) | undefined;
   readonly recorder: Recorder;
@@ -50,7 +52,6 @@ const maxRotations = 20;
 export class SignIn {
   readonly #parts: SignInParts;
   readonly #reserved: ReadonlySet<string>;
-  readonly #principals = new WeakMap<Assertion, Principal>();
 
   constructor(parts: SignInParts) {
     this.#parts = parts;
@@ -109,43 +110,34 @@ export class SignIn {
    *
    * A directory that cannot be asked is no leave: the answer is then `unavailable`.
    */
-  async refuse(
-    { assertion: { subject } }: Authenticated,
-    provider: string,
-    signal: AbortSignal,
-  ): Promise<Refusal | undefined> {
+  async refuse({ assertion }: Authenticated, provider: string, signal: AbortSignal): Promise<Refusal | undefined> {
+    const { subject } = assertion;
     if (this.isReserved(subject) || isApiSubject(subject)) return { kind: 'rejected', reason: 'user-reserved' };
     const found = await this.#parts.directoryOf(provider)?.(subject, signal);
-    if (found === undefined || found.kind === 'authenticated') return undefined;
-    return found.kind === 'unavailable' ? found : { kind: 'rejected', reason: 'not-in-directory' };
+    if (found !== undefined && found.kind !== 'authenticated')
+      return found.kind === 'unavailable' ? found : { kind: 'rejected', reason: 'not-in-directory' };
+    const tenant = this.tenantOf(assertion, provider);
+    return tenant.kind === 'refused' ? { kind: 'rejected', reason: tenant.reason } : undefined;
   }
 
-  /** An outcome as a session keeps it. */
-  vouched({ assertion, grant }: Authenticated, provider: string): Vouched {
-    return { tenant: defaultTenant, assertion, provider, ...(grant && { grant }) };
+  /** An outcome as a session keeps it. Throws where the tenant cannot be told. */
+  vouched(outcome: Authenticated, provider: string): Vouched {
+    return this.#parts.principals.vouched(outcome, provider);
   }
 
-  /** The account that a name was found to be, by whoever authenticated it or knew that the password was wrong. */
-  accountIn({
-    outcome,
-    provider,
-    rejection,
-  }: Pick<ChainResult, 'outcome' | 'provider' | 'rejection'>): Account | undefined {
-    if (outcome.kind === 'authenticated') return accountOf(this.vouched(outcome, provider ?? ''));
-    const subject = (outcome.kind === 'rejected' ? outcome : rejection)?.subject;
-    return subject === undefined ? undefined : accountNamed(subject);
+  /** Of which tenant somebody is whom a provider knows, or why that cannot be told. */
+  tenantOf(assertion: Assertion, provider: string): TenantDecision {
+    return this.#parts.principals.tenantOf(assertion, provider);
   }
 
-  /**
-   * Adds what policy knows to what a provider asserts. The same object while the assertion is the same one, so that
-   * whoever derives something from it can keep that with it.
-   */
-  principal({ assertion, provider, tenant }: Pick<Vouched, 'assertion' | 'provider' | 'tenant'>): Principal {
-    const known = this.#principals.get(assertion);
-    if (known?.provider === provider && known.tenant === tenant) return known;
-    const principal = { ...assertion, provider, tenant, roles: this.#parts.roles(assertion, provider) };
-    this.#principals.set(assertion, principal);
-    return principal;
+  /** The account under which failures of a name count that a chain has found. */
+  accountIn(result: Pick<ChainResult, 'outcome' | 'provider' | 'rejection'>): Account | undefined {
+    return this.#parts.principals.accountIn(result);
+  }
+
+  /** Whom a session or a proof speaks for, by the roles of this moment. */
+  principal(vouched: Pick<Vouched, 'assertion' | 'provider' | 'tenant'>): Principal {
+    return this.#parts.principals.principal(vouched);
   }
 
   /**
@@ -179,7 +171,7 @@ export class SignIn {
     provider: string,
     context: LoginContext & { chain?: ChainResult; event?: 'password-change' },
   ): Promise<{ session: Session; token: string } | undefined> {
-    const proved = await this.#prove(session, this.vouched(outcome, provider));
+    const proved = await this.#prove(session, outcome, provider);
     if (proved === undefined) return undefined;
     const who = { ...subjectOf(proved.session, context), ...(context.chain && { steps: context.chain.steps }) };
     this.#parts.recorder.account({ event: context.event ?? 'step-up', outcome: 'succeeded', ...who });
@@ -190,15 +182,21 @@ export class SignIn {
    * Proves a session, wherever its rotations have taken it meanwhile: of a form that was sent twice the browser takes the
    * last answer, which must not say that the password was wrong.
    */
-  async #prove(session: string, vouched: Vouched): Promise<{ session: Session; token: string } | undefined> {
+  async #prove(session: string, outcome: Authenticated, provider: string) {
+    const { principals, sessions } = this.#parts;
     let id = session;
     for (let turn = 0; turn < maxRotations; turn++) {
-      const found = await this.#parts.sessions.alive(id);
+      const found = await sessions.alive(id);
       if (found.kind === 'live') {
+        const { tenant } = found.session;
+        if (!principals.isOfTenant({ ...outcome, provider, tenant })) return undefined;
+        const vouched = principals.vouched(outcome, provider);
         if (!isSameOwner(ownerOf(found.session), ownerOf(vouched))) return undefined;
-        const proved = await this.#parts.sessions.prove(found.session, vouched);
-        if (proved.kind === 'live')
-          return proved.token === undefined ? undefined : { session: proved.session, token: proved.token };
+        const proved = await sessions.prove(found.session, vouched);
+        if (proved.kind === 'live') {
+          const { session, token } = proved;
+          return token === undefined ? undefined : { session, token };
+        }
       } else if (found.kind === 'ended' && found.next !== undefined) id = found.next;
       else return undefined;
     }

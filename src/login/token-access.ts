@@ -15,7 +15,7 @@ import type { AddressLockout } from '../users/address-lockout.ts';
 import type { ApiToken } from '../users/api-token-record.ts';
 import type { ApiTokens } from '../users/api-tokens.ts';
 import type { Identity } from './identity.ts';
-import type { SignIn } from './sign-in.ts';
+import type { Principals } from './principals.ts';
 import type { TokenUsers } from './token-users.ts';
 
 /** Whether a credential still holds, and for whom now where that may have changed. */
@@ -33,7 +33,7 @@ interface TokenAccessParts {
   readonly tokens: ApiTokens;
   readonly users: TokenUsers;
   readonly lockout: Pick<AddressLockout, 'check' | 'fail'>;
-  readonly signIn: Pick<SignIn, 'principal'>;
+  readonly principals: Pick<Principals, 'principal' | 'tenantOf'>;
   readonly recorder: Pick<Recorder, 'operation'>;
   readonly log: Log;
 }
@@ -89,13 +89,17 @@ export class TokenAccess {
       setTimeout(longestWait, undefined, { ref: false }),
     ]);
     if (who === undefined || who.kind === 'unavailable') return undefined;
-    return who.kind === 'gone' ? { kind: 'over', reason: who.reason } : { kind: 'holds', principal: who.principal };
+    return who.kind === 'known' ? { kind: 'holds', principal: who.principal } : { kind: 'over', reason: who.reason };
   }
 
   async #admit(token: ApiToken, client: Client, route: string): Promise<Identity> {
     const who = await this.#principalOf(token);
     if (who.kind === 'gone') return wrong(who.reason);
     if (who.kind === 'unavailable') return { kind: 'unavailable', reason: who.reason };
+    if (who.kind === 'nowhere') {
+      const detail = 'the tenant of the user of the API token cannot be told';
+      return { kind: 'refused', code: 'ACCESS_DENIED', reason: who.reason, detail };
+    }
     const { principal } = who;
     const refuse = (detail: string): Identity => ({
       ...({ kind: 'refused', code: 'ACCESS_DENIED', reason: 'token-not-here', detail, principal } as const),
@@ -111,12 +115,12 @@ export class TokenAccess {
     };
   }
 
-  async #principalOf(
-    token: ApiToken,
-  ): Promise<
+  async #principalOf(token: ApiToken): Promise<
     | { readonly kind: 'known'; readonly principal: Principal }
     | { readonly kind: 'gone'; readonly reason: Reason }
     | { readonly kind: 'unavailable'; readonly reason: Reason }
+    /** Of which tenant its user is cannot be told, by the configuration of this moment. */
+    | { readonly kind: 'nowhere'; readonly reason: Reason }
   > {
     const { user } = token;
     if (!user) return { kind: 'known', principal: this.#machine(token) };
@@ -128,7 +132,11 @@ export class TokenAccess {
       return standing;
     }
     const { assertion } = standing;
-    const whole = this.#parts.signIn.principal({ assertion, provider: user.provider, tenant: defaultTenant });
+    const { principals } = this.#parts;
+    const { provider } = user;
+    const tenant = principals.tenantOf(assertion, provider);
+    if (tenant.kind === 'refused') return { kind: 'nowhere', reason: tenant.reason };
+    const whole = principals.principal({ assertion, provider, tenant: tenant.tenant });
     return { kind: 'known', principal: this.#narrow(whole, token) };
   }
 

@@ -11,6 +11,7 @@ import { OperatorError } from '../core/errors.ts';
 import { type Document, documentSchema } from '../gateway/document.ts';
 import { checkDocument } from '../gateway/document-checks.ts';
 import { routeOptions } from '../gateway/routes.ts';
+import { checkTenants } from '../gateway/tenant-checks.ts';
 import { forwardOptions } from '../proxy/options.ts';
 import { outboundOptions } from '../remote/proxy-options.ts';
 import { corsOptions, preflightFaults } from '../routing/cors-options.ts';
@@ -73,6 +74,7 @@ const appDocumentSchema = z
     };
   })
   .superRefine(checkDocument)
+  .superRefine(checkTenants)
   .superRefine(checkSpellings);
 
 /** A configuration for an application that has been read and checked. */

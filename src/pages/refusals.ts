@@ -88,7 +88,11 @@ export function deniedPage(frame: Frame, view: DeniedView): Html {
   const home = linkButton(view.homeHref ?? '/', common.home, helps ? 'quiet' : 'primary');
   const elsewise =
     view.switchHref !== undefined &&
-    linkButton(view.switchHref, helps ? denied.otherWay : common.notYou, helps ? 'primary' : 'quiet');
+    linkButton(
+      view.switchHref,
+      helps ? denied.otherWay : view.username === undefined ? denied.signInAgain : common.notYou,
+      helps ? 'primary' : 'quiet',
+    );
   return layout(frame, {
     heading: denied.title,
     gate: 'shut',
@@ -122,6 +126,9 @@ function why({ texts: { denied } }: Frame, reason: Reason): string {
   if (reason === 'location-closed') return denied.closed;
   if (reason === 'provider-not-admitted') return denied.provider;
   if (reason === 'network-not-admitted') return denied.network;
+  if (reason === 'tenant-missing') return denied.tenantMissing;
+  if (reason === 'tenant-ambiguous') return denied.tenantAmbiguous;
+  if (reason === 'tenant-mismatch') return denied.tenantMismatch;
   return reason === 'policy-broke' ? denied.policy : denied.role;
 }
 

@@ -35,9 +35,10 @@ function judge(
 ): Decision {
   if (access === 'public' || access === 'optional') return { kind: 'permit' };
   if (access === 'deny') return { kind: 'deny', reason: 'location-closed' };
-  const { providers, roles, level = 1, factors = [], maxAge } = access;
+  const { providers, roles, tenants = [], level = 1, factors = [], maxAge } = access;
   if (!meets(providers, (provider) => provider === principal.provider))
     return { kind: 'deny', reason: 'provider-not-admitted' };
+  if (!meets(tenants, (tenant) => tenant === principal.tenant)) return { kind: 'deny', reason: 'tenant-mismatch' };
   if (!meets(roles, (role) => principal.roles.has(role))) return { kind: 'deny', reason: 'role-missing' };
   // Whoever is let in has level 1, by whatever they came; only more than that is looked for.
   if (level > 1 && !(levelOf(proofs, worth) >= level)) return { kind: 'step-up', reason: 'level-too-low' };

@@ -150,6 +150,7 @@ const failures = {
   LOGIN_FAILED: [401, 'password-wrong'],
   TOO_MANY_FAILURES: [429, 'too-many-failures'],
   PROVIDER_UNAVAILABLE: [503, 'unavailable'],
+  ACCESS_DENIED: [403, 'unavailable'],
 } as const;
 
 /** Ends whatever began with the old password, but for the session that goes on; how many there were. */

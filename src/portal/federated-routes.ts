@@ -2,7 +2,7 @@
 
 import type { Request } from 'express';
 import type { Outcome } from '../core/outcome.ts';
-import type { Reason } from '../core/reason.ts';
+import { isOfNoTenant, type Reason } from '../core/reason.ts';
 import { ownerOf, type Session } from '../core/session.ts';
 import { headOf } from '../edge/head-of.ts';
 import type { Browsers } from '../login/browser.ts';
@@ -230,6 +230,10 @@ function fail(
     return;
   }
   parts.signIn.record('failed', context, { chain: result, provider: link.name, reason });
+  if (isOfNoTenant(reason)) {
+    refuseVisit(parts, visit, 'ACCESS_DENIED', reason, 'the tenant cannot be told');
+    return;
+  }
   const notice =
     outcome.kind === 'unavailable' ? 'unavailable' : notAdmitted.has(reason) ? 'not-admitted' : 'method-failed';
   redirect(request, response, `/_gate/login?${new URLSearchParams({ ...toForm, notice })}`);

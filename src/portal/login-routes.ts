@@ -8,7 +8,14 @@ import type { FailedLogin } from '../login/password-form.ts';
 import type { Notice } from '../pages/fields.ts';
 import { safeReturnTo } from '../routing/return-to.ts';
 import { sessionCookie } from '../sessions/cookie.ts';
-import { type PortalParts, type PortalRequest, type PortalRoutes, queryValue, readForm } from './context.ts';
+import {
+  type PortalParts,
+  type PortalRequest,
+  type PortalRoutes,
+  queryValue,
+  readForm,
+  refuseVisit,
+} from './context.ts';
 import { noteForeignForm } from './foreign-form.ts';
 import { leftCookies } from './left-cookies.ts';
 import { type Proof, proofIn, readSent, type SentForm } from './login-form.ts';
@@ -155,7 +162,9 @@ async function logIn(
     case 'password-stuck':
       return renderAgain(parts, visit, login, 401, { code: 'password-stuck' });
     case 'failed': {
-      const { status, notice } = answerTo(result);
+      if (result.code === 'ACCESS_DENIED')
+        return refuseVisit(parts, visit, result.code, result.reason, 'the tenant cannot be told');
+      const { status, notice } = answerTo(result, result.code);
       return renderAgain(parts, visit, login, status, notice, retryHeaders(result));
     }
     default:
@@ -174,8 +183,11 @@ function renderAgain(
   return renderLogin(parts, visit, { ...wish, notice }, { status, headers, ...(session && { session }) });
 }
 
+/** Of failures those that the login page itself tells. */
+type NoticedCode = Exclude<FailedLogin['code'], 'ACCESS_DENIED'>;
+
 /** The status of a failure, and what the page says. */
-function answerTo({ code, retryAfter, isOffline }: FailedLogin): { status: number; notice: Notice } {
+function answerTo({ retryAfter, isOffline }: FailedLogin, code: NoticedCode): { status: number; notice: Notice } {
   switch (code) {
     case 'LOGIN_FAILED':
       return { status: 401, notice: { code: 'login-failed' } };

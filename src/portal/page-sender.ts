@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Answer, type AnswerHeaders, errorBody, jsonAnswer } from '../core/answer.ts';
 import type { GatewayError } from '../core/errors.ts';
 import type { Principal } from '../core/principal.ts';
-import type { Reason } from '../core/reason.ts';
+import { isOfNoTenant, type Reason } from '../core/reason.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
 import type { GatewayRequest } from '../core/verdict.ts';
@@ -119,7 +119,11 @@ export class PageSender {
         username: principal?.subject,
         openTo: route ? this.#words(route, reason).openTo : undefined,
         contact: route?.contact,
-        switchHref: principal && `/_gate/login?${new URLSearchParams({ switch: '1', return: target })}`,
+        switchHref: principal
+          ? `/_gate/login?${new URLSearchParams({ switch: '1', return: target })}`
+          : isOfNoTenant(reason)
+            ? '/_gate/login?switch=1&method=form'
+            : undefined,
       };
     const isRepeatable = (method === 'GET' || method === 'HEAD') && error.status >= 500;
     return {

@@ -1,6 +1,7 @@
 /** Who am I, and where else am I signed in: JSON for programs, a page for people, and a form that ends other sessions. */
 
 import type { Request, Response } from 'express';
+import { defaultTenant } from '../core/account.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Principal } from '../core/principal.ts';
 import { accountOf, type Session } from '../core/session.ts';
@@ -97,13 +98,14 @@ function whoAmI(
   sessions: readonly Session[],
 ): object {
   const described = (one: Session) => describe(one, all.overAt(one));
-  const { attributes, subject, provider, amr, roles } = principal;
+  const { attributes, subject, provider, amr, roles, tenant, tenantId, company } = principal;
   return {
     user: subject,
     name: attributes.name?.[0],
     email: attributes.email?.[0],
     groups: attributes.groups ?? [],
     roles: [...roles],
+    ...(tenant !== defaultTenant && { tenant, tenantId, company }),
     provider,
     amr,
     session: described(session),

@@ -19,7 +19,7 @@ export interface ChainResult {
    * The rejection of a provider that knows the user. It stands here even when the outcome is another: a failure must be
    * counted also while some other provider is unavailable, or an outage would be the time to guess passwords.
    */
-  readonly rejection?: { readonly provider: string; readonly reason: Reason; readonly subject?: string };
+  readonly rejection?: { readonly provider: string } & Extract<Outcome, { kind: 'rejected' }>;
 }
 
 /** Rejections that only who gave the right password hears. */
@@ -53,8 +53,7 @@ export class ChainRun {
     if (outcome.kind === 'challenge') this.offer(provider, outcome.offers);
     else if (!this.#best || rank(outcome) > rank(this.#best.outcome)) this.#best = { provider, outcome };
     if (outcome.kind === 'rejected') {
-      const { reason, subject } = outcome;
-      this.#rejection ??= { provider, reason, ...(subject !== undefined && { subject }) };
+      this.#rejection ??= { provider, ...outcome };
     }
     return answer;
   }

@@ -81,6 +81,8 @@ export function claimsOf(
     roles: [...principal.roles].sort(),
     provider: principal.provider,
     ...(principal.tenant && { tenant: principal.tenant }),
+    ...(principal.tenantId !== undefined && { tenant_id: principal.tenantId }),
+    ...(principal.company !== undefined && { company: principal.company }),
     ...own?.({ principal, ...(session && { session }) }),
   };
   const tooLong = Object.entries(free).filter(([, value]) => JSON.stringify(value).length > maxClaimLength);

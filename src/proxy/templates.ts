@@ -2,6 +2,7 @@
  * Header templates such as `${subject}`: compiled once from the configuration, rendered for each request into values that
  * no upstream can misread.
  */
+import { defaultTenant } from '../core/account.ts';
 import { OperatorError } from '../core/errors.ts';
 import { firstValue, type Principal } from '../core/principal.ts';
 import type { HeaderRule } from '../core/route.ts';
@@ -18,7 +19,13 @@ export const defaultHeaderRules: readonly HeaderRule[] = [
   ['X-Remote-Groups', 'groups'],
   ['X-Remote-Roles', 'roles'],
   ['X-Remote-Provider', 'provider'],
-].map(([name = '', variable = '']) => ({ name, template: `\${${variable}}` }));
+  ['X-Remote-Tenant', 'tenant'],
+  ['X-Remote-Company', 'company'],
+].map(([name = '', variable = '']) => ({
+  name,
+  template: `\${${variable}}`,
+  ...(variable === 'tenant' && { needsTenant: true as const }),
+}));
 
 /** Under which the signed identity travels; no template may take the name. */
 export const assertionHeader = 'x-gatehouse-assertion';
@@ -63,6 +70,8 @@ const variables: Readonly<Record<string, (identity: HeaderSource) => Value>> = {
   roles: ({ principal }) => [...principal.roles].sort(),
   provider: ({ principal }) => principal.provider,
   tenant: ({ principal }) => principal.tenant,
+  tenantId: ({ principal }) => principal.tenantId,
+  company: ({ principal }) => principal.company,
   session: ({ session }) => session?.id,
   assertion: ({ assertion }) => assertion,
 };
@@ -157,7 +166,7 @@ function percent(text: string): string {
   );
 }
 
-function compileRule({ name, template, encoding }: HeaderRule): CompiledHeader {
+function compileRule({ name, template, encoding, needsTenant }: HeaderRule): CompiledHeader {
   if (!/^[A-Za-z0-9-]{1,64}$/.test(name))
     throw new OperatorError(`headers.${name}: no such header can be set`, 'use letters, digits and hyphens');
   if (forbidden.has(fold(name)))
@@ -171,6 +180,7 @@ function compileRule({ name, template, encoding }: HeaderRule): CompiledHeader {
   return {
     name: name.toLowerCase(),
     render(identity) {
+      if (needsTenant && identity?.principal.tenant === defaultTenant) return undefined;
       let text = '';
       for (const part of parts) {
         if (typeof part === 'string') {

@@ -6,6 +6,7 @@ import type { Access, NetworkRule } from '../core/route.ts';
 const requirement = z.strictObject({
   roles: z.array(z.string()).default([]).describe('any of these'),
   providers: z.array(z.string()).default([]).describe('any of these'),
+  tenants: z.array(z.string()).default([]).describe('users of any of these'),
   bearer: z.boolean().default(false).describe('API clients may show a bearer token here, where a provider takes them'),
   apiTokens: z
     .boolean()
@@ -58,6 +59,7 @@ function accessFaults(access: RequirementOptions): AccessFault[] {
     const about = [
       ...(access.roles.length > 0 ? ['roles'] : []),
       ...(access.providers.length > 0 ? ['providers'] : []),
+      ...(access.tenants.length > 0 ? ['tenants'] : []),
       ...(access.bearer ? ['bearer'] : []),
       ...(access.apiTokens ? ['apiTokens'] : []),
       ...(access.basic ? ['basic'] : []),
@@ -91,8 +93,9 @@ function accessFaults(access: RequirementOptions): AccessFault[] {
 export function accessOf(access: AccessOptions): Access {
   if (typeof access === 'string') return access;
   if (access.public) return 'public';
-  const { roles, providers, bearer, apiTokens, basic, maxAge } = access;
-  return { roles, providers, bearer, apiTokens, basic, ...(maxAge !== undefined && { maxAge }) };
+  const { roles, providers, tenants, bearer, apiTokens, basic, maxAge } = access;
+  const kinds = { bearer, apiTokens, basic };
+  return { roles, providers, tenants, ...kinds, ...(maxAge !== undefined && { maxAge }) };
 }
 
 /** Which addresses it is for; undefined where addresses decide nothing. */

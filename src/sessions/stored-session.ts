@@ -14,6 +14,13 @@ import type { OfflineStay, Session, SessionOwner } from '../core/session.ts';
 const moment = z.number().min(0);
 const words = z.array(z.string());
 
+/** What the configuration gives a tenant by: one that cannot be read gives none. */
+const recordOfAccount = z.looseObject({
+  dn: z.string().optional(),
+  tenant: z.string().optional(),
+  unverifiedEmail: z.literal(true).optional(),
+});
+
 const liveSchema = z.looseObject({
   kind: z.literal('live'),
   /** Absent in records from before there were accounts. */
@@ -24,6 +31,7 @@ const liveSchema = z.looseObject({
     amr: words,
     acr: z.string().optional(),
     attributes: z.record(z.string(), words),
+    record: recordOfAccount.optional().catch({ unverifiedEmail: true }),
   }),
   provider: z.string(),
   createdAt: moment,
@@ -170,11 +178,17 @@ export function renewed(
 
 /** Whether two assertions say the same; directories give values in any order. */
 export function saysTheSame(one: Assertion, other: Assertion): boolean {
-  return rightsOf(one) === rightsOf(other);
+  // Workers that keep no records say nothing of them.
+  const isSameRecord = one.record === undefined || recordText(one) === recordText(other);
+  return isSameRecord && rightsOf(one) === rightsOf(other);
 }
 
 function firstProof({ assertion: { realm, amr, acr }, provider: by }: Vouched, at: number): Proof {
   return { step: 'first', by, realm, amr, ...(acr !== undefined && { acr }), at };
+}
+
+function recordText({ record: { dn, tenant, unverifiedEmail } = {} }: Assertion): string {
+  return JSON.stringify([dn, tenant, unverifiedEmail]);
 }
 
 function rightsOf({ realm, subject, amr, acr, attributes }: Assertion): string {

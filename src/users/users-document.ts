@@ -8,6 +8,7 @@
  *         groups: [agents]
  *         password: "$argon2id$v=19$m=19456,t=2,p=1$…"   # by `gatehouse users passwd agent1`
  *         disabled: false
+ *         tenant: acme
  *         attributes: { department: [support] }
  */
 import {
@@ -38,6 +39,8 @@ export interface LocalUser {
   /** Absent for one who is only looked up: such a user cannot sign in with a password. */
   readonly password?: string | undefined;
   readonly disabled: boolean;
+  /** The name of a tenant of the configuration. */
+  readonly tenant?: string | undefined;
   readonly attributes: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -55,6 +58,7 @@ const userSchema = z.strictObject({
     .refine(isPasswordHash, 'must be an argon2id hash; set it with: gatehouse users passwd NAME')
     .optional(),
   disabled: z.boolean().default(false),
+  tenant: text.optional(),
   attributes: z
     .record(text, z.union([text.transform((value) => [value]), texts]))
     .default({})

@@ -30,6 +30,7 @@ import { AddressLockout } from '../../src/users/address-lockout.ts';
 import { ApiTokens } from '../../src/users/api-tokens.ts';
 import { Lockout, lockoutOptions } from '../../src/users/lockout.ts';
 import { boundCookies } from '../support/scenes/bound-cookies.ts';
+import { noTenants, principalsWith } from '../support/scenes/principals.ts';
 import { routeAt } from '../support/scenes/routes.ts';
 import { type Script, scripted, vouched } from '../support/scenes/scripted-provider.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
@@ -45,17 +46,17 @@ async function world(t: TestContext, outcome: Script) {
   const recorder = new Recorder(createMetrics({ processMetrics: false }), createAudit({ to: 'off', clock, log }));
   const link = scripted('domain', outcome);
   const chain = [link];
-  const roles = () => new Set(['agent']);
+  const principals = principalsWith('agent');
   const signIn = new SignIn({
-    ...{ log, chain, totalTimeout: 2000, sessions, reservedUsers: [], publicUrl, roles, recorder },
+    ...{ log, chain, totalTimeout: 2000, sessions, reservedUsers: [], publicUrl, principals, recorder },
     directoryOf: () => undefined,
     names: new TypedNames({}),
   });
-  const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf: () => link });
+  const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf: () => link, principals });
   const browsers = await Browsers.open(store, publicUrl);
   const ambientSessions = new AmbientSessions({ signIn, sessions, clock });
   const tokens = new TokenAccess({
-    ...{ signIn, recorder, log },
+    ...{ principals, recorder, log },
     tokens: new ApiTokens({ store, clock, log }),
     users: new TokenUsers({ store, clock, log, chain: [link], names: new TypedNames({}) }),
     lockout: new AddressLockout({ store, clock, options: { user: 5, address: 50, delay: 1000, max: 1000 } }),
@@ -87,10 +88,11 @@ async function world(t: TestContext, outcome: Script) {
       isKnownHost: () => true,
       isOwnHost: () => true,
       worth: worthOf({ providers: { domain: {} }, factors: {} }),
+      tenants: noTenants,
     },
     offline: { asksFor: () => false, ask: async () => undefined },
     authenticator: new RequestAuthenticator({
-      ...{ signIn, sessions, publicUrl, origins, refresher, ambientSessions, browsers, programs },
+      ...{ signIn, principals, sessions, publicUrl, origins, refresher, ambientSessions, browsers, programs },
       rechecker: { note: () => Number.POSITIVE_INFINITY },
     }),
     headers: new HeaderComposer({ routes, isOwnCookie, isTrusted: () => false }),

@@ -47,7 +47,8 @@ async function twoWorkers(t: TestContext) {
     reasonToEnd: ({ target }: Opened) => (closed.has(target.path) ? ('role-missing' as const) : undefined),
   };
   const authenticator = {
-    hasProvider: (name: string) => name === 'directory',
+    reasonToEnd: ({ provider }: Pick<Session, 'provider'>) =>
+      provider === 'directory' ? undefined : ('provider-gone' as const),
     recheckBehind: () => Number.POSITIVE_INFINITY,
     refreshBehind: async ({ id }: Session) => void refreshed.push(id),
   };

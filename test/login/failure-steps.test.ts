@@ -12,6 +12,7 @@ import { createAudit } from '../../src/telemetry/audit.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { Recorder } from '../../src/telemetry/recorder.ts';
 import { Lockout, lockoutOptions } from '../../src/users/lockout.ts';
+import { principalsWith } from '../support/scenes/principals.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
 
@@ -41,7 +42,7 @@ for (const [name, { form, took, waits }] of Object.entries(forms))
       sessions,
       reservedUsers: ['xuc'],
       publicUrl: new URL('http://gate.test/'),
-      roles: () => new Set(),
+      principals: principalsWith(),
       directoryOf: () => undefined,
       recorder: new Recorder(createMetrics({ processMetrics: false }), audit),
     });

@@ -7,6 +7,7 @@ import type { Session } from '../../src/core/session.ts';
 import { SessionRechecker } from '../../src/login/recheck.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import { principalsWith } from '../support/scenes/principals.ts';
 import { scripted } from '../support/scenes/scripted-provider.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { type ManualClock, manualClock } from '../support/tools/manual-clock.ts';
@@ -41,9 +42,19 @@ function world(t: TestContext, answer: (subject: string) => Outcome | Promise<Ou
   const link = scripted('directory', { kind: 'unknown-user' });
   const chain = [{ ...link, provider: { ...link.provider, standing } }, scripted('other', { kind: 'unknown-user' })];
   const verifiers = { heed: async () => undefined };
+  const principals = principalsWith();
   const worker = (): Worker => {
     const sessions = new Sessions({ store, clock, log, idle: 12 * hour, lifetime: 24 * hour });
-    const rechecker = new SessionRechecker({ every: interval, store, clock, sessions, log, chain, verifiers });
+    const rechecker = new SessionRechecker({
+      every: interval,
+      store,
+      clock,
+      sessions,
+      log,
+      chain,
+      verifiers,
+      principals,
+    });
     t.after(async () => {
       await rechecker.close();
       await sessions.close();

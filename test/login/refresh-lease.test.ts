@@ -5,6 +5,7 @@ import type { Outcome } from '../../src/core/outcome.ts';
 import { SessionRefresher } from '../../src/login/refresh.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import { principalsWith } from '../support/scenes/principals.ts';
 import { scripted } from '../support/scenes/scripted-provider.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
@@ -28,7 +29,10 @@ test('refresh: of two workers one asks the provider, and the other goes on with 
   const workers = [0, 1].map(() => {
     const sessions = new Sessions({ store, clock, log, idle: 12 * hour, lifetime: 24 * hour });
     t.after(() => sessions.close());
-    return { sessions, refresher: new SessionRefresher({ store, clock, sessions, log, linkOf }) };
+    return {
+      sessions,
+      refresher: new SessionRefresher({ store, clock, sessions, log, linkOf, principals: principalsWith() }),
+    };
   });
   const { session } = await workers[0]!.sessions.create({
     tenant: 'default',

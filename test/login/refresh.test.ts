@@ -6,6 +6,7 @@ import { SessionRefresher } from '../../src/login/refresh.ts';
 import { CircuitBreaker } from '../../src/remote/circuit-breaker.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import { principalsWith } from '../support/scenes/principals.ts';
 import { scripted } from '../support/scenes/scripted-provider.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
@@ -29,7 +30,14 @@ async function world(t: TestContext) {
   const link = scripted('sso', outage, { breaker });
   const answers: Outcome[] = [];
   Object.assign(link.provider, { refresh: async () => answers.shift() ?? outage });
-  const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf: () => link });
+  const refresher = new SessionRefresher({
+    store,
+    clock,
+    sessions,
+    log,
+    principals: principalsWith(),
+    linkOf: () => link,
+  });
   const { session } = await sessions.create({
     tenant: 'default',
     assertion,

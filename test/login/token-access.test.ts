@@ -23,7 +23,10 @@ test('token access: a directory that hangs keeps no revocation from what is open
   const access = new TokenAccess({
     ...{ tokens, log, users: new TokenUsers({ store, clock, log, chain, names: new TypedNames({}) }) },
     lockout: { check: async () => ({ kind: 'open' }), fail: async () => undefined },
-    signIn: { principal: () => assert.fail('nobody knows the user') },
+    principals: {
+      tenantOf: () => assert.fail('nobody knows the user'),
+      principal: () => assert.fail('nobody knows the user'),
+    },
     recorder: { operation: (event) => ended.push(event) },
   });
   const user = { provider: 'directory', realm: 'directory', subject: 'alice' };

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import type { Outcome } from '../../src/core/outcome.ts';
 import { canonicalUsername } from '../../src/core/principal.ts';
 import { Secret } from '../../src/core/secret.ts';
 import type { PasswordJudge } from '../../src/users/password-rules.ts';
@@ -10,6 +11,12 @@ import { needsSlapd, shareSlapd, startSlapd } from '../support/servers/slapd.ts'
 import { type Person, personDn } from '../support/servers/slapd-content.ts';
 import { attemptOf, passwordAttempt, passwordParts } from '../support/tools/attempt.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
+
+/** An outcome without what is known of the account beside its name. */
+const told = (outcome: Outcome): object => {
+  const { known: _, ...rest } = outcome as Outcome & { readonly known?: unknown };
+  return rest;
+};
 
 const story = (name: string, run: (t: TestContext) => Promise<void>) => test(`ldap: ${name}`, needsSlapd, run);
 
@@ -48,6 +55,7 @@ story('the right password is vouched for, with the attributes that are mapped', 
         department: ['support', 'sales'],
         dn: [personDn('alice', slapd.base)],
       },
+      record: { dn: personDn('alice', slapd.base) },
     },
   });
 });
@@ -120,19 +128,19 @@ story('a user is locked after three failures, and the right password then says s
     assert.partialDeepStrictEqual(await provider.attempt(passwordAttempt('locked', 'wrong')), { kind: 'rejected' });
   }
   const outcome = await provider.attempt(passwordAttempt('locked', 'right'));
-  assert.deepEqual(outcome, { kind: 'rejected', reason: 'account-locked', subject: 'locked' });
+  assert.deepEqual(told(outcome), { kind: 'rejected', reason: 'account-locked', subject: 'locked' });
 });
 
 story('an expired password is told apart from a wrong one', async (t) => {
   const slapd = await shareSlapd(t, { people });
   const provider = ldapProvider(t, optionsFor(slapd));
-  assert.deepEqual(await provider.attempt(passwordAttempt('stale', 'right')), {
+  assert.deepEqual(told(await provider.attempt(passwordAttempt('stale', 'right'))), {
     kind: 'rejected',
     reason: 'password-expired',
     subject: 'stale',
     isStuck: true,
   });
-  assert.deepEqual(await provider.attempt(passwordAttempt('stale', 'wrong')), {
+  assert.deepEqual(told(await provider.attempt(passwordAttempt('stale', 'wrong'))), {
     kind: 'rejected',
     reason: 'bad-password',
     subject: 'stale',
@@ -150,10 +158,10 @@ story('a password that must change lets in only with a new one that the policy t
       attemptOf({ ...parts, credentials: { ...parts.credentials!, newPassword: new Secret(fresh) } }),
     );
   };
-  assert.deepEqual(await provider.attempt(passwordAttempt('reset', 'first-password')), mustChange);
-  assert.deepEqual(await withNew('first-password', 'short'), { ...mustChange, refusal: 'too-short' });
-  assert.deepEqual(await withNew('first-password', ' '), { ...mustChange, refusal: 'refused' }, 'blank');
-  assert.deepEqual(await withNew('wrong', 'second-password'), {
+  assert.deepEqual(told(await provider.attempt(passwordAttempt('reset', 'first-password'))), mustChange);
+  assert.deepEqual(told(await withNew('first-password', 'short')), { ...mustChange, refusal: 'too-short' });
+  assert.deepEqual(told(await withNew('first-password', ' ')), { ...mustChange, refusal: 'refused' }, 'blank');
+  assert.deepEqual(told(await withNew('wrong', 'second-password')), {
     kind: 'rejected',
     reason: 'bad-password',
     subject: 'reset',
@@ -179,7 +187,7 @@ story('a user changes a password at will by the old one, where the policy takes 
     return attemptOf({ ...parts, credentials, state: { name: 'wisher@example.com' } });
   };
   const refused = { kind: 'rejected', reason: 'password-refused', subject: 'wisher' };
-  assert.deepEqual(await provider.attempt(wish('first-password', 'short')), { ...refused, refusal: 'too-short' });
+  assert.deepEqual(told(await provider.attempt(wish('first-password', 'short'))), { ...refused, refusal: 'too-short' });
   assert.partialDeepStrictEqual(await provider.attempt(wish('wrong', 'second-password')), { reason: 'bad-password' });
   const changed = { kind: 'authenticated', passwordChanged: true };
   assert.partialDeepStrictEqual(await provider.attempt(wish('first-password', 'second-password')), changed);

@@ -20,6 +20,7 @@ import { recheckWarnings } from './recheck.ts';
 import { secretWarnings } from './secrets.ts';
 import { siteWarnings } from './site-warnings.ts';
 import { storeFileWarnings } from './store-files.ts';
+import { tenantWarnings } from './tenants.ts';
 import { probeUpstream, secureUpstreams } from './upstreams.ts';
 import { workerWarnings } from './workers.ts';
 
@@ -62,6 +63,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
     ...exposureWarnings(reading),
     ...networkWarnings(reading),
     ...recheckWarnings(reading),
+    ...tenantWarnings(reading),
     ...secretWarnings(reading),
     ...outboundWarnings(reading, invocation.terminal.env),
     // The hosts of a gateway inside an application are the application's affair.

@@ -65,6 +65,7 @@ function freed(
   const asked = [
     ...(access.roles.length > 0 ? ['roles'] : []),
     ...(access.providers.length > 0 ? ['providers'] : []),
+    ...((access.tenants ?? []).length > 0 ? ['tenants'] : []),
     ...(access.maxAge === undefined ? [] : ['maxAge']),
   ];
   if (asked.length > 0)

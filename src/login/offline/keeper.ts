@@ -81,7 +81,7 @@ export class OfflineKeeper {
   async #keep(taken: TakenPassword, since: number): Promise<void> {
     const { provider, name, password, outcome } = taken;
     const { verifiers, cuts, clock, within } = this.#parts;
-    const { realm, subject, attributes } = outcome.assertion;
+    const { realm, subject, attributes, record } = outcome.assertion;
     const account = accountNamed(subject);
     if (await cuts.isCut(account, since)) return;
     const known = await verifiers.of(provider, account);
@@ -97,7 +97,10 @@ export class OfflineKeeper {
     const state = outcome.grant?.state;
     const last = {
       tenant: defaultTenant,
-      assertion: { realm, subject, attributes: attributes as Kept['assertion']['attributes'] },
+      assertion: {
+        ...{ realm, subject, attributes: attributes as Kept['assertion']['attributes'] },
+        ...(record?.dn !== undefined && { record: { dn: record.dn } }),
+      },
       ...(state !== undefined && { state }),
       trustedAt: now,
     };

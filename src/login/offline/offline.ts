@@ -6,17 +6,18 @@ import { type Account, accountNamed } from '../../core/account.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import type { Outcome } from '../../core/outcome.ts';
-import type { Assertion } from '../../core/principal.ts';
 import { isOffline } from '../../core/proof.ts';
 import { Secret } from '../../core/secret.ts';
 import type { OfflineStay, Session } from '../../core/session.ts';
 import type { Store } from '../../core/store.ts';
 import type { Client } from '../../core/verdict.ts';
+import type { RoleGiver } from '../../policy/roles.ts';
 import type { ChainLink, ChainResult } from '../../providers/chain.ts';
 import { isInAny } from '../../routing/networks.ts';
 import type { Sessions } from '../../sessions/sessions.ts';
 import { checkPassword } from '../../users/passwords.ts';
 import type { OfflineOptions } from '../options.ts';
+import type { Principals } from '../principals.ts';
 import type { SessionRechecker } from '../recheck.ts';
 import { OfflineKeeper, type TakenPassword } from './keeper.ts';
 import { OfflineReturn } from './return.ts';
@@ -48,6 +49,7 @@ interface OfflineParts {
   readonly sessions: Sessions;
   readonly rechecker: SessionRechecker;
   readonly lifetime: number;
+  readonly principals: Pick<Principals, 'countedAs'>;
 }
 
 /** The mode of a gateway while a directory is away. */
@@ -102,7 +104,7 @@ export class Offline {
     const { signal } = form;
     const result = await checkPassword(new Secret(form.password), usable?.kept.verifier, { signal });
     if (result === 'overloaded' || result === 'aborted') return { kind: result };
-    const account = found && accountNamed(found.kept.assertion.subject, found.kept.tenant);
+    const account = found && this.#parts.principals.countedAs(assertionIn(found.kept), found.provider);
     if (result === 'mismatch' || !usable || !account) return { kind: 'refused', ...(account && { account }) };
     await this.#return.mark(usable.provider);
     return { kind: 'accepted', account, provider: usable.provider, ...vouchedFor(usable.kept) };
@@ -148,22 +150,24 @@ export class Offline {
   }
 }
 
-function vouchedFor({ assertion, state, trustedAt, passwordSetAt }: Kept) {
+function assertionIn({ assertion: { record, ...known } }: Kept) {
+  return { ...known, amr: ['pwd', 'offline'] as const, ...(record && { record }) };
+}
+
+function vouchedFor(kept: Kept) {
+  const { state, trustedAt, passwordSetAt } = kept;
   const outcome = {
     kind: 'authenticated' as const,
-    assertion: { ...assertion, amr: ['pwd', 'offline'] as const },
+    assertion: assertionIn(kept),
     ...(state !== undefined && { grant: { state } }),
   };
   return { outcome, stay: { trustedAt, ...(passwordSetAt !== undefined && { passwordSetAt }) } };
 }
 
 /** Gives a session that began offline no roles but these. */
-export function cutRoles(
-  roles: (assertion: Assertion, provider: string) => ReadonlySet<string>,
-  kept: readonly string[],
-): (assertion: Assertion, provider: string) => ReadonlySet<string> {
-  return (assertion, provider) => {
-    const all = roles(assertion, provider);
+export function cutRoles(roles: RoleGiver, kept: readonly string[]): RoleGiver {
+  return (assertion, provider, tenant) => {
+    const all = roles(assertion, provider, tenant);
     return isOffline(assertion) ? new Set([...all].filter((role) => kept.includes(role))) : all;
   };
 }

@@ -14,7 +14,12 @@ const words = z.array(z.string());
 
 const keptSchema = z.object({
   tenant: z.string(),
-  assertion: z.object({ realm: z.string(), subject: z.string(), attributes: z.record(z.string(), words) }),
+  assertion: z.object({
+    realm: z.string(),
+    subject: z.string(),
+    attributes: z.record(z.string(), words),
+    record: z.object({ dn: z.string() }).optional(),
+  }),
   /** What the provider keeps beside a session, by which it finds the account again. */
   state: z.unknown().optional(),
   /** A PHC string. */
@@ -28,6 +33,11 @@ const keptSchema = z.object({
 
 /** A verifier and its account. */
 export type Kept = z.output<typeof keptSchema>;
+
+/** The key of an account at its provider, whose names are its own in whichever tenant: one that moves takes its verifier along. */
+function keyOf({ subject }: Pick<Account, 'subject'>): string {
+  return accountKey(accountNamed(subject));
+}
 
 /** What stands where a verifier was. */
 const forgotten = 'forgotten';
@@ -51,7 +61,7 @@ export class OfflineVerifiers {
 
   /** The one of an account; undefined where it cannot be read, too. */
   async of(provider: string, account: Account): Promise<Kept | undefined> {
-    return this.#read(`offline:${provider}.${accountKey(account)}`);
+    return this.#read(`offline:${provider}.${keyOf(account)}`);
   }
 
   /** The one of whoever signed in under a name, in its canonical form. */
@@ -62,7 +72,7 @@ export class OfflineVerifiers {
 
   /** Keeps one until it is older than `within` milliseconds, found by the name too. */
   async keep(provider: string, name: string, kept: Kept, within: number): Promise<void> {
-    const key = accountKey(accountNamed(kept.assertion.subject, kept.tenant));
+    const key = keyOf(kept.assertion);
     const until = kept.trustedAt + within;
     await this.#store.put(`offline:${provider}.${key}`, JSON.stringify(kept), until);
     const typed = accountKey(accountNamed(name));
@@ -71,7 +81,7 @@ export class OfflineVerifiers {
 
   /** False where there was none. It counts although the store takes nothing. */
   async forget(provider: string, account: Account): Promise<boolean> {
-    return this.#forgetAt(`offline:${provider}.${accountKey(account)}`);
+    return this.#forgetAt(`offline:${provider}.${keyOf(account)}`);
   }
 
   /** Forgets that of a name, as typed or as the provider has it. */

@@ -173,7 +173,12 @@ export const en = {
     provider: 'This page asks you to sign in in another way.',
     openToProviders: 'Sign in with:',
     otherWay: 'Sign in another way',
+    signInAgain: 'Sign in with another account',
     network: 'This page opens from certain networks only, and your device is in none of them.',
+    tenantMissing: 'We know who you are, but your account belongs to no company that uses this site.',
+    tenantAmbiguous:
+      'We know who you are, but your account belongs to several companies, and this site cannot tell which one you mean.',
+    tenantMismatch: 'This page belongs to another company than your account.',
     policy: 'Whether you may see this page cannot be told at the moment.',
     /** What stands before and after the contact. */
     ask: ['If you need access for your work, ask ', '.'] as [before: string, after: string],

@@ -176,7 +176,12 @@ export const fr: Texts = {
     provider: 'Cette page demande de se connecter autrement.',
     openToProviders: 'Connectez-vous avec\u202f:',
     otherWay: 'Se connecter autrement',
+    signInAgain: 'Se connecter avec un autre compte',
     network: 'Cette page ne s’ouvre que depuis certains réseaux, et votre appareil n’est dans aucun d’eux.',
+    tenantMissing: 'Vous êtes bien reconnu, mais votre compte n’appartient à aucune société qui utilise ce site.',
+    tenantAmbiguous:
+      'Vous êtes bien reconnu, mais votre compte appartient à plusieurs sociétés, et ce site ne peut savoir laquelle est la bonne.',
+    tenantMismatch: 'Cette page appartient à une autre société que votre compte.',
     policy: 'Impossible de déterminer pour le moment si vous pouvez voir cette page.',
     ask: ['Si vous en avez besoin pour votre travail, adressez-vous à ', '.'],
     defaultContact: 'votre superviseur ou votre administrateur',

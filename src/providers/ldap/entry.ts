@@ -1,7 +1,7 @@
 /** An entry of a directory, read evenly: attribute names without regard to case, values always as a list of texts. */
 import type { Entry } from 'ldapts';
 import { firstRdn } from '../../core/dn.ts';
-import { canonicalUsername } from '../../core/principal.ts';
+import { type Assertion, canonicalUsername } from '../../core/principal.ts';
 
 /** One entry. */
 export interface DirectoryEntry {
@@ -36,6 +36,29 @@ export function subjectOf(entry: DirectoryEntry, attribute: string): string | un
   const rdn = firstRdn(entry.dn);
   const naming = rdn?.attribute.toLowerCase() === attribute.toLowerCase() ? canonicalUsername(rdn.value) : undefined;
   return naming !== undefined && values.includes(naming) ? naming : values[0];
+}
+
+type Values = readonly (readonly [name: string, values: readonly string[]])[];
+
+/** The attributes of an assertion: those of an entry that are mapped to names, and more; none without values. */
+export function mappedAttributes(
+  entry: DirectoryEntry,
+  names: readonly (readonly [name: string, attribute: string])[],
+  more: Values = [],
+): Readonly<Record<string, readonly string[]>> {
+  const mapped = names.map(([name, attribute]) => [name, entry.values(attribute)] as const);
+  return Object.fromEntries([...mapped, ...more].filter(([, values]) => values.length > 0));
+}
+
+/** What an entry says of its account without asking for groups: who is rejected has no use for them. Undefined without a subject. */
+export function knownOf(
+  entry: DirectoryEntry,
+  realm: string,
+  names: { readonly subject: string; readonly others: readonly (readonly [name: string, attribute: string])[] },
+): Assertion | undefined {
+  const subject = subjectOf(entry, names.subject);
+  if (subject === undefined) return undefined;
+  return { realm, subject, amr: [], attributes: mappedAttributes(entry, names.others), record: { dn: entry.dn } };
 }
 
 function textOf(value: string | Buffer): string {

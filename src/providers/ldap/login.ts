@@ -1,7 +1,7 @@
 /** A login against a directory: find the entry, bind as it, read its groups. */
 import type { Log } from '../../core/log.ts';
 import type { Outcome } from '../../core/outcome.ts';
-import { type Amr, canonicalUsername } from '../../core/principal.ts';
+import { type Amr, type Assertion, canonicalUsername } from '../../core/principal.ts';
 import type { Credentials } from '../../core/provider.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { Deadline } from '../../remote/deadline.ts';
@@ -10,7 +10,7 @@ import type { PasswordJudge } from '../../users/password-rules.ts';
 import { type BindVerdict, bindUser, isUsablePassword } from './bind.ts';
 import type { Directory } from './directory.ts';
 import { changeIfDue, mustChange } from './due-change.ts';
-import { type DirectoryEntry, subjectOf } from './entry.ts';
+import { type DirectoryEntry, knownOf, mappedAttributes, subjectOf } from './entry.ts';
 import { FilterTemplate } from './filter.ts';
 import { type GroupSource, readGroups } from './groups.ts';
 import type { AttributeMap } from './options.ts';
@@ -176,16 +176,15 @@ export class DirectoryLogin {
       log.error({ dn: entry.dn, attribute: attributes.subject }, 'ldap entry has no value for the subject');
       return { kind: 'rejected', reason: 'claim-missing' };
     }
-    const mapped = attributes.others.map(([name, attribute]) => [name, entry.values(attribute)] as const);
     const found = groups ? await readGroups(directory, groups, { entry, username }, deadline, log) : undefined;
-    const all = found ? [...mapped, ['groups', found] as const] : mapped;
     return {
       kind: 'authenticated',
       assertion: {
         realm,
         subject,
         amr: [amr],
-        attributes: Object.fromEntries(all.filter(([, values]) => values.length > 0)),
+        attributes: mappedAttributes(entry, attributes.others, found ? [['groups', found]] : []),
+        record: { dn: entry.dn },
       },
     };
   }
@@ -200,9 +199,10 @@ export class DirectoryLogin {
     }
   }
 
-  #found(entry: DirectoryEntry): { readonly subject?: string } {
-    const subject = subjectOf(entry, this.#options.attributes.subject);
-    return subject === undefined ? {} : { subject };
+  #found(entry: DirectoryEntry): { readonly subject?: string; readonly known?: Assertion } {
+    const { attributes, realm } = this.#options;
+    const known = knownOf(entry, realm, attributes);
+    return known ? { subject: known.subject, known } : {};
   }
 
   #warnOfExpiry({ graceLogins, secondsLeft }: BindVerdict & { kind: 'accepted' }, { dn }: DirectoryEntry): void {

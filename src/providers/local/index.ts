@@ -43,9 +43,9 @@ class LocalProvider implements Provider {
       case 'unknown-user':
         return { kind: 'unknown-user' };
       case 'wrong-password':
-        return { kind: 'rejected', reason: 'bad-password', subject: check.user.subject };
+        return { kind: 'rejected', reason: 'bad-password', ...this.#found(check.user) };
       case 'disabled':
-        return { kind: 'rejected', reason: 'account-disabled', subject: check.user.subject };
+        return { kind: 'rejected', reason: 'account-disabled', ...this.#found(check.user) };
       case 'overloaded':
         return { kind: 'unavailable', reason: 'overloaded' };
       case 'aborted':
@@ -56,10 +56,10 @@ class LocalProvider implements Provider {
   }
 
   async #change(user: LocalUser, fresh: Secret): Promise<Outcome> {
-    const { username, name = '', email = '', subject } = user;
+    const { username, name = '', email = '' } = user;
     const flaw = await this.#passwords.judge(fresh.reveal(), { username, words: [name, email] });
-    if (flaw) return { kind: 'rejected', reason: 'password-weak', subject, refusal: flaw };
-    const refused = { kind: 'rejected', reason: 'password-refused', subject } as const;
+    if (flaw) return { kind: 'rejected', reason: 'password-weak', ...this.#found(user), refusal: flaw };
+    const refused = { kind: 'rejected', reason: 'password-refused', ...this.#found(user) } as const;
     try {
       await this.#users.setPassword(user.username, fresh);
     } catch (error) {
@@ -109,9 +109,14 @@ class LocalProvider implements Provider {
       };
   }
 
-  #assert({ subject, name, email, groups, attributes }: LocalUser) {
+  #found(user: LocalUser) {
+    return { subject: user.subject, known: this.#assert(user) };
+  }
+
+  #assert({ subject, name, email, groups, attributes, tenant }: LocalUser) {
     const own = { ...(name && { name: [name] }), ...(email && { email: [email] }), groups };
-    return { realm: this.#realm, subject, amr: ['pwd'] as const, attributes: { ...attributes, ...own } };
+    const record = tenant === undefined ? {} : { record: { tenant } };
+    return { realm: this.#realm, subject, amr: ['pwd'] as const, attributes: { ...attributes, ...own }, ...record };
   }
 }
 

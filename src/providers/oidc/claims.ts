@@ -60,7 +60,11 @@ export function assertionOf(
     const values = valuesOf(sources, claim).filter((value) => name !== 'email' || isEmail(value));
     if (values.length > 0) attributes[name] = values;
   }
-  return { realm: rules.realm, subject, amr: ['oidc'], attributes };
+  // The issuer's word is about the claim for addresses, and about no other that stands under the name.
+  const isOther = rules.attributes.some(([name, claim]) => name === 'email' && claim !== rules.emailClaim);
+  const isUnverified = attributes.email !== undefined && (isOther || !isEmailVerified(addressed, rules.emailClaim));
+  const record = isUnverified && { record: { unverifiedEmail: true as const } };
+  return { realm: rules.realm, subject, amr: ['oidc'], attributes, ...record };
 }
 
 function subjectOf(sources: readonly Claims[], rules: ClaimRules): string | Failure {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { Secret } from '../../../src/core/secret.ts';
 import { ldapProvider } from '../../support/scenes/ldap-provider.ts';
-import { alice, aliceDn, directoryWith, manager } from '../../support/servers/fake-directory.ts';
+import { alice, aliceDn, aliceFound, directoryWith, manager } from '../../support/servers/fake-directory.ts';
 import { entry, type FakeAnswer, fakeLdap, result } from '../../support/servers/fake-ldap.ts';
 import { attemptOf, passwordAttempt, passwordParts } from '../../support/tools/attempt.ts';
 import { testCertificates } from '../../support/tools/certificates.ts';
@@ -14,15 +14,15 @@ const login = passwordAttempt.bind(undefined, 'alice', 'right');
 
 const sayings = {
   '525': { kind: 'unknown-user' },
-  '52e': { kind: 'rejected', reason: 'bad-password', subject: 'alice' },
-  '530': { kind: 'rejected', reason: 'logon-not-permitted', subject: 'alice' },
-  '531': { kind: 'rejected', reason: 'logon-not-permitted', subject: 'alice' },
-  '532': { kind: 'rejected', reason: 'password-expired', subject: 'alice', isStuck: true },
-  '533': { kind: 'rejected', reason: 'account-disabled', subject: 'alice' },
-  '701': { kind: 'rejected', reason: 'account-expired', subject: 'alice' },
-  '773': { kind: 'rejected', reason: 'password-must-change', subject: 'alice', isStuck: true },
-  '775': { kind: 'rejected', reason: 'account-locked', subject: 'alice' },
-  '999': { kind: 'rejected', reason: 'bad-password', subject: 'alice' },
+  '52e': { kind: 'rejected', reason: 'bad-password', ...aliceFound },
+  '530': { kind: 'rejected', reason: 'logon-not-permitted', ...aliceFound },
+  '531': { kind: 'rejected', reason: 'logon-not-permitted', ...aliceFound },
+  '532': { kind: 'rejected', reason: 'password-expired', ...aliceFound, isStuck: true },
+  '533': { kind: 'rejected', reason: 'account-disabled', ...aliceFound },
+  '701': { kind: 'rejected', reason: 'account-expired', ...aliceFound },
+  '773': { kind: 'rejected', reason: 'password-must-change', ...aliceFound, isStuck: true },
+  '775': { kind: 'rejected', reason: 'account-locked', ...aliceFound },
+  '999': { kind: 'rejected', reason: 'bad-password', ...aliceFound },
 } as const;
 for (const [code, want] of Object.entries(sayings)) {
   test(`ldap: Active Directory's "data ${code}" is ${'reason' in want ? want.reason : want.kind}`, async (t) => {
@@ -124,7 +124,7 @@ test('ldap: Active Directory gets old and new password over TLS, and the new one
   assert.deepEqual(await provider.attempt(withNew('too weak')), {
     kind: 'rejected',
     reason: 'password-must-change',
-    subject: 'alice',
+    ...aliceFound,
     refusal: 'refused',
   });
   assert.match(log.text(), /Constraint violation/);
@@ -136,7 +136,7 @@ test('ldap: Active Directory gets old and new password over TLS, and the new one
 test('ldap: without TLS, Active Directory is sent no new password', async (t) => {
   const fake = await fakeLdap(t, changingDirectory());
   const outcome = await ldapProvider(t, { url: fake.url, ...manager }).attempt(withNew('fresh-one'));
-  const stuck = { subject: 'alice', refusal: 'refused', isStuck: true };
+  const stuck = { ...aliceFound, refusal: 'refused', isStuck: true };
   assert.deepEqual(outcome, { kind: 'rejected', reason: 'password-must-change', ...stuck });
   assert.ok(!fake.requests.some(({ operation }) => operation === 'modify'));
 });
@@ -163,7 +163,7 @@ test('ldap: at its user’s wish a password changes in Active Directory, by the 
   };
   const fake = await fakeLdap(t, answer(), { secure: true });
   const provider = ldapProvider(t, { url: fake.url, ca: testCertificates().ca, ...manager });
-  const refused = { kind: 'rejected', reason: 'password-refused', subject: 'alice', refusal: 'refused' };
+  const refused = { kind: 'rejected', reason: 'password-refused', ...aliceFound, refusal: 'refused' };
   assert.deepEqual(await provider.attempt(wish('right', 'too weak')), refused);
   assert.partialDeepStrictEqual(await provider.attempt(wish('wrong', 'fresh-one')), { reason: 'bad-password' });
   const changed = { kind: 'authenticated', passwordChanged: true };

@@ -103,7 +103,7 @@ test('ldap: an entry without a name of its own is nobody to bind as', async (t) 
     operation === 'search' ? Buffer.concat([entry(id, '', alice), result(id, 101, 0)]) : result(id, 97, 0),
   );
   const outcome = await ldapProvider(t, { url: fake.url, ...manager }).attempt(login());
-  assert.deepEqual(outcome, { kind: 'rejected', reason: 'bad-password', subject: 'alice' });
+  assert.partialDeepStrictEqual(outcome, { kind: 'rejected', reason: 'bad-password', subject: 'alice' });
 });
 
 test('ldap: a user never binds on the connection that searches', async (t) => {

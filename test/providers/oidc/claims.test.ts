@@ -39,7 +39,23 @@ test('a user has the canonical name, the attributes, and groups by a path of cla
     subject: 'alice',
     amr: ['oidc'],
     attributes: { name: ['Alice Müller'], email: ['alice@example.com'], groups: ['agents', 'supervisors'] },
+    record: { unverifiedEmail: true },
   });
+});
+
+test('an address whose issuer has verified it, and no other, says where its user belongs', () => {
+  const recordOf = (claims: object, more: Partial<typeof rules> = {}) => {
+    const assertion = assertionOf([{ preferred_username: 'alice', ...claims }], { ...rules, ...more });
+    return assertion instanceof Failure ? assertion : assertion.record;
+  };
+  const email = 'alice@example.com';
+  assert.equal(recordOf({}), undefined, 'there is none');
+  assert.equal(recordOf({ email, email_verified: true }), undefined);
+  assert.equal(recordOf({ email, email_verified: 'true' }), undefined);
+  for (const email_verified of [undefined, false, 1, 'yes', null])
+    assert.deepEqual(recordOf({ email, email_verified }), { unverifiedEmail: true });
+  const attributes = [['email', 'upn']] as const;
+  assert.deepEqual(recordOf({ upn: email, email, email_verified: true }, { attributes }), { unverifiedEmail: true });
 });
 
 test('a claim whose name has dots is found by that name before a path is', () => {

@@ -21,3 +21,9 @@ export const directoryWith =
     if (operation === 'bind' && name === managerDn) return result(id, 97, 0);
     return judge(request);
   };
+
+/** What a rejection says of its user. */
+export const aliceFound = {
+  subject: 'alice',
+  known: { realm: 'directory', subject: 'alice', amr: [], attributes: { name: ['Alice'] }, record: { dn: aliceDn } },
+};

@@ -1,0 +1,82 @@
+/**
+ * From what a provider asserts to whom the gateway acts for: the tenant, the account, the roles. What was derived from an
+ * assertion is kept with it. Whether somebody comes in at all is `sign-in.ts`'s.
+ */
+import { type Account, accountNamed } from '../core/account.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Outcome } from '../core/outcome.ts';
+import type { Assertion, Principal } from '../core/principal.ts';
+import type { RoleGiver } from '../policy/roles.ts';
+import type { TenantDecision, Tenants } from '../policy/tenants.ts';
+import type { ChainResult } from '../providers/chain.ts';
+import type { Vouched } from '../sessions/stored-session.ts';
+
+interface PrincipalParts {
+  readonly tenants: Tenants;
+  readonly roles: RoleGiver;
+}
+
+/** What a session says of whose it is. */
+type Whose = Pick<Vouched, 'assertion' | 'provider' | 'tenant'>;
+
+/** Makes principals, by one configuration. */
+export class Principals {
+  readonly #parts: PrincipalParts;
+  readonly #principals = new WeakMap<Assertion, Principal>();
+
+  constructor(parts: PrincipalParts) {
+    this.#parts = parts;
+  }
+
+  /** The tenant of somebody, or why it cannot be told. */
+  tenantOf(assertion: Assertion, provider: string): TenantDecision {
+    return this.#parts.tenants.decide(assertion, provider);
+  }
+
+  /** An outcome as a session keeps it. Throws where the tenant cannot be told: nobody comes in without one. */
+  vouched({ assertion, grant }: Extract<Outcome, { kind: 'authenticated' }>, provider: string): Vouched {
+    const decided = this.tenantOf(assertion, provider);
+    if (decided.kind === 'refused') throw new GatewayError('ACCESS_DENIED', `${decided.reason}: ${decided.why}`);
+    return { tenant: decided.tenant, assertion, provider, ...(grant && { grant }) };
+  }
+
+  /**
+   * The account under which failures count, by whoever authenticated a name or knew that the password was wrong. The same one
+   * either way, so that what is known only after a login tells no tenant here.
+   */
+  accountIn({
+    outcome,
+    provider = '',
+    rejection,
+  }: Pick<ChainResult, 'outcome' | 'provider' | 'rejection'>): Account | undefined {
+    if (outcome.kind === 'authenticated') return this.countedAs(outcome.assertion, provider);
+    const rejected = outcome.kind === 'rejected' ? { ...outcome, provider } : rejection;
+    if (rejected?.known) return this.countedAs(rejected.known, rejected.provider);
+    return rejected?.subject === undefined ? undefined : accountNamed(rejected.subject);
+  }
+
+  /** The account under which failures of somebody count whom a provider knows. */
+  countedAs(assertion: Assertion, provider: string): Account {
+    return accountNamed(assertion.subject, this.#parts.tenants.counted(assertion, provider));
+  }
+
+  /**
+   * Adds what policy knows to what a provider asserts. The same object while the assertion is the same one, so that
+   * whoever derives something from it can keep that with it.
+   */
+  principal({ assertion, provider, tenant }: Whose): Principal {
+    const known = this.#principals.get(assertion);
+    if (known?.provider === provider && known.tenant === tenant) return known;
+    const { tenants, roles } = this.#parts;
+    const facts = tenants.facts(tenant);
+    const principal = { ...assertion, provider, tenant, ...facts, roles: roles(assertion, provider, tenant) };
+    this.#principals.set(assertion, principal);
+    return principal;
+  }
+
+  /** Whether a session's tenant is what the configuration gives its user at this moment. */
+  isOfTenant({ assertion, provider, tenant }: Whose): boolean {
+    const decided = this.tenantOf(assertion, provider);
+    return decided.kind === 'settled' && decided.tenant === tenant;
+  }
+}
