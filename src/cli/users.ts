@@ -3,32 +3,39 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { OperatorError } from '../core/errors.ts';
 import { canonicalUsername } from '../core/principal.ts';
-import { Secret } from '../core/secret.ts';
 import type { Document } from '../gateway/document.ts';
 import { createLog } from '../telemetry/log.ts';
-import { UsersFile } from '../users/users-file.ts';
+import { type LocalUser, UsersFile } from '../users/users-file.ts';
+import { askForPassword } from './chosen-password.ts';
 import { type Command, exitCodes, type Invocation, type Terminal, textOption, UsageError } from './command.ts';
 import { appOption, configOption, requireConfiguration } from './configuration.ts';
 import { endSessions } from './end-sessions.ts';
-import { readNewPassword } from './password-prompt.ts';
+import { importUsers, isTenant } from './users-import.ts';
 
 /** The command. */
 export const users: Command = {
-  usage: 'gatehouse users add|passwd|disable|enable|groups|remove NAME, or users list  [--config FILE] [--app]',
+  usage:
+    'gatehouse users add|passwd|disable|enable|groups|remove NAME, users import FILE, or users list  [--config FILE] [--app]',
   summary: 'manage the local accounts',
   help: [
-    'add NAME [--name "Full Name"] [--email ADDRESS] [--groups a,b]   adds an account and asks for its password',
+    'add NAME [--name "Full Name"] [--email ADDRESS] [--phone NUMBER] [--groups a,b] [--tenant NAME]',
+    '               adds an account and asks for its password; NAME may be an e-mail address',
     'passwd NAME    asks for a new password',
     'disable NAME   keeps an account from signing in',
     'enable NAME    lets it sign in again',
     'groups NAME a,b   puts an account into these groups and no others; "" takes all away',
     'remove NAME    takes an account out of the file, and ends its sessions',
     'list           lists all accounts',
+    'import FILE [--dry-run] [--disable-missing]   adds and changes accounts by a CSV file, all of it or nothing. Its first line names the',
+    '               columns: user,name,email,phone,groups,tenant,password-hash,disabled; commas, semicolons or tabs between them. A column',
+    '               that is not there changes nothing, an empty cell takes away, but for the password. --dry-run only says what would be',
+    '               changed; --disable-missing disables accounts that the file does not name',
     '',
-    '--end-sessions   with passwd, disable and groups: ends the sessions of the account too, which else go on: with the groups',
+    '--must-change    with add and passwd: the password lets in only to choose another, at the next login',
+    '--end-sessions   with passwd, disable, groups and import (of whom it disables): ends the sessions of the account too, which else go on: with the groups',
     '                 of their login, until session.recheck looks, by which a disabled account ends too. Sessions of that name end whatever provider they are of. The running gateway is asked at',
     '                 its socket; where none answers the file alone is changed, and the exit code is 69.',
-    'A password comes from a prompt, or from the first line of the standard input; a short one is taken with a warning.',
+    'A password comes from a prompt, or from the first line of the standard input; one that the rules refuse is refused where the configuration has passwords:, else taken with a warning.',
     'A running gateway sees changes at once.',
     '--app: the configuration is that of an application with the gateway inside.',
     '--provider NAME says which one is meant when the configuration has several of type local.',
@@ -41,18 +48,20 @@ export const users: Command = {
     email: { type: 'string' },
     groups: { type: 'string' },
     provider: { type: 'string' },
+    phone: { type: 'string' },
+    tenant: { type: 'string' },
+    'must-change': { type: 'boolean' },
+    'dry-run': { type: 'boolean' },
+    'disable-missing': { type: 'boolean' },
     'end-sessions': { type: 'boolean' },
   },
   run: runUsers,
 };
 
-/** NIST SP 800-63B asks for no less of a password that somebody chooses. */
-const fewestCharacters = 8;
-
-type Action = (file: UsersFile, name: string, invocation: Invocation) => Promise<string>;
+type Action = (file: UsersFile, name: string, invocation: Invocation, document: Document) => Promise<string>;
 
 const actions: Readonly<Record<string, Action>> = {
-  add: async (file, name, invocation) => {
+  add: async (file, name, invocation, document) => {
     const fullName = textOption(invocation, 'name');
     const email = textOption(invocation, 'email');
     const groups = textOption(invocation, 'groups');
@@ -63,22 +72,34 @@ const actions: Readonly<Record<string, Action>> = {
       );
     if (email !== undefined && !/^[^\s@]+@[^\s@]+$/.test(email))
       throw new OperatorError(`"${email}" is no e-mail address`, 'write it as name@example.com');
-    const password = await askForPassword(invocation.terminal, name);
+    const tenant = textOption(invocation, 'tenant');
+    if (tenant !== undefined && !isTenant(tenant, document))
+      throw new OperatorError(
+        `there is no tenant ${tenant}`,
+        `tenants: has ${Object.keys(document.tenants).join(', ')}`,
+      );
+    const owner = { username: name, name: fullName, email };
+    const password = await askForPassword(invocation.terminal, owner, document);
+    const phone = textOption(invocation, 'phone');
     makeFolder(dirname(file.path));
     await file.add({
       username: name,
       password,
       ...(fullName && { name: fullName }),
       ...(email && { email }),
+      ...(phone && { phone }),
+      ...(tenant && { tenant }),
       ...(groups !== undefined && { groups: groupsIn(groups) }),
+      ...(invocation.values['must-change'] === true && { mustChangePassword: true }),
     });
     return `${name} is added to ${file.path}`;
   },
-  passwd: async (file, name, { terminal }) => {
-    if (!file.find(name))
-      throw new OperatorError(`${file.path} has no user ${name}`, 'see them all with: gatehouse users list');
-    await file.setPassword(name, await askForPassword(terminal, name));
-    return `${name} has a new password`;
+  passwd: async (file, name, { terminal, values }, document) => {
+    const user = file.find(name);
+    if (!user) throw new OperatorError(`${file.path} has no user ${name}`, 'see them all with: gatehouse users list');
+    const mustChange = values['must-change'] === true;
+    await file.setPassword(name, await askForPassword(terminal, user, document), mustChange);
+    return `${name} has a new password${mustChange ? ', which must be changed at the next login' : ''}`;
   },
   disable: async (file, name) => {
     await file.disable(name);
@@ -101,7 +122,15 @@ const actions: Readonly<Record<string, Action>> = {
 };
 
 /** What may take `--end-sessions`: whatever leaves an account fewer rights, or another proof, than its sessions had. */
-const narrowing: readonly string[] = ['passwd', 'disable', 'groups', 'remove'];
+const narrowing: readonly string[] = ['passwd', 'disable', 'groups', 'remove', 'import'];
+
+/** Which verbs an option goes with. */
+const verbsOf: Readonly<Record<string, readonly string[]>> = {
+  'end-sessions': narrowing,
+  'must-change': ['add', 'passwd'],
+  'dry-run': ['import'],
+  'disable-missing': ['import'],
+};
 
 /** How many words a command line has, its verb included. */
 function wordsOf(verb: string): number {
@@ -118,32 +147,26 @@ async function runUsers(invocation: Invocation): Promise<number> {
   const { positionals, terminal, values } = invocation;
   const [verb = '', name] = positionals;
   const action = Object.hasOwn(actions, verb) ? actions[verb] : undefined;
-  const isKnown = verb === 'list' || action !== undefined;
+  const isKnown = verb === 'list' || verb === 'import' || action !== undefined;
   if (!isKnown || positionals.length !== wordsOf(verb)) {
     terminal.stderr.write(`usage: ${users.usage}\n`);
     return exitCodes.usage;
   }
+  for (const [option, verbs] of Object.entries(verbsOf))
+    if (values[option] === true && !verbs.includes(verb))
+      throw new UsageError(`--${option} says nothing beside ${verb}`, `it goes with ${verbs.join(', ')}`);
   const isAsked = values['end-sessions'] === true;
-  if (isAsked && !narrowing.includes(verb))
-    throw new UsageError(`--end-sessions says nothing beside ${verb}`, `it goes with ${narrowing.join(', ')}`);
   const { document } = requireConfiguration(invocation);
   const file = new UsersFile(usersPath(document, textOption(invocation, 'provider')), {
     log: createLog({ level: 'error', destination: terminal.stderr }),
   });
   file.open();
-  terminal.stdout.write(action && name !== undefined ? `${await action(file, name, invocation)}\n` : table(file));
+  if (verb === 'import' && name !== undefined) return importUsers(invocation, file, name, document);
+  terminal.stdout.write(
+    action && name !== undefined ? `${await action(file, name, invocation, document)}\n` : table(file),
+  );
   if (verb === 'add' && name !== undefined) warnOfReserved(name, document, terminal);
   return name !== undefined && (isAsked || verb === 'remove') ? endSessions(invocation, name) : exitCodes.good;
-}
-
-/** A new password. How long it must be is for the operator to say, who is told of one that is soon guessed. */
-async function askForPassword(terminal: Terminal, name: string): Promise<Secret> {
-  const password = await readNewPassword(terminal, name);
-  if ([...password].length < fewestCharacters)
-    terminal.stderr.write(
-      `the password of ${name} has fewer than ${fewestCharacters} characters and is soon guessed\n`,
-    );
-  return new Secret(password);
 }
 
 /** An account that works in the file and never at the login page would puzzle whoever has made it. */
@@ -185,13 +208,7 @@ function usersPath({ providers }: Document, wanted: string | undefined): string 
 function table(file: UsersFile): string {
   const rows = file
     .list()
-    .map(({ username, name, email, groups, disabled, password }) => [
-      username,
-      disabled ? 'disabled' : password === undefined ? 'no password' : 'enabled',
-      name ?? '',
-      email ?? '',
-      groups.join(','),
-    ]);
+    .map((user) => [user.username, stateOf(user), user.name ?? '', user.email ?? '', user.groups.join(',')]);
   if (rows.length === 0) return `${file.path} has no users; add one with: gatehouse users add NAME\n`;
   const all = [['USER', 'STATE', 'NAME', 'E-MAIL', 'GROUPS'], ...rows];
   const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
@@ -204,4 +221,10 @@ function table(file: UsersFile): string {
           .trimEnd()}\n`,
     )
     .join('');
+}
+
+function stateOf({ disabled, password, mustChangePassword }: LocalUser): string {
+  if (disabled) return 'disabled';
+  if (password === undefined) return 'no password';
+  return mustChangePassword ? 'must change' : 'enabled';
 }

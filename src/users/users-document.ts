@@ -9,6 +9,9 @@
  *         password: "$argon2id$v=19$m=19456,t=2,p=1$…"   # by `gatehouse users passwd agent1`
  *         disabled: false
  *         tenant: acme
+ *         phone: "+33123456789"
+ *         verified: [email]                               # contacts that are known to be the user's
+ *         mustChangePassword: true                        # at the next login
  *         attributes: { department: [support] }
  */
 import {
@@ -42,7 +45,17 @@ export interface LocalUser {
   /** The name of a tenant of the configuration. */
   readonly tenant?: string | undefined;
   readonly attributes: Readonly<Record<string, readonly string[]>>;
+  readonly phone?: string | undefined;
+  /** Which contacts are known to be the user's. */
+  readonly verified?: readonly Contact[] | undefined;
+  /** The password lets nobody in, but for choosing another. */
+  readonly mustChangePassword?: boolean | undefined;
 }
+
+/** What codes and notices can be sent to. */
+type Contact = (typeof contacts)[number];
+
+const contacts = ['email', 'phone'] as const;
 
 const text = z.string('must be text: a number needs quotes');
 const texts = z.array(text);
@@ -65,6 +78,9 @@ const userSchema = z.strictObject({
     .refine((attributes) => !['name', 'email', 'groups'].some((name) => Object.hasOwn(attributes, name)), {
       message: 'must not hold name, email or groups: they stand beside it',
     }),
+  phone: text.optional(),
+  verified: z.array(z.enum(contacts)).optional(),
+  mustChangePassword: z.boolean().optional(),
 });
 
 const maxName = 256;
@@ -105,35 +121,41 @@ export function parseUsers(source: string, path: string): UsersDocument {
   return { document, users };
 }
 
-/** What to change of a user; undefined leaves as it is. */
+/** What to change of a user: undefined leaves as it is, null takes away. */
 export interface UserChange {
-  readonly name?: string | undefined;
-  readonly email?: string | undefined;
+  readonly name?: string | null | undefined;
+  readonly email?: string | null | undefined;
+  readonly phone?: string | null | undefined;
+  readonly tenant?: string | null | undefined;
   readonly groups?: readonly string[] | undefined;
   readonly password?: string | undefined;
   readonly disabled?: boolean | undefined;
+  readonly mustChangePassword?: true | null | undefined;
 }
 
-/** The text with a user changed, or added when there is none of that name. */
-export function editUsers({ document }: UsersDocument, username: string, change: UserChange): string {
+/** The text with users changed, or added where there are none of these names. */
+export function editUsers({ document }: UsersDocument, changes: Iterable<readonly [string, UserChange]>): string {
   const root = document.contents;
   if (!isMap(root)) document.contents = document.createNode({}) as typeof document.contents;
   if (!isMap(document.get('users', true))) document.set('users', document.createNode({}));
-  const subject = canonicalUsername(username);
   const users = document.get('users', true);
   if (!isMap(users)) throw new TypeError('the users are no map after one was set');
-  const pair = users.items.find(({ key }) => canonicalUsername(nameOf(key)) === subject);
-  if (pair && !isMap(pair.value) && !(isScalar(pair.value) && pair.value.value === null)) {
-    throw new OperatorError(`the user ${username} is written as an alias`, 'write its keys out, then try again');
-  }
-  const user = pair && isMap(pair.value) ? pair.value : new YAMLMap();
-  for (const [key, value] of Object.entries(change)) {
-    if (value !== undefined) user.set(key, document.createNode(value, { flow: true }));
-  }
-  if (pair) pair.value = user;
-  else {
-    users.flow = false;
-    users.add(document.createPair(username, user));
+  const pairs = new Map(users.items.map((pair) => [canonicalUsername(nameOf(pair.key)), pair]));
+  for (const [username, change] of changes) {
+    const pair = pairs.get(canonicalUsername(username));
+    if (pair && !isMap(pair.value) && !(isScalar(pair.value) && pair.value.value === null)) {
+      throw new OperatorError(`the user ${username} is written as an alias`, 'write its keys out, then try again');
+    }
+    const user = pair && isMap(pair.value) ? pair.value : new YAMLMap();
+    for (const [key, value] of Object.entries(change)) {
+      if (value === null) user.delete(key);
+      else if (value !== undefined) user.set(key, document.createNode(value, { flow: true }));
+    }
+    if (pair) pair.value = user;
+    else {
+      users.flow = false;
+      users.items.push(document.createPair(username, user));
+    }
   }
   return document.toString({ lineWidth: 0 });
 }

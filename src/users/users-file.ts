@@ -29,8 +29,11 @@ interface NewUser {
   readonly username: string;
   readonly name?: string;
   readonly email?: string;
+  readonly phone?: string;
+  readonly tenant?: string;
   readonly groups?: readonly string[];
   readonly password?: Secret;
+  readonly mustChangePassword?: true;
 }
 
 const maxPassword = 1024;
@@ -92,13 +95,39 @@ export class UsersFile {
     this.#change((current) => {
       const twin = current.users.get(canonicalUsername(username));
       if (twin) throw new OperatorError(`${this.path} has a user ${twin.username} already`, 'choose another name');
-      return { text: editUsers(current, username, { ...rest, ...(hash !== undefined && { password: hash }) }) };
+      return { text: editUsers(current, [[username, { ...rest, ...(hash !== undefined && { password: hash }) }]]) };
     });
   }
 
-  /** Gives a user another password. */
-  async setPassword(username: string, password: Secret): Promise<void> {
-    this.#changeUser(username, { password: await hashNew(password) });
+  /** Gives a user another password, be it one that lets in only to choose the next. */
+  async setPassword(username: string, password: Secret, mustChange = false): Promise<void> {
+    this.#changeUser(username, {
+      password: await hashNew(password),
+      mustChangePassword: mustChange ? true : null,
+    });
+  }
+
+  /**
+   * Puts a password of the user's own choice in the place of the one that was checked a moment ago; false where that is not in
+   * force any more. None has to be chosen from here on.
+   */
+  async replacePassword({ username, password: checked }: LocalUser, fresh: Secret): Promise<boolean> {
+    const password = await hashNew(fresh);
+    return this.#change((current) => {
+      const user = current.users.get(canonicalUsername(username));
+      if (!user || user.password !== checked || user.disabled) return { isDone: false };
+      return { text: editUsers(current, [[username, { password, mustChangePassword: null }]]), isDone: true };
+    }).isDone;
+  }
+
+  /** Changes many users at once, or adds them; yields what `plan` has made of the users who are there. */
+  editMany<Plan extends { readonly changes: ReadonlyMap<string, UserChange> }>(
+    plan: (users: ReadonlyMap<string, LocalUser>) => Plan,
+  ): Plan {
+    return this.#change((current) => {
+      const planned = plan(current.users);
+      return { planned, ...(planned.changes.size > 0 && { text: editUsers(current, planned.changes) }) };
+    }).planned;
   }
 
   /** Keeps a user from signing in; sessions under way are another matter. */
@@ -128,7 +157,7 @@ export class UsersFile {
   #changeUser(username: string, change: UserChange): LocalUser {
     return this.#change((current) => {
       const before = this.#require(username, current);
-      return { text: editUsers(current, username, change), before };
+      return { text: editUsers(current, [[username, change]]), before };
     }).before;
   }
 
@@ -138,12 +167,13 @@ export class UsersFile {
     throw new OperatorError(`${this.path} has no user ${username}`, 'see them all with: gatehouse users list');
   }
 
-  /** Reads, edits and writes the file while nobody else does. What is written has been read back first. */
-  #change<Edit extends { readonly text: string }>(edit: (current: UsersDocument) => Edit): Edit {
+  /** Reads, edits and writes the file while nobody else does, where there is another text. What is written has been read back first. */
+  #change<Edit extends { readonly text?: string }>(edit: (current: UsersDocument) => Edit): Edit {
     // A link is followed, or the change would put a file in its place.
     const path = statSync(this.path, { throwIfNoEntry: false }) ? realpathSync(this.path) : this.path;
     return withFileLock(path, () => {
       const edited = edit(parseUsers(readText(path) ?? '', this.path));
+      if (edited.text === undefined) return edited;
       parseUsers(edited.text, this.path);
       replaceFile(path, edited.text);
       return edited;

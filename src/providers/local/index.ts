@@ -6,6 +6,7 @@ import { OperatorError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import type { Attempt, ProbeStep, Provider } from '../../core/provider.ts';
+import type { Reason } from '../../core/reason.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { PasswordJudge } from '../../users/password-rules.ts';
 import { type LocalUser, readUsers, UsersFile } from '../../users/users-file.ts';
@@ -37,8 +38,10 @@ class LocalProvider implements Provider {
     switch (check.kind) {
       case 'match': {
         const { newPassword, isWish } = credentials;
-        if (newPassword && isWish) return this.#change(check.user, newPassword);
-        return { kind: 'authenticated', assertion: this.#assert(check.user) };
+        const { user } = check;
+        if (newPassword && (isWish || user.mustChangePassword)) return this.#change(user, newPassword);
+        if (user.mustChangePassword) return { kind: 'rejected', reason: 'password-must-change', subject: user.subject };
+        return { kind: 'authenticated', assertion: this.#assert(user) };
       }
       case 'unknown-user':
         return { kind: 'unknown-user' };
@@ -58,15 +61,25 @@ class LocalProvider implements Provider {
   async #change(user: LocalUser, fresh: Secret): Promise<Outcome> {
     const { username, name = '', email = '' } = user;
     const flaw = await this.#passwords.judge(fresh.reveal(), { username, words: [name, email] });
-    if (flaw) return { kind: 'rejected', reason: 'password-weak', ...this.#found(user), refusal: flaw };
-    const refused = { kind: 'rejected', reason: 'password-refused', ...this.#found(user) } as const;
+    if (flaw) return this.#refuse(user, 'password-weak', { refusal: flaw });
     try {
-      await this.#users.setPassword(user.username, fresh);
+      const isDone = await this.#users.replacePassword(user, fresh);
+      if (!isDone) return { kind: 'rejected', reason: 'bad-password', ...this.#found(user) };
     } catch (error) {
       this.#log.error({ path: this.#users.path, error }, 'the users file could not take a new password');
-      return { ...refused, isStuck: true };
+      return this.#refuse(user, 'password-refused', { isStuck: true });
     }
-    return { kind: 'authenticated', assertion: this.#assert(user), passwordChanged: true };
+    // The new one proves itself, by the file as it stands.
+    const check = await this.#users.verify(username, fresh);
+    return check.kind === 'match' && !check.user.mustChangePassword
+      ? { kind: 'authenticated', assertion: this.#assert(check.user), passwordChanged: true }
+      : { kind: 'unavailable', reason: 'overloaded' };
+  }
+
+  /** Where another one has to be chosen, that goes on being asked for. */
+  #refuse(user: LocalUser, reason: Reason, more: object = {}): Outcome {
+    const told = user.mustChangePassword ? 'password-must-change' : reason;
+    return { kind: 'rejected', reason: told, ...this.#found(user), ...more };
   }
 
   async lookUp(username: string): Promise<Outcome> {
@@ -76,13 +89,19 @@ class LocalProvider implements Provider {
     return { kind: 'authenticated', assertion: this.#assert(user) };
   }
 
-  standing(subject: string): Promise<Outcome> {
-    return this.lookUp(subject);
+  async standing(subject: string): Promise<Outcome> {
+    const found = await this.lookUp(subject);
+    const mustChange = found.kind === 'authenticated' && this.#users.find(subject)?.mustChangePassword;
+    return mustChange ? { ...found, passwordSetAt: Number.POSITIVE_INFINITY } : found;
   }
 
   passwordMark(subject: string): string {
-    const { password = '', disabled = false } = this.#users.find(subject) ?? { disabled: true };
-    return hash('sha256', `${disabled} ${password}`, 'base64url');
+    const {
+      password = '',
+      disabled = false,
+      mustChangePassword = false,
+    } = this.#users.find(subject) ?? { disabled: true };
+    return hash('sha256', `${disabled} ${mustChangePassword} ${password}`, 'base64url');
   }
 
   async *probe(): AsyncGenerator<ProbeStep, void, undefined> {
@@ -113,10 +132,12 @@ class LocalProvider implements Provider {
     return { subject: user.subject, known: this.#assert(user) };
   }
 
-  #assert({ subject, name, email, groups, attributes, tenant }: LocalUser) {
+  #assert({ subject, name, email, phone, groups, attributes, tenant }: LocalUser) {
     const own = { ...(name && { name: [name] }), ...(email && { email: [email] }), groups };
+    // `mobile` is what directories call it, and where codes are sent unless something else is configured.
+    const numbers = phone ? { mobile: [phone], ...attributes, phone: [phone] } : attributes;
     const record = tenant === undefined ? {} : { record: { tenant } };
-    return { realm: this.#realm, subject, amr: ['pwd'] as const, attributes: { ...attributes, ...own }, ...record };
+    return { realm: this.#realm, subject, amr: ['pwd'] as const, attributes: { ...numbers, ...own }, ...record };
   }
 }
 

@@ -131,3 +131,45 @@ test('local: a probe says how many can sign in, and what to do when nobody can',
   assert.equal(nobody?.result, 'warning');
   assert.match(nobody?.hint ?? '', /users add/);
 });
+
+test('local: what the file says of contacts is in the assertion, and files of before are read as they were', async (t) => {
+  const text = `users:
+  ann: { phone: "+33123456789", verified: [email, phone], tenant: acme }
+  bob: { phone: "+331", attributes: { mobile: "+332", phone: "+333" } }
+`;
+  const provider = await makeLocal(t, { text });
+  const attributes = async (name: string) => {
+    const found = await provider.lookUp?.(name, AbortSignal.timeout(60_000));
+    assert.ok(found?.kind === 'authenticated');
+    return found.assertion.attributes;
+  };
+  assert.deepEqual(await attributes('ann'), { phone: ['+33123456789'], mobile: ['+33123456789'], groups: [] });
+  assert.deepEqual(await attributes('bob'), { phone: ['+331'], mobile: ['+332'], groups: [] });
+  await assert.rejects(makeLocal(t, { text: 'users: { ann: { verified: [address] } }' }), OperatorError);
+});
+
+test('local: a password that must change lets in only with a new one, which proves itself, once', async (t) => {
+  const text = `users:
+  fresh: { mustChangePassword: true, password: "${await hashPassword(new Secret('given-one-77a1'))}" }
+`;
+  const provider = await makeLocal(t, { text });
+  const withNew = (password: string, fresh: string) => {
+    const parts = passwordParts('fresh', password);
+    const credentials = { ...parts.credentials!, newPassword: new Secret(fresh) };
+    return provider.attempt(attemptOf({ ...parts, credentials }));
+  };
+  const mustChange = { kind: 'rejected', reason: 'password-must-change', subject: 'fresh' };
+  assert.partialDeepStrictEqual(await provider.attempt(passwordAttempt('fresh', 'given-one-77a1')), mustChange);
+  assert.partialDeepStrictEqual(await withNew('wrong', 'chosen-one-88b2'), { reason: 'bad-password' });
+  const both = await Promise.all(
+    ['chosen-one-88b2', 'another-one-99c3'].map((fresh) => withNew('given-one-77a1', fresh)),
+  );
+  assert.deepEqual(both.map(({ kind }) => kind).toSorted(), ['authenticated', 'rejected'], 'of two at once one counts');
+  assert.partialDeepStrictEqual(await provider.attempt(passwordAttempt('fresh', 'given-one-77a1')), {
+    kind: 'rejected',
+    reason: 'bad-password',
+    subject: 'fresh',
+  });
+  const standing = await provider.standing?.('fresh', undefined, AbortSignal.timeout(60_000));
+  assert.equal(standing?.kind, 'authenticated');
+});
