@@ -10,7 +10,7 @@ import { test } from 'node:test';
  * tls; the composition root in gateway puts admin, login and portal together with the rest, and runtime gives it a life.
  */
 const floors: Readonly<Record<string, number>> = {
-  ...{ core: 0, config: 0.5, telemetry: 1, store: 1, tls: 1, remote: 1.5 },
+  ...{ core: 0, config: 0.5, telemetry: 1, tls: 1, remote: 1.5, store: 1.75 },
   ...{ edge: 2, routing: 2, sessions: 2, users: 2, interop: 2 },
   ...{ providers: 3, factors: 3, policy: 3, proxy: 3, pages: 3, admin: 3.5, login: 3.5, portal: 4 },
   ...{ gateway: 4.5, runtime: 5, middleware: 5.5, cli: 6 },
@@ -136,6 +136,7 @@ test('architecture: whatever goes out over TLS is made with the options of tls/c
       ...valuesFrom(file, 'node:https').filter((name) => !/^(?:createServer|Server)\b/.test(name)),
       ...valuesFrom(file, 'node:http2').filter((name) => /^(?:connect|\*)\b/.test(name)),
       ...(read(file).includes('tlsClientOptions(') ? [] : valuesFrom(file, 'undici')),
+      ...(read(file).includes('tlsClientOptions(') ? [] : valuesFrom(file, 'ioredis')),
       // ldapts connects by itself unless it is given a socket.
       ...(/createConnection:/.test(read(file)) ? [] : valuesFrom(file, 'ldapts').filter((name) => name === 'Client')),
     ];

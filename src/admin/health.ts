@@ -10,7 +10,7 @@ export interface HealthSource {
   readonly isDraining: () => boolean;
   /** The store's own, by which what is put there expires. */
   readonly clock: Clock;
-  readonly store: Pick<Store, 'get' | 'put' | 'waiting'>;
+  readonly store: Pick<Store, 'get' | 'put' | 'waiting' | 'outage'>;
   /** Those of the chain, in the configuration of the moment. */
   readonly providers: () => readonly {
     readonly provider: string;
@@ -40,8 +40,11 @@ interface ProviderHealth {
   readonly offline?: true;
 }
 
-/** `read-only` when it takes nothing, as on a full disk: who is signed in goes on and can sign out, nobody else can sign in. */
-type StoreHealth = 'ok' | 'read-only' | 'down';
+/**
+ * `read-only` when it takes nothing, as on a full disk: who is signed in goes on and can sign out, nobody else can sign in. `away`
+ * when it does not answer, and sessions go on without it for a while: the same, and balancers need not turn away.
+ */
+type StoreHealth = 'ok' | 'read-only' | 'away' | 'down';
 
 /** The answer of `/health/ready`. */
 interface Readiness {
@@ -49,6 +52,8 @@ interface Readiness {
   readonly status: 'ready' | 'degraded' | 'unavailable';
   readonly draining: boolean;
   readonly store: StoreHealth;
+  /** What is wrong with a store that does not answer. */
+  readonly storeProblem?: string;
   /** Ends of sessions that count, and wait for the store to take them; absent where there are none. */
   readonly waiting?: number;
   /** Absent where one process is all. */
@@ -93,7 +98,13 @@ export function createReadiness(source: HealthSource): () => Promise<Readiness> 
       Object.values(providers).every(({ state }) => state === 'ok' || state === 'unknown');
     const isOut = draining || store === 'down' || workers?.live === 0;
     const status = isOut ? 'unavailable' : isWell ? 'ready' : 'degraded';
-    return { status, draining, store, ...(waiting > 0 && { waiting }), ...(workers && { workers }), providers };
+    const problem = source.store.outage()?.message;
+    const said = {
+      ...(store !== 'ok' && problem !== undefined && { storeProblem: problem }),
+      ...(waiting > 0 && { waiting }),
+      ...(workers && { workers }),
+    };
+    return { status, draining, store, ...said, providers };
   };
 }
 
@@ -102,7 +113,7 @@ export function createPublicHealth(source: Pick<HealthSource, 'isDraining' | 'st
   let seen: Promise<boolean> | undefined;
   let seenAt = Number.NEGATIVE_INFINITY;
   const look = async (): Promise<boolean> => {
-    const isUp = await worksInTime(() => source.store.get(probeKey));
+    const isUp = (await worksInTime(() => source.store.get(probeKey))) || goesOn(source);
     seenAt = performance.now();
     return isUp;
   };
@@ -127,8 +138,14 @@ function healthOf({ state, failures, reason, retryAt, isUntried }: BreakerSnapsh
   };
 }
 
-async function lookAtStore({ clock, store }: HealthSource): Promise<StoreHealth> {
-  if (!(await worksInTime(() => store.get(probeKey)))) return 'down';
+/** Without the store, for a while. */
+function goesOn({ store }: Pick<HealthSource, 'store'>): boolean {
+  return (store.outage()?.goesOn ?? 0) > 0;
+}
+
+async function lookAtStore(source: HealthSource): Promise<StoreHealth> {
+  const { clock, store } = source;
+  if (!(await worksInTime(() => store.get(probeKey)))) return goesOn(source) ? 'away' : 'down';
   const now = clock.now();
   return (await worksInTime(() => store.put(probeKey, String(now), now + probeKept))) ? 'ok' : 'read-only';
 }

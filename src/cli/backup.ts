@@ -100,6 +100,11 @@ function fileOf({ positionals }: Invocation, { usage }: Command): string {
 function storeOf(invocation: Invocation): EmbeddedOptions {
   const { store } = requireConfiguration(invocation).document.session;
   if (store.type === 'embedded') return store;
+  if (store.type === 'redis')
+    throw new OperatorError(
+      'the store is in Redis, which is backed up by its own means',
+      'copy its dump.rdb or its append-only file, and the file of session.store.sealKey',
+    );
   throw new OperatorError(
     'the store is in memory: there is nothing to back up',
     'set session.store to { type: embedded, path: … }',

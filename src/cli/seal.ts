@@ -29,6 +29,11 @@ async function runSeal(invocation: Invocation): Promise<number> {
   }
   const { document } = requireConfiguration(invocation);
   const { store } = document.session;
+  if (store.type === 'redis')
+    throw new OperatorError(
+      'the store is in Redis, and every machine has a file of its keys of its own',
+      'put the new key behind the others in the file on every machine, restart the gateways, then put it first everywhere and restart them again; earlier keys go on to open',
+    );
   if (store.type !== 'embedded')
     throw new OperatorError(
       'the store is in memory, where nothing is sealed',

@@ -18,6 +18,16 @@ export interface WriteOptions {
   readonly announced?: boolean;
   /** Where the store takes nothing, it is held beside it and counts from then on: for what must not come back to life. */
   readonly held?: boolean;
+  /** Nothing is ever written over it: where a failover may have lost it, it is written again. */
+  readonly isFinal?: boolean;
+}
+
+/** A store that does not answer at the moment. */
+export interface StoreOutage {
+  /** Which store, and what is wrong with it, in an operator's words. */
+  readonly message: string;
+  /** For how many milliseconds more sessions go on that this process has seen; 0 where they do not. */
+  readonly goesOn: number;
 }
 
 /** What was announced since a place in the store's journal. */
@@ -66,5 +76,7 @@ export interface Store {
   changes(after?: string): MaybePromise<Changes>;
   /** How many writes are held and wait for the store to take them. */
   waiting(): number;
+  /** Set while the store is elsewhere and does not answer; each use of it tells the same by failing. */
+  outage(): StoreOutage | undefined;
   close(): Promise<void>;
 }

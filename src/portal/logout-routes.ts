@@ -77,7 +77,7 @@ async function signOut(parts: LogoutParts, visit: PortalRequest): Promise<void> 
     try {
       const asked = { client: context.client, requestId: context.requestId };
       await parts.signIn.signOut(session, asked);
-      for (const twin of await twinsOf(parts, request, session)) await parts.signIn.signOut(twin, asked);
+      for (const twin of await findTwins(parts, request, session)) await parts.signIn.signOut(twin, asked);
     } catch (cause) {
       // The store refuses: what this process can do is done, and nobody is told that it was all.
       parts.log.error(
@@ -111,6 +111,19 @@ async function twinsOf(parts: LogoutParts, request: Request, session: Session): 
   if (handles.size === 0) return [];
   const own = await ownSessions(parts, session);
   return own.filter(({ id, grant }) => id !== session.id && grant?.handles?.some((handle) => handles.has(handle)));
+}
+
+/** A store that is away takes the end of the session at hand, and cannot be asked for others: nobody has their tokens any more. */
+async function findTwins(parts: LogoutParts, request: Request, session: Session): Promise<Session[]> {
+  try {
+    return await twinsOf(parts, request, session);
+  } catch (error) {
+    parts.log.warn(
+      { session: session.id, error },
+      'other sessions of a browser that signs out could not be looked for',
+    );
+    return [];
+  }
 }
 
 /** Our own page sends a token; an application's logout button is known by the browser's word that it is of this origin. */

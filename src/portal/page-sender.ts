@@ -13,6 +13,9 @@ import type { Pages, PageView } from '../pages/pages.ts';
 import { chosenLanguage } from './language-choice.ts';
 import { isNavigation, pageProtection } from './send-page.ts';
 
+/** When to come again, where nobody knows better. */
+const unavailableRetrySeconds = 5;
+
 /** What an error answer says beside its code. */
 interface ErrorAnswer {
   readonly error: GatewayError;
@@ -75,7 +78,9 @@ export class PageSender {
 
   /** An error, as a page to people and as JSON to programs. */
   error(context: ErrorContext, answer: ErrorAnswer, more: AnswerHeaders = {}): Answer {
-    const { error, requestId, retryAfter, allow } = answer;
+    const { error, requestId, allow } = answer;
+    // RFC 9110 §15.6.4: what is unavailable for now says when to come again.
+    const { retryAfter = error.status === 503 ? unavailableRetrySeconds : undefined } = answer;
     const said = { ...(allow && { allow }), ...(retryAfter && { 'retry-after': String(retryAfter) }) };
     const headers = { ...more, 'x-request-id': requestId, ...said };
     if (!context.isPage) return jsonAnswer(error.status, errorBody(error, requestId), headers);

@@ -17,7 +17,9 @@ type Readers = Readonly<Record<string, (document: Document) => unknown>>;
 const fixed: Readers = {
   'server.listen': ({ server }) => server.listen.map(({ href }) => href),
   'admin.listen': ({ admin }) => admin.listen.href,
-  'session.store': ({ session }) => session.store,
+  // Compared, and kept nowhere.
+  'session.store': ({ session: { store } }) =>
+    store.type === 'redis' ? [store, store.password?.reveal(), store.sentinels?.password?.reveal()] : store,
   'audit.to': ({ audit }) => audit.to,
 };
 

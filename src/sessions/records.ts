@@ -79,12 +79,29 @@ export class SessionRecords {
         return found;
       }
       return stored.then(
-        (value) => this.#readOf(id, value),
+        (value) => this.#keepIfAtHand(id, this.#readOf(id, value)),
         (error: unknown) => this.#unopened(id, error),
       );
     } catch (error) {
       return this.#unopened(id, error);
     }
+  }
+
+  /** A record that had to be waited for may be of before a change: kept where the store has it at hand, which it forgets at a change. */
+  #keepIfAtHand(id: string, found: StoredRecord | undefined): StoredRecord | undefined {
+    if (found && this.#isAtHand(id, found.version)) this.#kept.set(id, found);
+    return found;
+  }
+
+  #isAtHand(id: string, version: string): boolean {
+    try {
+      const stored = this.#store.get(recordPrefix + id);
+      if (!(stored instanceof Promise)) return stored?.version === version;
+      stored.catch(() => undefined);
+    } catch {
+      // Who asks next is told.
+    }
+    return false;
   }
 
   #readOf(id: string, stored: Stored | undefined): StoredRecord | undefined {
@@ -119,7 +136,11 @@ export class SessionRecords {
     const endsAt =
       record.kind === 'ended' ? now : Math.min(record.expiresAt, Math.max(record.lastSeenAt, now) + this.#idle);
     this.#kept.delete(id);
-    const options = { announced, held: record.kind === 'ended' && !passing.has(record.reason) };
+    const options = {
+      announced,
+      held: record.kind === 'ended' && !passing.has(record.reason),
+      isFinal: record.kind === 'ended',
+    };
     const isWritten = await this.#store.replace(
       recordPrefix + id,
       version,

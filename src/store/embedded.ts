@@ -121,6 +121,10 @@ export class EmbeddedStore implements Store {
     return 0;
   }
 
+  outage(): undefined {
+    return undefined;
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#pruning);
     if (this.#database.isOpen) this.#database.close();

@@ -4,6 +4,8 @@
 interface EntryKind {
   /** Sealed from the first sign to the last, or the one member of a session's record that its provider keeps. */
   readonly secret?: 'whole' | 'state';
+  /** Used up by being taken: after a failover, which may have lost that, one from before it is refused. */
+  readonly isOneTime?: true;
   /**
    * Whether a restore brings it back: never what is one-time, remembered or counts, of which the present store knows better;
    * sessions and logins under way at the operator's wish only, since a backup knows nothing of what has ended since.
@@ -19,12 +21,12 @@ export const entryKinds: Readonly<Record<string, EntryKind>> = {
   'session-user': { restored: 'with-sessions', label: 'entries of the index of users' },
   'session-handle': { restored: 'with-sessions', label: 'entries of the index of handles' },
   'session-token': { restored: 'with-sessions', label: 'tokens of further hosts' },
-  handover: { secret: 'whole', restored: 'never', label: 'ways to further hosts' },
-  'handover-code': { secret: 'whole', restored: 'never', label: 'codes of further hosts' },
-  flow: { secret: 'whole', restored: 'with-sessions', label: 'logins under way' },
+  handover: { secret: 'whole', isOneTime: true, restored: 'never', label: 'ways to further hosts' },
+  'handover-code': { secret: 'whole', isOneTime: true, restored: 'never', label: 'codes of further hosts' },
+  flow: { secret: 'whole', isOneTime: true, restored: 'with-sessions', label: 'logins under way' },
   'flow-turns': { restored: 'never', label: 'counts of turns' },
-  'proved-password': { secret: 'whole', restored: 'never', label: 'proved passwords' },
-  'kept-post': { secret: 'whole', restored: 'with-sessions', label: 'saved forms' },
+  'proved-password': { secret: 'whole', isOneTime: true, restored: 'never', label: 'proved passwords' },
+  'kept-post': { secret: 'whole', isOneTime: true, restored: 'with-sessions', label: 'saved forms' },
   'refresh-lease': { restored: 'never', label: 'leases' },
   'refresh-refusals': { restored: 'never', label: 'counts of refusals' },
   offline: { secret: 'whole', restored: 'never', label: 'offline verifiers' },

@@ -3,7 +3,7 @@ import { OperatorError } from '../core/errors.ts';
 import { Failure } from '../core/failure.ts';
 
 /** What is wrong with a store. */
-type StoreProblem = 'full' | 'read-only' | 'damaged' | 'sealed' | 'busy' | 'unreachable' | 'closed';
+export type StoreProblem = 'full' | 'read-only' | 'damaged' | 'sealed' | 'busy' | 'refused' | 'unreachable' | 'closed';
 
 /** A store that cannot do what it was asked; nothing was written. The problem is the failure's `answer`. */
 export function storeFailure(problem: StoreProblem, detail: string, cause?: unknown): Failure {
@@ -27,6 +27,7 @@ const hints: Readonly<Record<StoreProblem, string>> = {
     'stop every process that uses it, move the file and its -wal and -shm companions away, then start again: users sign in anew',
   sealed: 'bring the file of session.store.sealKey back as it was, then start again',
   busy: 'look for another program that holds the file, such as a backup or an sqlite3 shell, and end it',
+  refused: 'check the user name and the password of session.store',
   unreachable: 'check that session.store.path names a folder on a local disk that this user may write to',
   closed: 'this is a fault of the program: the store was used after its end',
 };
@@ -65,6 +66,7 @@ const sayings: Readonly<Record<StoreProblem, string>> = {
   damaged: 'it is damaged or not a database',
   sealed: 'its secrets cannot be opened',
   busy: 'another process holds it',
+  refused: 'it does not let this gateway in',
   unreachable: 'it cannot be used',
   closed: 'it is closed',
 };

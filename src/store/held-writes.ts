@@ -6,7 +6,7 @@ import type { Clock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
-import type { Changes, Store, Stored, StoredEntry, WriteOptions } from '../core/store.ts';
+import type { Changes, Store, Stored, StoredEntry, StoreOutage, WriteOptions } from '../core/store.ts';
 import { UnopenedEntry } from './errors.ts';
 import { HeldEntries, type HeldEntry } from './held-entries.ts';
 
@@ -99,6 +99,10 @@ export class HoldingStore implements Store {
 
   waiting(): number {
     return this.#entries.size + this.#store.waiting();
+  }
+
+  outage(): StoreOutage | undefined {
+    return this.#store.outage();
   }
 
   async close(): Promise<void> {

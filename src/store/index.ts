@@ -11,6 +11,9 @@ import { EmbeddedStore } from './embedded.ts';
 import { HoldingStore } from './held-writes.ts';
 import { MemoryStore } from './memory.ts';
 import { networkDiskOf, networkDiskWarning } from './network-disk.ts';
+import { openRedisStore } from './redis/open.ts';
+import { redisOptions } from './redis/options.ts';
+import { sealerOfRedis } from './redis/seal-mark.ts';
 import { makeSealKeys, openSealer, readSealKeys } from './seal-keys.ts';
 import { SealedStore } from './sealed.ts';
 import { sealDatabase } from './sealing.ts';
@@ -30,6 +33,7 @@ export const storeOptions = z.discriminatedUnion('type', [
       .optional()
       .describe('what seals the secrets in the store; seal.key in its folder when absent, made at the first start'),
   }),
+  redisOptions,
 ]);
 
 /** A store's options as configured. */
@@ -54,19 +58,22 @@ export async function createStore(options: StoreOptions, parts: StoreParts): Pro
     case 'embedded':
       warnOfNetwork(options, parts.log);
       return openSealed(options, parts);
+    case 'redis':
+      return openRedisStore(options, { forgetSealed: false, ...parts });
     default:
       return options satisfies never;
   }
 }
 
 /** The file of the keys that seal a store's secrets. */
-export function sealKeyFile({ path, sealKey }: EmbeddedOptions): string {
-  return sealKey?.file ?? join(path, 'seal.key');
+export function sealKeyFile(options: Exclude<StoreOptions, { type: 'memory' }>): string {
+  return options.type === 'redis' ? options.sealKey.file : (options.sealKey?.file ?? join(options.path, 'seal.key'));
 }
 
 /** The keys that guard what a store's users give away, once it is open: those that seal it. In memory they end with the process. */
 export function sealerOf(options: StoreOptions): Sealer {
   if (options.type === 'memory') return new Sealer([new SealKey(randomBytes(32))]);
+  if (options.type === 'redis') return sealerOfRedis(options);
   const file = sealKeyFile(options);
   return openSealer(file, readSealKeys(file) ?? makeSealKeys(file));
 }

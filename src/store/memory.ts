@@ -92,6 +92,10 @@ export class MemoryStore implements Store {
     return 0;
   }
 
+  outage(): undefined {
+    return undefined;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#pruning);

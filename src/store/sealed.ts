@@ -7,7 +7,7 @@ import type { Log } from '../core/log.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import { SaidOnce } from '../core/said-once.ts';
 import type { Sealer } from '../core/seal.ts';
-import type { Changes, Store, Stored, StoredEntry, WriteOptions } from '../core/store.ts';
+import type { Changes, Store, Stored, StoredEntry, StoreOutage, WriteOptions } from '../core/store.ts';
 import { kindOf } from './entry-kinds.ts';
 import { storeFailure, UnopenedEntry } from './errors.ts';
 import { changeSecret, mayHoldSecret } from './secret-parts.ts';
@@ -77,6 +77,10 @@ export class SealedStore implements Store {
 
   waiting(): number {
     return this.#store.waiting();
+  }
+
+  outage(): StoreOutage | undefined {
+    return this.#store.outage();
   }
 
   async close(): Promise<void> {

@@ -12,6 +12,8 @@ import { heldFile } from './held-entries.ts';
 import type { StoreOptions } from './index.ts';
 import { MemoryStore } from './memory.ts';
 import { databaseFile } from './open-database.ts';
+import type { RedisStoreOptions } from './redis/options.ts';
+import { readRedis } from './redis/read.ts';
 import { endOf } from './statements.ts';
 
 const busyTimeout = 5000;
@@ -30,9 +32,18 @@ export async function copyStore(
       return undefined;
     case 'embedded':
       return copyFolder(options.path, prefixes, clock);
+    case 'redis':
+      return copyRedis(options, prefixes, clock);
     default:
       return options satisfies never;
   }
+}
+
+async function copyRedis(options: RedisStoreOptions, prefixes: readonly string[], clock: Clock): Promise<Store> {
+  const copy = new MemoryStore(clock);
+  for await (const { key, value, expiresAt } of readRedis(options, prefixes, clock))
+    await copy.put(key, value, expiresAt);
+  return copy;
 }
 
 async function copyFolder(folder: string, prefixes: readonly string[], clock: Clock): Promise<Store> {

@@ -49,20 +49,11 @@ export function createMetrics(options: { readonly processMetrics?: boolean } = {
 export class Metrics {
   readonly #registry = new Registry();
   readonly #labels = new Map<string, Set<string>>();
-  readonly #requests = this.#counter('requests_total', 'Requests by route, verdict and reason', [
-    'route',
-    'verdict',
-    'reason',
-  ]);
+  readonly #requests = this.#counter('requests_total', 'Requests by decision', ['route', 'verdict', 'reason']);
   readonly #responses = this.#counter('responses_total', 'Responses by route and class of status', ['route', 'status']);
   readonly #figures = new RequestFigures((route) => this.#bound('route', route));
   readonly #logins = this.#counter('logins_total', 'Answers of providers', ['provider', 'outcome', 'reason']);
-  readonly #loginTime = this.#histogram(
-    'login_duration_seconds',
-    'Time that providers took to answer',
-    ['provider'],
-    loginBuckets,
-  );
+  readonly #loginTime = this.#histogram('login_duration_seconds', 'Time of providers', ['provider'], loginBuckets);
   readonly #connections = this.#gauge('live_connections', 'Connections that are open', ['kind']);
   readonly #sessions = this.#gauge('sessions', 'Live sessions in the store', [], 'first');
   readonly #breakers = this.#gauge('breaker_state', '0 closed, 1 half-open, 2 open', ['provider'], 'first');
@@ -128,6 +119,12 @@ export class Metrics {
   /** Counts the sessions each time the metrics are read; while that fails their number is NaN. */
   countSessionsBy(count: () => Promise<number>): void {
     this.#countSessions = count;
+  }
+
+  /** A gauge without labels, read each time the metrics are. */
+  gaugeBy(name: string, help: string, aggregator: 'sum' | 'min', read: () => number): void {
+    const collect = (): void => gauge.set(read());
+    const gauge = new Gauge({ name: `gatehouse_${name}`, help, aggregator, collect, registers: [this.#registry] });
   }
 
   /** Reads how the upstreams' servers stand each time the metrics are read. */

@@ -115,7 +115,7 @@ export class ApiTokens {
       const record = stored && this.#read(id, stored);
       if (!stored || record?.kind === 'ended') return false;
       const end = printEnd(record?.token.name ?? 'unknown', reason, this.#clock.now());
-      const terms = { announced: true, held: true } as const;
+      const terms = { announced: true, held: true, isFinal: true } as const;
       if (await this.#store.replace(recordPrefix + id, stored.version, end, undefined, terms)) return true;
     }
   }

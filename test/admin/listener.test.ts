@@ -12,7 +12,7 @@ import { adminOptions, isLoopback } from '../../src/admin/options.ts';
 import { OperatorError } from '../../src/core/errors.ts';
 import type { MaybePromise } from '../../src/core/maybe-promise.ts';
 import { HeaderLines } from '../../src/core/request-head.ts';
-import type { Stored } from '../../src/core/store.ts';
+import type { Stored, StoreOutage } from '../../src/core/store.ts';
 import { CircuitBreaker } from '../../src/remote/circuit-breaker.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
@@ -42,6 +42,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
   const state = {
     draining: false,
     waiting: 0,
+    outage: undefined as StoreOutage | undefined,
     isOffline: false,
     forgotten: [] as string[],
     get: (key: string): MaybePromise<Stored | undefined> => store.get(key),
@@ -60,6 +61,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
       get: (key: string) => state.get(key),
       put: (...entry: Parameters<MemoryStore['put']>) => state.put(...entry),
       waiting: () => state.waiting,
+      outage: () => state.outage,
     },
     sessions: () => sessions,
     providers: () => [

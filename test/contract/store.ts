@@ -226,6 +226,7 @@ const journal: Cases = {
     another = store,
   }) => {
     await store.replace('kind:before', undefined, 'x', undefined, { announced: true });
+    await hear(another);
     const { place } = await another.changes();
     assert.deepEqual(await another.changes(place), { keys: [], place, isWhole: true });
     for (const key of ['kind:a', 'kind:b']) await store.replace(key, undefined, 'x', undefined, { announced: true });
@@ -233,6 +234,7 @@ const journal: Cases = {
     await store.replace('kind:silent', undefined, 'x');
     const first = (await store.get('kind:a'))?.version;
     await another.replace('kind:a', first, 'y', undefined, { announced: true });
+    for (const one of [store, another]) await hear(one);
     const heard = await another.changes(place);
     assert.deepEqual(heard.keys, ['kind:a', 'kind:b', 'kind:a']);
     assert.equal(heard.isWhole, true);
@@ -257,6 +259,11 @@ const sharing: Cases = {
     assert.equal(await store.get('kind:a'), undefined);
   },
 };
+
+/** Whoever has been answered by the store has heard what was announced before that. */
+async function hear(store: Store): Promise<void> {
+  await store.get('kind:none');
+}
 
 /** In the order of code units; a store lists in any. */
 async function keysOf(store: Store, prefix: string): Promise<string[]> {

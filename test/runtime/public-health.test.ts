@@ -95,6 +95,7 @@ test('health: the store is read once in a second, never written, and 503 follows
     },
     put: (): never => assert.fail('the store is written'),
     waiting: () => 0,
+    outage: () => undefined,
   };
   const health = createPublicHealth({ store, isDraining: () => isDraining });
   const answers = await Promise.all(Array.from({ length: 50 }, () => health()));

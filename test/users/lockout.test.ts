@@ -198,6 +198,7 @@ test('a store out of reach lets nobody in', async (t) => {
     changes: down,
     close: down,
     waiting: () => 0,
+    outage: () => undefined,
   };
   const broken: Store = { ...methods, list: (prefix) => store.list(prefix) };
   const lockout = new Lockout({ store: broken, clock, options: lockoutOptions.parse({}) });

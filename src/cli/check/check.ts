@@ -1,11 +1,14 @@
 /** `gatehouse check`: is the configuration right, and, with `--connect`, do the providers answer? */
 
 import { type ConfigIssue, formatIssues } from '../../config/report.ts';
+import { systemClock } from '../../core/clock.ts';
 import type { ProbeStep } from '../../core/provider.ts';
 import type { Document } from '../../gateway/document.ts';
 import { routesOf } from '../../gateway/routes.ts';
 import { locationWarnings } from '../../routing/location-warnings.ts';
 import type { Reading } from '../../runtime/reading.ts';
+import type { StoreOptions } from '../../store/index.ts';
+import { probeRedis } from '../../store/redis/probe.ts';
 import type { Command, Invocation, Terminal } from '../command.ts';
 import { appOption, configFile, configOption, readConfigurationFor } from '../configuration.ts';
 import { withProviders } from '../providers.ts';
@@ -19,7 +22,7 @@ import { providerFileIssues } from './provider-files.ts';
 import { recheckWarnings } from './recheck.ts';
 import { secretWarnings } from './secrets.ts';
 import { siteWarnings } from './site-warnings.ts';
-import { storeFileWarnings } from './store-files.ts';
+import { storeWarnings } from './store-files.ts';
 import { tenantWarnings } from './tenants.ts';
 import { probeUpstream, secureUpstreams } from './upstreams.ts';
 import { workerWarnings } from './workers.ts';
@@ -33,7 +36,7 @@ export const check: Command = {
     'Where the environment changes the configuration, or is all of it, it lists each value and where that came from.',
     'Certificates, users files and keytabs are read, and what would stop a start is an error.',
     '--connect tries each provider step by step and names the step that failed, why, and its time; of https upstreams it',
-    'tries the certificate, and warns.',
+    'tries the certificate, and warns. A store in Redis is tried as well.',
     '--app: the file is that of an application with the gateway inside, where routes have no upstream.',
     'Exits with 0 when all is good, 1 otherwise. Warnings alone are good.',
   ].join('\n'),
@@ -70,7 +73,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
     ...(invocation.values.app === true ? [] : siteWarnings(reading)),
     ...certificates.warnings,
     ...files.warnings,
-    ...storeFileWarnings(reading),
+    ...storeWarnings(reading),
     ...(invocation.values.app === true ? [] : workerWarnings(reading)),
   ];
   const errors = [...certificates.errors, ...files.errors];
@@ -114,6 +117,7 @@ async function connect(document: Document, terminal: Terminal): Promise<number> 
     }
     return isWell;
   });
+  const isStoreGood = await connectStore(document.session.store, terminal);
   for (const upstream of secureUpstreams(routesOf(document))) {
     terminal.stdout.write(`\n${upstream.server.origin} (upstream)\n`);
     const terms = { signal: AbortSignal.timeout(probeTimeout), timeout: upstreamTimeout };
@@ -122,7 +126,21 @@ async function connect(document: Document, terminal: Terminal): Promise<number> 
   terminal.stdout.write(
     isGood ? '\nevery provider answers\n' : '\nat least one provider does not answer as it should\n',
   );
-  return isGood ? 0 : 1;
+  if (!isStoreGood) terminal.stdout.write('the store is not as it should be\n');
+  return isGood && isStoreGood ? 0 : 1;
+}
+
+/** Tries a store that is elsewhere. */
+async function connectStore(store: StoreOptions, terminal: Terminal): Promise<boolean> {
+  if (store.type !== 'redis') return true;
+  let isWell = true;
+  terminal.stdout.write('\nsession.store (redis)\n');
+  const terms = { clock: systemClock, signal: AbortSignal.timeout(probeTimeout) };
+  for await (const step of probeRedis(store, terms)) {
+    if (step.result === 'failed') isWell = false;
+    terminal.stdout.write(formatStep(step));
+  }
+  return isWell;
 }
 
 function formatStep({ step, result, detail, hint, milliseconds }: ProbeStep): string {
