@@ -11,6 +11,7 @@ import type { GatewayRequest } from '../src/core/verdict.ts';
 import { buildGateway, type Gateway } from '../src/gateway/build.ts';
 import { documentSchema } from '../src/gateway/document.ts';
 import { closeServices, openServices } from '../src/gateway/services.ts';
+import { beginSession } from '../test/support/scenes/begin-session.ts';
 
 const rounds = 21;
 const decisions = 4000;
@@ -58,7 +59,7 @@ async function costOfDecide(): Promise<DecisionCost> {
 
 async function measure({ sessions, pipeline }: Gateway): Promise<DecisionCost> {
   const attributes = { name: ['Agent One'], email: ['agent1@example.com'], groups: ['agents'] };
-  const { token } = await sessions.create({
+  const { token } = await beginSession(sessions, {
     tenant: 'default',
     assertion: { realm: 'local', subject: 'agent1', amr: ['pwd'], attributes },
     provider: 'local',

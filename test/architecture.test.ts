@@ -148,6 +148,13 @@ test('architecture: whatever goes out over TLS is made with the options of tls/c
   );
 });
 
+test('architecture: nobody but login/admit.ts lets anybody in', () => {
+  const offences = sources
+    .filter((file) => file !== path.join('src', 'login', 'admit.ts'))
+    .filter((file) => /\bnew Admitted\b|\bextends Admitted\b|Reflect\.construct\(/.test(withoutComments(file)));
+  assertNone(offences, 'a session begins with what login/admit.ts has made');
+});
+
 /**
  * Files that read the lines of Node's messages themselves: who makes heads of them or messages of heads, and who reads the
  * answer of an upstream or another server.

@@ -8,6 +8,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import type { Log } from '../../src/core/log.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
+import { beginSession } from '../../test/support/scenes/begin-session.ts';
 import { testCertificates } from '../../test/support/tools/certificates.ts';
 import { freePort } from '../../test/support/tools/free-port.ts';
 import { until } from '../../test/support/tools/poll.ts';
@@ -113,7 +114,7 @@ async function signIn(folder: string, count: number, tls: boolean): Promise<User
   for (let index = 0; index < count; index += 1) {
     const subject = `user${index}`;
     const attributes = { name: [`User ${index}`], email: [`${subject}@example.com`], groups: ['agents'] };
-    const { token } = await sessions.create({
+    const { token } = await beginSession(sessions, {
       tenant: 'default',
       assertion: { realm: 'local', subject, amr: ['pwd'], attributes },
       provider: 'local',

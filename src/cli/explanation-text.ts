@@ -168,6 +168,8 @@ function decisionWords({ verdict, decision, identity, principal }: Decided): str
       return 'answered by the gateway';
     case 'authenticate':
       return '401: nobody is signed in';
+    case 'login-step':
+      return `the login goes on: ${verdict.reason}`;
     case 'step-up':
       return `a fresh login is asked for: ${verdict.reason}`;
     case 'refuse':

@@ -98,6 +98,14 @@ export type Verdict =
       /** It has shown what only programs have: no page will help it. */
       readonly isProgram?: true;
     }
+  /** Somebody has proved who they are by the request itself, and the page of their login's next step is elsewhere. */
+  | {
+      readonly kind: 'login-step';
+      readonly route: Route;
+      readonly target: CanonicalTarget;
+      readonly location: string;
+      readonly reason: Reason;
+    }
   | {
       readonly kind: 'step-up';
       readonly route: Route;

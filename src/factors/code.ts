@@ -1,4 +1,4 @@
-/** Codes as people type them. */
+/** Codes and names of devices as people type them. */
 
 /**
  * What was meant by a typed code: full-width and other digits are ASCII ones, blanks and hyphens that people put in are left
@@ -11,3 +11,14 @@ export function readCode(typed: string | undefined, digits: number): string | un
 }
 
 const maxTyped = 64;
+
+const longestName = 64;
+
+/** What somebody calls a device. */
+export function readName(typed = ''): string {
+  const name = typed
+    .normalize('NFC')
+    .replace(/\p{Cc}/gu, ' ')
+    .trim();
+  return [...name].slice(0, longestName).join('');
+}

@@ -10,6 +10,7 @@ import type { Route } from '../core/route.ts';
 import type { GatewayRequest, Verdict } from '../core/verdict.ts';
 import type { Identity, RequestAuthenticator } from '../login/authenticate-request.ts';
 import type { Offline } from '../login/offline/offline.ts';
+import { stepAddress } from '../login/step-result.ts';
 import { decide } from '../policy/decide.ts';
 import { doorOf } from '../policy/door.ts';
 import type { Worth } from '../policy/levels.ts';
@@ -123,6 +124,7 @@ export class Admission {
         ...(retryAfter && { retryAfter }),
       });
     }
+    if (identity.kind === 'unfinished') return this.#beginLogin(trace, located, identity);
     if (identity.kind === 'nobody') {
       const { offers, reason, isProgram } = identity;
       return { kind: 'authenticate', route, target, offers, reason, ...(isProgram && { isProgram }) };
@@ -157,6 +159,23 @@ export class Admission {
     trace.decision = { kind: 'deny', reason: 'tenant-mismatch' };
     const detail = `the host ${target.host} is of another tenant than ${principal.tenant}`;
     return refuse('ACCESS_DENIED', 'tenant-mismatch', detail, { route, principal });
+  }
+
+  /** The page of the next step at a page load; whatever else a browser asks for meanwhile begins nothing. */
+  async #beginLogin(
+    trace: Trace,
+    { request, target, route }: Located,
+    { principal, reason, reply, begin }: Extract<Identity, { kind: 'unfinished' }>,
+  ): Promise<Verdict> {
+    const isPage = request.method === 'GET' && !request.upgrade && isNavigation(request.headers);
+    if (!isPage) return { kind: 'authenticate', route, target, offers: [], reason };
+    const result = await begin();
+    if (result.kind === 'unavailable')
+      return refuse('PROVIDER_UNAVAILABLE', result.reason, 'a login could not begin', { route, retryAfter: 10 });
+    if (result.kind !== 'pending') return { kind: 'authenticate', route, target, offers: [], reason };
+    trace.principal = principal;
+    trace.reply = { ...trace.ofRoute, ...reply, 'set-cookie': result.cookies };
+    return { kind: 'login-step', route, target, location: stepAddress(result), reason };
   }
 
   /** A browser sends cookies with a WebSocket that any site opens, and no preflight: the origin must be ours (CWE-1385). */

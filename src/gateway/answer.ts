@@ -78,6 +78,11 @@ export function answerFor(asking: Asking, verdict: Declined, parts: AnswerParts)
         : { kind: 'answer', answer: permanentRedirect(request.method, originOf(asking) + verdict.location) };
     case 'answer':
       return { kind: 'answer', answer: fromOrigin(verdict.answer, originOf(asking)) };
+    case 'login-step': {
+      const { location, reason } = verdict;
+      if (!asking.isPage) return { kind: 'answer', answer: loginRequired(request, { reason, login: location }) };
+      return { kind: 'answer', answer: redirectAnswer(request.method, originOf(asking) + location) };
+    }
     case 'step-up':
       if (asking.isPage && !isRead(request)) return { kind: 'keep-form' };
       return { kind: 'answer', answer: stepUp(asking, verdict) };

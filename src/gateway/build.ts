@@ -4,7 +4,6 @@ import type { Route } from '../core/route.ts';
 import type { RequestAuthenticator } from '../login/authenticate-request.ts';
 import { buildLogin, type Login } from '../login/build.ts';
 import type { Providers } from '../login/providers.ts';
-import { worthOf } from '../policy/worth.ts';
 import { buildPortal, type PortalOptions } from '../portal/build.ts';
 import type { Portal } from '../portal/portal.ts';
 import { AssertionSigner } from '../proxy/assertion.ts';
@@ -87,7 +86,7 @@ export async function buildGateway(
   const { authenticator, offline, providers } = login;
   const isKnownHost = knownHosts(document.server, routes);
   const isOwnHost = ownHosts(document.server, routes);
-  const judging = { clock, isOwnHost, locations, authenticator, tenants: login.tenants, worth: worthOf(document) };
+  const judging = { clock, isOwnHost, locations, authenticator, tenants: login.tenants, worth: login.worth };
   const applications = new Applications(routes, { ...judging, publicUrl, origins });
   const front = buildPortal(
     portalOptions(document, applications),

@@ -22,7 +22,7 @@ import type { TenantDecision } from '../policy/tenants.ts';
 import { Connections } from '../proxy/connections.ts';
 import { isCarried } from '../proxy/lane/forwarder.ts';
 import { Breakers } from '../remote/breakers.ts';
-import { newLiveRecord, type Vouched } from '../sessions/stored-session.ts';
+import { firstProof, newLiveRecord, type Vouched } from '../sessions/stored-session.ts';
 import { createAudit } from '../telemetry/audit.ts';
 import { createLog } from '../telemetry/log.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -217,7 +217,9 @@ export class Explainer {
   /** The session that a login would begin. */
   #sessionOf(vouched: Vouched, question: ExplainRequest): Session {
     const { lifetime } = this.#document.session;
-    return { id: 'explain', ...newLiveRecord(vouched, this.#clientOf(question), this.#clock.now(), lifetime) };
+    const now = this.#clock.now();
+    const record = newLiveRecord(vouched, [firstProof(vouched, now)], this.#clientOf(question), now, lifetime);
+    return { id: 'explain', ...record };
   }
 }
 

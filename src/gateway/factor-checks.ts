@@ -1,34 +1,78 @@
 /** What second factors and the levels that ask for them contradict, each at the key that is wrong. */
 import type { RefinementCtx } from 'zod';
+import { quoted } from '../config/issue.ts';
 import { type FactorDocument, type FactorRules, factorKind } from '../factors/options.ts';
+import type { LoginLevel } from '../policy/login-level.ts';
 
 interface CheckedFactors {
   readonly server: { readonly publicUrl: URL };
+  readonly login: { readonly level: LoginLevel };
   readonly providers: Readonly<Record<string, unknown>>;
+  readonly roles: Readonly<Record<string, unknown>>;
   readonly factors: Readonly<Record<string, FactorDocument>>;
   readonly factorRules: FactorRules;
 }
 
+type Path = (string | number)[];
+type Report = (path: Path, message: string, hint?: string, other?: Path) => void;
+
 /** Reports every contradiction. */
 export function checkFactors(document: CheckedFactors, context: RefinementCtx): void {
-  const report = (path: (string | number)[], message: string, hint?: string, other?: (string | number)[]): void =>
+  const report: Report = (path, message, hint, other) =>
     context.addIssue({ code: 'custom', path, message, input: document, params: { hint, other } });
-  for (const [name, options] of Object.entries(document.factors)) {
-    if (Object.hasOwn(document.providers, name))
+  checkEach(document, report);
+  checkFailures(document, report);
+  checkLoginLevel(document, report);
+}
+
+function checkEach({ server, providers, factors }: CheckedFactors, report: Report): void {
+  for (const [name, options] of Object.entries(factors)) {
+    if (Object.hasOwn(providers, name))
       report(
         ['factors', name],
         'has the name of a provider: proofs are told apart by it',
         'give the factor another name',
         ['providers', name],
       );
-    for (const { key, message, hint } of factorKind(options.type)?.checkTogether?.(options, document.server) ?? [])
+    for (const { key, message, hint } of factorKind(options.type)?.checkTogether?.(options, server) ?? [])
       report(['factors', name, ...key.split('.')], message, hint);
   }
-  const { count, hard, delay, max } = document.factorRules.failures;
+}
+
+function checkFailures({ factorRules: { failures } }: CheckedFactors, report: Report): void {
+  const { count, hard, delay, max } = failures;
   if (hard < count)
     report(
       ['factorRules', 'failures', 'hard'],
-      `is less than count, which is ${count}: nobody could be locked for a while`,
+      `is less than count, which is ${count}: nobody would be locked for a while`,
     );
   if (max < delay) report(['factorRules', 'failures', 'max'], 'is shorter than delay, the first lock');
+}
+
+function checkLoginLevel(document: CheckedFactors, report: Report): void {
+  const { level } = document.login;
+  if (typeof level === 'number') checkReach(document, level, ['login', 'level'], report);
+  for (const [index, rule] of typeof level === 'number' ? [] : level.entries()) {
+    checkReach(document, rule.level, ['login', 'level', index, 'level'], report);
+    for (const key of ['roles', 'providers'] as const)
+      for (const [at, name] of (rule[key] ?? []).entries())
+        if (!Object.hasOwn(document[key], name))
+          report(
+            ['login', 'level', index, key, at],
+            `names no ${key === 'roles' ? 'role' : 'provider'}: ${quoted(name)}`,
+            `there are: ${Object.keys(document[key]).join(', ') || 'none'}`,
+          );
+  }
+}
+
+/** Reports a level that nobody can reach. */
+function checkReach({ factors }: CheckedFactors, level: number, path: Path, report: Report): void {
+  const reached = Math.max(1, ...Object.values(factors).map(({ type }) => factorKind(type)?.gives ?? 1));
+  if (level <= reached) return;
+  const what = level === 3 ? 'one of type webauthn' : 'one such as app: { type: totp }';
+  report(
+    path,
+    `is ${level}, which nobody can reach: the configured factors give ${reached}`,
+    `add ${what} under factors`,
+  );
 }

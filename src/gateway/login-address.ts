@@ -4,10 +4,12 @@ import type { CanonicalTarget, GatewayRequest, Verdict } from '../core/verdict.t
 import type { Notice } from '../pages/fields.ts';
 
 type Authenticate = Extract<Verdict, { kind: 'authenticate' }>;
+type LoginStep = Extract<Verdict, { kind: 'login-step' }>;
 type StepUp = Extract<Verdict, { kind: 'step-up' }>;
 
 /** Where a page load is sent to sign in, or to prove again who it is. */
-export function loginAddressOf(verdict: Authenticate | StepUp): string {
+export function loginAddressOf(verdict: Authenticate | StepUp | LoginStep): string {
+  if (verdict.kind === 'login-step') return verdict.location;
   const returnTo = verdict.target.path + verdict.target.query;
   if (verdict.kind === 'step-up') return loginAddress(returnTo, { confirm: '1' });
   const notice = noticeFor(verdict.reason);

@@ -3,20 +3,16 @@
  * the first answer has brought a cookie: they share the session that the first of them begins.
  */
 import type { Clock } from '../core/clock.ts';
-import type { Session } from '../core/session.ts';
+import { GatewayError } from '../core/errors.ts';
 import type { ChainResult } from '../providers/chain.ts';
 import type { Sessions } from '../sessions/sessions.ts';
+import type { LoginDoor } from './admit.ts';
+import type { SessionBegun } from './session-begun.ts';
 import type { Authenticated, LoginContext, SignIn } from './sign-in.ts';
-
-/** A session that has begun, and the cookie's value. */
-interface AmbientSession {
-  readonly session: Session;
-  readonly token: string;
-}
 
 interface Shared {
   readonly at: number;
-  readonly begun: Promise<AmbientSession>;
+  readonly begun: Promise<SessionBegun>;
 }
 
 /** Longer than the parts of a page take to be asked for, too short to outlive a wish to sign out. */
@@ -27,10 +23,12 @@ export class AmbientSessions {
   readonly #signIn: SignIn;
   readonly #sessions: Sessions;
   readonly #clock: Clock;
+  readonly #door: LoginDoor;
   /** In the order in which they began. */
   readonly #shared = new Map<string, Shared>();
 
-  constructor(parts: { signIn: SignIn; sessions: Sessions; clock: Clock }) {
+  constructor(parts: { signIn: SignIn; sessions: Sessions; clock: Clock; door: LoginDoor }) {
+    this.#door = parts.door;
     this.#signIn = parts.signIn;
     this.#sessions = parts.sessions;
     this.#clock = parts.clock;
@@ -44,8 +42,13 @@ export class AmbientSessions {
     outcome: Authenticated,
     provider: string,
     context: LoginContext & { chain: ChainResult },
-  ): Promise<AmbientSession> {
-    const begin = () => this.#signIn.establish(outcome, provider, context);
+  ): Promise<SessionBegun> {
+    const begin = async () => {
+      const admitted = this.#door.admit(this.#signIn.vouched(outcome, provider), context.client);
+      if (!admitted)
+        throw new GatewayError('UNAVAILABLE', 'a proof of a request was to begin a session, and is not enough');
+      return this.#signIn.establish(admitted, context);
+    };
     const { handles, refreshAt, state } = outcome.grant ?? {};
     if (handles || refreshAt !== undefined) return begin();
     const { address, userAgent } = context.client;
@@ -62,7 +65,7 @@ export class AmbientSessions {
     return this.#keep(key, begin());
   }
 
-  #keep(key: string, begun: Promise<AmbientSession>): Promise<AmbientSession> {
+  #keep(key: string, begun: Promise<SessionBegun>): Promise<SessionBegun> {
     const shared: Shared = { at: this.#clock.now(), begun };
     this.#shared.delete(key);
     this.#shared.set(key, shared);

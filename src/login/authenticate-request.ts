@@ -20,6 +20,7 @@ import type { AmbientSessions } from './ambient-sessions.ts';
 import type { Browsers } from './browser.ts';
 import { CookieSessions } from './cookie-sessions.ts';
 import type { Identity } from './identity.ts';
+import type { LoginSteps } from './login-steps.ts';
 import type { Principals } from './principals.ts';
 import type { ProgramAccess } from './program-access.ts';
 import type { SessionRechecker } from './recheck.ts';
@@ -55,6 +56,7 @@ export class RequestAuthenticator {
     ambientSessions: AmbientSessions;
     browsers: Browsers;
     programs: ProgramAccess;
+    steps: Pick<LoginSteps, 'isEnough' | 'begin'>;
   }) {
     const { publicUrl } = parts;
     this.#signIn = parts.signIn;

@@ -1,15 +1,20 @@
 /** Makes the ways to be somebody, of one configuration: by a session, by the request's own proof, by a form, by a provider's. */
 import { buildFactors, type FactorServices, type FactorsDocument } from '../factors/build.ts';
 import type { Factors } from '../factors/factors.ts';
+import type { FactorRules } from '../factors/options.ts';
+import type { Worth } from '../policy/levels.ts';
 import { compileRoles, type RoleOptions } from '../policy/roles.ts';
 import type { TenantOptions, TenantRules } from '../policy/tenant-options.ts';
 import { Tenants } from '../policy/tenants.ts';
+import { worthOf } from '../policy/worth.ts';
 import type { SiteOrigins } from '../routing/site-origins.ts';
+import { PendingLogins } from '../sessions/pending.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
 import { AddressLockout } from '../users/address-lockout.ts';
 import { ApiTokens } from '../users/api-tokens.ts';
 import { Lockout } from '../users/lockout.ts';
+import { LoginDoor } from './admit.ts';
 import { AmbientSessions } from './ambient-sessions.ts';
 import { RequestAuthenticator } from './authenticate-request.ts';
 import { BasicAccess } from './basic-access.ts';
@@ -17,6 +22,7 @@ import { Browsers } from './browser.ts';
 import { FlowStates } from './flow-state.ts';
 import { Flows } from './flows.ts';
 import { Handovers } from './handovers.ts';
+import { LoginSteps } from './login-steps.ts';
 import { cutRoles, Offline } from './offline/offline.ts';
 import { OfflineVerifiers } from './offline/verifiers.ts';
 import { PasswordLogin } from './password-login.ts';
@@ -53,6 +59,9 @@ export interface Login {
   readonly providers: Providers;
   readonly factors: Factors;
   readonly tenants: Tenants;
+  readonly steps: LoginSteps;
+  readonly worth: Worth;
+  readonly factorRules: FactorRules;
   readonly signIn: SignIn;
   readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
@@ -93,6 +102,13 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     directoryOf,
     recorder,
   });
+  const worth = worthOf(document);
+  const door = new LoginDoor({ clock, worth, level: login.level, principal: (vouched) => signIn.principal(vouched) });
+  const pendings = new PendingLogins({ store, clock, publicUrl, lifetime: document.factorRules.pending });
+  const steps = new LoginSteps({
+    ...{ clock, log, worth, door, pendings, browsers, signIn, sessions, recorder, factors },
+    rules: document.factorRules,
+  });
   const linkOf = (name: string) => chain.find((link) => link.name === name);
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf, principals });
   const verifiers = new OfflineVerifiers({ store, clock, log });
@@ -103,7 +119,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     options: login.offline,
     providers: Object.keys(document.providers),
   });
-  const ambientSessions = new AmbientSessions({ signIn, sessions, clock });
+  const ambientSessions = new AmbientSessions({ signIn, sessions, clock, door });
   const lockout = new Lockout({ store, clock, options: login.lockout });
   const addressLockout = new AddressLockout({ store, clock, options: login.lockout });
   const apiTokens = new ApiTokens({ store, clock, log });
@@ -120,20 +136,13 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     providers,
     factors,
     tenants,
+    steps,
+    worth,
+    factorRules: document.factorRules,
     signIn,
     authenticator: new RequestAuthenticator({
-      ...{
-        signIn,
-        principals,
-        sessions,
-        publicUrl,
-        origins,
-        refresher,
-        rechecker,
-        ambientSessions,
-        browsers,
-        programs,
-      },
+      ...{ signIn, principals, sessions, publicUrl, origins, refresher, rechecker, ambientSessions, browsers },
+      ...{ programs, steps },
     }),
     programs,
     apiTokens,

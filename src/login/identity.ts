@@ -5,6 +5,7 @@ import type { Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Session } from '../core/session.ts';
 import type { ShownCredential } from '../core/shown-credential.ts';
+import type { StepResult } from './step-result.ts';
 
 /** Who a request comes from. */
 export type Identity =
@@ -27,6 +28,16 @@ export type Identity =
       readonly reason: Reason;
       /** It has shown what only programs have: no page will help it. */
       readonly isProgram?: true;
+    }
+  /** A proof of the request itself is right, and the login of its user takes more. */
+  | {
+      readonly kind: 'unfinished';
+      readonly principal: Principal;
+      readonly reason: Reason;
+      /** Headers for the answer, such as the token of a mutual authentication. */
+      readonly reply: Readonly<Record<string, string | readonly string[]>>;
+      /** Begins that login: for a page load alone. */
+      readonly begin: () => Promise<StepResult>;
     }
   /** Whoever it is, not in this way: an API token out of its place, a locked address. */
   | {

@@ -1,6 +1,7 @@
 /** How users sign in, as configured: the chain, its limits, and the providers with their own options. */
 import * as z from 'zod';
 import { cidr, duration } from '../config/values.ts';
+import { loginLevelOption } from '../policy/login-level.ts';
 import { onOptions } from '../providers/chain.ts';
 import type { ProviderDefinition } from '../providers/define.ts';
 import * as kinds from '../providers/index.ts';
@@ -32,6 +33,7 @@ export const loginOptions = z.strictObject({
   chain: z.array(z.string()).min(1).describe('the providers, in the order in which they are asked'),
   timeout: duration().prefault('5s').describe("each provider's deadline, unless it has its own"),
   total: duration().prefault('15s').describe('the whole attempt; providers without a network are asked even after it'),
+  level: loginLevelOption,
   lockout: lockoutOptions.prefault({}),
   default: z.string().optional().describe('a federated provider that is followed at once; ?method=form is the way out'),
   reservedUsers: z.array(z.string()).default(['xuc']).describe('names that may not sign in'),

@@ -6,6 +6,7 @@ import type { OfflineStay, Session } from '../core/session.ts';
 import type { Client } from '../core/verdict.ts';
 import type { ChainResult } from '../providers/chain.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
+import type { SessionBegun } from './session-begun.ts';
 import type { Authenticated } from './sign-in.ts';
 
 const maxInput = 1024;
@@ -18,10 +19,6 @@ export interface PasswordForm {
   readonly client: Client;
   readonly requestId: string;
   readonly signal: AbortSignal;
-  /** The cookie the browser came with: that session ends when the new one begins. */
-  readonly token?: string;
-  /** A handle of the browser: a logout there ends what a form that was sent twice has begun as well. */
-  readonly browser?: string;
   /** For a step-up: only this session's own user will do. */
   readonly confirming?: Session;
   /** For a new password at its user's wish: only this session's own provider is asked, about its own user. */
@@ -38,7 +35,12 @@ export type FailureCode = Extract<
 >;
 
 /** How a form login went. */
-export type LoginResult = { readonly kind: 'signed-in'; readonly session: Session; readonly token: string } | NoLogin;
+export type LoginResult =
+  /** Of somebody who was signed in, and has proved it once more. */
+  | ({ readonly kind: 'signed-in' } & SessionBegun)
+  /** Of anybody else: what follows is `login-steps.ts`'s. */
+  | { readonly kind: 'proved'; readonly vouched: Vouched; readonly chain: ChainResult }
+  | NoLogin;
 
 /** How the proof of a password without a session went. */
 export type ProofResult = { readonly kind: 'proved'; readonly vouched: Vouched } | NoLogin;
@@ -58,7 +60,7 @@ export type NoLogin =
   | FailedLogin;
 
 /** Somebody whom a provider has vouched for and who may come in. */
-export interface Admitted {
+export interface AcceptedForm {
   readonly kind: 'admitted';
   readonly outcome: Authenticated;
   readonly provider: string;

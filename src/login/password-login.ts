@@ -14,7 +14,7 @@ import { evenOut } from './even-out.ts';
 import { judgeOffline, type OfflineJudgement } from './offline/judgement.ts';
 import type { Offline } from './offline/offline.ts';
 import {
-  type Admitted,
+  type AcceptedForm,
   type FailedLogin,
   type FailureCode,
   type LoginResult,
@@ -66,7 +66,7 @@ export class PasswordLogin {
   }
 
   /** The same for a program, whose every request brings its password: no session begins. */
-  async prove(form: Omit<PasswordForm, 'newPassword' | 'token' | 'browser' | 'confirming'>): Promise<ProofResult> {
+  async prove(form: Omit<PasswordForm, 'newPassword' | 'confirming'>): Promise<ProofResult> {
     const startedAt = performance.now();
     const checked = await this.#check(form, this.#signIn.readName(form.username, false), false);
     if (checked.kind === 'failed' && checked.code !== 'TOO_MANY_FAILURES') await evenOut(startedAt, form.signal);
@@ -77,7 +77,7 @@ export class PasswordLogin {
     return { kind: 'proved', vouched };
   }
 
-  async #check(form: PasswordForm, typed: TypedName, mayBeOffline: boolean): Promise<Admitted | NoLogin> {
+  async #check(form: PasswordForm, typed: TypedName, mayBeOffline: boolean): Promise<AcceptedForm | NoLogin> {
     const username = typed.counted;
     const refused = refuseInput(form, username) ?? (this.#signIn.isReserved(username) ? 'user-reserved' : undefined);
     if (refused) return this.#fail(form, username, 'LOGIN_FAILED', refused);
@@ -105,7 +105,7 @@ export class PasswordLogin {
    * What the chain's answer comes to. The account that it found is counted whatever name was typed: where that is locked, nobody
    * learns whether the password was right.
    */
-  async #applyOutcome(form: PasswordForm, attempted: Attempted, chain: ChainResult): Promise<Admitted | NoLogin> {
+  async #applyOutcome(form: PasswordForm, attempted: Attempted, chain: ChainResult): Promise<AcceptedForm | NoLogin> {
     const { outcome, provider } = chain;
     const { username } = attempted;
     switch (outcome.kind) {
@@ -143,7 +143,7 @@ export class PasswordLogin {
     username: string,
     judged: OfflineJudgement,
     chain: ChainResult,
-  ): Promise<Admitted | NoLogin> {
+  ): Promise<AcceptedForm | NoLogin> {
     if (judged.kind === 'locked') return this.#failLocked(form, username, judged, chain);
     if (judged.kind === 'accepted')
       return this.#accept(form, username, judged.outcome, judged.provider, chain, judged.stay);
@@ -177,7 +177,7 @@ export class PasswordLogin {
     provider: string,
     chain: ChainResult,
     offline?: OfflineStay,
-  ): Promise<Admitted | NoLogin> {
+  ): Promise<AcceptedForm | NoLogin> {
     // What was proved by the password before is to be proved anew.
     if (form.newPassword !== undefined) await this.#cuts.cut(outcome.assertion.subject);
     // Who changes a password is in already.
@@ -193,21 +193,13 @@ export class PasswordLogin {
     return this.#offline.note({ provider, name, password, outcome }, form.newPassword !== undefined);
   }
 
-  async #begin(form: PasswordForm, { outcome, provider, chain, offline }: Admitted): Promise<LoginResult> {
-    const { confirming, changing, token, browser, client, requestId } = form;
-    const context = { client, requestId, chain };
+  /** Who was signed in goes on with the session; anybody else has given the first proof. */
+  async #begin(form: PasswordForm, { outcome, provider, chain, offline }: AcceptedForm): Promise<LoginResult> {
+    const { confirming, changing, client, requestId } = form;
     const own = confirming ?? changing;
-    const begun = own
-      ? await this.#signIn.confirm(own.id, outcome, provider, {
-          ...context,
-          ...(changing && { event: 'password-change' }),
-        })
-      : await this.#signIn.establish(outcome, provider, {
-          ...context,
-          ...(token && { replaces: token }),
-          ...(browser && { browser }),
-          ...(offline && { offline }),
-        });
+    if (!own) return { kind: 'proved', vouched: this.#signIn.vouched(outcome, provider, offline), chain };
+    const event = changing && { event: 'password-change' as const };
+    const begun = await this.#signIn.confirm(own.id, outcome, provider, { client, requestId, chain, ...event });
     return begun
       ? { kind: 'signed-in', ...begun }
       : this.#fail(form, this.#signIn.readName(form.username, true).counted, 'LOGIN_FAILED', 'login-denied', { chain });

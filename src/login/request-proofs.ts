@@ -10,8 +10,10 @@ import type { AmbientSessions } from './ambient-sessions.ts';
 import type { Browsers } from './browser.ts';
 import type { CookieSessions } from './cookie-sessions.ts';
 import type { Identity, Somebody } from './identity.ts';
+import type { LoginSteps } from './login-steps.ts';
 import { forgetAsking } from './negotiate-cookie.ts';
 import type { Authenticated, SignIn } from './sign-in.ts';
+import type { StepResult } from './step-result.ts';
 
 /** A request that no session speaks for, and why. */
 export interface Asking {
@@ -27,6 +29,7 @@ interface ProofParts {
   readonly browsers: Browsers;
   readonly cookies: CookieSessions;
   readonly publicUrl: URL;
+  readonly steps: Pick<LoginSteps, 'isEnough' | 'begin'>;
 }
 
 /** Asks about proofs. */
@@ -36,8 +39,10 @@ export class RequestProofs {
   readonly #browsers: Browsers;
   readonly #cookies: CookieSessions;
   readonly #publicUrl: URL;
+  readonly #steps: ProofParts['steps'];
 
-  constructor({ signIn, ambientSessions, browsers, cookies, publicUrl }: ProofParts) {
+  constructor({ signIn, ambientSessions, browsers, cookies, publicUrl, steps }: ProofParts) {
+    this.#steps = steps;
     this.#signIn = signIn;
     this.#ambientSessions = ambientSessions;
     this.#browsers = browsers;
@@ -90,7 +95,19 @@ export class RequestProofs {
       if (refused.kind === 'unavailable' && isStuck) return { kind: 'unavailable', reason };
       return { kind: 'nobody', offers: chain.offers, reason };
     }
-    const principal = this.#signIn.principal(this.#signIn.vouched(outcome, provider));
+    const vouched = this.#signIn.vouched(outcome, provider);
+    const principal = this.#signIn.principal(vouched);
+    if (!this.#steps.isEnough(vouched, context)) {
+      const reason = 'level-too-low';
+      // A token comes with each request, and nobody is there who could be asked for more.
+      if (sessionless) return { kind: 'nobody', offers: [], reason, isProgram: true };
+      const begin = async (): Promise<StepResult> => {
+        const token = this.#cookies.tokenIn(request.headers);
+        const step = { ...context, headers: request.headers, signal: request.signal, language: 'en', token };
+        return this.#steps.begin({ vouched, chain, returnTo: target.path + target.query, isPosted: false }, step);
+      };
+      return { kind: 'unfinished', principal, reason, reply: headers, begin };
+    }
     if (sessionless) return { kind: 'somebody', principal, reply: headers };
     const begin = async (): Promise<Somebody> => {
       const begun = await this.#ambientSessions.begin(outcome, provider, { ...context, chain });

@@ -11,11 +11,13 @@ import { accountOf, isSameOwner, type OfflineStay, ownerOf, type Session } from 
 import type { Client, GatewayRequest } from '../core/verdict.ts';
 import type { TenantDecision } from '../policy/tenants.ts';
 import { type ChainLink, type ChainResult, runChain } from '../providers/chain.ts';
+import type { Admitted } from '../sessions/admitted.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
 import type { AccountEvent, Recorder } from '../telemetry/recorder.ts';
 import { askForNewPassword } from './new-password.ts';
 import type { Principals } from './principals.ts';
+import type { SessionBegun } from './session-begun.ts';
 import { askAbout, type TypedName, type TypedNames } from './typed-names.ts';
 
 /** What signing in works with; made by `build.ts`. */
@@ -121,8 +123,8 @@ export class SignIn {
   }
 
   /** An outcome as a session keeps it. Throws where the tenant cannot be told. */
-  vouched(outcome: Authenticated, provider: string): Vouched {
-    return this.#parts.principals.vouched(outcome, provider);
+  vouched(outcome: Authenticated, provider: string, offline?: OfflineStay): Vouched {
+    return { ...this.#parts.principals.vouched(outcome, provider), ...(offline && { offline }) };
   }
 
   /** Of which tenant somebody is whom a provider knows, or why that cannot be told. */
@@ -145,18 +147,16 @@ export class SignIn {
    * finds what tabs have begun that signed in at the same moment: of their cookies only the last one stays.
    */
   async establish(
-    outcome: Authenticated,
-    provider: string,
-    context: LoginContext & { chain?: ChainResult; replaces?: string; browser?: string; offline?: OfflineStay },
-  ): Promise<{ session: Session; token: string }> {
-    const { client, chain, replaces, browser, offline } = context;
-    const handles = [...(outcome.grant?.handles ?? []), ...(browser === undefined ? [] : [browser])];
-    const grant = outcome.grant || browser !== undefined ? { ...outcome.grant, handles } : undefined;
+    admitted: Admitted,
+    context: LoginContext & { chain?: ChainResult | undefined; replaces?: string; browser?: string },
+  ): Promise<SessionBegun> {
+    const { client, chain, replaces, browser } = context;
+    const { provider, offline } = admitted.vouched;
     const created = await this.#parts.sessions.create({
-      ...this.vouched({ ...outcome, ...(grant && { grant }) }, provider),
+      admitted,
+      handles: browser === undefined ? [] : [browser],
       client: { address: client.address, userAgent: client.userAgent },
       ...(replaces && { replaces }),
-      ...(offline && { offline }),
     });
     const { session } = created;
     const mode = offline && { mode: 'offline' as const };
@@ -170,7 +170,7 @@ export class SignIn {
     outcome: Authenticated,
     provider: string,
     context: LoginContext & { chain?: ChainResult; event?: 'password-change' },
-  ): Promise<{ session: Session; token: string } | undefined> {
+  ): Promise<SessionBegun | undefined> {
     const proved = await this.#prove(session, outcome, provider);
     if (proved === undefined) return undefined;
     const who = { ...subjectOf(proved.session, context), ...(context.chain && { steps: context.chain.steps }) };
@@ -182,7 +182,7 @@ export class SignIn {
    * Proves a session, wherever its rotations have taken it meanwhile: of a form that was sent twice the browser takes the
    * last answer, which must not say that the password was wrong.
    */
-  async #prove(session: string, outcome: Authenticated, provider: string) {
+  async #prove(session: string, outcome: Authenticated, provider: string): Promise<SessionBegun | undefined> {
     const { principals, sessions } = this.#parts;
     let id = session;
     for (let turn = 0; turn < maxRotations; turn++) {
@@ -218,7 +218,7 @@ export class SignIn {
 
   /** Writes how a login went. */
   record(
-    outcome: 'succeeded' | 'failed',
+    outcome: AccountEvent['outcome'],
     context: LoginContext,
     more: Pick<AccountEvent, 'account' | 'user' | 'provider' | 'session' | 'reason' | 'mode'> & {
       event?: 'password-change';

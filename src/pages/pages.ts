@@ -9,6 +9,15 @@ import {
 } from './account.ts';
 import { type AccountView, accountPage } from './account-settings.ts';
 import { type Assets, loadAssets } from './assets.ts';
+import { type EnrolmentView, enrolmentPage } from './enrol.ts';
+import {
+  type FactorChoiceView,
+  type FactorOverView,
+  type FactorView,
+  factorChoicePage,
+  factorOverPage,
+  factorPage,
+} from './factor.ts';
 import type { Html } from './html.ts';
 import { type Language, languages, preferredLanguage } from './language.ts';
 import type { Frame, PasswordWords } from './layout.ts';
@@ -30,6 +39,10 @@ export type PageView =
   | LoginView
   | StepUpView
   | NewPasswordView
+  | FactorChoiceView
+  | FactorView
+  | FactorOverView
+  | EnrolmentView
   | SignedOutView
   | LogoutView
   | SessionsView
@@ -89,6 +102,14 @@ function document(frame: Frame, view: PageView): Html {
       return stepUpPage(frame, view);
     case 'new-password':
       return newPasswordPage(frame, view);
+    case 'factor-choice':
+      return factorChoicePage(frame, view);
+    case 'factor':
+      return factorPage(frame, view);
+    case 'factor-over':
+      return factorOverPage(frame, view);
+    case 'enrolment':
+      return enrolmentPage(frame, view);
     case 'signed-out':
       return signedOutPage(frame, view);
     case 'logout':

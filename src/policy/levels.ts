@@ -15,6 +15,33 @@ export interface Worth {
   readonly trusts: (proof: Proof) => Reached;
 }
 
+/** What proofs have to come up to. */
+export interface Demand {
+  /** 1 when absent, which whoever is let in has. */
+  readonly level?: Level;
+  /** Factors, any of which must be among the proofs; all when empty. */
+  readonly factors?: readonly string[];
+  /** Milliseconds since the level was last proved. */
+  readonly maxAge?: number;
+}
+
+/** What proofs lack of a demand; undefined where they come up to it. */
+export function shortfall(
+  proofs: readonly Proof[],
+  { level = 1, factors = [], maxAge }: Demand,
+  worth: Worth,
+  now: number,
+): 'level-too-low' | 'factor-missing' | 'too-old' | undefined {
+  // Whoever is let in has level 1, by whatever they came; only more than that is looked for.
+  if (level > 1 && !(levelOf(proofs, worth) >= level)) return 'level-too-low';
+  const isCounting = ({ by }: Proof): boolean => factors.includes(by) && worth.factors.has(by);
+  const counting = factors.length === 0 ? proofs : proofs.filter(isCounting);
+  if (counting.length === 0) return 'factor-missing';
+  const measured = level === 1 && factors.length > 0 ? 2 : level;
+  // Asked this way round so that a time that is no number is too old.
+  return maxAge === undefined || now - levelProvedAt(counting, measured, worth) <= maxAge ? undefined : 'too-old';
+}
+
 /** The level of a list of proofs. */
 export function levelOf(proofs: readonly Proof[], worth: Worth): Reached {
   const isSomebody = proofs.some((proof) => isFirst(proof) && gives(proof, worth) >= 1);

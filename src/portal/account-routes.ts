@@ -130,6 +130,7 @@ async function change(
     }
     case 'password-refused':
       return render(parts, visit, session, 400, { kind: 'problem', problem: result.refusal });
+    case 'proved':
     case 'password-stuck':
     case 'new-password':
       return render(parts, visit, session, 400, cannot);

@@ -15,6 +15,8 @@ export const addresses: Readonly<Record<string, string>> = {
   '/_gate/home': `${read}, OPTIONS`,
   [languagePath]: `${read}, OPTIONS`,
   '/_gate/login': `${read}, POST, OPTIONS`,
+  '/_gate/factor': `${read}, POST, OPTIONS`,
+  '/_gate/enrol': `${read}, POST, OPTIONS`,
   '/_gate/logout': `${read}, POST, OPTIONS`,
   [handoverPath]: 'GET, OPTIONS',
   '/_gate/account': `${read}, POST, OPTIONS`,

@@ -3,14 +3,13 @@
 import type { Request } from 'express';
 import type { Outcome } from '../core/outcome.ts';
 import { isOfNoTenant, type Reason } from '../core/reason.ts';
-import { ownerOf, type Session } from '../core/session.ts';
+import type { Session } from '../core/session.ts';
 import { headOf } from '../edge/head-of.ts';
 import type { Browsers } from '../login/browser.ts';
 import type { FlowState } from '../login/flow-state.ts';
 import type { Flow } from '../login/flows.ts';
 import { attemptOne, type ChainLink, type ChainResult } from '../providers/chain.ts';
 import { safeReturnTo } from '../routing/return-to.ts';
-import { sessionCookie } from '../sessions/cookie.ts';
 import {
   findLink,
   type PortalParts,
@@ -20,12 +19,11 @@ import {
   refuseVisit,
 } from './context.ts';
 import { lastMethodCookie } from './last-method.ts';
-import { leftCookies } from './left-cookies.ts';
 import { countArrival, endLoop, type LoopParts, showLoop } from './redirect-loop.ts';
 import { redirect } from './send-page.ts';
+import { answerStep, type StepParts, stepContext } from './step-answer.ts';
 
-type FederatedParts = LoopParts &
-  Pick<PortalParts, 'log' | 'browsers' | 'flows' | 'flowStates' | 'authenticator' | 'posts' | 'cookies'>;
+type FederatedParts = LoopParts & StepParts & Pick<PortalParts, 'log' | 'flows' | 'flowStates' | 'steps'>;
 
 /** Adds the addresses of federated providers. */
 export const federatedRoutes: PortalRoutes<FederatedParts> = (app, parts, on) => {
@@ -182,33 +180,24 @@ async function finish(
     browser: string | undefined;
   },
 ): Promise<void> {
-  const { request, response, context } = visit;
+  const { context } = visit;
   const { outcome, result, flow, browser } = done;
   const denied = await parts.signIn.refuse(outcome, link.name, context.signal);
   if (denied) return fail(parts, link, visit, { ...result, outcome: denied }, aimOf(flow));
-  const token = parts.authenticator.tokenIn(headOf(request));
-  const begun = flow.confirming
-    ? await parts.signIn.confirm(flow.confirming, outcome, link.name, { ...context, chain: result })
-    : await parts.signIn.establish(outcome, link.name, {
-        ...context,
-        chain: result,
-        ...(token && { replaces: token }),
-        ...(browser !== undefined && { browser: parts.browsers.handle(browser) }),
-      });
+  if (browser !== undefined && !flow.confirming) await parts.flows.forgetRedirects(browser);
+  const more = [lastMethodCookie(parts.publicUrl, link.name), countArrival(parts, visit)];
+  if (!flow.confirming) {
+    const first = { vouched: parts.signIn.vouched(outcome, link.name), chain: result, isPosted: false };
+    const step = await parts.steps.begin({ ...first, returnTo: flow.returnTo }, stepContext(parts, visit));
+    return answerStep(parts, visit, step, { cookies: more });
+  }
+  const begun = await parts.signIn.confirm(flow.confirming, outcome, link.name, { ...context, chain: result });
   if (!begun) {
     const other: Outcome = { kind: 'rejected', reason: 'login-denied' };
     return fail(parts, link, visit, { ...result, outcome: other }, aimOf(flow));
   }
   if (browser !== undefined) await parts.flows.forgetRedirects(browser);
-  await parts.posts.claim(request, flow.returnTo, begun.session);
-  const cookies = [
-    sessionCookie(parts.publicUrl, begun.token),
-    parts.browsers.ownerCookie(ownerOf(begun.session)),
-    lastMethodCookie(parts.publicUrl, link.name),
-    countArrival(parts, visit),
-    ...leftCookies(parts, visit, begun.session),
-  ];
-  redirect(request, response, flow.returnTo, { 'set-cookie': cookies });
+  return answerStep(parts, visit, { kind: 'begun', ...begun, returnTo: flow.returnTo, cookies: [] }, { cookies: more });
 }
 
 /** Back to the login page, which says in the user's words what went wrong; the audit has the reason. */

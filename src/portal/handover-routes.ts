@@ -20,10 +20,12 @@ import { leftCookies } from './left-cookies.ts';
 import { type LoginPageParts, loginPage, noticeIn } from './login-page.ts';
 import { countArrival, type LoopParts } from './redirect-loop.ts';
 import { redirect } from './send-page.ts';
+import { answerStep, type StepParts } from './step-answer.ts';
 
 type HandoverParts = LoginPageParts &
   LoopParts &
-  Pick<PortalParts, 'origins' | 'handovers' | 'authenticator' | 'browsers' | 'sessions' | 'posts' | 'cookies'>;
+  Pick<PortalParts, 'origins' | 'handovers' | 'authenticator' | 'browsers' | 'sessions' | 'posts' | 'cookies'> &
+  StepParts;
 
 /** No page that is shown here may tell its address to the next. */
 const untold: AnswerHeaders = { 'referrer-policy': 'no-referrer' };
@@ -74,6 +76,8 @@ async function send(parts: HandoverParts, visit: PortalRequest): Promise<void> {
       const address = `${host.origin}${handoverPath}?${new URLSearchParams({ code })}`;
       return redirect(request, response, address, { ...set, ...untold });
     }
+    case 'unfinished':
+      return answerStep(parts, visit, await identity.begin(), { headers: identity.reply });
     case 'nobody':
       return askToSignIn(parts, visit, handover, identity.offers);
     case 'refused':

@@ -31,13 +31,15 @@ import {
 } from './login-page.ts';
 import { type LoopParts, redirectInLoop } from './redirect-loop.ts';
 import { redirect } from './send-page.ts';
+import { answerStep, type StepParts, stepContext } from './step-answer.ts';
 
 /** Seconds until another try may fare better, after a way to sign in was out of reach. */
 const unavailableRetrySeconds = 10;
 
 type LoginParts = LoginPageParts &
   LoopParts &
-  Pick<PortalParts, 'authenticator' | 'passwordLogin' | 'provedPasswords' | 'posts' | 'cookies'>;
+  StepParts &
+  Pick<PortalParts, 'passwordLogin' | 'provedPasswords' | 'steps'>;
 
 /** Adds the addresses of the login. */
 export const loginRoutes: PortalRoutes<LoginParts> = (app, parts, on) => {
@@ -127,7 +129,6 @@ async function logIn(
 ): Promise<void> {
   const { request, response, context } = visit;
   const { wish, session, proof } = login;
-  const token = parts.authenticator.tokenIn(headOf(request));
   const browser = parts.browsers.find(headOf(request));
   const confirming = wish.confirm ? session : undefined;
   const result = await parts.passwordLogin.check({
@@ -137,8 +138,6 @@ async function logIn(
     requestId: context.requestId,
     signal: context.signal,
     ...(newPassword !== undefined && { newPassword }),
-    ...(token && { token }),
-    ...(browser !== undefined && { browser: parts.browsers.handle(browser) }),
     ...(confirming && { confirming }),
   });
   if (browser !== undefined && proof && result.kind !== 'new-password')
@@ -150,6 +149,11 @@ async function logIn(
       const owner = parts.browsers.ownerCookie(ownerOf(result.session));
       const cookies = [sessionCookie(parts.publicUrl, result.token), owner, ...left];
       return redirect(request, response, wish.returnTo, { 'set-cookie': cookies });
+    }
+    case 'proved': {
+      const { vouched, chain } = result;
+      const first = { vouched, chain, returnTo: wish.returnTo, isPosted: true };
+      return answerStep(parts, visit, await parts.steps.begin(first, stepContext(parts, visit)));
     }
     case 'new-password': {
       const username = confirming?.assertion.subject ?? wish.username ?? '';

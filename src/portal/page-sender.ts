@@ -9,6 +9,7 @@ import type { Route } from '../core/route.ts';
 import type { GatewayRequest } from '../core/verdict.ts';
 import { headOf } from '../edge/head-of.ts';
 import { writeAnswer } from '../edge/write-answer.ts';
+import type { Language } from '../pages/language.ts';
 import type { Pages, PageView } from '../pages/pages.ts';
 import { chosenLanguage } from './language-choice.ts';
 import { isNavigation, pageProtection } from './send-page.ts';
@@ -59,10 +60,14 @@ export class PageSender {
     return this.#pages.assets();
   }
 
+  /** The language of the pages for a browser: the one that was chosen in it, else the one that it prefers. */
+  language(headers: HeaderLines): Language {
+    return chosenLanguage(headers) ?? this.#pages.language(headers.all('accept-language').join(', '));
+  }
+
   /** A page in the language that was chosen in the browser, else the one that it prefers. */
   page(headers: HeaderLines, status: number, view: PageView, more: AnswerHeaders = {}): Answer {
-    const asked = headers.all('accept-language').join(', ');
-    const language = chosenLanguage(headers) ?? this.#pages.language(asked);
+    const language = this.language(headers);
     return {
       status,
       headers: {

@@ -23,6 +23,7 @@ import {
   type PortalRoutes,
   refuseVisit,
 } from './context.ts';
+import { factorRoutes } from './factor-routes.ts';
 import { federatedRoutes } from './federated-routes.ts';
 import { furtherHosts } from './further-hosts.ts';
 import { handoverRoutes } from './handover-routes.ts';
@@ -90,6 +91,7 @@ export class Portal {
     languageRoutes(app, parts, on);
     sessionRoutes(app, parts, on);
     accountRoutes(app, parts, on);
+    factorRoutes(app, parts, on);
     federatedRoutes(app, parts, on);
     noticeRoutes(app, parts, on);
     fileRoutes(app, parts, on);

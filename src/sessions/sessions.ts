@@ -6,27 +6,30 @@ import type { Log } from '../core/log.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
 import type { SessionGrant } from '../core/outcome.ts';
 import type { Assertion } from '../core/principal.ts';
+import { type Proof, withProof } from '../core/proof.ts';
 import type { Reason } from '../core/reason.ts';
 import { accountOf, isSameOwner, ownerOf, type Session, type SessionOwner } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import { AccountCuts } from './account-cuts.ts';
 import { Activity } from './activity.ts';
+import type { Admitted } from './admitted.ts';
 import { idOf, newIdentity } from './cookie.ts';
-import { type AbsentSession, type LoadedSession, loaded } from './found-session.ts';
+import { type LoadedSession, loaded } from './found-session.ts';
 import { HostTokens } from './host-tokens.ts';
 import { handlePrefix, userPrefix } from './index-keys.ts';
 import { OfflineStays } from './offline-stays.ts';
 import { SessionRecords } from './records.ts';
 import { type Ender, type EndListener, SessionEnds } from './revocation.ts';
+import { type RenewedSession, rotate } from './rotation.ts';
 import { keepWithin } from './session-limit.ts';
 import { type LiveRecord, newLiveRecord, proved, renewed, saysTheSame, type Vouched } from './stored-session.ts';
 import { toSession } from './to-session.ts';
 
-/** A session that goes on under a new token, when there is one: the cookie must be set again. */
-type RenewedSession = { readonly kind: 'live'; readonly session: Session; readonly token?: string } | AbsentSession;
-
 /** How a session begins. */
-export interface SessionStart extends Vouched {
+interface SessionStart {
+  readonly admitted: Admitted;
+  /** Under which it can be found again, beside what its provider says. */
+  readonly handles?: readonly string[];
   readonly client: Session['client'];
   /** The token that the browser came with: its session ends before the new one begins. */
   readonly replaces?: string;
@@ -65,8 +68,14 @@ export class Sessions {
   }
 
   /** Begins a session under a new token, after the one that it replaces has ended. */
-  async create({ client, replaces, ...vouched }: SessionStart): Promise<{ session: Session; token: string }> {
-    const alone = newLiveRecord(vouched, client, this.#parts.clock.now(), this.#parts.lifetime);
+  async create({
+    admitted,
+    handles = [],
+    client,
+    replaces,
+  }: SessionStart): Promise<{ session: Session; token: string }> {
+    const now = this.#parts.clock.now();
+    const alone = newLiveRecord(admitted.with(handles), admitted.proofsAt(now), client, now, this.#parts.lifetime);
     const { token, id } = newIdentity();
     await this.#records.index(id, alone);
     const replaced = replaces === undefined ? undefined : idOf(replaces);
@@ -116,6 +125,15 @@ export class Sessions {
    */
   async prove(session: Session, vouched: Vouched): Promise<RenewedSession> {
     return this.#rotate(session.id, ownerOf(vouched), (record) => proved(record, vouched, this.#parts.clock.now()));
+  }
+
+  /** The user has proved more: the session goes on under a new token, with the proof beside or in the place of the one by the same factor. */
+  async raise(session: Session, proof: Proof): Promise<RenewedSession> {
+    return this.#rotate(session.id, ownerOf(session), ({ mustRotate: _, ...record }) => ({
+      ...record,
+      proofs: withProof(record.proofs, proof),
+      lastSeenAt: this.#parts.clock.now(),
+    }));
   }
 
   /**
@@ -219,32 +237,7 @@ export class Sessions {
     }
   }
 
-  /** Ends the session under its id and goes on under another; in this order, so that there are never two. */
-  async #rotate(
-    oldId: string,
-    owner: SessionOwner,
-    change: (record: LiveRecord) => LiveRecord,
-  ): Promise<RenewedSession> {
-    for (;;) {
-      const found = await this.#ends.find(oldId);
-      if (found.kind !== 'live') return found;
-      const old = found.stored;
-      // Another user's proof must not inherit this session, nor may it go on.
-      if (!isSameOwner(ownerOf(old.record), owner)) {
-        await this.#ends.revoke(oldId, 'revoked', { follows: true });
-        return { kind: 'ended', reason: 'revoked' };
-      }
-      const record = change(old.record);
-      const { token, id } = newIdentity();
-      await this.#records.index(id, record);
-      if (!(await this.#ends.end(oldId, old, 'rotated', { next: id }))) {
-        await this.#records.unindex(id, record);
-        continue;
-      }
-      // A revocation in between has followed the rotation and barred the new id.
-      if (!(await this.#records.write(id, undefined, record))) return this.alive(id);
-      await this.hosts.point(record, id);
-      return { kind: 'live', token, session: toSession(id, record, record.lastSeenAt) };
-    }
+  #rotate(id: string, owner: SessionOwner, change: (record: LiveRecord) => LiveRecord): Promise<RenewedSession> {
+    return rotate({ records: this.#records, ends: this.#ends, hosts: this.hosts }, id, owner, change);
   }
 }

@@ -21,8 +21,18 @@ const recordOfAccount = z.looseObject({
   unverifiedEmail: z.literal(true).optional(),
 });
 
-const liveSchema = z.looseObject({
-  kind: z.literal('live'),
+/** A proof as it is stored. */
+export const proofSchema = z.looseObject({
+  step: z.string(),
+  by: z.string(),
+  realm: z.string(),
+  amr: words,
+  acr: z.string().optional(),
+  at: moment,
+});
+
+/** Whom a provider has vouched for, as it is stored. */
+export const personSchema = {
   /** Absent in records from before there were accounts. */
   tenant: z.string().min(1).default(defaultTenant),
   assertion: z.looseObject({
@@ -34,24 +44,6 @@ const liveSchema = z.looseObject({
     record: recordOfAccount.optional().catch({ unverifiedEmail: true }),
   }),
   provider: z.string(),
-  createdAt: moment,
-  lastSeenAt: moment,
-  /** All that older workers know of proofs: written for them, and read where they have written. */
-  provedAt: moment,
-  proofs: z
-    .array(
-      z.looseObject({
-        step: z.string(),
-        by: z.string(),
-        realm: z.string(),
-        amr: words,
-        acr: z.string().optional(),
-        at: moment,
-      }),
-    )
-    .default([]),
-  mustRotate: z.boolean().optional(),
-  bindsCookies: z.boolean().optional(),
   offline: z
     .looseObject({
       trustedAt: moment,
@@ -60,10 +52,22 @@ const liveSchema = z.looseObject({
       lifetimeEndsAt: moment.optional(),
     })
     .optional(),
-  expiresAt: moment,
   grant: z
     .looseObject({ handles: words.optional(), state: z.unknown().optional(), refreshAt: moment.optional() })
     .optional(),
+};
+
+const liveSchema = z.looseObject({
+  kind: z.literal('live'),
+  ...personSchema,
+  createdAt: moment,
+  lastSeenAt: moment,
+  /** All that older workers know of proofs: written for them, and read where they have written. */
+  provedAt: moment,
+  proofs: z.array(proofSchema).default([]),
+  mustRotate: z.boolean().optional(),
+  bindsCookies: z.boolean().optional(),
+  expiresAt: moment,
   client: z.looseObject({ address: z.string(), userAgent: z.string() }),
   tokens: z.array(z.looseObject({ id: z.string(), host: z.string(), at: moment })).optional(),
 });
@@ -147,10 +151,16 @@ export interface Vouched {
 }
 
 /** The record of a session that begins. */
-export function newLiveRecord(vouched: Vouched, client: Session['client'], now: number, lifetime: number): LiveRecord {
+export function newLiveRecord(
+  vouched: Vouched,
+  proofs: Proofs,
+  client: Session['client'],
+  now: number,
+  lifetime: number,
+): LiveRecord {
   const { tenant, assertion, provider, grant, offline } = vouched;
   const times = { createdAt: now, lastSeenAt: now, expiresAt: now + lifetime };
-  const who = { tenant, assertion, provider, proofs: [firstProof(vouched, now)] } as const;
+  const who = { tenant, assertion, provider, proofs } as const;
   const more = { ...(grant && { grant }), ...(offline && { offline }) };
   return { kind: 'live', ...who, ...times, bindsCookies: true, client, ...more };
 }
@@ -183,7 +193,8 @@ export function saysTheSame(one: Assertion, other: Assertion): boolean {
   return isSameRecord && rightsOf(one) === rightsOf(other);
 }
 
-function firstProof({ assertion: { realm, amr, acr }, provider: by }: Vouched, at: number): Proof {
+/** The proof that a provider's word is. */
+export function firstProof({ assertion: { realm, amr, acr }, provider: by }: Vouched, at: number): Proof {
   return { step: 'first', by, realm, amr, ...(acr !== undefined && { acr }), at };
 }
 

@@ -20,8 +20,10 @@ export interface RequestResult {
 /** A login, a logout or the end of a session. */
 export interface AccountEvent {
   readonly event: AccountRecord['event'];
-  readonly outcome: 'succeeded' | 'failed';
+  readonly outcome: AccountRecord['outcome'];
   readonly reason?: Reason;
+  /** Of a step by a second factor: its name. */
+  readonly factor?: string;
   /** Of somebody whom a provider has authenticated. */
   readonly account?: Account;
   /** Canonical, as typed, where nobody has. */

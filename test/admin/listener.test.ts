@@ -21,6 +21,7 @@ import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { ApiTokens } from '../../src/users/api-tokens.ts';
 import { Lockout, lockoutOptions } from '../../src/users/lockout.ts';
 import { LockoutOverview } from '../../src/users/lockout-overview.ts';
+import { beginSession } from '../support/scenes/begin-session.ts';
 import { collectLog } from '../support/tools/log.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
 import { requestOf, sendRaw } from '../support/tools/raw-http.ts';
@@ -113,7 +114,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
         .end();
     });
   const signIn = (subject: string) =>
-    sessions.create({
+    beginSession(sessions, {
       tenant: 'default',
       assertion: { realm: 'directory', subject, amr: ['pwd'], attributes: {} },
       provider: 'directory',

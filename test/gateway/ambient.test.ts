@@ -5,6 +5,7 @@ import { HeaderLines } from '../../src/core/request-head.ts';
 import type { GatewayRequest } from '../../src/core/verdict.ts';
 import { isOwnCookie } from '../../src/gateway/composer.ts';
 import { Pipeline } from '../../src/gateway/pipeline.ts';
+import { LoginDoor } from '../../src/login/admit.ts';
 import { AmbientSessions } from '../../src/login/ambient-sessions.ts';
 import { RequestAuthenticator } from '../../src/login/authenticate-request.ts';
 import { BasicAccess } from '../../src/login/basic-access.ts';
@@ -54,7 +55,9 @@ async function world(t: TestContext, outcome: Script) {
   });
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf: () => link, principals });
   const browsers = await Browsers.open(store, publicUrl);
-  const ambientSessions = new AmbientSessions({ signIn, sessions, clock });
+  const worth = worthOf({ providers: { domain: {} }, factors: {} });
+  const door = new LoginDoor({ clock, worth, level: 1, principal: (vouched) => signIn.principal(vouched) });
+  const ambientSessions = new AmbientSessions({ signIn, sessions, clock, door });
   const tokens = new TokenAccess({
     ...{ principals, recorder, log },
     tokens: new ApiTokens({ store, clock, log }),
@@ -87,12 +90,16 @@ async function world(t: TestContext, outcome: Script) {
       isTrusted: () => false,
       isKnownHost: () => true,
       isOwnHost: () => true,
-      worth: worthOf({ providers: { domain: {} }, factors: {} }),
+      worth,
       tenants: noTenants,
     },
     offline: { asksFor: () => false, ask: async () => undefined },
     authenticator: new RequestAuthenticator({
       ...{ signIn, principals, sessions, publicUrl, origins, refresher, ambientSessions, browsers, programs },
+      steps: {
+        isEnough: (vouched, { client }) => door.admit(vouched, client) !== undefined,
+        begin: () => Promise.reject(new Error('a login that takes more')),
+      },
       rechecker: { note: () => Number.POSITIVE_INFINITY },
     }),
     headers: new HeaderComposer({ routes, isOwnCookie, isTrusted: () => false }),

@@ -167,6 +167,7 @@ function told({ verdict, route, principal, target }: Decided) {
     case 'redirect':
       return { ...known, location: verdict.location };
     case 'authenticate':
+    case 'login-step':
     case 'step-up':
       return { ...known, reason: verdict.reason };
     case 'answer':

@@ -5,17 +5,18 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Session } from '../../src/core/session.ts';
 import { SessionWatch } from '../../src/gateway/session-watch.ts';
 import { Connections, type Opened } from '../../src/proxy/connections.ts';
-import { type SessionStart, Sessions } from '../../src/sessions/sessions.ts';
+import { Sessions } from '../../src/sessions/sessions.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
 import { createAudit } from '../../src/telemetry/audit.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { Recorder } from '../../src/telemetry/recorder.ts';
+import { beginSession, type TestSession } from '../support/scenes/begin-session.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
 
 const minute = 60_000;
-const start: SessionStart = {
+const start: TestSession = {
   tenant: 'default',
   assertion: { realm: 'directory', subject: 'alice', amr: ['pwd'], attributes: {} },
   provider: 'directory',
@@ -76,8 +77,8 @@ async function twoWorkers(t: TestContext) {
 
 test('watch: an end, a rotation and another end by another process each show by the next question to the journal', async (t) => {
   const { here, there, open, ends, tick, connections } = await twoWorkers(t);
-  const first = await here.sessions.create(start);
-  const other = await here.sessions.create(start);
+  const first = await beginSession(here.sessions, start);
+  const other = await beginSession(here.sessions, start);
   open(first.session.id, 'first');
   open(other.session.id, 'other');
   await tick(1000);
@@ -95,7 +96,7 @@ test('watch: an end, a rotation and another end by another process each show by 
 
 test('watch: nobody asks about a session on which nothing ends, whatever is seen on it elsewhere', async (t) => {
   const { here, there, open, ends, tick, reads, clock } = await twoWorkers(t);
-  const created = await Promise.all(Array.from({ length: 10 }, () => here.sessions.create(start)));
+  const created = await Promise.all(Array.from({ length: 10 }, () => beginSession(here.sessions, start)));
   for (const { session } of created) open(session.id);
   await tick(1000);
   assert.equal(new Set(reads).size, 10, 'once about each');
@@ -111,7 +112,7 @@ test('watch: nobody asks about a session on which nothing ends, whatever is seen
 
 test('watch: time ends what is live, but not while somebody is seen on another worker', async (t) => {
   const { here, there, open, ends, tick, clock } = await twoWorkers(t);
-  const { session } = await here.sessions.create(start);
+  const { session } = await beginSession(here.sessions, start);
   open(session.id, 'it');
   await tick(1000);
   clock.advance(9 * minute);
@@ -127,7 +128,7 @@ test('watch: time ends what is live, but not while somebody is seen on another w
 
 test('watch: what is registered after the end of its session was told is cut all the same', async (t) => {
   const { here, there, open, ends, tick } = await twoWorkers(t);
-  const { session } = await here.sessions.create(start);
+  const { session } = await beginSession(here.sessions, start);
   await there.sessions.revoke(session.id, 'signed-out');
   await tick(25);
   open(session.id, 'late');
@@ -137,7 +138,7 @@ test('watch: what is registered after the end of its session was told is cut all
 
 test('watch: what is registered after an end that was heard while nothing was open is cut at the next sweep', async (t) => {
   const { here, there, open, ends, tick } = await twoWorkers(t);
-  const { session } = await here.sessions.create(start);
+  const { session } = await beginSession(here.sessions, start);
   const close = open(session.id, 'first');
   await tick(1000);
   close();
@@ -150,7 +151,7 @@ test('watch: what is registered after an end that was heard while nothing was op
 
 test('watch: what is registered after its session or its configuration has changed is judged by what holds', async (t) => {
   const { here, there, open, ends, tick, closed } = await twoWorkers(t);
-  const { session } = await here.sessions.create(start);
+  const { session } = await beginSession(here.sessions, start);
   open(session.id, 'home', '/home');
   open(undefined, 'public', '/home');
   await tick(1000);
@@ -165,7 +166,7 @@ test('watch: what is registered after its session or its configuration has chang
 
 test('watch: what moves to a session that is watched already is judged by the rights of that', async (t) => {
   const { here, there, open, ends, tick, closed } = await twoWorkers(t);
-  const { session } = await here.sessions.create(start);
+  const { session } = await beginSession(here.sessions, start);
   const close = open(session.id, 'first', '/home');
   await tick(1000);
   close();
@@ -181,7 +182,7 @@ test('watch: what moves to a session that is watched already is judged by the ri
 
 test('watch: one session that cannot be asked about keeps nobody from asking about the others', async (t) => {
   const { here, there, open, ends, tick, log } = await twoWorkers(t);
-  const [broken, ended] = [await here.sessions.create(start), await here.sessions.create(start)];
+  const [broken, ended] = [await beginSession(here.sessions, start), await beginSession(here.sessions, start)];
   await there.sessions.revoke(ended.session.id, 'signed-out');
   await tick(25);
   open(broken.session.id, 'broken');
@@ -202,7 +203,7 @@ test('watch: one session that cannot be asked about keeps nobody from asking abo
 
 test('watch: while the store cannot be read what is open goes on, and what ended meanwhile is cut when it can', async (t) => {
   const { here, there, open, ends, tick, log } = await twoWorkers(t);
-  const { session } = await here.sessions.create(start);
+  const { session } = await beginSession(here.sessions, start);
   open(session.id, 'it');
   await tick(1000);
   const { changes } = here.store;
@@ -220,8 +221,8 @@ test('watch: while the store cannot be read what is open goes on, and what ended
 
 test('watch: who was away for longer than the journal reaches asks about everything', async (t) => {
   const { here, there, open, ends, tick, clock } = await twoWorkers(t);
-  const ended = await here.sessions.create(start);
-  const lasting = await here.sessions.create(start);
+  const ended = await beginSession(here.sessions, start);
+  const lasting = await beginSession(here.sessions, start);
   for (const { session } of [ended, lasting]) open(session.id, session === ended.session ? 'ended' : 'lasting');
   await tick(1000);
   await there.sessions.revoke(ended.session.id, 'signed-out');
@@ -239,7 +240,7 @@ test('watch: who was away for longer than the journal reaches asks about everyth
 
 test('watch: what may not stay open is cut when its session changes, on this worker or another, and the rest goes on', async (t) => {
   const { there, open, ends, tick, closed, here } = await twoWorkers(t);
-  const { session } = await here.sessions.create({ ...start, grant: { handles: ['h'] } });
+  const { session } = await beginSession(here.sessions, { ...start, grant: { handles: ['h'] } });
   open(session.id, 'admin', '/admin');
   open(session.id, 'home', '/home');
   await tick(1000);
@@ -253,8 +254,8 @@ test('watch: what may not stay open is cut when its session changes, on this wor
 
 test('watch: a watch begins with all that is open, also on no session: another configuration counts within two seconds', async (t) => {
   const { open, ends, tick, closed, here } = await twoWorkers(t);
-  const { session } = await here.sessions.create(start);
-  const gone = await here.sessions.create({ ...start, provider: 'elsewhere' });
+  const { session } = await beginSession(here.sessions, start);
+  const gone = await beginSession(here.sessions, { ...start, provider: 'elsewhere' });
   open(session.id, 'admin', '/admin');
   open(undefined, 'public', '/admin');
   open(undefined, 'other', '/home');
@@ -267,7 +268,7 @@ test('watch: a watch begins with all that is open, also on no session: another c
 
 test('watch: a session with nothing but a WebSocket is refreshed when that is due, and not again for a while', async (t) => {
   const { open, tick, refreshed, here, clock } = await twoWorkers(t);
-  const { session } = await here.sessions.create({ ...start, grant: { refreshAt: clock.now() + minute } });
+  const { session } = await beginSession(here.sessions, { ...start, grant: { refreshAt: clock.now() + minute } });
   open(session.id);
   await tick(1000);
   assert.deepEqual(refreshed, []);
@@ -286,7 +287,7 @@ test('watch: a session with nothing but a WebSocket is refreshed when that is du
 
 test('watch: what is open on a session that cannot be read goes on until an end is read', async (t) => {
   const { open, tick, ends, here, there } = await twoWorkers(t);
-  const { session } = await here.sessions.create(start);
+  const { session } = await beginSession(here.sessions, start);
   open(session.id, 'it');
   await here.store.put(`session:${session.id}`, '{"kind":"live","assertion":7}');
   for (let second = 0; second < 5; second++) await tick(1000);
@@ -298,7 +299,7 @@ test('watch: what is open on a session that cannot be read goes on until an end 
 
 test('watch: what this process ends is cut at once, before anybody asks', async (t) => {
   const { open, ends, here, connections } = await twoWorkers(t);
-  const { session } = await here.sessions.create(start);
+  const { session } = await beginSession(here.sessions, start);
   open(session.id, 'it');
   await here.sessions.revoke(session.id, 'signed-out');
   assert.deepEqual(ends, ['it signed-out']);

@@ -7,6 +7,7 @@ import type { Session } from '../../src/core/session.ts';
 import { SessionRechecker } from '../../src/login/recheck.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import { beginSession } from '../support/scenes/begin-session.ts';
 import { principalsWith } from '../support/scenes/principals.ts';
 import { scripted } from '../support/scenes/scripted-provider.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
@@ -64,7 +65,8 @@ function world(t: TestContext, answer: (subject: string) => Outcome | Promise<Ou
   const own = worker();
   const begin = async (subject: string, provider = 'directory'): Promise<Session> => {
     const client = { address: '192.0.2.1', userAgent: 'Firefox' };
-    return (await own.sessions.create({ tenant: 'default', assertion: present(subject), provider, client })).session;
+    return (await beginSession(own.sessions, { tenant: 'default', assertion: present(subject), provider, client }))
+      .session;
   };
   return { clock, asked, worker, begin };
 }

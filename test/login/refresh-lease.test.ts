@@ -5,6 +5,7 @@ import type { Outcome } from '../../src/core/outcome.ts';
 import { SessionRefresher } from '../../src/login/refresh.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import { beginSession } from '../support/scenes/begin-session.ts';
 import { principalsWith } from '../support/scenes/principals.ts';
 import { scripted } from '../support/scenes/scripted-provider.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
@@ -34,7 +35,7 @@ test('refresh: of two workers one asks the provider, and the other goes on with 
       refresher: new SessionRefresher({ store, clock, sessions, log, linkOf, principals: principalsWith() }),
     };
   });
-  const { session } = await workers[0]!.sessions.create({
+  const { session } = await beginSession(workers[0]!.sessions, {
     tenant: 'default',
     assertion,
     provider: 'sso',

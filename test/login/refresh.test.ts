@@ -6,6 +6,7 @@ import { SessionRefresher } from '../../src/login/refresh.ts';
 import { CircuitBreaker } from '../../src/remote/circuit-breaker.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import { beginSession } from '../support/scenes/begin-session.ts';
 import { principalsWith } from '../support/scenes/principals.ts';
 import { scripted } from '../support/scenes/scripted-provider.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
@@ -38,7 +39,7 @@ async function world(t: TestContext) {
     principals: principalsWith(),
     linkOf: () => link,
   });
-  const { session } = await sessions.create({
+  const { session } = await beginSession(sessions, {
     tenant: 'default',
     assertion,
     provider: 'sso',

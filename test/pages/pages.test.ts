@@ -33,7 +33,7 @@ function checkSafety(elements: readonly Element[]): void {
     if (name === 'script' || source !== undefined)
       assert.match(source ?? '', /^\/_gate\/assets\/[a-z]+\.[a-z]+\?v=[\w-]{16}$/);
     for (const address of [attributes.get('href'), attributes.get('action')])
-      if (address !== undefined) assert.match(address, /^\/(?!\/)|^mailto:/);
+      if (address !== undefined) assert.match(address, /^\/(?!\/)|^mailto:|^https:\/\/intranet\.example\/help$/);
   }
 }
 

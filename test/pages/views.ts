@@ -26,6 +26,50 @@ const form = { kind: 'form' } as const;
 const link = { kind: 'link', href: '/_gate/start/sso', name: hostile } as const;
 const requestId = hostile;
 
+/** The pages between the first proof and the session. */
+function factorViews(language: Language): readonly (readonly [name: string, view: PageView])[] {
+  const { problems, over } = languages[language].factor;
+  const factor = { name: 'app', type: 'totp' } as const;
+  const named = { name: 'other', type: 'unknown', label: { fr: hostile, en: hostile } } as const;
+  const step = {
+    ...{ action: '/_gate/factor', hidden, username: hostile, minutesLeft: 9, restartHref: '/_gate/login', requestId },
+  } as const;
+  const uri = `otpauth://totp/a:b?secret=${'A'.repeat(32)}`;
+  const page = { kind: 'authenticator', uri, secret: 'ABCD EFGH', digits: 6 } as const;
+  return [
+    ['factor choice', { kind: 'factor-choice', ...step, purpose: 'prove', factors: [factor, named] }],
+    ['factor choice, to set one up', { kind: 'factor-choice', ...step, purpose: 'enrol', factors: [named] }],
+    ['factor', { kind: 'factor', ...step, factor, page: { kind: 'code', digits: 6 }, hasOthers: true }],
+    ...(Object.keys(problems) as (keyof typeof problems)[]).map((code) => {
+      const asked = { kind: 'code', prompt: hostile, contact: hostile } as const;
+      const problem = { code, retryAfterSeconds: 90 };
+      return [
+        `factor, ${code}`,
+        { kind: 'factor', ...step, factor: named, page: asked, hasOthers: false, problem },
+      ] as const;
+    }),
+    ['enrolment', { kind: 'enrolment', ...step, factor, page, hasOthers: true }],
+    [
+      'enrolment, the clock is off',
+      {
+        kind: 'enrolment',
+        ...step,
+        factor,
+        page,
+        hasOthers: false,
+        problem: { code: 'code-wrong', clockOffset: -300 },
+      },
+    ],
+    ...(Object.keys(over) as (keyof typeof over)[]).map((reason) => {
+      const help = { text: hostile, url: 'https://intranet.example/help' };
+      return [
+        `factors are over, ${reason}`,
+        { kind: 'factor-over', reason, restartHref: '/', help, requestId },
+      ] as const;
+    }),
+  ];
+}
+
 /** Every page, by a name for it. */
 export function everyView(language: Language): readonly (readonly [name: string, view: PageView])[] {
   const notices = Object.keys(languages[language].notices) as (keyof (typeof languages)['en']['notices'])[];
@@ -57,6 +101,7 @@ export function everyView(language: Language): readonly (readonly [name: string,
       } as const;
       return [`new password, ${problem}`, { ...view, hidden, problem, requestId }] as const;
     }),
+    ...factorViews(language),
     ...(['changed', 'problem', 'failed'] as const).map((kind) => {
       const notices = {
         changed: { kind: 'changed', ended: 2 },

@@ -1,8 +1,9 @@
 /** Tokens of a session at further hosts: whose they are, how long, and beside rotations and logins of other workers. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { type SessionStart, Sessions } from '../../src/sessions/sessions.ts';
+import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import { beginSession, type TestSession } from '../support/scenes/begin-session.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
 
@@ -21,7 +22,7 @@ function world(t: TestContext) {
   return { clock, store, worker, sessions: worker() };
 }
 
-function start(subject: string, more: Partial<SessionStart> = {}): SessionStart {
+function start(subject: string, more: Partial<TestSession> = {}): TestSession {
   const assertion = { realm: 'directory', subject, amr: ['pwd'] as const, attributes: {} };
   return {
     tenant: 'default',
@@ -42,7 +43,7 @@ async function subjectOf(sessions: Sessions, token: string, host = 'desk.example
 
 test('host tokens: one counts at its host, for the session, in every worker; the session’s own counts at none', async (t) => {
   const { sessions, worker } = world(t);
-  const { session, token } = await sessions.create(start('alice'));
+  const { session, token } = await beginSession(sessions, start('alice'));
   const desk = await tokenOf(sessions, session.id);
   assert.equal(await subjectOf(worker(), desk), 'alice');
   assert.equal(await subjectOf(sessions, desk, 'other.example'), 'none');
@@ -53,29 +54,29 @@ test('host tokens: one counts at its host, for the session, in every worker; the
 
 test('host tokens: a rotation leaves them, also when the old id is forgotten; so does a login of the same user, not of another', async (t) => {
   const { sessions, clock } = world(t);
-  const first = await sessions.create(start('alice'));
+  const first = await beginSession(sessions, start('alice'));
   const desk = await tokenOf(sessions, first.session.id);
   const proved = await sessions.prove(first.session, start('alice'));
   assert.ok(proved.kind === 'live' && proved.token !== undefined);
   assert.equal(await subjectOf(sessions, desk), 'alice');
   clock.advance(16 * minute);
   assert.equal(await subjectOf(sessions, desk), 'alice');
-  const again = await sessions.create(start('alice', { replaces: proved.token }));
+  const again = await beginSession(sessions, start('alice', { replaces: proved.token }));
   clock.advance(16 * minute);
   assert.equal(await subjectOf(sessions, desk), 'alice');
-  await sessions.create(start('bob', { replaces: again.token }));
+  await beginSession(sessions, start('bob', { replaces: again.token }));
   assert.equal(await subjectOf(sessions, desk), 'rotated');
 });
 
 test('host tokens: an end says why, and is the end of all', async (t) => {
   const { sessions, clock } = world(t);
-  const { session } = await sessions.create(start('alice'));
+  const { session } = await beginSession(sessions, start('alice'));
   const tokens = [await tokenOf(sessions, session.id), await tokenOf(sessions, session.id, 'other.example')];
   await sessions.revoke(session.id, 'signed-out');
   assert.equal(await subjectOf(sessions, tokens[0] ?? ''), 'signed-out');
   assert.equal(await subjectOf(sessions, tokens[1] ?? '', 'other.example'), 'signed-out');
   assert.equal(await sessions.hosts.issue(session.id, 'desk.example'), undefined);
-  const idle = await sessions.create(start('alice'));
+  const idle = await beginSession(sessions, start('alice'));
   const late = await tokenOf(sessions, idle.session.id);
   clock.advance(31 * minute);
   assert.equal(await subjectOf(sessions, late), 'idle');
@@ -83,7 +84,7 @@ test('host tokens: an end says why, and is the end of all', async (t) => {
 
 test('host tokens: issued while the session rotates or is seen by others, none is lost', async (t) => {
   const { sessions, worker } = world(t);
-  const { session } = await sessions.create(start('alice'));
+  const { session } = await beginSession(sessions, start('alice'));
   const others = [worker(), worker(), worker()];
   const issuing = others.map((one, index) => tokenOf(one, session.id, `host${index}.example`));
   const rotating = sessions.prove(session, start('alice'));
@@ -97,7 +98,7 @@ test('host tokens: issued while the session rotates or is seen by others, none i
 
 test('host tokens: of many at one host the oldest go, and those of other hosts stay', async (t) => {
   const { sessions } = world(t);
-  const { session } = await sessions.create(start('alice'));
+  const { session } = await beginSession(sessions, start('alice'));
   const other = await tokenOf(sessions, session.id, 'other.example');
   const tokens: string[] = [];
   for (let count = 0; count < 12; count += 1) tokens.push(await tokenOf(sessions, session.id));
@@ -108,7 +109,7 @@ test('host tokens: of many at one host the oldest go, and those of other hosts s
 
 test('host tokens: nothing of them stays in the store when all is over', async (t) => {
   const { sessions, store, clock } = world(t);
-  const { session } = await sessions.create(start('alice'));
+  const { session } = await beginSession(sessions, start('alice'));
   await tokenOf(sessions, session.id);
   clock.advance(13 * 60 * minute);
   const left = await Array.fromAsync(store.list(''));

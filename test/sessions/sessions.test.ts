@@ -5,9 +5,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Assertion } from '../../src/core/principal.ts';
 import type { Proof } from '../../src/core/proof.ts';
 import type { Store } from '../../src/core/store.ts';
-import { type SessionParts, type SessionStart, Sessions } from '../../src/sessions/sessions.ts';
+import { type SessionParts, Sessions } from '../../src/sessions/sessions.ts';
 import { storeFailure, UnopenedEntry } from '../../src/store/errors.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
+import { beginSession, type TestSession } from '../support/scenes/begin-session.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
 import { until } from '../support/tools/poll.ts';
@@ -28,7 +29,7 @@ function world(t: TestContext, options: Partial<SessionParts> = {}) {
   return { clock, log, store, worker, sessions: worker() };
 }
 
-function start(subject: string, more: Partial<SessionStart> = {}): SessionStart {
+function start(subject: string, more: Partial<TestSession> = {}): TestSession {
   return {
     tenant: 'default',
     assertion: assertionOf(subject),
@@ -58,7 +59,10 @@ function storeWith(store: Store, change: Partial<Store>): Store {
 
 test('a session is found by its token, and only by it', async (t) => {
   const { sessions, clock } = world(t);
-  const { session, token } = await sessions.create(start('alice', { grant: { handles: ['h'], state: { a: 1 } } }));
+  const { session, token } = await beginSession(
+    sessions,
+    start('alice', { grant: { handles: ['h'], state: { a: 1 } } }),
+  );
   assert.match(token, /^[A-Za-z0-9_-]{43}$/);
   assert.deepEqual(await sessions.load(token), { kind: 'live', session });
   assert.deepEqual(session, {
@@ -87,7 +91,7 @@ test('a session is found by its token, and only by it', async (t) => {
 
 test('the token is nowhere stored and nowhere logged', async (t) => {
   const { sessions, store, log } = world(t);
-  const { token, session } = await sessions.create(start('alice'));
+  const { token, session } = await beginSession(sessions, start('alice'));
   const proved = await sessions.prove(session, start('alice'));
   assert.ok(proved.kind === 'live' && proved.token);
   const text = (await storedText(store)) + log.text();
@@ -97,7 +101,7 @@ test('the token is nowhere stored and nowhere logged', async (t) => {
 
 test('S1: a login ends the session that the browser came with, before the new one begins', async (t) => {
   const { sessions, store } = world(t);
-  const old = await sessions.create(start('attacker'));
+  const old = await beginSession(sessions, start('attacker'));
   const order: string[] = [];
   const watched = storeWith(store, {
     replace: async (key, version, value, expiresAt) => {
@@ -108,7 +112,7 @@ test('S1: a login ends the session that the browser came with, before the new on
     },
   });
   const { sessions: second } = world(t, { store: watched });
-  const created = await second.create(start('alice', { replaces: old.token }));
+  const created = await beginSession(second, start('alice', { replaces: old.token }));
   assert.deepEqual(order, ['ended old', 'live new']);
   assert.deepEqual(await second.load(old.token), { kind: 'ended', reason: 'rotated' });
   assert.notEqual(created.token, old.token);
@@ -117,18 +121,21 @@ test('S1: a login ends the session that the browser came with, before the new on
 
 test('S1: only the same user’s login goes on with what the session before had, another realm’s namesake is another', async (t) => {
   const { sessions } = world(t);
-  const old = await sessions.create(start('alice'));
-  const next = await sessions.create(start('bob', { replaces: old.token }));
+  const old = await beginSession(sessions, start('alice'));
+  const next = await beginSession(sessions, start('bob', { replaces: old.token }));
   assert.deepEqual(await sessions.load(old.token), { kind: 'ended', reason: 'rotated' });
   const { assertion } = start('bob');
-  await sessions.create({ ...start('bob', { replaces: next.token }), assertion: { ...assertion, realm: 'elsewhere' } });
+  await beginSession(sessions, {
+    ...start('bob', { replaces: next.token }),
+    assertion: { ...assertion, realm: 'elsewhere' },
+  });
   assert.deepEqual(await sessions.load(next.token), { kind: 'ended', reason: 'rotated' });
 });
 
 test('S1: a session that a login has replaced is followed by a revocation, as any that goes on', async (t) => {
   const { sessions } = world(t);
-  const old = await sessions.create(start('alice'));
-  const { token, session } = await sessions.create(start('alice', { replaces: old.token }));
+  const old = await beginSession(sessions, start('alice'));
+  const { token, session } = await beginSession(sessions, start('alice', { replaces: old.token }));
   assert.deepEqual(await sessions.load(old.token), { kind: 'ended', reason: 'rotated', next: session.id });
   assert.equal(await sessions.revoke(old.session.id, 'revoked'), true);
   assert.deepEqual(await sessions.load(token), { kind: 'ended', reason: 'revoked' });
@@ -137,14 +144,14 @@ test('S1: a session that a login has replaced is followed by a revocation, as an
 test('S1: a login with a made-up token gets another one', async (t) => {
   const { sessions } = world(t);
   const planted = 'A'.repeat(43);
-  const { token } = await sessions.create(start('alice', { replaces: planted }));
+  const { token } = await beginSession(sessions, start('alice', { replaces: planted }));
   assert.notEqual(token, planted);
   assert.deepEqual(await sessions.load(planted), { kind: 'none' });
 });
 
 test('S1: a new proof goes on under a new token, and the old one is dead', async (t) => {
   const { sessions, clock } = world(t);
-  const { session, token } = await sessions.create(start('alice', { grant: { handles: ['old'] } }));
+  const { session, token } = await beginSession(sessions, start('alice', { grant: { handles: ['old'] } }));
   const ends: unknown[] = [];
   sessions.onEnd((end) => void ends.push(end));
   clock.advance(minute);
@@ -173,7 +180,7 @@ test('S1: a new proof goes on under a new token, and the old one is dead', async
 
 test("another user's proof takes nothing over: the session ends", async (t) => {
   const { sessions } = world(t);
-  const { session, token } = await sessions.create(start('alice'));
+  const { session, token } = await beginSession(sessions, start('alice'));
   assert.deepEqual(await sessions.prove(session, start('bob')), { kind: 'ended', reason: 'revoked' });
   assert.equal((await sessions.load(token)).kind, 'ended');
   assert.equal(await sessions.count(), 0);
@@ -182,7 +189,8 @@ test("another user's proof takes nothing over: the session ends", async (t) => {
 test('a renewal that changes nothing keeps the token, one that changes groups does not', async (t) => {
   const { sessions } = world(t);
   const first = assertionOf('alice', ['agents', 'staff']);
-  const { session, token } = await sessions.create(
+  const { session, token } = await beginSession(
+    sessions,
     start('alice', { assertion: first, grant: { handles: ['a', 'b'] } }),
   );
   const same = await sessions.renew(session, assertionOf('alice', ['staff', 'agents']), {
@@ -204,7 +212,7 @@ test('a renewal that changes nothing keeps the token, one that changes groups do
 
 test('a renewal with nobody there to take a cookie keeps the id, and the next request goes on under another', async (t) => {
   const { sessions } = world(t);
-  const { session, token } = await sessions.create(start('alice'));
+  const { session, token } = await beginSession(sessions, start('alice'));
   const changed = assertionOf('alice', ['supervisors']);
   const behind = await sessions.renew(session, changed, { refreshAt: 5 }, { isBehind: true });
   assert.ok(behind.kind === 'live' && behind.token === undefined && behind.session.id === session.id);
@@ -223,7 +231,7 @@ test('a renewal with nobody there to take a cookie keeps the id, and the next re
 
 test('idle ends a session exactly, and says so', async (t) => {
   const { sessions, clock } = world(t);
-  const { token, session } = await sessions.create(start('alice'));
+  const { token, session } = await beginSession(sessions, start('alice'));
   const ends: unknown[] = [];
   sessions.onEnd((end) => void ends.push(end));
   clock.advance(30 * minute - 1);
@@ -239,7 +247,7 @@ test('idle ends a session exactly, and says so', async (t) => {
 
 test('loading is no activity, touching is', async (t) => {
   const { sessions, clock } = world(t);
-  const { token } = await sessions.create(start('alice'));
+  const { token } = await beginSession(sessions, start('alice'));
   for (let i = 0; i < 5; i++) {
     clock.advance(20 * minute);
     const loaded = await sessions.load(token);
@@ -255,7 +263,7 @@ test('loading is no activity, touching is', async (t) => {
 
 test('the lifetime ends a session whatever happens', async (t) => {
   const { sessions, clock } = world(t, { lifetime: 60 * minute });
-  const { token } = await sessions.create(start('alice'));
+  const { token } = await beginSession(sessions, start('alice'));
   for (let i = 0; i < 3; i++) {
     clock.advance(19 * minute);
     const loaded = await sessions.load(token);
@@ -277,7 +285,7 @@ test('activity costs one write in thirty seconds', async (t) => {
     },
   });
   const { sessions, clock } = world(t, { store: counted });
-  const { session } = await sessions.create(start('alice'));
+  const { session } = await beginSession(sessions, start('alice'));
   writes = 0;
   for (let second = 0; second < 300; second++) {
     clock.advance(1000);
@@ -295,7 +303,7 @@ test('activity costs one write in thirty seconds', async (t) => {
 test('activity seen by one worker keeps the session alive in all, at every step up to the last moment', async (t) => {
   const { worker, clock } = world(t, { idle: 2 * minute });
   const [busy, other] = [worker(), worker()];
-  const { token } = await busy.create(start('alice'));
+  const { token } = await beginSession(busy, start('alice'));
   assert.equal((await other.load(token)).kind, 'live');
   for (let i = 0; i < 20; i++) {
     clock.advance(2 * minute - 2);
@@ -311,7 +319,7 @@ test('activity seen by one worker keeps the session alive in all, at every step 
 test('a touch in a worker with an older view does not set another back', async (t) => {
   const { worker, clock } = world(t);
   const [one, two] = [worker(), worker()];
-  const { token, session } = await one.create(start('alice'));
+  const { token, session } = await beginSession(one, start('alice'));
   clock.advance(10 * minute);
   one.touch(session);
   await one.flush();
@@ -326,7 +334,7 @@ test('a touch in a worker with an older view does not set another back', async (
 test('close writes activity that a restart must know of', async (t) => {
   const { worker, clock } = world(t);
   const before = worker();
-  const { token, session } = await before.create(start('alice'));
+  const { token, session } = await beginSession(before, start('alice'));
   clock.advance(10_000);
   before.touch(session);
   await before.close();
@@ -337,7 +345,7 @@ test('close writes activity that a restart must know of', async (t) => {
 test('a touch never brings an ended session back', async (t) => {
   const { worker, clock } = world(t);
   const [one, two] = [worker(), worker()];
-  const { token, session } = await one.create(start('alice'));
+  const { token, session } = await beginSession(one, start('alice'));
   clock.advance(minute);
   const touched = [one, two].map((sessions) => sessions.touch(session));
   await Promise.all([two.revoke(session.id, 'revoked'), ...touched]);
@@ -351,7 +359,7 @@ test('a touch never brings an ended session back', async (t) => {
 test('S5: a revocation counts in every worker at the next turn of its loop', async (t) => {
   const { worker } = world(t);
   const [one, two] = [worker(), worker()];
-  const { token, session } = await one.create(start('alice'));
+  const { token, session } = await beginSession(one, start('alice'));
   assert.equal((await two.load(token)).kind, 'live');
   const ends: unknown[] = [];
   one.onEnd(({ id, reason }) => void ends.push([id, reason]));
@@ -367,7 +375,7 @@ test('S5: a revocation counts in every worker at the next turn of its loop', asy
 
 test('why a session ended is forgotten after a while, not that it did', async (t) => {
   const { sessions, clock } = world(t);
-  const { token, session } = await sessions.create(start('alice'));
+  const { token, session } = await beginSession(sessions, start('alice'));
   await sessions.revoke(session.id, 'revoked');
   clock.advance(16 * minute);
   assert.deepEqual(await sessions.load(token), { kind: 'none' });
@@ -375,7 +383,7 @@ test('why a session ended is forgotten after a while, not that it did', async (t
 
 test('all sessions of a user end together, whatever way the name is written; nobody else is touched', async (t) => {
   const { sessions } = world(t);
-  for (const subject of ['alice', 'alice', 'alice2', 'al', 'alice:x']) await sessions.create(start(subject));
+  for (const subject of ['alice', 'alice', 'alice2', 'al', 'alice:x']) await beginSession(sessions, start(subject));
   assert.equal((await Array.fromAsync(sessions.list({ user: 'ALICE ' }))).length, 2);
   assert.equal(await sessions.revokeUser(' Alice', 'revoked'), 2);
   assert.equal(await sessions.revokeUser('alice', 'revoked'), 0);
@@ -387,8 +395,8 @@ test('all sessions of a user end together, whatever way the name is written; nob
 
 test('a handle ends the sessions of its provider only', async (t) => {
   const { sessions } = world(t);
-  const ours = await sessions.create(start('alice', { grant: { handles: ['ST-1', 'sid:a'] } }));
-  const other = await sessions.create(start('alice', { provider: 'campus', grant: { handles: ['ST-1'] } }));
+  const ours = await beginSession(sessions, start('alice', { grant: { handles: ['ST-1', 'sid:a'] } }));
+  const other = await beginSession(sessions, start('alice', { provider: 'campus', grant: { handles: ['ST-1'] } }));
   assert.equal(await sessions.revokeHandle('directory', 'ST-1', 'single-logout'), 1);
   assert.deepEqual(await sessions.load(ours.token), { kind: 'ended', reason: 'single-logout' });
   assert.equal((await sessions.load(other.token)).kind, 'live');
@@ -407,7 +415,7 @@ test('a revocation meets a session that is being rotated, at every point of it',
       replace: (...call) => interrupt().then(() => store.replace(...call)),
       delete: (...call) => interrupt().then(() => store.delete(...call)),
     });
-    const { session } = await other.create(start('alice'));
+    const { session } = await beginSession(other, start('alice'));
     const { sessions } = world(t, { store: slow });
     const proved = await sessions.prove(session, start('alice'));
     if (calls <= stop) await other.revokeUser('alice', 'revoked');
@@ -417,7 +425,7 @@ test('a revocation meets a session that is being rotated, at every point of it',
 
 test('a revocation of the old id follows a rotation', async (t) => {
   const { sessions } = world(t);
-  const { session } = await sessions.create(start('alice'));
+  const { session } = await beginSession(sessions, start('alice'));
   const proved = await sessions.prove(session, start('alice'));
   assert.ok(proved.kind === 'live' && proved.token);
   assert.equal(await sessions.revoke(session.id, 'revoked'), true);
@@ -427,7 +435,7 @@ test('a revocation of the old id follows a rotation', async (t) => {
 test('of two rotations at once one goes on', async (t) => {
   const { worker, store } = world(t);
   const [one, two] = [worker(), worker()];
-  const { session } = await one.create(start('alice'));
+  const { session } = await beginSession(one, start('alice'));
   const results = await Promise.all([one.prove(session, start('alice')), two.prove(session, start('alice'))]);
   assert.deepEqual(results.map(({ kind }) => kind).toSorted(), ['ended', 'live']);
   assert.equal(await one.count(), 1);
@@ -438,10 +446,10 @@ test('a user has so many sessions at once; the oldest end', async (t) => {
   const { sessions, clock } = world(t, { perUser: 3 });
   const tokens: string[] = [];
   for (let i = 0; i < 5; i++) {
-    tokens.push((await sessions.create(start('alice'))).token);
+    tokens.push((await beginSession(sessions, start('alice'))).token);
     clock.advance(1000);
   }
-  await sessions.create(start('bob'));
+  await beginSession(sessions, start('bob'));
   const kinds = await Promise.all(tokens.map(async (token) => (await sessions.load(token)).kind));
   assert.deepEqual(kinds, ['ended', 'ended', 'live', 'live', 'live']);
 });
@@ -452,7 +460,7 @@ test('a store out of reach is an error, never an absent session', async (t) => {
   const { sessions } = world(t, { store: storeWith(store, { get: down, put: down, replace: down }) });
   const attempts = [
     async () => sessions.load('A'.repeat(43)),
-    () => sessions.create(start('alice')),
+    () => beginSession(sessions, start('alice')),
     () => sessions.revoke('x', 'revoked'),
   ];
   for (const attempt of attempts) await assert.rejects(attempt, { name: 'Failure' });
@@ -460,7 +468,7 @@ test('a store out of reach is an error, never an absent session', async (t) => {
 
 test('a record that cannot be opened is said once, and again when it has been right in between', async (t) => {
   const { store, sessions } = world(t);
-  const { token } = await sessions.create(start('alice'));
+  const { token } = await beginSession(sessions, start('alice'));
   let isSealed = true;
   const get = async (key: string) => {
     const stored = await store.get(key);
@@ -492,13 +500,13 @@ test('a store that is busy behind the record of a new session leaves no session 
     get: (key) => (isBusy ? busy() : store.get(key)),
   });
   const { sessions, worker, log } = world(t, { store: failing, perUser: 1 });
-  const first = await sessions.create(start('alice'));
+  const first = await beginSession(sessions, start('alice'));
   isBusy = false;
-  const second = await sessions.create(start('alice'));
+  const second = await beginSession(sessions, start('alice'));
   assert.ok(log.lines.some(({ level, message }) => level === 'warn' && message.includes('beyond the limit')));
   isBusy = false;
   assert.equal((await worker().load(second.token)).kind, 'live');
-  await sessions.create(start('alice'));
+  await beginSession(sessions, start('alice'));
   isBusy = false;
   assert.notEqual((await worker().load(first.token)).kind, 'none');
 });
@@ -512,7 +520,7 @@ test('a session that the store does not let end keeps none of the others from en
   });
   const { sessions, log } = world(t, { store: failing });
   const begun: Awaited<ReturnType<Sessions['create']>>[] = [];
-  for (let i = 0; i < 4; i++) begun.push(await sessions.create(start('alice', { grant: { handles: ['h'] } })));
+  for (let i = 0; i < 4; i++) begun.push(await beginSession(sessions, start('alice', { grant: { handles: ['h'] } })));
   for (const end of [
     () => sessions.revokeUser('alice', 'revoked'),
     () => sessions.revokeHandle('directory', 'h', 'revoked'),
@@ -535,7 +543,7 @@ test('activity that could not be stored is stored later', async (t) => {
     replace: (...call) => (isDown ? Promise.reject(storeFailure('full', 'no room')) : store.replace(...call)),
   });
   const { sessions, clock, log, worker } = world(t, { store: failing });
-  const { token, session } = await sessions.create(start('alice'));
+  const { token, session } = await beginSession(sessions, start('alice'));
   isDown = true;
   clock.advance(minute);
   sessions.touch(session);
@@ -558,7 +566,7 @@ test('a store that refuses activity is not asked again by each request, and said
     },
   });
   const { sessions, clock, log } = world(t, { store: failing });
-  const { session } = await sessions.create(start('alice'));
+  const { session } = await beginSession(sessions, start('alice'));
   isDown = true;
   clock.advance(minute);
   for (let request = 0; request < 50; request++) {
@@ -577,11 +585,11 @@ test('a store that refuses activity is not asked again by each request, and said
 
 test('nothing stays in the store when all is over', async (t) => {
   const { sessions, store, clock } = world(t);
-  const { session } = await sessions.create(start('alice', { grant: { handles: ['a'] } }));
+  const { session } = await beginSession(sessions, start('alice', { grant: { handles: ['a'] } }));
   const proved = await sessions.prove(session, start('alice', { grant: { handles: ['b'] } }));
   assert.equal(proved.kind, 'live');
   await sessions.revokeUser('alice', 'revoked');
-  await sessions.create(start('bob', { grant: { handles: ['c'] } }));
+  await beginSession(sessions, start('bob', { grant: { handles: ['c'] } }));
   clock.advance(13 * 60 * minute);
   assert.equal(await storedText(store), '[]');
 });

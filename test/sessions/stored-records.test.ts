@@ -6,9 +6,10 @@ import { provedAt } from '../../src/core/proof.ts';
 import { Sealer, SealKey } from '../../src/core/seal.ts';
 import type { Store, Stored } from '../../src/core/store.ts';
 import { newIdentity } from '../../src/sessions/cookie.ts';
-import { type SessionStart, Sessions } from '../../src/sessions/sessions.ts';
+import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { SealedStore } from '../../src/store/sealed.ts';
+import { beginSession, type TestSession } from '../support/scenes/begin-session.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
 
@@ -27,7 +28,7 @@ function world(t: TestContext, { perUser = 20 } = {}) {
   return { clock, log, store, workerOn, sessions: workerOn(store) };
 }
 
-function start(subject: string, more: Partial<SessionStart> = {}): SessionStart {
+function start(subject: string, more: Partial<TestSession> = {}): TestSession {
   return {
     tenant: 'default',
     assertion: { realm: 'directory', subject, amr: ['pwd'], attributes: {} },
@@ -88,7 +89,7 @@ test('a session from before there were accounts is read, with the one proof that
 const ends: Record<string, (sessions: Sessions, token: string) => Promise<unknown>> = {
   'by its user’s name': (sessions) => sessions.revokeUser('Alice', 'revoked'),
   'by a handle of its provider': (sessions) => sessions.revokeHandle('directory', 'ST-1', 'revoked'),
-  'by a login over it': (sessions, token) => sessions.create(start('alice', { replaces: token })),
+  'by a login over it': (sessions, token) => beginSession(sessions, start('alice', { replaces: token })),
 };
 for (const [name, end] of Object.entries(ends))
   test(`a session from before there were accounts is ended ${name}`, async (t) => {
@@ -102,15 +103,15 @@ for (const [name, end] of Object.entries(ends))
 test('a session from before there were accounts counts among the sessions of its account', async (t) => {
   const { sessions, store, clock } = world(t, { perUser: 2 });
   const { token } = await earlier(store, clock.now(), 'alice');
-  await sessions.create(start('alice'));
+  await beginSession(sessions, start('alice'));
   assert.equal((await sessions.load(token)).kind, 'live');
-  await sessions.create(start('alice'));
+  await beginSession(sessions, start('alice'));
   assert.deepEqual(await sessions.load(token), { kind: 'ended', reason: 'revoked' });
 });
 
 test('an earlier worker finds all that it reads in a record, under the names that it knows', async (t) => {
   const { sessions, store, clock } = world(t);
-  const { session } = await sessions.create(start('alice'));
+  const { session } = await beginSession(sessions, start('alice'));
   clock.advance(minute);
   const proved = await sessions.prove(session, start('alice'));
   assert.ok(proved.kind === 'live');
@@ -138,7 +139,8 @@ test('an earlier worker finds all that it reads in a record, under the names tha
 test('a word for a proof that no version knew is kept and shown, and signs its user in', async (t) => {
   const { sessions, store } = world(t);
   const amr = ['pwd', 'quantum'];
-  const { token, session } = await sessions.create(
+  const { token, session } = await beginSession(
+    sessions,
     start('alice', { assertion: { ...start('alice').assertion, amr, acr: 'urn:gold' } }),
   );
   const found = await sessions.load(token);
@@ -150,7 +152,7 @@ test('a word for a proof that no version knew is kept and shown, and signs its u
 
 test('a reason that a newer worker wrote is kept and shown', async (t) => {
   const { sessions, store, log } = world(t);
-  const { token, session } = await sessions.create(start('alice'));
+  const { token, session } = await beginSession(sessions, start('alice'));
   await store.put(`session:${session.id}`, '{"kind":"ended","reason":"tenant-changed","why":"moved"}');
   assert.deepEqual(await sessions.load(token), { kind: 'ended', reason: 'tenant-changed' });
   assert.deepEqual(await recordOf(store, session.id), { kind: 'ended', reason: 'tenant-changed', why: 'moved' });
@@ -159,14 +161,14 @@ test('a reason that a newer worker wrote is kept and shown', async (t) => {
 
 test('an end is an end, whatever is wrong with the rest of it', async (t) => {
   const { sessions, store } = world(t);
-  const { token, session } = await sessions.create(start('alice'));
+  const { token, session } = await beginSession(sessions, start('alice'));
   await store.put(`session:${session.id}`, '{"kind":"ended","reason":7,"next":{},"owner":"alice"}');
   assert.deepEqual(await sessions.load(token), { kind: 'ended', reason: 'revoked' });
 });
 
 test('fields and proofs that a newer worker added stay through activity, a refresh and a fresh proof', async (t) => {
   const { sessions, store, clock } = world(t);
-  const { session } = await sessions.create(start('alice'));
+  const { session } = await beginSession(sessions, start('alice'));
   const key = { step: 'second', by: 'key', realm: 'directory', amr: ['hwk'], at: clock.now(), touched: true };
   const own = (await recordOf(store, session.id)).proofs as object[];
   await change(store, session.id, { desk: 7, proofs: [...own, key] });
@@ -188,7 +190,7 @@ test('fields and proofs that a newer worker added stay through activity, a refre
 
 test('a fresh proof takes the place of the one by the same provider, and leaves the others', async (t) => {
   const { sessions, clock } = world(t);
-  const { session } = await sessions.create(start('alice'));
+  const { session } = await beginSession(sessions, start('alice'));
   clock.advance(minute);
   const second = await sessions.prove(session, start('alice', { provider: 'sso' }));
   assert.ok(second.kind === 'live');
@@ -207,7 +209,7 @@ test('a record that cannot be read signs nobody in, is left alone, and is said o
   const broken = ['', '{', 'null', '{"kind":"live"}', '{"kind":"asleep"}', '[]', '"live"'];
   for (const value of broken) {
     const { sessions, store, log, clock } = world(t);
-    const { token, session } = await sessions.create(start('alice'));
+    const { token, session } = await beginSession(sessions, start('alice'));
     await store.put(`session:${session.id}`, value);
     for (let i = 0; i < 3; i++) assert.deepEqual(await sessions.load(token), { kind: 'unreadable' }, value);
     assert.deepEqual(await sessions.prove(session, start('alice')), { kind: 'unreadable' });
@@ -215,7 +217,7 @@ test('a record that cannot be read signs nobody in, is left alone, and is said o
     await sessions.flush();
     assert.deepEqual(await Array.fromAsync(sessions.list()), []);
     clock.advance(2 * minute);
-    await sessions.create(start('alice', { replaces: token }));
+    await beginSession(sessions, start('alice', { replaces: token }));
     assert.equal((await store.get(`session:${session.id}`))?.value, value);
     assert.equal(log.lines.filter(({ level }) => level === 'warn').length, 1, value);
     assert.equal((await Array.fromAsync(store.list('session-user:'))).length, 2, 'it is found again');
@@ -231,7 +233,7 @@ test('a record that cannot be read is ended by whoever wishes it ended', async (
     () => sessions.revokeUser('alice', 'revoked'),
   ];
   for (const wish of wishes) {
-    const { token, session } = await sessions.create(start('alice'));
+    const { token, session } = await beginSession(sessions, start('alice'));
     await store.put(`session:${session.id}`, '{"kind":"live","proofs":{}}');
     await wish(session.id);
     assert.deepEqual(await sessions.load(token), { kind: 'ended', reason: 'revoked' });
@@ -241,8 +243,8 @@ test('a record that cannot be read is ended by whoever wishes it ended', async (
 
 test('namesakes of two tenants are two accounts, and both are found by their name', async (t) => {
   const { sessions } = world(t, { perUser: 1 });
-  const own = await sessions.create(start('alice'));
-  const other = await sessions.create(start('Alice', { tenant: 'acme' }));
+  const own = await beginSession(sessions, start('alice'));
+  const other = await beginSession(sessions, start('Alice', { tenant: 'acme' }));
   assert.equal((await sessions.load(own.token)).kind, 'live', 'another account’s login ends nothing');
   const idsOf = async (tenant: string) =>
     (await Array.fromAsync(sessions.ofAccount({ tenant, subject: 'alice' }))).map(({ id }) => id);
@@ -253,17 +255,17 @@ test('namesakes of two tenants are two accounts, and both are found by their nam
     kind: 'ended',
     reason: 'revoked',
   });
-  const again = await sessions.create(start('alice'));
-  await sessions.create(start('alice', { tenant: 'acme', replaces: again.token }));
+  const again = await beginSession(sessions, start('alice'));
+  await beginSession(sessions, start('alice', { tenant: 'acme', replaces: again.token }));
   assert.deepEqual(await sessions.load(again.token), { kind: 'ended', reason: 'rotated' }, 'nothing is inherited');
-  await sessions.create(start('alice'));
+  await beginSession(sessions, start('alice'));
   assert.equal(await sessions.revokeUser('alice', 'revoked'), 2);
   assert.equal(await sessions.count(), 0);
 });
 
 test('whose a session was is known as long as its end is', async (t) => {
   const { sessions, clock } = world(t);
-  const { token } = await sessions.create(start('Alice', { tenant: 'acme' }));
+  const { token } = await beginSession(sessions, start('Alice', { tenant: 'acme' }));
   const owner = { tenant: 'acme', realm: 'directory', subject: 'alice' };
   assert.deepEqual(await sessions.ownerOf(token), owner);
   clock.advance(31 * minute);
@@ -279,7 +281,7 @@ test('a live session is loaded without a promise where the store answers at once
   const methods = ['put', 'replace', 'take', 'delete', 'list', 'changes', 'close'] as const;
   const bound = Object.fromEntries(methods.map((name) => [name, store[name].bind(store)]));
   const sessions = workerOn({ ...bound, get: (key: string) => kept.get(key) } as unknown as Store);
-  const { token, session } = await sessions.create(start('alice'));
+  const { token, session } = await beginSession(sessions, start('alice'));
   kept.set(`session:${session.id}`, await store.get(`session:${session.id}`));
   const found = sessions.load(token);
   assert.ok(!(found instanceof Promise));
@@ -292,7 +294,7 @@ for (const loss of ['altered', 'of a lost key'] as const)
     const sealed = (key: number): Store =>
       new SealedStore(store, { sealer: new Sealer([new SealKey(Buffer.alloc(32, key))]), log });
     const withSecret = start('alice', { grant: { state: { refreshToken: 'secret' } } });
-    const broken = await workerOn(sealed(7)).create(withSecret);
+    const broken = await beginSession(workerOn(sealed(7)), withSecret);
     if (loss === 'altered') {
       const { grant } = await recordOf(store, broken.session.id);
       const { state } = grant as { state: string };
@@ -300,7 +302,7 @@ for (const loss of ['altered', 'of a lost key'] as const)
     }
     const sessions = workerOn(sealed(loss === 'altered' ? 7 : 8));
     assert.deepEqual(await sessions.load(broken.token), { kind: 'unreadable' });
-    const whole = await sessions.create(withSecret);
+    const whole = await beginSession(sessions, withSecret);
     const listed = await Array.fromAsync(sessions.list({ user: 'alice' }));
     assert.deepEqual(
       listed.map(({ id }) => id),

@@ -163,7 +163,7 @@ export class ForwardAuthCarrier {
     };
     const answer = await answers.to(asking, told);
     const login =
-      isStatus && (verdict.kind === 'authenticate' || verdict.kind === 'step-up')
+      isStatus && (verdict.kind === 'authenticate' || verdict.kind === 'step-up' || verdict.kind === 'login-step')
         ? { 'x-gatehouse-login': origins.trustedAt(verdict.target) + loginAddressOf(verdict) }
         : {};
     writeAnswer(request, response, { ...answer, headers: { ...answer.headers, ...login } });

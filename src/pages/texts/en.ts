@@ -1,5 +1,6 @@
 /** Every English sentence of the pages. Each other language has the same keys; a test checks that. */
 import { errors } from './en-errors.ts';
+import { enrol, factor } from './en-factors.ts';
 
 const seconds = (count: number): string => {
   if (count < 90) return count === 1 ? '1 second' : `${count} seconds`;
@@ -218,6 +219,8 @@ export const en = {
     submit: 'Send the form',
     discard: 'Do not send it',
   },
+  factor,
+  enrol,
   errors,
 };
 

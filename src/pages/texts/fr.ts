@@ -1,6 +1,7 @@
 /** Every French sentence of the pages. Narrow spaces before double punctuation are written as \u202f. */
 import type { Texts } from './en.ts';
 import { errors } from './fr-errors.ts';
+import { enrol, factor } from './fr-factors.ts';
 
 const seconds = (count: number): string => {
   if (count < 90) return count === 1 ? '1 seconde' : `${count} secondes`;
@@ -222,5 +223,7 @@ export const fr: Texts = {
     submit: 'Envoyer le formulaire',
     discard: 'Ne pas l’envoyer',
   },
+  factor,
+  enrol,
   errors,
 };

@@ -1,0 +1,138 @@
+/** The end of a login: its account is asked about once more where that was a while ago, and a session begins, once. */
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import { freshAt, isFirst, type Proof } from '../core/proof.ts';
+import type { Reason } from '../core/reason.ts';
+import { accountOf } from '../core/session.ts';
+import { levelOf, type Worth } from '../policy/levels.ts';
+import { type ChainResult, standingAt } from '../providers/chain.ts';
+import type { Admitted } from '../sessions/admitted.ts';
+import type { PendingLogin, PendingLogins } from '../sessions/pending.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { Recorder } from '../telemetry/recorder.ts';
+import type { LoginDoor } from './admit.ts';
+import type { Browsers } from './browser.ts';
+import type { SignIn } from './sign-in.ts';
+import type { StepContext, StepResult } from './step-result.ts';
+
+/** What ends a login. */
+export interface EndParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly worth: Worth;
+  readonly door: LoginDoor;
+  readonly pendings: PendingLogins;
+  readonly browsers: Pick<Browsers, 'find' | 'handle'>;
+  readonly signIn: SignIn;
+  readonly sessions: Sessions;
+  readonly recorder: Pick<Recorder, 'account'>;
+}
+
+/** For how long a first proof speaks for an account that may be disabled meanwhile, in milliseconds. */
+const unasked = 30_000;
+
+/** Ends logins. */
+export class LoginEnd {
+  readonly #parts: EndParts;
+
+  constructor(parts: EndParts) {
+    this.#parts = parts;
+  }
+
+  /** The proofs are enough: a session begins, unless the account is no longer what it was. */
+  async finish(pending: PendingLogin, context: StepContext, cookies: readonly string[]): Promise<StepResult> {
+    const { pendings, door } = this.#parts;
+    const { vouched, proofs } = pending;
+    const reason = await this.#reasonAgainst(pending, context);
+    if (reason === 'unavailable') return { kind: 'unavailable', reason: 'unreachable' };
+    // Of two who answer at the same moment one goes on.
+    const isTaken = await pendings.take(pending);
+    if (reason) {
+      this.#parts.signIn.record('failed', context, { reason, account: accountOf(vouched), provider: vouched.provider });
+      return this.#over(pending, reason, context);
+    }
+    const admitted = isTaken ? door.admit(vouched, context.client, proofs) : undefined;
+    if (!admitted) return this.lost(pending, context);
+    const gone = pendings.cookieWithout(pending, context.headers.all('cookie'));
+    return this.establish(admitted, { returnTo: pending.returnTo, cookies: [...cookies, gone] }, context);
+  }
+
+  /** Begins a session. */
+  async establish(
+    admitted: Admitted,
+    { chain, returnTo, cookies }: { chain?: ChainResult | undefined; returnTo: string; cookies: readonly string[] },
+    context: StepContext,
+  ): Promise<StepResult> {
+    const { signIn, browsers } = this.#parts;
+    const { client, requestId, token, headers } = context;
+    const browser = browsers.find(headers);
+    const begun = await signIn.establish(admitted, {
+      ...{ client, requestId, chain },
+      ...(token !== undefined && { replaces: token }),
+      ...(browser !== undefined && { browser: browsers.handle(browser) }),
+    });
+    return { kind: 'begun', ...begun, returnTo, cookies };
+  }
+
+  /** It cannot go on. */
+  async close(pending: PendingLogin, reason: Reason, context: StepContext): Promise<StepResult> {
+    await this.#parts.pendings.take(pending);
+    const { vouched } = pending;
+    this.#parts.signIn.record('failed', context, { reason, account: accountOf(vouched), provider: vouched.provider });
+    return this.#over(pending, reason, context);
+  }
+
+  /** Somebody else has ended it: another tab, or its time. */
+  lost(pending: PendingLogin, context: StepContext): StepResult {
+    this.record('factor', pending, { reason: 'step-foreign' }, context);
+    return this.#over(pending, 'step-foreign', context);
+  }
+
+  /** With the first factor of an account its other sessions end that have less. */
+  async endWeaker({ vouched }: PendingLogin, proof: Proof, result: StepResult): Promise<void> {
+    const { sessions, worth } = this.#parts;
+    const own = result.kind === 'begun' ? result.session.id : undefined;
+    for await (const session of sessions.ofAccount(accountOf(vouched))) {
+      const isWeaker = levelOf(session.proofs, worth) < levelOf([...session.proofs, proof], worth);
+      if (session.id !== own && isWeaker) await sessions.revoke(session.id, 'factor-reset');
+    }
+  }
+
+  /** Writes what came of a step. */
+  record(
+    event: 'factor' | 'enrol',
+    { vouched }: PendingLogin,
+    { factor, reason }: { readonly factor?: string; readonly reason?: Reason },
+    { client, requestId }: StepContext,
+  ): void {
+    this.#parts.recorder.account({
+      ...{ event, outcome: reason === undefined ? 'succeeded' : 'failed', client, requestId },
+      ...{ account: accountOf(vouched), provider: vouched.provider },
+      ...(factor !== undefined && { factor }),
+      ...(reason !== undefined && { reason }),
+    });
+  }
+
+  #over(pending: PendingLogin, reason: Reason, { headers }: StepContext): StepResult {
+    const gone = this.#parts.pendings.cookieWithout(pending, headers.all('cookie'));
+    return { kind: 'over', reason, returnTo: pending.returnTo, cookies: [gone] };
+  }
+
+  /** Why somebody may not come in whom a provider has vouched for a while ago; `unavailable` where it cannot be told. */
+  async #reasonAgainst(
+    { vouched, proofs, beganAt }: PendingLogin,
+    { signal }: StepContext,
+  ): Promise<Reason | 'unavailable' | undefined> {
+    const { clock, sessions, signIn, log } = this.#parts;
+    const { assertion, provider, grant, offline } = vouched;
+    if (await sessions.cuts.isCut(accountOf(vouched), beganAt)) return 'revoked';
+    const link = signIn.chain.find(({ name }) => name === provider);
+    if (!link) return 'provider-gone';
+    const isRecent = clock.now() - freshAt(proofs) < unasked;
+    if (isRecent || offline || !link.provider.standing || !proofs.some(isFirst)) return undefined;
+    const outcome = await standingAt(link, { subject: assertion.subject, state: grant?.state }, signal, log);
+    if (outcome.kind === 'authenticated') return undefined;
+    if (outcome.kind === 'rejected') return outcome.reason;
+    return outcome.kind === 'unknown-user' ? 'unknown-user' : 'unavailable';
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * The dispatcher of logins: whatever somebody has proved comes here, and from here either a session begins or the next step is
+ * shown. What is next, `steps.ts` says; what the last step comes to, `login-end.ts`. Pages post to it and come back to it.
+ */
+import type { AskTerms, FactorResponse } from '../core/factor.ts';
+import { type Proof, withProof } from '../core/proof.ts';
+import type { Reason } from '../core/reason.ts';
+import { accountOf } from '../core/session.ts';
+import { readName } from '../factors/code.ts';
+import type { AccountEnrolments } from '../factors/enrolments.ts';
+import type { ConfiguredFactor } from '../factors/factors.ts';
+import type { Demand } from '../policy/levels.ts';
+import type { ChainResult } from '../providers/chain.ts';
+import type { OnShow, PendingLogin } from '../sessions/pending.ts';
+import type { Vouched } from '../sessions/stored-session.ts';
+import { type EndParts, LoginEnd } from './login-end.ts';
+import { LoginsUnderWay, type UnderWayParts } from './logins-under-way.ts';
+import { type FactParts, factsOf, type KnownFacts } from './step-facts.ts';
+import { type StepContext, type StepProblem, type StepResult, withCookies } from './step-result.ts';
+import { nextStep } from './steps.ts';
+
+/** The first proof of somebody, and where the login leads. */
+interface FirstStep {
+  readonly vouched: Vouched;
+  readonly chain?: ChainResult | undefined;
+  readonly returnTo: string;
+  /** A form was posted: a code may be sent at once. */
+  readonly isPosted: boolean;
+}
+
+type Answer = Pick<FactorResponse, 'fields' | 'state' | 'signal'>;
+
+type StepsParts = FactParts & EndParts & UnderWayParts;
+
+/** Takes the steps of logins. Every method throws when the store is out of reach. */
+export class LoginSteps {
+  readonly #parts: StepsParts;
+  readonly #end: LoginEnd;
+  readonly #underWay: LoginsUnderWay;
+
+  constructor(parts: StepsParts) {
+    this.#parts = parts;
+    this.#end = new LoginEnd(parts);
+    this.#underWay = new LoginsUnderWay(parts);
+  }
+
+  /** Whether the first proof of somebody is all that their login takes. */
+  isEnough(vouched: Vouched, { client }: Pick<StepContext, 'client'>): boolean {
+    return this.#parts.door.admit(vouched, client) !== undefined;
+  }
+
+  /** A provider has vouched for somebody: a session begins, or a login that takes more. */
+  async begin({ vouched, chain, returnTo, isPosted }: FirstStep, context: StepContext): Promise<StepResult> {
+    const { door, signIn } = this.#parts;
+    const admitted = door.admit(vouched, context.client);
+    if (admitted) return this.#end.establish(admitted, { chain, returnTo, cookies: [] }, context);
+    const start = { returnTo, vouched, proofs: [door.firstProof(vouched)] as const };
+    const { pending, cookies } = await this.#underWay.begin(start, context);
+    signIn.record('pending', context, { chain, provider: vouched.provider, account: accountOf(vouched) });
+    return this.#advance(pending, context, { maySend: isPosted, cookies });
+  }
+
+  /** The login under way that an id names, in the browser that began it. */
+  find(id: string | undefined, context: Pick<StepContext, 'headers'>): Promise<PendingLogin | undefined> {
+    return this.#underWay.find(id, context);
+  }
+
+  /** Where it stands. Sends nothing: a page may be loaded any number of times. */
+  show(pending: PendingLogin, context: StepContext): Promise<StepResult> {
+    return this.#advance(pending, context, { maySend: false });
+  }
+
+  /** The user picks a factor, to be asked for or to be set up; or wants to pick another, where none is named. */
+  async choose(pending: PendingLogin, name: string | undefined, context: StepContext): Promise<StepResult> {
+    const { facts } = await this.#know(pending, context);
+    const factor = this.#parts.factors.find(name);
+    if (factor && !facts.isEnough && facts.candidates.includes(factor.name)) return this.#ask(pending, factor, context);
+    const isAllowed = facts.candidates.length === 0 && !facts.needsFreshProof;
+    if (factor && isAllowed && facts.enrollable.includes(factor.name))
+      return this.#beginEnrolment(pending, factor, context);
+    const cleared = await this.#underWay.change(pending, () => ({ onShow: undefined }));
+    return cleared ? this.#advance(cleared, context, { maySend: false }) : this.#end.lost(pending, context);
+  }
+
+  /** The user wants another code. */
+  async resend(pending: PendingLogin, context: StepContext): Promise<StepResult> {
+    const step = nextStep((await this.#know(pending, context)).facts);
+    const factor = this.#parts.factors.find(pending.onShow?.factor);
+    if (step.kind !== 'answer' || !factor) return this.show(pending, context);
+    return this.#ask(pending, factor, context, pending.onShow?.state ?? null);
+  }
+
+  /** The user answers what is on show. */
+  async answer(pending: PendingLogin, fields: FactorResponse['fields'], context: StepContext): Promise<StepResult> {
+    const { facts, has } = await this.#know(pending, context);
+    const step = nextStep(facts);
+    const { onShow } = pending;
+    const factor = this.#parts.factors.find(onShow?.factor);
+    if (!onShow || !factor) return this.show(pending, context);
+    const answer = { fields, state: onShow.state, signal: context.signal };
+    if (step.kind === 'answer') return this.#verify(pending, factor, answer, context);
+    return step.kind === 'enrol' ? this.#enrol(pending, factor, answer, has, context) : this.show(pending, context);
+  }
+
+  async #verify(
+    pending: PendingLogin,
+    factor: ConfiguredFactor,
+    answer: Answer,
+    context: StepContext,
+  ): Promise<StepResult> {
+    const judged = await this.#parts.factors.verify(factor, accountOf(pending.vouched), answer);
+    if (judged.kind === 'verified') {
+      this.#end.record('factor', pending, { factor: factor.name }, context);
+      return this.#proved(pending, judged.proof, context);
+    }
+    const reason: Reason = judged.kind === 'locked' ? 'factor-locked' : judged.reason;
+    this.#end.record('factor', pending, { factor: factor.name, reason }, context);
+    const retry = judged.kind === 'locked' && judged.retryAfter !== undefined && { retryAfter: judged.retryAfter };
+    const state = judged.kind === 'rejected' ? judged.state : undefined;
+    const next =
+      state === undefined
+        ? pending
+        : await this.#underWay.change(pending, ({ onShow }) => (onShow ? { onShow: { ...onShow, state } } : {}));
+    if (!next) return this.#end.lost(pending, context);
+    return this.#advance(next, context, { maySend: false, problem: { reason, ...retry } });
+  }
+
+  async #enrol(
+    pending: PendingLogin,
+    factor: ConfiguredFactor,
+    answer: Answer,
+    after: AccountEnrolments,
+    context: StepContext,
+  ): Promise<StepResult> {
+    const name = readName(answer.fields.get('name'));
+    const done = await this.#parts.factors.finish(factor, accountOf(pending.vouched), { ...answer, after, name });
+    if (done.kind === 'overtaken') return this.choose(pending, undefined, context);
+    if (done.kind === 'enrolled') {
+      this.#end.record('enrol', pending, { factor: factor.name }, context);
+      const result = await this.#proved(pending, done.proof, context);
+      if (after.all.length === 0) await this.#end.endWeaker(pending, done.proof, result);
+      return result;
+    }
+    const reason: Reason = done.kind === 'locked' ? 'factor-locked' : done.reason;
+    this.#end.record('enrol', pending, { factor: factor.name, reason }, context);
+    const clock = done.kind === 'rejected' && done.clockOffset !== undefined && { clockOffset: done.clockOffset };
+    return this.#advance(pending, context, { maySend: false, problem: { reason, ...clock } });
+  }
+
+  /** Puts the question of a factor; with `previous` another code is wanted. */
+  async #ask(
+    pending: PendingLogin,
+    factor: ConfiguredFactor,
+    context: StepContext,
+    previous?: unknown,
+  ): Promise<StepResult> {
+    const { factors } = this.#parts;
+    const account = accountOf(pending.vouched);
+    const terms = { ...this.#termsOf(pending, context), ...(previous !== undefined && { previous }) };
+    const outcome = await factors.ask(factor, { account, terms }, await factors.enrolments.of(account));
+    if (outcome.kind === 'asked') {
+      const { page, state } = outcome.challenge;
+      const onShow = { kind: 'challenge', factor: factor.name, page, state } as const;
+      return this.#putOnShow(pending, onShow, context);
+    }
+    const { reason } = outcome;
+    this.#end.record('factor', pending, { factor: factor.name, reason }, context);
+    return this.#advance(pending, context, { maySend: false, problem: { reason } });
+  }
+
+  async #beginEnrolment(pending: PendingLogin, factor: ConfiguredFactor, context: StepContext): Promise<StepResult> {
+    const question = { account: accountOf(pending.vouched), terms: this.#termsOf(pending, context) };
+    const offer = await this.#parts.factors.begin(factor, question);
+    if (!offer) return this.show(pending, context);
+    const { page, state } = offer;
+    return this.#putOnShow(pending, { kind: 'enrolment', factor: factor.name, page, state }, context);
+  }
+
+  async #putOnShow(pending: PendingLogin, onShow: OnShow, context: StepContext): Promise<StepResult> {
+    const shown = await this.#underWay.change(pending, () => ({ onShow }));
+    return shown ? this.#advance(shown, context, { maySend: false }) : this.#end.lost(pending, context);
+  }
+
+  async #proved(pending: PendingLogin, proof: Proof, context: StepContext): Promise<StepResult> {
+    const next = await this.#underWay.change(pending, ({ proofs }) => ({
+      proofs: withProof(proofs, proof),
+      onShow: undefined,
+    }));
+    return next ? this.#advance(next, context, { maySend: true }) : this.#end.lost(pending, context);
+  }
+
+  /** Goes on to the next step, or to the end. */
+  async #advance(
+    pending: PendingLogin,
+    context: StepContext,
+    terms: { readonly maySend: boolean; readonly cookies?: readonly string[]; readonly problem?: StepProblem },
+  ): Promise<StepResult> {
+    const { maySend, cookies = [], problem } = terms;
+    const step = nextStep((await this.#know(pending, context)).facts);
+    const stay = { kind: 'pending', pending, step, cookies, ...(problem && { problem }) } as const;
+    if (step.kind === 'admit') return this.#end.finish(pending, context, cookies);
+    if (step.kind === 'refused') return this.#end.close(pending, step.reason, context);
+    // Whoever was asked for a password a while ago begins anew, and sets up then.
+    if (step.kind === 'confirm') return this.#end.close(pending, 'enrolment-unfinished', context);
+    if (problem) return stay;
+    if (step.kind === 'begin-enrolment') {
+      const factor = this.#parts.factors.find(step.factor);
+      return factor ? withCookies(await this.#beginEnrolment(pending, factor, context), cookies) : stay;
+    }
+    if (step.kind !== 'ask') return stay;
+    const factor = this.#parts.factors.find(step.factor);
+    // A page that is loaded again and again sends nothing.
+    if (!factor || (factor.factor.isNetworked && !maySend)) return stay;
+    return withCookies(await this.#ask(pending, factor, context), cookies);
+  }
+
+  #know(pending: PendingLogin, context: StepContext): Promise<KnownFacts> {
+    const { clock, door } = this.#parts;
+    const demand: Demand = pending.demand ?? { level: door.levelFor(pending.vouched, context.client) };
+    const terms = this.#termsOf(pending, context);
+    return factsOf(this.#parts, pending, demand, { client: context.client, terms, now: clock.now() });
+  }
+
+  #termsOf({ vouched }: PendingLogin, { client, language, signal }: StepContext): AskTerms {
+    return { assertion: vouched.assertion, language, address: client.address, signal };
+  }
+}

@@ -1,0 +1,63 @@
+/** Logins under way as their dispatcher keeps them: bound to a browser, few of an address, changed as they are at the moment. */
+import type { Clock } from '../core/clock.ts';
+import type { PendingChange, PendingLogin, PendingLogins } from '../sessions/pending.ts';
+import type { Browsers } from './browser.ts';
+import { StoreQuota } from './flow-quota.ts';
+import type { StepContext } from './step-result.ts';
+
+/** What keeps them. */
+export interface UnderWayParts {
+  readonly clock: Clock;
+  readonly pendings: PendingLogins;
+  readonly browsers: Pick<Browsers, 'find' | 'recognise' | 'handle'>;
+}
+
+/** Room for a whole site behind one address, each with a login or two under way. */
+const limits = { ofAddress: 16 * 1024 * 1024, ofAll: 64 * 1024 * 1024, least: 2048 };
+const writeTries = 20;
+
+/** Keeps them. */
+export class LoginsUnderWay {
+  readonly #parts: UnderWayParts;
+  readonly #quota = new StoreQuota(limits);
+
+  constructor(parts: UnderWayParts) {
+    this.#parts = parts;
+  }
+
+  /** Begins one, and gives the cookies that find it again. */
+  async begin(
+    start: Pick<PendingLogin, 'returnTo' | 'vouched' | 'proofs' | 'newPassword' | 'session' | 'demand'>,
+    { headers, client }: StepContext,
+  ): Promise<{ readonly pending: PendingLogin; readonly cookies: readonly string[] }> {
+    const { browsers, pendings, clock } = this.#parts;
+    const browser = browsers.recognise(headers);
+    const begun = await pendings.begin({ ...start, browser: browsers.handle(browser.id) }, headers.all('cookie'));
+    const { pending, cookie, stored } = begun;
+    const lasting = { now: clock.now(), until: pending.expiresAt };
+    for (const over of this.#quota.enter(stored.key, stored.value, client.address, lasting)) await pendings.drop(over);
+    return { pending, cookies: [cookie, ...(browser.cookie === undefined ? [] : [browser.cookie])] };
+  }
+
+  /** The one of an id, in the browser that began it. */
+  find(id: string | undefined, { headers }: Pick<StepContext, 'headers'>): Promise<PendingLogin | undefined> {
+    const { pendings, browsers } = this.#parts;
+    const browser = browsers.find(headers);
+    return pendings.find(id, headers.all('cookie'), browser === undefined ? undefined : browsers.handle(browser));
+  }
+
+  /** Changes one as it is at this moment; undefined where it is at an end. */
+  async change(
+    pending: PendingLogin,
+    change: (current: PendingLogin) => PendingChange,
+  ): Promise<PendingLogin | undefined> {
+    const { pendings } = this.#parts;
+    let current: PendingLogin | undefined = pending;
+    for (let turn = 0; turn < writeTries && current; turn++) {
+      const written = await pendings.change(current, change(current));
+      if (written) return written;
+      current = await pendings.again(current);
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,78 @@
+/** What is known of a login under way, for the table of its steps. */
+import type { AskTerms } from '../core/factor.ts';
+import { freshAt, type Proof, withProof } from '../core/proof.ts';
+import { accountOf } from '../core/session.ts';
+import type { Client } from '../core/verdict.ts';
+import type { AccountEnrolments } from '../factors/enrolments.ts';
+import type { ConfiguredFactor, Factors } from '../factors/factors.ts';
+import type { FactorRules } from '../factors/options.ts';
+import { type Demand, shortfall, type Worth } from '../policy/levels.ts';
+import { isInAny } from '../routing/networks.ts';
+import type { PendingLogin } from '../sessions/pending.ts';
+import type { StepFacts } from './steps.ts';
+
+/** What facts follow from, beside the login. */
+export interface FactParts {
+  readonly factors: Factors;
+  readonly rules: FactorRules;
+  readonly worth: Worth;
+}
+
+/** The facts, and what the account had enrolled when they were told: what they allow is allowed over that alone. */
+export interface KnownFacts {
+  readonly facts: StepFacts;
+  readonly has: AccountEnrolments;
+}
+
+/** How old the first proof of somebody may be who begins to set something up, in milliseconds. */
+const freshEnough = 5 * 60_000;
+
+/** Tells them. Throws where the store is out of reach, or an enrolment cannot be read. */
+export async function factsOf(
+  { factors, rules, worth }: FactParts,
+  pending: PendingLogin,
+  demand: Demand,
+  { client, terms, now }: { readonly client: Client; readonly terms: AskTerms; readonly now: number },
+): Promise<KnownFacts> {
+  const { vouched, proofs, onShow, excluded, newPassword } = pending;
+  const shown = { [onShow?.kind === 'challenge' ? 'asked' : 'enrolling']: onShow?.factor };
+  const common = { awaitsProvider: false, tenants: 'one', mustChangePassword: newPassword !== undefined } as const;
+  const nothing = { candidates: [], enrollable: [], needsFreshProof: false, isEnrolmentClosed: false } as const;
+  if (shortfall(proofs, demand, worth, now) === undefined)
+    return { facts: { ...common, ...nothing, isEnough: true }, has: { all: [], version: undefined } };
+
+  const account = accountOf(vouched);
+  const has = await factors.enrolments.of(account);
+  const usable = await factors.usable({ account, terms }, has);
+  const open = usable.filter(({ name }) => !excluded.includes(name));
+  const isHelping = (factor: ConfiguredFactor): boolean =>
+    shortfall(withProof(proofs, proofBy(factor, now)), demand, worth, now) === undefined;
+  const helping = open.filter(isHelping);
+  const able = factors.all.filter((one) => one.factor.enrol !== undefined && isHelping(one));
+  const isInside = rules.enrol.networks.length === 0 || isInAny(client, rules.enrol.networks);
+  // What is enrolled under a name that has left the configuration is enrolled all the same.
+  const isFirst = has.all.length === 0 && usable.length === 0;
+  const hasProved = proofs.some(
+    ({ step, by, at }) => step !== 'first' && worth.factors.has(by) && at >= pending.beganAt,
+  );
+  const mayEnrol = isInside && (isFirst ? rules.enrol.first === 'open' : hasProved);
+  // Whoever has something proves that, before anything is set up beside it.
+  const toProve = able.length > 0 && isInside && !hasProved ? open : [];
+  return {
+    facts: {
+      ...common,
+      ...shown,
+      isEnough: false,
+      candidates: (helping.length > 0 ? helping : toProve).map(({ name }) => name),
+      enrollable: mayEnrol ? able.map(({ name }) => name) : [],
+      needsFreshProof: onShow?.kind !== 'enrolment' && !(now - freshAt(proofs) <= freshEnough),
+      isEnrolmentClosed: able.length > 0 && !mayEnrol,
+    },
+    has,
+  };
+}
+
+/** What a factor would prove at this moment. */
+function proofBy({ name, gives }: ConfiguredFactor, at: number): Proof {
+  return { step: 'second', by: name, realm: '', amr: [gives === 3 ? 'hwk' : 'otp'], at };
+}

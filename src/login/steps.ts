@@ -1,0 +1,72 @@
+/** Which step of a login is next: a table over what is known of it. Nothing else decides that, and no step leads to another. */
+
+/** What is known of a login under way. */
+export interface StepFacts {
+  /** The provider has asked for one more answer. */
+  readonly awaitsProvider: boolean;
+  /** How many tenants the user may be of. */
+  readonly tenants: 'one' | 'several' | 'none';
+  /** The proofs come up to what is asked for. */
+  readonly isEnough: boolean;
+  /** The factors that can be asked for, in the order of the configuration. */
+  readonly candidates: readonly string[];
+  /** The one whose challenge is on show. */
+  readonly asked?: string | undefined;
+  /** The factors that the account may set up now. */
+  readonly enrollable: readonly string[];
+  /** The one whose setup is on show. */
+  readonly enrolling?: string | undefined;
+  /** Setting up waits for a first proof that is young enough. */
+  readonly needsFreshProof: boolean;
+  /** Some factor could be set up that would do, but not by this account, or not from here. */
+  readonly isEnrolmentClosed: boolean;
+  /** The password was right and has to change. */
+  readonly mustChangePassword: boolean;
+}
+
+/** One step of a login. */
+export type Step =
+  | { readonly kind: 'provider' }
+  | { readonly kind: 'tenant' }
+  | { readonly kind: 'refused'; readonly reason: 'tenant-missing' | 'factor-missing' | 'enrolment-closed' }
+  /** The user picks one. */
+  | { readonly kind: 'choose'; readonly factors: readonly string[] }
+  /** The only one: it is asked for at once. */
+  | { readonly kind: 'ask'; readonly factor: string }
+  /** The challenge on show waits for its answer. */
+  | { readonly kind: 'answer'; readonly factor: string; readonly hasOthers: boolean }
+  /** The user proves first who they are once more. */
+  | { readonly kind: 'confirm' }
+  | { readonly kind: 'choose-enrolment'; readonly factors: readonly string[] }
+  | { readonly kind: 'begin-enrolment'; readonly factor: string }
+  | { readonly kind: 'enrol'; readonly factor: string; readonly hasOthers: boolean }
+  | { readonly kind: 'new-password' }
+  | { readonly kind: 'admit' };
+
+/** The next step; the first row that fits counts. */
+export function nextStep(facts: StepFacts): Step {
+  const { candidates, asked, enrollable, enrolling } = facts;
+  if (facts.awaitsProvider) return { kind: 'provider' };
+  if (facts.tenants === 'none') return { kind: 'refused', reason: 'tenant-missing' };
+  if (facts.tenants === 'several') return { kind: 'tenant' };
+  // A leaked password that has to change changes nothing before the factors.
+  if (facts.isEnough) return { kind: facts.mustChangePassword ? 'new-password' : 'admit' };
+  const [candidate, ...others] = candidates;
+  if (asked !== undefined && candidates.includes(asked)) {
+    const hasOthers = candidates.length > 1;
+    return { kind: 'answer', factor: asked, hasOthers };
+  }
+  if (candidate !== undefined)
+    return others.length === 0 ? { kind: 'ask', factor: candidate } : { kind: 'choose', factors: candidates };
+  const [first, ...more] = enrollable;
+  if (first === undefined)
+    return { kind: 'refused', reason: facts.isEnrolmentClosed ? 'enrolment-closed' : 'factor-missing' };
+  if (facts.needsFreshProof) return { kind: 'confirm' };
+  if (enrolling !== undefined && enrollable.includes(enrolling)) {
+    const hasOthers = more.length > 0;
+    return { kind: 'enrol', factor: enrolling, hasOthers };
+  }
+  return more.length === 0
+    ? { kind: 'begin-enrolment', factor: first }
+    : { kind: 'choose-enrolment', factors: enrollable };
+}

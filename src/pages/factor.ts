@@ -1,0 +1,160 @@
+/** The pages between the first proof and the session: which factor, its question, and that a login is over. */
+import type { Challenge } from '../core/factor.ts';
+import type { WordsForVisitors } from '../core/route.ts';
+import { type Hidden, hiddenFields, linkButton, messageBox, submitButton, whenToRetry } from './fields.ts';
+import { type Html, html, type Part } from './html.ts';
+import { type Frame, layout, signingInAs, wordsFor } from './layout.ts';
+import type { Texts } from './texts/en.ts';
+
+/** A factor as it can be picked. */
+export interface FactorName {
+  readonly name: string;
+  readonly type: string;
+  readonly label?: WordsForVisitors | undefined;
+}
+
+/** What a page says above its form. */
+export interface FactorProblem {
+  readonly code: keyof Texts['factor']['problems'];
+  readonly retryAfterSeconds?: number | undefined;
+  /** Seconds by which the user's clock is ahead. */
+  readonly clockOffset?: number | undefined;
+}
+
+/** What all pages of a login under way show. */
+interface StepView {
+  readonly action: string;
+  readonly hidden: Hidden;
+  readonly username: string;
+  /** Minutes left until the login is over. */
+  readonly minutesLeft: number;
+  readonly restartHref: string;
+  readonly problem?: FactorProblem | undefined;
+  readonly requestId: string;
+}
+
+/** Which factor. The form posts the hidden fields, `do` as `choose`, and `factor`. */
+export interface FactorChoiceView extends StepView {
+  readonly kind: 'factor-choice';
+  /** `enrol` where one is to be set up. */
+  readonly purpose: 'prove' | 'enrol';
+  readonly factors: readonly FactorName[];
+}
+
+/** The question of a factor. Forms post the hidden fields and `do`: `answer` with `code`, `choose` for another way. */
+export interface FactorView extends StepView {
+  readonly kind: 'factor';
+  readonly factor: FactorName;
+  readonly page: Challenge['page'];
+  /** There is another way. */
+  readonly hasOthers: boolean;
+}
+
+/** A login that is over, or that cannot go on; `status` of the answer tells programs. */
+export interface FactorOverView {
+  readonly kind: 'factor-over';
+  readonly reason: keyof Texts['factor']['over'];
+  readonly restartHref: string;
+  readonly help?: { readonly text?: WordsForVisitors | undefined; readonly url?: string | undefined } | undefined;
+  readonly requestId: string;
+}
+
+/** The choice. */
+export function factorChoicePage(frame: Frame, view: FactorChoiceView): Html {
+  const texts = view.purpose === 'enrol' ? frame.texts.enrol : frame.texts.factor;
+  const buttons = view.factors.map(
+    (factor, index) => html`<form method="post" action="${view.action}">
+${hiddenFields({ ...view.hidden, do: 'choose', factor: factor.name })}${submitButton(frame, factorName(frame, factor), index === 0 ? 'primary' : 'quiet')}
+</form>
+`,
+  );
+  return stepPage(
+    frame,
+    view,
+    texts.titleChoose,
+    html`<p class="lead">${texts.leadChoose}</p>`,
+    html`<div class="ways">${buttons}</div>`,
+  );
+}
+
+/** The question. */
+export function factorPage(frame: Frame, view: FactorView): Html {
+  const { factor: texts } = frame.texts;
+  const { page, hidden, action, factor } = view;
+  const prompt =
+    page.prompt === undefined ? (promptOf(texts, factor.type) ?? texts.prompt) : wordsFor(frame, page.prompt);
+  const sentTo = page.contact !== undefined && html`<p class="hint">${texts.sentTo(page.contact)}</p>`;
+  const body = html`<div class="ways"><form method="post" action="${action}">
+${hiddenFields({ ...hidden, do: 'answer' })}${codeField(frame, page.digits, view.problem !== undefined)}
+${submitButton(frame, texts.submit)}
+</form>
+${
+  view.hasOthers &&
+  html`<form method="post" action="${action}">
+${hiddenFields({ ...hidden, do: 'choose' })}${submitButton(frame, texts.others, 'quiet')}
+</form>`
+}</div>`;
+  return stepPage(frame, view, texts.title, html`<p class="lead" id="prompt">${prompt}</p>${sentTo}`, body);
+}
+
+/** The end. */
+export function factorOverPage(frame: Frame, view: FactorOverView): Html {
+  const { factor: texts, common } = frame.texts;
+  const { text, url } = view.help ?? {};
+  return layout(frame, {
+    heading: texts.titleOver,
+    titlePrefix: common.errorPrefix,
+    requestId: view.requestId,
+    gate: 'shut',
+    again: 'never',
+    body: html`${messageBox(texts.over[view.reason], true)}
+${text !== undefined && html`<p>${wordsFor(frame, text)}</p>`}
+<div class="ways">${linkButton(view.restartHref, texts.restart, 'primary')}
+${url !== undefined && linkButton(url, common.help)}</div>`,
+  });
+}
+
+/** What users call a factor. */
+function factorName(frame: Frame, { name, type, label }: FactorName): string {
+  if (label !== undefined) return wordsFor(frame, label);
+  const names: Readonly<Record<string, string>> = frame.texts.factor.names;
+  return Object.hasOwn(names, type) ? (names[type] ?? name) : name;
+}
+
+/** A code, as phones fill it in. */
+export function codeField({ texts }: Frame, digits: number | undefined, isInvalid: boolean): Html {
+  const describedBy = isInvalid ? 'notice prompt' : 'prompt';
+  const numeric = digits !== undefined && html` inputmode="numeric"`;
+  return html`<div class="field">
+<label for="code">${texts.factor.code(digits)}</label>
+<input id="code" name="code" class="code" type="text" autocomplete="one-time-code" autocapitalize="none" autocorrect="off" spellcheck="false" maxlength="64" required autofocus aria-describedby="${describedBy}"${isInvalid && html` aria-invalid="true"`}${numeric}>
+</div>`;
+}
+
+/** What stands around each step: whose login, what went wrong, how long it may take, and the way out. */
+export function stepPage(frame: Frame, view: StepView, heading: string, lead: Part, body: Part): Html {
+  const { factor: texts, common } = frame.texts;
+  const failed = view.problem !== undefined;
+  return layout(frame, {
+    heading,
+    ...(failed && { titlePrefix: common.errorPrefix, requestId: view.requestId }),
+    gate: 'ajar',
+    body: html`${lead}
+${signingInAs(frame, view.username)}
+${view.problem && problemBox(frame, view.problem)}
+${body}
+<p class="hint">${texts.timeLeft(view.minutesLeft)}</p>
+<p class="aside"><a href="${view.restartHref}">${texts.restart}</a></p>`,
+  });
+}
+
+function problemBox(frame: Frame, { code, retryAfterSeconds, clockOffset }: FactorProblem): Html {
+  const { factor: texts } = frame.texts;
+  const words = clockOffset === undefined ? texts.problems[code] : texts.clock(Math.abs(clockOffset), clockOffset > 0);
+  return messageBox(html`${words}${whenToRetry(frame, retryAfterSeconds, false)}`, true);
+}
+
+function promptOf({ prompts }: Texts['factor'], type: string): string | undefined {
+  const known: Readonly<Record<string, string>> = prompts;
+  return Object.hasOwn(known, type) ? known[type] : undefined;
+}

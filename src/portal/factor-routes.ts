@@ -1,0 +1,66 @@
+/**
+ * The steps of a login after the first proof: `/_gate/factor` asks for factors, `/_gate/enrol` sets one up. Both post to one
+ * dispatcher and come back from it; which of them is shown follows from the step, not from the address.
+ */
+import type { LoginSteps } from '../login/login-steps.ts';
+import { type StepContext, type StepResult, stepAddress } from '../login/step-result.ts';
+import type { PendingLogin } from '../sessions/pending.ts';
+import { type FormFields, type PortalRequest, type PortalRoutes, queryValue, readForm } from './context.ts';
+import { redirect } from './send-page.ts';
+import { answerStep, type StepParts, showOver, showStep, stepContext, stepPurpose } from './step-answer.ts';
+
+type FactorParts = StepParts & { readonly steps: LoginSteps };
+
+/** Adds the addresses. */
+export const factorRoutes: PortalRoutes<FactorParts> = (app, parts, on) => {
+  for (const address of ['/_gate/factor', '/_gate/enrol']) {
+    app.get(
+      address,
+      on((visit) => show(parts, visit)),
+    );
+    app.post(
+      address,
+      on((visit) => take(parts, visit)),
+    );
+  }
+};
+
+async function show(parts: FactorParts, visit: PortalRequest): Promise<void> {
+  const context = stepContext(parts, visit);
+  const pending = await parts.steps.find(queryValue(visit.request, 'login'), context);
+  if (!pending) return gone(parts, visit);
+  const result = await parts.steps.show(pending, context);
+  if (result.kind !== 'pending') return answerStep(parts, visit, result);
+  const address = stepAddress(result);
+  const { path, query } = visit.context.target;
+  return path + query === address ? showStep(parts, visit, result) : redirect(visit.request, visit.response, address);
+}
+
+async function take(parts: FactorParts, visit: PortalRequest): Promise<void> {
+  const form = await readForm(parts, visit);
+  if (!form) return;
+  const context = stepContext(parts, visit);
+  const id = form.get('login') ?? '';
+  const isOurs = parts.browsers.isOurForm(visit.headers, stepPurpose(id), form.get('form'), parts.publicUrl.origin);
+  const pending = isOurs ? await parts.steps.find(id, context) : undefined;
+  if (!pending) return gone(parts, visit);
+  return answerStep(parts, visit, await act(parts.steps, pending, form, context));
+}
+
+function act(steps: LoginSteps, pending: PendingLogin, form: FormFields, context: StepContext): Promise<StepResult> {
+  switch (form.get('do')) {
+    case 'answer':
+      return steps.answer(pending, form, context);
+    case 'choose':
+      return steps.choose(pending, form.get('factor'), context);
+    case 'resend':
+      return steps.resend(pending, context);
+    default:
+      return steps.show(pending, context);
+  }
+}
+
+/** No login of this browser: another one's, or one that is over. */
+function gone(parts: FactorParts, visit: PortalRequest): void {
+  showOver(parts, visit, { reason: 'step-foreign', returnTo: '/', cookies: [] });
+}

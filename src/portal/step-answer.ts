@@ -1,0 +1,211 @@
+/** What answers each step of a login: the session's cookies and the way on, the page of the next step, or that it is over. */
+import type { AnswerHeaders } from '../core/answer.ts';
+import { GatewayError } from '../core/errors.ts';
+import type { Reason } from '../core/reason.ts';
+import { ownerOf } from '../core/session.ts';
+import { type StepContext, type StepProblem, type StepResult, stepAddress } from '../login/step-result.ts';
+import type { Step } from '../login/steps.ts';
+import type { FactorName, FactorOverView, FactorProblem } from '../pages/factor.ts';
+import type { PageView } from '../pages/pages.ts';
+import { sessionCookie } from '../sessions/cookie.ts';
+import type { PendingLogin } from '../sessions/pending.ts';
+import type { PortalParts, PortalRequest } from './context.ts';
+import { leftCookies } from './left-cookies.ts';
+import { redirect } from './send-page.ts';
+
+/** What the answers are made with. */
+export type StepParts = Pick<
+  PortalParts,
+  'publicUrl' | 'clock' | 'pages' | 'browsers' | 'posts' | 'cookies' | 'authenticator' | 'factors' | 'factorRules'
+>;
+
+type Pending = Extract<StepResult, { kind: 'pending' }>;
+
+const retrySeconds = 10;
+
+/** What the tokens of a step's forms are for: they serve no other login, in the same browser either. */
+export function stepPurpose(id: string): string {
+  return `step ${id}`;
+}
+
+/** Whose browser takes a step. */
+export function stepContext(parts: Pick<StepParts, 'pages' | 'authenticator'>, visit: PortalRequest): StepContext {
+  const { headers, context } = visit;
+  const { client, requestId, signal } = context;
+  const token = parts.authenticator.tokenIn(headers);
+  return { client, requestId, signal, headers, token, language: parts.pages.language(headers) };
+}
+
+/** Answers; `more` goes with a session that begins. The next step is shown at its own address, a problem where it arose. */
+export async function answerStep(
+  parts: StepParts,
+  visit: PortalRequest,
+  result: StepResult,
+  { cookies: more = [], headers = {} }: { readonly cookies?: readonly string[]; readonly headers?: AnswerHeaders } = {},
+): Promise<void> {
+  const { request, response } = visit;
+  switch (result.kind) {
+    case 'begun': {
+      const { session, token, returnTo, cookies } = result;
+      await parts.posts.claim(request, returnTo, session);
+      const owner = parts.browsers.ownerCookie(ownerOf(session));
+      const set = [
+        sessionCookie(parts.publicUrl, token),
+        owner,
+        ...more,
+        ...cookies,
+        ...leftCookies(parts, visit, session),
+      ];
+      return redirect(request, response, returnTo, { ...headers, 'set-cookie': set });
+    }
+    case 'pending':
+      if (result.problem) return showStep(parts, visit, result);
+      return redirect(request, response, stepAddress(result), { ...headers, ...cookiesOf(result.cookies) });
+    case 'over':
+      return showOver(parts, visit, result);
+    case 'unavailable': {
+      const error = new GatewayError('PROVIDER_UNAVAILABLE', 'a login could not go on');
+      const answer = { error, reason: result.reason, requestId: visit.context.requestId, retryAfter: retrySeconds };
+      return parts.pages.sendError(request, response, answer);
+    }
+    default:
+      return result satisfies never;
+  }
+}
+
+/** Shows the page of a step. */
+export function showStep(parts: StepParts, visit: PortalRequest, result: Pending): void {
+  const { pending, step, problem, cookies } = result;
+  const view = viewOf(parts, visit, pending, step, problem);
+  if (view === undefined) {
+    showOver(parts, visit, { reason: 'factor-missing', returnTo: pending.returnTo, cookies });
+    return;
+  }
+  const wait = problem?.retryAfter;
+  const headers = {
+    ...cookiesOf(cookies),
+    ...(wait !== undefined && { 'retry-after': String(Math.ceil(wait / 1000)) }),
+  };
+  parts.pages.send(visit.request, visit.response, statusOf(problem), view, headers);
+}
+
+/** Shows that a login is over. */
+export function showOver(
+  { pages, factorRules }: StepParts,
+  { request, response, context }: PortalRequest,
+  { reason, returnTo, cookies }: Omit<Extract<StepResult, { kind: 'over' }>, 'kind'> & { kind?: 'over' },
+): void {
+  const word = overWord(reason);
+  if (context.told) Object.assign(context.told, { reason });
+  const view: FactorOverView = {
+    kind: 'factor-over',
+    reason: word,
+    restartHref: loginAgain(returnTo),
+    ...((word === 'missing' || word === 'closed') && factorRules.noFactor === 'help' && { help: factorRules.help }),
+    requestId: context.requestId,
+  };
+  pages.send(request, response, word === 'expired' ? 410 : 403, view, cookiesOf(cookies));
+}
+
+function viewOf(
+  parts: StepParts,
+  visit: PortalRequest,
+  pending: PendingLogin,
+  step: Step,
+  problem: StepProblem | undefined,
+): PageView | undefined {
+  const { id, onShow, vouched, returnTo, expiresAt } = pending;
+  const browser = parts.browsers.find(visit.headers) ?? '';
+  const isEnrolling = /enrol/.test(step.kind);
+  const shared = {
+    action: isEnrolling ? '/_gate/enrol' : '/_gate/factor',
+    hidden: { form: parts.browsers.token(browser, stepPurpose(id)), login: id },
+    username: vouched.assertion.subject,
+    minutesLeft: Math.max(1, Math.ceil((expiresAt - parts.clock.now()) / 60_000)),
+    restartHref: loginAgain(returnTo),
+    requestId: visit.context.requestId,
+    problem: problem && problemOf(problem),
+  };
+  const nameOf = (name: string): FactorName => {
+    const { type = '', label } = parts.factors.find(name) ?? {};
+    return { name, type, label };
+  };
+  switch (step.kind) {
+    case 'ask':
+      return { kind: 'factor-choice', ...shared, purpose: 'prove', factors: [nameOf(step.factor)] };
+    case 'choose':
+      return { kind: 'factor-choice', ...shared, purpose: 'prove', factors: step.factors.map(nameOf) };
+    case 'begin-enrolment':
+      return { kind: 'factor-choice', ...shared, purpose: 'enrol', factors: [nameOf(step.factor)] };
+    case 'choose-enrolment':
+      return { kind: 'factor-choice', ...shared, purpose: 'enrol', factors: step.factors.map(nameOf) };
+    case 'answer': {
+      const page = onShow?.page as Extract<PageView, { kind: 'factor' }>['page'];
+      return { kind: 'factor', ...shared, factor: nameOf(step.factor), page, hasOthers: step.hasOthers };
+    }
+    case 'enrol': {
+      const page = onShow?.page as Extract<PageView, { kind: 'enrolment' }>['page'];
+      return { kind: 'enrolment', ...shared, factor: nameOf(step.factor), page, hasOthers: step.hasOthers };
+    }
+    case 'provider':
+    case 'tenant':
+    case 'refused':
+    case 'confirm':
+    case 'new-password':
+    case 'admit':
+      return undefined;
+    default:
+      return step satisfies never;
+  }
+}
+
+const problems: Partial<Record<Reason, FactorProblem['code']>> = {
+  'code-wrong': 'code-wrong',
+  'code-expired': 'code-expired',
+  'code-replayed': 'code-replayed',
+  'clock-skew': 'code-wrong',
+};
+const refusals: ReadonlySet<Reason> = new Set<Reason>([
+  'contact-missing',
+  'too-many-sends',
+  'budget-spent',
+  'factor-missing',
+  'enrolment-closed',
+]);
+
+function problemOf({ reason, retryAfter, clockOffset }: StepProblem): FactorProblem {
+  if (reason === 'factor-locked')
+    return retryAfter === undefined
+      ? { code: 'factor-hard-locked' }
+      : { code: 'factor-locked', retryAfterSeconds: Math.ceil(retryAfter / 1000) };
+  const code =
+    problems[reason] ?? (refusals.has(reason) ? 'refused' : isRejection(reason) ? 'code-wrong' : 'unavailable');
+  return { code, ...(clockOffset !== undefined && { clockOffset }) };
+}
+
+function isRejection(reason: Reason): boolean {
+  return reason.startsWith('key-') || reason === 'user-not-verified' || reason.startsWith('pass-');
+}
+
+function statusOf(problem: StepProblem | undefined): number {
+  if (!problem) return 200;
+  const { code } = problemOf(problem);
+  if (code === 'unavailable') return 503;
+  return code.endsWith('locked') ? 429 : 401;
+}
+
+function overWord(reason: Reason): FactorOverView['reason'] {
+  if (reason === 'factor-missing') return 'missing';
+  if (reason === 'enrolment-closed') return 'closed';
+  return reason === 'step-foreign' || reason === 'flow-expired' || reason === 'enrolment-unfinished'
+    ? 'expired'
+    : 'ended';
+}
+
+function loginAgain(returnTo: string): string {
+  return `/_gate/login?${new URLSearchParams({ return: returnTo, switch: '1' })}`;
+}
+
+function cookiesOf(cookies: readonly string[]): AnswerHeaders {
+  return cookies.length === 0 ? {} : { 'set-cookie': cookies };
+}

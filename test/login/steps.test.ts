@@ -1,0 +1,111 @@
+/** Which step of a login is next: the table, row by row, and over all that can be known. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { nextStep, type Step, type StepFacts } from '../../src/login/steps.ts';
+import { trials } from '../support/tools/properties.ts';
+
+/** Somebody who has given a first proof, and lacks a factor that nobody can give. */
+const lacking: StepFacts = {
+  awaitsProvider: false,
+  tenants: 'one',
+  isEnough: false,
+  candidates: [],
+  enrollable: [],
+  needsFreshProof: false,
+  isEnrolmentClosed: false,
+  mustChangePassword: false,
+};
+
+const rows: Readonly<Record<string, [known: Partial<StepFacts>, want: Step]>> = {
+  'the provider asks once more, whatever else is known': [
+    { awaitsProvider: true, tenants: 'none', isEnough: true },
+    { kind: 'provider' },
+  ],
+  'no tenant': [
+    { tenants: 'none', isEnough: true },
+    { kind: 'refused', reason: 'tenant-missing' },
+  ],
+  'several tenants': [{ tenants: 'several', isEnough: true }, { kind: 'tenant' }],
+  enough: [{ isEnough: true }, { kind: 'admit' }],
+  'enough, and a challenge left over': [{ isEnough: true, candidates: ['app'], asked: 'app' }, { kind: 'admit' }],
+  'enough, and the password has to change': [{ isEnough: true, mustChangePassword: true }, { kind: 'new-password' }],
+  'the password has to change, after the factor': [
+    { mustChangePassword: true, candidates: ['app'] },
+    { kind: 'ask', factor: 'app' },
+  ],
+  'one factor': [{ candidates: ['app'] }, { kind: 'ask', factor: 'app' }],
+  'several factors': [{ candidates: ['key', 'app'] }, { kind: 'choose', factors: ['key', 'app'] }],
+  'the challenge on show': [
+    { candidates: ['key', 'app'], asked: 'app' },
+    { kind: 'answer', factor: 'app', hasOthers: true },
+  ],
+  'the only challenge on show': [
+    { candidates: ['app'], asked: 'app' },
+    { kind: 'answer', factor: 'app', hasOthers: false },
+  ],
+  'a challenge on show of a factor that is out by now': [
+    { candidates: ['key'], asked: 'app' },
+    { kind: 'ask', factor: 'key' },
+  ],
+  'a factor before anything is set up': [
+    { candidates: ['app'], enrollable: ['key'] },
+    { kind: 'ask', factor: 'app' },
+  ],
+  'nothing to ask for, one to set up': [{ enrollable: ['app'] }, { kind: 'begin-enrolment', factor: 'app' }],
+  'nothing to ask for, several to set up': [
+    { enrollable: ['app', 'key'] },
+    { kind: 'choose-enrolment', factors: ['app', 'key'] },
+  ],
+  'the setup on show': [
+    { enrollable: ['app', 'key'], enrolling: 'key' },
+    { kind: 'enrol', factor: 'key', hasOthers: true },
+  ],
+  'a setup on show that is allowed no more': [
+    { enrollable: ['app'], enrolling: 'key' },
+    { kind: 'begin-enrolment', factor: 'app' },
+  ],
+  'a setup on show, while a factor can be asked for': [
+    { candidates: ['app'], enrollable: ['key'], enrolling: 'key' },
+    { kind: 'ask', factor: 'app' },
+  ],
+  'something to set up, and the first proof is old': [
+    { enrollable: ['app'], enrolling: 'app', needsFreshProof: true },
+    { kind: 'confirm' },
+  ],
+  'nothing at all': [{}, { kind: 'refused', reason: 'factor-missing' }],
+  'nothing that this account may set up': [
+    { isEnrolmentClosed: true },
+    { kind: 'refused', reason: 'enrolment-closed' },
+  ],
+};
+for (const [name, [known, want]] of Object.entries(rows))
+  test(`nextStep: ${name}`, () => assert.deepEqual(nextStep({ ...lacking, ...known }), want));
+
+test('property: nobody is let in, and no password changed, before the proofs are enough', () => {
+  const names = fc.subarray(['app', 'key', 'email']);
+  const facts = fc.record({
+    awaitsProvider: fc.boolean(),
+    tenants: fc.constantFrom('one' as const, 'several' as const, 'none' as const),
+    isEnough: fc.boolean(),
+    candidates: names,
+    asked: fc.option(fc.constantFrom('app', 'key', 'email'), { nil: undefined }),
+    enrollable: names,
+    enrolling: fc.option(fc.constantFrom('app', 'key', 'email'), { nil: undefined }),
+    needsFreshProof: fc.boolean(),
+    isEnrolmentClosed: fc.boolean(),
+    mustChangePassword: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(facts, (known) => {
+      const step = nextStep(known);
+      if (step.kind === 'admit' || step.kind === 'new-password')
+        assert.ok(known.isEnough && !known.awaitsProvider && known.tenants === 'one');
+      if (step.kind === 'admit') assert.ok(!known.mustChangePassword);
+      // Whoever has a factor that can be asked for sets nothing up instead of proving it.
+      if (/enrol/.test(step.kind)) assert.deepEqual(known.candidates, []);
+      if ('factor' in step) assert.ok([...known.candidates, ...known.enrollable].includes(step.factor));
+    }),
+    trials(500),
+  );
+});
