@@ -12,6 +12,9 @@ import type { Store } from '../core/store.ts';
 /** How long a cut is remembered, in milliseconds: longer than anything that it ends is kept, or takes to be asked about. */
 const remembered = 10 * 60_000;
 
+/** A cut at every moment, for as long as it is remembered. */
+const always = 'Infinity';
+
 /** The cuts. `isCut` throws when the store is out of reach: nothing that is remembered counts then. */
 export class AccountCuts {
   readonly #store: Store;
@@ -27,8 +30,8 @@ export class AccountCuts {
   }
 
   /**
-   * From here on the user of this name, in every tenant, has to prove anew who it is. Never rejects: on a full disk the ends of
-   * sessions hold, which come with it, and other processes forget within the minute that they remember anything.
+   * From here on the user of this name, in every tenant, has to prove anew who it is. Never rejects: where the store takes
+   * nothing, it is held beside it as a cut at every moment, since what is held cannot be written over by a later one.
    */
   async cut(username: string): Promise<void> {
     const [key, now] = [keyOf(username), this.#clock.now()];
@@ -38,11 +41,19 @@ export class AccountCuts {
     }
     this.#own.delete(key);
     this.#own.set(key, now);
-    await this.#store
-      .put(key, String(now), now + remembered)
-      .catch((error: unknown) =>
+    try {
+      await this.#store.put(key, String(now), now + remembered);
+    } catch {
+      await this.#hold(key, now + remembered).catch((error: unknown) =>
         this.#log.warn({ error }, 'that a user must prove anew who it is could not be stored'),
       );
+    }
+  }
+
+  /** What is held already is such a cut. Another version means that somebody has written one a moment ago. */
+  async #hold(key: string, expiresAt: number): Promise<void> {
+    const stored = await this.#store.get(key);
+    await this.#store.replace(key, stored?.version, always, expiresAt, { held: true });
   }
 
   /** Whether there was a cut at a moment or since. */

@@ -7,6 +7,8 @@ import type { Clock } from '../../src/core/clock.ts';
 import type { Yaml } from '../support/scenes/gateway.ts';
 import { passwords, type Site, site } from '../support/scenes/site.ts';
 import { run } from '../support/tools/command.ts';
+import { temporaryFolder } from '../support/tools/folder.ts';
+import { fillStore } from '../support/tools/full-store.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
 import { until } from '../support/tools/poll.ts';
 
@@ -49,6 +51,27 @@ test('basic: a script comes in by name and password, without a session, and the 
   assert.equal((await started.visitor().fetch('/x', { headers: agent })).status, 401, 'not where it is not taken');
   const text = started.lines.join('\n');
   for (const secret of [passwords.agent1, agent.authorization.slice(6)]) assert.equal(text.includes(secret), false);
+});
+
+test('basic: a revocation counts on another worker although the disk is full, a second one too', async (t) => {
+  const folder = await temporaryFolder(t);
+  const config = { session: { store: { type: 'embedded', path: folder } } };
+  const [here, there] = [await scriptSite(t, config), await scriptSite(t, config)];
+  const ask = async (headers = agent) => (await there.visitor().fetch('/api/x', { headers })).status;
+  const revoke = () => fetch(new URL('/sessions?user=agent1', here.admin), { method: 'DELETE' });
+  assert.equal(await ask(), 200);
+  assert.equal(await ask(), 200);
+  assert.equal(there.audit('login').length, 1, 'the right answer is kept');
+  const makeRoom = fillStore(t, folder);
+  assert.equal(await ask(), 200, 'and goes on counting');
+  assert.equal((await revoke()).status, 200);
+  await until('the kept answer counts no more', async () => (await ask()) === 503, 3000);
+  makeRoom();
+  await until('the user proves anew who it is', async () => (await ask()) === 200, 10_000);
+  assert.equal(there.audit('login').length, 2);
+  fillStore(t, folder);
+  assert.equal((await revoke()).status, 200);
+  await until('the second revocation counts', async () => (await ask()) === 503, 3000);
 });
 
 test('basic: a challenge is for what no browser sends', async (t) => {

@@ -4,29 +4,16 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { WebSocket } from 'ws';
 import { passwords, type Site, site } from '../support/scenes/site.ts';
 import { hiddenFields, Visitor } from '../support/scenes/visitor.ts';
 import { run, start } from '../support/tools/command.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
 import { freePort } from '../support/tools/free-port.ts';
+import { fillStore } from '../support/tools/full-store.ts';
 import { until } from '../support/tools/poll.ts';
 import { endsWithin } from '../support/tools/stopwatch.ts';
-
-/** Makes a store refuse each write with the words of a full disk; reads go on, as on a real one. Gives the way back. */
-function fill(t: TestContext, folder: string): () => void {
-  const database = new DatabaseSync(path.join(folder, 'gatehouse.db'), { timeout: 5000 });
-  t.after(() => database.isOpen && database.close());
-  const events = ['INSERT', 'UPDATE', 'DELETE'];
-  for (const event of events)
-    database.exec(
-      `CREATE TRIGGER full_${event} BEFORE ${event} ON entries BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END`,
-    );
-  return () => {
-    for (const event of events) database.exec(`DROP TRIGGER full_${event}`);
-  };
-}
 
 async function signOut(browser: Visitor): Promise<number> {
   const page = await browser.open('/_gate/logout');
@@ -45,7 +32,7 @@ test('full store: who is signed in goes on, a login is 503, a logout holds every
   await browser.mustSignIn('agent1', passwords.agent1);
   const bystander = here.visitor();
   await bystander.mustSignIn('supervisor1', passwords.supervisor1);
-  const makeRoom = fill(t, folder);
+  const makeRoom = fillStore(t, folder);
 
   assert.equal((await browser.fetch('/x')).status, 200);
   assert.equal((await here.visitor().fetch('/public')).status, 200);
@@ -81,11 +68,11 @@ test('full store: an operator’s revocation of a user holds, too', async (t) =>
   const started = await site(t, { config: { session: { store: { type: 'embedded', path: 'data' } } } });
   const browsers = [started.visitor(), started.visitor()];
   for (const browser of browsers) await browser.mustSignIn('agent1', passwords.agent1);
-  fill(t, path.join(started.folder, 'data'));
+  fillStore(t, path.join(started.folder, 'data'));
   const ended = await fetch(new URL('/sessions?user=agent1', started.admin), { method: 'DELETE' });
   assert.equal(ended.ok, true);
   for (const browser of browsers) assert.equal((await browser.fetch('/x')).status, 401);
-  assert.equal((await readiness(started)).waiting, 2, 'the ends of both sessions');
+  assert.equal((await readiness(started)).waiting, 3, 'the ends of both sessions, and that the user must prove anew');
 });
 
 test('full store: a logout outlives the process that is killed, and the next one writes it', async (t) => {
@@ -112,7 +99,7 @@ routes: [{ location: /, upstream: http://127.0.0.1:1 }]
   const old = new Visitor(new URL(origin));
   old.cookies.set('gatehouse', browser.cookies.get('gatehouse') ?? '');
   assert.equal((await old.fetch('/_gate/session')).status, 200);
-  const makeRoom = fill(t, path.join(folder, 'data'));
+  const makeRoom = fillStore(t, path.join(folder, 'data'));
   assert.equal(await signOut(browser), 200);
   first.child.kill('SIGKILL');
   await first.ended;
