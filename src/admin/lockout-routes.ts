@@ -7,9 +7,10 @@ import { canonicalUsername } from '../core/principal.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import type { CountedEntry, Released } from '../users/lockout-overview.ts';
 import { actorOf } from './actor.ts';
+import type { SessionRouteParts } from './session-routes.ts';
 
 /** The lock-out, and where its lifting is recorded. */
-export interface LockoutRouteParts {
+export interface LockoutRouteParts extends Pick<SessionRouteParts, 'namesMeant'> {
   /** `users/lockout-overview.ts` fits. */
   readonly lockouts: {
     list(only?: CountedEntry['kind']): AsyncIterable<CountedEntry>;
@@ -28,7 +29,7 @@ const network = /^[\da-f:]+::\/64$/i;
 const maxNamed = 20;
 
 /** The routes under `/lockouts`. */
-export function lockoutRoutes({ lockouts, audit, log }: LockoutRouteParts): Router {
+export function lockoutRoutes({ lockouts, namesMeant, audit, log }: LockoutRouteParts): Router {
   const router = Router();
 
   router.get('/', async (request: Request, response: Response) => {
@@ -51,7 +52,8 @@ export function lockoutRoutes({ lockouts, audit, log }: LockoutRouteParts): Rout
         'This is no address: give one as GET /lockouts lists it, such as ?address=192.0.2.7.',
       );
     const whose = username === '' ? { kind: 'address', name: place } : { kind: 'user', name: username };
-    const found = username === '' ? await lockouts.releaseAddress(place) : await lockouts.releaseUser(username);
+    const found =
+      username === '' ? await lockouts.releaseAddress(place) : await releaseAll(lockouts, namesMeant(username));
     const left = username === '' ? [] : await lockedAddresses(lockouts.list('address'));
     const detail = sayings[found](whose) + (left.length > 0 ? `; locked still: address ${left.join(', ')}` : '');
     const by = actorOf(response);
@@ -70,6 +72,15 @@ export function lockoutRoutes({ lockouts, audit, log }: LockoutRouteParts): Rout
   });
 
   return router;
+}
+
+async function releaseAll(
+  lockouts: Pick<LockoutRouteParts['lockouts'], 'releaseUser'>,
+  names: readonly string[],
+): Promise<Released> {
+  const found: Released[] = [];
+  for (const name of names) found.push(await lockouts.releaseUser(name));
+  return (['locked', 'counted'] as const).find((one) => found.includes(one)) ?? 'nothing';
 }
 
 const sayings: Readonly<Record<Released, (whose: { kind: string; name: string }) => string>> = {

@@ -6,10 +6,11 @@ import type { SessionRouteParts } from './session-routes.ts';
 
 /** The routes under `/offline`. */
 export function offlineRoutes({
+  namesMeant,
   forgetOffline,
   audit,
   log,
-}: Pick<SessionRouteParts, 'forgetOffline' | 'audit' | 'log'>): Router {
+}: Pick<SessionRouteParts, 'namesMeant' | 'forgetOffline' | 'audit' | 'log'>): Router {
   const router = Router();
   router.delete('/', async (request: Request, response: Response) => {
     const { user: asked } = request.query;
@@ -18,7 +19,8 @@ export function offlineRoutes({
       return void response
         .status(400)
         .json({ error: 'bad-request', message: 'Say whose password to forget: ?user=NAME.' });
-    const forgotten = await forgetOffline(user);
+    let forgotten = 0;
+    for (const name of namesMeant(user)) forgotten += await forgetOffline(name);
     const by = actorOf(response);
     const outcome = forgotten > 0 ? 'succeeded' : 'failed';
     audit.record({ event: 'offline-forget', outcome, user, ...by });

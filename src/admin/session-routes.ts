@@ -22,6 +22,8 @@ export interface SessionRouteParts {
   readonly sessions: () => AdminSessions;
   /** How many connections are live on each of some sessions. */
   readonly liveConnections: (sessions: readonly string[]) => MaybePromise<readonly number[]>;
+  /** The names of which a user's may be one, as operators give it: `CORP\\alice` is `alice` where the domain is listed. */
+  readonly namesMeant: (username: string) => readonly string[];
   /** Forgets a name's password of before an outage; at how many providers there was one. */
   readonly forgetOffline: (username: string) => Promise<number>;
   readonly audit: Pick<Audit, 'record'>;
@@ -32,7 +34,14 @@ const defaultLimit = 100;
 const maxListed = 1000;
 
 /** The routes under `/sessions`. */
-export function sessionRoutes({ sessions, liveConnections, forgetOffline, audit, log }: SessionRouteParts): Router {
+export function sessionRoutes({
+  sessions,
+  liveConnections,
+  namesMeant,
+  forgetOffline,
+  audit,
+  log,
+}: SessionRouteParts): Router {
   const router = Router();
   const recordEnd = (response: Response, ended: { session?: string; user?: string; detail?: string }): void => {
     const by = actorOf(response);
@@ -47,11 +56,13 @@ export function sessionRoutes({ sessions, liveConnections, forgetOffline, audit,
       return void refuse(response, `Give user once, and limit from 1 to ${maxListed}.`);
     const found: Session[] = [];
     let isMore = false;
-    for await (const session of sessions().list(user === undefined ? {} : { user: canonicalUsername(user) })) {
-      isMore = found.length === Number(limit);
-      if (isMore) break;
-      found.push(session);
-    }
+    const names = user === undefined ? [undefined] : namesMeant(user);
+    for (const name of names)
+      for await (const session of sessions().list(name === undefined ? {} : { user: name })) {
+        isMore = found.length === Number(limit);
+        if (isMore) break;
+        found.push(session);
+      }
     const live = await liveConnections(found.map(({ id }) => id));
     response.json({ sessions: found.map((session, index) => shown(session, live[index] ?? 0)), more: isMore });
   });
@@ -60,9 +71,12 @@ export function sessionRoutes({ sessions, liveConnections, forgetOffline, audit,
     const user = single(request.query.user);
     if (user === undefined || user === null || canonicalUsername(user) === '')
       return void refuse(response, 'Say whose sessions to end: ?user=NAME.');
-    // Before the sessions: none must begin behind them by what is forgotten.
-    await forgetOffline(canonicalUsername(user));
-    const ended = await sessions().revokeUser(canonicalUsername(user), 'revoked', actorOf(response));
+    let ended = 0;
+    for (const name of namesMeant(user)) {
+      // Before the sessions: none must begin behind them by what is forgotten.
+      await forgetOffline(name);
+      ended += await sessions().revokeUser(name, 'revoked', actorOf(response));
+    }
     recordEnd(response, { user: canonicalUsername(user), detail: `${ended} sessions` });
     response.json({ ended });
   });

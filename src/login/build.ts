@@ -74,6 +74,7 @@ export interface Login {
   readonly tokenUsers: TokenUsers;
   readonly browsers: Browsers;
   readonly flows: Flows;
+  readonly names: TypedNames;
   readonly flowStates: FlowStates;
   readonly handovers: Handovers;
 }
@@ -134,6 +135,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const programs = new ProgramAccess({ tokens, basic });
   return {
     providers,
+    names,
     factors,
     tenants,
     steps,

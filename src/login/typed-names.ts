@@ -56,6 +56,13 @@ export class TypedNames {
       };
     return { kind: isOurs ? 'anywhere' : 'nowhere', counted };
   }
+
+  /** The names that an operator may mean: the name as it stands, which a subject may be, and what it is of a listed domain. */
+  meant(username: string): readonly string[] {
+    const typed = this.read(username, true);
+    const asked = typed.kind === 'at' ? [canonicalUsername(typed.asked)] : [];
+    return [...new Set([canonicalUsername(username), typed.counted, ...asked])];
+  }
 }
 
 /** `DOMAIN\name`, else `name@domain`. */

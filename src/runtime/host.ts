@@ -225,6 +225,7 @@ export class Host<D extends Document, F extends Front<D>> {
       ...services,
       sessions: () => this.#gateway.sessions,
       providers: () => this.#gateway.providers.status(),
+      namesMeant: (username) => this.#gateway.login.names.meant(username),
       forgetOffline: (username) => this.#gateway.login.offline.forget(username),
       lockouts: new LockoutOverview(this.#services),
       providerFigures: () => this.#gateway.providers.figures(),

@@ -13,6 +13,7 @@ import { OperatorError } from '../../src/core/errors.ts';
 import type { MaybePromise } from '../../src/core/maybe-promise.ts';
 import { HeaderLines } from '../../src/core/request-head.ts';
 import type { Stored, StoreOutage } from '../../src/core/store.ts';
+import { TypedNames } from '../../src/login/typed-names.ts';
 import { CircuitBreaker } from '../../src/remote/circuit-breaker.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
@@ -52,6 +53,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
   };
   const lockout = new Lockout({ store, clock, options: lockoutOptions.parse({ user: 2, address: 4 }) });
   const metrics = createMetrics({ processMetrics: false });
+  const names = new TypedNames({ directory: { type: 'ldap', domains: { CORP: 'strip' } } } as never);
   const audited: AuditRecord[] = [];
   const parts = {
     clock,
@@ -73,6 +75,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
     providerFigures: () => [],
     records: () => [],
     warnings: () => [],
+    namesMeant: (username: string) => names.meant(username),
     forgetOffline: async (username: string) => {
       state.forgotten.push(username);
       return username === 'alice' ? 1 : 0;
@@ -279,6 +282,17 @@ test('all sessions of a user are ended, and nobody else’s', async (t) => {
     ],
     ['ended', 'ended', 'live'],
   );
+});
+
+test('a user is who the name means, with a domain that a provider lists too', async (t) => {
+  const { ask, signIn, state } = await adminUnderTest(t);
+  for (const user of ['alice', 'CORP\\alice', 'bob']) await signIn(user);
+  const listed = await ask('GET', '/sessions?user=CORP%5CAlice');
+  assert.equal((listed.body.sessions as unknown[]).length, 2);
+  assert.deepEqual((await ask('DELETE', '/sessions?user=corp%5Calice')).body, { ended: 2 });
+  assert.deepEqual(state.forgotten, ['corp\\alice', 'alice']);
+  assert.equal(((await ask('GET', '/sessions')).body.sessions as unknown[]).length, 1);
+  assert.deepEqual((await ask('DELETE', '/offline?user=CORP%5Calice')).body, { forgotten: 1 });
 });
 
 const mistakes: readonly (readonly [method: string, path: string, status: number, error: string])[] = [

@@ -113,6 +113,9 @@ test(
       lockouts.filter(({ kind }) => kind === 'user').map(({ user, failures }) => [user, failures]),
       [['bob', 3]],
     );
+    const released = await fetch(new URL('/lockouts?user=CORP%5CBob', admin), { method: 'DELETE' });
+    assert.partialDeepStrictEqual(await released.json(), { user: 'locked' });
+    assert.equal((await visitor().signIn('corp\\bob', 'wrong')).status, 401);
     assert.equal((await visitor().signIn('CORP\\xuc', right)).status, 401);
     assert.equal(audit('login').at(-1)?.reason, 'user-reserved');
   },
