@@ -31,6 +31,8 @@ import { UpgradeCarrier } from './carriers/websocket.ts';
 import { composerOf, identityNames, isOwnCookie, tokenHeaders } from './composer.ts';
 import { CredentialWatch } from './credential-watch.ts';
 import type { Document } from './document.ts';
+import { KeptForwards } from './kept/kept-forwards.ts';
+import { SessionSights } from './kept/session-sights.ts';
 import { Pipeline } from './pipeline.ts';
 import { labelsOf, routesOf } from './routes.ts';
 import type { Services } from './services.ts';
@@ -97,7 +99,9 @@ export async function buildGateway(
   const parts = { ...judging, offline, log, isTrusted, isKnownHost, origins, headers, signer, cookies, recorder };
   const deciding = { pipeline: new Pipeline(parts), authenticator, portal: front.portal, answers };
   const underWay = new UnderWay(log);
-  const carrying = { ...deciding, document, routes, origins, cookies, isTrusted, underWay };
+  const sights = new SessionSights({ ...judging, sessions, signer });
+  const kept = new KeptForwards({ sights, authenticator, cookies });
+  const carrying = { ...deciding, document, routes, origins, cookies, isTrusted, underWay, recorder, kept };
   const { carrier, pools } = buildCarriers(carrying, services);
   const access = new StandingAccess(judging);
   const watch = new SessionWatch({ sessions, recorder, access, authenticator, ...services });
@@ -158,6 +162,8 @@ interface CarrierParts
   readonly origins: SiteOrigins;
   readonly isTrusted: (address: string) => boolean;
   readonly underWay: UnderWay;
+  readonly recorder: Recorder;
+  readonly kept: KeptForwards;
 }
 
 /** What carries verdicts out, with the connections to the applications. */
@@ -188,7 +194,7 @@ function buildCarriers(parts: CarrierParts, { clock, log, connections, sealer }:
   });
   const laneForwarder = new LaneForwarder({ pools, connections, rules });
   const lane = new LaneCarrier({
-    ...{ log, pipeline, answers, underWay },
+    ...{ log, pipeline, answers, underWay, recorder: parts.recorder, kept: parts.kept },
     forwarder: laneForwarder,
     hsts: hstsHeader(document.server),
   });

@@ -128,6 +128,6 @@ function unreadPath(target: string): string {
 }
 
 /** How long ago a request came, in seconds. */
-export function secondsSince({ startedAt }: Decided): number {
+export function secondsSince({ startedAt }: Pick<Decided, 'startedAt'>): number {
   return Math.round(performance.now() - startedAt) / 1000;
 }

@@ -84,6 +84,12 @@ export class AssertionSigner {
     });
   }
 
+  /** Until when a token that a principal was given last is given out again; before all time where it is not the last. */
+  givenUntil(principal: Principal, token: string): number {
+    const last = this.#last.get(principal);
+    return last?.token === token ? last.until : Number.NEGATIVE_INFINITY;
+  }
+
   /** A token that says all this, made for this request or lately for another. */
   #keptToken(claims: Record<string, unknown>, terms: AssertionTerms, now: number): KeptToken {
     const { audience, lifetime } = terms;

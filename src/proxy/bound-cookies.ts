@@ -70,6 +70,11 @@ export class BoundCookies {
       if (typeof bind === 'object') this.#named.set(name, new Set(bind.map(foldName)));
   }
 
+  /** What was learned: as long as it is the same, `admit` says the same of cookies without a mark. */
+  get version(): number {
+    return this.#parts.names.version;
+  }
+
   /** A `Set-Cookie` of a route's upstream, as the browser may see it, with the mark of whoever was told to the upstream. */
   mark(line: string, { route, target, principal }: Pick<Forward, 'route' | 'target' | 'principal'>): string {
     if (!principal || route.bind === 'off') return line;

@@ -57,6 +57,7 @@ export class CookieNames {
   readonly #learned = new Map<string, Learned>();
   readonly #writing = new Map<string, Promise<void>>();
   #journal: Journal | undefined;
+  #version = 0;
 
   constructor(parts: CookieNamesParts) {
     this.#parts = parts;
@@ -69,6 +70,11 @@ export class CookieNames {
     await this.#readAll();
     const { store, log } = this.#parts;
     this.#journal = new Journal({ store, log, onChange: (keys) => this.#hear(keys) });
+  }
+
+  /** Another number after each change. */
+  get version(): number {
+    return this.#version;
   }
 
   /** A cookie of a route, in whatever spelling an application may take for its name. */
@@ -92,7 +98,7 @@ export class CookieNames {
     const known = this.#learned.get(route) ?? new Map<string, LearnedCookie>();
     const next = withCookie(known, cookie);
     if (next === known) return known.has(foldName(cookie.name));
-    this.#learned.set(route, next);
+    this.#set(route, next);
     void this.#write(route);
     return true;
   }
@@ -148,8 +154,13 @@ export class CookieNames {
       let known = parse(stored.value);
       // What this process has learned meanwhile is on its way to the store.
       for (const cookie of this.of(route)) known = withCookie(known, cookie);
-      this.#learned.set(route, known);
+      this.#set(route, known);
     }
+  }
+
+  #set(route: string, learned: Learned): void {
+    this.#version += 1;
+    this.#learned.set(route, learned);
   }
 }
 

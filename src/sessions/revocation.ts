@@ -8,7 +8,7 @@ import { accountOf, isSameOwner, ownerOf, type Session, type SessionOwner } from
 import type { Activity } from './activity.ts';
 import type { AbsentSession, FoundSession, StoredLive } from './found-session.ts';
 import type { SessionRecords, StoredRecord } from './records.ts';
-import type { EndedRecord, HostToken } from './stored-session.ts';
+import type { EndedRecord, HostToken, LiveRecord } from './stored-session.ts';
 import { toSession } from './to-session.ts';
 
 /** A session that has ended, and whose it was. */
@@ -68,15 +68,16 @@ export class SessionEnds {
     const { record, version } = read;
     if (record.kind === 'unreadable') return { kind: 'unreadable' };
     if (record.kind === 'ended') return endOf(record);
-    const now = this.#clock.now();
     const stored = { record, version };
-    const lastSeenAt = this.#activity.lastSeen(id, record.lastSeenAt);
-    if (now >= record.expiresAt) {
-      const reason = record.offline?.lifetimeEndsAt === undefined ? 'lifetime' : 'offline-over';
-      return { kind: 'over', stored, reason };
-    }
-    if (now - lastSeenAt >= this.#idle) return { kind: 'over', stored, reason: 'idle' };
-    return { kind: 'live', stored, session: toSession(id, record, lastSeenAt) };
+    const reason = this.#overBy(id, record, this.#clock.now());
+    if (reason !== undefined) return { kind: 'over', stored, reason };
+    return { kind: 'live', stored, session: toSession(id, record, this.#activity.lastSeen(id, record.lastSeenAt)) };
+  }
+
+  /** Why time has ended a session; undefined while it has not. */
+  #overBy(id: string, { expiresAt, lastSeenAt, offline }: LiveRecord, now: number): Reason | undefined {
+    if (now >= expiresAt) return offline?.lifetimeEndsAt === undefined ? 'lifetime' : 'offline-over';
+    return now - this.#activity.lastSeen(id, lastSeenAt) >= this.#idle ? 'idle' : undefined;
   }
 
   /** When a session is over unless there is more activity on it. */
@@ -101,6 +102,14 @@ export class SessionEnds {
     const state = kept && this.stateOf(id, kept);
     // Another process may have seen activity since.
     return state?.kind === 'live' ? state : this.find(id);
+  }
+
+  /** The kept record of an id, where it is that of a live session at this moment and nothing has to be waited for. */
+  glance(id: string): StoredRecord | undefined {
+    const kept = this.#records.kept(id);
+    return kept?.record.kind === 'live' && this.#overBy(id, kept.record, this.#clock.now()) === undefined
+      ? kept
+      : undefined;
   }
 
   /** Whose a session is or was, as far as its record says. */

@@ -18,7 +18,7 @@ import { type LoadedSession, loaded } from './found-session.ts';
 import { HostTokens } from './host-tokens.ts';
 import { handlePrefix, userPrefix } from './index-keys.ts';
 import { OfflineStays } from './offline-stays.ts';
-import { SessionRecords } from './records.ts';
+import { SessionRecords, type StoredRecord } from './records.ts';
 import { type Ender, type EndListener, SessionEnds } from './revocation.ts';
 import { type RenewedSession, rotate } from './rotation.ts';
 import { keepWithin } from './session-limit.ts';
@@ -96,6 +96,11 @@ export class Sessions {
   load(token: string): MaybePromise<LoadedSession> {
     const id = idOf(token);
     return id === undefined ? { kind: 'none' } : andThen(this.#ends.findKept(id), loaded);
+  }
+
+  /** What stands behind a live session as `load` would see it, the same object while nothing is announced; undefined where that has to be waited for. */
+  glance(id: string): Pick<StoredRecord, 'record'> | undefined {
+    return this.#ends.glance(id);
   }
 
   /** The session of an id, as the store has it at this moment; one whose time is over ends here. */

@@ -4,6 +4,7 @@ import type { Log } from '../core/log.ts';
 import type { OutcomeKind } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import { referenceCode } from '../core/reference-code.ts';
+import { type ForwardedRequest, forwardedLine } from './forwarded-line.ts';
 import { visibleJson } from './json-line.ts';
 import { LineFile } from './line-file.ts';
 import type { AuditOptions } from './options.ts';
@@ -97,6 +98,8 @@ export type AuditRecord = WebSocketEndRecord | RequestRecord | AccountRecord | O
 /** Takes records. Nothing that goes wrong with them reaches the caller, and no request waits for them. */
 export interface Audit {
   record(record: AuditRecord): void;
+  /** The same of a request that was let through and answered as asked, of whose record most is made already. */
+  forwarded(request: ForwardedRequest): void;
   /** Opens the file anew after its rotation, as SIGHUP asks for. */
   reopen(): void;
   flush(): Promise<void>;
@@ -127,8 +130,20 @@ export function createAudit(parts: AuditParts): Audit {
         ? noSink
         : fileSink(to, parts);
   const timeOf = timeWriter();
+  const failed = (error: unknown, event: string): void => {
+    parts.onLoss?.(1);
+    log.error({ error, event }, 'an audit record could not be written');
+  };
   return {
     ...sink,
+    forwarded: (request) => {
+      if (requests !== 'all' || sink === noSink) return;
+      try {
+        sink.write(`{"time":"${timeOf(clock.now())}",${forwardedLine(request)}`);
+      } catch (error) {
+        failed(error, 'request');
+      }
+    },
     record: (record) => {
       const isWritten = record.event !== 'request' || isWanted(record, requests);
       const code = codeOf(record);
@@ -140,8 +155,7 @@ export function createAudit(parts: AuditParts): Audit {
         if (code !== undefined) parts.recent?.keep(line);
         if (isWritten) sink.write(line);
       } catch (error) {
-        parts.onLoss?.(1);
-        log.error({ error, event: record.event }, 'an audit record could not be written');
+        failed(error, record.event);
       }
     },
   };
@@ -165,7 +179,7 @@ function timeWriter(): (now: number) => string {
   };
 }
 
-interface Sink extends Omit<Audit, 'record'> {
+interface Sink extends Omit<Audit, 'record' | 'forwarded'> {
   write(line: string): void;
 }
 

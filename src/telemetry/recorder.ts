@@ -4,6 +4,7 @@ import type { ProviderStep } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Client } from '../core/verdict.ts';
 import type { AccountRecord, Audit, OperationRecord, RequestRecord, WebSocketEndRecord } from './audit.ts';
+import type { ForwardedRequest } from './forwarded-line.ts';
 import type { Metrics } from './metrics.ts';
 
 /** How a verdict was carried out. */
@@ -55,6 +56,13 @@ export class Recorder {
     const { route, verdict, method, status, seconds, reason } = record;
     this.#metrics.request({ route, verdict, method, status, seconds, ...(reason && { reason }) });
     this.#audit.record(record);
+  }
+
+  /** A request that the lane has forwarded, and that was answered as asked. */
+  forwarded(request: ForwardedRequest): void {
+    const { route, status, seconds } = request;
+    this.#metrics.request({ route, verdict: 'forward', status, seconds });
+    this.#audit.forwarded(request);
   }
 
   webSocketEnd(record: WebSocketEndRecord): void {

@@ -6,9 +6,9 @@ import type { Socket } from 'node:net';
 import { closeSocket } from '../close-socket.ts';
 import type { ConnectionContext, Returnable } from './connection-context.ts';
 import type { ClientEvents, LaneExchange } from './exchange.ts';
-import type { LaneHead } from './head.ts';
 import { Incoming } from './incoming.ts';
 import { LentSocket } from './lent-socket.ts';
+import type { LaneHead } from './lines.ts';
 
 /** For the rest of a body that nobody wants, in milliseconds (RFC 9112 §9.6). */
 const lingering = 10_000;
@@ -16,12 +16,13 @@ const lingering = 10_000;
 /** A connection that the lane reads. */
 export class LaneConnection implements LaneExchange, Returnable {
   readonly socket: Socket;
+  readonly peer: string;
+  readonly encrypted: boolean;
   readonly #parts: ConnectionContext;
   readonly #incoming: Incoming;
   #phase: 'waiting' | 'taken' | 'lent' | 'dropping' | 'over' = 'waiting';
   #head: LaneHead | undefined;
-  /** Of a request under way, as long as it can be lent: the bytes of its head. */
-  #headBytes: Buffer | undefined;
+  #hasAnswer = false;
   #isTaken = false;
   #events: ClientEvents | undefined;
   #lent: LentSocket | undefined;
@@ -35,6 +36,8 @@ export class LaneConnection implements LaneExchange, Returnable {
 
   constructor(socket: Socket, parts: ConnectionContext) {
     this.socket = socket;
+    this.peer = socket.remoteAddress ?? '';
+    this.encrypted = 'encrypted' in socket && socket.encrypted === true;
     this.#parts = parts;
     this.#incoming = new Incoming(socket);
     socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose);
@@ -61,7 +64,7 @@ export class LaneConnection implements LaneExchange, Returnable {
   }
 
   get isUntouched(): boolean {
-    return !this.#isTaken && this.#headBytes !== undefined;
+    return !this.#isTaken && !this.#hasAnswer;
   }
 
   /** True where all requests have been answered and no part of another has come. */
@@ -79,8 +82,8 @@ export class LaneConnection implements LaneExchange, Returnable {
       this.#parts.refuse('ERR_HTTP_REQUEST_TIMEOUT', this.leave());
   }
 
-  keepReading(): void {
-    this.#parts.reader.keep(this.head);
+  keepReading(isVouched: boolean): boolean {
+    return this.#parts.reader.keep(this.head, isVouched);
   }
 
   watch(events: ClientEvents): void {
@@ -98,7 +101,7 @@ export class LaneConnection implements LaneExchange, Returnable {
   }
 
   write(bytes: Buffer | string): boolean {
-    this.#headBytes = undefined;
+    this.#hasAnswer = true;
     return typeof bytes === 'string' ? this.socket.write(bytes, 'latin1') : this.socket.write(bytes);
   }
 
@@ -106,7 +109,6 @@ export class LaneConnection implements LaneExchange, Returnable {
     if (this.#phase === 'over') return;
     const goesOn = keepsAlive && this.#goesOn();
     this.#events = undefined;
-    this.#headBytes = undefined;
     this.#gone = undefined;
     this.#isTaken = false;
     this.#served += 1;
@@ -144,8 +146,7 @@ export class LaneConnection implements LaneExchange, Returnable {
     this.#phase = 'lent';
     this.#isAnswered = false;
     this.#lent = lent;
-    lent.push(this.#headBytes ?? Buffer.alloc(0));
-    this.#headBytes = undefined;
+    lent.push(Buffer.from(this.head.text, 'latin1'));
     this.#parts.lend(lent, this);
     this.#feed();
     return lent;
@@ -182,12 +183,12 @@ export class LaneConnection implements LaneExchange, Returnable {
   }
 
   #readHead(): boolean {
-    const next = this.#incoming.nextHead(this.#parts.reader);
-    if (next === 'foreign') this.#handOver();
-    if (typeof next === 'string') return false;
+    const head = this.#incoming.nextHead(this.#parts.reader);
+    if (head === 'foreign') this.#parts.handOver(this.leave(), this.#incoming.takeAll());
+    if (typeof head === 'string') return false;
     this.cameAt = performance.now();
-    this.#head = next.head;
-    this.#headBytes = next.bytes;
+    this.#head = head;
+    this.#hasAnswer = false;
     this.#phase = 'taken';
     this.#isTaken = false;
     if (!this.#parts.take(this)) this.lend();
@@ -212,11 +213,6 @@ export class LaneConnection implements LaneExchange, Returnable {
     if (this.#incoming.bodyLeft > 0) return;
     this.#phase = 'waiting';
     this.#since = performance.now();
-  }
-
-  /** Leaves the connection to `node:http`, with what has not been answered. */
-  #handOver(): void {
-    this.#parts.handOver(this.leave(), this.#incoming.takeAll());
   }
 
   #goesOn(): boolean {

@@ -1,7 +1,7 @@
 /** One request on the lane, as whoever answers it sees it and its client. */
 import type { Socket } from 'node:net';
-import type { LaneHead } from './head.ts';
 import type { LentSocket } from './lent-socket.ts';
+import type { LaneHead } from './lines.ts';
 
 /** What whoever answers a request hears of its client. */
 export interface ClientEvents {
@@ -18,6 +18,10 @@ export interface ClientEvents {
 export interface LaneExchange {
   readonly head: LaneHead;
   readonly socket: Socket;
+  /** The peer of the connection. */
+  readonly peer: string;
+  /** True where it is TLS. */
+  readonly encrypted: boolean;
   /** When its head had come, by the clock of `performance`. */
   readonly cameAt: number;
   /** Aborts when the client has gone. */
@@ -28,8 +32,8 @@ export interface LaneExchange {
   readonly isOpen: boolean;
   /** True while nothing of the body has been given and nothing of an answer written. */
   readonly isUntouched: boolean;
-  /** Keeps the reading of its head, since a live session vouches for it. */
-  keepReading(): void;
+  /** Keeps the reading of its head, `isVouched` where a live session speaks for it; false where it is none to keep. */
+  keepReading(isVouched: boolean): boolean;
   /** Who answers; another may take over as long as nothing has been written. */
   watch(events: ClientEvents): void;
   /** Begins to give the body. */

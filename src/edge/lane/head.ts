@@ -2,37 +2,21 @@
  * The head of a request as the lane reads it: one narrow grammar, in which no two parsers differ. What does not fit is not
  * wrong; it is left, untouched, to Node's own parser.
  */
+import { KeptMap } from '../../core/kept-map.ts';
 import { HeaderLines } from '../../core/request-head.ts';
-
-/** A request whose end is known from its head. */
-export interface LaneHead extends Lines {
-  readonly method: string;
-  /** The target of the request line, beginning with a slash. */
-  readonly target: string;
-  /** Bytes of the head, with its empty line. */
-  readonly length: number;
-}
+import { LaneHead, LaneLines } from './lines.ts';
 
 /** A head; that its end has not come yet; or that it is not the lane's to read. */
 type HeadReading = LaneHead | 'incomplete' | 'foreign';
-
-/** What the header lines say. */
-interface Lines {
-  readonly headers: HeaderLines;
-  /** Bytes of the body, which follow the head. */
-  readonly bodyLength: number;
-  /** False: the client wants no further request on the connection. */
-  readonly keepsAlive: boolean;
-  /** The bytes that they were read from. */
-  readonly block: string;
-}
 
 /** Longest head that the lane takes, in bytes. A Kerberos ticket may be longer; it comes once. */
 const maxHead = 16_384;
 /** Longest block of lines that is kept, in bytes. */
 const maxKept = 4096;
-/** Bytes of kept blocks: twice as many at most, in two generations. */
-const maxGeneration = 8 * 1024 * 1024;
+/** Bytes that kept readings take: of heads that a live session has vouched for, and of all others. */
+const [maxVouched, maxOthers] = [16 * 1024 * 1024, 512 * 1024];
+/** What a reading takes beside its block: about as much again where it is decided on, and some objects. */
+const overhead = 1024;
 
 /** Methods that Node's parser knows as well, and that ask for no tunnel; a target without a fragment. */
 const requestLine = /^(GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS) (\/[\x21\x22\x24-\x7e]*) HTTP\/1\.1$/;
@@ -44,12 +28,12 @@ const foreignNames: readonly string[] = [
   ...['content_length', 'transfer_encoding'],
 ];
 
-/** Reads heads; those of sessions are kept by their bytes, since a browser that polls sends the same lines again and again. */
+/** Reads heads; many are kept by their bytes, since a browser that polls sends the same lines again and again. */
 export class HeadReader {
   readonly #maxHead: number;
-  #young = new Map<string, Lines>();
-  #old: ReadonlyMap<string, Lines> = new Map();
-  #youngBytes = 0;
+  readonly #vouched = new KeptMap<LaneLines>(maxVouched);
+  /** Apart, so that a flood of strangers' heads fills no memory and displaces nobody's. */
+  readonly #others = new KeptMap<LaneLines>(maxOthers);
 
   /** `limit` is the listener's own for a head, in bytes. */
   constructor(limit: number) {
@@ -58,37 +42,33 @@ export class HeadReader {
 
   /** Reads the head at the beginning of what has come. */
   read(bytes: Buffer): HeadReading {
-    const end = bytes.indexOf('\r\n\r\n');
+    const text = bytes.toString('latin1', 0, Math.min(bytes.length, this.#maxHead));
+    const end = text.indexOf('\r\n\r\n');
     if (end === -1) return bytes.length > this.#maxHead || hasBareBreak(bytes) ? 'foreign' : 'incomplete';
-    if (end + 4 > this.#maxHead) return 'foreign';
-    const first = bytes.indexOf('\r\n');
-    const [, method, target] = requestLine.exec(bytes.toString('latin1', 0, first)) ?? [];
+    const first = text.indexOf('\r\n');
+    const [, method, target] = requestLine.exec(text.slice(0, first)) ?? [];
     if (method === undefined || target === undefined || first === end) return 'foreign';
-    const block = bytes.toString('latin1', first + 2, end + 2);
+    const block = text.slice(first + 2, end + 2);
     const lines =
-      this.#young.get(block) ?? this.#old.get(block) ?? readLines(bytes.subarray(first + 2, end + 2), block);
-    if (!lines) return 'foreign';
-    const { headers, bodyLength, keepsAlive } = lines;
-    return { method, target, headers, bodyLength, keepsAlive, block, length: end + 4 };
+      this.#vouched.get(block) ?? this.#others.get(block) ?? readLines(bytes.subarray(first + 2, end + 2), block);
+    return lines ? new LaneHead({ method, target, lines, text: text.slice(0, end + 4) }) : 'foreign';
   }
 
   /**
-   * Keeps the reading of a head that a live session has vouched for: a flood of strangers' heads changes nothing. A reading
-   * is a function of the bytes alone.
+   * Keeps the reading of a head, `isVouched` where a live session speaks for it; false where it is none to keep. A reading is a
+   * function of the bytes alone.
    */
-  keep({ headers, bodyLength, keepsAlive, block }: LaneHead): void {
-    if (block.length > maxKept || this.#young.has(block) || headers.has('authorization')) return;
-    if (this.#youngBytes + block.length > maxGeneration) {
-      this.#old = this.#young;
-      this.#young = new Map();
-      this.#youngBytes = 0;
-    }
-    this.#young.set(block, { headers, bodyLength, keepsAlive, block });
-    this.#youngBytes += block.length;
+  keep({ lines }: LaneHead, isVouched: boolean): boolean {
+    const { block } = lines;
+    if (block.length > maxKept || lines.headers.has('authorization')) return false;
+    const kept = isVouched ? this.#vouched : this.#others;
+    if (this.#vouched.get(block) === lines || kept.get(block) === lines) return true;
+    kept.set(lines.keep(), lines, block.length * 2 + overhead);
+    return true;
   }
 }
 
-function readLines(bytes: Buffer, block: string): Lines | undefined {
+function readLines(bytes: Buffer, block: string): LaneLines | undefined {
   if (oddBlanks.test(block)) return undefined;
   const headers = HeaderLines.fromBytes(bytes);
   if (headers?.all('host').length !== 1 || foreignNames.some((name) => headers.has(name))) return undefined;
@@ -97,7 +77,7 @@ function readLines(bytes: Buffer, block: string): Lines | undefined {
   const [connection = 'keep-alive', ...more] = headers.all('connection');
   if (more.length > 0 || !/^(?:keep-alive|close)$/i.test(connection)) return undefined;
   const bodyLength = framing.kind === 'length' ? framing.bytes : 0;
-  return { headers, bodyLength, keepsAlive: connection.length !== 'close'.length, block };
+  return new LaneLines({ block, headers, bodyLength, keepsAlive: connection.length !== 'close'.length });
 }
 
 /** Half a head with a line end that is none would wait for the rest for ever; Node's parser refuses it at once. */

@@ -1,6 +1,6 @@
 /** What has come on a connection and been read by nobody yet: request heads, and the body behind the one under way. */
 import type { Socket } from 'node:net';
-import type { HeadReader, LaneHead } from './head.ts';
+import type { HeadReader } from './head.ts';
 
 /** Bytes that are taken in while nobody reads them; a client that sends more waits. */
 const maxAhead = 65_536;
@@ -8,9 +8,6 @@ const maxAhead = 65_536;
 const maxRequestsAhead = 100;
 const shortestRequest = 18;
 const furtherHead = /\r\n\r\n(?:GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS) \//g;
-
-/** A head and its bytes; or that it has not come whole, or is not the lane's to read. */
-type NextHead = { readonly head: LaneHead; readonly bytes: Buffer } | 'incomplete' | 'foreign';
 
 /** The bytes of one client. */
 export class Incoming {
@@ -37,14 +34,15 @@ export class Incoming {
   }
 
   /** The next head; its body is what comes next. */
-  nextHead(reader: HeadReader): NextHead {
+  nextHead(reader: HeadReader): ReturnType<HeadReader['read']> {
     const bytes = this.#bytes;
     if (!bytes) return 'incomplete';
     const head = reader.read(bytes);
     if (typeof head === 'string') return head;
-    this.#bytes = bytes.length > head.length ? bytes.subarray(head.length) : undefined;
+    const { length } = head.text;
+    this.#bytes = bytes.length > length ? bytes.subarray(length) : undefined;
     this.#bodyLeft = head.bodyLength;
-    return { head, bytes: bytes.subarray(0, head.length) };
+    return head;
   }
 
   /** What has come of the body; undefined where there is nothing. */

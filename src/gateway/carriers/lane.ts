@@ -8,9 +8,13 @@ import type { LaneExchange } from '../../edge/lane/exchange.ts';
 import { writeToSocket } from '../../edge/write-answer.ts';
 import { isNavigation } from '../../portal/send-page.ts';
 import type { ForwardResult } from '../../proxy/forward.ts';
+import type { LaneWork } from '../../proxy/lane/attempt.ts';
 import { isCarried, type LaneForwarder } from '../../proxy/lane/forwarder.ts';
+import type { Recorder } from '../../telemetry/recorder.ts';
 import { createRequestId } from '../../telemetry/trace.ts';
-import type { Decided } from '../decided.ts';
+import { type Decided, secondsSince } from '../decided.ts';
+import type { KeptForwards } from '../kept/kept-forwards.ts';
+import type { Recalled } from '../kept/recalled.ts';
 import type { UnderWay } from '../under-way.ts';
 import { type CarryParts, resultOf } from './carry.ts';
 import { isForwardAuth } from './forward-auth-request.ts';
@@ -18,6 +22,8 @@ import { leaveDecision } from './lent-decision.ts';
 
 interface LaneCarrierParts extends CarryParts {
   readonly forwarder: LaneForwarder;
+  readonly kept: KeptForwards;
+  readonly recorder: Pick<Recorder, 'forwarded'>;
   readonly underWay: UnderWay;
   /** `Strict-Transport-Security` of answers over https. */
   readonly hsts: string | undefined;
@@ -39,8 +45,11 @@ export class LaneCarrier {
   /** Never throws. */
   carry(exchange: LaneExchange): void {
     try {
+      const { pipeline, kept } = this.#parts;
+      const recalled = kept.find(exchange);
+      if (recalled) return void this.#sendAgain(exchange, recalled);
       if (isForwardAuth(exchange.head.target)) return void exchange.lend();
-      const pending = this.#parts.pipeline.decide(readExchange(exchange));
+      const pending = pipeline.decide(readExchange(exchange, createRequestId()));
       if (!(pending instanceof Promise)) return void this.#carryOut(exchange, pending);
       const carried = pending.then((decided) => this.#carryOut(exchange, decided));
       this.#parts.underWay.add(carried.catch((error: unknown) => this.#broke(exchange, error)));
@@ -63,13 +72,31 @@ export class LaneCarrier {
   }
 
   #forward(exchange: LaneExchange, decided: Decided, forward: Forward): void {
-    const { forwarder, underWay } = this.#parts;
-    const added = decided.request.encrypted ? this.#added : none;
-    if (forward.session) exchange.keepReading();
-    underWay.begin();
-    forwarder.forward({ exchange, forward, added }, (sent) => {
-      try {
+    this.#parts.kept.keep(exchange, decided, forward);
+    this.#send({ exchange, forward }, (sent) => this.#finish(exchange, { decided, forward, sent }));
+  }
+
+  /** What has been decided before is sent like any other request; where its record is no usual one, it is made like any other. */
+  #sendAgain(exchange: LaneExchange, recalled: Recalled): void {
+    const { forward } = recalled;
+    this.#send({ exchange, forward, head: recalled }, (sent) => {
+      if (sent.kind === 'sent' && sent.status < 400) {
+        this.#parts.recorder.forwarded(recalled.record(sent.status, secondsSince({ startedAt: exchange.cameAt })));
+        exchange.finish(true);
+      } else {
+        const decided = recalled.decided(readExchange(exchange, recalled.id), exchange);
         this.#finish(exchange, { decided, forward, sent });
+      }
+    });
+  }
+
+  #send(work: Omit<LaneWork, 'added'>, finish: (sent: ForwardResult) => void): void {
+    const { forwarder, underWay } = this.#parts;
+    const { exchange } = work;
+    underWay.begin();
+    forwarder.forward({ ...work, added: exchange.encrypted ? this.#added : none }, (sent) => {
+      try {
+        finish(sent);
       } catch (error) {
         this.#broke(exchange, error);
       } finally {
@@ -119,15 +146,15 @@ function leave(exchange: LaneExchange, decided: Decided): void {
   leaveDecision(exchange.lend(), decided);
 }
 
-function readExchange(exchange: LaneExchange): GatewayRequest {
-  const { head, socket } = exchange;
+function readExchange(exchange: LaneExchange, id: string): GatewayRequest {
+  const { head, peer, encrypted } = exchange;
   return {
-    id: createRequestId(),
+    id,
     method: head.method,
     target: head.target,
     headers: head.headers,
-    peer: socket.remoteAddress ?? '',
-    encrypted: 'encrypted' in socket && socket.encrypted === true,
+    peer,
+    encrypted,
     upgrade: false,
     // Most requests end without anybody listening to it.
     get signal() {

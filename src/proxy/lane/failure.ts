@@ -1,5 +1,5 @@
 /** What a failed try comes to: a failure for the client, or work that may be done again. */
-import type { LaneHead } from '../../edge/lane/head.ts';
+import type { LaneHead } from '../../edge/lane/lines.ts';
 import type { Again } from '../balancer.ts';
 import { BodyRefused } from '../request-body.ts';
 import type { ForwardResult } from '../upstream-attempt.ts';

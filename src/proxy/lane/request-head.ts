@@ -1,13 +1,12 @@
 /** The head of a request on its way from the lane to an upstream: its pieces side by side, in one write. */
 import type { Socket } from 'node:net';
 import type { Forward } from '../../core/verdict.ts';
-import type { LaneHead } from '../../edge/lane/head.ts';
+import type { LaneHead } from '../../edge/lane/lines.ts';
 import { type RequestLines, requestLines } from './request-lines.ts';
 import { pageFor, writePage } from './write-page.ts';
 
 /** What the head of a request is put together of. */
-export interface RequestHead {
-  readonly lines: RequestLines;
+export interface RequestHead extends Omit<RequestLines, 'hasTrace'> {
   /** Its own `X-Request-Id` and `traceparent`, each where it has one. */
   readonly id: string | undefined;
   readonly trace: string | undefined;
@@ -15,11 +14,14 @@ export interface RequestHead {
 
 /** The pieces of a request that has just been decided on. Throws where a value of ours would begin a line of its own. */
 export function requestHead(forward: Pick<Forward, 'headers' | 'spellings'>): RequestHead {
-  const one = (name: string): string | undefined => {
-    const value = forward.headers.get(name);
-    return typeof value === 'string' ? value : undefined;
-  };
-  return { lines: requestLines(forward), id: one('x-request-id'), trace: one('traceparent') };
+  const { client, identity, hasHost, hasTrace } = requestLines(forward);
+  const trace = hasTrace ? undefined : oneOf(forward, 'traceparent');
+  return { client, identity, hasHost, id: oneOf(forward, 'x-request-id'), trace };
+}
+
+function oneOf({ headers }: Pick<Forward, 'headers'>, name: string): string | undefined {
+  const value = headers.get(name);
+  return typeof value === 'string' ? value : undefined;
 }
 
 /** Of these servers want a length even where it is none (RFC 9110 §8.6). */
@@ -31,12 +33,11 @@ export function writeRequestHead(
   { method, bodyLength }: Pick<LaneHead, 'method' | 'bodyLength'>,
   { path, host, head }: { readonly path: string; readonly host: string; readonly head: RequestHead },
 ): void {
-  const { lines, id, trace } = head;
-  const { client, identity } = lines;
+  const { client, identity, hasHost, id, trace } = head;
   let first = `${method} ${path} HTTP/1.1\r\n`;
-  if (!lines.hasHost) first += `host: ${host}\r\n`;
+  if (!hasHost) first += `host: ${host}\r\n`;
   let own = id === undefined ? '' : `x-request-id: ${id}\r\n`;
-  if (trace !== undefined && !lines.hasTrace) own += `traceparent: ${trace}\r\n`;
+  if (trace !== undefined) own += `traceparent: ${trace}\r\n`;
   let last = 'connection: keep-alive\r\n\r\n';
   if (bodyLength > 0 || expectsBody.has(method)) last = `content-length: ${bodyLength}\r\n${last}`;
   const page = pageFor(first.length + client.length + own.length + identity.length + last.length, socket);

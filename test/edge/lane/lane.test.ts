@@ -81,10 +81,10 @@ test('lane: readings are kept for heads that a session vouched for, and for no o
     return headers === read(line).headers;
   };
   assert.equal(isKept('Cookie: a=1'), false);
-  reader.keep(read('Cookie: a=1'));
+  reader.keep(read('Cookie: a=1'), true);
   assert.equal(isKept('Cookie: a=1'), true);
   for (const line of ['Authorization: Basic x', `X-Long: ${'x'.repeat(4096)}`]) {
-    reader.keep(read(line));
+    reader.keep(read(line), true);
     assert.equal(isKept(line), false, line.slice(0, 20));
   }
 });
@@ -94,13 +94,34 @@ test('lane: kept readings are bounded in bytes, and those that come again stay',
   const keep = (line: string) => {
     const head = reader.read(Buffer.from(`GET / HTTP/1.1\r\nHost: a\r\n${line}\r\n\r\n`));
     assert.ok(typeof head === 'object');
-    reader.keep(head);
+    reader.keep(head, true);
     return head.headers;
   };
   const first = keep('X-First: 1');
   assert.equal(keep('X-First: 1'), first);
   for (let count = 0; count < 6000; count += 1) keep(`X-Filler: ${String(count).padStart(4000, '0')}`);
   assert.notEqual(keep('X-First: 1'), first);
+});
+
+test('lane: a flood of strangers’ heads displaces no kept reading of a session, and is bounded itself', () => {
+  const reader = new HeadReader(65_536);
+  const read = (line: string) => {
+    const head = reader.read(Buffer.from(`GET / HTTP/1.1\r\nHost: a\r\n${line}\r\n\r\n`));
+    assert.ok(typeof head === 'object');
+    return head;
+  };
+  const vouched = read('Cookie: a=1');
+  reader.keep(vouched, true);
+  const flood = Array.from({ length: 3000 }, (_, count) => `X-Filler: ${String(count).padStart(1000, '0')}`);
+  const lines = flood.map((line) => {
+    const head = read(line);
+    reader.keep(head, false);
+    return head.lines;
+  });
+  assert.equal(read('Cookie: a=1').lines, vouched.lines);
+  const isKept = flood.map((line, index) => read(line).lines === lines[index]);
+  assert.ok(isKept.filter(Boolean).length < 600, 'their memory is bounded');
+  assert.equal(isKept.at(-1), true);
 });
 
 test('lane: while a listener closes, half a head still has its time and no more', async (t) => {

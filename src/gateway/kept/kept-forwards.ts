@@ -1,0 +1,159 @@
+/**
+ * Decisions that come again. What the pipeline has decided for a head, and the head that it has composed, are kept as long as they
+ * are a function of what is compared here: the bytes, the connection, the configuration, and the session as it stands. What depends
+ * on time is looked at each time. Whatever else a decision hangs on, it is made by the pipeline.
+ */
+import { KeptMap } from '../../core/kept-map.ts';
+import type { ForwardingRoute } from '../../core/route.ts';
+import type { CanonicalTarget, Client, Forward } from '../../core/verdict.ts';
+import type { LaneExchange } from '../../edge/lane/exchange.ts';
+import type { LaneLines } from '../../edge/lane/lines.ts';
+import type { RequestAuthenticator } from '../../login/authenticate-request.ts';
+import type { BoundCookies } from '../../proxy/bound-cookies.ts';
+import { mayHoldMarks } from '../../proxy/cookie-marks.ts';
+import { type RequestLines, requestLines } from '../../proxy/lane/request-lines.ts';
+import { assertionHeader } from '../../proxy/templates.ts';
+import type { LocationMatch } from '../../routing/locations.ts';
+import { idOf } from '../../sessions/cookie.ts';
+import { addressText, placeText, userText } from '../../telemetry/forwarded-line.ts';
+import { continueTrace, createRequestId, formatTraceparent } from '../../telemetry/trace.ts';
+import type { Decided } from '../decided.ts';
+import { Recalled } from './recalled.ts';
+import type { KeptIdentity, SessionSights } from './session-sights.ts';
+
+/** Bytes of the addresses that are kept: those that sessions have asked for, and all others. */
+const [maxPlaces, maxOpenPlaces] = [16 * 1024 * 1024, 512 * 1024];
+const placeOverhead = 512;
+/** Ways in which one block of header lines is kept: methods, routes, connections. */
+const maxPlans = 8;
+/** For how long marked cookies are taken as they were judged, in milliseconds: another process may make a key. */
+const marksHold = 1000;
+
+/** Where an address leads; a function of the configuration. */
+interface Place {
+  readonly route: ForwardingRoute;
+  readonly target: CanonicalTarget;
+  readonly match: LocationMatch | undefined;
+  readonly upstreamPath: string;
+  /** What the audit says of it. */
+  readonly text: string;
+}
+
+/** What was decided for a block of lines on one connection. */
+interface Plan {
+  readonly method: string;
+  readonly peer: string;
+  readonly encrypted: boolean;
+  /** Scheme, host and port. */
+  readonly site: string;
+  readonly route: ForwardingRoute;
+  readonly client: Client;
+  readonly lines: RequestLines;
+  /** Of what goes upstream, what answers are judged by. */
+  readonly headers: Forward['headers'];
+  readonly reply: Forward['reply'];
+  readonly address: string;
+  /** Whose cookie stands in the lines; else what is sent for nobody. */
+  readonly session: string | undefined;
+  readonly nobody: KeptIdentity;
+  /** Of what is known of cookies. */
+  readonly version: number;
+  readonly until: number;
+}
+
+interface KeptParts {
+  readonly sights: SessionSights;
+  readonly authenticator: Pick<RequestAuthenticator, 'tokenIn'>;
+  readonly cookies: Pick<BoundCookies, 'version'>;
+}
+
+/** The kept decisions of one configuration. */
+export class KeptForwards {
+  readonly #parts: KeptParts;
+  readonly #plans = new WeakMap<LaneLines, readonly Plan[]>();
+  readonly #places = new KeptMap<Place>(maxPlaces);
+  readonly #openPlaces = new KeptMap<Place>(maxOpenPlaces);
+
+  constructor(parts: KeptParts) {
+    this.#parts = parts;
+  }
+
+  /** What was decided for such a request, if that holds. */
+  find({ head, peer, encrypted, cameAt }: LaneExchange): Recalled | undefined {
+    const plans = this.#plans.get(head.lines);
+    if (!plans) return undefined;
+    for (const plan of plans) {
+      if (plan.method !== head.method || plan.peer !== peer || plan.encrypted !== encrypted) continue;
+      const place = this.#placesOf(plan.session).get(`${plan.method} ${plan.site}${head.target}`);
+      if (place?.route === plan.route) return cameAt < plan.until ? this.#recall(plan, place) : undefined;
+    }
+    return undefined;
+  }
+
+  #recall(plan: Plan, place: Place): Recalled | undefined {
+    const { sights, cookies } = this.#parts;
+    if (plan.version !== cookies.version) return undefined;
+    try {
+      const identity = plan.session === undefined ? plan.nobody : sights.use(plan.session, plan.route);
+      if (!identity) return undefined;
+      const trace = plan.lines.hasTrace ? undefined : formatTraceparent(continueTrace(undefined));
+      return new Recalled({ plan, place, identity, id: createRequestId(), trace });
+    } catch {
+      // The store is out of reach: what that means is the pipeline's to say.
+      return undefined;
+    }
+  }
+
+  /** Keeps a decision that has just been made, where it may come again. */
+  keep(exchange: LaneExchange, { client, target, match, ofRoute }: Decided, forward: Forward): void {
+    const { route, session, principal, reply } = forward;
+    const { head, peer, encrypted } = exchange;
+    const isOfRoute = Object.keys(reply).length === Object.keys(ofRoute ?? {}).length;
+    if (!client || !target || forward.firstCookies || !isOfRoute) return;
+    if (session ? !this.#isOwn(exchange, forward) : principal || route.access !== 'public') return;
+    if (!exchange.keepReading(session !== undefined)) return;
+    const lines = requestLines(forward);
+    const host = forward.headers.get('host');
+    const site = `${client.scheme}://${target.host}:${target.port}`;
+    const isMarked = head.headers.all('cookie').some(mayHoldMarks);
+    if (isMarked && !session) return;
+    const plan: Plan = {
+      ...{ method: head.method, peer, encrypted, site, route, client, lines: { ...lines, identity: '' }, reply },
+      headers: new Map(host === undefined ? [] : [['host', host]]),
+      address: addressText({ address: client.address }),
+      session: session?.id,
+      nobody: { lines: session ? '' : lines.identity, user: userText({}) },
+      version: this.#parts.cookies.version,
+      until: isMarked ? exchange.cameAt + marksHold : Number.POSITIVE_INFINITY,
+    };
+    const token = forward.headers.get(assertionHeader);
+    if (session && principal && typeof token === 'string')
+      this.#parts.sights.keep({ session, principal }, route, { lines: lines.identity, token });
+    const others = (this.#plans.get(head.lines) ?? []).filter((one) => !isSame(one, plan)).slice(0, maxPlans - 1);
+    this.#plans.set(head.lines, [plan, ...others]);
+    const text = placeText({ method: head.method, route: route.name, path: target.path });
+    const place = { route, target, match, upstreamPath: forward.upstreamPath, text };
+    const key = `${head.method} ${site}${head.target}`;
+    this.#placesOf(session?.id).set(key, place, key.length * 4 + text.length + placeOverhead);
+  }
+
+  #placesOf(session: string | undefined): KeptMap<Place> {
+    return session === undefined ? this.#openPlaces : this.#places;
+  }
+
+  /** Whether the session is the one whose very token stands in the lines, and nothing waits for its next request. */
+  #isOwn({ head }: LaneExchange, { session, credential }: Forward): boolean {
+    if (!session || credential || session.offline || session.mustRotate) return false;
+    const token = this.#parts.authenticator.tokenIn(head.headers);
+    return token !== undefined && idOf(token) === session.id;
+  }
+}
+
+function isSame(one: Plan, other: Plan): boolean {
+  return (
+    one.method === other.method &&
+    one.route === other.route &&
+    one.peer === other.peer &&
+    one.encrypted === other.encrypted
+  );
+}
