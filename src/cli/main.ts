@@ -18,6 +18,7 @@ import { offline } from './offline.ts';
 import { reload } from './reload.ts';
 import { seal } from './seal.ts';
 import { serve } from './serve.ts';
+import { store } from './store.ts';
 import { support } from './support.ts';
 import { users } from './users.ts';
 import { version } from './version.ts';
@@ -37,6 +38,7 @@ const commands: Readonly<Record<string, Command>> = {
   offline,
   backup,
   restore,
+  store,
   import: importCommand,
   export: exportRoutes,
 };

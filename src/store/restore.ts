@@ -65,7 +65,7 @@ export function restoreStore(options: EmbeddedOptions, how: RestoreOptions): Res
     if (missing.length > 0 && keys === undefined) throw wantsKeys(file, keyFile, missing);
     let restoration: Restoration | undefined;
     const onOpen = (database: DatabaseSync, path: string): void => {
-      alone(database, path, () => {
+      withoutOthers(database, path, () => {
         if (keys !== undefined) adoptSealKeys(keyFile, keys);
         sealDatabase(database, path, { file: keyFile, log });
         restoration = replaceEntries(database, rows, keepSessions);
@@ -80,8 +80,11 @@ export function restoreStore(options: EmbeddedOptions, how: RestoreOptions): Res
   }
 }
 
-/** Leaving the write-ahead log wants a file that nobody else has open, and the lock keeps others out until it is over. */
-function alone(database: DatabaseSync, path: string, work: () => void): void {
+/**
+ * Works on a store that nobody else has open, and throws an OperatorError where somebody has: leaving the write-ahead log wants that,
+ * and the lock keeps others out until it is over.
+ */
+export function withoutOthers(database: DatabaseSync, path: string, work: () => void): void {
   try {
     database.exec('PRAGMA busy_timeout = 500; PRAGMA journal_mode = DELETE; PRAGMA locking_mode = EXCLUSIVE');
     database.exec('BEGIN EXCLUSIVE; COMMIT');
@@ -89,7 +92,7 @@ function alone(database: DatabaseSync, path: string, work: () => void): void {
     if (problemOf(error) !== 'busy') throw error;
     throw new OperatorError(
       `the store ${path} is open in another process`,
-      'stop the gateway, restore, and start it again',
+      'stop the gateway first, and start it again afterwards',
       error,
     );
   }

@@ -1,4 +1,5 @@
 /** What lies in a store in Redis at this moment, for a command beside the gateways: nothing is written, secrets stay sealed. */
+import type { Redis } from 'ioredis';
 import type { Clock } from '../../core/clock.ts';
 import { OperatorError } from '../../core/errors.ts';
 import { Failure } from '../../core/failure.ts';
@@ -8,26 +9,59 @@ import { RedisEntries } from './entries.ts';
 import { redisFailure } from './failure.ts';
 import { placeOf, type RedisStoreOptions } from './options.ts';
 
+/** How many gateways are connected to a store: each listens to what is announced. 0 where the user may not ask for that. */
+export async function gatewaysOf(options: RedisStoreOptions): Promise<number> {
+  return lend(options, async (client) => {
+    const counts = await client.pubsub('NUMSUB', `${options.prefix}:changed`).catch(() => []);
+    return Number(counts[1] ?? 0);
+  });
+}
+
 /** The live entries below these prefixes. Throws an OperatorError where the server cannot be asked. */
 export async function* readRedis(
   options: RedisStoreOptions,
   prefixes: readonly string[],
   clock: Clock,
 ): AsyncGenerator<StoredEntry & { readonly expiresAt: number | undefined }, void, undefined> {
-  const place = placeOf(options);
+  const { client, close } = await open(options);
   try {
-    const client = await openClient(options);
-    try {
-      assertMaster(await readInfo(client, place), place);
-      const entries = new RedisEntries(options.prefix, clock);
-      entries.generation = (await client.get(`${options.prefix}:generation`)) ?? '';
-      for (const prefix of prefixes) yield* entries.list((work) => work(client), prefix);
-    } finally {
-      client.disconnect();
-    }
+    const entries = new RedisEntries(options.prefix, clock);
+    entries.generation = (await client.get(`${options.prefix}:generation`)) ?? '';
+    for (const prefix of prefixes) yield* entries.list((work) => work(client), prefix);
   } catch (error) {
-    if (error instanceof OperatorError) throw error;
-    const { message, hint } = error instanceof Failure ? error : redisFailure(error, place);
-    throw new OperatorError(message, hint);
+    throw forOperator(error, options);
+  } finally {
+    close();
   }
+}
+
+async function lend<T>(options: RedisStoreOptions, work: (client: Redis) => Promise<T>): Promise<T> {
+  const { client, close } = await open(options);
+  try {
+    return await work(client);
+  } catch (error) {
+    throw forOperator(error, options);
+  } finally {
+    close();
+  }
+}
+
+async function open(options: RedisStoreOptions): Promise<{ readonly client: Redis; readonly close: () => void }> {
+  const place = placeOf(options);
+  let client: Redis | undefined;
+  const close = (): void => client?.disconnect();
+  try {
+    client = await openClient(options);
+    assertMaster(await readInfo(client, place), place);
+    return { client, close };
+  } catch (error) {
+    close();
+    throw forOperator(error, options);
+  }
+}
+
+function forOperator(error: unknown, options: RedisStoreOptions): OperatorError {
+  if (error instanceof OperatorError) return error;
+  const { message, hint } = error instanceof Failure ? error : redisFailure(error, placeOf(options));
+  return new OperatorError(message, hint);
 }
