@@ -1,7 +1,8 @@
 /**
  * `npm run soak [minutes]`: what an hour in a contact center does to the gateway: logins, wrong passwords, pages, scripts,
  * WebSockets, event streams, aborted downloads and logouts. Prints memory and open handles as they develop.
- * `npm run soak properties [scale]` is `soak-properties.ts`, `npm run soak sentinel` is `soak-sentinel.ts`.
+ * `npm run soak properties [scale]` is `soak-properties.ts`, `npm run soak sentinel` is `soak-sentinel.ts`,
+ * `npm run soak differential [conversations]` is `soak-differential.ts`.
  */
 
 import { spawn } from 'node:child_process';
@@ -18,12 +19,17 @@ import { UsersFile } from '../src/users/users-file.ts';
 import { hiddenFields, Visitor } from '../test/support/scenes/visitor.ts';
 import { freePort } from '../test/support/tools/free-port.ts';
 import { amountGiven } from './amount.ts';
+import { soakDifferential } from './soak-differential.ts';
 import { soakProperties } from './soak-properties.ts';
 import { soakSentinel } from './soak-sentinel.ts';
 
 if (process.argv[2] === 'properties') process.exit(await soakProperties(process.argv.slice(3)));
 if (process.argv[2] === 'sentinel') process.exit(await soakSentinel());
-const minutes = amountGiven('npm run soak [minutes] | npm run soak properties [scale]', 10);
+if (process.argv[2] === 'differential') process.exit(await soakDifferential(process.argv.slice(3)));
+const minutes = amountGiven(
+  'npm run soak [minutes] | npm run soak properties [scale] | npm run soak differential [conversations] | npm run soak sentinel',
+  10,
+);
 const agents = 16;
 const password = 'a-password-of-the-soak';
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => quiet };

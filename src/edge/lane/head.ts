@@ -44,7 +44,7 @@ export class HeadReader {
   read(bytes: Buffer): HeadReading {
     const text = bytes.toString('latin1', 0, Math.min(bytes.length, this.#maxHead));
     const end = text.indexOf('\r\n\r\n');
-    if (end === -1) return bytes.length > this.#maxHead || hasBareBreak(bytes) ? 'foreign' : 'incomplete';
+    if (end === -1) return bytes.length <= this.#maxHead && mayBecomeHead(text) ? 'incomplete' : 'foreign';
     const first = text.indexOf('\r\n');
     const [, method, target] = requestLine.exec(text.slice(0, first)) ?? [];
     if (method === undefined || target === undefined || first === end) return 'foreign';
@@ -80,9 +80,16 @@ function readLines(bytes: Buffer, block: string): LaneLines | undefined {
   return new LaneLines({ block, headers, bodyLength, keepsAlive: connection.length !== 'close'.length });
 }
 
-/** Half a head with a line end that is none would wait for the rest for ever; Node's parser refuses it at once. */
-function hasBareBreak(bytes: Buffer): boolean {
-  for (let at = bytes.indexOf(0x0a); at !== -1; at = bytes.indexOf(0x0a, at + 1))
-    if (at === 0 || bytes[at - 1] !== 0x0d) return true;
-  return false;
+/** Half a request line. */
+const begunLine =
+  /^(?:[A-Z]{0,7}|(?:GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS) (?:\/[\x21\x22\x24-\x7e]*(?: [HTP/1.]{0,8})?)?)\r?$/;
+
+/** Half a line end. */
+const bareBreak = /\r(?=[^\n])|(?<!\r)\n/;
+
+/** Half a head that can be none of the lane's any more would be waited for in vain; Node's parser refuses it at once. */
+function mayBecomeHead(text: string): boolean {
+  const first = text.indexOf('\r\n');
+  const isBegun = first === -1 ? begunLine.test(text) : requestLine.test(text.slice(0, first));
+  return isBegun && !bareBreak.test(text);
 }
