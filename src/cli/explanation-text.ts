@@ -119,8 +119,17 @@ function loginLines(login: LoginExplanation): string[] {
     ...attributes,
     ...tenantLines(login),
     ...given,
+    ...privilegeLines(login),
     ...locked,
   ];
+}
+
+/** What somebody may do in each application; of the route's it is said, too, where that is nothing. */
+function privilegeLines({ principal, decided: { route } }: LoginExplanation): string[] {
+  const all = principal?.privileges ?? new Map<string, readonly string[]>();
+  const lines = [...all].map(([application, own]) => `privilege  ${application}: ${own.join(', ')}`);
+  const own = route?.application;
+  return own === undefined || all.has(own) ? lines : [...lines, `privilege  - ${own}: none`];
 }
 
 /** Of which tenant somebody is; nothing where there are none. */

@@ -49,6 +49,8 @@ export interface Principal extends Assertion {
   readonly tenantId?: string;
   readonly company?: string;
   readonly roles: ReadonlySet<string>;
+  /** What these roles let them do, by application; absent where no application has any. */
+  readonly privileges?: ReadonlyMap<string, readonly string[]>;
 }
 
 /** A copy to give away: what becomes of it changes nobody's rights. */

@@ -11,6 +11,8 @@ interface Requirement {
   readonly providers: readonly string[];
   /** Any of these; absent asks nothing. */
   readonly tenants?: readonly string[];
+  /** Any of these, of the route's application; absent asks nothing. */
+  readonly privileges?: readonly string[];
   /** True: a bearer token may stand for a session. */
   readonly bearer?: boolean;
   /** True: programs may show an API token. */
@@ -152,6 +154,8 @@ export interface Route {
   /** Present where there is no upstream. */
   readonly fixed?: FixedAnswer;
   readonly access: Access;
+  /** Whose privileges count here, and are told. */
+  readonly application?: string;
   /** Absent: addresses decide nothing. */
   readonly networks?: NetworkRule;
   /** The header, in lower case, under which an API token may come beside `Authorization`. */

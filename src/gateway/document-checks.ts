@@ -6,6 +6,7 @@ import { OperatorError } from '../core/errors.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from '../login/options.ts';
 import { domainProblems } from '../login/typed-names.ts';
 import type { RoleOptions } from '../policy/roles.ts';
+import { type ApplicationOptions, roleNames } from '../policy/roles-file.ts';
 import { compileClaims } from '../proxy/assertion-claims.ts';
 import type { HeaderTemplates } from '../proxy/options.ts';
 import { compileTemplates } from '../proxy/templates.ts';
@@ -30,6 +31,7 @@ interface CheckedDocument extends RoutesDocument {
   readonly login: LoginDocument;
   readonly providers: Readonly<Record<string, ProviderDocument>>;
   readonly roles: RoleOptions;
+  readonly applications: ApplicationOptions;
 }
 
 type Path = (string | number)[];
@@ -70,7 +72,9 @@ function checkProviders({ login, providers }: CheckedDocument, report: Report): 
     report([...path], message, hint, other && [...other]);
 }
 
-function checkOffline({ login, providers, roles }: CheckedDocument, report: Report): void {
+function checkOffline(document: CheckedDocument, report: Report): void {
+  const { login, providers } = document;
+  const roles = rolesOf(document);
   for (const [index, name] of (login.offline?.providers ?? []).entries()) {
     const path = ['login', 'offline', 'providers', index];
     requireName(providers, name, 'provider', path, report);
@@ -84,7 +88,14 @@ function checkOffline({ login, providers, roles }: CheckedDocument, report: Repo
     requireName(roles, role, 'role', ['login', 'offline', 'roles', index], report);
 }
 
-function checkNames({ providers, roles, routes }: CheckedDocument, report: Report): void {
+/** All that there are, by name. */
+function rolesOf(document: CheckedDocument): object {
+  return Object.fromEntries(roleNames(document).map((name) => [name, true]));
+}
+
+function checkNames(document: CheckedDocument, report: Report): void {
+  const { providers, roles, routes } = document;
+  const known = rolesOf(document);
   for (const [name, options] of Object.entries(providers))
     for (const key of ['lookup', 'mustExistIn'] as const) {
       const directory: unknown = options[key as keyof typeof options];
@@ -101,7 +112,7 @@ function checkNames({ providers, roles, routes }: CheckedDocument, report: Repor
   for (const [index, { access }] of routes.entries()) {
     if (typeof access === 'string') continue;
     for (const [at, role] of access.roles.entries())
-      requireName(roles, role, 'role', ['routes', index, 'access', 'roles', at], report);
+      requireName(known, role, 'role', ['routes', index, 'access', 'roles', at], report);
     for (const [at, provider] of access.providers.entries())
       requireName(providers, provider, 'provider', ['routes', index, 'access', 'providers', at], report);
   }

@@ -9,6 +9,7 @@ import { factorRulesOptions, factorsOptions } from '../factors/options.ts';
 import { loginOptions, providersOptions } from '../login/options.ts';
 import { pageOptions } from '../pages/options.ts';
 import { roleOptions } from '../policy/roles.ts';
+import { applicationOptions } from '../policy/roles-file.ts';
 import { tenantOptions, tenantRuleOptions } from '../policy/tenant-options.ts';
 import { assertionOptions, headerTemplates } from '../proxy/options.ts';
 import { outboundOptions } from '../remote/proxy-options.ts';
@@ -16,6 +17,7 @@ import { hostOptions, siteOptions } from '../routing/options.ts';
 import { sessionOptions } from '../sessions/options.ts';
 import { auditOptions, logOptions } from '../telemetry/options.ts';
 import { passwordOptions } from '../users/password-options.ts';
+import { checkApplications } from './application-checks.ts';
 import { checkDocument, checkHostsOfNetworks } from './document-checks.ts';
 import { checkFactors } from './factor-checks.ts';
 import { routeOptions } from './routes.ts';
@@ -50,6 +52,7 @@ export const documentSchema = z
     factorRules: factorRulesOptions.prefault({}).describe('what holds for all of them'),
     passwords: passwordOptions.prefault({}).describe('what a password must be like that is chosen here'),
     roles: roleOptions.prefault({}).describe('what they may do'),
+    applications: applicationOptions.prefault({}).describe('whose roles and privileges stand in a file of their own'),
     tenants: tenantOptions.prefault({}).describe('the companies whose users they are; none when absent'),
     tenantRules: tenantRuleOptions.prefault({}).describe('how it is told of which company somebody is'),
     headers: headerTemplates
@@ -65,7 +68,8 @@ export const documentSchema = z
   .superRefine(checkHostsOfNetworks)
   .superRefine(checkFactors)
   .superRefine(checkWorkers)
-  .superRefine(checkTenants);
+  .superRefine(checkTenants)
+  .superRefine(checkApplications);
 
 /** A configuration that has been read and checked. */
 export type Document = z.output<typeof documentSchema>;

@@ -18,6 +18,7 @@ import type { Client, GatewayRequest } from '../core/verdict.ts';
 import type { Identity } from '../login/authenticate-request.ts';
 import type { TypedName } from '../login/typed-names.ts';
 import { explainRoles, type RoleExplanation } from '../policy/roles.ts';
+import { roleEntries } from '../policy/roles-file.ts';
 import type { TenantDecision } from '../policy/tenants.ts';
 import { Connections } from '../proxy/connections.ts';
 import { isCarried } from '../proxy/lane/forwarder.ts';
@@ -169,7 +170,7 @@ export class Explainer {
       outcome,
       principal,
       tenant,
-      roles: explainRoles(this.#document.roles, outcome.assertion, provider, principal.tenant),
+      roles: explainRoles(roleEntries(this.#document), outcome.assertion, provider, principal.tenant),
       decided: await this.#decide(question, identity),
     };
   }

@@ -65,9 +65,10 @@ export function labelsOf(
   access: Route['access'],
   reason: Reason,
 ): readonly string[] {
-  if (typeof access === 'string' || reason === 'network-not-admitted') return [];
+  if (typeof access === 'string') return [];
   if (reason === 'provider-not-admitted') return access.providers.map((name) => providers[name]?.label ?? name);
-  return access.roles.map((role) => roles[role]?.label ?? role);
+  // What else is missing has no name that visitors know.
+  return reason === 'role-missing' ? access.roles.map((role) => roles[role]?.label ?? role) : [];
 }
 
 function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
@@ -84,6 +85,7 @@ function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
     ...(route.upstream && { upstream: upstreamOf(route.upstream) }),
     ...(fixed && { fixed }),
     access,
+    ...(route.application !== undefined && { application: route.application }),
     ...(networks && { networks }),
     ...(route.apiTokenHeader !== undefined && { apiTokenHeader: route.apiTokenHeader.toLowerCase() }),
     ...corsOf(route),

@@ -62,7 +62,7 @@ export class StandingAccess {
       if (!session && access[credential ? takenAs[credential.kind] : 'bearer'] !== true) return 'login-required';
       const now = isToken && principal ? principal : this.#authenticator.principal(whose);
       if (!this.#tenants.admits(now.tenant, target)) return 'tenant-mismatch';
-      const decision = decide(now, { access }, session, 0, this.#worth);
+      const decision = decide(now, asking, session, 0, this.#worth);
       if (decision.kind === 'deny') return decision.reason;
     }
     return undefined;

@@ -5,6 +5,7 @@ import { cidr } from '../config/values.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Secret } from '../core/secret.ts';
 import type { FoundUser } from '../login/token-users.ts';
+import { roleNames } from '../policy/roles-file.ts';
 import type { ApiToken } from '../users/api-token-record.ts';
 import type { Gateway } from './build.ts';
 import { routesOf } from './routes.ts';
@@ -45,7 +46,7 @@ export async function issueToken(
   if (!request) return { kind: 'refused', message: shapeFault(error) };
   const fault =
     nameFault(request.name) ??
-    unknownIn('role', request.roles, Object.keys(document.roles)) ??
+    unknownIn('role', request.roles, roleNames(document)) ??
     unknownIn(
       'route',
       request.routes,

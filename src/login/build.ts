@@ -3,7 +3,9 @@ import { buildFactors, type FactorServices, type FactorsDocument } from '../fact
 import type { Factors } from '../factors/factors.ts';
 import type { FactorRules } from '../factors/options.ts';
 import type { Worth } from '../policy/levels.ts';
+import { Privileges } from '../policy/privileges.ts';
 import { compileRoles, type RoleOptions } from '../policy/roles.ts';
+import { type ApplicationOptions, roleEntries } from '../policy/roles-file.ts';
 import type { TenantOptions, TenantRules } from '../policy/tenant-options.ts';
 import { Tenants } from '../policy/tenants.ts';
 import { worthOf } from '../policy/worth.ts';
@@ -41,6 +43,7 @@ import { TypedNames } from './typed-names.ts';
 interface LoginDocuments extends ProvidersDocument, Omit<FactorsDocument, 'server'> {
   readonly session: { readonly recheck: number; readonly lifetime: number };
   readonly roles: RoleOptions;
+  readonly applications: ApplicationOptions;
   readonly tenants: TenantOptions;
   readonly tenantRules: TenantRules;
 }
@@ -82,7 +85,7 @@ export interface Login {
 /** Makes all of it. Throws an OperatorError for a provider that cannot be made; none stays open then. */
 export async function buildLogin(document: LoginDocuments, services: LoginServices): Promise<Login> {
   const { clock, log, store, sessions, origins, recorder } = services;
-  const { login, roles, server } = document;
+  const { login, server } = document;
   const { publicUrl } = server;
   const browsers = await Browsers.open(store, publicUrl);
   const factors = buildFactors(document, services);
@@ -90,7 +93,11 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const { chain, directoryOf } = providers;
   const names = new TypedNames(document.providers);
   const tenants = new Tenants(document.tenants, document.tenantRules);
-  const principals = new Principals({ tenants, roles: cutRoles(compileRoles(roles), login.offline?.roles ?? []) });
+  const principals = new Principals({
+    tenants,
+    roles: cutRoles(compileRoles(roleEntries(document)), login.offline?.roles ?? []),
+    privileges: new Privileges(document.applications),
+  });
   const signIn = new SignIn({
     log,
     chain,

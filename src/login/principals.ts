@@ -6,6 +6,7 @@ import { type Account, accountNamed } from '../core/account.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Assertion, Principal } from '../core/principal.ts';
+import type { Privileges } from '../policy/privileges.ts';
 import type { RoleGiver } from '../policy/roles.ts';
 import type { TenantDecision, Tenants } from '../policy/tenants.ts';
 import type { ChainResult } from '../providers/chain.ts';
@@ -14,6 +15,7 @@ import type { Vouched } from '../sessions/stored-session.ts';
 interface PrincipalParts {
   readonly tenants: Tenants;
   readonly roles: RoleGiver;
+  readonly privileges: Privileges;
 }
 
 /** What a session says of whose it is. */
@@ -69,9 +71,17 @@ export class Principals {
     if (known?.provider === provider && known.tenant === tenant) return known;
     const { tenants, roles } = this.#parts;
     const facts = tenants.facts(tenant);
-    const principal = { ...assertion, provider, tenant, ...facts, roles: roles(assertion, provider, tenant) };
+    const given = roles(assertion, provider, tenant);
+    const principal = this.withRoles({ ...assertion, provider, tenant, ...facts }, given);
     this.#principals.set(assertion, principal);
     return principal;
+  }
+
+  /** Somebody with these roles, and with what they let do. */
+  withRoles(somebody: Omit<Principal, 'roles'>, roles: ReadonlySet<string>): Principal {
+    const { privileges: _, ...who } = somebody;
+    const privileges = this.#parts.privileges.of(roles);
+    return { ...who, roles, ...(privileges.size > 0 && { privileges }) };
   }
 
   /** Whether a session's tenant is what the configuration gives its user at this moment. */

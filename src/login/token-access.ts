@@ -33,7 +33,7 @@ interface TokenAccessParts {
   readonly tokens: ApiTokens;
   readonly users: TokenUsers;
   readonly lockout: Pick<AddressLockout, 'check' | 'fail'>;
-  readonly principals: Pick<Principals, 'principal' | 'tenantOf'>;
+  readonly principals: Pick<Principals, 'principal' | 'tenantOf' | 'withRoles'>;
   readonly recorder: Pick<Recorder, 'operation'>;
   readonly log: Log;
 }
@@ -152,10 +152,9 @@ export class TokenAccess {
     const known = this.#machines.get(token);
     if (known) return known;
     const { name, roles = [] } = token;
-    const principal: Principal = {
-      ...{ realm: 'api', subject: apiSubject(name), amr: ['api-token'], attributes: { name: [name] } },
-      ...{ provider: ownProvider, tenant: defaultTenant, roles: new Set(roles) },
-    };
+    const assertion = { realm: 'api', subject: apiSubject(name), amr: ['api-token'], attributes: { name: [name] } };
+    const who = { ...assertion, provider: ownProvider, tenant: defaultTenant };
+    const principal = this.#parts.principals.withRoles(who, new Set(roles));
     this.#machines.set(token, principal);
     return principal;
   }
@@ -166,7 +165,8 @@ export class TokenAccess {
     if (!roles) return whole;
     const known = this.#narrowed.get(whole);
     if (known?.token === token) return known.principal;
-    const principal = { ...whole, roles: new Set(roles.filter((role) => whole.roles.has(role))) };
+    const kept = new Set(roles.filter((role) => whole.roles.has(role)));
+    const principal = this.#parts.principals.withRoles(whole, kept);
     this.#narrowed.set(whole, { token, principal });
     return principal;
   }

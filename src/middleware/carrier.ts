@@ -15,6 +15,7 @@ import { carryOut, respond } from '../gateway/carriers/carry.ts';
 import { closedTo, declineOn } from '../gateway/carriers/websocket.ts';
 import type { Decided } from '../gateway/decided.ts';
 import { readRequest } from '../gateway/request.ts';
+import { roleNames } from '../policy/roles-file.ts';
 import { isForOneAmongOthers } from '../proxy/answer-caching.ts';
 import { type Connections, openedBy } from '../proxy/connections.ts';
 import { isPreflight } from '../routing/cors.ts';
@@ -65,9 +66,8 @@ export class AppCarrier {
     this.#log = log;
   }
 
-  /** The roles that the configuration knows. */
   get roles(): readonly string[] {
-    return Object.keys(this.#gateway.document.roles);
+    return roleNames(this.#gateway.document);
   }
 
   /** Resolves when every request and WebSocket that was carried has ended. */

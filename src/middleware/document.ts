@@ -8,6 +8,7 @@ import * as z from 'zod';
 import { type LoadResult, loadConfig } from '../config/load.ts';
 import { formatIssues } from '../config/report.ts';
 import { OperatorError } from '../core/errors.ts';
+import { checkApplications } from '../gateway/application-checks.ts';
 import { type Document, documentSchema } from '../gateway/document.ts';
 import { checkDocument } from '../gateway/document-checks.ts';
 import { routeOptions } from '../gateway/routes.ts';
@@ -75,6 +76,7 @@ const appDocumentSchema = z
   })
   .superRefine(checkDocument)
   .superRefine(checkTenants)
+  .superRefine(checkApplications)
   .superRefine(checkSpellings);
 
 /** A configuration for an application that has been read and checked. */

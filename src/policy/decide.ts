@@ -14,7 +14,7 @@ import { shortfall, type Worth } from './levels.ts';
  */
 export function decide(
   principal: Principal,
-  route: Pick<Route, 'access'>,
+  route: Pick<Route, 'access' | 'application'>,
   session: Pick<Session, 'proofs'> | undefined,
   now: number,
   worth: Worth,
@@ -28,18 +28,21 @@ export function decide(
 
 function judge(
   principal: Principal,
-  { access }: Pick<Route, 'access'>,
+  { access, application }: Pick<Route, 'access' | 'application'>,
   proofs: readonly Proof[],
   now: number,
   worth: Worth,
 ): Decision {
   if (access === 'public' || access === 'optional') return { kind: 'permit' };
   if (access === 'deny') return { kind: 'deny', reason: 'location-closed' };
-  const { providers, roles, tenants = [] } = access;
+  const { providers, roles, tenants = [], privileges = [] } = access;
   if (!meets(providers, (provider) => provider === principal.provider))
     return { kind: 'deny', reason: 'provider-not-admitted' };
   if (!meets(tenants, (tenant) => tenant === principal.tenant)) return { kind: 'deny', reason: 'tenant-mismatch' };
   if (!meets(roles, (role) => principal.roles.has(role))) return { kind: 'deny', reason: 'role-missing' };
+  const held = application === undefined ? undefined : principal.privileges?.get(application);
+  if (!meets(privileges, (privilege) => held?.includes(privilege) === true))
+    return { kind: 'deny', reason: 'privilege-missing' };
   const reason = shortfall(proofs, access, worth, now);
   return reason ? { kind: 'step-up', reason } : { kind: 'permit' };
 }

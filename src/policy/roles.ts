@@ -13,20 +13,26 @@ import {
 
 const texts = () => z.array(z.string().regex(/\S/, 'must not be empty')).default([]);
 
+/** Who has a role: any of these conditions, within the tenants and providers that are named. */
+export const roleConditions = z.strictObject({
+  groups: texts().describe('any of these: a name, compared without regard to case, or a DN, which is that group alone'),
+  users: texts().describe('any of these user names'),
+  providers: texts().describe('anybody who signed in by one of these'),
+  attributes: z
+    .record(z.string(), z.array(z.string().min(1)).min(1))
+    .default({})
+    .describe('any of these values of an attribute, compared exactly'),
+  only: texts().describe('the role is given to users of these providers alone; all when empty'),
+  tenants: texts().describe('the role is given to users of these tenants alone; all when empty'),
+});
+
+/** A name and who has it. */
+type RoleEntry = readonly [name: string, conditions: z.output<typeof roleConditions>];
+
 const role = z
   .strictObject({
     label: z.string().min(1).optional().describe('what the refusal page calls it; the name of the role when absent'),
-    groups: texts().describe(
-      'any of these: a name, compared without regard to case, or a DN, which is that group alone',
-    ),
-    users: texts().describe('any of these user names'),
-    providers: texts().describe('anybody who signed in by one of these'),
-    attributes: z
-      .record(z.string(), z.array(z.string().min(1)).min(1))
-      .default({})
-      .describe('any of these values of an attribute, compared exactly'),
-    only: texts().describe('the role is given to users of these providers alone; all when empty'),
-    tenants: texts().describe('the role is given to users of these tenants alone; all when empty'),
+    ...roleConditions.shape,
   })
   .refine(
     ({ groups, users, providers, attributes }) =>
@@ -61,9 +67,9 @@ interface CompiledRole {
   readonly wanted: string;
 }
 
-/** Compiles the roles. What it gives never throws for an assertion of the contract's shape. */
-export function compileRoles(options: RoleOptions): RoleGiver {
-  const roles = compile(options);
+/** Compiles the roles; one that stands twice is given where either holds. What it gives never throws for an assertion of the contract's shape. */
+export function compileRoles(entries: readonly RoleEntry[]): RoleGiver {
+  const roles = compile(entries);
   return (assertion, provider, tenant) => {
     const candidate = candidateOf(assertion, provider);
     return new Set(roles.filter((role) => reasonFor(role, candidate, tenant) !== undefined).map(({ name }) => name));
@@ -72,13 +78,13 @@ export function compileRoles(options: RoleOptions): RoleGiver {
 
 /** Why each role was or was not given, for `explain`. */
 export function explainRoles(
-  options: RoleOptions,
+  entries: readonly RoleEntry[],
   assertion: Assertion,
   provider: string,
   tenant: string,
 ): RoleExplanation[] {
   const candidate = candidateOf(assertion, provider);
-  return compile(options).map((role) => {
+  return compile(entries).map((role) => {
     const reason = reasonFor(role, candidate, tenant);
     if (reason !== undefined) return { role: role.name, given: true, why: reason };
     return { role: role.name, given: false, why: barred(role, provider, tenant) ?? `none of: ${role.wanted}` };
@@ -98,8 +104,8 @@ function reasonFor(role: CompiledRole, candidate: Candidate, tenant: string): st
   return firstReason(role.conditions, candidate);
 }
 
-function compile(options: RoleOptions): CompiledRole[] {
-  return Object.entries(options).map(([name, { groups, users, providers, attributes, only, tenants }]) => ({
+function compile(entries: readonly RoleEntry[]): CompiledRole[] {
+  return entries.map(([name, { groups, users, providers, attributes, only, tenants }]) => ({
     name,
     only,
     tenants,

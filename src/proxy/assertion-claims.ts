@@ -3,7 +3,7 @@ import { firstValue, type Principal } from '../core/principal.ts';
 import { freshAt } from '../core/proof.ts';
 import type { AssertionRule, ForwardingRoute } from '../core/route.ts';
 import type { Session } from '../core/session.ts';
-import { type HeaderSource, present, readTemplate } from './templates.ts';
+import { type HeaderSource, present, privilegesAt, readTemplate } from './templates.ts';
 
 /**
  * Claims that no configuration sets: who has signed what for whom until when, whose it is and how they proved it, and those by
@@ -19,6 +19,8 @@ export interface AssertionTerms {
   readonly audience: string;
   /** In seconds. */
   readonly lifetime: number;
+  /** Whose privileges are told. */
+  readonly application?: string | undefined;
   /** Adds the application's own claims to those of everybody; absent where there are none. */
   readonly claims?: (identity: HeaderSource) => Readonly<Record<string, string | readonly string[]>>;
 }
@@ -32,11 +34,12 @@ export function audienceOf({ upstream, assertion }: Pick<ForwardingRoute, 'upstr
 }
 
 /** Reads what a route says of its assertion; throws an OperatorError for a claim that cannot be read. */
-export function assertionTerms(route: Pick<ForwardingRoute, 'upstream' | 'assertion'>): AssertionTerms {
+export function assertionTerms(route: Pick<ForwardingRoute, 'upstream' | 'assertion' | 'application'>): AssertionTerms {
   const { lifetime, claims = {} } = route.assertion ?? {};
   const compiled = compileClaims(claims);
   return {
     audience: audienceOf(route),
+    application: route.application,
     lifetime: lifetime === undefined ? usualLifetime : Math.floor(lifetime / 1000),
     ...(Object.keys(claims).length > 0 && { claims: compiled }),
   };
@@ -69,10 +72,11 @@ const maxClaimLength = 3072;
 export function claimsOf(
   principal: Principal,
   session: Session | undefined,
-  own: AssertionTerms['claims'],
+  { claims: own, application }: Pick<AssertionTerms, 'claims' | 'application'>,
 ): Record<string, unknown> {
   const name = firstValue(principal, 'name');
   const email = firstValue(principal, 'email');
+  const privileges = privilegesAt({ principal, application });
   const proved = session ? freshAt(session.proofs) : Number.NEGATIVE_INFINITY;
   const free: Record<string, unknown> = {
     ...(name && { name }),
@@ -83,7 +87,8 @@ export function claimsOf(
     ...(principal.tenant && { tenant: principal.tenant }),
     ...(principal.tenantId !== undefined && { tenant_id: principal.tenantId }),
     ...(principal.company !== undefined && { company: principal.company }),
-    ...own?.({ principal, ...(session && { session }) }),
+    ...(privileges && { privileges }),
+    ...own?.({ principal, application, ...(session && { session }) }),
   };
   const tooLong = Object.entries(free).filter(([, value]) => JSON.stringify(value).length > maxClaimLength);
   const truncated = tooLong.map(([claim]) => claim);

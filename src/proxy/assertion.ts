@@ -76,7 +76,7 @@ export class AssertionSigner {
     const last = this.#last.get(principal);
     if (last?.terms === terms && last.session === session?.id && last.proofs === session?.proofs && last.until > now)
       return last.token;
-    const kept = this.#keptToken(claimsOf(principal, session, terms.claims), terms, now);
+    const kept = this.#keptToken(claimsOf(principal, session, terms), terms, now);
     return kept.token.then((token) => {
       const { until } = kept;
       this.#last.set(principal, { terms, session: session?.id, proofs: session?.proofs, until, token });

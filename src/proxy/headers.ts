@@ -20,6 +20,7 @@ import {
   type CompiledHeader,
   compileTemplates,
   defaultHeaderRules,
+  type HeaderSource,
   type RenderedHeaders,
   renderTemplates,
 } from './templates.ts';
@@ -53,7 +54,8 @@ interface HeaderInput {
 }
 
 /** What of a route says which headers a request for it is sent with. */
-type HeaderRoute = Pick<Route, 'headers' | 'preserveHost'> & Partial<Pick<Route, 'access' | 'apiTokenHeader'>>;
+type HeaderRoute = Pick<Route, 'headers' | 'preserveHost'> &
+  Partial<Pick<Route, 'access' | 'apiTokenHeader' | 'application'>>;
 
 interface HeaderComposerOptions {
   /** Each with its complete list of rules: the default ones, the general ones, its own. */
@@ -79,6 +81,7 @@ interface Rendering {
   /** The id: of a session, no template says anything else. */
   readonly session: string | undefined;
   readonly assertion: string | undefined;
+  readonly application: string | undefined;
   readonly rendered: RenderedHeaders;
 }
 
@@ -118,8 +121,11 @@ export class HeaderComposer {
     const host = headers.get('host');
     if (!route.preserveHost) headers.delete('host');
 
-    const { principal, session, assertion } = input;
-    const rendered = this.#render(rules, principal, session, assertion);
+    const { principal } = input;
+    const { application } = route;
+    const rendered = principal
+      ? this.#render(rules, { ...input, principal, application })
+      : renderTemplates(rules, undefined);
     setForwarded(headers, input, { host: typeof host === 'string' ? host : undefined, fromProxy });
     headers.set('x-request-id', input.requestId);
     if (!trace) headers.set('traceparent', formatTraceparent(continueTrace(undefined)));
@@ -129,23 +135,21 @@ export class HeaderComposer {
       headers.set(omittedHeader, rendered.omitted.join(', '));
       this.#report(rendered.omitted, principal?.subject);
     }
-    if (assertion !== undefined) headers.set(assertionHeader, assertion);
+    if (input.assertion !== undefined) headers.set(assertionHeader, input.assertion);
     return { headers, spellings, omitted: rendered.omitted };
   }
 
   /** The requests of a session follow one another: what the last one of the same principal was given is kept. */
   #render(
     rules: readonly CompiledHeader[],
-    principal: Principal | undefined,
-    session: Session | undefined,
-    assertion: string | undefined,
+    { principal, session, assertion, application }: HeaderSource,
   ): RenderedHeaders {
-    if (!principal) return renderTemplates(rules, undefined);
     const last = this.#rendered.get(principal);
-    if (last?.rules === rules && last.session === session?.id && last.assertion === assertion) return last.rendered;
-    const source = { principal, ...(session && { session }), ...(assertion !== undefined && { assertion }) };
-    const rendered = renderTemplates(rules, source, assertion?.length ?? 0);
-    this.#rendered.set(principal, { rules, session: session?.id, assertion, rendered });
+    const isSamePlace = last?.rules === rules && last.application === application;
+    if (isSamePlace && last.session === session?.id && last.assertion === assertion) return last.rendered;
+    const told = { ...(session && { session }), ...(assertion !== undefined && { assertion }) };
+    const rendered = renderTemplates(rules, { principal, ...told, application }, assertion?.length ?? 0);
+    this.#rendered.set(principal, { rules, session: session?.id, assertion, application, rendered });
     return rendered;
   }
 

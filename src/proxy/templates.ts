@@ -21,6 +21,7 @@ export const defaultHeaderRules: readonly HeaderRule[] = [
   ['X-Remote-Provider', 'provider'],
   ['X-Remote-Tenant', 'tenant'],
   ['X-Remote-Company', 'company'],
+  ['X-Remote-Privileges', 'privileges'],
 ].map(([name = '', variable = '']) => ({
   name,
   template: `\${${variable}}`,
@@ -41,6 +42,8 @@ export interface HeaderSource {
   readonly session?: Session;
   /** The signed identity, where it has been signed. */
   readonly assertion?: string;
+  /** Whose privileges are told; nobody's where it is absent. */
+  readonly application?: string | undefined;
 }
 
 /** A header whose template has been read. */
@@ -72,9 +75,15 @@ const variables: Readonly<Record<string, (identity: HeaderSource) => Value>> = {
   tenant: ({ principal }) => principal.tenant,
   tenantId: ({ principal }) => principal.tenantId,
   company: ({ principal }) => principal.company,
+  privileges: privilegesAt,
   session: ({ session }) => session?.id,
   assertion: ({ assertion }) => assertion,
 };
+
+/** What somebody may do in the application of a route. */
+export function privilegesAt({ principal, application }: HeaderSource): readonly string[] | undefined {
+  return application === undefined ? undefined : principal.privileges?.get(application);
+}
 
 /** A claim cannot hold the token that it stands in. */
 const variablesOfClaims = Object.keys(variables).filter((name) => name !== 'assertion');

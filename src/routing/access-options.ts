@@ -7,6 +7,7 @@ const requirement = z.strictObject({
   roles: z.array(z.string()).default([]).describe('any of these'),
   providers: z.array(z.string()).default([]).describe('any of these'),
   tenants: z.array(z.string()).default([]).describe('users of any of these'),
+  privileges: z.array(z.string()).default([]).describe("any of these, of the route's application"),
   bearer: z.boolean().default(false).describe('API clients may show a bearer token here, where a provider takes them'),
   apiTokens: z
     .boolean()
@@ -60,6 +61,7 @@ function accessFaults(access: RequirementOptions): AccessFault[] {
       ...(access.roles.length > 0 ? ['roles'] : []),
       ...(access.providers.length > 0 ? ['providers'] : []),
       ...(access.tenants.length > 0 ? ['tenants'] : []),
+      ...(access.privileges.length > 0 ? ['privileges'] : []),
       ...(access.bearer ? ['bearer'] : []),
       ...(access.apiTokens ? ['apiTokens'] : []),
       ...(access.basic ? ['basic'] : []),
@@ -93,9 +95,9 @@ function accessFaults(access: RequirementOptions): AccessFault[] {
 export function accessOf(access: AccessOptions): Access {
   if (typeof access === 'string') return access;
   if (access.public) return 'public';
-  const { roles, providers, tenants, bearer, apiTokens, basic, maxAge } = access;
+  const { roles, providers, tenants, privileges, bearer, apiTokens, basic, maxAge } = access;
   const kinds = { bearer, apiTokens, basic };
-  return { roles, providers, tenants, ...kinds, ...(maxAge !== undefined && { maxAge }) };
+  return { roles, providers, tenants, privileges, ...kinds, ...(maxAge !== undefined && { maxAge }) };
 }
 
 /** Which addresses it is for; undefined where addresses decide nothing. */

@@ -67,6 +67,10 @@ export const locationOptions = z.strictObject({
     .optional()
     .describe('only for this host, or this port of it as in cc.example.com:8445; *.example.com for all below it'),
   access: accessOptions(),
+  application: z
+    .string()
+    .optional()
+    .describe('one of applications: its privileges count in access here, and the upstream is told them'),
   apiTokenHeader: z
     .string()
     .regex(/^[A-Za-z0-9-]{1,64}$/, 'must be a header name of letters, digits and hyphens')

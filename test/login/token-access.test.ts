@@ -26,6 +26,7 @@ test('token access: a directory that hangs keeps no revocation from what is open
     principals: {
       tenantOf: () => assert.fail('nobody knows the user'),
       principal: () => assert.fail('nobody knows the user'),
+      withRoles: () => assert.fail('nobody knows the user'),
     },
     recorder: { operation: (event) => ended.push(event) },
   });

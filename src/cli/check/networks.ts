@@ -66,6 +66,7 @@ function freed(
     ...(access.roles.length > 0 ? ['roles'] : []),
     ...(access.providers.length > 0 ? ['providers'] : []),
     ...((access.tenants ?? []).length > 0 ? ['tenants'] : []),
+    ...((access.privileges ?? []).length > 0 ? ['privileges'] : []),
     ...(access.maxAge === undefined ? [] : ['maxAge']),
   ];
   if (asked.length > 0)

@@ -1,12 +1,13 @@
 /** An example configuration in a folder of its own, with stand-ins for the files and the environment that a site has. */
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { rootCertificates } from 'node:tls';
 import { parseDocument, visit } from 'yaml';
 import { temporaryFolder } from '../tools/folder.ts';
 
+const examples = path.resolve(import.meta.dirname, '../../../config/examples');
 const siteFiles: readonly (readonly [RegExp, () => string])[] = [
   [/\.(?:pem|crt)$/, () => rootCertificates[0] ?? ''],
   [
@@ -14,6 +15,7 @@ const siteFiles: readonly (readonly [RegExp, () => string])[] = [
     () =>
       generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   ],
+  [/ia-roles\.ya?ml$/, () => readFileSync(path.join(examples, 'privileges/ia-roles.yml'), 'utf8')],
   [/\.(?:keytab|txt|secret|password|env|conf)$/, () => 'example\n'],
 ];
 
