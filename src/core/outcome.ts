@@ -60,6 +60,8 @@ export type Outcome =
       readonly subject?: string;
       /** What is known of that account without asking more; of its groups nothing. */
       readonly known?: Assertion;
+      /** Present where the password was right and has to change: who it is, so that more can be asked for before it does. */
+      readonly assertion?: Assertion<Amr>;
       /** True where a password is too old or must change, and the user cannot give a new one here. */
       readonly isStuck?: true;
       /** Present where a new password came with the right one, and was not taken. */

@@ -1,7 +1,7 @@
 /** The end of a login: its account is asked about once more where that was a while ago, and a session begins, once. */
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import { freshAt, isFirst, type Proof } from '../core/proof.ts';
+import { freshAt, isFirst, type Proof, withProof } from '../core/proof.ts';
 import type { Reason } from '../core/reason.ts';
 import { accountOf } from '../core/session.ts';
 import { levelOf, type Worth } from '../policy/levels.ts';
@@ -9,6 +9,7 @@ import { type ChainResult, standingAt } from '../providers/chain.ts';
 import type { Admitted } from '../sessions/admitted.ts';
 import type { PendingLogin, PendingLogins } from '../sessions/pending.ts';
 import type { Sessions } from '../sessions/sessions.ts';
+import type { Vouched } from '../sessions/stored-session.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
 import type { LoginDoor } from './admit.ts';
 import type { Browsers } from './browser.ts';
@@ -55,6 +56,21 @@ export class LoginEnd {
     if (!admitted) return this.lost(pending, context);
     const gone = pendings.cookieWithout(pending, context.headers.all('cookie'));
     return this.establish(admitted, { returnTo: pending.returnTo, cookies: [...cookies, gone] }, context);
+  }
+
+  /** A new password was taken at the end of a login: by it a provider has vouched for its owner at this moment. */
+  async complete(
+    pending: PendingLogin,
+    vouched: Vouched,
+    chain: ChainResult | undefined,
+    context: StepContext,
+  ): Promise<StepResult> {
+    const { pendings, door } = this.#parts;
+    const proofs = withProof(pending.proofs, door.firstProof(vouched));
+    const admitted = (await pendings.take(pending)) ? door.admit(vouched, context.client, proofs) : undefined;
+    if (!admitted) return this.lost(pending, context);
+    const gone = pendings.cookieWithout(pending, context.headers.all('cookie'));
+    return this.establish(admitted, { chain, returnTo: pending.returnTo, cookies: [gone] }, context);
   }
 
   /** Begins a session. */

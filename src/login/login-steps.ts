@@ -2,20 +2,20 @@
  * The dispatcher of logins: whatever somebody has proved comes here, and from here either a session begins or the next step is
  * shown. What is next, `steps.ts` says; what the last step comes to, `login-end.ts`. Pages post to it and come back to it.
  */
-import type { AskTerms, FactorResponse } from '../core/factor.ts';
-import { type Proof, withProof } from '../core/proof.ts';
+import type { FactorResponse } from '../core/factor.ts';
+import { type Level, type Proof, withProof } from '../core/proof.ts';
 import type { Reason } from '../core/reason.ts';
-import { accountOf } from '../core/session.ts';
+import { accountOf, isSameOwner, ownerOf } from '../core/session.ts';
 import { readName } from '../factors/code.ts';
 import type { AccountEnrolments } from '../factors/enrolments.ts';
 import type { ConfiguredFactor } from '../factors/factors.ts';
-import type { Demand } from '../policy/levels.ts';
+import { shortfall } from '../policy/levels.ts';
 import type { ChainResult } from '../providers/chain.ts';
 import type { OnShow, PendingLogin } from '../sessions/pending.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
 import { type EndParts, LoginEnd } from './login-end.ts';
 import { LoginsUnderWay, type UnderWayParts } from './logins-under-way.ts';
-import { type FactParts, factsOf, type KnownFacts } from './step-facts.ts';
+import { type FactParts, factsOf, hasFactor, termsOf } from './step-facts.ts';
 import { type StepContext, type StepProblem, type StepResult, withCookies } from './step-result.ts';
 import { nextStep } from './steps.ts';
 
@@ -60,6 +60,38 @@ export class LoginSteps {
     return this.#advance(pending, context, { maySend: isPosted, cookies });
   }
 
+  /**
+   * The password of somebody was right and has to change: a login that asks for the factors first, also where only the account has
+   * one and the login would take none. Undefined where nothing comes before the new password.
+   */
+  async beginNewPassword(
+    { vouched, chain, returnTo, newPassword }: Omit<FirstStep, 'isPosted'> & Pick<PendingLogin, 'newPassword'>,
+    context: StepContext,
+  ): Promise<StepResult | undefined> {
+    const { door, worth, clock, signIn } = this.#parts;
+    const account = accountOf(vouched);
+    const proofs = [door.firstProof(vouched)] as const;
+    const isGuarded = await hasFactor(this.#parts, account, termsOf({ vouched }, context));
+    const level = Math.max(isGuarded ? 2 : 1, door.levelFor(vouched, context.client)) as Level;
+    if (shortfall(proofs, { level }, worth, clock.now()) === undefined) return undefined;
+    const start = { returnTo, vouched, proofs, demand: { level }, ...(newPassword && { newPassword }) };
+    const { pending, cookies } = await this.#underWay.begin(start, context);
+    signIn.record('pending', context, { chain, provider: vouched.provider, account });
+    return this.#advance(pending, context, { maySend: true, cookies });
+  }
+
+  /** The new password was taken, and whoever keeps it has vouched for its owner by it. */
+  async complete(
+    pending: PendingLogin,
+    { vouched, chain }: Pick<FirstStep, 'vouched' | 'chain'>,
+    context: StepContext,
+  ): Promise<StepResult> {
+    const { facts } = await factsOf(this.#parts, pending, context);
+    const isTheirs = isSameOwner(ownerOf(pending.vouched), ownerOf(vouched));
+    if (!isTheirs || nextStep(facts).kind !== 'new-password') return this.#end.lost(pending, context);
+    return this.#end.complete(pending, vouched, chain, context);
+  }
+
   /** The login under way that an id names, in the browser that began it. */
   find(id: string | undefined, context: Pick<StepContext, 'headers'>): Promise<PendingLogin | undefined> {
     return this.#underWay.find(id, context);
@@ -72,7 +104,7 @@ export class LoginSteps {
 
   /** The user picks a factor, to be asked for or to be set up; or wants to pick another, where none is named. */
   async choose(pending: PendingLogin, name: string | undefined, context: StepContext): Promise<StepResult> {
-    const { facts } = await this.#know(pending, context);
+    const { facts } = await factsOf(this.#parts, pending, context);
     const factor = this.#parts.factors.find(name);
     if (factor && !facts.isEnough && facts.candidates.includes(factor.name)) return this.#ask(pending, factor, context);
     const isAllowed = facts.candidates.length === 0 && !facts.needsFreshProof;
@@ -84,7 +116,7 @@ export class LoginSteps {
 
   /** The user wants another code. */
   async resend(pending: PendingLogin, context: StepContext): Promise<StepResult> {
-    const step = nextStep((await this.#know(pending, context)).facts);
+    const step = nextStep((await factsOf(this.#parts, pending, context)).facts);
     const factor = this.#parts.factors.find(pending.onShow?.factor);
     if (step.kind !== 'answer' || !factor) return this.show(pending, context);
     return this.#ask(pending, factor, context, pending.onShow?.state ?? null);
@@ -92,7 +124,7 @@ export class LoginSteps {
 
   /** The user answers what is on show. */
   async answer(pending: PendingLogin, fields: FactorResponse['fields'], context: StepContext): Promise<StepResult> {
-    const { facts, has } = await this.#know(pending, context);
+    const { facts, has } = await factsOf(this.#parts, pending, context);
     const step = nextStep(facts);
     const { onShow } = pending;
     const factor = this.#parts.factors.find(onShow?.factor);
@@ -156,7 +188,7 @@ export class LoginSteps {
   ): Promise<StepResult> {
     const { factors } = this.#parts;
     const account = accountOf(pending.vouched);
-    const terms = { ...this.#termsOf(pending, context), ...(previous !== undefined && { previous }) };
+    const terms = { ...termsOf(pending, context), ...(previous !== undefined && { previous }) };
     const outcome = await factors.ask(factor, { account, terms }, await factors.enrolments.of(account));
     if (outcome.kind === 'asked') {
       const { page, state } = outcome.challenge;
@@ -169,7 +201,7 @@ export class LoginSteps {
   }
 
   async #beginEnrolment(pending: PendingLogin, factor: ConfiguredFactor, context: StepContext): Promise<StepResult> {
-    const question = { account: accountOf(pending.vouched), terms: this.#termsOf(pending, context) };
+    const question = { account: accountOf(pending.vouched), terms: termsOf(pending, context) };
     const offer = await this.#parts.factors.begin(factor, question);
     if (!offer) return this.show(pending, context);
     const { page, state } = offer;
@@ -196,7 +228,7 @@ export class LoginSteps {
     terms: { readonly maySend: boolean; readonly cookies?: readonly string[]; readonly problem?: StepProblem },
   ): Promise<StepResult> {
     const { maySend, cookies = [], problem } = terms;
-    const step = nextStep((await this.#know(pending, context)).facts);
+    const step = nextStep((await factsOf(this.#parts, pending, context)).facts);
     const stay = { kind: 'pending', pending, step, cookies, ...(problem && { problem }) } as const;
     if (step.kind === 'admit') return this.#end.finish(pending, context, cookies);
     if (step.kind === 'refused') return this.#end.close(pending, step.reason, context);
@@ -212,16 +244,5 @@ export class LoginSteps {
     // A page that is loaded again and again sends nothing.
     if (!factor || (factor.factor.isNetworked && !maySend)) return stay;
     return withCookies(await this.#ask(pending, factor, context), cookies);
-  }
-
-  #know(pending: PendingLogin, context: StepContext): Promise<KnownFacts> {
-    const { clock, door } = this.#parts;
-    const demand: Demand = pending.demand ?? { level: door.levelFor(pending.vouched, context.client) };
-    const terms = this.#termsOf(pending, context);
-    return factsOf(this.#parts, pending, demand, { client: context.client, terms, now: clock.now() });
-  }
-
-  #termsOf({ vouched }: PendingLogin, { client, language, signal }: StepContext): AskTerms {
-    return { assertion: vouched.assertion, language, address: client.address, signal };
   }
 }

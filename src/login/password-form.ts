@@ -50,6 +50,8 @@ export type NoLogin =
   | {
       readonly kind: 'new-password';
       readonly reason: NewPasswordReason;
+      /** Whose it is; absent where whoever keeps it has not said. */
+      readonly vouched?: Vouched;
       /** Present where a new one was not taken. */
       readonly refusal?: PasswordRefusal;
     }

@@ -154,7 +154,7 @@ export class PasswordLogin {
   async #reject(
     form: PasswordForm,
     attempted: Attempted,
-    { reason, isStuck, refusal }: Extract<Outcome, { kind: 'rejected' }>,
+    { reason, isStuck, refusal, assertion }: Extract<Outcome, { kind: 'rejected' }>,
     chain: ChainResult,
   ): Promise<NoLogin> {
     const { username } = attempted;
@@ -167,7 +167,16 @@ export class PasswordLogin {
     if (isRight && form.changing) return { kind: 'password-refused', refusal: refusal ?? 'refused' };
     // The old password was right: that it is asked for once more means that the new one was not taken.
     const isRefused = form.newPassword !== undefined;
-    return mustChange ? { kind: 'new-password', reason, ...(isRefused && { refusal: refusal ?? 'refused' }) } : failed;
+    if (!mustChange) return failed;
+    const { provider = '' } = chain;
+    const isTold = assertion && this.#signIn.tenantOf(assertion, provider).kind === 'settled';
+    const vouched = isTold && this.#signIn.vouched({ kind: 'authenticated', assertion }, provider);
+    return {
+      kind: 'new-password',
+      reason,
+      ...(isRefused && { refusal: refusal ?? 'refused' }),
+      ...(vouched && { vouched }),
+    };
   }
 
   async #accept(

@@ -1,14 +1,17 @@
 /** What is known of a login under way, for the table of its steps. */
+import type { Account } from '../core/account.ts';
+import type { Clock } from '../core/clock.ts';
 import type { AskTerms } from '../core/factor.ts';
 import { freshAt, type Proof, withProof } from '../core/proof.ts';
 import { accountOf } from '../core/session.ts';
-import type { Client } from '../core/verdict.ts';
 import type { AccountEnrolments } from '../factors/enrolments.ts';
 import type { ConfiguredFactor, Factors } from '../factors/factors.ts';
 import type { FactorRules } from '../factors/options.ts';
 import { type Demand, shortfall, type Worth } from '../policy/levels.ts';
 import { isInAny } from '../routing/networks.ts';
 import type { PendingLogin } from '../sessions/pending.ts';
+import type { LoginDoor } from './admit.ts';
+import type { StepContext } from './step-result.ts';
 import type { StepFacts } from './steps.ts';
 
 /** What facts follow from, beside the login. */
@@ -16,10 +19,12 @@ export interface FactParts {
   readonly factors: Factors;
   readonly rules: FactorRules;
   readonly worth: Worth;
+  readonly clock: Clock;
+  readonly door: LoginDoor;
 }
 
 /** The facts, and what the account had enrolled when they were told: what they allow is allowed over that alone. */
-export interface KnownFacts {
+interface KnownFacts {
   readonly facts: StepFacts;
   readonly has: AccountEnrolments;
 }
@@ -29,11 +34,14 @@ const freshEnough = 5 * 60_000;
 
 /** Tells them. Throws where the store is out of reach, or an enrolment cannot be read. */
 export async function factsOf(
-  { factors, rules, worth }: FactParts,
+  { factors, rules, worth, clock, door }: FactParts,
   pending: PendingLogin,
-  demand: Demand,
-  { client, terms, now }: { readonly client: Client; readonly terms: AskTerms; readonly now: number },
+  context: StepContext,
 ): Promise<KnownFacts> {
+  const { client } = context;
+  const now = clock.now();
+  const terms = termsOf(pending, context);
+  const demand: Demand = pending.demand ?? { level: door.levelFor(pending.vouched, client) };
   const { vouched, proofs, onShow, excluded, newPassword } = pending;
   const shown = { [onShow?.kind === 'challenge' ? 'asked' : 'enrolling']: onShow?.factor };
   const common = { awaitsProvider: false, tenants: 'one', mustChangePassword: newPassword !== undefined } as const;
@@ -72,7 +80,25 @@ export async function factsOf(
   };
 }
 
+/** Whether an account has anything set up, or can be asked for something without that. */
+export async function hasFactor(
+  { factors }: Pick<FactParts, 'factors'>,
+  account: Account,
+  terms: AskTerms,
+): Promise<boolean> {
+  const has = await factors.enrolments.of(account);
+  return has.all.length > 0 || (await factors.usable({ account, terms }, has)).length > 0;
+}
+
 /** What a factor would prove at this moment. */
 function proofBy({ name, gives }: ConfiguredFactor, at: number): Proof {
   return { step: 'second', by: name, realm: '', amr: [gives === 3 ? 'hwk' : 'otp'], at };
+}
+
+/** What factors are told of whoever is asked. */
+export function termsOf(
+  { vouched }: Pick<PendingLogin, 'vouched'>,
+  { client, language, signal }: StepContext,
+): AskTerms {
+  return { assertion: vouched.assertion, language, address: client.address, signal };
 }

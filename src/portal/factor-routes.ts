@@ -2,14 +2,21 @@
  * The steps of a login after the first proof: `/_gate/factor` asks for factors, `/_gate/enrol` sets one up. Both post to one
  * dispatcher and come back from it; which of them is shown follows from the step, not from the address.
  */
-import type { LoginSteps } from '../login/login-steps.ts';
 import { type StepContext, type StepResult, stepAddress } from '../login/step-result.ts';
 import type { PendingLogin } from '../sessions/pending.ts';
-import { type FormFields, type PortalRequest, type PortalRoutes, queryValue, readForm } from './context.ts';
+import {
+  type FormFields,
+  type PortalParts,
+  type PortalRequest,
+  type PortalRoutes,
+  queryValue,
+  readForm,
+} from './context.ts';
+import { showNewPassword, takeNewPassword } from './new-password-step.ts';
 import { redirect } from './send-page.ts';
 import { answerStep, type StepParts, showOver, showStep, stepContext, stepPurpose } from './step-answer.ts';
 
-type FactorParts = StepParts & { readonly steps: LoginSteps };
+type FactorParts = StepParts & Pick<PortalParts, 'steps' | 'passwordLogin' | 'provedPasswords'>;
 
 /** Adds the addresses. */
 export const factorRoutes: PortalRoutes<FactorParts> = (app, parts, on) => {
@@ -33,7 +40,8 @@ async function show(parts: FactorParts, visit: PortalRequest): Promise<void> {
   if (result.kind !== 'pending') return answerStep(parts, visit, result);
   const address = stepAddress(result);
   const { path, query } = visit.context.target;
-  return path + query === address ? showStep(parts, visit, result) : redirect(visit.request, visit.response, address);
+  if (path + query !== address) return redirect(visit.request, visit.response, address);
+  return result.step.kind === 'new-password' ? showNewPassword(parts, visit, pending) : showStep(parts, visit, result);
 }
 
 async function take(parts: FactorParts, visit: PortalRequest): Promise<void> {
@@ -44,10 +52,16 @@ async function take(parts: FactorParts, visit: PortalRequest): Promise<void> {
   const isOurs = parts.browsers.isOurForm(visit.headers, stepPurpose(id), form.get('form'), parts.publicUrl.origin);
   const pending = isOurs ? await parts.steps.find(id, context) : undefined;
   if (!pending) return gone(parts, visit);
+  if (form.get('do') === 'new-password') return takeNewPassword(parts, visit, pending, form, context);
   return answerStep(parts, visit, await act(parts.steps, pending, form, context));
 }
 
-function act(steps: LoginSteps, pending: PendingLogin, form: FormFields, context: StepContext): Promise<StepResult> {
+function act(
+  steps: FactorParts['steps'],
+  pending: PendingLogin,
+  form: FormFields,
+  context: StepContext,
+): Promise<StepResult> {
   switch (form.get('do')) {
     case 'answer':
       return steps.answer(pending, form, context);

@@ -1,8 +1,7 @@
 /** The addresses of the login: the page, its form, and the way back to a form that was kept. How they look is `login-page.ts`'s. */
 
 import type { AnswerHeaders } from '../core/answer.ts';
-import { Secret } from '../core/secret.ts';
-import { ownerOf, type Session } from '../core/session.ts';
+import { ownerOf } from '../core/session.ts';
 import { headOf } from '../edge/head-of.ts';
 import type { FailedLogin } from '../login/password-form.ts';
 import type { Notice } from '../pages/fields.ts';
@@ -18,7 +17,7 @@ import {
 } from './context.ts';
 import { noteForeignForm } from './foreign-form.ts';
 import { leftCookies } from './left-cookies.ts';
-import { type Proof, proofIn, readSent, type SentForm } from './login-form.ts';
+import { proofIn, readSent, type SentForm } from './login-form.ts';
 import {
   type LoginPageParts,
   noticeIn,
@@ -29,6 +28,7 @@ import {
   startAddress,
   type Wish,
 } from './login-page.ts';
+import { askForFactors, keepPassword, type Login } from './password-due.ts';
 import { type LoopParts, redirectInLoop } from './redirect-loop.ts';
 import { redirect } from './send-page.ts';
 import { answerStep, type StepParts, stepContext } from './step-answer.ts';
@@ -85,13 +85,6 @@ async function showLogin(parts: LoginParts, visit: PortalRequest): Promise<void>
   });
 }
 
-/** What the user wants, and the session that the browser has. */
-interface Login {
-  readonly wish: Wish;
-  readonly session: Session | undefined;
-  readonly proof: Proof | undefined;
-}
-
 async function takeForm(parts: LoginParts, visit: PortalRequest): Promise<void> {
   const { request } = visit;
   const form = await readForm(parts, visit);
@@ -131,15 +124,18 @@ async function logIn(
   const { wish, session, proof } = login;
   const browser = parts.browsers.find(headOf(request));
   const confirming = wish.confirm ? session : undefined;
-  const result = await parts.passwordLogin.check({
-    username: confirming?.assertion.subject ?? wish.username ?? '',
-    password,
-    client: context.client,
-    requestId: context.requestId,
-    signal: context.signal,
-    ...(newPassword !== undefined && { newPassword }),
-    ...(confirming && { confirming }),
-  });
+  const username = confirming?.assertion.subject ?? wish.username ?? '';
+  const { client, requestId, signal } = context;
+  const form = { username, password, client, requestId, signal, ...(confirming && { confirming }) };
+  // Where there are factors, nothing is changed before it is known whether one comes first.
+  const isHeldBack = parts.factors.all.length > 0 && newPassword !== undefined;
+  const judged = isHeldBack ? await parts.passwordLogin.check(form) : undefined;
+  if (judged && (await askForFactors(parts, visit, login, judged, password))) return;
+  const result =
+    judged && judged.kind !== 'new-password'
+      ? judged
+      : await parts.passwordLogin.check({ ...form, ...(newPassword !== undefined && { newPassword }) });
+  if (!judged && (await askForFactors(parts, visit, login, result, password))) return;
   if (browser !== undefined && proof && result.kind !== 'new-password')
     await parts.provedPasswords.forget(browser, proof.id);
   switch (result.kind) {
@@ -156,9 +152,7 @@ async function logIn(
       return answerStep(parts, visit, await parts.steps.begin(first, stepContext(parts, visit)));
     }
     case 'new-password': {
-      const username = confirming?.assertion.subject ?? wish.username ?? '';
-      const proved = { username, password: new Secret(password) };
-      const kept = proof?.id ?? (browser === undefined ? undefined : await parts.provedPasswords.keep(browser, proved));
+      const kept = await keepPassword(parts, visit, login, { username, password });
       const { reason, refusal } = result;
       return renderNewPassword(parts, visit, { ...wish, username }, { reason, problem: refusal, proof: kept });
     }

@@ -1,7 +1,7 @@
 /** Logins in steps through a whole gateway: what the upstream received and what cookies there are, after each of them. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { Secret, TOTP } from 'otpauth';
+import { followed, scan, takeStep } from '../support/scenes/authenticator.ts';
 import type { Yaml } from '../support/scenes/gateway.ts';
 import { passwords, type Site, site, siteConfig } from '../support/scenes/site.ts';
 import { type Answer, type Ask, hiddenFields, type Visitor } from '../support/scenes/visitor.ts';
@@ -20,39 +20,21 @@ async function factorSite(t: TestContext, more: Yaml = {}): Promise<FactorSite> 
   return { ...(await site(t, { clock, config })), clock };
 }
 
-/** Fills in the form of a step's page. */
-async function step(browser: Visitor, page: Answer, fields: Readonly<Record<string, string>>): Promise<Answer> {
-  const action = /<form method="post" action="([^"]*)"/.exec(page.text)?.[1] ?? '';
-  const [form = ''] = /<form[\s\S]*?<\/form>/.exec(page.text) ?? [];
-  return browser.post(action, { ...hiddenFields(form), ...fields });
-}
-
-/** Follows to the page of the next step. */
-async function follow(browser: Visitor, answer: Answer): Promise<Answer> {
-  assert.equal(answer.status, 303, answer.text);
-  return browser.open(String(answer.headers.location));
-}
-
-const app = (secret: string) => ({
-  at: (now: number): string => new TOTP({ secret: Secret.fromBase32(secret) }).generate({ timestamp: now }),
-});
-
 /** Signs in for the first time and sets an app up. */
 async function enrolled({ visitor, clock }: FactorSite, name: keyof typeof passwords = 'agent1') {
   const browser = visitor();
-  const page = await follow(browser, await browser.signIn(name, passwords[name], '/desk'));
-  const secret = /<code translate="no">([^<]+)</.exec(page.text)?.[1]?.replaceAll(' ', '') ?? '';
-  const phone = app(secret);
-  const done = await step(browser, page, { code: phone.at(clock.now()), name: 'my phone' });
+  const page = await followed(browser, await browser.signIn(name, passwords[name], '/desk'));
+  const phone = scan(page);
+  const done = await takeStep(browser, page, { code: phone.at(clock.now()), name: 'my phone' });
   assert.equal(done.status, 303, done.text);
   assert.equal(done.headers.location, '/desk');
   clock.advance(period);
-  return { browser, phone, secret };
+  return { browser, phone };
 }
 
 /** Signs in by password, up to the page that asks for the code. */
 async function codePage(browser: Visitor, name: keyof typeof passwords = 'agent1'): Promise<Answer> {
-  const page = await follow(browser, await browser.signIn(name, passwords[name], '/desk'));
+  const page = await followed(browser, await browser.signIn(name, passwords[name], '/desk'));
   assert.match(page.text, /autocomplete="one-time-code"/);
   return page;
 }
@@ -71,7 +53,7 @@ test('a login that takes a factor: password, setup, session; then password, code
   assert.match(page.text, /inputmode="numeric"/);
   assert.match(page.text, /autofocus/);
   assert.equal((await again.open('/desk')).status, 302);
-  const done = await step(again, page, { code: phone.at(here.clock.now()) });
+  const done = await takeStep(again, page, { code: phone.at(here.clock.now()) });
   assert.equal(done.headers.location, '/desk');
   assert.equal((await again.open('/desk')).status, 200);
   assert.deepEqual(
@@ -98,7 +80,7 @@ test('2F1: one code makes one session, once and fifty times at once', async (t) 
     }),
   );
   const answers = await Promise.all(
-    browsers.flatMap(({ browser, page }) => Array.from({ length: 10 }, () => step(browser, page, { code }))),
+    browsers.flatMap(({ browser, page }) => Array.from({ length: 10 }, () => takeStep(browser, page, { code }))),
   );
   const begun = answers.filter(({ headers }) => headers.location === '/desk');
   assert.equal(begun.length, 1);
@@ -107,7 +89,7 @@ test('2F1: one code makes one session, once and fifty times at once', async (t) 
   const reasons = new Set(here.audit('factor').map(({ reason }) => reason));
   assert.ok(reasons.has('code-replayed'));
   const late = here.visitor();
-  assert.equal((await step(late, await codePage(late), { code })).status, 401);
+  assert.equal((await takeStep(late, await codePage(late), { code })).status, 401);
 });
 
 test('2F2: after the password alone nothing is open, and a login under way is no session', async (t) => {
@@ -147,7 +129,7 @@ test('2F4: the count of wrong codes goes on over passwords, logins, pages and br
     const browser = here.visitor();
     const page = await codePage(browser);
     await browser.open(`/_gate/factor?login=${hiddenFields(page.text).login}`);
-    statuses.push((await step(browser, page, { code: '000000' })).status);
+    statuses.push((await takeStep(browser, page, { code: '000000' })).status);
   }
   assert.deepEqual(statuses, [401, 401, 401, 401, 401, 429]);
   // 2F18: under the lock a right code is told like a wrong one.
@@ -158,22 +140,22 @@ test('2F4: the count of wrong codes goes on over passwords, logins, pages and br
     headers['retry-after'],
     text.replace(/<code>[^<]*<\/code>/g, ''),
   ];
-  const wrong = await step(browser, page, { code: '000000' });
-  const right = await step(browser, page, { code: phone.at(here.clock.now()) });
+  const wrong = await takeStep(browser, page, { code: '000000' });
+  const right = await takeStep(browser, page, { code: phone.at(here.clock.now()) });
   assert.deepEqual(plain(right), plain(wrong));
   here.clock.advance(60_000);
-  const done = await step(browser, page, { code: phone.at(here.clock.now()) });
+  const done = await takeStep(browser, page, { code: phone.at(here.clock.now()) });
   assert.equal(done.headers.location, '/desk');
 });
 
 test('2F7: whoever has a factor proves it, and sets nothing up instead; a setup that was left is none', async (t) => {
   const here = await factorSite(t);
   const browser = here.visitor();
-  const first = await follow(browser, await browser.signIn('agent1', passwords.agent1));
-  assert.equal((await step(browser, first, { code: '000000' })).status, 401);
+  const first = await followed(browser, await browser.signIn('agent1', passwords.agent1));
+  assert.equal((await takeStep(browser, first, { code: '000000' })).status, 401);
   const { phone } = await enrolled(here);
   // The setup that was begun before is allowed no more.
-  const late = await step(browser, first, { code: '000000' });
+  const late = await takeStep(browser, first, { code: '000000' });
   assert.match(String(late.headers.location), /^\/_gate\/factor\?/);
   const again = here.visitor();
   const page = await codePage(again);
@@ -182,7 +164,7 @@ test('2F7: whoever has a factor proves it, and sets nothing up instead; a setup 
   assert.equal(enrol.headers.location, `/_gate/factor?login=${id}`);
   const chosen = await again.post('/_gate/enrol', { ...hiddenFields(page.text), do: 'choose', factor: 'app' });
   assert.equal(chosen.headers.location, `/_gate/factor?login=${id}`);
-  assert.equal((await step(again, page, { code: phone.at(here.clock.now()) })).headers.location, '/desk');
+  assert.equal((await takeStep(again, page, { code: phone.at(here.clock.now()) })).headers.location, '/desk');
 });
 
 test('2F17: a code is taken as a person types it, and none that is shortened', async (t) => {
@@ -194,9 +176,9 @@ test('2F17: a code is taken as a person types it, and none that is shortened', a
   const wide = [...code].map((digit) => String.fromCodePoint(0xff10 + Number(digit))).join('');
   const browser = here.visitor();
   const page = await codePage(browser);
-  assert.equal((await step(browser, page, { code: code.replace(/^0+/, '') })).status, 401);
+  assert.equal((await takeStep(browser, page, { code: code.replace(/^0+/, '') })).status, 401);
   assert.equal(
-    (await step(browser, page, { code: ` ${wide.slice(0, 3)} ${wide.slice(3)}` })).headers.location,
+    (await takeStep(browser, page, { code: ` ${wide.slice(0, 3)} ${wide.slice(3)}` })).headers.location,
     '/desk',
   );
 });
@@ -216,13 +198,13 @@ test('2F20: of two tabs each ends as its own user', async (t) => {
   for (const tab of [tabA, tabB])
     assert.equal((await stranger.open(`/_gate/factor?login=${hiddenFields(tab.text).login}`)).status, 410);
   // The form of one login with the code of the other's user.
-  assert.equal((await step(browser, tabA, { code: supervisor.phone.at(now) })).status, 401);
+  assert.equal((await takeStep(browser, tabA, { code: supervisor.phone.at(now) })).status, 401);
   const mixed = { ...hiddenFields(tabA.text), login: hiddenFields(tabB.text).login ?? '', code: agent.phone.at(now) };
   assert.equal((await browser.post('/_gate/factor', mixed)).status, 410);
-  assert.equal((await step(browser, tabA, { code: agent.phone.at(now) })).headers.location, '/desk');
+  assert.equal((await takeStep(browser, tabA, { code: agent.phone.at(now) })).headers.location, '/desk');
   await browser.open('/desk');
   assert.deepEqual(here.upstream.received.at(-1)?.values('x-remote-user'), ['agent1']);
-  assert.equal((await step(browser, tabB, { code: supervisor.phone.at(now) })).headers.location, '/desk');
+  assert.equal((await takeStep(browser, tabB, { code: supervisor.phone.at(now) })).headers.location, '/desk');
   await browser.open('/desk');
   assert.deepEqual(here.upstream.received.at(-1)?.values('x-remote-user'), ['supervisor1']);
 });
@@ -238,7 +220,7 @@ test('2F21: nothing that a client writes changes what is asked for', async (t) =
   });
   assert.match(String(tried.headers.location), /^\/_gate\/factor\?login=/);
   assert.equal(browser.cookies.has('gatehouse'), false);
-  assert.equal((await step(browser, page, { code: phone.at(here.clock.now()) })).headers.location, '/desk');
+  assert.equal((await takeStep(browser, page, { code: phone.at(here.clock.now()) })).headers.location, '/desk');
 });
 
 test('2F23: a login of eleven minutes is over, and so is one whose account was disabled or cut meanwhile', async (t) => {
@@ -247,7 +229,7 @@ test('2F23: a login of eleven minutes is over, and so is one whose account was d
   const late = here.visitor();
   const old = await codePage(late);
   here.clock.advance(11 * 60_000);
-  const over = await step(late, old, { code: phone.at(here.clock.now()) });
+  const over = await takeStep(late, old, { code: phone.at(here.clock.now()) });
   assert.equal(over.status, 410);
   assert.match(over.text, /Start again/);
   const cut = here.visitor();
@@ -255,7 +237,7 @@ test('2F23: a login of eleven minutes is over, and so is one whose account was d
   here.clock.advance(period);
   const ended = await fetch(new URL('/sessions?user=agent1', here.admin), { method: 'DELETE' });
   assert.equal(ended.status, 200);
-  const gone = await step(cut, page, { code: phone.at(here.clock.now()) });
+  const gone = await takeStep(cut, page, { code: phone.at(here.clock.now()) });
   assert.deepEqual([gone.status, cut.cookies.has('gatehouse')], [403, false]);
   assert.equal(here.audit('login').at(-1)?.reason, 'revoked');
 });
@@ -286,10 +268,11 @@ test('nobody gets a session where a factor is needed and none may be set up', as
 
 test('2F19: no secret, code or QR text stands in the log or the audit', async (t) => {
   const here = await factorSite(t, { log: { level: 'debug' } });
-  const { phone, secret } = await enrolled(here);
+  const { phone } = await enrolled(here);
+  const { secret } = phone;
   const code = phone.at(here.clock.now());
   const browser = here.visitor();
-  await step(browser, await codePage(browser), { code });
+  await takeStep(browser, await codePage(browser), { code });
   const text = here.lines.join('\n');
   for (const hidden of [secret, 'otpauth', code, ...browser.cookies.values()])
     assert.ok(!text.includes(hidden), hidden);

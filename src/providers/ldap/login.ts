@@ -59,14 +59,19 @@ export class DirectoryLogin {
     switch (verdict.kind) {
       case 'unknown':
         return unknownUser;
-      case 'rejected':
+      case 'rejected': {
+        const isStuck = isRefusedForGood || (await this.#isStuck(verdict, found.server, deadline));
+        const isWanted = !isStuck && mustChange.has(verdict.reason);
+        const who = isWanted ? await this.#assertion(name, found.entry, 'pwd', deadline) : undefined;
         return {
           kind: 'rejected',
           reason: verdict.reason,
           ...this.#found(found.entry),
           ...refusal,
-          ...((isRefusedForGood || (await this.#isStuck(verdict, found.server, deadline))) && { isStuck: true }),
+          ...(who?.kind === 'authenticated' && { assertion: who.assertion }),
+          ...(isStuck && { isStuck: true }),
         };
+      }
       case 'accepted': {
         if (change?.kind === 'refused') {
           const stuck = isRefusedForGood && { isStuck: true as const };

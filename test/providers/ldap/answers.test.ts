@@ -125,6 +125,8 @@ test('ldap: Active Directory gets old and new password over TLS, and the new one
     kind: 'rejected',
     reason: 'password-must-change',
     ...aliceFound,
+    // Who it is, so that a factor can be asked for before the password changes.
+    assertion: { ...aliceFound.known, amr: ['pwd'] },
     refusal: 'refused',
   });
   assert.match(log.text(), /Constraint violation/);
