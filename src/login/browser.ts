@@ -2,7 +2,7 @@
  * Knows one browser again before anybody has signed in: a random cookie, and form tokens derived from it. Login forms,
  * kept posts and the flows of identity providers are bound to it, so that none of them can be planted from elsewhere.
  */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { SessionOwner } from '../core/session.ts';
 import { setCookie } from '../core/set-cookie.ts';
@@ -13,12 +13,13 @@ const keyName = 'form-key:1';
 
 /** Recognises browsers and guards forms. */
 export class Browsers {
-  readonly #key: Buffer;
+  /** Kept as an object: to make one takes as long as a token. */
+  readonly #key: KeyObject;
   readonly #publicUrl: URL;
   readonly #cookie: string;
   readonly #ownerCookie: string;
 
-  private constructor(key: Buffer, publicUrl: URL) {
+  private constructor(key: KeyObject, publicUrl: URL) {
     this.#key = key;
     this.#publicUrl = publicUrl;
     const prefix = publicUrl.protocol === 'https:' ? '__Host-' : '';
@@ -32,7 +33,7 @@ export class Browsers {
     if (!(await store.get(keyName))) await store.replace(keyName, undefined, randomBytes(32).toString('base64url'));
     const stored = await store.get(keyName);
     if (!stored) throw new Error('the form key could not be stored');
-    return new Browsers(Buffer.from(stored.value, 'base64url'), publicUrl);
+    return new Browsers(createSecretKey(stored.value, 'base64url'), publicUrl);
   }
 
   /** The browser's id, and the cookie to set when it had none. */

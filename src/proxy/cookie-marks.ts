@@ -2,7 +2,7 @@
  * The mark that binds a cookie of an application to one person: 16 characters behind the value. The first four tell a mark of
  * ours from an application's own text, whoever it was made for; the others are bound to the account. Pure, but for the keys.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { type Account, accountKey } from '../core/account.ts';
 import type { Sealer } from '../core/seal.ts';
 
@@ -64,7 +64,12 @@ export function mayHoldMarks(cookies: string): boolean {
   return /~[\w-]{16}\s*(?:;|$)/.test(cookies);
 }
 
-function judgeBy(keys: readonly Buffer[], cookie: HostCookie, mark: Buffer, account: Account | undefined): Ownership {
+function judgeBy(
+  keys: readonly KeyObject[],
+  cookie: HostCookie,
+  mark: Buffer,
+  account: Account | undefined,
+): Ownership {
   let isOurs = false;
   for (const key of keys) {
     if (!timingSafeEqual(signOf(key, cookie), mark.subarray(0, signBytes))) continue;
@@ -76,11 +81,11 @@ function judgeBy(keys: readonly Buffer[], cookie: HostCookie, mark: Buffer, acco
 }
 
 /** No host and no name of a cookie holds the end of a line, so that no two cookies are one text. */
-function signOf(key: Buffer, { host, name, value }: HostCookie): Buffer {
+function signOf(key: KeyObject, { host, name, value }: HostCookie): Buffer {
   return createHmac('sha256', key).update(`sign\n${host}\n${name}\n${value}`, 'latin1').digest().subarray(0, signBytes);
 }
 
-function markOf(key: Buffer, { host, name, value }: HostCookie, account: Account): Buffer {
+function markOf(key: KeyObject, { host, name, value }: HostCookie, account: Account): Buffer {
   const text = `account\n${accountKey(account)}\n${host}\n${name}\n${value}`;
   return createHmac('sha256', key).update(text, 'latin1').digest().subarray(0, accountBytes);
 }

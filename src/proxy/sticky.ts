@@ -1,5 +1,5 @@
 /** By what a visitor is led to the same server of an upstream again: a cookie that names it, or the client address. */
-import { createHmac, hash } from 'node:crypto';
+import { createHmac, hash, type KeyObject } from 'node:crypto';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Sealer } from '../core/seal.ts';
 import { setCookie } from '../core/set-cookie.ts';
@@ -49,7 +49,7 @@ interface StickyChoice {
 export class StickyCookie {
   readonly #parts: StickyParts;
   readonly #origins: readonly string[];
-  readonly #named = new WeakMap<readonly Buffer[], ReadonlyMap<string, string>>();
+  readonly #named = new WeakMap<readonly KeyObject[], ReadonlyMap<string, string>>();
 
   constructor(origins: readonly string[], parts: StickyParts) {
     this.#parts = parts;
@@ -75,7 +75,7 @@ export class StickyCookie {
   }
 
   #findBy(
-    keys: readonly Buffer[],
+    keys: readonly KeyObject[],
     pairs: readonly { readonly name: string; readonly value: string }[],
   ): StickyChoice | undefined {
     const origins = this.#namedBy(keys);
@@ -89,7 +89,7 @@ export class StickyCookie {
     return undefined;
   }
 
-  #namedBy(keys: readonly Buffer[]): ReadonlyMap<string, string> {
+  #namedBy(keys: readonly KeyObject[]): ReadonlyMap<string, string> {
     const known = this.#named.get(keys);
     if (known) return known;
     const named = new Map(
@@ -100,7 +100,7 @@ export class StickyCookie {
   }
 
   /** Upstreams with the same servers share a cookie, whatever their order. */
-  #nameBy(key: Buffer): string {
+  #nameBy(key: KeyObject): string {
     return prefix + digest(key, `list\n${this.#origins.toSorted().join('\n')}`, listBytes);
   }
 }
@@ -114,6 +114,6 @@ export function attraction(address: string, origin: string, weight: number): num
   return -weight / Math.log((drawn + 1) / (2 ** 48 + 1));
 }
 
-function digest(key: Buffer, text: string, bytes: number): string {
+function digest(key: KeyObject, text: string, bytes: number): string {
   return createHmac('sha256', key).update(text).digest().subarray(0, bytes).toString('base64url');
 }

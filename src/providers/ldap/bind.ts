@@ -1,4 +1,4 @@
-/** A user's own bind: on a connection of its own, and what the server's answer to it means. */
+/** A user's own bind, and what the server's answer to it means. */
 import { PasswordPolicyControl, PasswordPolicyError, ResultCodeError } from 'ldapts';
 import { Failure } from '../../core/failure.ts';
 import type { Reason } from '../../core/reason.ts';

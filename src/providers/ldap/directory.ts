@@ -37,11 +37,15 @@ interface DirectoryOptions {
 interface Member {
   readonly server: Server;
   readonly pool: Pool;
+  /** Kept connections on which users bind, and nothing else is done: whose they are at a moment says nothing. */
+  readonly binds: Pool;
   failures: number;
   /** Until then it is asked only after those that are well. */
   avoidedUntil: number;
 }
 
+/** Binds at once to each connection for searches: a password's hash takes a server longer than a search. */
+const bindsPerSearch = 4;
 const firstPause = 5000;
 const maxPause = 60_000;
 const activeDirectory = '1.2.840.113556.1.4.800';
@@ -55,10 +59,11 @@ export class Directory {
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
-    this.#binds = new Semaphore(options.poolSize * 4, 1000, queueIsFull);
+    this.#binds = new Semaphore(options.poolSize * bindsPerSearch, 1000, queueIsFull);
     this.#members = options.servers.map((server) => ({
       server,
       pool: new Pool((signal) => this.#openManaged(server, signal), options.poolSize),
+      binds: new Pool((signal) => Connection.open(server, options.security, signal), options.poolSize * bindsPerSearch),
       failures: 0,
       avoidedUntil: 0,
     }));
@@ -68,6 +73,23 @@ export class Directory {
   async search<T>(deadline: Deadline, work: (connection: Connection, signal: AbortSignal) => Promise<T>): Promise<T> {
     return this.#ask(deadline, undefined, ({ pool }, signal) =>
       pool.use(signal, (connection) => work(connection, signal)),
+    );
+  }
+
+  /**
+   * Has a user bind, which must be all that `work` does: the connection is another user's a moment later, or nobody's where the
+   * bind failed. `preferred` is asked first. One that broke before the answer is replaced once, so that a server that was started
+   * anew refuses nobody; such a bind may be made twice.
+   */
+  async bind<T>(
+    deadline: Deadline,
+    preferred: Server | undefined,
+    work: (connection: Connection, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return this.#binds.run(deadline.signal, () =>
+      this.#ask(deadline, preferred, ({ binds }, signal) =>
+        binds.use(signal, (connection) => work(connection, signal)),
+      ),
     );
   }
 
@@ -130,7 +152,10 @@ export class Directory {
   }
 
   close(): void {
-    for (const { pool } of this.#members) pool.close();
+    for (const { pool, binds } of this.#members) {
+      pool.close();
+      binds.close();
+    }
   }
 
   async #openManaged(server: Server, signal: AbortSignal): Promise<Connection> {

@@ -142,18 +142,23 @@ export class DirectoryLogin {
     const { dn } = entry;
     const { directory } = this.#options;
     const start = performance.now();
-    const { verdict, change } = await directory.apart(deadline, server, async (connection, signal) => {
-      const judged = await bindUser(connection, dn, password, signal);
-      const changed = await changeIfDue(this.#options, { verdict: judged, connection, entry, credentials }, signal);
-      return { verdict: judged, change: changed };
-    });
+    // A password is changed on its user's own connection, which nobody else may have then.
+    const { verdict, change } = await directory[newPassword ? 'apart' : 'bind'](
+      deadline,
+      server,
+      async (connection, signal) => {
+        const judged = await bindUser(connection, dn, password, signal);
+        const changed = await changeIfDue(this.#options, { verdict: judged, connection, entry, credentials }, signal);
+        return { verdict: judged, change: changed };
+      },
+    );
     if (verdict.kind === 'rejected' && verdict.reason === 'bad-password')
       this.#decoy.addSample(performance.now() - start);
     if (change?.kind === 'refused')
       this.#options.log.info({ dn, detail: change.detail }, 'ldap refused a new password');
     if (change?.kind !== 'changed' || !newPassword || verdict.kind === 'accepted') return { verdict, change };
     // The new password proves itself, so that nobody is let in on the word of the change alone.
-    const proved = await directory.apart(deadline, server, (connection, signal) =>
+    const proved = await directory.bind(deadline, server, (connection, signal) =>
       bindUser(connection, dn, newPassword, signal),
     );
     return { verdict: proved, change };
@@ -198,7 +203,7 @@ export class DirectoryLogin {
     const { directory, search } = this.#options;
     const dn = search.base === '' ? nobody : `${nobody},${search.base}`;
     try {
-      await directory.apart(deadline, undefined, (connection, signal) => bindUser(connection, dn, password, signal));
+      await directory.bind(deadline, undefined, (connection, signal) => bindUser(connection, dn, password, signal));
     } catch {
       // That the user is unknown is settled; this bind was for the time it takes.
     }

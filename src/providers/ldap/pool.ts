@@ -1,4 +1,4 @@
-/** The search connections to one server: bound as the manager, kept, and never used for anybody else's bind. */
+/** Kept connections to one server: those for searches, bound as the manager, or those for the binds of users. */
 
 import { Semaphore } from '../../remote/semaphore.ts';
 import type { Connection } from './connection.ts';
@@ -10,14 +10,14 @@ const maxQueue = 1000;
 /** Said to those for whom no turn at the directory can be waited for. */
 export const queueIsFull = { message: 'too many logins wait for the directory', hint: 'raise poolSize' } as const;
 
-/** A bounded set of bound connections. */
+/** A bounded set of connections for one use. */
 export class Pool {
   readonly #open: (signal: AbortSignal) => Promise<Connection>;
   readonly #turns: Semaphore;
   readonly #idle = new Map<Connection, NodeJS.Timeout>();
   #isClosed = false;
 
-  /** `open` connects and binds; `size` is the most connections at once. */
+  /** `open` connects, and binds where that is wanted; `size` is the most connections at once. */
   constructor(open: (signal: AbortSignal) => Promise<Connection>, size: number) {
     this.#open = open;
     this.#turns = new Semaphore(size, maxQueue, queueIsFull);
@@ -25,7 +25,7 @@ export class Pool {
 
   /**
    * Runs `work` on a connection of its own. One that broke, as all do when the server starts anew, is replaced once; the
-   * work is searches, so it may run twice.
+   * work is searches or one bind, so it may run twice.
    */
   async use<T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T> {
     return this.#turns.run(signal, async () => {

@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
 import { ldapProvider } from '../../support/scenes/ldap-provider.ts';
 import { alice, aliceDn, directoryWith, manager } from '../../support/servers/fake-directory.ts';
-import { entry, fakeLdap, fakePeer, reference, result } from '../../support/servers/fake-ldap.ts';
+import { entry, type FakeRequest, fakeLdap, fakePeer, reference, result } from '../../support/servers/fake-ldap.ts';
 import { passwordAttempt } from '../../support/tools/attempt.ts';
 import { testCertificates } from '../../support/tools/certificates.ts';
 import { keptLog } from '../../support/tools/log-lines.ts';
@@ -106,23 +106,66 @@ test('ldap: an entry without a name of its own is nobody to bind as', async (t) 
   assert.partialDeepStrictEqual(outcome, { kind: 'rejected', reason: 'bad-password', subject: 'alice' });
 });
 
-test('ldap: a user never binds on the connection that searches', async (t) => {
+test('ldap: users bind on kept connections, one after the other, on which nothing else is done', async (t) => {
   const fake = await fakeLdap(
     t,
     directoryWith(({ id }) => result(id, 97, 0)),
   );
   const provider = ldapProvider(t, { url: fake.url, ...manager });
   await Promise.all(Array.from({ length: 20 }, () => provider.attempt(login())));
-  const searching = new Set(
-    fake.requests.filter(({ operation }) => operation === 'search').map(({ socket }) => socket),
-  );
-  const binding = fake.requests
-    .filter(({ operation, name }) => operation === 'bind' && name === aliceDn)
-    .map(({ socket }) => socket);
+  for (let again = 0; again < 3; again++) await provider.attempt(login());
+  const on = (wanted: (request: FakeRequest) => boolean) => fake.requests.filter(wanted).map(({ socket }) => socket);
+  const searching = new Set(on(({ operation }) => operation === 'search'));
+  const binding = on(({ operation, name }) => operation === 'bind' && name === aliceDn);
   assert.ok(searching.size <= 4, 'no more searching connections than poolSize');
-  assert.equal(binding.length, 20);
-  assert.equal(new Set(binding).size, 20, 'each bind has a connection of its own');
-  assert.ok(binding.every((socket) => !searching.has(socket)));
+  assert.equal(binding.length, 23);
+  assert.ok(new Set(binding).size <= 16, 'a bind takes a connection that is there');
+  const others = on(({ operation, name }) => !(operation === 'bind' && name === aliceDn));
+  assert.deepEqual(
+    binding.filter((socket) => others.includes(socket)),
+    [],
+    'nothing else is done there',
+  );
+});
+
+test('ldap: a kept connection that was closed or breaks at a bind refuses nobody, and one that hangs is not kept', async (t) => {
+  let mood: 'answers' | 'breaks' | 'hangs' = 'answers';
+  const fake = await fakeLdap(
+    t,
+    directoryWith(({ id, socket }) => {
+      if (mood === 'breaks') socket.destroy();
+      if (mood === 'breaks') mood = 'answers';
+      else if (mood === 'answers') return result(id, 97, 0);
+      return undefined;
+    }),
+  );
+  const provider = ldapProvider(t, { url: fake.url, ...manager, timeout: '400ms' });
+  const kind = async () => (await provider.attempt(login())).kind;
+  assert.equal(await kind(), 'authenticated');
+  mood = 'breaks';
+  assert.equal(await kind(), 'authenticated', 'made anew on a fresh connection');
+  for (const socket of fake.sockets) socket.destroy();
+  assert.equal(await kind(), 'authenticated', 'when all were closed');
+  mood = 'hangs';
+  assert.equal(await kind(), 'unavailable');
+  const hanging = fake.requests.at(-1)?.socket;
+  mood = 'answers';
+  assert.equal(await kind(), 'authenticated');
+  assert.notEqual(fake.requests.findLast(({ name }) => name === aliceDn)?.socket, hanging);
+});
+
+test('ldap: on a kept connection a wrong password is wrong, a right one right, and a referral nobody’s answer', async (t) => {
+  const codes = [49, 0, 10, 0, 49, 0];
+  const fake = await fakeLdap(
+    t,
+    directoryWith(({ id }) => result(id, 97, codes.shift() ?? 0)),
+  );
+  const provider = ldapProvider(t, { url: fake.url, ...manager });
+  const kinds: string[] = [];
+  while (codes.length > 0) kinds.push((await provider.attempt(login())).kind);
+  assert.deepEqual(kinds, ['rejected', 'authenticated', 'unavailable', 'authenticated', 'rejected', 'authenticated']);
+  const binds = fake.requests.filter(({ operation, name }) => operation === 'bind' && name === aliceDn);
+  assert.equal(new Set(binds.map(({ socket }) => socket)).size, 1);
 });
 
 test('ldap: a manager that is refused is a matter of the configuration, and nobody else is asked', async (t) => {
