@@ -93,7 +93,7 @@ function behindWords({ upstream, fixed }: Route, path: string): string {
 }
 
 function loginLines(login: LoginExplanation): string[] {
-  const { steps, silent, outcome, principal, roles, locks } = login;
+  const { steps, silent, off, outcome, principal, roles, locks } = login;
   const asked = [
     ...steps.map(
       ({ provider, outcome: said, reason, milliseconds }) =>
@@ -103,6 +103,7 @@ function loginLines(login: LoginExplanation): string[] {
       ({ provider, type }) => `login      ${provider}: cannot be asked about a name (${type}): ${whySilent(type)}`,
     ),
   ];
+  asked.push(...off.map((name) => `login      ${name}: not asked, external-off (login.external is false)`));
   const locked = locks.map(
     ({ of, retryAfter }) =>
       `lock       the ${of === 'user' ? 'name' : 'address'} is locked for ${seconds(retryAfter)}: each login is answered with 429`,

@@ -132,7 +132,7 @@ function portalOptions(document: Document, applications: Applications): PortalOp
     pages,
     passwords,
     hsts: hstsSeconds(server),
-    defaultMethod: login.default,
+    defaultMethod: login.external ? login.default : undefined,
     applications: (visitor) => applications.of(visitor),
     labelAt: (returnTo, host) => applications.labelAt(returnTo, host),
     homeHref: applications.isEmpty ? '/' : '/_gate/',

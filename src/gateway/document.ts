@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { adminOptions } from '../admin/options.ts';
 import { listenerOptions } from '../edge/options.ts';
 import { factorRulesOptions, factorsOptions } from '../factors/options.ts';
+import { checkExternal } from '../login/external.ts';
 import { loginOptions, providersOptions } from '../login/options.ts';
 import { pageOptions } from '../pages/options.ts';
 import { roleOptions } from '../policy/roles.ts';
@@ -69,7 +70,8 @@ export const documentSchema = z
   .superRefine(checkFactors)
   .superRefine(checkWorkers)
   .superRefine(checkTenants)
-  .superRefine(checkApplications);
+  .superRefine(checkApplications)
+  .superRefine(checkExternal);
 
 /** A configuration that has been read and checked. */
 export type Document = z.output<typeof documentSchema>;

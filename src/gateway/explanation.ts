@@ -16,6 +16,7 @@ import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import type { Client, GatewayRequest } from '../core/verdict.ts';
 import type { Identity } from '../login/authenticate-request.ts';
+import { switchedOff } from '../login/external.ts';
 import type { TypedName } from '../login/typed-names.ts';
 import { explainRoles, type RoleExplanation } from '../policy/roles.ts';
 import { roleEntries } from '../policy/roles-file.ts';
@@ -52,6 +53,8 @@ export interface LoginExplanation {
   readonly steps: readonly ProviderStep[];
   /** Providers of the chain that nobody can ask about a name. */
   readonly silent: readonly { readonly provider: string; readonly type: string }[];
+  /** Providers of the chain that are switched off. */
+  readonly off: readonly string[];
   readonly outcome: Outcome;
   readonly principal?: Principal;
   /** Where somebody is known: of which tenant, and why. */
@@ -145,7 +148,7 @@ export class Explainer {
     const silent = providers.chain
       .filter(({ provider: { lookUp } }) => !lookUp)
       .map(({ name }) => ({ provider: name, type: this.#document.providers[name]?.type ?? '' }));
-    const asked = { steps: result.steps, silent, locks };
+    const asked = { steps: result.steps, silent, off: switchedOff(this.#document), locks };
     if (outcome.kind !== 'authenticated' || !provider)
       return { ...asked, outcome, roles: [], decided: await this.#decide(question, nobody(outcome, locks)) };
     const tenant = signIn.tenantOf(outcome.assertion, provider);

@@ -145,7 +145,8 @@ export class RequestAuthenticator {
 
   /** Why a session must end by the configuration of this moment: its provider is gone, or its user is of another tenant. */
   reasonToEnd(session: Pick<Session, 'assertion' | 'provider' | 'tenant'>): Reason | undefined {
-    if (!this.#providers.has(session.provider)) return 'provider-gone';
+    if (!this.#providers.has(session.provider))
+      return this.#signIn.off.includes(session.provider) ? 'external-off' : 'provider-gone';
     return this.#principals.isOfTenant(session) ? undefined : 'tenant-changed';
   }
 

@@ -21,6 +21,7 @@ import { AmbientSessions } from './ambient-sessions.ts';
 import { RequestAuthenticator } from './authenticate-request.ts';
 import { BasicAccess } from './basic-access.ts';
 import { Browsers } from './browser.ts';
+import { switchedOff } from './external.ts';
 import { FlowStates } from './flow-state.ts';
 import { Flows } from './flows.ts';
 import { Handovers } from './handovers.ts';
@@ -101,6 +102,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const signIn = new SignIn({
     log,
     chain,
+    off: switchedOff(document),
     names,
     totalTimeout: login.total,
     sessions,

@@ -31,6 +31,10 @@ export type OfflineOptions = z.output<typeof offlineOptions>;
 /** The options under `login:`. */
 export const loginOptions = z.strictObject({
   chain: z.array(z.string()).min(1).describe('the providers, in the order in which they are asked'),
+  external: z
+    .boolean()
+    .default(true)
+    .describe('false: only providers of type local are asked, and sessions of the others end'),
   timeout: duration().prefault('5s').describe("each provider's deadline, unless it has its own"),
   total: duration().prefault('15s').describe('the whole attempt; providers without a network are asked even after it'),
   level: loginLevelOption,

@@ -16,6 +16,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { KnownProvider, ProviderFigure, ProviderFigures } from '../telemetry/provider-figures.ts';
 import type { PasswordOptions } from '../users/password-options.ts';
 import { type PasswordJudge, PasswordRules, wordsOfHost } from '../users/password-rules.ts';
+import { askedChain } from './external.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from './options.ts';
 import { digestOf } from './provider-identity.ts';
 
@@ -85,7 +86,7 @@ export function buildProviders(document: ProvidersDocument, services: ProviderSe
     throw error;
   }
   const all = new Map([...links].map(([name, { provider }]) => [name, provider]));
-  const chain = document.login.chain.flatMap((name) => links.get(name) ?? []);
+  const chain = askedChain(document).flatMap((name) => links.get(name) ?? []);
   return {
     chain,
     all,

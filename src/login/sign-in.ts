@@ -24,6 +24,7 @@ import { askAbout, type TypedName, type TypedNames } from './typed-names.ts';
 interface SignInParts {
   readonly log: Log;
   readonly chain: readonly ChainLink[];
+  readonly off: readonly string[];
   readonly names: TypedNames;
   readonly totalTimeout: number;
   readonly sessions: Sessions;
@@ -52,10 +53,13 @@ const maxRotations = 20;
 
 /** What the ways of signing in share. */
 export class SignIn {
+  /** Providers that are configured in the chain and switched off. */
+  readonly off: readonly string[];
   readonly #parts: SignInParts;
   readonly #reserved: ReadonlySet<string>;
 
   constructor(parts: SignInParts) {
+    this.off = parts.off;
     this.#parts = parts;
     this.#reserved = new Set(parts.reservedUsers.map(canonicalUsername));
   }

@@ -89,6 +89,8 @@ export async function askAbout(
     case 'at': {
       const credentials = { ...attempt.credentials, username: typed.asked };
       const named = links.filter(({ name }) => name === typed.provider);
+      // Whose domains are listed is in the chain, unless it is switched off.
+      if (named.length === 0) return { outcome: { kind: 'rejected', reason: 'external-off' }, steps: [], offers: [] };
       return runChain(named, { ...attempt, credentials }, options);
     }
     case 'nowhere': {

@@ -13,6 +13,7 @@ import { type Document, documentSchema } from '../gateway/document.ts';
 import { checkDocument } from '../gateway/document-checks.ts';
 import { routeOptions } from '../gateway/routes.ts';
 import { checkTenants } from '../gateway/tenant-checks.ts';
+import { checkExternal } from '../login/external.ts';
 import { forwardOptions } from '../proxy/options.ts';
 import { outboundOptions } from '../remote/proxy-options.ts';
 import { corsOptions, preflightFaults } from '../routing/cors-options.ts';
@@ -77,6 +78,7 @@ const appDocumentSchema = z
   .superRefine(checkDocument)
   .superRefine(checkTenants)
   .superRefine(checkApplications)
+  .superRefine(checkExternal)
   .superRefine(checkSpellings);
 
 /** A configuration for an application that has been read and checked. */

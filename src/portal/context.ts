@@ -162,7 +162,11 @@ export function queryValue(request: Request, name: string): string | undefined {
 /** The provider that an address names; undefined after the refusal has been sent when the chain has none of that name. */
 export function findLink(parts: Pick<PortalParts, 'pages' | 'signIn'>, visit: PortalRequest): ChainLink | undefined {
   const link = parts.signIn.chain.find(({ name }) => name === visit.request.params.provider);
-  if (!link) refuseVisit(parts, visit, 'NOT_FOUND', 'no-route', 'no provider of that name is in the chain');
+  if (!link) {
+    const isOff = parts.signIn.off.includes(String(visit.request.params.provider));
+    const detail = isOff ? 'login.external is false' : 'no provider of that name is in the chain';
+    refuseVisit(parts, visit, 'NOT_FOUND', isOff ? 'external-off' : 'no-route', detail);
+  }
   return link;
 }
 

@@ -52,6 +52,7 @@ async function world(t: TestContext, outcome: Script) {
     ...{ log, chain, totalTimeout: 2000, sessions, reservedUsers: [], publicUrl, principals, recorder },
     directoryOf: () => undefined,
     names: new TypedNames({}),
+    off: [],
   });
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf: () => link, principals });
   const browsers = await Browsers.open(store, publicUrl);

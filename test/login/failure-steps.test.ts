@@ -37,6 +37,7 @@ for (const [name, { form, took, waits }] of Object.entries(forms))
     const signIn = new SignIn({
       log,
       chain: [],
+      off: [],
       names: new TypedNames({}),
       totalTimeout: 1000,
       sessions,

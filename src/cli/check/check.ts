@@ -14,6 +14,7 @@ import { appOption, configFile, configOption, readConfigurationFor } from '../co
 import { withProviders } from '../providers.ts';
 import { certificateIssues } from './certificates.ts';
 import { exposureWarnings } from './exposure.ts';
+import { externalWarnings } from './external.ts';
 import { headerWarnings } from './headers.ts';
 import { networkWarnings } from './networks.ts';
 import { originTable } from './origin-table.ts';
@@ -67,6 +68,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
     ...networkWarnings(reading),
     ...recheckWarnings(reading),
     ...tenantWarnings(reading),
+    ...externalWarnings(reading),
     ...secretWarnings(reading),
     ...outboundWarnings(reading, invocation.terminal.env),
     // The hosts of a gateway inside an application are the application's affair.
