@@ -3,7 +3,7 @@
  * to open one.
  */
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { type TestContext, type TestOptions, test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Store } from '../../src/core/store.ts';
 import { trials } from '../support/tools/properties.ts';
@@ -28,10 +28,10 @@ type Cases = Readonly<Record<string, (at: StoreUnderTest, t: TestContext) => Pro
 const span = 400;
 
 /** Declares the tests of the contract. */
-export function storeContract(name: string, setup: StoreSetup): void {
+export function storeContract(name: string, setup: StoreSetup, options: TestOptions = {}): void {
   const promises: readonly Cases[] = [values, comparing, expiry, oneTime, lists, counts, journal, sharing];
   for (const [title, run] of promises.flatMap((cases) => Object.entries(cases)))
-    test(`${name}: ${title}`, async (t) => run(await setup(t), t));
+    test(`${name}: ${title}`, options, async (t) => run(await setup(t), t));
 }
 
 const values: Cases = {

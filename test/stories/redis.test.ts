@@ -73,12 +73,16 @@ test(
   'redis: a login on one gateway counts on the other, and its logout ends what is open there',
   needsRedis,
   async (t) => {
-    const { here, there, socketThere } = await pair(t);
+    const { here, there, socketThere, redis } = await pair(t);
     const browser = here.visitor();
     await browser.mustSignIn('agent1', passwords.agent1);
     const elsewhere = there(browser);
     for (let request = 0; request < 3; request++) assert.equal((await elsewhere.fetch('/x')).status, 200);
     assert.deepEqual(here.upstream.received.at(-1)?.values('x-remote-user'), ['agent1']);
+    await redis.client.config('RESETSTAT');
+    for (let request = 0; request < 200; request++) assert.equal((await browser.fetch('/x')).status, 200);
+    const reads = Number(/cmdstat_get:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? 0);
+    assert.ok(reads < 100, `a busy session is at hand: ${reads} reads, those of the journal included`);
     const socket = await socketThere(browser);
     const closed = once(socket, 'close');
     assert.equal(await signOut(browser), 200);

@@ -22,18 +22,20 @@ class Script {
 
   /** Runs it; `prefix` begins every key of the store. */
   async run(client: Redis, prefix: string, parameters: readonly (string | number)[]): Promise<unknown> {
+    // Whom an ACL lets at `prefix:*` has to be let at this, too.
+    const key = `${prefix}:`;
     try {
-      return await client.evalsha(this.#sha, 1, prefix, ...parameters);
+      return await client.evalsha(this.#sha, 1, key, ...parameters);
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return await client.eval(this.#lua, 1, prefix, ...parameters);
+      return await client.eval(this.#lua, 1, key, ...parameters);
     }
   }
 }
 
 // An entry is `prefix:e:NAME`. Its name stands in `prefix:names`, in the order of bytes, and in `prefix:until:KIND` by its end.
 const shared = `
-local prefix = KEYS[1]
+local prefix = string.sub(KEYS[1], 1, -2)
 local function kind(name) return string.match(name, '^[^:]*:?') end
 local function drop(name)
   redis.call('ZREM', prefix .. ':names', name)
@@ -95,18 +97,18 @@ return 1`);
 
 /** What was announced after a number: the number of the last one, and the names, the newest first; no names where it is too long ago. */
 export const since = new Script(`
-local last = tonumber(redis.call('GET', KEYS[1] .. ':seq') or '0')
+local last = tonumber(redis.call('GET', KEYS[1] .. 'seq') or '0')
 local missing = last - tonumber(ARGV[1])
 if missing == 0 then return {last, 1, {}} end
-if missing < 0 or missing > redis.call('LLEN', KEYS[1] .. ':journal') then return {last, 0, {}} end
-return {last, 1, redis.call('LRANGE', KEYS[1] .. ':journal', 0, missing - 1)}`);
+if missing < 0 or missing > redis.call('LLEN', KEYS[1] .. 'journal') then return {last, 0, {}} end
+return {last, 1, redis.call('LRANGE', KEYS[1] .. 'journal', 0, missing - 1)}`);
 
 /**
  * Comes to a server: where it is another one than the last that anybody came to, a generation begins. Gives the generation and the
  * number of the last announcement.
  */
 export const enter = new Script(`
-local prefix, identity = KEYS[1], ARGV[1]
+local prefix, identity = string.sub(KEYS[1], 1, -2), ARGV[1]
 if redis.call('GET', prefix .. ':server') ~= identity then
   redis.call('INCR', prefix .. ':generation')
   redis.call('SET', prefix .. ':server', identity)
