@@ -116,3 +116,8 @@ function attributes(field: Field): Html {
     describedBy !== undefined && html` aria-describedby="${describedBy}"`
   }${field.invalid === true && html` aria-invalid="true"`}${field.autofocus === true && html` autofocus`}`;
 }
+
+/** Has the page look by itself whether what is away is back, less and less often: it then opens the address. */
+export function triesByItself({ texts }: Frame, href: string, after: number | undefined): Html {
+  return html`<p class="hint" data-retry="${href}"${after !== undefined && html` data-after="${Math.ceil(after)}"`} hidden>${texts.common.byItself}</p>`;
+}

@@ -11,6 +11,7 @@ import {
   noticeBox,
   passwordField,
   submitButton,
+  triesByItself,
   usernameField,
 } from './fields.ts';
 import { type Html, html } from './html.ts';
@@ -49,6 +50,8 @@ export interface LoginView {
   readonly notice?: Notice | undefined;
   /** A directory is away, and logins go on without it. */
   readonly isOffline?: boolean;
+  /** Whoever could be asked is away: the page looks at this address whether they are back. */
+  readonly retryHref?: string | undefined;
   /** Shown with failures. */
   readonly requestId?: string | undefined;
 }
@@ -96,7 +99,7 @@ ${options.forgotPassword !== undefined && html`<p class="forgot"><a href="${opti
     ...(view.goesOnTo !== undefined && { again: { login: view.goesOnTo } }),
     body: html`<p class="lead"${view.goesOnTo !== undefined && html` data-go-on="${`/_gate/login?${new URLSearchParams({ return: view.goesOnTo })}`}"`}>${texts.login.lead(view.application === undefined ? options.siteName : wordsFor(frame, view.application))}</p>
 ${noticeBox(frame, view.notice)}${view.isOffline ? html`<p class="lead">${texts.login.offline}</p>` : ''}
-${waysInOrder(frame, view.ways, form)}`,
+${waysInOrder(frame, view.ways, form)}${view.retryHref !== undefined && triesByItself(frame, view.retryHref, undefined)}`,
   });
 }
 

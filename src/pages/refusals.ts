@@ -3,7 +3,7 @@ import type { ErrorCode } from '../core/errors.ts';
 import { errorCodes } from '../core/errors.ts';
 import type { Reason } from '../core/reason.ts';
 import type { WordsForVisitors } from '../core/route.ts';
-import { linkButton, whenToRetry } from './fields.ts';
+import { linkButton, triesByItself, whenToRetry } from './fields.ts';
 import { type Html, html, type Part } from './html.ts';
 import { contact, type Frame, layout, signedInAs } from './layout.ts';
 
@@ -71,13 +71,9 @@ export function errorPage(frame: Frame, view: ErrorView): Html {
     requestId: view.requestId,
     status,
     body: html`<p class="lead">${body}${retry}</p>
-${view.retryHref !== undefined && retried.has(status) && byItself(frame, view.retryHref, view.retryAfterSeconds)}
+${view.retryHref !== undefined && retried.has(status) && triesByItself(frame, view.retryHref, view.retryAfterSeconds)}
 <div class="actions">${again}${home}</div>`,
   });
-}
-
-function byItself({ texts }: Frame, href: string, after: number | undefined): Html {
-  return html`<p class="hint" data-retry="${href}"${after !== undefined && html` data-after="${Math.ceil(after)}"`} hidden>${texts.common.byItself}</p>`;
 }
 
 /** The page of a denial: what is missing, and whom to ask. */

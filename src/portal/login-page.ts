@@ -17,6 +17,9 @@ import { lastMethod } from './last-method.ts';
 /** What the tokens of the login form are for. */
 export const purpose = 'login';
 
+/** A circuit breaker looks about as often by itself. */
+const awayRetrySeconds = 2;
+
 /** What the page may be told by its address: what happened before, never what a link from elsewhere wants it to say. */
 const calmNotices: ReadonlySet<string> = new Set([
   'session-idle',
@@ -61,10 +64,17 @@ export async function loginPage(
   const chain = await askForOffers(parts, asker);
   const { hidden, cookie } = guard(parts, head, wish);
   const cookies = [answer.headers?.['set-cookie'] ?? [], cookie ?? []].flat();
-  const headers: AnswerHeaders = { ...answer.headers, ...(cookies.length > 0 && { 'set-cookie': cookies }) };
+  const ways = waysOf(parts, chain, wish, lastMethod(head));
+  // Nobody can sign in until somebody is back who can be asked.
+  const isAway = ways.length === 0 && chain.steps.some(({ outcome }) => outcome === 'unavailable');
+  const headers: AnswerHeaders = {
+    ...(isAway && { 'retry-after': String(awayRetrySeconds) }),
+    ...answer.headers,
+    ...(cookies.length > 0 && { 'set-cookie': cookies }),
+  };
   const shared = {
     action: '/_gate/login',
-    ways: waysOf(parts, chain, wish, lastMethod(head)),
+    ways,
     hidden,
     notice: wish.notice,
     requestId: context.requestId,
@@ -80,8 +90,9 @@ export async function loginPage(
           ...(!wish.isSwitch && { goesOnTo: wish.returnTo }),
           application: await applicationOf(parts, wish),
           isOffline: parts.offline.isOffered(context.client),
+          ...(isAway && { retryHref: `/_gate/login?${new URLSearchParams({ return: wish.returnTo })}` }),
         } as const);
-  return parts.pages.page(head, answer.status, view, headers);
+  return parts.pages.page(head, isAway && answer.status === 200 ? 503 : answer.status, view, headers);
 }
 
 /** What the visitor wants to open, where the operator has named it; a hand-over knows what is wanted at its host. */

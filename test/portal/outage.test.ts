@@ -54,3 +54,27 @@ for (const [type, { options, go }] of Object.entries(trips))
       assert.match(page.text, /type="password"/, 'local users come in by the same page');
       assert.doesNotMatch(page.text, /was not checked/);
     });
+
+test('outage: where nobody is left who could be asked, the login page is 503 and looks by itself whether they are back', async (t) => {
+  const { visitor } = await site(t, {
+    config: {
+      ...siteConfig('http://127.0.0.1:1'),
+      login: { chain: ['directory'] },
+      providers: {
+        directory: {
+          type: 'ldap',
+          url: `ldap://127.0.0.1:${await freePort()}`,
+          searchBase: 'ou=people,dc=example,dc=com',
+          timeout: '400ms',
+        },
+      },
+    },
+  });
+  const browser = visitor();
+  // The circuit breaker opens after some failures; until then the form is offered.
+  for (let tries = 0; tries < 10; tries += 1) await browser.signIn('agent1', 'any');
+  const page = await browser.open('/_gate/login?return=/desk');
+  assert.deepEqual([page.status, page.headers['retry-after']], [503, '2']);
+  assert.doesNotMatch(page.text, /type="password"/);
+  assert.match(page.text, /data-retry="\/_gate\/login\?return=%2Fdesk"/);
+});
