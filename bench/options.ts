@@ -1,6 +1,7 @@
 /** What `npm run bench` is told on its command line. */
 import { parseArgs } from 'node:util';
 import { setNames } from './rows.ts';
+import { UsageError } from './usage-error.ts';
 
 /** What a run does. */
 export interface BenchOptions {
@@ -37,9 +38,6 @@ A run of everything takes about 25 minutes, and installs what it lacks from Debi
   --docs          also writes docs/performance.json and draws the table and the chart of the docs
   --help          this
 `;
-
-/** Thrown with what is wrong with the command line. */
-export class UsageError extends Error {}
 
 /** Reads the words; undefined when help is asked for. */
 export function readOptions(words: readonly string[], now = new Date()): BenchOptions | undefined {

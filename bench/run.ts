@@ -2,10 +2,12 @@
 import { copyFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { benchDecide } from './decide.ts';
-import { readOptions, UsageError, usage } from './options.ts';
+import { readOptions, usage } from './options.ts';
 import { benchOutage } from './outage.ts';
+import { benchShift } from './shift/shift.ts';
 import { performanceFiles, shownResult } from './show/docs.ts';
 import { runSuite } from './suite.ts';
+import { UsageError } from './usage-error.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 
@@ -19,6 +21,7 @@ const single: Readonly<Record<string, (words: readonly string[]) => number | Pro
   },
   outage: () => benchOutage(),
   draw: (words) => draw(words),
+  shift: (words) => benchShift(words),
 };
 
 /** Shows a result in the docs; without a file the one that they show already. */

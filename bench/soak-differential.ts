@@ -49,14 +49,19 @@ export async function soakDifferential([amount = '200000', ...more]: readonly st
   return different.length > 0 ? 1 : 0;
 }
 
+/** Long bodies and headers are of one sign. */
+function shortened(text: string): string {
+  return text.replaceAll(/(.)\1{40,}/g, (run, sign: string) => `${sign}{${run.length}}`);
+}
+
 async function within(name: string, different: string[], work: (scope: Scope) => Promise<void>): Promise<void> {
   const scope = new Scope();
   try {
     await work(scope);
   } catch (error) {
     const { message = String(error), cause } = error as { message?: string; cause?: { message?: string } };
-    different.push(`${name}: ${message}\n${cause?.message ?? ''}`);
-    console.log(`differs: ${different.at(-1)?.slice(0, 3000)}`);
+    different.push(`${name}: ${shortened(message)}\n${cause?.message ?? ''}`);
+    console.log(`differs: ${different.at(-1)}`);
   } finally {
     await scope.end();
   }

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Cpus, pinnedTo } from '../machine/cpus.ts';
+import { type CpuList, pinnedTo } from '../machine/cpus.ts';
 
 /** Somebody who asks, and what their browser sends beside what all send. */
 export interface User {
@@ -35,7 +35,7 @@ export interface Contender {
 export interface Ground {
   /** A folder of the run. */
   readonly folder: string;
-  readonly cpus: Cpus;
+  readonly cpus: Readonly<Record<'proxy' | 'load' | 'upstream', CpuList>>;
   /** Port of the upstream at 127.0.0.1. */
   readonly upstream: number;
   /** How many users sign in at a gateway. */
@@ -57,7 +57,7 @@ export interface Running {
 
 /** Starts a program on a CPU; one that ends by itself within the first moments throws with what it said. */
 export async function startOn(
-  cpu: number,
+  cpu: CpuList,
   program: string,
   parameters: readonly string[],
   { env, cwd }: { env?: NodeJS.ProcessEnv; cwd?: string } = {},

@@ -30,6 +30,8 @@ export interface Variant {
   readonly server?: Readonly<Record<string, unknown>>;
   /** In place of the one route for everything. */
   readonly routes?: readonly unknown[];
+  /** Top-level keys of the document, in place of the usual ones. */
+  readonly more?: Readonly<Record<string, unknown>>;
   /** In place of as many as the ground says. */
   readonly users?: number;
 }
@@ -84,7 +86,7 @@ async function isReady(url: string): Promise<boolean> {
 /** The configuration of one. */
 function documentOf(
   { upstream }: Ground,
-  { isPublic = false, audit = true, tls = false, server = {}, routes }: Variant,
+  { isPublic = false, audit = true, tls = false, server = {}, routes, more = {} }: Variant,
   { folder, url, admin }: { folder: string; url: string; admin: string },
 ): object {
   const { good } = testCertificates();
@@ -103,6 +105,7 @@ function documentOf(
     routes: routes ?? [{ location: '/', upstream: `http://127.0.0.1:${upstream}`, access, websocket: true }],
     log: { level: 'warn' },
     audit: { to: audit ? path.join(folder, 'audit.jsonl') : 'off' },
+    ...more,
   };
 }
 

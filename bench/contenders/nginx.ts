@@ -3,12 +3,13 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { testCertificates } from '../../test/support/tools/certificates.ts';
 import { freePort } from '../../test/support/tools/free-port.ts';
+import type { CpuList } from '../machine/cpus.ts';
 import { type Contender, type Ground, ownFolder, type Running, startOn, strangers } from './contender.ts';
 
 const nginx = '/usr/sbin/nginx';
 
 /** Starts one process of nginx with these servers on a CPU. */
-export function startNginx(folder: string, cpu: number, servers: string): Promise<Running> {
+export function startNginx(folder: string, cpu: CpuList, servers: string): Promise<Running> {
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (kind) => `${kind}_temp_path ${folder}/${kind};`,
   );
@@ -32,7 +33,7 @@ export const answerSizes = { '/page': 1024, '/64k': 65_536, '/5m': 5 * 1024 ** 2
  * Starts the upstream: pages of fixed sizes from memory or the page cache, each with the user that it has heard of. What it
  * reads of the body of a request is thrown away.
  */
-export async function startUpstream(folder: string, cpu: number): Promise<Running & { readonly port: number }> {
+export async function startUpstream(folder: string, cpu: CpuList): Promise<Running & { readonly port: number }> {
   const own = ownFolder({ folder }, 'upstream');
   const port = await freePort();
   for (const [name, size] of Object.entries(answerSizes)) writeFileSync(path.join(own, name), Buffer.alloc(size, 'x'));

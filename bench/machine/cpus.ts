@@ -14,6 +14,9 @@ export interface Cpus {
   readonly upstream: number;
 }
 
+/** One CPU, or a range of them as taskset takes it. */
+export type CpuList = number | string;
+
 /** Two of them, or three where the machine has them. */
 export function usualCpus(): Cpus {
   if (availableParallelism() < 2) throw new Error('the bench needs two CPUs: one for the proxy, one for the load');
@@ -21,7 +24,7 @@ export function usualCpus(): Cpus {
 }
 
 /** The words before a program that keep it on a CPU. */
-export function pinnedTo(cpu: number): readonly string[] {
+export function pinnedTo(cpu: CpuList): readonly string[] {
   return ['/usr/bin/taskset', '-c', String(cpu)];
 }
 

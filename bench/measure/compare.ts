@@ -1,7 +1,7 @@
 /** Contenders under one load, in turns: warm-up by count, rounds that rotate, every round watched and verified. */
 import path from 'node:path';
 import { type Contender, type Ground, ownFolder, strangers } from '../contenders/contender.ts';
-import { disturbedAbove, watchCpus } from '../machine/cpus.ts';
+import { type Cpus, disturbedAbove, watchCpus } from '../machine/cpus.ts';
 import { cpuSeconds, memoryBytes } from '../machine/processes.ts';
 import { type Load, runLoad, type Shape, writeScript } from './load.ts';
 import type { LeftOut, Round, Row, RowSet } from './result.ts';
@@ -36,13 +36,16 @@ interface Entrant {
   warmUpRequests: number;
 }
 
+/** A ground with a CPU for each part, and the process of the upstream. */
+export type PinnedGround = Ground & { readonly cpus: Cpus; readonly upstreamPid: number };
+
 /** Where the words about progress go. */
 export type Say = (line: string) => void;
 
 /** Starts, warms, times and ends them. */
 export async function compare(
   plan: SetPlan,
-  ground: Ground & { readonly upstreamPid: number },
+  ground: PinnedGround,
   terms: Terms,
   say: Say,
 ): Promise<{ set: RowSet; leftOut: LeftOut[] }> {
@@ -107,10 +110,10 @@ async function startRight(start: () => Promise<Contender>, shape: Shape): Promis
 /** The loads of one set. */
 class Turns {
   readonly #plan: SetPlan;
-  readonly #ground: Ground & { readonly upstreamPid: number };
+  readonly #ground: PinnedGround;
   readonly #terms: Terms;
 
-  constructor(plan: SetPlan, ground: Ground & { readonly upstreamPid: number }, terms: Terms) {
+  constructor(plan: SetPlan, ground: PinnedGround, terms: Terms) {
     this.#plan = plan;
     this.#ground = ground;
     this.#terms = terms;

@@ -49,7 +49,7 @@ export async function startBareNode(t: TestContext): Promise<BareNode> {
     read: async (one, until) => {
       const from = readings.length;
       const bytes = bytesOf(one, { host: `127.0.0.1:${port}`, cookie: 'gatehouse=x' }, until);
-      await send(port, bytes, [], { until, silence: 500 });
+      await send(port, bytes, [], { until });
       return readings.slice(from);
     },
   };

@@ -86,27 +86,34 @@ function hasAnswer(text: string): boolean {
   return body.length >= Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0);
 }
 
+const silentSteps = 6;
+
 /** Writes piece after piece and reads to the end, or until nothing has come for a while. */
 export function send(
   port: number,
   bytes: Buffer,
   cuts: readonly number[],
-  { until, silence = 1500 }: { readonly until: Until; readonly silence?: number },
+  { until }: { readonly until: Until },
 ): Promise<string> {
   const isHead = bytes.toString('latin1', 0, 4) === 'HEAD';
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
     let text = '';
-    const quiet = setTimeout(() => finish(' [open]'), silence);
+    // In several steps: where the machine has kept this process waiting, what has come meanwhile is read between them.
+    let steps = 0;
+    const quiet = setInterval(() => {
+      steps += 1;
+      if (steps === silentSteps) finish(' [open]');
+    }, 1500 / silentSteps);
     const finish = (how: string): void => {
-      clearTimeout(quiet);
+      clearInterval(quiet);
       socket.destroy();
       resolve(text + how);
     };
     socket.on('error', () => undefined).on('close', () => finish(''));
     socket.on('data', (chunk) => {
       text += chunk.toString('latin1');
-      quiet.refresh();
+      steps = 0;
       if (until === 'answer' && (hasAnswer(text) || (isHead && text.endsWith('\r\n\r\n')))) finish('');
     });
     const offsets = [...new Set(cuts.map((cut) => cut % bytes.length))].toSorted((one, other) => one - other);
@@ -114,7 +121,7 @@ export function send(
     const next = (): void => {
       const piece = pieces.shift();
       if (!piece) return;
-      quiet.refresh();
+      steps = 0;
       socket.write(piece);
       setImmediate(() => setImmediate(next));
     };
