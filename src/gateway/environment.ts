@@ -4,6 +4,7 @@
  */
 import type { Override } from '../config/load.ts';
 import { OperatorError } from '../core/errors.ts';
+import { defaultCompany, externalMode, readExternalMode } from '../interop/genesys/settings.ts';
 import type { HoconFile } from '../interop/hocon/hocon.ts';
 import { type Setting, settingsOf } from '../interop/xivo/settings.ts';
 import { type Caution, isPlain } from '../interop/xivo/translation.ts';
@@ -59,7 +60,40 @@ export function readEnvironment(
         },
       ]
     : [];
-  return { overrides: [...values, ...store, ...ownOverrides(env)], cautions };
+  return { overrides: [...values, ...store, ...genesysOverrides(env, existing), ...ownOverrides(env)], cautions };
+}
+
+/** What Genesys Intelligent Automation calls its settings about users, where a file has said the rest. */
+function genesysOverrides(env: Environment['env'], document: unknown): Override[] {
+  const overrides: Override[] = [];
+  const mode = env[externalMode];
+  if (mode) {
+    const value = readExternalMode(mode);
+    if (value === undefined)
+      throw new OperatorError(
+        `the environment variable ${externalMode} is neither None nor ConfigServer`,
+        'set it to one of the two, or unset it',
+      );
+    overrides.push({ key: ['login', 'external'], value, origin: `environment ${externalMode}` });
+  }
+  const id = env[defaultCompany];
+  if (id)
+    overrides.push({
+      key: ['tenantRules', 'default'],
+      value: tenantOfId(document, id),
+      origin: `environment ${defaultCompany}`,
+    });
+  return overrides;
+}
+
+function tenantOfId(document: unknown, id: string): string {
+  const tenants = isPlain(document) && isPlain(document.tenants) ? document.tenants : {};
+  const found = Object.entries(tenants).find(([, tenant]) => isPlain(tenant) && String(tenant.id) === id);
+  if (found) return found[0];
+  throw new OperatorError(
+    `the environment variable ${defaultCompany} names no id of a tenant`,
+    'write the id beside a tenant in the configuration, such as tenants: { acme: { id: "101" } }, or unset it',
+  );
 }
 
 function ownOverrides(env: Environment['env']): Override[] {

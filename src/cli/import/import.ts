@@ -1,12 +1,16 @@
 /** `gatehouse import`: prints other programs' configurations as ours. What each of them says is `interop/`'s. */
 import type { Command, Invocation } from '../command.ts';
+import { importGenesys } from './genesys.ts';
 import type { Importer } from './importer.ts';
 import { importNginxFiles } from './nginx.ts';
+import { importRoles } from './roles.ts';
 import { importXivo } from './xivo.ts';
 
 const importers: Readonly<Record<string, Importer>> = {
   xivo: importXivo,
   nginx: importNginxFiles,
+  roles: importRoles,
+  genesys: importGenesys,
 };
 
 /** The command; its options are those of all importers, and each takes its own only. */
