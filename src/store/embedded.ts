@@ -13,6 +13,7 @@ import type { Changes, Store, Stored, StoredEntry } from '../core/store.ts';
 import { failedUse, problemOf, storeFailure } from './errors.ts';
 import { databaseFile, type OpenOptions, openDatabase } from './open-database.ts';
 import { endOf, listPage, prepare, pruneBatch, type Statements, toColumn } from './statements.ts';
+import { TurnWrites } from './turn-writes.ts';
 
 const pruneEvery = 60_000;
 /** How long an announcement stays: longer than any process is kept from asking. */
@@ -35,6 +36,10 @@ export class EmbeddedStore implements Store {
   readonly #statements: Statements;
   readonly #pruning: NodeJS.Timeout;
   readonly #holder = randomUUID();
+  readonly #writes = new TurnWrites<Statements>(
+    (work) => this.#run(work),
+    (work) => this.#together(work),
+  );
 
   /** Opens or makes the file. Throws an OperatorError that names the path and what to do. */
   constructor(folder: string, { clock, log, onOpen }: { clock: Clock } & Omit<OpenOptions, 'now'>) {
@@ -54,7 +59,7 @@ export class EmbeddedStore implements Store {
   }
 
   async put(key: string, value: string, expiresAt?: number): Promise<void> {
-    await this.#run(({ put }) => put.run({ key, value, exp: toColumn(expiresAt) }));
+    await this.#writes.add(({ put }) => put.run({ key, value, exp: toColumn(expiresAt) }));
   }
 
   async replace(
@@ -67,8 +72,8 @@ export class EmbeddedStore implements Store {
     const row = { key, value, exp: toColumn(expiresAt), now: this.#clock.now() };
     const write = ({ create, replace }: Statements): boolean =>
       (version === undefined ? create.run(row) : replace.run({ ...row, version })).changes > 0;
-    if (!announced) return this.#run(write);
-    return this.#run((statements) =>
+    if (!announced) return this.#writes.add(write);
+    return this.#writes.add((statements) =>
       this.#together(() => {
         const isWritten = write(statements);
         if (isWritten) statements.announce.run({ key, now: row.now });
@@ -78,13 +83,13 @@ export class EmbeddedStore implements Store {
   }
 
   async take(key: string): Promise<string | undefined> {
-    const row = await this.#run(({ take }) => take.get({ key }));
+    const row = await this.#writes.add(({ take }) => take.get({ key }));
     if (!row || (row.exp !== null && Number(row.exp) <= this.#clock.now())) return undefined;
     return String(row.value);
   }
 
   async delete(key: string): Promise<boolean> {
-    const { changes } = await this.#run((statements) => statements.delete.run({ key, now: this.#clock.now() }));
+    const { changes } = await this.#writes.add((statements) => statements.delete.run({ key, now: this.#clock.now() }));
     return changes > 0;
   }
 
@@ -127,6 +132,7 @@ export class EmbeddedStore implements Store {
 
   async close(): Promise<void> {
     clearInterval(this.#pruning);
+    await this.#writes.settled();
     if (this.#database.isOpen) this.#database.close();
   }
 
@@ -160,8 +166,9 @@ export class EmbeddedStore implements Store {
     }
   }
 
-  /** All of it or nothing, and for others in one step. */
+  /** All of it or nothing, and for others in one step; within another that is so already. */
   #together<T>(work: () => T): T {
+    if (this.#database.isTransaction) return work();
     const { begin, commit, rollback } = this.#statements;
     begin.run();
     try {
