@@ -54,3 +54,8 @@ export function provedAt(proofs: Proofs): number {
 export function withProof(proofs: readonly Proof[], fresh: Proof): Proofs {
   return [fresh, ...proofs.filter(({ by }) => by !== fresh.by)];
 }
+
+/** The class of a proof that rests on an attribute which a provider has released. */
+export function classOfAttribute(name: string, value: string): string {
+  return `${name}=${value}`;
+}

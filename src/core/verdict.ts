@@ -3,6 +3,7 @@ import type { Answer } from './answer.ts';
 import type { GatewayError } from './errors.ts';
 import type { Offer } from './outcome.ts';
 import type { Principal } from './principal.ts';
+import type { Level } from './proof.ts';
 import type { Reason } from './reason.ts';
 import type { HeaderLines } from './request-head.ts';
 import type { ForwardingRoute, Route } from './route.ts';
@@ -25,8 +26,15 @@ export interface GatewayRequest {
   readonly signal: AbortSignal;
   /** Present when a front proxy asks for the verdict and carries the request itself. */
   readonly asked?: Asked;
-  /** Present when the application itself asks for one of these roles, whatever the route asks for. */
+  /** Present when the application itself asks for more than the route does. */
+  readonly demand?: AppDemand;
+}
+
+/** What an application asks for by itself. */
+export interface AppDemand {
+  /** Any of these. */
   readonly roles?: readonly string[];
+  readonly level?: Level;
 }
 
 /** What a front proxy with forward auth does with the request. */
@@ -112,6 +120,8 @@ export type Verdict =
       readonly target: CanonicalTarget;
       readonly session: Session;
       readonly reason: Reason;
+      /** What the application itself asks for, beyond its location. */
+      readonly level?: Level;
     }
   | {
       readonly kind: 'refuse';

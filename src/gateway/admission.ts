@@ -143,7 +143,10 @@ export class Admission {
         return forwarding.forward(trace, located, identity);
       case 'step-up': {
         const { reason } = decision;
-        if (session) return { kind: 'step-up', route, target, session, reason };
+        const { level } = located.request.demand ?? {};
+        if (session) return { kind: 'step-up', route, target, session, reason, ...(level && { level }) };
+        // A program proves itself with each request, and has nobody who could be asked for more.
+        if (reason !== 'too-old') return { kind: 'authenticate', route, target, offers: [], reason, isProgram: true };
         return refuse('LOGIN_REQUIRED', reason, 'a fresh login is needed', { route, principal });
       }
       case 'deny':

@@ -21,7 +21,15 @@ import type { Portal } from '../portal/portal.ts';
 import type { SavedPosts } from '../portal/post-replay.ts';
 import { challengesOf, showsBearer } from './challenges.ts';
 import { fromOrigin } from './fixed-answer.ts';
-import { loginAddress, loginAddressOf, noticeFor, noticeForForm, returnFor } from './login-address.ts';
+import {
+  asksForFactor,
+  loginAddress,
+  loginAddressOf,
+  noticeFor,
+  noticeForForm,
+  returnFor,
+  stepUpAddress,
+} from './login-address.ts';
 
 /** A verdict that forwards nothing. */
 export type Declined = Exclude<Verdict, { readonly kind: 'forward' | 'portal' }>;
@@ -131,23 +139,35 @@ export class Answers {
     client: Client,
   ): Promise<Answer> {
     const { posts, pages } = this.#parts;
-    const confirm: Readonly<Record<string, string>> = verdict.kind === 'step-up' ? { confirm: '1' } : {};
     const sent = { method: request.method, headers: request.headers, body: form };
     const kept = await posts.keep(sent, verdict.route, verdict.target, client.address);
     if (kept.kind === 'kept') {
       const cookie = kept.cookie && { 'set-cookie': kept.cookie };
-      const notice = noticeForForm(verdict.reason);
-      const login = loginAddress(kept.returnTo, { notice, ...confirm });
+      const login = addressOf(verdict, kept.returnTo, noticeForForm(verdict.reason));
       return redirectAnswer(request.method, originOf(asking) + login, cookie || {});
     }
     return pages.page(request.headers, 401, {
       kind: 'not-sent',
       reason: kept.reason,
-      openHref: loginAddress(returnFor(request, verdict.target), confirm),
+      openHref: addressOf(verdict, returnFor(request, verdict.target)),
       signIn: true,
       requestId: request.id,
     });
   }
+}
+
+/** Where a form leads on from, with what is said there: a login, a fresh proof, or a factor. */
+function addressOf(verdict: Authenticate | StepUp, returnTo: string, notice?: string): string {
+  if (verdict.kind === 'step-up' && asksForFactor(verdict.route, verdict.reason))
+    return stepUpAddress(verdict, returnTo);
+  const confirm = verdict.kind === 'step-up' && { confirm: '1' };
+  return loginAddress(returnTo, { ...(notice !== undefined && { notice }), ...confirm });
+}
+
+/** The level that a location asks for, where that is what is lacking. */
+function levelOf({ route, reason }: Pick<Authenticate | StepUp, 'route' | 'reason'>): { readonly level?: number } {
+  if (!asksForFactor(route, reason) || typeof route.access !== 'object') return {};
+  return { level: route.access.level ?? 2 };
 }
 
 function authenticate(asking: Asking, verdict: Authenticate, parts: AnswerParts): Answering {
@@ -155,7 +175,8 @@ function authenticate(asking: Asking, verdict: Authenticate, parts: AnswerParts)
   const challenge = challengesOf(asking, verdict, parts);
   if (showsBearer(request.headers) || verdict.isProgram || !isPage) {
     const login = loginAddress(returnFor(request, verdict.target));
-    return { kind: 'answer', answer: loginRequired(request, { login }, challenge) };
+    const lacking = verdict.reason === 'level-too-low' && { reason: verdict.reason, ...levelOf(verdict) };
+    return { kind: 'answer', answer: loginRequired(request, { ...lacking, login }, challenge) };
   }
   if (!isRead(request)) return { kind: 'keep-form' };
   if (!('www-authenticate' in challenge)) {
@@ -173,8 +194,8 @@ function authenticate(asking: Asking, verdict: Authenticate, parts: AnswerParts)
 function stepUp(asking: Asking, verdict: StepUp): Answer {
   const { request, isPage } = asking;
   if (isPage && isRead(request)) return redirectAnswer(request.method, originOf(asking) + loginAddressOf(verdict));
-  const login = loginAddress(returnFor(request, verdict.target), { confirm: '1' });
-  return loginRequired(request, { reason: verdict.reason, login });
+  const login = stepUpAddress(verdict, returnFor(request, verdict.target));
+  return loginRequired(request, { reason: verdict.reason, ...levelOf(verdict), login });
 }
 
 function loginRequired({ id }: Asking['request'], more: object, headers: AnswerHeaders = {}): Answer {

@@ -9,7 +9,7 @@ import type { Session } from '../core/session.ts';
 import type { Client } from '../core/verdict.ts';
 import { decide } from '../policy/decide.ts';
 import { doorOf } from '../policy/door.ts';
-import type { Worth } from '../policy/levels.ts';
+import type { Demand, Worth } from '../policy/levels.ts';
 import type { Tenants } from '../policy/tenants.ts';
 import { defaultPort, readRouteHost } from '../routing/host.ts';
 import type { HostTest } from '../routing/known-hosts.ts';
@@ -64,10 +64,22 @@ export class Applications {
 
   /** What visitors call an address of the public host, or of the one that a route names; undefined where nobody has named it. */
   labelAt(returnTo: string, host?: string): WordsForVisitors | undefined {
-    const [path = '/'] = returnTo.split('?', 1);
+    return this.#routeOf(returnTo, host)?.label;
+  }
+
+  /** What the location of an address asks of the proofs of its visitors. */
+  demandAt(address: string, host?: string): Demand {
+    const access = this.#routeOf(address, host)?.access;
+    if (typeof access !== 'object') return {};
+    const { level, factors, maxAge } = access;
+    return { ...(level && { level }), ...(factors && { factors }), ...(maxAge !== undefined && { maxAge }) };
+  }
+
+  #routeOf(address: string, host: string | undefined): Route | undefined {
+    const [path = '/'] = address.split('?', 1);
     const { locations } = this.#parts;
     const at = this.#addressAt(host, path);
-    return locations.match({ ...at, path: locations.closingSlash(at) ?? path })?.route.label;
+    return locations.match({ ...at, path: locations.closingSlash(at) ?? path })?.route;
   }
 
   #isOpen(at: Parameters<Locations['match']>[0], { principal, session, client }: Visitor): boolean {

@@ -135,6 +135,7 @@ function portalOptions(document: Document, applications: Applications): PortalOp
     defaultMethod: login.external ? login.default : undefined,
     applications: (visitor) => applications.of(visitor),
     labelAt: (returnTo, host) => applications.labelAt(returnTo, host),
+    demandAt: (address, host) => applications.demandAt(address, host),
     homeHref: applications.isEmpty ? '/' : '/_gate/',
     words: ({ access }, reason) => ({ openTo: labelsOf(document, access, reason) }),
   };

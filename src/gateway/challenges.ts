@@ -1,6 +1,7 @@
 /** The challenges that go with a 401: what the providers offer, and bearer tokens where the location takes them. */
 import type { AnswerHeaders } from '../core/answer.ts';
 import type { Offer } from '../core/outcome.ts';
+import type { Reason } from '../core/reason.ts';
 import type { HeaderLines } from '../core/request-head.ts';
 import type { Route } from '../core/route.ts';
 import type { Client, GatewayRequest, Verdict } from '../core/verdict.ts';
@@ -17,16 +18,37 @@ interface Challenged {
 /** The `WWW-Authenticate` of a 401, and the cookie that remembers it; none for what opens a WebSocket, which cannot answer one. */
 export function challengesOf(
   challenged: Challenged,
-  { route, offers, isProgram }: Pick<Extract<Verdict, { kind: 'authenticate' }>, 'route' | 'offers' | 'isProgram'>,
+  {
+    route,
+    offers,
+    isProgram,
+    reason,
+  }: Pick<Extract<Verdict, { kind: 'authenticate' }>, 'route' | 'offers' | 'isProgram' | 'reason'>,
   { publicUrl, now }: { readonly publicUrl: URL; readonly now: number },
 ): AnswerHeaders {
   const { request } = challenged;
-  const own = [...bearerOffers({ ...challenged, isProgram }, route), ...basicOffers(challenged, route)];
+  const own = isInsufficient(reason)
+    ? insufficient(challenged, route)
+    : [...bearerOffers({ ...challenged, isProgram }, route), ...basicOffers(challenged, route)];
   const asked = request.upgrade ? [] : [...own, ...offers];
   const question = withoutRepeatedNegotiate(asked, request.headers, publicUrl, now);
   const values = question.offers.flatMap((offer) => (offer.via === 'header' ? [offer.value] : []));
   const { cookie } = question;
   return { ...(values.length > 0 && { 'www-authenticate': values }), ...(cookie && { 'set-cookie': cookie }) };
+}
+
+/** What a program has shown is right, and proves too little. */
+function isInsufficient(reason: Reason): boolean {
+  return reason === 'level-too-low' || reason === 'factor-missing';
+}
+
+/** What a program with a token has to bring: one of a stronger login (RFC 9470 §3). */
+function insufficient({ request }: Challenged, { access }: Route): Offer[] {
+  if (!showsBearer(request.headers)) return [];
+  const { level = 2, maxAge } = typeof access === 'object' ? access : {};
+  const age = maxAge === undefined ? '' : `, max_age="${Math.floor(maxAge / 1000)}"`;
+  const value = `Bearer error="insufficient_user_authentication", acr_values="urn:gatehouse:level:${level}"${age}`;
+  return [{ via: 'header', value }];
 }
 
 /** Whether a program has shown a token: it wants no page. */

@@ -3,6 +3,7 @@ import type { RefinementCtx } from 'zod';
 import { quoted } from '../config/issue.ts';
 import { type FactorDocument, type FactorRules, factorKind } from '../factors/options.ts';
 import type { LoginLevel } from '../policy/login-level.ts';
+import { mostTrusted } from '../policy/worth.ts';
 
 interface CheckedFactors {
   readonly server: { readonly publicUrl: URL };
@@ -11,6 +12,9 @@ interface CheckedFactors {
   readonly roles: Readonly<Record<string, unknown>>;
   readonly factors: Readonly<Record<string, FactorDocument>>;
   readonly factorRules: FactorRules;
+  readonly routes: readonly {
+    readonly access: string | { readonly level?: number | undefined; readonly factors?: readonly string[] | undefined };
+  }[];
 }
 
 type Path = (string | number)[];
@@ -23,6 +27,7 @@ export function checkFactors(document: CheckedFactors, context: RefinementCtx): 
   checkEach(document, report);
   checkFailures(document, report);
   checkLoginLevel(document, report);
+  checkRoutes(document, report);
 }
 
 function checkEach({ server, providers, factors }: CheckedFactors, report: Report): void {
@@ -65,9 +70,24 @@ function checkLoginLevel(document: CheckedFactors, report: Report): void {
   }
 }
 
+function checkRoutes(document: CheckedFactors, report: Report): void {
+  for (const [index, { access }] of document.routes.entries()) {
+    if (typeof access === 'string') continue;
+    const path = ['routes', index, 'access'];
+    checkReach(document, access.level ?? 1, [...path, 'level'], report);
+    for (const [at, name] of (access.factors ?? []).entries())
+      if (!Object.hasOwn(document.factors, name))
+        report(
+          [...path, 'factors', at],
+          `names no factor: ${quoted(name)}`,
+          `there are: ${Object.keys(document.factors).join(', ') || 'none'}`,
+        );
+  }
+}
+
 /** Reports a level that nobody can reach. */
-function checkReach({ factors }: CheckedFactors, level: number, path: Path, report: Report): void {
-  const reached = Math.max(1, ...Object.values(factors).map(({ type }) => factorKind(type)?.gives ?? 1));
+function checkReach(document: CheckedFactors, level: number, path: Path, report: Report): void {
+  const reached = highestLevel(document);
   if (level <= reached) return;
   const what = level === 3 ? 'one of type webauthn' : 'one such as app: { type: totp }';
   report(
@@ -75,4 +95,16 @@ function checkReach({ factors }: CheckedFactors, level: number, path: Path, repo
     `is ${level}, which nobody can reach: the configured factors give ${reached}`,
     `add ${what} under factors`,
   );
+}
+
+/** The highest level that anybody can reach: by a factor, or by the word of a provider that is trusted for it. */
+export function highestLevel({
+  factors,
+  providers,
+}: {
+  readonly factors: Readonly<Record<string, { readonly type: string }>>;
+  readonly providers: Readonly<Record<string, unknown>>;
+}): number {
+  const given = Object.values(factors).map(({ type }) => factorKind(type)?.gives ?? 1);
+  return Math.max(1, ...given, ...Object.values(providers).map(mostTrusted));
 }

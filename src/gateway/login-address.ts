@@ -1,5 +1,6 @@
 /** Where somebody is sent to sign in, where the way leads back to, and what the login page says of the session before. */
 import { isOutage, type Reason } from '../core/reason.ts';
+import type { Route } from '../core/route.ts';
 import type { CanonicalTarget, GatewayRequest, Verdict } from '../core/verdict.ts';
 import type { Notice } from '../pages/fields.ts';
 
@@ -11,9 +12,25 @@ type StepUp = Extract<Verdict, { kind: 'step-up' }>;
 export function loginAddressOf(verdict: Authenticate | StepUp | LoginStep): string {
   if (verdict.kind === 'login-step') return verdict.location;
   const returnTo = verdict.target.path + verdict.target.query;
-  if (verdict.kind === 'step-up') return loginAddress(returnTo, { confirm: '1' });
+  if (verdict.kind === 'step-up') return stepUpAddress(verdict, returnTo);
   const notice = noticeFor(verdict.reason);
   return loginAddress(returnTo, notice ? { notice } : {});
+}
+
+/** Where somebody who is signed in proves more, and goes on to `returnTo`: a factor, or the first proof once more. */
+export function stepUpAddress({ route, target, reason, level }: StepUp, returnTo: string): string {
+  if (!asksForFactor(route, reason)) return loginAddress(returnTo, { confirm: '1' });
+  const [path] = returnTo.split('?', 1);
+  const isElsewhere = path !== target.path && path !== '/_gate/replay';
+  const more = { ...(isElsewhere && { for: target.path }), ...(level && { level: String(level) }) };
+  return `/_gate/factor?${new URLSearchParams({ return: returnTo, ...more })}`;
+}
+
+/** Whether a factor is what is lacking, and not a first proof that is young enough. */
+export function asksForFactor({ access }: Pick<Route, 'access'>, reason: Reason): boolean {
+  if (reason === 'level-too-low' || reason === 'factor-missing') return true;
+  const { level = 1, factors = [] } = typeof access === 'object' ? access : {};
+  return reason === 'too-old' && (level > 1 || factors.length > 0);
 }
 
 /** The login page's address. */

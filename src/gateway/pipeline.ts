@@ -114,7 +114,7 @@ export class Pipeline {
 
     const match = locations.match(target);
     if (!match) return refuse('NOT_FOUND', 'no-route', 'no location matches');
-    const route = askingFor(request.roles, match.route);
+    const route = askingFor(request.demand, match.route);
     trace.match = match;
     trace.route = route;
     noteRoute(trace, route);

@@ -1,7 +1,9 @@
 /** From the routes as configured to the routes that are matched: frozen objects with everything filled in. */
 import * as z from 'zod';
+import type { Level } from '../core/proof.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Route } from '../core/route.ts';
+import type { AppDemand } from '../core/verdict.ts';
 import { assertionRuleOf, forwardOptions, type HeaderTemplates, headerRules } from '../proxy/options.ts';
 import { upstreamOf } from '../proxy/upstream-options.ts';
 import { accessOf, networksOf } from '../routing/access-options.ts';
@@ -46,15 +48,17 @@ export function routesOf({ routes, headers }: RoutesDocument): readonly Route[] 
   return routes.map((route) => Object.freeze(routeOf(route, headers)));
 }
 
-/** The route as if it asked for one of these roles, too: what an application asks for by itself. */
-export function askingFor(roles: readonly string[] | undefined, route: Route): Route {
-  if (roles === undefined || route.access === 'deny') return route;
-  const access = typeof route.access === 'string' ? { providers: [] } : route.access;
+/** The route as if it asked for this, too: what an application asks for by itself. */
+export function askingFor(demand: AppDemand | undefined, route: Route): Route {
+  if (demand === undefined || route.access === 'deny') return route;
+  const access = typeof route.access === 'string' ? { roles: [], providers: [] } : route.access;
   const { networks, ...rest } = route;
   // What an application asks for by itself no network frees from.
   const narrowing = networks?.satisfy === 'all' && { networks };
+  const { roles = access.roles } = demand;
+  const level = Math.max(demand.level ?? 1, access.level ?? 1) as Level;
   // The body of the request may have been read by the time that an application asks.
-  return { ...rest, ...narrowing, access: { ...access, roles }, replayPosts: false };
+  return { ...rest, ...narrowing, access: { ...access, roles, level }, replayPosts: false };
 }
 
 type Labelled = Readonly<Record<string, { readonly label?: string | undefined }>>;

@@ -46,8 +46,8 @@ export class StandingAccess {
     if (!route) return 'no-route';
     const { provider = '', tenant = '' } = principal ?? {};
     const whose = session ?? (principal && { assertion: principal, provider, tenant });
-    for (const roles of demands.length > 0 ? demands : [undefined]) {
-      const asking = askingFor(roles, route);
+    for (const demand of demands.length > 0 ? demands : [undefined]) {
+      const asking = askingFor(demand, route);
       const { access } = asking;
       const door = doorOf(asking, client, target, this.#isOwnHost);
       if (door === 'closed') return 'location-closed';
@@ -64,6 +64,8 @@ export class StandingAccess {
       if (!this.#tenants.admits(now.tenant, target)) return 'tenant-mismatch';
       const decision = decide(now, asking, session, 0, this.#worth);
       if (decision.kind === 'deny') return decision.reason;
+      // The age of a proof counts at the opening alone; a level that is lost is lost.
+      if (decision.kind === 'step-up' && decision.reason !== 'too-old') return decision.reason;
     }
     return undefined;
   }

@@ -25,8 +25,13 @@ const wishSchema = z.strictObject({
   host: z.string(),
   /** A path of that host. */
   returnTo: z.string(),
-  /** `confirm` and `switch` take a proof that is younger than the hand-over; `form` leaves out what would lead on by itself. */
-  want: z.enum(['confirm', 'switch', 'form']).optional(),
+  /**
+   * `confirm` and `switch` take a proof that is younger than the hand-over, `factor` as much as the location asks for; `form` leaves
+   * out what would lead on by itself.
+   */
+  want: z.enum(['confirm', 'switch', 'form', 'factor']).optional(),
+  /** Of `factor`: the path whose location asks for it, where that is not the one to return to. */
+  asks: z.string().optional(),
   /** What the login page says of the session before. */
   notice: z.string().optional(),
 });

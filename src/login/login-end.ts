@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { freshAt, isFirst, type Proof, withProof } from '../core/proof.ts';
 import type { Reason } from '../core/reason.ts';
-import { accountOf } from '../core/session.ts';
+import { accountOf, isSameOwner, ownerOf, type Session } from '../core/session.ts';
 import { levelOf, type Worth } from '../policy/levels.ts';
 import { type ChainResult, standingAt } from '../providers/chain.ts';
 import type { Admitted } from '../sessions/admitted.ts';
@@ -13,6 +13,7 @@ import type { Vouched } from '../sessions/stored-session.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
 import type { LoginDoor } from './admit.ts';
 import type { Browsers } from './browser.ts';
+import type { SessionBegun } from './session-begun.ts';
 import type { SignIn } from './sign-in.ts';
 import type { StepContext, StepResult } from './step-result.ts';
 
@@ -31,6 +32,8 @@ export interface EndParts {
 
 /** For how long a first proof speaks for an account that may be disabled meanwhile, in milliseconds. */
 const unasked = 30_000;
+/** How often a session may have gone on under another id while its user typed. */
+const maxRotations = 20;
 
 /** Ends logins. */
 export class LoginEnd {
@@ -44,6 +47,7 @@ export class LoginEnd {
   async finish(pending: PendingLogin, context: StepContext, cookies: readonly string[]): Promise<StepResult> {
     const { pendings, door } = this.#parts;
     const { vouched, proofs } = pending;
+    if (pending.session !== undefined) return this.#raise(pending, pending.session, context, cookies);
     const reason = await this.#reasonAgainst(pending, context);
     if (reason === 'unavailable') return { kind: 'unavailable', reason: 'unreachable' };
     // Of two who answer at the same moment one goes on.
@@ -90,6 +94,14 @@ export class LoginEnd {
     return { kind: 'begun', ...begun, returnTo, cookies };
   }
 
+  /** A first proof is asked for that is young enough: of whoever is signed in; a login begins anew. */
+  async confirm(pending: PendingLogin, context: StepContext): Promise<StepResult> {
+    if (pending.session === undefined) return this.close(pending, 'enrolment-unfinished', context);
+    await this.#parts.pendings.take(pending);
+    const gone = this.#parts.pendings.cookieWithout(pending, context.headers.all('cookie'));
+    return { kind: 'confirm', returnTo: pending.returnTo, cookies: [gone] };
+  }
+
   /** It cannot go on. */
   async close(pending: PendingLogin, reason: Reason, context: StepContext): Promise<StepResult> {
     await this.#parts.pendings.take(pending);
@@ -127,6 +139,47 @@ export class LoginEnd {
       ...(factor !== undefined && { factor }),
       ...(reason !== undefined && { reason }),
     });
+  }
+
+  /** What somebody who is signed in has proved goes to their session, wherever its rotations have taken it; nobody else's browser gets its token. */
+  async #raise(
+    pending: PendingLogin,
+    id: string,
+    context: StepContext,
+    cookies: readonly string[],
+  ): Promise<StepResult> {
+    const { sessions, pendings, recorder } = this.#parts;
+    const { token, client, requestId } = context;
+    const own = token === undefined ? undefined : await sessions.load(token);
+    const session = await this.#sessionNow(id);
+    const isTheirs =
+      session &&
+      own?.kind === 'live' &&
+      own.session.id === session.id &&
+      isSameOwner(ownerOf(session), ownerOf(pending.vouched));
+    if (!isTheirs || !(await pendings.take(pending))) return this.lost(pending, context);
+    const gone = [...cookies, pendings.cookieWithout(pending, context.headers.all('cookie'))];
+    const { returnTo, proofs } = pending;
+    let begun: SessionBegun | undefined;
+    for (const proof of proofs.filter(({ by, at }) => !session.proofs.some((one) => one.by === by && one.at >= at))) {
+      const raised = await sessions.raise(begun?.session ?? session, proof);
+      if (raised.kind !== 'live' || raised.token === undefined) return this.lost(pending, context);
+      begun = { session: raised.session, token: raised.token };
+    }
+    if (!begun) return { kind: 'enough', returnTo, cookies: gone };
+    const who = { account: accountOf(session), provider: session.provider, session: begun.session.id };
+    recorder.account({ event: 'step-up', outcome: 'succeeded', client, requestId, ...who });
+    return { kind: 'begun', ...begun, returnTo, cookies: gone };
+  }
+
+  async #sessionNow(id: string): Promise<Session | undefined> {
+    let next: string | undefined = id;
+    for (let turn = 0; turn < maxRotations && next !== undefined; turn++) {
+      const found = await this.#parts.sessions.alive(next);
+      if (found.kind === 'live') return found.session;
+      next = found.kind === 'ended' ? found.next : undefined;
+    }
+    return undefined;
   }
 
   #over(pending: PendingLogin, reason: Reason, { headers }: StepContext): StepResult {

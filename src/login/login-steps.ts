@@ -3,45 +3,37 @@
  * shown. What is next, `steps.ts` says; what the last step comes to, `login-end.ts`. Pages post to it and come back to it.
  */
 import type { FactorResponse } from '../core/factor.ts';
-import { type Level, type Proof, withProof } from '../core/proof.ts';
+import { type Proof, withProof } from '../core/proof.ts';
 import type { Reason } from '../core/reason.ts';
 import { accountOf, isSameOwner, ownerOf } from '../core/session.ts';
 import { readName } from '../factors/code.ts';
 import type { AccountEnrolments } from '../factors/enrolments.ts';
 import type { ConfiguredFactor } from '../factors/factors.ts';
-import { shortfall } from '../policy/levels.ts';
-import type { ChainResult } from '../providers/chain.ts';
 import type { OnShow, PendingLogin } from '../sessions/pending.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
 import { type EndParts, LoginEnd } from './login-end.ts';
+import { type FirstProof, LoginStarts, type StartParts } from './login-starts.ts';
 import { LoginsUnderWay, type UnderWayParts } from './logins-under-way.ts';
-import { type FactParts, factsOf, hasFactor, termsOf } from './step-facts.ts';
+import { factsOf, termsOf } from './step-facts.ts';
 import { type StepContext, type StepProblem, type StepResult, withCookies } from './step-result.ts';
 import { nextStep } from './steps.ts';
 
-/** The first proof of somebody, and where the login leads. */
-interface FirstStep {
-  readonly vouched: Vouched;
-  readonly chain?: ChainResult | undefined;
-  readonly returnTo: string;
-  /** A form was posted: a code may be sent at once. */
-  readonly isPosted: boolean;
-}
-
 type Answer = Pick<FactorResponse, 'fields' | 'state' | 'signal'>;
 
-type StepsParts = FactParts & EndParts & UnderWayParts;
+type StepsParts = StartParts & EndParts & UnderWayParts;
 
 /** Takes the steps of logins. Every method throws when the store is out of reach. */
 export class LoginSteps {
   readonly #parts: StepsParts;
   readonly #end: LoginEnd;
   readonly #underWay: LoginsUnderWay;
+  readonly #starts: LoginStarts;
 
   constructor(parts: StepsParts) {
     this.#parts = parts;
     this.#end = new LoginEnd(parts);
     this.#underWay = new LoginsUnderWay(parts);
+    this.#starts = new LoginStarts(parts, this.#underWay);
   }
 
   /** Whether the first proof of somebody is all that their login takes. */
@@ -49,41 +41,34 @@ export class LoginSteps {
     return this.#parts.door.admit(vouched, client) !== undefined;
   }
 
-  /** A provider has vouched for somebody: a session begins, or a login that takes more. */
-  async begin({ vouched, chain, returnTo, isPosted }: FirstStep, context: StepContext): Promise<StepResult> {
-    const { door, signIn } = this.#parts;
-    const admitted = door.admit(vouched, context.client);
+  /** A provider has vouched for somebody: a session begins, or a login that takes more. `isPosted`: a code may be sent at once. */
+  async begin(first: FirstProof & { readonly isPosted: boolean }, context: StepContext): Promise<StepResult> {
+    const { vouched, chain, returnTo, isPosted } = first;
+    const admitted = this.#parts.door.admit(vouched, context.client);
     if (admitted) return this.#end.establish(admitted, { chain, returnTo, cookies: [] }, context);
-    const start = { returnTo, vouched, proofs: [door.firstProof(vouched)] as const };
-    const { pending, cookies } = await this.#underWay.begin(start, context);
-    signIn.record('pending', context, { chain, provider: vouched.provider, account: accountOf(vouched) });
+    const { pending, cookies } = await this.#starts.login(first, context);
     return this.#advance(pending, context, { maySend: isPosted, cookies });
   }
 
-  /**
-   * The password of somebody was right and has to change: a login that asks for the factors first, also where only the account has
-   * one and the login would take none. Undefined where nothing comes before the new password.
-   */
+  /** As `LoginStarts` says: a password that has to change. */
   async beginNewPassword(
-    { vouched, chain, returnTo, newPassword }: Omit<FirstStep, 'isPosted'> & Pick<PendingLogin, 'newPassword'>,
+    first: Parameters<LoginStarts['newPassword']>[0],
     context: StepContext,
   ): Promise<StepResult | undefined> {
-    const { door, worth, clock, signIn } = this.#parts;
-    const account = accountOf(vouched);
-    const proofs = [door.firstProof(vouched)] as const;
-    const isGuarded = await hasFactor(this.#parts, account, termsOf({ vouched }, context));
-    const level = Math.max(isGuarded ? 2 : 1, door.levelFor(vouched, context.client)) as Level;
-    if (shortfall(proofs, { level }, worth, clock.now()) === undefined) return undefined;
-    const start = { returnTo, vouched, proofs, demand: { level }, ...(newPassword && { newPassword }) };
-    const { pending, cookies } = await this.#underWay.begin(start, context);
-    signIn.record('pending', context, { chain, provider: vouched.provider, account });
-    return this.#advance(pending, context, { maySend: true, cookies });
+    const begun = await this.#starts.newPassword(first, context);
+    return begun && this.#advance(begun.pending, context, { maySend: true, cookies: begun.cookies });
+  }
+
+  /** Somebody who is signed in is to prove more. */
+  async beginStepUp(wish: Parameters<LoginStarts['stepUp']>[0], context: StepContext): Promise<StepResult> {
+    const { pending, cookies } = await this.#starts.stepUp(wish, context);
+    return this.#advance(pending, context, { maySend: false, cookies });
   }
 
   /** The new password was taken, and whoever keeps it has vouched for its owner by it. */
   async complete(
     pending: PendingLogin,
-    { vouched, chain }: Pick<FirstStep, 'vouched' | 'chain'>,
+    { vouched, chain }: Pick<FirstProof, 'vouched' | 'chain'>,
     context: StepContext,
   ): Promise<StepResult> {
     const { facts } = await factsOf(this.#parts, pending, context);
@@ -233,7 +218,7 @@ export class LoginSteps {
     if (step.kind === 'admit') return this.#end.finish(pending, context, cookies);
     if (step.kind === 'refused') return this.#end.close(pending, step.reason, context);
     // Whoever was asked for a password a while ago begins anew, and sets up then.
-    if (step.kind === 'confirm') return this.#end.close(pending, 'enrolment-unfinished', context);
+    if (step.kind === 'confirm') return this.#end.confirm(pending, context);
     if (problem) return stay;
     if (step.kind === 'begin-enrolment') {
       const factor = this.#parts.factors.find(step.factor);

@@ -35,6 +35,10 @@ export type StepResult =
       readonly cookies: readonly string[];
       readonly problem?: StepProblem;
     }
+  /** Whoever is signed in has proved enough already. */
+  | { readonly kind: 'enough'; readonly returnTo: string; readonly cookies: readonly string[] }
+  /** Whoever is signed in gives their first proof once more, and comes back. */
+  | { readonly kind: 'confirm'; readonly returnTo: string; readonly cookies: readonly string[] }
   /** It is at an end, and nobody is signed in by it. */
   | { readonly kind: 'over'; readonly reason: Reason; readonly returnTo: string; readonly cookies: readonly string[] }
   | { readonly kind: 'unavailable'; readonly reason: Reason };

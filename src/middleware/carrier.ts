@@ -8,14 +8,13 @@ import type { Log } from '../core/log.ts';
 import { copyPrincipal, type Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import type { HeaderLines } from '../core/request-head.ts';
-import type { Forward, Verdict } from '../core/verdict.ts';
+import type { AppDemand, Forward, Verdict } from '../core/verdict.ts';
 import { addHeaders as addReplyHeaders } from '../edge/write-answer.ts';
 import type { Gateway } from '../gateway/build.ts';
 import { carryOut, respond } from '../gateway/carriers/carry.ts';
 import { closedTo, declineOn } from '../gateway/carriers/websocket.ts';
 import type { Decided } from '../gateway/decided.ts';
 import { readRequest } from '../gateway/request.ts';
-import { roleNames } from '../policy/roles-file.ts';
 import { isForOneAmongOthers } from '../proxy/answer-caching.ts';
 import { type Connections, openedBy } from '../proxy/connections.ts';
 import { isPreflight } from '../routing/cors.ts';
@@ -31,8 +30,8 @@ export type AppRequest = IncomingMessage & { originalUrl?: string; principal?: P
 interface AdmittedRequest {
   decided: Decided;
   result?: RequestResult;
-  /** The roles of every demand that has been met, for as long as it is open. */
-  readonly demands: (readonly string[])[];
+  /** Every demand that has been met, for as long as it is open. */
+  readonly demands: AppDemand[];
   /** Resolves when the answer is out, or the client has gone. */
   readonly closed: Promise<void>;
   readonly carrier: AppCarrier;
@@ -66,8 +65,8 @@ export class AppCarrier {
     this.#log = log;
   }
 
-  get roles(): readonly string[] {
-    return roleNames(this.#gateway.document);
+  get document(): Gateway['document'] {
+    return this.#gateway.document;
   }
 
   /** Resolves when every request and WebSocket that was carried has ended. */
@@ -88,17 +87,17 @@ export class AppCarrier {
   }
 
   /**
-   * Decides anew on a request that was let through, as if its location asked for one of these roles. True: it may go on.
-   * False: it has been answered, as a location would have answered it.
+   * Decides anew on a request that was let through, as if its location asked for this. True: it may go on. False: it has been
+   * answered, as a location would have answered it.
    */
-  async demand(request: AppRequest, response: ServerResponse, roles: readonly string[]): Promise<boolean> {
+  async demand(request: AppRequest, response: ServerResponse, demand: AppDemand): Promise<boolean> {
     const admission = admissions.get(request);
     if (!admission) throw new Error('a demand on a request that no gateway has let through');
     const { decided } = admission;
-    admission.demands.push(roles);
+    admission.demands.push(demand);
     const { verdict: before } = decided;
-    if (decided.principal && roles.some((role) => decided.principal?.roles.has(role))) return true;
-    const anew = await this.#gateway.pipeline.decide({ ...decided.request, roles });
+    if (demand.level === undefined && demand.roles?.some((role) => decided.principal?.roles.has(role))) return true;
+    const anew = await this.#gateway.pipeline.decide({ ...decided.request, demand });
     admission.decided = { ...anew, startedAt: decided.startedAt };
     return this.#carryOut(admission, request, response, before);
   }

@@ -6,11 +6,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { GatewayError, OperatorError } from '../core/errors.ts';
 import type { Principal } from '../core/principal.ts';
+import type { Level } from '../core/proof.ts';
+import { highestLevel } from '../gateway/factor-checks.ts';
+import { roleNames } from '../policy/roles-file.ts';
 import { type AdmittedUpgrade, type AppRequest, carrierOf } from './carrier.ts';
 import { type AppConfig, requireAppConfig } from './document.ts';
 import { type AppHost, startInApp } from './front.ts';
 
 export type { Amr, Assertion, Principal } from '../core/principal.ts';
+export type { Level } from '../core/proof.ts';
 export type { AdmittedUpgrade } from './carrier.ts';
 export type { AppConfig } from './document.ts';
 
@@ -111,11 +115,31 @@ export function requireRole(...roles: readonly [string, ...string[]]): Handler {
   const asked = `requireRole(${roles.map((role) => JSON.stringify(role)).join(', ')})`;
   return (request, response, next) => {
     const carrier = carrierOf(request);
-    const strangers = roles.filter((role) => !carrier?.roles.includes(role));
+    const known = carrier ? roleNames(carrier.document) : [];
+    const strangers = roles.filter((role) => !known.includes(role));
     if (!carrier) next(new OperatorError(`${asked}: no gateway has let this request through. ${mountFirst}`));
     else if (roles.length === 0 || strangers.length > 0)
-      next(new OperatorError(`${asked}: the roles of the configuration are ${carrier.roles.join(', ') || 'none'}`));
-    else passOn(carrier.demand(request, response, roles), next);
+      next(new OperatorError(`${asked}: the roles of the configuration are ${known.join(', ') || 'none'}`));
+    else passOn(carrier.demand(request, response, { roles }), next);
+  };
+}
+
+/**
+ * A middleware that lets only sessions of a level pass; others get what the `level` of a location would give them: the page that
+ * asks for a factor, or a 401. It needs `gatehouse` in front, and works on public locations, too.
+ */
+export function requireLevel(level: Level): Handler {
+  const asked = `requireLevel(${level})`;
+  return (request, response, next) => {
+    const carrier = carrierOf(request);
+    if (!carrier) next(new OperatorError(`${asked}: no gateway has let this request through. ${mountFirst}`));
+    else if (!(level >= 1 && level <= highestLevel(carrier.document)))
+      next(
+        new OperatorError(
+          `${asked}: by this configuration nobody can reach more than level ${highestLevel(carrier.document)}`,
+        ),
+      );
+    else passOn(carrier.demand(request, response, { level }), next);
   };
 }
 

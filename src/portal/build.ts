@@ -28,6 +28,7 @@ export interface PortalOptions {
   readonly defaultMethod: string | undefined;
   readonly applications: ApplicationsOf;
   readonly labelAt: PortalParts['labelAt'];
+  readonly demandAt: PortalParts['demandAt'];
   /** Where to go from a page of one's own: the start page, where it shows anything. */
   readonly homeHref: string;
 }
@@ -55,7 +56,7 @@ interface Front {
 
 /** Makes all of it. */
 export function buildPortal(options: PortalOptions, services: PortalServices, login: Login): Front {
-  const { publicUrl, defaultMethod, applications, labelAt, homeHref } = options;
+  const { publicUrl, defaultMethod, applications, labelAt, demandAt, homeHref } = options;
   const { clock, log, store, connections, origins, sessions, signer, cookies, workers = 1 } = services;
   const { providers, lockout: _lockout, ...ways } = login;
   const pages = new PageSender(
@@ -78,6 +79,7 @@ export function buildPortal(options: PortalOptions, services: PortalServices, lo
     defaultMethod,
     applications,
     labelAt,
+    demandAt,
     homeHref,
     signer,
     cookies,

@@ -26,6 +26,7 @@ import type { Offline } from '../login/offline/offline.ts';
 import type { PasswordLogin } from '../login/password-login.ts';
 import type { ProvedPasswords } from '../login/proved-passwords.ts';
 import type { SignIn } from '../login/sign-in.ts';
+import type { Demand, Worth } from '../policy/levels.ts';
 import type { ChainLink } from '../providers/chain.ts';
 import type { AssertionSigner } from '../proxy/assertion.ts';
 import type { BoundCookies } from '../proxy/bound-cookies.ts';
@@ -59,6 +60,9 @@ export interface PortalParts {
   readonly posts: SavedPosts;
   readonly steps: LoginSteps;
   readonly factors: Factors;
+  readonly worth: Worth;
+  /** What a location asks of the proofs of its visitors, at an address of the public host or of the one that a route names. */
+  readonly demandAt: (address: string, host?: string) => Demand;
   readonly factorRules: FactorRules;
   readonly flows: Flows;
   readonly flowStates: FlowStates;

@@ -14,9 +14,10 @@ import {
 } from './context.ts';
 import { showNewPassword, takeNewPassword } from './new-password-step.ts';
 import { redirect } from './send-page.ts';
-import { answerStep, type StepParts, showOver, showStep, stepContext, stepPurpose } from './step-answer.ts';
+import { answerStep, showOver, showStep, stepContext, stepPurpose } from './step-answer.ts';
+import { beginStepUp, type StepUpParts } from './step-up.ts';
 
-type FactorParts = StepParts & Pick<PortalParts, 'steps' | 'passwordLogin' | 'provedPasswords'>;
+type FactorParts = StepUpParts & Pick<PortalParts, 'passwordLogin' | 'provedPasswords'>;
 
 /** Adds the addresses. */
 export const factorRoutes: PortalRoutes<FactorParts> = (app, parts, on) => {
@@ -34,7 +35,9 @@ export const factorRoutes: PortalRoutes<FactorParts> = (app, parts, on) => {
 
 async function show(parts: FactorParts, visit: PortalRequest): Promise<void> {
   const context = stepContext(parts, visit);
-  const pending = await parts.steps.find(queryValue(visit.request, 'login'), context);
+  const id = queryValue(visit.request, 'login');
+  if (id === undefined) return beginStepUp(parts, visit);
+  const pending = await parts.steps.find(id, context);
   if (!pending) return gone(parts, visit);
   const result = await parts.steps.show(pending, context);
   if (result.kind !== 'pending') return answerStep(parts, visit, result);

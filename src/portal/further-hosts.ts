@@ -30,7 +30,7 @@ export const furtherHosts: PortalRoutes<FurtherParts> = (app, parts, on) => {
 };
 
 function isLogin({ method, path }: Request): boolean {
-  return path === '/_gate/login' && isRead(method);
+  return (path === '/_gate/login' || path === '/_gate/factor') && isRead(method);
 }
 
 /** What is the same at each host: what signs out, what belongs to a form that was kept there, and what programs ask for. */
@@ -72,12 +72,23 @@ async function beginHandover(parts: FurtherParts, visit: PortalRequest, host: Fu
 
 function wishOf(request: Request, { name }: FurtherHost, publicUrl: URL): HandoverWish {
   const isSet = (key: string, value = '1'): boolean => queryValue(request, key) === value;
-  const want = isSet('confirm') ? 'confirm' : isSet('switch') ? 'switch' : isSet('method', 'form') ? 'form' : undefined;
+  const asks = request.path === '/_gate/factor' ? queryValue(request, 'for') : undefined;
+  const want =
+    request.path === '/_gate/factor'
+      ? 'factor'
+      : isSet('confirm')
+        ? 'confirm'
+        : isSet('switch')
+          ? 'switch'
+          : isSet('method', 'form')
+            ? 'form'
+            : undefined;
   const notice = /^[a-z-]{1,32}$/.exec(queryValue(request, 'notice') ?? '')?.[0];
   return {
     host: name,
     returnTo: safeReturnTo(queryValue(request, 'return'), publicUrl),
     ...(want && { want }),
+    ...(asks !== undefined && { asks: safeReturnTo(asks, publicUrl) }),
     ...(notice !== undefined && { notice }),
   };
 }

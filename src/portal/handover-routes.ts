@@ -12,6 +12,7 @@ import { writeAnswer } from '../edge/write-answer.ts';
 import type { Somebody } from '../login/authenticate-request.ts';
 import type { Handover } from '../login/handovers.ts';
 import { withoutRepeatedNegotiate } from '../login/negotiate-cookie.ts';
+import { shortfall } from '../policy/levels.ts';
 import type { FurtherHost } from '../routing/site-origins.ts';
 import { sessionCookie } from '../sessions/cookie.ts';
 import { handoverPath } from './addresses.ts';
@@ -20,12 +21,13 @@ import { leftCookies } from './left-cookies.ts';
 import { type LoginPageParts, loginPage, noticeIn } from './login-page.ts';
 import { countArrival, type LoopParts } from './redirect-loop.ts';
 import { redirect } from './send-page.ts';
-import { answerStep, type StepParts } from './step-answer.ts';
+import { answerStep } from './step-answer.ts';
+import { demandFor, type StepUpParts } from './step-up.ts';
 
 type HandoverParts = LoginPageParts &
   LoopParts &
   Pick<PortalParts, 'origins' | 'handovers' | 'authenticator' | 'browsers' | 'sessions' | 'posts' | 'cookies'> &
-  StepParts;
+  StepUpParts;
 
 /** No page that is shown here may tell its address to the next. */
 const untold: AnswerHeaders = { 'referrer-policy': 'no-referrer' };
@@ -69,6 +71,8 @@ async function send(parts: HandoverParts, visit: PortalRequest): Promise<void> {
   switch (identity.kind) {
     case 'somebody': {
       const { reply } = identity;
+      if (handover.want === 'factor' && identity.session && (await isShort(parts, visit, identity.session)))
+        return redirect(request, response, `/_gate/factor?${new URLSearchParams({ return: hereOf(visit) })}`, reply);
       if (!isProved(handover, identity)) return redirect(request, response, loginFor(visit, handover), reply);
       const { session, reply: set } = identity.begin ? await identity.begin() : identity;
       if (!session) return redirect(request, response, loginFor(visit, handover), reply);
@@ -99,6 +103,12 @@ function isProved({ want, beganAt }: Handover, { session, begin }: Somebody): bo
   return session !== undefined && provedAt(session.proofs) > beganAt;
 }
 
+/** Whether the proofs of a session do not come up to what the location asks for that is handed over to. */
+async function isShort(parts: HandoverParts, visit: PortalRequest, { proofs }: Session): Promise<boolean> {
+  const demand = await demandFor(parts, visit.headers, hereOf(visit));
+  return shortfall(proofs, demand, parts.worth, parts.clock.now()) !== undefined;
+}
+
 /** As any page asks for a login: by a challenge that browsers answer by themselves, else by the page. */
 async function askToSignIn(
   parts: HandoverParts,
@@ -120,7 +130,7 @@ async function askToSignIn(
 
 /** The login page, which leads back here. */
 function loginFor(visit: PortalRequest, { want, notice }: Handover): string {
-  const wanted = { confirm: { confirm: '1' }, switch: { switch: '1' }, form: { method: 'form' } };
+  const wanted = { confirm: { confirm: '1' }, switch: { switch: '1' }, form: { method: 'form' }, factor: {} };
   const more = { ...(want && wanted[want]), ...(notice !== undefined && { notice }) };
   return `/_gate/login?${new URLSearchParams({ return: hereOf(visit), ...more })}`;
 }

@@ -120,6 +120,13 @@ export class SavedPosts {
     await this.#store.replace(keyOf(browser, id), stored.version, owned, this.#clock.now() + keptMilliseconds);
   }
 
+  /** Where a saved form of this browser goes; undefined where there is none. */
+  async actionOf(headers: HeaderLines, id: string): Promise<string | undefined> {
+    const browser = this.#browsers.find(headers);
+    if (browser === undefined || !isId.test(id)) return undefined;
+    return readKept((await this.#store.get(keyOf(browser, id)))?.value)?.action;
+  }
+
   /**
    * Takes a saved form out, once: undefined when it is not there, too old, or another browser's. One of another user, or of nobody
    * yet, stays where it is.

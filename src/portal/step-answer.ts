@@ -61,6 +61,13 @@ export async function answerStep(
     case 'pending':
       if (result.problem) return showStep(parts, visit, result);
       return redirect(request, response, stepAddress(result), { ...headers, ...cookiesOf(result.cookies) });
+    case 'enough':
+      return redirect(request, response, result.returnTo, cookiesOf(result.cookies));
+    case 'confirm': {
+      const back = `/_gate/factor?${new URLSearchParams({ return: result.returnTo })}`;
+      const login = `/_gate/login?${new URLSearchParams({ return: back, confirm: '1' })}`;
+      return redirect(request, response, login, cookiesOf(result.cookies));
+    }
     case 'over':
       return showOver(parts, visit, result);
     case 'unavailable': {

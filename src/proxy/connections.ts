@@ -6,7 +6,7 @@ import type { Log } from '../core/log.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import { credentialKey, type ShownCredential } from '../core/shown-credential.ts';
-import type { CanonicalTarget, Client, Forward } from '../core/verdict.ts';
+import type { AppDemand, CanonicalTarget, Client, Forward } from '../core/verdict.ts';
 
 /** What a live connection is; a request is any that is no event stream, such as a download. */
 type ConnectionKind = 'websocket' | 'stream' | 'request';
@@ -20,14 +20,14 @@ export interface Opened {
   readonly principal?: Principal;
   /** What that proof was, where it can be asked whether it still holds. */
   readonly credential?: ShownCredential;
-  /** Lists of roles that the application itself asked for, one of each; they may come while it is open. */
-  readonly demands?: readonly (readonly string[])[];
+  /** What the application itself asked for; it may come while it is open. */
+  readonly demands?: readonly AppDemand[];
 }
 
 /** What a request was forwarded for. */
 export function openedBy(
   { client, target, principal, session, credential }: Forward,
-  demands?: readonly (readonly string[])[],
+  demands?: readonly AppDemand[],
 ): Opened {
   const proved = principal && !session && { principal, ...(credential && { credential }) };
   return { client, target, ...proved, ...(demands && { demands }) };

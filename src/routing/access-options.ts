@@ -17,7 +17,14 @@ const requirement = z.strictObject({
     .boolean()
     .default(false)
     .describe('scripts may send a name and a password with each request (Basic), over https or from this machine'),
-  maxAge: duration().optional().describe('since credentials were last proved; older asks again'),
+  level: z
+    .union([z.literal(1), z.literal(2), z.literal(3)])
+    .optional()
+    .describe('what the proofs of a session must add up to: 2 with a second factor, 3 with a security key or passkey'),
+  factors: z.array(z.string()).min(1).optional().describe('factors, any of which must be among the proofs'),
+  maxAge: duration()
+    .optional()
+    .describe('since credentials were last proved, or beside level 2 or 3 what gave that level; older asks again'),
   public: z.literal(true).optional().describe('true: nobody has to sign in; beside networks only'),
   networks: z
     .array(cidr())
@@ -65,6 +72,8 @@ function accessFaults(access: RequirementOptions): AccessFault[] {
       ...(access.bearer ? ['bearer'] : []),
       ...(access.apiTokens ? ['apiTokens'] : []),
       ...(access.basic ? ['basic'] : []),
+      ...(access.level !== undefined ? ['level'] : []),
+      ...(access.factors !== undefined ? ['factors'] : []),
       ...(access.maxAge !== undefined ? ['maxAge'] : []),
     ];
     for (const key of about)
@@ -95,9 +104,13 @@ function accessFaults(access: RequirementOptions): AccessFault[] {
 export function accessOf(access: AccessOptions): Access {
   if (typeof access === 'string') return access;
   if (access.public) return 'public';
-  const { roles, providers, tenants, privileges, bearer, apiTokens, basic, maxAge } = access;
-  const kinds = { bearer, apiTokens, basic };
-  return { roles, providers, tenants, privileges, ...kinds, ...(maxAge !== undefined && { maxAge }) };
+  const { roles, providers, tenants, privileges, bearer, apiTokens, basic, level, factors, maxAge } = access;
+  return {
+    ...{ roles, providers, tenants, privileges, bearer, apiTokens, basic },
+    ...(level !== undefined && { level }),
+    ...(factors && { factors }),
+    ...(maxAge !== undefined && { maxAge }),
+  };
 }
 
 /** Which addresses it is for; undefined where addresses decide nothing. */

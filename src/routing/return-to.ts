@@ -3,9 +3,9 @@ import { maxPath, readPath } from './path.ts';
 
 /**
  * The gateway's own pages: going back to them would sign in again, or out. A saved form, the account, the sessions and the way to the start
- * page are pages to see, and a hand-over waits for the login.
+ * page are pages to see, a hand-over waits for the login, and so does a step-up.
  */
-const ownPages = /^\/_gate(?:\/(?!(?:replay|session|account|handover|home)$)|$)/;
+const ownPages = /^\/_gate(?:\/(?!(?:replay|session|account|handover|home|factor)$)|$)/;
 
 /**
  * The path and query to return to, or `/` where the value is anything but a plain path of this site.

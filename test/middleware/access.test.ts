@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Agent, request } from 'undici';
-import { requireRole } from '../../src/middleware/middleware.ts';
+import { requireLevel, requireRole } from '../../src/middleware/middleware.ts';
 import { seenBy, startApp } from '../support/scenes/app.ts';
+import { followed, scan, takeStep } from '../support/scenes/authenticator.ts';
 import { passwords } from '../support/scenes/site.ts';
 
 test('middleware: where access is optional the application knows who is there, and caches are told', async (t) => {
@@ -70,4 +71,30 @@ test('middleware: the start page shows parts of the application, and preflights 
     [passed.principal, passed.headers.cookie, passed.headers['x-remote-user']],
     [undefined, undefined, undefined],
   );
+});
+
+test('middleware: an application asks for a level by itself, and lets nobody pass for a level that nobody can reach', async (t) => {
+  const app = await startApp(t, {
+    config: { factors: { app: { type: 'totp' } }, routes: [{ location: '/', access: 'public' }] },
+    build: (express, guard) => {
+      express.use(guard);
+      express.get('/pay', requireLevel(2));
+      express.get('/vault', requireLevel(3));
+      express.use((seen, response) => void response.json(seenBy(seen)));
+    },
+  });
+  const agent = app.visitor();
+  await agent.mustSignIn('agent1', passwords.agent1);
+  const fetched = await agent.fetch('/pay');
+  assert.equal(fetched.status, 401);
+  assert.partialDeepStrictEqual(JSON.parse(fetched.text), { reason: 'level-too-low', level: 2 });
+  const asked = await agent.open('/pay');
+  assert.equal(asked.headers.location, '/_gate/factor?return=%2Fpay&level=2');
+  const choosing = await followed(agent, asked);
+  const page = choosing.status === 302 ? await followed(agent, choosing) : choosing;
+  const done = await takeStep(agent, page, { code: scan(page).at(Date.now()) });
+  assert.equal(done.headers.location, '/pay');
+  const { principal } = JSON.parse((await agent.fetch('/pay')).text);
+  assert.equal(principal.subject, 'agent1');
+  assert.equal((await agent.fetch('/vault')).status, 500);
 });
