@@ -26,6 +26,7 @@ import { siteWarnings } from './site-warnings.ts';
 import { storeWarnings } from './store-files.ts';
 import { tenantWarnings } from './tenants.ts';
 import { probeUpstream, secureUpstreams } from './upstreams.ts';
+import { withoutEffectWarnings } from './without-effect.ts';
 import { workerWarnings } from './workers.ts';
 
 /** The command. */
@@ -67,6 +68,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
     ...exposureWarnings(reading),
     ...networkWarnings(reading),
     ...recheckWarnings(reading),
+    ...withoutEffectWarnings(reading),
     ...tenantWarnings(reading),
     ...externalWarnings(reading),
     ...secretWarnings(reading),

@@ -14,9 +14,9 @@ const local = { type: 'local', users: 'users.yaml' };
 const ldap = { type: 'ldap', searchBase: 'dc=example,dc=com', managerDn: 'cn=r,dc=example,dc=com' };
 const withProvider = (extra: Yaml): Yaml => ({ providers: { local, extra } });
 
-const withNetworks = (access: Yaml): Yaml => ({
+const withNetworks = (access: Yaml, more: Yaml = {}): Yaml => ({
   server: { publicUrl: 'https://cc.example.com', trustedProxies: ['10.1.0.1'] },
-  routes: [{ location: '/lan/', upstream: 'http://127.0.0.1:1', access }],
+  routes: [{ location: '/lan/', upstream: 'http://127.0.0.1:1', access, ...more }],
 });
 
 type Case = readonly [over: Yaml, key: RegExp, isWarned: boolean];
@@ -127,6 +127,51 @@ const cases: Readonly<Record<string, Case>> = {
   'a network that frees from a login alone': [
     withNetworks({ networks: ['10.2.0.0/16'], satisfy: 'any' }),
     /access/,
+    false,
+  ],
+  'a network by one of its addresses': [
+    withNetworks({ networks: ['10.2.0.0/16', '10.3.7.9/16'] }),
+    /routes\[0\]\.access\.networks\[1\]: is the whole network 10\.3\.0\.0\/16/,
+    true,
+  ],
+  'an IPv6 network by one of its addresses': [
+    { server: { trustedProxies: ['FD00:0:0::/8', 'fd00:1::7/32', '::1'] } },
+    /trustedProxies\[1\]: is the whole network fd00:1::\/32/,
+    true,
+  ],
+  'networks by their first addresses': [
+    { server: { trustedProxies: ['FD00:0:0::/8', '10.0.0.0/8', '192.0.2.7', '::ffff:192.0.2.0/120'] } },
+    /is the whole network/,
+    false,
+  ],
+  'a contact in a language that no page is in': [
+    withNetworks({}, { contact: { en: 'x', de: 'y' } }),
+    /routes\[0\]\.contact\.de: is shown to nobody/,
+    true,
+  ],
+  'a cookie of ours that is to be bound': [
+    withNetworks({}, { cookies: { bind: ['JSESSIONID', 'gatehouse'] } }),
+    /routes\[0\]\.cookies\.bind\[1\]: is the gateway's own cookie/,
+    true,
+  ],
+  'a server twice': [
+    withNetworks({}, { upstream: ['http://127.0.0.1:1', 'http://127.0.0.1:2', 'http://127.0.0.1:1'] }),
+    /routes\[0\]\.upstream: names http:\/\/127\.0\.0\.1:1 twice/,
+    true,
+  ],
+  'a page for forgotten passwords behind a login': [
+    { pages: { forgotPassword: '/lan/reset?x=1' }, ...withNetworks({}) },
+    /pages\.forgotPassword: leads to the location .*, which asks for a login/,
+    true,
+  ],
+  'a page for forgotten passwords nowhere': [
+    { pages: { forgotPassword: '/reset' }, ...withNetworks({}) },
+    /pages\.forgotPassword: leads to no location/,
+    true,
+  ],
+  'a page for forgotten passwords for everybody': [
+    { pages: { forgotPassword: '/lan/reset' }, ...withNetworks({ networks: ['10.0.0.0/8'], public: true }) },
+    /forgotPassword/,
     false,
   ],
   'a network of everybody': [withNetworks({ networks: ['0.0.0.0/0'], satisfy: 'any' }), /holds every address/, true],
