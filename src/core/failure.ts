@@ -44,3 +44,8 @@ export class Failure extends Error {
     return { kind: 'unavailable', reason, cause: this, ...(answered && { answered }) };
   }
 }
+
+/** Why what was to be done could not be: the store did not answer, which it says itself, or something of ours broke. */
+export function breakdownOf(error: unknown): Extract<Reason, 'store-away' | 'internal-error'> {
+  return error instanceof Failure && error.reason === 'store-away' ? 'store-away' : 'internal-error';
+}

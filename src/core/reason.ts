@@ -97,6 +97,7 @@ export const reasons = [
   'request-too-slow',
   'answer-not-taken',
   'draining',
+  'store-away',
   'internal-error',
   // The upstream fails.
   'upstream-unreachable',

@@ -4,6 +4,7 @@
  * `admission.ts` says whether a location lets it in, `forwarding.ts` what the upstream gets.
  */
 import { holdsApiToken } from '../core/api-token.ts';
+import { breakdownOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
 import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/verdict.ts';
@@ -83,8 +84,11 @@ export class Pipeline {
   }
 
   #broke(trace: Trace, error: unknown): Decided {
-    this.#parts.log.error({ request: trace.request.id, error }, 'a request could not be decided');
-    return conclude(trace, refuse('UNAVAILABLE', 'internal-error', 'the decision broke', { cause: error }));
+    const reason = breakdownOf(error);
+    // A store that is away says so once; each request has its record in the audit.
+    const level = reason === 'store-away' ? 'debug' : 'error';
+    this.#parts.log[level]({ request: trace.request.id, error }, 'a request could not be decided');
+    return conclude(trace, refuse('UNAVAILABLE', reason, 'the decision broke', { cause: error }));
   }
 
   /** Reads a request from the outside in: who sends it, what it is for, which location takes it, whether that admits it. */

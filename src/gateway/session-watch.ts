@@ -8,6 +8,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Reason } from '../core/reason.ts';
 import type { Session } from '../core/session.ts';
+import type { Store } from '../core/store.ts';
 import type { RequestAuthenticator } from '../login/authenticate-request.ts';
 import type { Connections } from '../proxy/connections.ts';
 import type { Sessions } from '../sessions/sessions.ts';
@@ -36,6 +37,7 @@ interface Watched {
 
 interface WatchParts {
   readonly clock: Clock;
+  readonly store: Pick<Store, 'outage'>;
   readonly sessions: Sessions;
   readonly connections: Connections;
   readonly recorder: Recorder;
@@ -53,6 +55,7 @@ export class SessionWatch {
   readonly #timer: NodeJS.Timeout;
   readonly #stops: readonly (() => void)[];
   readonly #watched = new Map<string, Watched>();
+  readonly #store: WatchParts['store'];
   readonly #access: WatchParts['access'];
   readonly #authenticator: WatchParts['authenticator'];
   readonly #refreshing = new Map<string, Promise<void>>();
@@ -64,6 +67,7 @@ export class SessionWatch {
 
   constructor(parts: WatchParts) {
     const { clock, sessions, connections, recorder, log } = parts;
+    this.#store = parts.store;
     this.#access = parts.access;
     this.#authenticator = parts.authenticator;
     this.#clock = clock;
@@ -109,6 +113,7 @@ export class SessionWatch {
     try {
       for (const id of this.#watched.keys()) if (this.#connections.count(id) === 0) this.#watched.delete(id);
       this.#judgeWithoutSession();
+      if (this.#store.outage()?.goesOn === 0) return this.#endWithoutStore();
       const now = this.#clock.now();
       await this.#askAbout(this.#connections.sessions().filter((id) => this.#isDue(id, now)));
     } catch (error) {
@@ -116,6 +121,11 @@ export class SessionWatch {
     } finally {
       this.#isSweeping = false;
     }
+  }
+
+  /** Sessions go on without the store for a while, and so does what is open on them: nobody hears of an end meanwhile. */
+  #endWithoutStore(): void {
+    for (const id of this.#connections.sessions()) this.#end(id, 'store-away');
   }
 
   #isDue(id: string, now: number): boolean {

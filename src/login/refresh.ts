@@ -76,6 +76,8 @@ export class SessionRefresher {
    * could be given another cookie, so that the session keeps its id until somebody is.
    */
   refresh(session: Session, signal: AbortSignal, { isBehind = false } = {}): MaybePromise<Refreshed> {
+    // Both are writes; a session that goes on without the store is not ended by it.
+    if ((this.#store.outage()?.goesOn ?? 0) > 0) return { kind: 'live', session };
     if (session.mustRotate && !isBehind) return this.#sessions.rotate(session);
     const { refreshAt } = session.grant ?? {};
     const now = this.#clock.now();

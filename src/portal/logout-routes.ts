@@ -2,6 +2,7 @@
 
 import type { Request } from 'express';
 import { GatewayError } from '../core/errors.ts';
+import { breakdownOf } from '../core/failure.ts';
 import type { Session } from '../core/session.ts';
 import { headOf } from '../edge/head-of.ts';
 import { isSameOrigin } from '../login/browser.ts';
@@ -86,7 +87,7 @@ async function signOut(parts: LogoutParts, visit: PortalRequest): Promise<void> 
       );
       parts.cut(session.id);
       const error = new GatewayError('UNAVAILABLE', 'a logout could not be stored', cause);
-      const answer = { error, reason: 'internal-error', requestId: context.requestId } as const;
+      const answer = { error, reason: breakdownOf(cause), requestId: context.requestId } as const;
       return parts.pages.sendError(request, response, answer, headers);
     }
     const elsewhere = await parts.logoutAddress(session);

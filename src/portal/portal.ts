@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import type { Answer, AnswerHeaders } from '../core/answer.ts';
 import { GatewayError } from '../core/errors.ts';
+import { breakdownOf } from '../core/failure.ts';
 import { headOf } from '../edge/head-of.ts';
 import { isHttp2, overHttp2 } from '../edge/http2/express.ts';
 import { assetPath } from '../pages/assets.ts';
@@ -98,10 +99,14 @@ export class Portal {
     refuseTheRest(app, parts, on);
     app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
       const requestId = this.#contexts.get(request)?.requestId ?? '';
-      parts.log.error({ request: requestId, error }, 'an address of the gateway broke');
+      const reason = breakdownOf(error);
+      parts.log[reason === 'store-away' ? 'debug' : 'error'](
+        { request: requestId, error },
+        'an address of the gateway broke',
+      );
       parts.pages.sendError(request, response, {
         error: new GatewayError('UNAVAILABLE', 'the portal broke', error),
-        reason: 'internal-error',
+        reason,
         requestId,
       });
     });

@@ -53,7 +53,7 @@ async function twoWorkers(t: TestContext) {
     recheckBehind: () => Number.POSITIVE_INFINITY,
     refreshBehind: async ({ id }: Session) => void refreshed.push(id),
   };
-  const watch = new SessionWatch({ clock, log, sessions: here.sessions, connections, recorder, access, authenticator });
+  const watch = new SessionWatch({ clock, log, ...here, connections, recorder, access, authenticator });
   t.after(() => watch.close());
   const ends: string[] = [];
   const open = (id: string | undefined, name = String(id), path = '/') => {

@@ -151,6 +151,22 @@ test(
   },
 );
 
+test('redis: a slow server is waited for, and one that takes too long is not', needsRedis, async (t) => {
+  const server = await startRedis(t);
+  const { store } = await open(t, server.url);
+  await store.put('session:a', 'live', later());
+  await server.client.call('CLIENT', 'PAUSE', '500');
+  const started = performance.now();
+  assert.equal((await store.get('session:a'))?.value, 'live');
+  assert.ok(performance.now() - started > 300, 'it was waited for');
+  assert.equal(store.outage(), undefined);
+  await server.client.call('CLIENT', 'PAUSE', '2500');
+  assert.equal((await failureOf(() => store.put('session:b', 'live', later()))).answer, 'unreachable');
+  assert.equal((await store.get('session:a'))?.value, 'live');
+  await isUp(store);
+  await store.put('session:b', 'live', later());
+});
+
 test('redis: with a grace of 0 nothing goes on without the server', needsRedis, async (t) => {
   const server = await startRedis(t);
   const { store } = await open(t, server.url, { more: { grace: 0 } });
@@ -261,6 +277,12 @@ test(
     assert.equal(store.waiting(), 1);
     assert.equal((await store.get('session:a'))?.value, ended);
     await until('the other one knows', async () => (await another.get('session:a')) === undefined);
+    // A connection that ends meanwhile comes back all the same.
+    await server.client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await until('it is noticed', () => store.outage());
+    await isUp(store);
+    assert.equal(store.waiting(), 1);
+    assert.equal((await store.get('session:a'))?.value, ended);
     await server.client.config('SET', 'maxmemory', '0');
     await until('it is written', () => store.waiting() === 0);
     await until('the other one reads it', async () => (await another.get('session:a'))?.value === ended);

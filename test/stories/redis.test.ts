@@ -152,3 +152,38 @@ test(
     await here.visitor().mustSignIn('agent1', passwords.agent1);
   },
 );
+
+test(
+  'redis: once the grace is over requests are 503 and what is open is cut, until the server is back',
+  needsRedis,
+  async (t) => {
+    const redis = await startRedis(t);
+    const file = sealKeyFile(await temporaryFolder(t));
+    const store = { type: 'redis', url: redis.url, sealKey: { file }, grace: '1s' };
+    const here = await site(t, { config: { session: { store }, server: { health: '/healthz' } } });
+    const browser = here.visitor();
+    await browser.mustSignIn('agent1', passwords.agent1);
+    const headers = { cookie: browser.cookieHeader, origin: here.url.origin };
+    const socket = new WebSocket(`ws://${here.url.host}/live`, { headers });
+    t.after(() => socket.terminate());
+    await once(socket, 'open');
+    const closed = once(socket, 'close');
+    assert.equal((await browser.fetch('/x')).status, 200);
+    await redis.kill();
+    await until('it is noticed', async () => (await readiness(here.admin)).store === 'away', 5000);
+    assert.equal((await browser.fetch('/x')).status, 200);
+    assert.equal((await browser.fetch('/healthz')).status, 200);
+    await endsWithin(4000, 'the WebSocket', closed);
+    const refused = await browser.fetch('/x');
+    assert.equal(refused.status, 503);
+    assert.ok(Number(refused.headers['retry-after']) > 0);
+    assert.equal(here.audit('request').at(-1)?.reason, 'store-away');
+    assert.equal((await here.visitor().fetch('/public')).status, 200, 'who needs no session goes on');
+    assert.partialDeepStrictEqual(await readiness(here.admin), { status: 'unavailable', store: 'down' });
+    await until('balancers turn away', async () => (await browser.fetch('/healthz')).status === 503, 5000);
+    await redis.start();
+    await until('it is ready again', async () => (await readiness(here.admin)).status === 'ready', 10_000);
+    assert.equal((await browser.fetch('/x')).status, 401, 'the server came back empty');
+    await browser.mustSignIn('agent1', passwords.agent1);
+  },
+);

@@ -12,7 +12,7 @@ const connectTimeout = 2000;
 
 /** What a server says of itself. */
 export interface ServerInfo {
-  /** Another one after a failover, a restart and a change of masters: what was acknowledged before may be lost. */
+  /** Another one after a failover and after a restart: what was acknowledged before may be lost. */
   readonly identity: string;
   readonly version: string;
   readonly role: string;
@@ -39,7 +39,7 @@ export async function openClient(options: RedisStoreOptions): Promise<Redis> {
   // Subscribing keeps the connection for nothing else in the older protocol.
   if (client.mode === 'normal' && (await speaksNewProtocol(client, place))) return client;
   client.disconnect();
-  throw new Failure('internal-error', `store ${place}: it is older than Redis 6`, {
+  throw new Failure('store-away', `store ${place}: it is older than Redis 6`, {
     answer: 'unreachable',
     hint: 'use Redis 6 or later, or Valkey',
   });
@@ -64,7 +64,7 @@ function parseInfo(text: string): ServerInfo {
   const said = new Map(text.split(/\r?\n/).map((line) => line.split(/:(.*)/s, 2) as [string, string]));
   const number = (name: string): number => Number(said.get(name) ?? 0);
   return {
-    identity: `${said.get('run_id')} ${said.get('master_replid')}`,
+    identity: said.get('run_id') ?? 'unknown',
     version: said.get('valkey_version') ?? said.get('redis_version') ?? 'unknown',
     role: said.get('role') ?? 'unknown',
     isLoading: number('loading') !== 0 && number('async_loading') === 0,

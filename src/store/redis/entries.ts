@@ -1,5 +1,5 @@
 /** The entries on a Redis server: how one is written there, read, listed and counted. Whether the server answers is others' business. */
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Clock } from '../../core/clock.ts';
 import type { Stored } from '../../core/store.ts';
@@ -35,16 +35,21 @@ interface EntryWrite {
   readonly version?: string;
 }
 
-/** Reads and writes entries below a prefix, in a generation that each connection finds out. */
+/** Reads and writes entries below a prefix, on a server that each connection finds out. */
 export class RedisEntries {
   readonly #prefix: string;
   readonly #clock: Clock;
-  /** Of the entries that are written from here on. */
-  generation = '';
+  /** Of what is written from here on: what is one-time was begun on this very server, or is not there. */
+  #generation = ''.padStart(generationLength);
 
   constructor(prefix: string, clock: Clock) {
     this.#prefix = prefix;
     this.#clock = clock;
+  }
+
+  /** Comes to a server: a failover and a restart give it another identity. */
+  enter(identity: string): void {
+    this.#generation = hash('sha256', identity, 'base64url').slice(0, generationLength);
   }
 
   async get(client: Redis, key: string): Promise<ReadEntry | undefined> {
@@ -56,8 +61,7 @@ export class RedisEntries {
     const { key, value, expiresAt = Number.POSITIVE_INFINITY, how, announced, version = newVersion() } = entry;
     const isEndless = expiresAt === Number.POSITIVE_INFINITY;
     const end = isEndless ? 0 : Math.min(Math.ceil(expiresAt), 10 ** endLength - 1);
-    const raw =
-      version + this.generation.padStart(generationLength, '0') + String(end).padStart(endLength, '0') + value;
+    const raw = version + this.#generation + String(end).padStart(endLength, '0') + value;
     const lasts = isEndless ? '' : Math.ceil(end - this.#clock.now());
     const known = how === 'final' ? version : (entry.expected ?? '');
     const words = [key, raw, lasts, isEndless ? '+inf' : end, how, known, announced ? '1' : ''];
@@ -65,7 +69,7 @@ export class RedisEntries {
   }
 
   async take(client: Redis, key: string): Promise<string | undefined> {
-    const raw = await take.run(client, this.#prefix, [key, this.generation.padStart(generationLength, '0')]);
+    const raw = await take.run(client, this.#prefix, [key, this.#generation]);
     return typeof raw === 'string' ? raw.slice(headLength) : undefined;
   }
 
@@ -74,7 +78,7 @@ export class RedisEntries {
   }
 
   /** For a server without memory: the entry goes, and whoever listens is told. */
-  async cut(client: Redis, key: string, version: string): Promise<boolean> {
+  async cut(client: Redis, key: string, version = ''): Promise<boolean> {
     return (await cut.run(client, this.#prefix, [key, version])) === 1;
   }
 
@@ -131,8 +135,7 @@ export class RedisEntries {
     if (raw === null) return undefined;
     const version = raw.slice(0, versionLength);
     const generation = raw.slice(versionLength, versionLength + generationLength);
-    if (entryKinds[kindOf(key)]?.isOneTime && generation !== this.generation.padStart(generationLength, '0'))
-      return undefined;
+    if (entryKinds[kindOf(key)]?.isOneTime && generation !== this.#generation) return undefined;
     const end = Number(raw.slice(versionLength + generationLength, headLength));
     return { value: raw.slice(headLength), version, expiresAt: end === 0 ? undefined : end };
   }

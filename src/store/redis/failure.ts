@@ -50,7 +50,7 @@ const silent: Saying = ['unreachable', 'it does not answer in time', 'check that
 export function redisFailure(error: unknown, place: string): Failure {
   if (error instanceof Failure) return error;
   const [problem, what, hint] = sayingOf(error, place);
-  return new Failure('internal-error', `store ${place}: ${what}`, { answer: problem, hint });
+  return new Failure('store-away', `store ${place}: ${what}`, { answer: problem, hint });
 }
 
 function sayingOf(error: unknown, place: string): Saying {

@@ -31,11 +31,11 @@ export class JournalFollower {
     this.#journal.addOwn(key);
   }
 
-  /** Comes to a server whose journal has this number; nothing is believed that was known of another one. */
-  async enter(client: Redis, identity: string, last: number): Promise<void> {
+  /** Comes to a server; nothing is believed that was known of another one. */
+  async enter(client: Redis, identity: string): Promise<void> {
     if (identity === this.#identity) return this.readOn(client);
     this.#identity = identity;
-    this.#beginAnew(last);
+    this.#beginAnew(Number((await client.get(`${this.#parts.prefix}:seq`)) ?? 0));
   }
 
   /** What was published: `NUMBER KEY`, with 0 for what stands in no journal. False where something before it was missed. */

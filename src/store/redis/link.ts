@@ -35,7 +35,7 @@ export class RedisLink {
   constructor(parts: LinkParts) {
     this.#parts = parts;
     this.#place = placeOf(parts.options);
-    this.#problem = new Failure('internal-error', `store ${this.#place}: it has not been connected to`, {
+    this.#problem = new Failure('store-away', `store ${this.#place}: it has not been connected to`, {
       answer: 'unreachable',
     });
   }
@@ -101,7 +101,7 @@ export class RedisLink {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#retrying);
-    this.#problem = new Failure('internal-error', `store ${this.#place}: it is closed`, { answer: 'closed' });
+    this.#problem = new Failure('store-away', `store ${this.#place}: it is closed`, { answer: 'closed' });
     this.#client?.disconnect();
     this.#client = undefined;
   }

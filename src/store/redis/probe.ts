@@ -62,7 +62,7 @@ function policyOf({ evicts = 'unknown', maxMemory }: ServerInfo, place: string):
   if (evicts === 'noeviction') return { detail: `noeviction, ${limit}` };
   if (maxMemory === 0) return { detail: `${evicts}, ${limit}`, hint };
   throw new Failure(
-    'internal-error',
+    'store-away',
     `store ${place}: ${evicts} drops entries when the memory is full, ends of sessions and whatever is one-time among them`,
     { hint },
   );
@@ -93,6 +93,6 @@ async function sealOf(client: Redis, options: RedisStoreOptions): Promise<StepRe
 }
 
 function explain(error: unknown, place: string): Failure {
-  if (error instanceof OperatorError) return new Failure('internal-error', error.message, { hint: error.hint });
+  if (error instanceof OperatorError) return new Failure('store-away', error.message, { hint: error.hint });
   return redisFailure(error, place);
 }

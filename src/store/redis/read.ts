@@ -23,10 +23,10 @@ export async function* readRedis(
   prefixes: readonly string[],
   clock: Clock,
 ): AsyncGenerator<StoredEntry & { readonly expiresAt: number | undefined }, void, undefined> {
-  const { client, close } = await open(options);
+  const { client, identity, close } = await open(options);
   try {
     const entries = new RedisEntries(options.prefix, clock);
-    entries.generation = (await client.get(`${options.prefix}:generation`)) ?? '';
+    entries.enter(identity);
     for (const prefix of prefixes) yield* entries.list((work) => work(client), prefix);
   } catch (error) {
     throw forOperator(error, options);
@@ -46,14 +46,17 @@ async function lend<T>(options: RedisStoreOptions, work: (client: Redis) => Prom
   }
 }
 
-async function open(options: RedisStoreOptions): Promise<{ readonly client: Redis; readonly close: () => void }> {
+async function open(
+  options: RedisStoreOptions,
+): Promise<{ readonly client: Redis; readonly identity: string; readonly close: () => void }> {
   const place = placeOf(options);
   let client: Redis | undefined;
   const close = (): void => client?.disconnect();
   try {
     client = await openClient(options);
-    assertMaster(await readInfo(client, place), place);
-    return { client, close };
+    const info = await readInfo(client, place);
+    assertMaster(info, place);
+    return { client, identity: info.identity, close };
   } catch (error) {
     close();
     throw forOperator(error, options);

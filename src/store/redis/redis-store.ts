@@ -14,7 +14,6 @@ import { newVersion, RedisEntries } from './entries.ts';
 import { JournalFollower } from './journal-follower.ts';
 import { RedisLink } from './link.ts';
 import type { RedisStoreOptions } from './options.ts';
-import { enter } from './scripts.ts';
 import { type Copy, SessionCopies } from './session-copies.ts';
 
 /** How old a copy may be while the server answers, and how long ago it must have been heard, in milliseconds. */
@@ -206,23 +205,16 @@ export class RedisStore implements Store {
 
   /** Before anybody uses a new connection: what may be lost is written again, and nothing is believed that was known before. */
   async #enter(client: Redis, info: ServerInfo): Promise<void> {
-    const [generation, last] = (await enter.run(client, this.#prefix, [info.identity])) as [string, string];
-    this.#entries.generation = generation;
-    await this.#journal.enter(client, info.identity, Number(last));
-    for (const end of this.#ends.recent()) await this.#entries.write(client, { ...end, how: 'final', announced: true });
+    this.#entries.enter(info.identity);
+    await this.#journal.enter(client, info.identity);
+    await this.#ends.rewrite(client, this.#entries);
     await this.#writeHeld(client);
   }
 
   async #writeHeld(known?: Redis): Promise<void> {
-    const { size } = this.#ends.held;
-    for (const [key, end] of [...this.#ends.held]) {
-      const work = (client: Redis) => this.#entries.write(client, { ...end, how: 'final', announced: true });
-      await (known ? work(known) : this.#link.use(work));
-      this.#copies.drop(key);
-      this.#ends.remember(end);
-      this.#ends.release(key);
-    }
-    if (size > 0) this.#log.info({ ends: size }, 'the ends that were held have been written to the store');
+    const work = (client: Redis): Promise<number> => this.#ends.release(client, this.#entries);
+    const released = await (known ? work(known) : this.#link.use(work));
+    if (released > 0) this.#log.info({ ends: released }, 'the ends that were held have been written to the store');
   }
 
   async #poll(): Promise<void> {

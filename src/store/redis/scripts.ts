@@ -86,12 +86,12 @@ export const remove = new Script(`${shared}
 return drop(ARGV[1])`);
 
 /**
- * Ends an entry of a server that has no memory left for another one: removes it where it has this version, and tells whoever
- * listens at the moment.
+ * Ends an entry of a server that has no memory left for another one: removes it where it has this version, or whatever it has
+ * where none is named, and tells whoever listens at the moment.
  */
 export const cut = new Script(`${shared}
-if redis.call('GETRANGE', prefix .. ':e:' .. ARGV[1], 0, 15) ~= ARGV[2] then return 0 end
-drop(ARGV[1])
+if ARGV[2] ~= '' and redis.call('GETRANGE', prefix .. ':e:' .. ARGV[1], 0, 15) ~= ARGV[2] then return 0 end
+if drop(ARGV[1]) == 0 then return 0 end
 redis.call('PUBLISH', prefix .. ':changed', '0 ' .. ARGV[1])
 return 1`);
 
@@ -102,18 +102,6 @@ local missing = last - tonumber(ARGV[1])
 if missing == 0 then return {last, 1, {}} end
 if missing < 0 or missing > redis.call('LLEN', KEYS[1] .. 'journal') then return {last, 0, {}} end
 return {last, 1, redis.call('LRANGE', KEYS[1] .. 'journal', 0, missing - 1)}`);
-
-/**
- * Comes to a server: where it is another one than the last that anybody came to, a generation begins. Gives the generation and the
- * number of the last announcement.
- */
-export const enter = new Script(`
-local prefix, identity = string.sub(KEYS[1], 1, -2), ARGV[1]
-if redis.call('GET', prefix .. ':server') ~= identity then
-  redis.call('INCR', prefix .. ':generation')
-  redis.call('SET', prefix .. ':server', identity)
-end
-return {redis.call('GET', prefix .. ':generation'), redis.call('GET', prefix .. ':seq') or '0'}`);
 
 /** Takes names out of the indexes whose entries have expired before a moment; how many. */
 export const prune = new Script(`${shared}
