@@ -16,6 +16,7 @@ export type Subject =
   | 'providers'
   | 'records'
   | 'api-tokens'
+  | 'factors'
   | 'configuration';
 
 const everybodyKnown: readonly Role[] = ['loopback', 'monitor', 'operator'];
@@ -28,6 +29,8 @@ const rights: Readonly<Record<Subject, { readonly read: readonly Role[]; readonl
   lockouts: { read: everybodyKnown, change: ['loopback', 'operator'] },
   providers: { read: everybodyKnown, change: [] },
   records: { read: everybodyKnown, change: [] },
+  // A code that lets somebody in is for operators alone.
+  factors: { read: ['monitor', 'operator'], change: operators },
   'api-tokens': { read: ['monitor', 'operator'], change: operators },
   offline: { read: everybodyKnown, change: ['loopback', 'operator'] },
   configuration: { read: ['monitor', 'operator'], change: operators },

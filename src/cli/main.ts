@@ -13,6 +13,7 @@ import { check } from './check/check.ts';
 import { type Command, exitCodes, NoGatewayError, type Terminal, UsageError } from './command.ts';
 import { explain } from './explain.ts';
 import { exportRoutes } from './export.ts';
+import { factors } from './factors.ts';
 import { importCommand } from './import/import.ts';
 import { offline } from './offline.ts';
 import { reload } from './reload.ts';
@@ -33,6 +34,7 @@ const commands: Readonly<Record<string, Command>> = {
   support,
   users,
   'api-tokens': apiTokens,
+  factors,
   cert,
   seal,
   offline,

@@ -40,7 +40,17 @@ export interface AskTerms {
 }
 
 /** What a page asks for. A kind of factor that wants another page adds a kind here, and its view to the pages. */
-interface ChallengePage {
+type ChallengePage = CodePage | KeyPage;
+
+/** A touch of a security key: the browser is given options and gives back, in the field `answer`, both as JSON. */
+export interface KeyPage {
+  readonly kind: 'key';
+  readonly ceremony: 'create' | 'get';
+  readonly options: object;
+}
+
+/** A field for a code. */
+interface CodePage {
   readonly kind: 'code';
   /** How many digits the code has; absent where it is no number. */
   readonly digits?: number;
@@ -48,6 +58,10 @@ interface ChallengePage {
   readonly prompt?: WordsForVisitors;
   /** Where the code was sent, masked. */
   readonly contact?: string;
+  /** How often another code can be asked for; absent where none is sent. */
+  readonly sendsLeft?: number;
+  /** Ways to get the code, of which the user names one in the field `method`. */
+  readonly methods?: readonly { readonly id: string; readonly label: string }[];
 }
 
 /** A question that was put. */
@@ -57,11 +71,30 @@ export interface Challenge {
   readonly page: ChallengePage;
 }
 
+/** What follows when a factor does not go on, where the operator has said so. */
+export type FactorBehaviour =
+  /** Another code can be asked for, while sends are left. */
+  | 'resend'
+  /** Back to the choice, without this factor, for the rest of the login. */
+  | 'other'
+  /** The login begins again. */
+  | 'restart'
+  /** The account's codes are locked for a while. */
+  | 'lock'
+  /** The page that says whom to ask; the login ends. */
+  | 'help';
+
 /** What asking comes to. */
 export type AskOutcome =
   | { readonly kind: 'asked'; readonly challenge: Challenge }
   /** Not of this account, or not for now: no contact, too many sends. The user takes another factor. */
-  | { readonly kind: 'refused'; readonly reason: Reason }
+  | {
+      readonly kind: 'refused';
+      readonly reason: Reason;
+      readonly next?: FactorBehaviour;
+      /** When it can be asked again, in milliseconds from now. */
+      readonly retryAfter?: number;
+    }
   | { readonly kind: 'unavailable'; readonly reason: Reason; readonly cause?: unknown };
 
 /** An answer that a form has brought. */
@@ -92,12 +125,22 @@ export type FactorOutcome =
       readonly reason: Reason;
       /** The challenge goes on in this state; as it was when absent. */
       readonly state?: unknown;
+      readonly next?: FactorBehaviour;
     }
   /** Counts for nothing, and is never a pass. */
   | { readonly kind: 'unavailable'; readonly reason: Reason; readonly cause?: unknown };
 
 /** What a page of a setup shows. A kind of factor that wants another page adds a kind here, and its view to the pages. */
-interface EnrolmentPage {
+type EnrolmentPage = AuthenticatorPage | KeyPage | SpareCodesPage;
+
+/** Codes that are shown once, to be kept; the field `kept` says that they are. */
+interface SpareCodesPage {
+  readonly kind: 'spare-codes';
+  readonly codes: readonly string[];
+}
+
+/** The setup of an authenticator app. */
+interface AuthenticatorPage {
   readonly kind: 'authenticator';
   /** The `otpauth:` address, which the page draws as a QR code. */
   readonly uri: string;
@@ -115,8 +158,8 @@ export interface EnrolmentOffer {
 
 /** What the first answer to a setup comes to. Nothing is enrolled before it is right. */
 export type EnrolOutcome =
-  /** `data` is what the enrolment is to hold. */
-  | { readonly kind: 'enrolled'; readonly data: unknown; readonly proof: Proof }
+  /** `data` is what the enrolment is to hold; there is no proof where setting it up proves nothing. */
+  | { readonly kind: 'enrolled'; readonly data: unknown; readonly proof?: Proof }
   | {
       readonly kind: 'rejected';
       readonly reason: Reason;
@@ -127,8 +170,9 @@ export type EnrolOutcome =
 
 /** Setting a factor up. */
 export interface Enrolling {
-  begin(account: Account, terms: AskTerms): Promise<EnrolmentOffer>;
-  finish(account: Account, response: Omit<FactorResponse, 'enrolments'>): Promise<EnrolOutcome>;
+  /** `enrolments` are those that the account has of this factor. */
+  begin(account: Account, enrolments: readonly Enrolment[], terms: AskTerms): Promise<EnrolmentOffer>;
+  finish(account: Account, response: FactorResponse): Promise<EnrolOutcome>;
 }
 
 /** A way to prove oneself besides the first. */
@@ -137,6 +181,8 @@ export interface Factor {
   readonly canBeGuessed: boolean;
   /** True: it asks a server, and has a deadline and a circuit breaker. */
   readonly isNetworked: boolean;
+  /** The deadline of a question in milliseconds, where it is not one of its options. */
+  readonly timeout?: number;
   /**
    * Whether an account can be asked, told without a network; one that has an enrolment of the factor when absent. Throws where
    * nobody can tell.
@@ -148,6 +194,12 @@ export interface Factor {
   verify(account: Account, response: FactorResponse): Promise<FactorOutcome>;
   /** Absent where there is nothing to set up. */
   readonly enrol?: Enrolling;
+  /** An enrolment has been removed: what stands beside it in the store goes too. */
+  forget?(account: Account, enrolment: Enrolment): Promise<void>;
+  /** How many uses an account has left, where they are counted. */
+  stock?(account: Account, enrolments: readonly Enrolment[]): Promise<number>;
+  /** True where it stands in for another that is lost: it is set up beside one, and never as the only one. */
+  readonly isSpare?: boolean;
   /** Tries the real thing step by step, for `check --connect`. */
   probe?(signal: AbortSignal): AsyncIterable<ProbeStep>;
   /** Ends sockets and timers. */

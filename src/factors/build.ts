@@ -4,18 +4,23 @@ import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Sealer } from '../core/seal.ts';
 import type { Store } from '../core/store.ts';
+import { Mailer } from '../messages/mailer.ts';
+import type { MailOptions } from '../messages/options.ts';
 import { CircuitBreaker } from '../remote/circuit-breaker.ts';
+import type { FactorContext } from './define.ts';
 import { Enrolments } from './enrolments.ts';
 import { type ConfiguredFactor, Factors } from './factors.ts';
 import { FactorLimits } from './limits.ts';
 import { type FactorDocument, type FactorRules, factorKind } from './options.ts';
+import { Sends } from './sends.ts';
 
 /** What of a configuration concerns factors. */
 export interface FactorsDocument {
   readonly factors: Readonly<Record<string, FactorDocument>>;
   readonly factorRules: FactorRules;
   readonly server: { readonly publicUrl: URL };
-  readonly pages: { readonly siteName: string };
+  readonly pages: { readonly siteName: string; readonly language: string };
+  readonly messages: { readonly mail?: MailOptions | undefined };
 }
 
 /** What factors need of the process. */
@@ -33,32 +38,45 @@ const usualTimeout = 10_000;
 export function buildFactors(document: FactorsDocument, services: FactorServices): Factors {
   const { clock, log, store } = services;
   const all: ConfiguredFactor[] = [];
+  const mailer = document.messages.mail && new Mailer(document.messages.mail);
   try {
+    const parts = { mailer, sends: new Sends({ store, clock }) };
     for (const [name, options] of Object.entries(document.factors))
-      all.push(factorOf(name, options, document, services));
+      all.push(factorOf(name, options, document, { ...services, ...parts }));
   } catch (error) {
     for (const { factor } of all) void factor.close?.();
+    mailer?.close();
     throw error;
   }
   const limits = new FactorLimits({ store, clock, limits: document.factorRules.failures });
-  return new Factors({ all, enrolments: new Enrolments({ store, clock }), limits, log });
+  return new Factors({ all, mailer, enrolments: new Enrolments({ store, clock }), limits, log });
 }
 
 function factorOf(
   name: string,
   document: FactorDocument,
-  { server, pages }: FactorsDocument,
-  services: FactorServices,
+  { server, pages, factorRules }: FactorsDocument,
+  services: FactorServices & Pick<FactorContext, 'mailer' | 'sends'>,
 ): ConfiguredFactor {
   const kind = factorKind(document.type);
   if (!kind) throw new OperatorError(`factors.${name}: there is no type ${document.type}`);
   const { type, label, ...options } = document;
-  const { clock, log, store, sealer } = services;
+  const { clock, log, store, sealer, mailer, sends } = services;
   const factor = kind.create(options, {
-    ...{ name, clock, store, sealer, siteName: pages.siteName, publicUrl: server.publicUrl },
+    ...{
+      name,
+      clock,
+      store,
+      sealer,
+      mailer,
+      sends,
+      sendRules: factorRules.sends,
+      siteName: pages.siteName,
+      publicUrl: server.publicUrl,
+    },
     log: log.child({ factor: name }),
   });
-  const timeout = 'timeout' in options ? Number(options.timeout) : usualTimeout;
+  const timeout = factor.timeout ?? ('timeout' in options ? Number(options.timeout) : usualTimeout);
   const breaker = factor.isNetworked ? breakerOf(name, services) : undefined;
   return { name, type, label, factor, breaker, timeout, gives: kind.gives };
 }

@@ -8,6 +8,8 @@ import type { Amr } from '../core/principal.ts';
 import type { Proof } from '../core/proof.ts';
 import type { Sealer } from '../core/seal.ts';
 import type { Store } from '../core/store.ts';
+import type { Mailer } from '../messages/mailer.ts';
+import type { SendLimit, Sends } from './sends.ts';
 
 /** What the gateway hands to a factor besides its options. */
 export interface FactorContext {
@@ -22,6 +24,27 @@ export interface FactorContext {
   readonly store: Store;
   /** Makes keys for digests of what must not be read in the store. */
   readonly sealer: Sealer;
+  /** Absent where no mails are sent. */
+  readonly mailer?: Mailer | undefined;
+  /** Counts what is sent. */
+  readonly sends: Sends;
+  readonly sendRules: SendRules;
+}
+
+/** How often codes may be sent; times in milliseconds. */
+interface SendRules {
+  /** Between two codes to one account. */
+  readonly wait: number;
+  readonly account: SendLimit;
+  readonly contact: SendLimit;
+  readonly address: SendLimit;
+}
+
+/** What of a site concerns the options of its factors. */
+interface FactorSite {
+  readonly publicUrl: URL;
+  /** Whether `messages.mail` is configured. */
+  readonly sendsMail: boolean;
 }
 
 /** Options that contradict one another: where it shows best, in dots, and what to do about it. */
@@ -37,7 +60,7 @@ export interface FactorDefinition<Options extends z.ZodObject = z.ZodObject> {
   /** What it makes of a first proof: 3 for WebAuthn alone. */
   readonly gives: 2 | 3;
   /** What takes more than one option, or the address of the site. Asked once, when a configuration is read; `create` relies on it. */
-  checkTogether?(options: z.output<Options>, site: { readonly publicUrl: URL }): readonly OptionProblem[];
+  checkTogether?(options: z.output<Options>, site: FactorSite): readonly OptionProblem[];
   /** May throw an OperatorError for what only shows when the parts are put together; must not wait for a network. */
   create(options: z.output<Options>, context: FactorContext): Factor;
 }

@@ -76,6 +76,31 @@ export class Enrolments {
     return this.#store.replace(recordKey(account, id), version, record);
   }
 
+  /** Takes enrolments off an account: those of these ids, or all. What was taken, or undefined where the list has changed meanwhile. */
+  async remove(
+    account: Account,
+    { all, version }: AccountEnrolments,
+    ids?: readonly string[],
+  ): Promise<readonly Enrolment[] | undefined> {
+    const gone = all.filter(({ id }) => ids === undefined || ids.includes(id));
+    if (gone.length === 0) return [];
+    const left = all.filter((one) => !gone.includes(one)).map(({ id }) => id);
+    // The list first: what it does not name is no enrolment, and what it names must be there.
+    const isListed = await this.#store.replace(listKey(account), version, JSON.stringify({ kind: 'list', ids: left }));
+    if (!isListed) return undefined;
+    for (const { id } of gone) await this.#store.delete(recordKey(account, id));
+    return gone;
+  }
+
+  /** Takes all enrolments of an account off, also such as cannot be read. How many there were. */
+  async clear(account: Account): Promise<number> {
+    const keys = (await Array.fromAsync(this.#store.list(recordKey(account, '')))).map(({ key }) => key);
+    const ids = keys.filter((key) => key !== listKey(account));
+    await this.#store.delete(listKey(account));
+    for (const key of ids) await this.#store.delete(key);
+    return ids.length;
+  }
+
   async #read(account: Account, id: string): Promise<Enrolment> {
     const stored = await this.#store.get(recordKey(account, id));
     if (!stored) throw unreadable('is listed and missing');

@@ -10,6 +10,7 @@ import type {
   EnrolmentOffer,
   EnrolOutcome,
   Factor,
+  FactorBehaviour,
   FactorOutcome,
   FactorResponse,
 } from '../core/factor.ts';
@@ -18,6 +19,7 @@ import type { Log } from '../core/log.ts';
 import type { Proof } from '../core/proof.ts';
 import type { Reason } from '../core/reason.ts';
 import type { WordsForVisitors } from '../core/route.ts';
+import type { Mailer } from '../messages/mailer.ts';
 import { type CalledFactor, callFactor } from './call-factor.ts';
 import type { AccountEnrolments, Enrolments } from './enrolments.ts';
 import type { FactorLimits } from './limits.ts';
@@ -38,14 +40,19 @@ interface FactorQuestion {
 /** What an answer comes to for a login. */
 type Judged =
   | { readonly kind: 'verified'; readonly proof: Proof }
-  | { readonly kind: 'rejected'; readonly reason: Reason; readonly state?: unknown }
+  | {
+      readonly kind: 'rejected';
+      readonly reason: Reason;
+      readonly state?: unknown;
+      readonly next?: FactorBehaviour;
+    }
   /** Nothing was compared; `retryAfter` in milliseconds, absent where only an operator releases. */
   | { readonly kind: 'locked'; readonly retryAfter?: number }
   | { readonly kind: 'unavailable'; readonly reason: Reason };
 
 /** What the first answer to a setup comes to for a login. */
 type Enrolled =
-  | { readonly kind: 'enrolled'; readonly proof: Proof; readonly enrolment: Enrolment }
+  | { readonly kind: 'enrolled'; readonly proof?: Proof | undefined; readonly enrolment: Enrolment }
   /** Somebody has enrolled something else for the account meanwhile. */
   | { readonly kind: 'overtaken' }
   | Exclude<EnrolOutcome, { kind: 'enrolled' }>
@@ -54,18 +61,30 @@ type Enrolled =
 /** A right answer whose record others keep writing over is asked about again so often. */
 const maxTurns = 100;
 
+/** What is said of a code that was right once. */
+const usedBefore: ReadonlySet<Reason> = new Set(['code-replayed', 'pass-spent']);
+
 /** Asks factors. No method throws for what a factor does; all of them throw when the store is out of reach. */
 export class Factors {
   readonly all: readonly ConfiguredFactor[];
   readonly enrolments: Enrolments;
   readonly limits: FactorLimits;
   readonly #log: Log;
+  /** Of the site; absent where no mails are sent. */
+  readonly mailer: Mailer | undefined;
 
-  constructor(parts: { all: readonly ConfiguredFactor[]; enrolments: Enrolments; limits: FactorLimits; log: Log }) {
+  constructor(parts: {
+    all: readonly ConfiguredFactor[];
+    enrolments: Enrolments;
+    limits: FactorLimits;
+    log: Log;
+    mailer?: Mailer | undefined;
+  }) {
     this.all = parts.all;
     this.enrolments = parts.enrolments;
     this.limits = parts.limits;
     this.#log = parts.log;
+    this.mailer = parts.mailer;
   }
 
   /** The factor of a name; undefined for one that is not configured. */
@@ -111,7 +130,8 @@ export class Factors {
 
   /** Begins a setup. */
   async begin(asked: ConfiguredFactor, { account, terms }: FactorQuestion): Promise<EnrolmentOffer | undefined> {
-    return asked.factor.enrol?.begin(account, terms);
+    const { all } = await this.enrolments.of(account);
+    return asked.factor.enrol?.begin(account, ownOf(asked, all), terms);
   }
 
   /** Judges the first answer to a setup, and enrols where it is right and nobody has enrolled for the account `after`. */
@@ -129,7 +149,7 @@ export class Factors {
     const permit = canBeGuessed ? await this.limits.standing(account) : undefined;
     if (permit?.kind === 'locked') return permit;
     const outcome = await callFactor(asked, answer.signal, this.#log, (_factor, signal) =>
-      enrol.finish(account, { ...response, signal }),
+      enrol.finish(account, { ...response, enrolments: ownOf(asked, after.all), signal }),
     );
     if (outcome.kind !== 'enrolled') return outcome;
     const { data, proof } = outcome;
@@ -140,6 +160,7 @@ export class Factors {
   /** Ends what factors hold open. */
   async close(): Promise<void> {
     await Promise.all(this.all.map(({ factor }) => factor.close?.()));
+    this.mailer?.close();
   }
 
   async #verify(
@@ -162,7 +183,7 @@ export class Factors {
   async #count(account: Account, judged: Judged): Promise<void> {
     if (judged.kind === 'verified') await this.limits.succeed(account);
     // Who has a code that was used knows no more than before.
-    else if (judged.kind === 'rejected' && judged.reason !== 'code-replayed') await this.limits.fail(account);
+    else if (judged.kind === 'rejected' && !usedBefore.has(judged.reason)) await this.limits.fail(account);
     else await this.limits.release(account);
   }
 }

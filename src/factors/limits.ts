@@ -64,6 +64,20 @@ export class FactorLimits {
     return this.#permitOf(await this.#read(account));
   }
 
+  /** Locks an account for as long as its next lock would be, where a factor has so many tries and no more. */
+  async lock(account: Account): Promise<void> {
+    await this.#step(account, (state) => {
+      const { count } = this.#limits;
+      const times = Math.max(1, count - state.failures);
+      return { result: undefined, write: this.#failed(state, times) };
+    });
+  }
+
+  /** Releases an account, by the word of an operator; false where nothing was counted. */
+  unlock(account: Account): Promise<boolean> {
+    return this.#store.delete(keyOf(account));
+  }
+
   /**
    * Enters an attempt. Each `open` must be followed by one `succeed`, `fail` or `release`. Waits a while where the attempts under
    * way could, by failing, reach the limit.

@@ -33,6 +33,12 @@ export function factorKind(type: string): FactorDefinition | undefined {
   return factorKinds[type];
 }
 
+function sendLimit(count: number, per: string) {
+  return z
+    .strictObject({ count: z.int().min(1).max(1_000_000).default(count), per: duration().prefault(per) })
+    .prefault({});
+}
+
 const leastPending = 2 * 60_000;
 const mostPending = 30 * 60_000;
 
@@ -50,6 +56,14 @@ export const factorRulesOptions = z.strictObject({
       hard: z.int().min(1).default(100).describe('wrong codes in a row after which only an operator releases'),
     })
     .prefault({}),
+  sends: z
+    .strictObject({
+      wait: duration().prefault('30s').describe('between two codes to one account'),
+      account: sendLimit(10, '1h').describe('codes to one account'),
+      contact: sendLimit(10, '1h').describe('codes to one address or number, whoever asks'),
+      address: sendLimit(100, '1h').describe('codes that one client address may ask for'),
+    })
+    .prefault({}),
   enrol: z
     .strictObject({
       first: z
@@ -57,6 +71,12 @@ export const factorRulesOptions = z.strictObject({
         .default('open')
         .describe('the first factor of an account: open, whoever has the first proof may set it up; off, nobody may'),
       networks: z.array(cidr()).default([]).describe('clients that may set one up; all when empty'),
+      notify: z
+        .boolean()
+        .default(true)
+        .describe(
+          'whether the owner of an account is told of changes by mail, where mails are sent and an address is known',
+        ),
     })
     .prefault({}),
   noFactor: z

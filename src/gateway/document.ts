@@ -8,6 +8,7 @@ import { listenerOptions } from '../edge/options.ts';
 import { factorRulesOptions, factorsOptions } from '../factors/options.ts';
 import { checkExternal } from '../login/external.ts';
 import { loginOptions, providersOptions } from '../login/options.ts';
+import { messageOptions } from '../messages/options.ts';
 import { pageOptions } from '../pages/options.ts';
 import { roleOptions } from '../policy/roles.ts';
 import { applicationOptions } from '../policy/roles-file.ts';
@@ -49,6 +50,7 @@ export const documentSchema = z
     login: loginOptions.describe('how users sign in'),
     session: sessionOptions.prefault({}).describe('how long they stay'),
     providers: providersOptions.describe('what proves who they are'),
+    messages: messageOptions.prefault({}).describe('how the gateway writes to people'),
     factors: factorsOptions.default({}).describe('second factors, in the order in which they are offered'),
     factorRules: factorRulesOptions.prefault({}).describe('what holds for all of them'),
     passwords: passwordOptions.prefault({}).describe('what a password must be like that is chosen here'),

@@ -10,6 +10,7 @@ interface CheckedFactors {
   readonly login: { readonly level: LoginLevel };
   readonly providers: Readonly<Record<string, unknown>>;
   readonly roles: Readonly<Record<string, unknown>>;
+  readonly messages: { readonly mail?: unknown };
   readonly factors: Readonly<Record<string, FactorDocument>>;
   readonly factorRules: FactorRules;
   readonly routes: readonly {
@@ -30,7 +31,8 @@ export function checkFactors(document: CheckedFactors, context: RefinementCtx): 
   checkRoutes(document, report);
 }
 
-function checkEach({ server, providers, factors }: CheckedFactors, report: Report): void {
+function checkEach({ server, messages, providers, factors }: CheckedFactors, report: Report): void {
+  const site = { publicUrl: server.publicUrl, sendsMail: messages.mail !== undefined };
   for (const [name, options] of Object.entries(factors)) {
     if (Object.hasOwn(providers, name))
       report(
@@ -39,7 +41,7 @@ function checkEach({ server, providers, factors }: CheckedFactors, report: Repor
         'give the factor another name',
         ['providers', name],
       );
-    for (const { key, message, hint } of factorKind(options.type)?.checkTogether?.(options, server) ?? [])
+    for (const { key, message, hint } of factorKind(options.type)?.checkTogether?.(options, site) ?? [])
       report(['factors', name, ...key.split('.')], message, hint);
   }
 }

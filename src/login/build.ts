@@ -1,7 +1,9 @@
 /** Makes the ways to be somebody, of one configuration: by a session, by the request's own proof, by a form, by a provider's. */
 import { buildFactors, type FactorServices, type FactorsDocument } from '../factors/build.ts';
+import { FactorDesk } from '../factors/desk.ts';
 import type { Factors } from '../factors/factors.ts';
 import type { FactorRules } from '../factors/options.ts';
+import { Passes } from '../factors/pass/passes.ts';
 import type { Worth } from '../policy/levels.ts';
 import { Privileges } from '../policy/privileges.ts';
 import { compileRoles, type RoleOptions } from '../policy/roles.ts';
@@ -22,6 +24,7 @@ import { RequestAuthenticator } from './authenticate-request.ts';
 import { BasicAccess } from './basic-access.ts';
 import { Browsers } from './browser.ts';
 import { switchedOff } from './external.ts';
+import { FactorNotices } from './factor-notices.ts';
 import { FlowStates } from './flow-state.ts';
 import { Flows } from './flows.ts';
 import { Handovers } from './handovers.ts';
@@ -66,6 +69,9 @@ export interface Login {
   readonly steps: LoginSteps;
   readonly worth: Worth;
   readonly factorRules: FactorRules;
+  readonly notices: FactorNotices;
+  /** What an operator may do with the factors of accounts. */
+  readonly desk: FactorDesk;
   readonly signIn: SignIn;
   readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
@@ -119,6 +125,11 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     ...{ clock, log, worth, door, pendings, browsers, signIn, sessions, recorder, factors },
     rules: document.factorRules,
   });
+  const notices = new FactorNotices({
+    ...{ mailer: factors.mailer, isWanted: document.factorRules.enrol.notify, sessions, log },
+    ...{ siteName: document.pages.siteName, language: document.pages.language },
+  });
+  const desk = new FactorDesk(factors, new Passes(services));
   const linkOf = (name: string) => chain.find((link) => link.name === name);
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf, principals });
   const verifiers = new OfflineVerifiers({ store, clock, log });
@@ -146,6 +157,8 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     providers,
     names,
     factors,
+    notices,
+    desk,
     tenants,
     steps,
     worth,

@@ -103,11 +103,11 @@ export class LoginEnd {
   }
 
   /** It cannot go on. */
-  async close(pending: PendingLogin, reason: Reason, context: StepContext): Promise<StepResult> {
+  async close(pending: PendingLogin, reason: Reason, context: StepContext, isHelped = false): Promise<StepResult> {
     await this.#parts.pendings.take(pending);
     const { vouched } = pending;
     this.#parts.signIn.record('failed', context, { reason, account: accountOf(vouched), provider: vouched.provider });
-    return this.#over(pending, reason, context);
+    return { ...this.#over(pending, reason, context), ...(isHelped && { isHelped }) };
   }
 
   /** Somebody else has ended it: another tab, or its time. */
@@ -182,7 +182,7 @@ export class LoginEnd {
     return undefined;
   }
 
-  #over(pending: PendingLogin, reason: Reason, { headers }: StepContext): StepResult {
+  #over(pending: PendingLogin, reason: Reason, { headers }: StepContext): Extract<StepResult, { kind: 'over' }> {
     const gone = this.#parts.pendings.cookieWithout(pending, headers.all('cookie'));
     return { kind: 'over', reason, returnTo: pending.returnTo, cookies: [gone] };
   }

@@ -2,23 +2,21 @@
  * The dispatcher of logins: whatever somebody has proved comes here, and from here either a session begins or the next step is
  * shown. What is next, `steps.ts` says; what the last step comes to, `login-end.ts`. Pages post to it and come back to it.
  */
-import type { FactorResponse } from '../core/factor.ts';
+import type { FactorBehaviour, FactorResponse } from '../core/factor.ts';
 import { type Proof, withProof } from '../core/proof.ts';
-import type { Reason } from '../core/reason.ts';
 import { accountOf, isSameOwner, ownerOf } from '../core/session.ts';
-import { readName } from '../factors/code.ts';
 import type { AccountEnrolments } from '../factors/enrolments.ts';
 import type { ConfiguredFactor } from '../factors/factors.ts';
 import type { OnShow, PendingLogin } from '../sessions/pending.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
+import { type Answer, askTurn, enrolTurn, verifyTurn } from './factor-turns.ts';
 import { type EndParts, LoginEnd } from './login-end.ts';
 import { type FirstProof, LoginStarts, type StartParts } from './login-starts.ts';
 import { LoginsUnderWay, type UnderWayParts } from './logins-under-way.ts';
+import { consequenceOf } from './step-behaviour.ts';
 import { factsOf, termsOf } from './step-facts.ts';
 import { type StepContext, type StepProblem, type StepResult, withCookies } from './step-result.ts';
 import { nextStep } from './steps.ts';
-
-type Answer = Pick<FactorResponse, 'fields' | 'state' | 'signal'>;
 
 type StepsParts = StartParts & EndParts & UnderWayParts;
 
@@ -125,21 +123,17 @@ export class LoginSteps {
     answer: Answer,
     context: StepContext,
   ): Promise<StepResult> {
-    const judged = await this.#parts.factors.verify(factor, accountOf(pending.vouched), answer);
-    if (judged.kind === 'verified') {
+    const turn = await verifyTurn(this.#parts.factors, pending, factor, answer);
+    if (turn.kind === 'proved') {
       this.#end.record('factor', pending, { factor: factor.name }, context);
-      return this.#proved(pending, judged.proof, context);
+      return this.#proved(pending, turn.proof, context);
     }
-    const reason: Reason = judged.kind === 'locked' ? 'factor-locked' : judged.reason;
-    this.#end.record('factor', pending, { factor: factor.name, reason }, context);
-    const retry = judged.kind === 'locked' && judged.retryAfter !== undefined && { retryAfter: judged.retryAfter };
-    const state = judged.kind === 'rejected' ? judged.state : undefined;
-    const next =
+    const { state } = turn;
+    const changed =
       state === undefined
         ? pending
         : await this.#underWay.change(pending, ({ onShow }) => (onShow ? { onShow: { ...onShow, state } } : {}));
-    if (!next) return this.#end.lost(pending, context);
-    return this.#advance(next, context, { maySend: false, problem: { reason, ...retry } });
+    return changed ? this.#setBack(changed, factor, turn, context) : this.#end.lost(pending, context);
   }
 
   async #enrol(
@@ -149,19 +143,15 @@ export class LoginSteps {
     after: AccountEnrolments,
     context: StepContext,
   ): Promise<StepResult> {
-    const name = readName(answer.fields.get('name'));
-    const done = await this.#parts.factors.finish(factor, accountOf(pending.vouched), { ...answer, after, name });
-    if (done.kind === 'overtaken') return this.choose(pending, undefined, context);
-    if (done.kind === 'enrolled') {
-      this.#end.record('enrol', pending, { factor: factor.name }, context);
-      const result = await this.#proved(pending, done.proof, context);
-      if (after.all.length === 0) await this.#end.endWeaker(pending, done.proof, result);
-      return result;
-    }
-    const reason: Reason = done.kind === 'locked' ? 'factor-locked' : done.reason;
-    this.#end.record('enrol', pending, { factor: factor.name, reason }, context);
-    const clock = done.kind === 'rejected' && done.clockOffset !== undefined && { clockOffset: done.clockOffset };
-    return this.#advance(pending, context, { maySend: false, problem: { reason, ...clock } });
+    const turn = await enrolTurn(this.#parts.factors, pending, factor, answer, after);
+    if (turn.kind === 'overtaken') return this.choose(pending, undefined, context);
+    const reason = turn.kind === 'problem' && { reason: turn.problem.reason };
+    this.#end.record('enrol', pending, { factor: factor.name, ...reason }, context);
+    if (turn.kind === 'problem') return this.#advance(pending, context, { maySend: false, problem: turn.problem });
+    const next = await this.#underWay.change(pending, turn.change);
+    const result = next ? await this.#advance(next, context, { maySend: true }) : this.#end.lost(pending, context);
+    if (after.all.length === 0 && turn.proof) await this.#end.endWeaker(pending, turn.proof, result);
+    return result;
   }
 
   /** Puts the question of a factor; with `previous` another code is wanted. */
@@ -171,18 +161,28 @@ export class LoginSteps {
     context: StepContext,
     previous?: unknown,
   ): Promise<StepResult> {
-    const { factors } = this.#parts;
-    const account = accountOf(pending.vouched);
-    const terms = { ...termsOf(pending, context), ...(previous !== undefined && { previous }) };
-    const outcome = await factors.ask(factor, { account, terms }, await factors.enrolments.of(account));
-    if (outcome.kind === 'asked') {
-      const { page, state } = outcome.challenge;
-      const onShow = { kind: 'challenge', factor: factor.name, page, state } as const;
-      return this.#putOnShow(pending, onShow, context);
-    }
-    const { reason } = outcome;
-    this.#end.record('factor', pending, { factor: factor.name, reason }, context);
-    return this.#advance(pending, context, { maySend: false, problem: { reason } });
+    const turn = await askTurn(this.#parts.factors, pending, factor, context, previous);
+    return turn.kind === 'asked'
+      ? this.#putOnShow(pending, turn.onShow, context)
+      : this.#setBack(pending, factor, turn, context);
+  }
+
+  /** A factor did not go on: what follows. */
+  async #setBack(
+    pending: PendingLogin,
+    factor: ConfiguredFactor,
+    { problem, next }: { readonly problem: StepProblem; readonly next?: FactorBehaviour | undefined },
+    context: StepContext,
+  ): Promise<StepResult> {
+    this.#end.record('factor', pending, { factor: factor.name, reason: problem.reason }, context);
+    const { candidates } = (await factsOf(this.#parts, pending, context)).facts;
+    const setback = { pending, factor: factor.name, next, problem, candidates };
+    const follows = await consequenceOf(setback, this.#parts.factors.limits);
+    if (follows.kind === 'over') return this.#end.close(pending, follows.reason, context, follows.isHelped);
+    const { change } = follows;
+    const changed = change ? await this.#underWay.change(pending, () => change) : pending;
+    if (!changed) return this.#end.lost(pending, context);
+    return this.#advance(changed, context, { maySend: false, problem: follows.problem });
   }
 
   async #beginEnrolment(pending: PendingLogin, factor: ConfiguredFactor, context: StepContext): Promise<StepResult> {

@@ -55,7 +55,7 @@ export interface ProvidersDocument {
   readonly providers: Readonly<Record<string, ProviderDocument>>;
   readonly server: { readonly publicUrl: URL; readonly outboundProxy?: OutboundProxy | undefined };
   readonly passwords: PasswordOptions;
-  readonly pages: { readonly siteName: string };
+  readonly pages: { readonly siteName: string; readonly language: string };
 }
 
 /** What providers need of the process. */

@@ -42,12 +42,15 @@ export async function factsOf(
   const now = clock.now();
   const terms = termsOf(pending, context);
   const demand: Demand = pending.demand ?? { level: door.levelFor(pending.vouched, client) };
-  const { vouched, proofs, onShow, excluded, newPassword } = pending;
+  const { vouched, proofs, onShow, excluded, newPassword, spare } = pending;
   const shown = { [onShow?.kind === 'challenge' ? 'asked' : 'enrolling']: onShow?.factor };
   const common = { awaitsProvider: false, tenants: 'one', mustChangePassword: newPassword !== undefined } as const;
   const nothing = { candidates: [], enrollable: [], needsFreshProof: false, isEnrolmentClosed: false } as const;
   if (shortfall(proofs, demand, worth, now) === undefined)
-    return { facts: { ...common, ...nothing, isEnough: true }, has: { all: [], version: undefined } };
+    return {
+      facts: { ...common, ...shown, ...nothing, spare, isEnough: true },
+      has: spare === undefined ? { all: [], version: undefined } : await factors.enrolments.of(accountOf(vouched)),
+    };
 
   const account = accountOf(vouched);
   const has = await factors.enrolments.of(account);
@@ -56,7 +59,7 @@ export async function factsOf(
   const isHelping = (factor: ConfiguredFactor): boolean =>
     shortfall(withProof(proofs, proofBy(factor, now)), demand, worth, now) === undefined;
   const helping = open.filter(isHelping);
-  const able = factors.all.filter((one) => one.factor.enrol !== undefined && isHelping(one));
+  const able = factors.all.filter((one) => one.factor.enrol !== undefined && !one.factor.isSpare && isHelping(one));
   const isInside = rules.enrol.networks.length === 0 || isInAny(client, rules.enrol.networks);
   // What is enrolled under a name that has left the configuration is enrolled all the same.
   const isFirst = has.all.length === 0 && usable.length === 0;

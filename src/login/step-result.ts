@@ -40,7 +40,14 @@ export type StepResult =
   /** Whoever is signed in gives their first proof once more, and comes back. */
   | { readonly kind: 'confirm'; readonly returnTo: string; readonly cookies: readonly string[] }
   /** It is at an end, and nobody is signed in by it. */
-  | { readonly kind: 'over'; readonly reason: Reason; readonly returnTo: string; readonly cookies: readonly string[] }
+  | {
+      readonly kind: 'over';
+      readonly reason: Reason;
+      readonly returnTo: string;
+      readonly cookies: readonly string[];
+      /** The page says whom to ask. */
+      readonly isHelped?: boolean;
+    }
   | { readonly kind: 'unavailable'; readonly reason: Reason };
 
 /** Where the page of a step is. */

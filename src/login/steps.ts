@@ -20,6 +20,8 @@ export interface StepFacts {
   readonly needsFreshProof: boolean;
   /** Some factor could be set up that would do, but not by this account, or not from here. */
   readonly isEnrolmentClosed: boolean;
+  /** A factor that stands in for others, to be set up beside the first one of an account. */
+  readonly spare?: string | undefined;
   /** The password was right and has to change. */
   readonly mustChangePassword: boolean;
 }
@@ -50,7 +52,7 @@ export function nextStep(facts: StepFacts): Step {
   if (facts.tenants === 'none') return { kind: 'refused', reason: 'tenant-missing' };
   if (facts.tenants === 'several') return { kind: 'tenant' };
   // A leaked password that has to change changes nothing before the factors.
-  if (facts.isEnough) return { kind: facts.mustChangePassword ? 'new-password' : 'admit' };
+  if (facts.isEnough) return facts.spare === undefined ? lastStep(facts) : spareStep(facts.spare, enrolling);
   const [candidate, ...others] = candidates;
   if (asked !== undefined && candidates.includes(asked)) {
     const hasOthers = candidates.length > 1;
@@ -69,4 +71,12 @@ export function nextStep(facts: StepFacts): Step {
   return more.length === 0
     ? { kind: 'begin-enrolment', factor: first }
     : { kind: 'choose-enrolment', factors: enrollable };
+}
+
+function lastStep({ mustChangePassword }: StepFacts): Step {
+  return { kind: mustChangePassword ? 'new-password' : 'admit' };
+}
+
+function spareStep(factor: string, enrolling: string | undefined): Step {
+  return enrolling === factor ? { kind: 'enrol', factor, hasOthers: false } : { kind: 'begin-enrolment', factor };
 }

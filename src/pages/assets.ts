@@ -26,6 +26,7 @@ export function loadAssets(options: Pick<PageOptions, 'accentColor' | 'logo'>): 
     ['gatehouse.css', 'text/css; charset=utf-8', ownFile('gatehouse.css')],
     ['theme.css', 'text/css; charset=utf-8', Buffer.from(themeCss(options.accentColor))],
     ['gatehouse.js', 'text/javascript; charset=utf-8', ownFile('gatehouse.js')],
+    ['keys.js', 'text/javascript; charset=utf-8', ownFile('keys.js')],
     ['icon.svg', 'image/svg+xml', Buffer.from(tinted(ownFile('icon.svg'), options.accentColor))],
   ];
   if (options.logo) files.push([logoName(options.logo), options.logo.contentType, options.logo.body]);

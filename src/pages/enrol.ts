@@ -1,38 +1,82 @@
 /** The pages on which a factor is set up during a login. */
-import type { EnrolmentOffer } from '../core/factor.ts';
-import { codeField, type FactorView, stepPage } from './factor.ts';
+import type { EnrolmentOffer, KeyPage } from '../core/factor.ts';
+import { codeField, type FactorView, keyForm, othersForm, stepPage } from './factor.ts';
 import { hiddenFields, submitButton } from './fields.ts';
 import { type Html, html } from './html.ts';
 import type { Frame } from './layout.ts';
 import { qrCode } from './qr.ts';
 
-/** Something to be set up. The form posts the hidden fields, `do` as `answer`, `code` and `name`. */
+type Page = EnrolmentOffer['page'];
+
+/** Something to be set up. The form posts the hidden fields, `do` as `answer`, what the page asks for, and `name`. */
 export interface EnrolmentView extends Omit<FactorView, 'kind' | 'page'> {
   readonly kind: 'enrolment';
-  readonly page: EnrolmentOffer['page'];
+  readonly page: Page;
 }
 
 /** The page. */
 export function enrolmentPage(frame: Frame, view: EnrolmentView): Html {
-  const { enrol, factor } = frame.texts;
-  const { page, hidden, action } = view;
+  const { page } = view;
+  switch (page.kind) {
+    case 'authenticator':
+      return authenticatorPage(frame, view, page);
+    case 'key':
+      return newKeyPage(frame, view, page);
+    case 'spare-codes':
+      return spareCodesPage(frame, view, page);
+    default:
+      throw page satisfies never;
+  }
+}
+
+function authenticatorPage(frame: Frame, view: EnrolmentView, page: Extract<Page, { kind: 'authenticator' }>): Html {
+  const { enrol } = frame.texts;
   const body = html`<div class="ways">
 ${qrCode(page.uri, enrol.qr)}
 <p class="hint">${enrol.byHand}</p>
 <p class="secret"><code translate="no">${page.secret}</code></p>
-<form method="post" action="${action}">
-${hiddenFields({ ...hidden, do: 'answer' })}${codeField(frame, page.digits, view.problem !== undefined)}
-<div class="field">
-<label for="name">${enrol.name}</label>
-<input id="name" name="name" type="text" maxlength="64" autocomplete="off" dir="auto">
-</div>
+<form method="post" action="${view.action}">
+${hiddenFields({ ...view.hidden, do: 'answer' })}${codeField(frame, page.digits, view.problem !== undefined)}
+${nameField(enrol.name)}
 ${submitButton(frame, enrol.submit)}
 </form>
-${
-  view.hasOthers &&
-  html`<form method="post" action="${action}">
-${hiddenFields({ ...hidden, do: 'choose' })}${submitButton(frame, factor.others, 'quiet')}
-</form>`
-}</div>`;
+${othersForm(frame, view)}</div>`;
   return stepPage(frame, view, enrol.title, html`<p class="lead" id="prompt">${enrol.lead}</p>`, body);
+}
+
+function newKeyPage(frame: Frame, view: EnrolmentView, page: KeyPage): Html {
+  const { key, name } = frame.texts.enrol;
+  const ask = { label: key.start, isAtOnce: false, more: nameField(name) };
+  const body = html`<div class="ways">${keyForm(frame, view, page, ask)}
+${othersForm(frame, view)}</div>`;
+  return stepPage(frame, view, key.title, html`<p class="lead" id="prompt">${key.lead}</p>`, body);
+}
+
+function spareCodesPage(frame: Frame, view: EnrolmentView, page: Extract<Page, { kind: 'spare-codes' }>): Html {
+  const { spare, submit } = frame.texts.enrol;
+  const codes = page.codes.map(
+    (code) => html`<li><code translate="no">${code}</code></li>
+`,
+  );
+  const body = html`<ol class="spare-codes">
+${codes}</ol>
+<form method="post" action="${view.action}">
+${hiddenFields({ ...view.hidden, do: 'answer' })}<label class="choice"><input type="checkbox" name="kept" value="yes" required> <span>${spare.kept}</span></label>
+${submitButton(frame, submit)}
+</form>`;
+  return stepPage(
+    frame,
+    view,
+    spare.title,
+    html`<p class="lead" id="prompt">${spare.lead(page.codes.length)}</p>`,
+    body,
+  );
+}
+
+function nameField(label: string): Html {
+  return html`<div class="field">
+<label for="name">${label}</label>
+<input id="name" name="name" type="text" maxlength="64" autocomplete="off" dir="auto">
+</div>
+`;
 }

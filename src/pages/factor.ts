@@ -1,5 +1,5 @@
 /** The pages between the first proof and the session: which factor, its question, and that a login is over. */
-import type { Challenge } from '../core/factor.ts';
+import type { Challenge, KeyPage } from '../core/factor.ts';
 import type { WordsForVisitors } from '../core/route.ts';
 import { type Hidden, hiddenFields, linkButton, messageBox, submitButton, whenToRetry } from './fields.ts';
 import { type Html, html, type Part } from './html.ts';
@@ -41,7 +41,10 @@ export interface FactorChoiceView extends StepView {
   readonly factors: readonly FactorName[];
 }
 
-/** The question of a factor. Forms post the hidden fields and `do`: `answer` with `code`, `choose` for another way. */
+/**
+ * The question of a factor. Forms post the hidden fields and `do`: `answer` with `code`, `method` or `answer`, `resend` for another
+ * code, `choose` for another way.
+ */
 export interface FactorView extends StepView {
   readonly kind: 'factor';
   readonly factor: FactorName;
@@ -79,22 +82,91 @@ ${hiddenFields({ ...view.hidden, do: 'choose', factor: factor.name })}${submitBu
 
 /** The question. */
 export function factorPage(frame: Frame, view: FactorView): Html {
+  const { page } = view;
+  switch (page.kind) {
+    case 'code':
+      return codePage(frame, view, page);
+    case 'key':
+      return keyPage(frame, view, page);
+    default:
+      throw page satisfies never;
+  }
+}
+
+function codePage(frame: Frame, view: FactorView, page: Extract<Challenge['page'], { kind: 'code' }>): Html {
   const { factor: texts } = frame.texts;
-  const { page, hidden, action, factor } = view;
-  const prompt =
-    page.prompt === undefined ? (promptOf(texts, factor.type) ?? texts.prompt) : wordsFor(frame, page.prompt);
-  const sentTo = page.contact !== undefined && html`<p class="hint">${texts.sentTo(page.contact)}</p>`;
+  const { hidden, action, factor } = view;
+  const { contact, prompt: given, methods = [], sendsLeft } = page;
+  const words = given === undefined ? (promptOf(texts, factor.type) ?? texts.prompt) : wordsFor(frame, given);
+  const prompt = words.replaceAll(contactVariable, contact ?? '');
+  const isSaid = given !== undefined && words.includes(contactVariable);
+  const sentTo = contact !== undefined && !isSaid && html`<p class="hint">${texts.sentTo(contact)}</p>`;
+  const choice = methods.map(
+    ({ id, label }, index) =>
+      html`<label class="choice"><input type="radio" name="method" value="${id}" required${index === 0 && html` checked`}> <span>${label}</span></label>
+`,
+  );
   const body = html`<div class="ways"><form method="post" action="${action}">
-${hiddenFields({ ...hidden, do: 'answer' })}${codeField(frame, page.digits, view.problem !== undefined)}
+${hiddenFields({ ...hidden, do: 'answer' })}${
+  choice.length > 0 &&
+  html`<fieldset class="choices"><legend>${texts.methods}</legend>
+${choice}</fieldset>
+`
+}${codeField(frame, page.digits, view.problem !== undefined)}
 ${submitButton(frame, texts.submit)}
 </form>
 ${
-  view.hasOthers &&
+  sendsLeft !== undefined &&
+  sendsLeft > 0 &&
   html`<form method="post" action="${action}">
-${hiddenFields({ ...hidden, do: 'choose' })}${submitButton(frame, texts.others, 'quiet')}
-</form>`
-}</div>`;
+${hiddenFields({ ...hidden, do: 'resend' })}${submitButton(frame, texts.resend, 'quiet')}
+</form>
+<p class="hint">${texts.sendsLeft(sendsLeft)}</p>
+`
+}${othersForm(frame, view)}</div>`;
   return stepPage(frame, view, texts.title, html`<p class="lead" id="prompt">${prompt}</p>${sentTo}`, body);
+}
+
+function keyPage(frame: Frame, view: FactorView, page: KeyPage): Html {
+  const { key } = frame.texts.factor;
+  const ask = { label: key.start, isAtOnce: view.problem === undefined };
+  const body = html`<div class="ways">${keyForm(frame, view, page, ask)}
+${othersForm(frame, view)}</div>`;
+  return stepPage(frame, view, key.title, html`<p class="lead" id="prompt">${key.lead}</p>`, body);
+}
+
+/**
+ * A form that a key answers. Without script, or in a browser that knows no keys, it says so: what else there is stands below.
+ * `isAtOnce`: the browser asks for the key when the page is shown.
+ */
+export function keyForm(
+  { texts }: Frame,
+  { action, hidden }: Pick<StepView, 'action' | 'hidden'>,
+  { ceremony, options }: KeyPage,
+  { label, isAtOnce, more }: { readonly label: string; readonly isAtOnce: boolean; readonly more?: Html },
+): Html {
+  const { key } = texts.factor;
+  return html`<form method="post" action="${action}">
+${hiddenFields({ ...hidden, do: 'answer' })}<input type="hidden" name="answer" value="" data-key-answer>
+${more}<p class="hint" data-key-without>${key.without}</p>
+<div data-key="${ceremony}" data-options="${JSON.stringify(options)}" data-denied="${key.denied}" data-known="${key.known}" data-failed="${key.failed}"${isAtOnce && html` data-key-at-once`}>
+<p class="notice notice-alert" role="alert" data-key-status hidden></p>
+<button class="button primary" type="button" data-key-start hidden>${label}</button>
+</div>
+</form>`;
+}
+
+/** The way to another factor, where there is one. */
+export function othersForm(
+  frame: Frame,
+  { action, hidden, hasOthers }: Pick<FactorView, 'action' | 'hidden' | 'hasOthers'>,
+): Html | false {
+  return (
+    hasOthers &&
+    html`<form method="post" action="${action}">
+${hiddenFields({ ...hidden, do: 'choose' })}${submitButton(frame, frame.texts.factor.others, 'quiet')}
+</form>`
+  );
 }
 
 /** The end. */
@@ -132,13 +204,20 @@ export function codeField({ texts }: Frame, digits: number | undefined, isInvali
 }
 
 /** What stands around each step: whose login, what went wrong, how long it may take, and the way out. */
-export function stepPage(frame: Frame, view: StepView, heading: string, lead: Part, body: Part): Html {
+export function stepPage(
+  frame: Frame,
+  view: StepView & { readonly page?: { readonly kind: string } },
+  heading: string,
+  lead: Part,
+  body: Part,
+): Html {
   const { factor: texts, common } = frame.texts;
   const failed = view.problem !== undefined;
   return layout(frame, {
     heading,
     ...(failed && { titlePrefix: common.errorPrefix, requestId: view.requestId }),
     gate: 'ajar',
+    ...(view.page?.kind === 'key' && { script: 'keys.js' as const }),
     body: html`${lead}
 ${signingInAs(frame, view.username)}
 ${view.problem && problemBox(frame, view.problem)}
@@ -153,6 +232,9 @@ function problemBox(frame: Frame, { code, retryAfterSeconds, clockOffset }: Fact
   const words = clockOffset === undefined ? texts.problems[code] : texts.clock(Math.abs(clockOffset), clockOffset > 0);
   return messageBox(html`${words}${whenToRetry(frame, retryAfterSeconds, false)}`, true);
 }
+
+/** What an operator writes where the address or number is to stand. */
+const contactVariable = `\${contact}`;
 
 function promptOf({ prompts }: Texts['factor'], type: string): string | undefined {
   const known: Readonly<Record<string, string>> = prompts;

@@ -41,6 +41,8 @@ interface Content {
   readonly help?: 'sign-in' | 'contact' | 'none';
   /** `wide` where there is more to see than a form: the picture steps back. */
   readonly shape?: 'wide';
+  /** A script of its own, besides that of every page. */
+  readonly script?: 'keys.js';
   /** Beside the name of the site. */
   readonly bar?: Html;
   /** How one comes back after another choice of language: the page as it was left, or the login that leads to a path; `never` where it cannot be shown twice. */
@@ -62,7 +64,11 @@ export function layout(frame: Frame, content: Content): Html {
 <link rel="icon" href="${assetHref(frame, 'icon.svg')}">
 <link rel="stylesheet" href="${assetHref(frame, 'theme.css')}">
 <link rel="stylesheet" href="${assetHref(frame, 'gatehouse.css')}">
-<script src="${assetHref(frame, 'gatehouse.js')}" defer></script>
+<script src="${assetHref(frame, 'gatehouse.js')}" defer></script>${
+    content.script !== undefined &&
+    html`
+<script src="${assetHref(frame, content.script)}" defer></script>`
+  }
 </head>
 <body${content.shape === 'wide' && html` class="wide"`}>
 <div class="pane">

@@ -100,15 +100,22 @@ export function showStep(parts: StepParts, visit: PortalRequest, result: Pending
 export function showOver(
   { pages, factorRules }: StepParts,
   { request, response, context }: PortalRequest,
-  { reason, returnTo, cookies }: Omit<Extract<StepResult, { kind: 'over' }>, 'kind'> & { kind?: 'over' },
+  {
+    reason,
+    returnTo,
+    cookies,
+    isHelped = false,
+  }: Omit<Extract<StepResult, { kind: 'over' }>, 'kind'> & { kind?: 'over' },
 ): void {
-  const word = overWord(reason);
+  const word = isHelped ? 'help' : overWord(reason);
   if (context.told) Object.assign(context.told, { reason });
   const view: FactorOverView = {
     kind: 'factor-over',
     reason: word,
     restartHref: loginAgain(returnTo),
-    ...((word === 'missing' || word === 'closed') && factorRules.noFactor === 'help' && { help: factorRules.help }),
+    ...((isHelped || ((word === 'missing' || word === 'closed') && factorRules.noFactor === 'help')) && {
+      help: factorRules.help,
+    }),
     requestId: context.requestId,
   };
   pages.send(request, response, word === 'expired' ? 410 : 403, view, cookiesOf(cookies));
@@ -171,27 +178,27 @@ const problems: Partial<Record<Reason, FactorProblem['code']>> = {
   'code-expired': 'code-expired',
   'code-replayed': 'code-replayed',
   'clock-skew': 'code-wrong',
+  'key-foreign': 'key-wrong',
+  'key-counter': 'key-wrong',
+  'user-not-verified': 'not-verified',
+  'pass-spent': 'pass-spent',
+  'contact-missing': 'no-contact',
+  'too-many-sends': 'too-many-sends',
+  'budget-spent': 'too-many-sends',
+  'send-failed': 'send-failed',
+  'enrolment-unfinished': 'not-kept',
+  'factor-missing': 'refused',
+  'enrolment-closed': 'refused',
 };
-const refusals: ReadonlySet<Reason> = new Set<Reason>([
-  'contact-missing',
-  'too-many-sends',
-  'budget-spent',
-  'factor-missing',
-  'enrolment-closed',
-]);
 
 function problemOf({ reason, retryAfter, clockOffset }: StepProblem): FactorProblem {
   if (reason === 'factor-locked')
     return retryAfter === undefined
       ? { code: 'factor-hard-locked' }
       : { code: 'factor-locked', retryAfterSeconds: Math.ceil(retryAfter / 1000) };
-  const code =
-    problems[reason] ?? (refusals.has(reason) ? 'refused' : isRejection(reason) ? 'code-wrong' : 'unavailable');
-  return { code, ...(clockOffset !== undefined && { clockOffset }) };
-}
-
-function isRejection(reason: Reason): boolean {
-  return reason.startsWith('key-') || reason === 'user-not-verified' || reason.startsWith('pass-');
+  const retry = retryAfter !== undefined && { retryAfterSeconds: Math.ceil(retryAfter / 1000) };
+  const code = problems[reason] ?? 'unavailable';
+  return { code, ...retry, ...(clockOffset !== undefined && { clockOffset }) };
 }
 
 function statusOf(problem: StepProblem | undefined): number {
@@ -204,6 +211,8 @@ function statusOf(problem: StepProblem | undefined): number {
 function overWord(reason: Reason): FactorOverView['reason'] {
   if (reason === 'factor-missing') return 'missing';
   if (reason === 'enrolment-closed') return 'closed';
+  if (reason === 'contact-missing') return 'contact';
+  if (problems[reason] !== undefined && reason !== 'enrolment-unfinished') return 'tries';
   return reason === 'step-foreign' || reason === 'flow-expired' || reason === 'enrolment-unfinished'
     ? 'expired'
     : 'ended';

@@ -6,6 +6,7 @@ import type { Actor } from '../admin/actor.ts';
 import type { ReloadAnswer } from '../admin/app.ts';
 import { type Admin, type AdminParts, type AdminWays, startAdmin } from '../admin/listener.ts';
 import { OperatorError } from '../core/errors.ts';
+import { passTerms } from '../factors/pass/passes.ts';
 import { buildGateway, type Gateway } from '../gateway/build.ts';
 import type { Document } from '../gateway/document.ts';
 import { closeServices, openServices, type ServiceOptions, type Services } from '../gateway/services.ts';
@@ -227,6 +228,9 @@ export class Host<D extends Document, F extends Front<D>> {
       providers: () => this.#gateway.providers.status(),
       namesMeant: (username) => this.#gateway.login.names.meant(username),
       forgetOffline: (username) => this.#gateway.login.offline.forget(username),
+      factors: () => this.#gateway.login.desk,
+      passTerms: () => passTerms(this.#gateway.document.factors),
+      tellOwner: (account, change) => this.#gateway.login.notices.tell(account, change),
       lockouts: new LockoutOverview(this.#services),
       providerFigures: () => this.#gateway.providers.figures(),
       records: () => this.#records(),

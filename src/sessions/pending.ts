@@ -41,6 +41,8 @@ const pendingSchema = z.looseObject({
   /** The password was right and has to change, for this reason; the id under which it is kept for its page. */
   newPassword: z.strictObject({ reason: z.string(), username: z.string(), proof: z.string().optional() }).optional(),
   onShow: onShowSchema.optional(),
+  /** A factor that is to be set up before the login is done. */
+  spare: z.string().optional(),
   /** Factors that are out for this login. */
   excluded: z.array(z.string()).default([]),
 });
@@ -63,11 +65,12 @@ export interface PendingLogin {
   readonly demand?: { readonly level?: Level; readonly factors?: readonly string[]; readonly maxAge?: number };
   readonly newPassword?: { readonly reason: string; readonly username: string; readonly proof?: string };
   readonly onShow?: OnShow | undefined;
+  readonly spare?: string | undefined;
   readonly excluded: readonly string[];
 }
 
 /** What changes in a login under way. */
-export type PendingChange = Partial<Pick<PendingLogin, 'proofs' | 'onShow' | 'excluded'>>;
+export type PendingChange = Partial<Pick<PendingLogin, 'proofs' | 'onShow' | 'excluded' | 'spare'>>;
 
 /** How many one browser has at most; the oldest gives way. */
 const maxOfBrowser = 5;

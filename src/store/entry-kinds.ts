@@ -54,6 +54,14 @@ export const entryKinds: Readonly<Record<string, EntryKind>> = {
   'cookie-names': { restored: 'always', label: 'lists of bound cookies' },
   'store-lease': { restored: 'never', label: 'leases of the store' },
   'store-seal': { restored: 'never', label: 'marks of the sealing' },
+  recovery: { restored: 'never', label: 'recovery codes' },
+  pass: { restored: 'never', label: 'passes' },
+  'enrolment-code': { restored: 'never', label: 'enrolment codes' },
+  credential: { restored: 'always', label: 'marks of whose a security key is' },
+  'challenge-used': { restored: 'never', label: 'used challenges of keys' },
+  'sent-code-used': { restored: 'never', label: 'used codes' },
+  'transaction-used': { restored: 'never', label: 'used transactions of verification services' },
+  sends: { restored: 'never', label: 'counts of sent codes' },
   health: { restored: 'never', label: 'probes' },
 };
 

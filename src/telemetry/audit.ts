@@ -4,9 +4,9 @@ import type { Log } from '../core/log.ts';
 import type { OutcomeKind } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import { referenceCode } from '../core/reference-code.ts';
+import { fileSink, noSink, streamSink } from './audit-sink.ts';
 import { type ForwardedRequest, forwardedLine } from './forwarded-line.ts';
 import { visibleJson } from './json-line.ts';
-import { LineFile } from './line-file.ts';
 import type { AuditOptions } from './options.ts';
 import { scrubFields } from './scrub.ts';
 import { areHarmless } from './scrub-text.ts';
@@ -71,7 +71,18 @@ export interface AccountRecord extends AuditSubject {
 
 /** Something an operator or the program itself did: a start, a reload, a session ended by hand. */
 export interface OperationRecord extends AuditSubject {
-  readonly event: 'start' | 'stop' | 'reload' | 'revoke' | 'unlock' | 'offline-forget' | 'api-token' | 'api-token-end';
+  readonly event:
+    | 'start'
+    | 'stop'
+    | 'reload'
+    | 'revoke'
+    | 'unlock'
+    | 'offline-forget'
+    | 'api-token'
+    | 'api-token-end'
+    | 'factor-reset'
+    | 'unenrol'
+    | 'pass';
   readonly outcome: 'succeeded' | 'failed';
   /** A name of `admin.tokens`, `token`, `local` (by the socket), `loopback`, `signal` or `application`. */
   readonly actor?: string;
@@ -176,49 +187,6 @@ function timeWriter(): (now: number) => string {
     if (now !== last) text = new Date(now).toISOString();
     last = now;
     return text;
-  };
-}
-
-interface Sink extends Omit<Audit, 'record' | 'forwarded'> {
-  write(line: string): void;
-}
-
-const nothing = (): Promise<void> => Promise.resolve();
-const noSink: Sink = { write: () => undefined, reopen: () => undefined, flush: nothing, close: nothing };
-
-function streamSink(stream: { write(line: string): unknown }, { onLoss, log }: AuditParts): Sink {
-  let isFailing = false;
-  const write = (line: string): void => {
-    try {
-      stream.write(`${line}\n`);
-      isFailing = false;
-    } catch (error) {
-      onLoss?.(1);
-      if (!isFailing) log.error({ error }, 'the audit cannot be written');
-      isFailing = true;
-    }
-  };
-  return { ...noSink, write };
-}
-
-function fileSink(path: string, { onLoss, log, isShared = false }: AuditParts): Sink {
-  const events = {
-    onFailure: (error: unknown) => log.error({ path, error }, 'the audit cannot be written; records wait for the disk'),
-    onRecovery: (lost: number) => log.warn({ path, lost }, 'the audit is written again'),
-    onLoss: (records: number) => onLoss?.(records),
-  };
-  const file = new LineFile(path, events, { isShared });
-  return {
-    write: (line) => file.append(line),
-    reopen: () => {
-      try {
-        file.reopen();
-      } catch (error) {
-        log.error({ path, error }, 'the audit could not be reopened; the old file stays in use');
-      }
-    },
-    flush: () => file.flush(),
-    close: () => file.close(),
   };
 }
 

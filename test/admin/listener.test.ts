@@ -1,5 +1,6 @@
 /** The admin listener: what it tells, what it ends, and whom it refuses. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, request as send } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
@@ -12,7 +13,13 @@ import { adminOptions, isLoopback } from '../../src/admin/options.ts';
 import { OperatorError } from '../../src/core/errors.ts';
 import type { MaybePromise } from '../../src/core/maybe-promise.ts';
 import { HeaderLines } from '../../src/core/request-head.ts';
+import { Sealer, SealKey } from '../../src/core/seal.ts';
 import type { Stored, StoreOutage } from '../../src/core/store.ts';
+import { FactorDesk } from '../../src/factors/desk.ts';
+import { Enrolments } from '../../src/factors/enrolments.ts';
+import { Factors } from '../../src/factors/factors.ts';
+import { FactorLimits } from '../../src/factors/limits.ts';
+import { Passes } from '../../src/factors/pass/passes.ts';
 import { TypedNames } from '../../src/login/typed-names.ts';
 import { CircuitBreaker } from '../../src/remote/circuit-breaker.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
@@ -54,6 +61,12 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
   const lockout = new Lockout({ store, clock, options: lockoutOptions.parse({ user: 2, address: 4 }) });
   const metrics = createMetrics({ processMetrics: false });
   const names = new TypedNames({ directory: { type: 'ldap', domains: { CORP: 'strip' } } } as never);
+  const factors = new Factors({
+    ...{ all: [], log: kept.log, enrolments: new Enrolments({ store, clock }) },
+    limits: new FactorLimits({ store, clock, limits: { count: 5, delay: 60_000, max: 3_600_000, hard: 100 } }),
+  });
+  const sealer = new Sealer([new SealKey(randomBytes(32))]);
+  const desk = new FactorDesk(factors, new Passes({ store, clock, sealer }));
   const audited: AuditRecord[] = [];
   const parts = {
     clock,
@@ -71,6 +84,9 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
       { provider: 'directory', snapshot: state.breaker.snapshot(), isOffline: state.isOffline },
       { provider: 'local', snapshot: { state: 'closed' as const, failures: 0 }, isOffline: false },
     ],
+    factors: () => desk,
+    passTerms: () => ({ valid: 3_600_000, uses: 1, enrols: true }),
+    tellOwner: async () => undefined,
     lockouts: new LockoutOverview({ store, clock }),
     providerFigures: () => [],
     records: () => [],

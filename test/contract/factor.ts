@@ -11,6 +11,7 @@ import type { FactorContext } from '../../src/factors/define.ts';
 import { Enrolments } from '../../src/factors/enrolments.ts';
 import { type ConfiguredFactor, Factors } from '../../src/factors/factors.ts';
 import { FactorLimits } from '../../src/factors/limits.ts';
+import { Sends } from '../../src/factors/sends.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
 import { type ManualClock, manualClock } from '../support/tools/manual-clock.ts';
@@ -53,9 +54,13 @@ const slack = 1000;
 /** What a factor is made with, over a store and a clock of its own. */
 export function factorWorld(log: Log, name = 'under-test'): FactorWorld {
   const clock = manualClock();
+  const store = new MemoryStore(clock);
+  const limit = { count: 1000, per: 3_600_000 };
   return {
     ...{ name, clock, log, siteName: 'The Site', publicUrl: new URL('https://cc.example.com') },
-    store: new MemoryStore(clock),
+    store,
+    sends: new Sends({ store, clock }),
+    sendRules: { wait: 0, account: limit, contact: limit, address: limit },
     sealer: new Sealer([new SealKey(randomBytes(32))]),
   };
 }
@@ -151,7 +156,8 @@ export function factorContract(kind: string, setup: FactorSetup): void {
     const fields = await under.right(alice, challenge);
     const judged = await Promise.all(Array.from({ length: 20 }, () => answer(alice, challenge, fields)));
     assert.equal(judged.filter(({ kind: found }) => found === 'verified').length, 1);
-    assert.equal((await answer(alice, challenge, fields)).kind, 'rejected');
+    // Locked, where the others were guesses.
+    assert.notEqual((await answer(alice, challenge, fields)).kind, 'verified');
   });
 
   test(`${kind}: guesses end in a lock, under which a right answer is told like a wrong one`, async (t) => {

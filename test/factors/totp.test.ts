@@ -119,6 +119,7 @@ test('totp: the QR code names the site and the user', async () => {
   const world = { ...factorWorld(keptLog()), siteName: 'ACME: Calls' };
   const { uri, offer } = await enrolled(world);
   assert.match(uri, /^otpauth:\/\/totp\/ACME%20%20Calls:alice\?issuer=ACME%20%20Calls&secret=[A-Z2-7]{32}&/);
+  assert.ok(offer.page.kind === 'authenticator');
   assert.match(offer.page.secret, /^(?:[A-Z2-7]{4} ){7}[A-Z2-7]{4}$/);
 });
 

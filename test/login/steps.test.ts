@@ -34,6 +34,18 @@ const rows: Readonly<Record<string, [known: Partial<StepFacts>, want: Step]>> = 
     { mustChangePassword: true, candidates: ['app'] },
     { kind: 'ask', factor: 'app' },
   ],
+  'enough, and codes that stand in are to be set up': [
+    { isEnough: true, spare: 'codes', mustChangePassword: true },
+    { kind: 'begin-enrolment', factor: 'codes' },
+  ],
+  'those codes on show': [
+    { isEnough: true, spare: 'codes', enrolling: 'codes' },
+    { kind: 'enrol', factor: 'codes', hasOthers: false },
+  ],
+  'not enough: codes that stand in wait': [
+    { spare: 'codes', candidates: ['app'] },
+    { kind: 'ask', factor: 'app' },
+  ],
   'one factor': [{ candidates: ['app'] }, { kind: 'ask', factor: 'app' }],
   'several factors': [{ candidates: ['key', 'app'] }, { kind: 'choose', factors: ['key', 'app'] }],
   'the challenge on show': [

@@ -48,6 +48,31 @@ function factorViews(language: Language): readonly (readonly [name: string, view
         { kind: 'factor', ...step, factor: named, page: asked, hasOthers: false, problem },
       ] as const;
     }),
+    ...['create', 'get'].map((ceremony) => {
+      const asked = { kind: 'key', ceremony: ceremony as 'create' | 'get', options: { challenge: hostile } } as const;
+      return [`key, ${ceremony}`, { kind: 'factor', ...step, factor: named, page: asked, hasOthers: true }] as const;
+    }),
+    [
+      'factor, of several methods',
+      {
+        ...{ kind: 'factor', ...step, factor: named, hasOthers: true },
+        page: { kind: 'code', methods: [{ id: hostile, label: hostile }], sendsLeft: 1, contact: hostile },
+      },
+    ],
+    [
+      'enrolment of a key',
+      {
+        ...{ kind: 'enrolment', ...step, factor: named, hasOthers: true },
+        page: { kind: 'key', ceremony: 'create', options: { challenge: hostile } },
+      },
+    ],
+    [
+      'enrolment of recovery codes',
+      {
+        ...{ kind: 'enrolment', ...step, factor: named, hasOthers: false },
+        page: { kind: 'spare-codes', codes: ['01234-56789', hostile] },
+      },
+    ],
     ['enrolment', { kind: 'enrolment', ...step, factor, page, hasOthers: true }],
     [
       'enrolment, the clock is off',

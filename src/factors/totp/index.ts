@@ -117,7 +117,7 @@ class TotpFactor implements Factor {
     };
   }
 
-  #finish(account: Account, { fields, state }: Omit<FactorResponse, 'enrolments'>): EnrolOutcome {
+  #finish(account: Account, { fields, state }: FactorResponse): EnrolOutcome {
     const { digits, period, algorithm, window } = this.#options;
     const { secret } = secretSchema.parse(state);
     const data: TotpData = { secret, digits, period, algorithm, lastStep: 0 };

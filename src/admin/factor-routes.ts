@@ -1,0 +1,138 @@
+/** The operator's view of second factors: what an account has set up, its reset, its release, and codes to hand out. */
+import { type Request, type Response, Router } from 'express';
+import { type Account, accountNamed } from '../core/account.ts';
+import { canonicalUsername } from '../core/principal.ts';
+import type { AccountFactors, FactorDesk } from '../factors/desk.ts';
+import type { Audit } from '../telemetry/audit.ts';
+import { type Actor, actorOf } from './actor.ts';
+import type { SessionRouteParts } from './session-routes.ts';
+
+/** The factors of the configuration of the moment, and what else a reset ends. */
+export interface FactorRouteParts {
+  readonly factors: () => Pick<FactorDesk, 'show' | 'remove' | 'reset' | 'unlock' | 'issue'>;
+  /** How codes are made that an operator hands out. */
+  readonly passTerms: () => { readonly valid: number; readonly uses: number; readonly enrols: boolean };
+  readonly sessions: SessionRouteParts['sessions'];
+  /** Tells the owner of an account of a change, where an address is known. */
+  readonly tellOwner: (account: Account, change: 'reset' | 'removed') => Promise<void>;
+  readonly audit: Pick<Audit, 'record'>;
+}
+
+/** An enrolment code waits for its user until the next day. */
+const codeValid = 24 * 60 * 60_000;
+
+/** The routes under `/factors`. */
+export function factorRoutes(parts: FactorRouteParts): Router {
+  const { factors, passTerms, sessions, tellOwner, audit } = parts;
+  const router = Router();
+  const record = (
+    response: Response,
+    event: 'factor-reset' | 'unenrol' | 'unlock' | 'pass',
+    account: Account,
+    more: { readonly outcome?: 'failed'; readonly detail?: string } = {},
+  ): void =>
+    audit.record({
+      event,
+      outcome: more.outcome ?? 'succeeded',
+      user: account.subject,
+      tenant: account.tenant,
+      ...(more.detail !== undefined && { detail: more.detail }),
+      ...actorOf(response),
+    });
+
+  router.get('/', async (request: Request, response: Response) => {
+    const account = accountIn(request, response);
+    if (!account) return;
+    response.json({ ...account, ...shown(await factors().show(account)) });
+  });
+
+  router.delete('/', async (request: Request, response: Response) => {
+    const account = accountIn(request, response);
+    if (!account) return;
+    const { id } = request.query;
+    if (id !== undefined) {
+      if (typeof id !== 'string' || !/^[\w-]{1,64}$/.test(id))
+        return refuse(response, 400, 'bad-request', 'Give id once, as GET /factors lists it.');
+      const removed = await factors().remove(account, id);
+      if (removed === 'absent')
+        return refuse(response, 404, 'no-enrolment', `${account.subject} has no enrolment of this id.`);
+      record(response, 'unenrol', account, { detail: id });
+      await tellOwner(account, 'removed');
+      response.json({ removed: 1 });
+      return;
+    }
+    const removed = await factors().reset(account);
+    const ended = await endSessions(account, actorOf(response));
+    record(response, 'factor-reset', account, { detail: `${removed} enrolments, ${ended} sessions` });
+    await tellOwner(account, 'reset');
+    response.json({ removed, ended });
+  });
+
+  router.post('/unlock', async (request: Request, response: Response) => {
+    const account = accountIn(request, response);
+    if (!account) return;
+    const unlocked = await factors().unlock(account);
+    record(response, 'unlock', account, unlocked ? {} : { outcome: 'failed', detail: 'nothing was counted' });
+    response.json({ unlocked });
+  });
+
+  for (const [path, kind] of [
+    ['/code', 'enrolment'],
+    ['/pass', 'pass'],
+  ] as const)
+    router.post(path, async (request: Request, response: Response) => {
+      const account = accountIn(request, response);
+      if (!account) return;
+      const by = actorOf(response);
+      const issuer = by.actor ?? 'operator';
+      const terms = kind === 'pass' ? passTerms() : { valid: codeValid, uses: 1, enrols: true };
+      const code = await factors().issue(kind, account, { ...terms, issuer });
+      record(response, 'pass', account, { detail: kind });
+      response.json({ code, uses: terms.uses, validSeconds: Math.floor(terms.valid / 1000) });
+    });
+
+  /** Those of the account alone: a name may be of several tenants. */
+  async function endSessions({ subject, tenant }: Account, by: Actor): Promise<number> {
+    let ended = 0;
+    const found = await Array.fromAsync(sessions().list({ user: subject }));
+    for (const session of found)
+      if (session.tenant === tenant && (await sessions().revoke(session.id, 'factor-reset', by))) ended += 1;
+    return ended;
+  }
+
+  return router;
+}
+
+/** Whose factors; undefined where the request does not say, which has been answered then. */
+function accountIn({ query }: Request, response: Response): Account | undefined {
+  const { user, tenant } = query;
+  const isGood = typeof user === 'string' && (tenant === undefined || (typeof tenant === 'string' && tenant !== ''));
+  if (isGood && canonicalUsername(user) !== '') return accountNamed(user, tenant as string | undefined);
+  refuse(response, 400, 'bad-request', 'Say whose factors: ?user=NAME, and &tenant=T where there are tenants.');
+  return undefined;
+}
+
+function shown({ enrolments, lock, passes }: AccountFactors): object {
+  const time = (at: number) => new Date(at).toISOString();
+  return {
+    enrolments: enrolments.map(({ createdAt, lastUsedAt, type, ...enrolment }) => ({
+      ...enrolment,
+      ...(type === undefined ? { unconfigured: true } : { type }),
+      createdAt: time(createdAt),
+      ...(lastUsedAt !== undefined && { lastUsedAt: time(lastUsedAt) }),
+    })),
+    locked: lock.kind === 'locked',
+    ...(lock.kind === 'locked' &&
+      lock.retryAfter !== undefined && { lockedSeconds: Math.ceil(lock.retryAfter / 1000) }),
+    passes: Object.entries(passes).map(([kind, { issuer, uses, until }]) => ({
+      kind,
+      issuer,
+      uses,
+      until: time(until),
+    })),
+  };
+}
+
+function refuse(response: Response, status: number, error: string, message: string): void {
+  response.status(status).json({ error, message });
+}

@@ -1,0 +1,96 @@
+/** What an operator or a supervisor does with the factors of an account: look, take off, release, hand out a code. Shows no secret. */
+import type { Account } from '../core/account.ts';
+import { Failure } from '../core/failure.ts';
+import type { Factors } from './factors.ts';
+import type { Pass, Passes, PassKind, PassTerms } from './pass/passes.ts';
+
+/** An enrolment as others may see it. Times are milliseconds since the epoch. */
+interface ShownEnrolment {
+  readonly id: string;
+  readonly factor: string;
+  readonly type: string | undefined;
+  readonly name: string;
+  readonly createdAt: number;
+  readonly lastUsedAt?: number | undefined;
+  /** Uses that are left, where they are counted. */
+  readonly left?: number;
+}
+
+/** What an account has. */
+export interface AccountFactors {
+  readonly enrolments: readonly ShownEnrolment[];
+  readonly lock: { readonly kind: 'open' } | { readonly kind: 'locked'; readonly retryAfter?: number };
+  readonly passes: Partial<Record<PassKind, Pass>>;
+}
+
+/** What became of one that was to be taken off. */
+type Removed = 'removed' | 'absent';
+
+const tries = 20;
+
+/** Works on the factors of a configuration. Every method throws when the store is out of reach. */
+export class FactorDesk {
+  readonly #factors: Factors;
+  readonly #passes: Passes;
+
+  constructor(factors: Factors, passes: Passes) {
+    this.#factors = factors;
+    this.#passes = passes;
+  }
+
+  /** What an account has set up, and whether it is locked. */
+  async show(account: Account): Promise<AccountFactors> {
+    const { enrolments, limits } = this.#factors;
+    const { all } = await enrolments.of(account);
+    const shown = await Promise.all(
+      all.map(async (enrolment): Promise<ShownEnrolment> => {
+        const { id, factor, name, createdAt, lastUsedAt } = enrolment;
+        const configured = this.#factors.find(factor);
+        const left = await configured?.factor.stock?.(account, [enrolment]);
+        return { id, factor, type: configured?.type, name, createdAt, lastUsedAt, ...(left !== undefined && { left }) };
+      }),
+    );
+    const passes: Partial<Record<PassKind, Pass>> = {};
+    for (const kind of ['pass', 'enrolment'] as const) {
+      const found = await this.#passes.of(kind, account);
+      if (found) passes[kind] = found;
+    }
+    return { enrolments: shown, lock: await limits.standing(account), passes };
+  }
+
+  /** Takes one enrolment off. */
+  async remove(account: Account, id: string): Promise<Removed> {
+    for (let attempt = 0; attempt < tries; attempt++) {
+      const has = await this.#factors.enrolments.of(account);
+      const gone = await this.#factors.enrolments.remove(account, has, [id]);
+      if (!gone) continue;
+      for (const enrolment of gone) await this.#factors.find(enrolment.factor)?.factor.forget?.(account, enrolment);
+      return gone.length > 0 ? 'removed' : 'absent';
+    }
+    throw new Failure('overloaded', 'store: too many writers at once on the enrolments of an account');
+  }
+
+  /** Takes everything off: enrolments, also such as cannot be read, passes and enrolment codes. How many enrolments there were. */
+  async reset(account: Account): Promise<number> {
+    // What can be read tells what else is to go; what cannot goes all the same.
+    const { all } = await this.#factors.enrolments.of(account).catch(() => ({ all: [] }));
+    const count = await this.#factors.enrolments.clear(account);
+    for (const enrolment of all)
+      await this.#factors
+        .find(enrolment.factor)
+        ?.factor.forget?.(account, enrolment)
+        .catch(() => undefined);
+    for (const kind of ['pass', 'enrolment'] as const) await this.#passes.end(kind, account);
+    return count;
+  }
+
+  /** Releases an account that is locked; false where nothing was counted. */
+  unlock(account: Account): Promise<boolean> {
+    return this.#factors.limits.unlock(account);
+  }
+
+  /** Makes a pass or an enrolment code. */
+  issue(kind: PassKind, account: Account, terms: PassTerms): Promise<string> {
+    return this.#passes.issue(kind, account, terms);
+  }
+}

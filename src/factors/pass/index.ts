@@ -1,0 +1,64 @@
+/** A supervisor's pass as a factor: the code stands in for a key that was left at home. Who may make one, and for whom, is the portal's. */
+import * as z from 'zod';
+import { duration } from '../../config/values.ts';
+import type { Account } from '../../core/account.ts';
+import type { AskOutcome, Factor, FactorOutcome, FactorResponse } from '../../core/factor.ts';
+import { readCode } from '../code.ts';
+import { defineFactor, type FactorContext, secondProof } from '../define.ts';
+import { Passes } from './passes.ts';
+
+const options = z.strictObject({
+  issuers: z.array(z.string()).min(1).describe('the roles that may make passes'),
+  for: z.array(z.string()).min(1).describe('the roles of those for whom they are made'),
+  valid: duration()
+    .refine((valid) => valid > 0, 'is no time')
+    .prefault('12h')
+    .describe('how long a pass can be used'),
+  uses: z
+    .union([z.int().min(1).max(100), z.literal('shift')])
+    .default(1)
+    .describe('logins by one pass; shift: as many as it takes until the pass ends'),
+  enrols: z.boolean().default(true).describe('whether a new key or app may be set up by a pass'),
+});
+
+const digits = 8;
+
+class PassFactor implements Factor {
+  readonly canBeGuessed = true;
+  readonly isNetworked = false;
+  readonly #context: FactorContext;
+  readonly #passes: Passes;
+
+  constructor(context: FactorContext) {
+    this.#context = context;
+    this.#passes = new Passes(context);
+  }
+
+  async isUsable(account: Account): Promise<boolean> {
+    return (await this.#passes.of('pass', account)) !== undefined;
+  }
+
+  async ask(account: Account): Promise<AskOutcome> {
+    if (!(await this.isUsable(account))) return { kind: 'refused', reason: 'factor-missing' };
+    return { kind: 'asked', challenge: { page: { kind: 'code', digits } } };
+  }
+
+  async verify(account: Account, { fields }: FactorResponse): Promise<FactorOutcome> {
+    const code = readCode(fields.get('code'), digits);
+    if (code === undefined) return { kind: 'rejected', reason: 'code-wrong' };
+    const use = await this.#passes.use('pass', account, code);
+    switch (use.kind) {
+      case 'used':
+        return { kind: 'verified', proof: secondProof(this.#context, account, ['otp']) };
+      case 'spent':
+        return { kind: 'rejected', reason: 'pass-spent' };
+      case 'wrong':
+        return { kind: 'rejected', reason: 'code-wrong' };
+      default:
+        throw use satisfies never;
+    }
+  }
+}
+
+/** The `pass` kind of factor. */
+export const pass = defineFactor({ options, gives: 2, create: (_given, context) => new PassFactor(context) });

@@ -1,0 +1,146 @@
+/**
+ * Passes: codes that a supervisor or an operator makes for somebody who has no key at hand. An account has one at most; a new
+ * one takes the place of the old. What is kept is a keyed digest, who has made it, and how often it may still be used.
+ */
+import { createHmac, type KeyObject, randomInt, timingSafeEqual } from 'node:crypto';
+import * as z from 'zod';
+import { type Account, accountKey } from '../../core/account.ts';
+import type { Clock } from '../../core/clock.ts';
+import { Failure } from '../../core/failure.ts';
+import type { Sealer } from '../../core/seal.ts';
+import type { Store } from '../../core/store.ts';
+
+/** `pass` stands in for a factor; `enrolment` only lets one be set up. */
+export type PassKind = 'pass' | 'enrolment';
+
+const recordSchema = z.object({
+  digest: z.string(),
+  /** Who has made it. */
+  issuer: z.string(),
+  uses: z.int().min(0),
+  until: z.number(),
+  /** Whether a factor may be set up by it. */
+  enrols: z.boolean(),
+});
+
+/** What an account has, as others may see it. */
+export type Pass = Omit<z.output<typeof recordSchema>, 'digest'>;
+
+/** What a new pass may do. Times in milliseconds. */
+export interface PassTerms {
+  readonly issuer: string;
+  readonly valid: number;
+  readonly uses: number;
+  readonly enrols: boolean;
+}
+
+const halfDay = 12 * 60 * 60_000;
+/** As many logins as a shift can take. */
+const manyUses = 1000;
+const configuredSchema = z.object({
+  type: z.literal('pass'),
+  valid: z.number(),
+  uses: z.union([z.number(), z.literal('shift')]),
+  enrols: z.boolean(),
+});
+
+/** The terms by which passes are made: those of the configured factor; where there is none, half a day and one use. */
+export function passTerms(factors: Readonly<Record<string, unknown>>): Omit<PassTerms, 'issuer'> {
+  for (const one of Object.values(factors)) {
+    const { data } = configuredSchema.safeParse(one);
+    if (data) return { valid: data.valid, uses: data.uses === 'shift' ? manyUses : data.uses, enrols: data.enrols };
+  }
+  return { valid: halfDay, uses: 1, enrols: true };
+}
+
+/** What using a code comes to. */
+type PassUse = { readonly kind: 'used'; readonly pass: Pass } | { readonly kind: 'wrong' } | { readonly kind: 'spent' };
+
+const digits = 8;
+const purpose = 'digests of passes';
+const tries = 50;
+
+/** The passes of a site. Every method throws when the store is out of reach or a pass cannot be read. */
+export class Passes {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #sealer: Sealer;
+
+  constructor({ store, clock, sealer }: { store: Store; clock: Clock; sealer: Sealer }) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#sealer = sealer;
+  }
+
+  /** Makes one and gives its code, eight digits, which nobody sees again. */
+  async issue(kind: PassKind, account: Account, { issuer, valid, uses, enrols }: PassTerms): Promise<string> {
+    const code = Array.from({ length: digits }, () => randomInt(10)).join('');
+    const [key] = this.#sealer.derive(purpose);
+    if (!key) throw new Error('there is no key for digests');
+    const until = this.#clock.now() + valid;
+    const digest = digestOf(key, kind, account, code).toString('base64url');
+    await this.#store.put(keyOf(kind, account), JSON.stringify({ digest, issuer, uses, until, enrols }), until);
+    return code;
+  }
+
+  /** What an account has and may still use. */
+  async of(kind: PassKind, account: Account): Promise<Pass | undefined> {
+    const found = await this.#read(kind, account);
+    if (!found || found.record.uses === 0) return undefined;
+    const { digest: _, ...pass } = found.record;
+    return pass;
+  }
+
+  /** Uses a code once; of many at once no more than it has uses. */
+  async use(kind: PassKind, account: Account, code: string): Promise<PassUse> {
+    for (let attempt = 0; attempt < tries; attempt++) {
+      const found = await this.#read(kind, account);
+      if (!found) return { kind: 'wrong' };
+      const { record, version } = found;
+      const right = Buffer.from(record.digest, 'base64url');
+      const keys = this.#sealer.derive(purpose);
+      if (!keys.some((key) => timingSafeEqual(digestOf(key, kind, account, code), right))) return { kind: 'wrong' };
+      if (record.uses === 0) return { kind: 'spent' };
+      const used = { ...record, uses: record.uses - 1 };
+      if (await this.#store.replace(keyOf(kind, account), version, JSON.stringify(used), record.until)) {
+        const { digest: _, ...pass } = used;
+        return { kind: 'used', pass };
+      }
+    }
+    throw new Failure('overloaded', 'store: too many writers at once on a pass');
+  }
+
+  /** Ends what an account has; false where it has none. */
+  end(kind: PassKind, account: Account): Promise<boolean> {
+    return this.#store.delete(keyOf(kind, account));
+  }
+
+  async #read(kind: PassKind, account: Account) {
+    const stored = await this.#store.get(keyOf(kind, account));
+    if (!stored) return undefined;
+    const { success, data } = recordSchema.safeParse(parseJson(stored.value));
+    if (!success)
+      throw new Failure('misconfigured', 'store: a pass is of another version, or was damaged', {
+        hint: 'make a new one',
+      });
+    return data.until > this.#clock.now() ? { record: data, version: stored.version } : undefined;
+  }
+}
+
+function keyOf(kind: PassKind, account: Account): string {
+  return `${kind === 'pass' ? 'pass' : 'enrolment-code'}:${accountKey(account)}`;
+}
+
+function digestOf(key: KeyObject, kind: PassKind, account: Account, code: string): Buffer {
+  return createHmac('sha256', key)
+    .update(JSON.stringify([kind, accountKey(account), code]))
+    .digest();
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,209 @@
+/** Security keys and passkeys. A touch is enough for a second factor; where a login begins with the key, its user must be verified. */
+import { hash, randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
+import * as z from 'zod';
+import { duration } from '../../config/values.ts';
+import { type Account, accountKey } from '../../core/account.ts';
+import type {
+  AskOutcome,
+  AskTerms,
+  Enrolling,
+  Enrolment,
+  EnrolmentOffer,
+  EnrolOutcome,
+  Factor,
+  FactorOutcome,
+  FactorResponse,
+} from '../../core/factor.ts';
+import { type Amr, firstValue } from '../../core/principal.ts';
+import { defineFactor, type FactorContext, secondProof } from '../define.ts';
+import { authenticationOptions, judgeAuthentication } from './authentication.ts';
+import { type Credential, credentialSchema, type RelyingParty } from './credential.ts';
+import { judgeRegistration, registrationOptions } from './registration.ts';
+
+const options = z.strictObject({
+  attachment: z
+    .enum(['any', 'cross-platform', 'platform'])
+    .default('cross-platform')
+    .describe('cross-platform: keys that go with their person; platform: what is built into a desk'),
+  userVerification: z
+    .enum(['discouraged', 'preferred', 'required'])
+    .default('discouraged')
+    .describe('as a second factor: a touch is enough, or the PIN or finger as well'),
+  synced: z.enum(['allow', 'refuse']).default('allow').describe('refuse: no passkeys that are copied to a cloud'),
+  rpId: z
+    .string()
+    .regex(/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/, 'must be a host name in lower case')
+    .optional()
+    .describe('for which name keys are made: the host of publicUrl, or a domain above it; keys of another name end'),
+  timeout: duration().prefault('60s').describe('how long the browser waits for a touch'),
+});
+
+type WebauthnOptions = z.output<typeof options>;
+
+const challengeSchema = z.strictObject({ challenge: z.string() });
+const challengeBytes = 32;
+const maxKeys = 10;
+/** How long the mark of a used challenge stays: longer than any pending login. */
+const markTime = 60 * 60_000;
+
+class WebauthnFactor implements Factor {
+  readonly canBeGuessed = false;
+  readonly isNetworked = false;
+  readonly enrol: Enrolling = {
+    begin: (account, enrolments, terms) => this.#begin(account, enrolments, terms),
+    finish: (account, response) => this.#finish(account, response),
+  };
+  readonly #party: RelyingParty;
+  readonly #context: FactorContext;
+  /** Answers whose challenge has been used up by them: they are judged again when their enrolment was written meanwhile. */
+  readonly #accepted = new WeakSet<FactorResponse['fields']>();
+
+  constructor(given: WebauthnOptions, context: FactorContext) {
+    const { publicUrl, siteName } = context;
+    this.#context = context;
+    this.#party = {
+      rpId: given.rpId ?? publicUrl.hostname,
+      origin: publicUrl.origin,
+      siteName,
+      timeout: given.timeout,
+      attachment: given.attachment,
+      userVerification: given.userVerification,
+      takesSynced: given.synced === 'allow',
+      wantsDiscoverable: false,
+    };
+  }
+
+  async isUsable(_account: Account, enrolments: readonly Enrolment[]): Promise<boolean> {
+    return this.#keys(enrolments).length > 0;
+  }
+
+  async ask(_account: Account, enrolments: readonly Enrolment[]): Promise<AskOutcome> {
+    const keys = this.#keys(enrolments);
+    if (keys.length === 0) return { kind: 'refused', reason: 'factor-missing' };
+    const challenge = randomBytes(challengeBytes);
+    const asked = await authenticationOptions(this.#party, challenge, keys);
+    return {
+      kind: 'asked',
+      challenge: { state: stateOf(challenge), page: { kind: 'key', ceremony: 'get', options: asked } },
+    };
+  }
+
+  async verify(account: Account, { fields, enrolments, state }: FactorResponse): Promise<FactorOutcome> {
+    const challenge = challengeIn(state);
+    const judged = await judgeAuthentication(this.#party, fields.get('answer') ?? '', {
+      challenge,
+      keys: this.#keys(enrolments),
+      handle: handleOf(account),
+      requireUserVerification: this.#party.userVerification === 'required',
+    });
+    if (judged.kind === 'rejected') return judged;
+    const { credential, isVerified } = judged;
+    const enrolment = enrolments.find(({ data }) => credentialSchema.parse(data).id === credential.id);
+    if (!enrolment) return { kind: 'rejected', reason: 'key-foreign' };
+    if (!this.#accepted.has(fields) && !(await this.#useUp(challenge)))
+      return { kind: 'rejected', reason: 'code-replayed' };
+    this.#accepted.add(fields);
+    const used = { ...enrolment, data: credential, lastUsedAt: this.#context.clock.now() };
+    return { kind: 'verified', proof: this.#proof(account, credential, isVerified), enrolment: used };
+  }
+
+  /** From here on another account may set the key up. */
+  async forget(_account: Account, { data }: Enrolment): Promise<void> {
+    await this.#context.store.delete(credentialKey(credentialSchema.parse(data).id));
+  }
+
+  async #begin(account: Account, enrolments: readonly Enrolment[], { assertion }: AskTerms): Promise<EnrolmentOffer> {
+    const challenge = randomBytes(challengeBytes);
+    const owner = {
+      handle: handleOf(account),
+      name: account.subject,
+      displayName: firstValue(assertion, 'name') ?? account.subject,
+    };
+    const asked = await registrationOptions(this.#party, owner, challenge, this.#keys(enrolments));
+    return { state: stateOf(challenge), page: { kind: 'key', ceremony: 'create', options: asked } };
+  }
+
+  async #finish(account: Account, { fields, state, enrolments }: FactorResponse): Promise<EnrolOutcome> {
+    if (enrolments.length >= maxKeys) return { kind: 'rejected', reason: 'enrolment-closed' };
+    const judged = await judgeRegistration(this.#party, challengeIn(state), fields.get('answer') ?? '');
+    if (judged.kind === 'rejected') return judged;
+    const { credential, isVerified } = judged;
+    // WebAuthn Level 3, §7.1, step 26: a credential is of one account.
+    const key = credentialKey(credential.id);
+    const own = accountKey(account);
+    const { store } = this.#context;
+    if (!(await store.replace(key, undefined, own)) && (await store.get(key))?.value !== own)
+      return { kind: 'rejected', reason: 'key-foreign' };
+    return { kind: 'enrolled', data: credential, proof: this.#proof(account, credential, isVerified) };
+  }
+
+  /** Those of this relying party: a key that was made for another name answers here to nobody. */
+  #keys(enrolments: readonly Enrolment[]): readonly Credential[] {
+    return enrolments.map(({ data }) => credentialSchema.parse(data)).filter(({ rpId }) => rpId === this.#party.rpId);
+  }
+
+  #useUp(challenge: Buffer): Promise<boolean> {
+    const { store, clock } = this.#context;
+    const key = `challenge-used:${hash('sha256', challenge, 'base64url')}`;
+    return store.replace(key, undefined, '1', clock.now() + markTime);
+  }
+
+  /** RFC 8176: a key of one device, or one in a software that copies it; its user was there, and maybe known to it. */
+  #proof(account: Account, { isSynced }: Credential, isVerified: boolean) {
+    const amr: Amr[] = [isSynced ? 'swk' : 'hwk', 'user', ...(isVerified ? (['pin'] as const) : [])];
+    return secondProof(this.#context, account, amr);
+  }
+}
+
+/** Under which the store says whose a key is. */
+function credentialKey(id: string): string {
+  return `credential:${hash('sha256', id, 'base64url')}`;
+}
+
+/** The same bytes for each key of an account, which tell nobody whose they are. */
+function handleOf(account: Account): Buffer {
+  return Buffer.from(accountKey(account), 'base64url');
+}
+
+function stateOf(challenge: Buffer): z.output<typeof challengeSchema> {
+  return { challenge: challenge.toString('base64url') };
+}
+
+function challengeIn(state: unknown): Buffer {
+  return Buffer.from(challengeSchema.parse(state).challenge, 'base64url');
+}
+
+/** The `webauthn` kind of factor. */
+export const webauthn = defineFactor({
+  options,
+  gives: 3,
+  checkTogether: ({ rpId }, { publicUrl }) => {
+    const { hostname, protocol } = publicUrl;
+    if (isIP(hostname.replace(/^\[|\]$/g, '')))
+      return [
+        {
+          key: 'type',
+          message: `cannot be used at ${publicUrl.origin}: keys are made for names, and this is an address`,
+          hint: 'give server.publicUrl a host name',
+        },
+      ];
+    if (protocol !== 'https:' && hostname !== 'localhost' && !hostname.endsWith('.localhost'))
+      return [
+        {
+          key: 'type',
+          message: `cannot be used at ${publicUrl.origin}: browsers offer keys over https only`,
+          hint: 'give server.publicUrl an https address',
+        },
+      ];
+    if (rpId === undefined || hostname === rpId || (hostname.endsWith(`.${rpId}`) && rpId.includes('.'))) return [];
+    return [
+      {
+        key: 'rpId',
+        message: `is neither the host of publicUrl, ${hostname}, nor a domain above it`,
+        hint: `leave it out, and it is ${hostname}`,
+      },
+    ];
+  },
+  create: (given, context) => new WebauthnFactor(given, context),
+});

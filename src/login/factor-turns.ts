@@ -1,0 +1,101 @@
+/** What a factor says in a login under way: its question, its judgement of an answer, a setup; as what follows for the login. */
+import type { FactorBehaviour, FactorResponse } from '../core/factor.ts';
+import { type Proof, withProof } from '../core/proof.ts';
+import { accountOf } from '../core/session.ts';
+import { readName } from '../factors/code.ts';
+import type { AccountEnrolments } from '../factors/enrolments.ts';
+import type { ConfiguredFactor, Factors } from '../factors/factors.ts';
+import type { OnShow, PendingChange, PendingLogin } from '../sessions/pending.ts';
+import { spareFor } from './step-behaviour.ts';
+import { termsOf } from './step-facts.ts';
+import type { StepContext, StepProblem } from './step-result.ts';
+
+/** An answer that a form has brought. */
+export type Answer = Pick<FactorResponse, 'fields' | 'state' | 'signal'>;
+
+/** It did not go on. */
+interface SetBack {
+  readonly kind: 'set-back';
+  readonly problem: StepProblem;
+  readonly next?: FactorBehaviour | undefined;
+  /** The challenge goes on in this state. */
+  readonly state?: unknown;
+}
+
+/** Puts the question of a factor; with `previous` another code is wanted. */
+export async function askTurn(
+  factors: Factors,
+  pending: PendingLogin,
+  factor: ConfiguredFactor,
+  context: StepContext,
+  previous: unknown,
+): Promise<{ readonly kind: 'asked'; readonly onShow: OnShow } | SetBack> {
+  const account = accountOf(pending.vouched);
+  const terms = { ...termsOf(pending, context), ...(previous !== undefined && { previous }) };
+  const outcome = await factors.ask(factor, { account, terms }, await factors.enrolments.of(account));
+  if (outcome.kind === 'asked') {
+    const { page, state } = outcome.challenge;
+    return { kind: 'asked', onShow: { kind: 'challenge', factor: factor.name, page, state } };
+  }
+  const { reason } = outcome;
+  const { next, retryAfter } = outcome.kind === 'refused' ? outcome : {};
+  return { kind: 'set-back', problem: { reason, ...(retryAfter !== undefined && { retryAfter }) }, next };
+}
+
+/** Has an answer judged. */
+export async function verifyTurn(
+  factors: Factors,
+  pending: PendingLogin,
+  factor: ConfiguredFactor,
+  answer: Answer,
+): Promise<{ readonly kind: 'proved'; readonly proof: Proof } | SetBack> {
+  const judged = await factors.verify(factor, accountOf(pending.vouched), answer);
+  if (judged.kind === 'verified') return { kind: 'proved', proof: judged.proof };
+  if (judged.kind === 'locked') {
+    const { retryAfter } = judged;
+    return { kind: 'set-back', problem: { reason: 'factor-locked', ...(retryAfter !== undefined && { retryAfter }) } };
+  }
+  const { state, next } = judged.kind === 'rejected' ? judged : {};
+  return { kind: 'set-back', problem: { reason: judged.reason }, state, next };
+}
+
+/** Has the first answer to a setup judged, and enrols where it is right and nobody has enrolled anything `after`. */
+export async function enrolTurn(
+  factors: Factors,
+  pending: PendingLogin,
+  factor: ConfiguredFactor,
+  answer: Answer,
+  after: AccountEnrolments,
+): Promise<
+  | {
+      readonly kind: 'enrolled';
+      readonly proof: Proof | undefined;
+      readonly change: (pending: PendingLogin) => PendingChange;
+    }
+  | { readonly kind: 'overtaken' }
+  | { readonly kind: 'problem'; readonly problem: StepProblem }
+> {
+  const name = readName(answer.fields.get('name'));
+  const done = await factors.finish(factor, accountOf(pending.vouched), { ...answer, after, name });
+  switch (done.kind) {
+    case 'overtaken':
+      return done;
+    case 'locked':
+      return { kind: 'problem', problem: { reason: 'factor-locked' } };
+    case 'rejected':
+    case 'unavailable': {
+      const { clockOffset } = done.kind === 'rejected' ? done : {};
+      return { kind: 'problem', problem: { reason: done.reason, ...(clockOffset !== undefined && { clockOffset }) } };
+    }
+    case 'enrolled': {
+      const { proof } = done;
+      const spare = spareFor(factor, factors, after);
+      const change = ({ proofs }: PendingLogin): PendingChange => ({
+        ...{ proofs: proof ? withProof(proofs, proof) : proofs, spare, onShow: undefined },
+      });
+      return { kind: 'enrolled', proof, change };
+    }
+    default:
+      throw done satisfies never;
+  }
+}
