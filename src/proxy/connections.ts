@@ -47,16 +47,20 @@ export interface LiveConnection {
 class Entry {
   readonly connection: LiveConnection;
   readonly kind: ConnectionKind;
-  readonly startedAt = performance.now();
+  readonly startedAt: number;
   /** Counts up over all that register. */
   readonly seq: number;
   sessionId: string | undefined;
   isEnding = false;
 
-  constructor(connection: LiveConnection, sessionId: string | undefined, seq: number) {
+  constructor(
+    connection: LiveConnection,
+    { sessionId, startedAt, seq }: Pick<Entry, 'sessionId' | 'startedAt' | 'seq'>,
+  ) {
     this.connection = connection;
     this.kind = connection.kind;
     this.sessionId = sessionId;
+    this.startedAt = startedAt;
     this.seq = seq;
   }
 }
@@ -72,8 +76,8 @@ interface ConnectionsOptions {
 
 /** The live connections of this process, by session. */
 export class Connections {
-  /** Under `undefined` what is on no session. */
-  readonly #sessions = new Map<string | undefined, Set<Entry>>();
+  /** Under `undefined` what is on no session; one alone stands by itself, as most do. */
+  readonly #sessions = new Map<string | undefined, Entry | Set<Entry>>();
   readonly #counts: Record<ConnectionKind, number> = { websocket: 0, stream: 0, request: 0 };
   readonly #grace: number;
   #registered = 0;
@@ -91,12 +95,14 @@ export class Connections {
   }
 
   /** The same without a function for each: give what it returns to `remove`. */
-  register(sessionId: string | undefined, connection: LiveConnection): Registration {
+  register(
+    sessionId: string | undefined,
+    connection: LiveConnection,
+    startedAt: number = performance.now(),
+  ): Registration {
     this.#registered += 1;
-    const entry = new Entry(connection, sessionId, this.#registered);
-    const entries = this.#sessions.get(sessionId);
-    if (entries) entries.add(entry);
-    else this.#sessions.set(sessionId, new Set([entry]));
+    const entry = new Entry(connection, { sessionId, startedAt, seq: this.#registered });
+    this.#put(sessionId, entry);
     this.#counts[entry.kind] += 1;
     return entry;
   }
@@ -111,9 +117,9 @@ export class Connections {
 
   /** Ends what of a session, or of what is on none, has a reason to end; true when there was something to ask about. */
   endWhere(sessionId: string | undefined, reasonFor: (opened: Opened) => Reason | undefined): boolean {
-    const entries = this.#sessions.get(sessionId);
-    if (!entries) return false;
-    for (const entry of [...entries]) {
+    const entries = this.#entriesOf(sessionId);
+    if (entries.length === 0) return false;
+    for (const entry of entries) {
       const reason = entry.isEnding ? undefined : reasonFor(entry.connection.opened);
       if (reason === undefined) continue;
       entry.isEnding = true;
@@ -126,16 +132,14 @@ export class Connections {
 
   /** A session goes on under another id, as after a rise of its level; so does what is live on it. */
   move(sessionId: string, next: string): void {
-    const entries = this.#sessions.get(sessionId);
-    if (!entries || sessionId === next) return;
+    if (sessionId === next) return;
+    const entries = this.#entriesOf(sessionId);
     this.#sessions.delete(sessionId);
-    const others = this.#sessions.get(next) ?? new Set<Entry>();
     for (const entry of entries) {
       entry.sessionId = next;
-      others.add(entry);
+      this.#put(next, entry);
       entry.connection.moved?.(next);
     }
-    this.#sessions.set(next, others);
   }
 
   /** Ends everything, as when the gateway closes. */
@@ -148,7 +152,7 @@ export class Connections {
     const before = performance.now() - this.#grace;
     return [...this.#sessions].flatMap(([sessionId, entries]) => {
       if (sessionId === undefined) return [];
-      for (const entry of entries) if (isLasting(entry, before)) return [sessionId];
+      for (const entry of listOf(entries)) if (isLasting(entry, before)) return [sessionId];
       return [];
     });
   }
@@ -157,7 +161,7 @@ export class Connections {
   credentials(): readonly ShownCredential[] {
     const before = performance.now() - this.#grace;
     const found = new Map<string, ShownCredential>();
-    for (const entry of this.#sessions.get(undefined) ?? []) {
+    for (const entry of this.#entriesOf(undefined)) {
       const { credential } = entry.connection.opened;
       if (credential && isLasting(entry, before)) found.set(credentialKey(credential), credential);
     }
@@ -172,19 +176,31 @@ export class Connections {
   /** Whether something has registered after a mark and is live, but for requests within the grace. */
   openedSince(sessionId: string | undefined, mark: number): boolean {
     const before = performance.now() - this.#grace;
-    for (const entry of this.#sessions.get(sessionId) ?? [])
-      if (entry.seq > mark && isLasting(entry, before)) return true;
+    for (const entry of this.#entriesOf(sessionId)) if (entry.seq > mark && isLasting(entry, before)) return true;
     return false;
   }
 
   /** How many are live on one session. */
   count(sessionId: string): number {
-    return this.#sessions.get(sessionId)?.size ?? 0;
+    const entries = this.#sessions.get(sessionId);
+    return entries instanceof Set ? entries.size : entries ? 1 : 0;
   }
 
   /** How many are live, by kind. */
   counts(): Readonly<Record<ConnectionKind, number>> {
     return { ...this.#counts };
+  }
+
+  #put(sessionId: string | undefined, entry: Entry): void {
+    const entries = this.#sessions.get(sessionId);
+    if (entries instanceof Set) entries.add(entry);
+    else this.#sessions.set(sessionId, entries ? new Set([entries, entry]) : entry);
+  }
+
+  /** In the order in which they came; a list of its own. */
+  #entriesOf(sessionId: string | undefined): readonly Entry[] {
+    const entries = this.#sessions.get(sessionId);
+    return entries ? [...listOf(entries)] : [];
   }
 
   /** One that cannot be ended must not keep the others alive. */
@@ -197,16 +213,23 @@ export class Connections {
   }
 
   #isLive(entry: Entry): boolean {
-    return this.#sessions.get(entry.sessionId)?.has(entry) ?? false;
+    return this.#entriesOf(entry.sessionId).includes(entry);
   }
 
   /** It has ended by itself; a second time means nothing. */
   remove(entry: Registration): void {
     const entries = this.#sessions.get(entry.sessionId);
-    if (!entries?.delete(entry)) return;
-    if (entries.size === 0) this.#sessions.delete(entry.sessionId);
+    if (entries instanceof Set) {
+      if (!entries.delete(entry)) return;
+      if (entries.size === 0) this.#sessions.delete(entry.sessionId);
+    } else if (entries === entry) this.#sessions.delete(entry.sessionId);
+    else return;
     this.#counts[entry.kind] -= 1;
   }
+}
+
+function listOf(entries: Entry | Set<Entry>): Iterable<Entry> {
+  return entries instanceof Set ? entries : [entries];
 }
 
 /** Requests that have only begun mostly end by themselves. */

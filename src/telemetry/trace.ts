@@ -15,7 +15,8 @@ const requestIdForm = /^[A-Za-z0-9][A-Za-z0-9._:-]{7,127}$/;
 
 /** Reads a `traceparent` header (W3C Trace Context §3.2); undefined unless it is valid to the letter. */
 export function parseTraceparent(value: string | undefined): TraceContext | undefined {
-  const [, version, traceId = '', spanId = '', flags = '', rest] = traceparentForm.exec(value ?? '') ?? [];
+  if (value === undefined) return undefined;
+  const [, version, traceId = '', spanId = '', flags = '', rest] = traceparentForm.exec(value) ?? [];
   if (version === undefined || version === 'ff' || /^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
   // Only versions to come may carry more fields.
   if (version === '00' && rest !== undefined) return undefined;

@@ -9,6 +9,7 @@ import type { ClientEvents, LaneExchange } from './exchange.ts';
 import { Incoming } from './incoming.ts';
 import { LentSocket } from './lent-socket.ts';
 import type { LaneHead } from './lines.ts';
+import { readShared, type SharedReading } from './shared-reading.ts';
 
 /** For the rest of a body that nobody wants, in milliseconds (RFC 9112 §9.6). */
 const lingering = 10_000;
@@ -20,6 +21,7 @@ export class LaneConnection implements LaneExchange, Returnable {
   readonly encrypted: boolean;
   readonly #parts: ConnectionContext;
   readonly #incoming: Incoming;
+  readonly #reading: SharedReading | undefined;
   #phase: 'waiting' | 'taken' | 'lent' | 'dropping' | 'over' = 'waiting';
   #head: LaneHead | undefined;
   #hasAnswer = false;
@@ -32,6 +34,7 @@ export class LaneConnection implements LaneExchange, Returnable {
   #served = 0;
   /** By the clock of `performance`: since when it waits for a head, or for the rest of a body that is dropped. */
   #since = performance.now();
+  #now = this.#since;
   cameAt = 0;
 
   constructor(socket: Socket, parts: ConnectionContext) {
@@ -39,7 +42,8 @@ export class LaneConnection implements LaneExchange, Returnable {
     this.peer = socket.remoteAddress ?? '';
     this.encrypted = 'encrypted' in socket && socket.encrypted === true;
     this.#parts = parts;
-    this.#incoming = new Incoming(socket);
+    this.#incoming = new Incoming(socket, parts.reader);
+    if (!this.encrypted) this.#reading = readShared(socket, (bytes) => this.#take(bytes, true));
     socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose);
     socket.on('error', this.#ignore).on('drain', this.#onDrain);
   }
@@ -105,7 +109,8 @@ export class LaneConnection implements LaneExchange, Returnable {
     return typeof bytes === 'string' ? this.socket.write(bytes, 'latin1') : this.socket.write(bytes);
   }
 
-  finish(keepsAlive: boolean): void {
+  finish(keepsAlive: boolean, now = performance.now()): void {
+    this.#now = now;
     if (this.#phase === 'over') return;
     const goesOn = keepsAlive && this.#goesOn();
     this.#events = undefined;
@@ -116,7 +121,7 @@ export class LaneConnection implements LaneExchange, Returnable {
       closeSocket(this.leave());
       return;
     }
-    this.#since = performance.now();
+    this.#since = now;
     this.#head = undefined;
     this.#phase = this.#incoming.bodyLeft > 0 ? 'dropping' : 'waiting';
     this.#incoming.resume();
@@ -130,6 +135,7 @@ export class LaneConnection implements LaneExchange, Returnable {
   leave(): Socket {
     const { socket } = this;
     this.#phase = 'over';
+    this.#reading?.release();
     socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose);
     socket.off('error', this.#ignore).off('drain', this.#onDrain);
     this.#parts.onLeft(this);
@@ -162,16 +168,18 @@ export class LaneConnection implements LaneExchange, Returnable {
     this.finish(true);
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  readonly #onData = (chunk: Buffer): void => this.#take(chunk, false);
+  #take(bytes: Buffer, isShared: boolean): void {
     if (this.#phase === 'over') return;
-    if (this.isIdle) this.#since = performance.now();
-    this.#incoming.add(chunk);
+    this.#now = performance.now();
+    if (this.isIdle) this.#since = this.#now;
+    this.#incoming.add(bytes, isShared);
     this.#readOn();
     this.#feed();
     if (!this.isOpen) return;
     if (this.#incoming.isTooFarAhead()) this.#parts.cutFlood(this.socket);
     else this.#incoming.holdBack();
-  };
+  }
 
   /** Reads request after request, for as long as they are answered at once. */
   #readOn(): void {
@@ -183,10 +191,10 @@ export class LaneConnection implements LaneExchange, Returnable {
   }
 
   #readHead(): boolean {
-    const head = this.#incoming.nextHead(this.#parts.reader);
+    const head = this.#incoming.nextHead();
     if (head === 'foreign') this.#parts.handOver(this.leave(), this.#incoming.takeAll());
     if (typeof head === 'string') return false;
-    this.cameAt = performance.now();
+    this.cameAt = this.#now;
     this.#head = head;
     this.#hasAnswer = false;
     this.#phase = 'taken';
@@ -223,17 +231,13 @@ export class LaneConnection implements LaneExchange, Returnable {
   readonly #onDrain = (): void => this.#events?.onTaken();
 
   readonly #onEnd = (): void => {
-    if (this.#phase === 'waiting') this.#atEnd();
     // As for Node: who ends its half waits for no answer, though what has been written still arrives.
-    else closeSocket(this.socket);
-  };
-
-  #atEnd(): void {
+    if (this.#phase !== 'waiting') return void closeSocket(this.socket);
     const isHalf = !this.#incoming.isEmpty;
     const socket = this.leave();
     if (isHalf) this.#parts.refuse('HPE_INVALID_EOF_STATE', socket);
     else closeSocket(socket);
-  }
+  };
 
   readonly #onClose = (): void => {
     const events = this.#events;

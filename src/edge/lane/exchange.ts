@@ -42,8 +42,8 @@ export interface LaneExchange {
   resumeBody(): void;
   /** Text is Latin-1. False: wait for `onTaken` before more. */
   write(bytes: Buffer | string): boolean;
-  /** The answer is complete; false ends the connection with it. */
-  finish(keepsAlive: boolean): void;
+  /** The answer is complete; false ends the connection with it. `now` is by the clock of `performance`. */
+  finish(keepsAlive: boolean, now?: number): void;
   cut(): void;
   /** The connection itself, which is no longer the lane's: the caller answers on it and ends it. */
   leave(): Socket;

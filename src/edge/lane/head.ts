@@ -5,6 +5,7 @@
 import { KeptMap } from '../../core/kept-map.ts';
 import { HeaderLines } from '../../core/request-head.ts';
 import { LaneHead, LaneLines } from './lines.ts';
+import { Sightings } from './sightings.ts';
 
 /** A head; that its end has not come yet; or that it is not the lane's to read. */
 type HeadReading = LaneHead | 'incomplete' | 'foreign';
@@ -16,10 +17,13 @@ const maxKept = 4096;
 /** Bytes that kept readings take: of heads that a live session has vouched for, and of all others. */
 const [maxVouched, maxOthers] = [16 * 1024 * 1024, 512 * 1024];
 /** What a reading takes beside its block: about as much again where it is decided on, and some objects. */
-const overhead = 1024;
+const overhead = 2048;
 
-/** Methods that Node's parser knows as well, and that ask for no tunnel; a target without a fragment. */
-const requestLine = /^(GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS) (\/[\x21\x22\x24-\x7e]*) HTTP\/1\.1$/;
+/** Methods that Node's parser knows as well, and that ask for no tunnel. */
+const methods = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const;
+/** Without a fragment. */
+const plainTarget = /^\/[\x21\x22\x24-\x7e]*$/;
+const version = ' HTTP/1.1';
 /** Blanks that parsers differ in: before a colon, more than one behind it, at the end of a line, at its beginning. */
 const oddBlanks = /[\t ]:|:(?:\t| [\t ])|[\t ]\r|\n[\t ]/;
 /** What changes how a connection or a body is read, or is spelt as if it did: rare enough to leave. */
@@ -34,6 +38,7 @@ export class HeadReader {
   readonly #vouched = new KeptMap<LaneLines>(maxVouched);
   /** Apart, so that a flood of strangers' heads fills no memory and displaces nobody's. */
   readonly #others = new KeptMap<LaneLines>(maxOthers);
+  readonly #sightings = new Sightings();
 
   /** `limit` is the listener's own for a head, in bytes. */
   constructor(limit: number) {
@@ -46,26 +51,35 @@ export class HeadReader {
     const end = text.indexOf('\r\n\r\n');
     if (end === -1) return bytes.length <= this.#maxHead && mayBecomeHead(text) ? 'incomplete' : 'foreign';
     const first = text.indexOf('\r\n');
-    const [, method, target] = requestLine.exec(text.slice(0, first)) ?? [];
-    if (method === undefined || target === undefined || first === end) return 'foreign';
+    const request = first === end ? undefined : readRequestLine(text, first);
+    if (!request) return 'foreign';
     const block = text.slice(first + 2, end + 2);
     const lines =
       this.#vouched.get(block) ?? this.#others.get(block) ?? readLines(bytes.subarray(first + 2, end + 2), block);
-    return lines ? new LaneHead({ method, target, lines, text: text.slice(0, end + 4) }) : 'foreign';
+    return lines ? new LaneHead({ ...request, lines, text: text.slice(0, end + 4) }) : 'foreign';
   }
 
   /**
-   * Keeps the reading of a head, `isVouched` where a live session speaks for it; false where it is none to keep. A reading is a
-   * function of the bytes alone.
+   * Keeps the reading of a head that comes for the second time, `isVouched` where a live session speaks for it; false where it is
+   * none to keep. A reading is a function of the bytes alone.
    */
   keep({ lines }: LaneHead, isVouched: boolean): boolean {
     const { block } = lines;
-    if (block.length > maxKept || lines.headers.has('authorization')) return false;
+    if (block.length > maxKept || lines.hasCredentials) return false;
     const kept = isVouched ? this.#vouched : this.#others;
     if (this.#vouched.get(block) === lines || kept.get(block) === lines) return true;
+    if (!this.#sightings.isAnother(block)) return false;
     kept.set(lines.keep(), lines, block.length * 2 + overhead);
     return true;
   }
+}
+
+/** The request line, which ends at an offset. */
+function readRequestLine(text: string, end: number): Pick<LaneHead, 'method' | 'target'> | undefined {
+  const method = methods.find((one) => text.startsWith(one) && text[one.length] === ' ');
+  if (method === undefined || !text.startsWith(version, end - version.length)) return undefined;
+  const target = text.slice(method.length + 1, end - version.length);
+  return plainTarget.test(target) ? { method, target } : undefined;
 }
 
 function readLines(bytes: Buffer, block: string): LaneLines | undefined {
@@ -77,7 +91,14 @@ function readLines(bytes: Buffer, block: string): LaneLines | undefined {
   const [connection = 'keep-alive', ...more] = headers.all('connection');
   if (more.length > 0 || !/^(?:keep-alive|close)$/i.test(connection)) return undefined;
   const bodyLength = framing.kind === 'length' ? framing.bytes : 0;
-  return new LaneLines({ block, headers, bodyLength, keepsAlive: connection.length !== 'close'.length });
+  const hasCredentials = headers.has('authorization');
+  return new LaneLines({
+    block,
+    headers,
+    bodyLength,
+    hasCredentials,
+    keepsAlive: connection.length !== 'close'.length,
+  });
 }
 
 /** Half a request line. */
@@ -90,6 +111,6 @@ const bareBreak = /\r(?=[^\n])|(?<!\r)\n/;
 /** Half a head that can be none of the lane's any more would be waited for in vain; Node's parser refuses it at once. */
 function mayBecomeHead(text: string): boolean {
   const first = text.indexOf('\r\n');
-  const isBegun = first === -1 ? begunLine.test(text) : requestLine.test(text.slice(0, first));
+  const isBegun = first === -1 ? begunLine.test(text) : readRequestLine(text, first) !== undefined;
   return isBegun && !bareBreak.test(text);
 }

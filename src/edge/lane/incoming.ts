@@ -1,6 +1,7 @@
 /** What has come on a connection and been read by nobody yet: request heads, and the body behind the one under way. */
 import type { Socket } from 'node:net';
 import type { HeadReader } from './head.ts';
+import type { LaneHead } from './lines.ts';
 
 /** Bytes that are taken in while nobody reads them; a client that sends more waits. */
 const maxAhead = 65_536;
@@ -12,16 +13,20 @@ const furtherHead = /\r\n\r\n(?:GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS) \//g;
 /** The bytes of one client. */
 export class Incoming {
   readonly #socket: Socket;
+  readonly #reader: HeadReader;
   #bytes: Buffer | undefined;
+  /** In the place of its bytes: a head alone, as most requests come. */
+  #head: LaneHead | undefined;
   #bodyLeft = 0;
   #isPaused = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, reader: HeadReader) {
     this.#socket = socket;
+    this.#reader = reader;
   }
 
   get isEmpty(): boolean {
-    return this.#bytes === undefined;
+    return this.#bytes === undefined && this.#head === undefined;
   }
 
   /** Bytes of the body under way that nobody has read. */
@@ -29,15 +34,28 @@ export class Incoming {
     return this.#bodyLeft;
   }
 
-  add(chunk: Buffer): void {
+  /** `isShared`: the bytes are another's as soon as this returns. */
+  add(bytes: Buffer, isShared = false): void {
+    if (isShared && this.isEmpty && this.#bodyLeft === 0) {
+      const head = this.#reader.read(bytes);
+      if (typeof head === 'object' && head.bodyLength === 0 && head.text.length === bytes.length) {
+        this.#head = head;
+        return;
+      }
+    }
+    this.#unread();
+    const chunk = isShared ? Buffer.from(bytes) : bytes;
     this.#bytes = this.#bytes ? Buffer.concat([this.#bytes, chunk]) : chunk;
   }
 
   /** The next head; its body is what comes next. */
-  nextHead(reader: HeadReader): ReturnType<HeadReader['read']> {
+  nextHead(): ReturnType<HeadReader['read']> {
+    const alone = this.#head;
+    this.#head = undefined;
+    if (alone) return alone;
     const bytes = this.#bytes;
     if (!bytes) return 'incomplete';
-    const head = reader.read(bytes);
+    const head = this.#reader.read(bytes);
     if (typeof head === 'string') return head;
     const { length } = head.text;
     this.#bytes = bytes.length > length ? bytes.subarray(length) : undefined;
@@ -57,9 +75,16 @@ export class Incoming {
 
   /** All of it, for somebody else to read. */
   takeAll(): Buffer {
+    this.#unread();
     const bytes = this.#bytes ?? Buffer.alloc(0);
     this.#bytes = undefined;
     return bytes;
+  }
+
+  #unread(): void {
+    if (!this.#head) return;
+    this.#bytes = Buffer.from(this.#head.text, 'latin1');
+    this.#head = undefined;
   }
 
   /** Lets the client wait where it has sent too much. */

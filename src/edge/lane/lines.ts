@@ -7,6 +7,8 @@ export class LaneLines {
   readonly bodyLength: number;
   /** False: the client wants no further request on the connection. */
   readonly keepsAlive: boolean;
+  /** True: they bring credentials of their own. */
+  readonly hasCredentials: boolean;
   #block: string;
   #headers: HeaderLines | undefined;
 
@@ -15,11 +17,13 @@ export class LaneLines {
     readonly headers: HeaderLines;
     readonly bodyLength: number;
     readonly keepsAlive: boolean;
+    readonly hasCredentials: boolean;
   }) {
     this.#block = read.block;
     this.#headers = read.headers;
     this.bodyLength = read.bodyLength;
     this.keepsAlive = read.keepsAlive;
+    this.hasCredentials = read.hasCredentials;
   }
 
   /** The text that they were read from. */

@@ -79,10 +79,11 @@ export class LaneCarrier {
   /** What has been decided before is sent like any other request; where its record is no usual one, it is made like any other. */
   #sendAgain(exchange: LaneExchange, recalled: Recalled): void {
     const { forward } = recalled;
-    this.#send({ exchange, forward, head: recalled }, (sent) => {
+    this.#send({ exchange, forward, head: recalled }, (sent, now) => {
       if (sent.kind === 'sent' && sent.status < 400) {
-        this.#parts.recorder.forwarded(recalled.record(sent.status, secondsSince({ startedAt: exchange.cameAt })));
-        exchange.finish(true);
+        const seconds = secondsSince({ startedAt: exchange.cameAt }, now);
+        this.#parts.recorder.forwarded(recalled.record(sent.status, seconds));
+        exchange.finish(true, now);
       } else {
         const decided = recalled.decided(readExchange(exchange, recalled.id), exchange);
         this.#finish(exchange, { decided, forward, sent });
@@ -90,13 +91,15 @@ export class LaneCarrier {
     });
   }
 
-  #send(work: Omit<LaneWork, 'added'>, finish: (sent: ForwardResult) => void): void {
+  #send(
+    { exchange, forward, head }: Omit<LaneWork, 'added'>,
+    finish: (sent: ForwardResult, now?: number) => void,
+  ): void {
     const { forwarder, underWay } = this.#parts;
-    const { exchange } = work;
     underWay.begin();
-    forwarder.forward({ ...work, added: exchange.encrypted ? this.#added : none }, (sent) => {
+    forwarder.forward({ exchange, forward, head, added: exchange.encrypted ? this.#added : none }, (sent, now) => {
       try {
-        finish(sent);
+        finish(sent, now);
       } catch (error) {
         this.#broke(exchange, error);
       } finally {

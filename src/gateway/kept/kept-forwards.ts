@@ -59,6 +59,8 @@ interface Plan {
   /** Of what is known of cookies. */
   readonly version: number;
   readonly until: number;
+  /** The address that was asked for last: a browser that polls asks for it again. */
+  last: { readonly target: string; readonly place: Place };
 }
 
 interface KeptParts {
@@ -84,10 +86,17 @@ export class KeptForwards {
     if (!plans) return undefined;
     for (const plan of plans) {
       if (plan.method !== head.method || plan.peer !== peer || plan.encrypted !== encrypted) continue;
-      const place = this.#placesOf(plan.session).get(`${plan.method} ${plan.site}${head.target}`);
+      const place = this.#placeOf(plan, head.target);
       if (place?.route === plan.route) return cameAt < plan.until ? this.#recall(plan, place) : undefined;
     }
     return undefined;
+  }
+
+  #placeOf(plan: Plan, target: string): Place | undefined {
+    if (plan.last.target === target) return plan.last.place;
+    const place = this.#placesOf(plan.session).get(keyOf(plan, target));
+    if (place?.route === plan.route) plan.last = { target, place };
+    return place;
   }
 
   #recall(plan: Plan, place: Place): Recalled | undefined {
@@ -117,6 +126,8 @@ export class KeptForwards {
     const site = `${client.scheme}://${target.host}:${target.port}`;
     const isMarked = head.headers.all('cookie').some(mayHoldMarks);
     if (isMarked && !session) return;
+    const text = placeText({ method: head.method, route: route.name, path: target.path });
+    const place = { route, target, match, upstreamPath: forward.upstreamPath, text };
     const plan: Plan = {
       ...{ method: head.method, peer, encrypted, site, route, client, lines: { ...lines, identity: '' }, reply },
       headers: new Map(host === undefined ? [] : [['host', host]]),
@@ -125,15 +136,14 @@ export class KeptForwards {
       nobody: { lines: session ? '' : lines.identity, user: userText({}) },
       version: this.#parts.cookies.version,
       until: isMarked ? exchange.cameAt + marksHold : Number.POSITIVE_INFINITY,
+      last: { target: head.target, place },
     };
     const token = forward.headers.get(assertionHeader);
     if (session && principal && typeof token === 'string')
       this.#parts.sights.keep({ session, principal }, route, { lines: lines.identity, token });
     const others = (this.#plans.get(head.lines) ?? []).filter((one) => !isSame(one, plan)).slice(0, maxPlans - 1);
     this.#plans.set(head.lines, [plan, ...others]);
-    const text = placeText({ method: head.method, route: route.name, path: target.path });
-    const place = { route, target, match, upstreamPath: forward.upstreamPath, text };
-    const key = `${head.method} ${site}${head.target}`;
+    const key = keyOf(plan, head.target);
     this.#placesOf(session?.id).set(key, place, key.length * 4 + text.length + placeOverhead);
   }
 
@@ -147,6 +157,10 @@ export class KeptForwards {
     const token = this.#parts.authenticator.tokenIn(head.headers);
     return token !== undefined && idOf(token) === session.id;
   }
+}
+
+function keyOf({ method, site }: Pick<Plan, 'method' | 'site'>, target: string): string {
+  return `${method} ${site}${target}`;
 }
 
 function isSame(one: Plan, other: Plan): boolean {

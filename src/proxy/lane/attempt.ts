@@ -23,7 +23,7 @@ export interface LaneWork {
   readonly exchange: LaneExchange;
   readonly forward: Forward;
   /** What goes upstream, where that is kept; made of `forward` when absent. */
-  readonly head?: RequestHead;
+  readonly head?: RequestHead | undefined;
   /** Added to the answer where the upstream has no such line: names and values in turn. */
   readonly added: readonly string[];
 }
@@ -35,7 +35,7 @@ interface LaneAttemptParts extends LaneWork {
   readonly connections: Connections;
   readonly rules: ResponseRules;
   /** Told once, when the answer is with the client, or is not to be had here. */
-  readonly settle: (result: ForwardResult | Again) => void;
+  readonly settle: (result: ForwardResult | Again, now?: number) => void;
 }
 
 /** Sends the request once. */
@@ -206,9 +206,9 @@ export class LaneAttempt implements ClientEvents, SocketEvents, LiveConnection {
   }
 
   #register(): void {
-    const { forward, connections } = this.#parts;
+    const { forward, connections, exchange } = this.#parts;
     if (this.#registration) connections.remove(this.#registration);
-    this.#registration = connections.register(forward.session?.id, this);
+    this.#registration = connections.register(forward.session?.id, this, exchange.cameAt);
   }
 
   /** A client that takes nothing for as long as an upstream may be silent is as good as gone. */
@@ -238,13 +238,13 @@ export class LaneAttempt implements ClientEvents, SocketEvents, LiveConnection {
     upstream.socket.destroy();
   }
 
-  #finish(result: ForwardResult | Again): void {
+  #finish(result: ForwardResult | Again, now?: number): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
     const { connections, settle } = this.#parts;
     this.#bodyTimer?.stop();
     this.#clientTimer?.stop();
     if (this.#registration) connections.remove(this.#registration);
-    settle(result);
+    settle(result, now);
   }
 }

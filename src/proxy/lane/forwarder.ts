@@ -42,18 +42,20 @@ export class LaneForwarder {
    * As `Forwarder.forward`, and tells the result, once: after `failed` without `headersSent` nothing of an answer has gone out.
    * Never throws.
    */
-  forward(work: LaneWork, done: (result: ForwardResult) => void): void {
+  forward(work: LaneWork, done: (result: ForwardResult, now?: number) => void): void {
     const { pools, connections, rules } = this.#parts;
-    const { forward, exchange } = work;
+    const { forward, exchange, head, added } = work;
     const tries = pools.of(forward.route).tries(() => visitorOf(exchange.head.headers, forward));
     const attempt = (place: Place | undefined, last?: Again): void => {
       if (!place) return void done(failed(last));
       const { pool, fresh } = place;
       const sockets = this.#socketsOf(pool, forward.route.timeouts.connect);
-      const settle = (result: ForwardResult | Again): void =>
-        isAgain(result) ? attempt(tries.next(place, result), result) : done(result);
+      const settle = (result: ForwardResult | Again, now?: number): void =>
+        isAgain(result) ? attempt(tries.next(place, result), result) : done(result, now);
       const sent = bringing(forward, place.cookie);
-      new LaneAttempt({ ...work, forward: sent, pool, sockets, fresh, connections, rules, settle }).run();
+      new LaneAttempt({
+        ...{ exchange, forward: sent, head, added, pool, sockets, fresh, connections, rules, settle },
+      }).run();
     };
     attempt(tries.first());
   }

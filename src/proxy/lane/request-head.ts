@@ -1,9 +1,8 @@
-/** The head of a request on its way from the lane to an upstream: its pieces side by side, in one write. */
+/** The head of a request on its way from the lane to an upstream. */
 import type { Socket } from 'node:net';
 import type { Forward } from '../../core/verdict.ts';
 import type { LaneHead } from '../../edge/lane/lines.ts';
 import { type RequestLines, requestLines } from './request-lines.ts';
-import { pageFor, writePage } from './write-page.ts';
 
 /** What the head of a request is put together of. */
 export interface RequestHead extends Omit<RequestLines, 'hasTrace'> {
@@ -27,24 +26,19 @@ function oneOf({ headers }: Pick<Forward, 'headers'>, name: string): string | un
 /** Of these servers want a length even where it is none (RFC 9110 §8.6). */
 const expectsBody: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
-/** Writes a head, with its empty line; `host` is the server's own. */
+/** Writes a head, with its empty line, in one text: put together where it is written. `host` is the server's own. */
 export function writeRequestHead(
   socket: Socket,
   { method, bodyLength }: Pick<LaneHead, 'method' | 'bodyLength'>,
   { path, host, head }: { readonly path: string; readonly host: string; readonly head: RequestHead },
 ): void {
   const { client, identity, hasHost, id, trace } = head;
-  let first = `${method} ${path} HTTP/1.1\r\n`;
-  if (!hasHost) first += `host: ${host}\r\n`;
-  let own = id === undefined ? '' : `x-request-id: ${id}\r\n`;
-  if (trace !== undefined) own += `traceparent: ${trace}\r\n`;
-  let last = 'connection: keep-alive\r\n\r\n';
-  if (bodyLength > 0 || expectsBody.has(method)) last = `content-length: ${bodyLength}\r\n${last}`;
-  const page = pageFor(first.length + client.length + own.length + identity.length + last.length, socket);
-  let length = page.write(first, 0, 'latin1');
-  length += page.write(client, length, 'latin1');
-  length += page.write(own, length, 'latin1');
-  length += page.write(identity, length, 'latin1');
-  length += page.write(last, length, 'latin1');
-  writePage(page, length, socket);
+  let text = `${method} ${path} HTTP/1.1\r\n`;
+  if (!hasHost) text += `host: ${host}\r\n`;
+  text += client;
+  if (id !== undefined) text += `x-request-id: ${id}\r\n`;
+  if (trace !== undefined) text += `traceparent: ${trace}\r\n`;
+  text += identity;
+  if (bodyLength > 0 || expectsBody.has(method)) text += `content-length: ${bodyLength}\r\n`;
+  socket.write(`${text}connection: keep-alive\r\n\r\n`, 'latin1');
 }

@@ -81,10 +81,12 @@ test('lane: readings are kept for heads that a session vouched for, and for no o
     return headers === read(line).headers;
   };
   assert.equal(isKept('Cookie: a=1'), false);
-  reader.keep(read('Cookie: a=1'), true);
+  assert.equal(reader.keep(read('Cookie: a=1'), true), false, 'it may never come again');
+  assert.equal(isKept('Cookie: a=1'), false);
+  assert.equal(reader.keep(read('Cookie: a=1'), true), true);
   assert.equal(isKept('Cookie: a=1'), true);
   for (const line of ['Authorization: Basic x', `X-Long: ${'x'.repeat(4096)}`]) {
-    reader.keep(read(line), true);
+    for (let turn = 0; turn < 3; turn += 1) reader.keep(read(line), true);
     assert.equal(isKept(line), false, line.slice(0, 20));
   }
 });
@@ -94,7 +96,7 @@ test('lane: kept readings are bounded in bytes, and those that come again stay',
   const keep = (line: string) => {
     const head = reader.read(Buffer.from(`GET / HTTP/1.1\r\nHost: a\r\n${line}\r\n\r\n`));
     assert.ok(typeof head === 'object');
-    reader.keep(head, true);
+    for (let turn = 0; turn < 2; turn += 1) reader.keep(head, true);
     return head.headers;
   };
   const first = keep('X-First: 1');
@@ -111,11 +113,11 @@ test('lane: a flood of strangers’ heads displaces no kept reading of a session
     return head;
   };
   const vouched = read('Cookie: a=1');
-  reader.keep(vouched, true);
+  for (let turn = 0; turn < 2; turn += 1) reader.keep(vouched, true);
   const flood = Array.from({ length: 3000 }, (_, count) => `X-Filler: ${String(count).padStart(1000, '0')}`);
   const lines = flood.map((line) => {
     const head = read(line);
-    reader.keep(head, false);
+    for (let turn = 0; turn < 2; turn += 1) reader.keep(head, false);
     return head.lines;
   });
   assert.equal(read('Cookie: a=1').lines, vouched.lines);
