@@ -27,11 +27,13 @@ import { ForwardAuthCarrier } from './carriers/forward-auth.ts';
 import { askedSetting, isForwardAuth } from './carriers/forward-auth-request.ts';
 import { HttpCarrier } from './carriers/http.ts';
 import { LaneCarrier } from './carriers/lane.ts';
+import { LanePermits } from './carriers/lane-permits.ts';
 import { UpgradeCarrier } from './carriers/websocket.ts';
 import { composerOf, identityNames, isOwnCookie, tokenHeaders } from './composer.ts';
 import { CredentialWatch } from './credential-watch.ts';
 import type { Document } from './document.ts';
 import { KeptForwards } from './kept/kept-forwards.ts';
+import { KeptPermits } from './kept/kept-permits.ts';
 import { SessionSights } from './kept/session-sights.ts';
 import { Pipeline } from './pipeline.ts';
 import { labelsOf, routesOf } from './routes.ts';
@@ -99,9 +101,11 @@ export async function buildGateway(
   const parts = { ...judging, offline, log, isTrusted, isKnownHost, origins, headers, signer, cookies, recorder };
   const deciding = { pipeline: new Pipeline(parts), authenticator, portal: front.portal, answers };
   const underWay = new UnderWay(log);
-  const sights = new SessionSights({ ...judging, sessions, signer });
-  const kept = new KeptForwards({ sights, authenticator, cookies });
-  const carrying = { ...deciding, document, routes, origins, cookies, isTrusted, underWay, recorder, kept };
+  const keeping = { ...judging, sessions, signer, cookies };
+  const kept = new KeptForwards({ ...keeping, sights: new SessionSights(keeping) });
+  const permitSights = new SessionSights({ ...keeping, via: 'forward-auth' });
+  const permits = new KeptPermits({ ...keeping, sights: permitSights });
+  const carrying = { ...deciding, document, routes, origins, cookies, isTrusted, underWay, recorder, kept, permits };
   const { carrier, pools } = buildCarriers(carrying, services);
   const access = new StandingAccess(judging);
   const watch = new SessionWatch({ sessions, recorder, access, authenticator, ...services });
@@ -165,6 +169,7 @@ interface CarrierParts
   readonly underWay: UnderWay;
   readonly recorder: Recorder;
   readonly kept: KeptForwards;
+  readonly permits: KeptPermits;
 }
 
 /** What carries verdicts out, with the connections to the applications. */
@@ -176,13 +181,14 @@ function buildCarriers(parts: CarrierParts, { clock, log, connections, sealer }:
   const forwarder = new Forwarder({ pools, connections, rules });
   const opener = new WebSocketOpener({ pools, connections, rules });
   const http = new HttpCarrier({ log, pipeline, portal, forwarder, answers });
+  const told = identityNames(document, routes);
   const forwardAuth = new ForwardAuthCarrier({
     log,
     pipeline,
     answers,
     isTrusted,
     origins,
-    identityNames: identityNames(document, routes),
+    identityNames: told,
     tokenHeaders: tokenHeaders(routes),
     setting: askedSetting(routes, document.server),
   });
@@ -194,10 +200,16 @@ function buildCarriers(parts: CarrierParts, { clock, log, connections, sealer }:
     touch: (session) => authenticator.touchLive(session),
   });
   const laneForwarder = new LaneForwarder({ pools, connections, rules });
+  const hsts = hstsHeader(document.server);
+  const { recorder, kept } = parts;
+  const permits = new LanePermits({
+    ...{ pipeline, forwardAuth, recorder, hsts },
+    kept: parts.permits,
+    identityNames: told,
+  });
   const lane = new LaneCarrier({
-    ...{ log, pipeline, answers, underWay, recorder: parts.recorder, kept: parts.kept },
+    ...{ log, pipeline, answers, underWay, recorder, kept, permits, hsts },
     forwarder: laneForwarder,
-    hsts: hstsHeader(document.server),
   });
   const carrier: Carrier = {
     ...(document.server.lane && { lane: (exchange) => lane.carry(exchange) }),
@@ -206,7 +218,7 @@ function buildCarriers(parts: CarrierParts, { clock, log, connections, sealer }:
     takesUpgrade: (target) => !isForwardAuth(target),
     upgrade: (request, socket, head) => underWay.add(upgrade.carry(request, socket, head)),
     ...(redirectHttp && { redirect: redirectToHttps({ pipeline, origins, isTrusted }) }),
-    hsts: hstsHeader(document.server),
+    hsts,
   };
   return { pools, carrier };
 }

@@ -30,7 +30,7 @@ export function addressText(record: { readonly address: string }): string {
 
 /** What the line says of who asked, and its end. */
 export function userText(
-  record: Readonly<Partial<Record<'user' | 'tenant' | 'provider' | 'session', string>>>,
+  record: Readonly<Partial<Record<'user' | 'tenant' | 'provider' | 'session' | 'via', string>>>,
 ): string {
   return `${Object.keys(record).length === 0 ? '' : `,${fieldsOf(record)}`},"lane":true}`;
 }

@@ -3,6 +3,7 @@
  * Traefik, Caddy and Envoy. What is asked about is read in `forward-auth-request.ts`; the pipeline decides, as it does for all.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AnswerHeaders } from '../../core/answer.ts';
 import { GatewayError } from '../../core/errors.ts';
 import type { HeaderLines } from '../../core/request-head.ts';
 import type { Forward, GatewayRequest, Verdict } from '../../core/verdict.ts';
@@ -19,6 +20,7 @@ import { loginAddressOf } from '../login-address.ts';
 import { readRequest } from '../request.ts';
 import { type CarryParts, carryOut, resultOf } from './carry.ts';
 import { type AnswerUse, type AskedReading, type AskedSetting, readAsked } from './forward-auth-request.ts';
+import { takeDecision } from './lent-decision.ts';
 
 interface ForwardAuthParts extends CarryParts {
   readonly isTrusted: (address: string) => boolean;
@@ -30,7 +32,8 @@ interface ForwardAuthParts extends CarryParts {
   readonly setting: AskedSetting;
 }
 
-type Asked = Extract<AskedReading, { kind: 'ok' }>;
+/** A call that could be read. */
+export type Asked = Extract<AskedReading, { kind: 'ok' }>;
 
 /** A call of the forward-auth address; what it asks about, where that could be read. */
 interface Call {
@@ -65,15 +68,23 @@ export class ForwardAuthCarrier {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     const call = readRequest(request, gone.signal);
+    const made = takeDecision(request.socket);
     const reading = this.#read(call);
     const decided =
-      'verdict' in reading ? reading : this.#review(await pipeline.decide(reading.request), reading.use, call);
+      'verdict' in reading ? reading : this.review(made ?? (await pipeline.decide(reading.request)), reading.use, call);
     const asked = 'verdict' in reading ? undefined : reading;
     const result = await carryOut(log, decided, {
       carryOut: async ({ verdict }) => this.#carryOut(decided, verdict, { request, response, asked }),
       decline: (_decided, verdict) => this.#decline(decided, verdict, { request, response, asked }),
     });
     if (!asked?.again) pipeline.finish(decided, result);
+  }
+
+  /** What a trusted peer asks about; undefined where that is to be refused, which `carry` does. */
+  asked(call: GatewayRequest): Asked | undefined {
+    if (!this.#parts.isTrusted(call.peer)) return undefined;
+    const asked = readAsked(call, this.#parts.setting);
+    return asked.kind === 'ok' ? asked : undefined;
   }
 
   /** What is asked about, or the refusal of who may not ask or does not say what about. */
@@ -94,7 +105,7 @@ export class ForwardAuthCarrier {
   }
 
   /** What the pipeline has permitted and a front proxy must not carry, or not carry out by itself. */
-  #review(decided: Decided, use: AnswerUse, call: GatewayRequest): Decided {
+  review(decided: Decided, use: AnswerUse, call: Pick<GatewayRequest, 'headers'>): Decided {
     const { verdict } = decided;
     const refuse = (...[code, reason, detail]: readonly [GatewayError['code'], RefusalReason, string]): Decided => ({
       ...decided,
@@ -128,12 +139,26 @@ export class ForwardAuthCarrier {
     const setsCredentials = route.headers.some(({ name }) => name.toLowerCase() === 'authorization');
     let found: string | undefined;
     lines.each((name) => {
-      if (found !== undefined || !this.#owns(name) || forwarding.test(name) || listed.has(name)) return;
+      if (found !== undefined || !this.#isOurs(name)) return;
       // A client's own credentials are its own where the route sends none: the answer says what is left of them.
       if (name === 'authorization' && !setsCredentials) return;
       if (!identityNames.includes(name) || !headers.has(name)) found = name;
     });
     return found;
+  }
+
+  /** Whether a header may be one that the proxy in front would send on in our name. */
+  #isOurs(name: string): boolean {
+    return this.#owns(name) && !forwarding.test(name) && !listed.has(name);
+  }
+
+  /** Whether a call brings nothing that could be left over, whoever asks. */
+  isClean(lines: HeaderLines): boolean {
+    let isClean = true;
+    lines.each((name) => {
+      if (this.#isOurs(name)) isClean = false;
+    });
+    return isClean;
   }
 
   async #carryOut(decided: Decided, verdict: Verdict, call: Call): Promise<RequestResult> {
@@ -171,6 +196,14 @@ export class ForwardAuthCarrier {
   }
 
   #permit(forward: Forward, { request, response, asked }: Call): RequestResult {
+    if (!request.complete) request.resume();
+    const headers = this.permitHeaders(forward, asked?.isEnvoy === true);
+    writeAnswer(request, response, { status: 200, headers, body: '' });
+    return { status: 200 };
+  }
+
+  /** What a permission tells the proxy in front. */
+  permitHeaders(forward: Forward, isEnvoy: boolean): AnswerHeaders {
     const headers: Record<string, string | readonly string[]> = { 'x-gatehouse-path': forward.upstreamPath };
     const { identityNames, tokenHeaders } = this.#parts;
     for (const name of [...identityNames, ...replaced, ...tokenHeaders]) {
@@ -179,13 +212,11 @@ export class ForwardAuthCarrier {
     }
     // Envoy takes away what it is told to; the others clear by themselves what the answer leaves out.
     const absent = [...identityNames, 'cookie', 'authorization', ...tokenHeaders].filter((name) => !(name in headers));
-    if (asked?.isEnvoy && absent.length > 0) headers['x-envoy-auth-headers-to-remove'] = absent.join(',');
+    if (isEnvoy && absent.length > 0) headers['x-envoy-auth-headers-to-remove'] = absent.join(',');
     // nginx and Caddy read one line of a name: each cookie also comes under a name of its own.
     for (const [index, cookie] of [forward.reply['set-cookie'] ?? []].flat().entries())
       headers[`x-gatehouse-set-cookie-${index + 1}`] = cookie;
-    if (!request.complete) request.resume();
-    writeAnswer(request, response, { status: 200, headers: { ...headers, ...forward.reply }, body: '' });
-    return { status: 200 };
+    return { ...headers, ...forward.reply };
   }
 
   /** What is not known to be an origin of the site stays relative to what the browser asked. */

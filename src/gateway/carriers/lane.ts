@@ -18,11 +18,13 @@ import type { Recalled } from '../kept/recalled.ts';
 import type { UnderWay } from '../under-way.ts';
 import { type CarryParts, resultOf } from './carry.ts';
 import { isForwardAuth } from './forward-auth-request.ts';
+import type { LanePermits } from './lane-permits.ts';
 import { leaveDecision } from './lent-decision.ts';
 
 interface LaneCarrierParts extends CarryParts {
   readonly forwarder: LaneForwarder;
   readonly kept: KeptForwards;
+  readonly permits: LanePermits;
   readonly recorder: Pick<Recorder, 'forwarded'>;
   readonly underWay: UnderWay;
   /** `Strict-Transport-Security` of answers over https. */
@@ -46,9 +48,9 @@ export class LaneCarrier {
   carry(exchange: LaneExchange): void {
     try {
       const { pipeline, kept } = this.#parts;
+      if (isForwardAuth(exchange.head.target)) return void this.#permit(exchange);
       const recalled = kept.find(exchange);
       if (recalled) return void this.#sendAgain(exchange, recalled);
-      if (isForwardAuth(exchange.head.target)) return void exchange.lend();
       const pending = pipeline.decide(readExchange(exchange, createRequestId()));
       if (!(pending instanceof Promise)) return void this.#carryOut(exchange, pending);
       const carried = pending.then((decided) => this.#carryOut(exchange, decided));
@@ -56,6 +58,13 @@ export class LaneCarrier {
     } catch (error) {
       this.#broke(exchange, error);
     }
+  }
+
+  #permit(exchange: LaneExchange): void {
+    const { permits, underWay } = this.#parts;
+    if (permits.answerAgain(exchange)) return;
+    const carried = permits.carry(exchange, readExchange(exchange, createRequestId()));
+    if (carried) underWay.add(carried.catch((error: unknown) => this.#broke(exchange, error)));
   }
 
   /** Nobody else would answer it. */

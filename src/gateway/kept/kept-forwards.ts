@@ -14,10 +14,10 @@ import { mayHoldMarks } from '../../proxy/cookie-marks.ts';
 import { type RequestLines, requestLines } from '../../proxy/lane/request-lines.ts';
 import { assertionHeader } from '../../proxy/templates.ts';
 import type { LocationMatch } from '../../routing/locations.ts';
-import { idOf } from '../../sessions/cookie.ts';
 import { addressText, placeText, userText } from '../../telemetry/forwarded-line.ts';
 import { continueTrace, createRequestId, formatTraceparent } from '../../telemetry/trace.ts';
 import type { Decided } from '../decided.ts';
+import { isOwnSession } from './own-session.ts';
 import { Recalled } from './recalled.ts';
 import type { KeptIdentity, SessionSights } from './session-sights.ts';
 
@@ -119,7 +119,10 @@ export class KeptForwards {
     const { head, peer, encrypted } = exchange;
     const isOfRoute = Object.keys(reply).length === Object.keys(ofRoute ?? {}).length;
     if (!client || !target || forward.firstCookies || !isOfRoute) return;
-    if (session ? !this.#isOwn(exchange, forward) : principal || route.access !== 'public') return;
+    if (
+      session ? !isOwnSession(head.headers, forward, this.#parts.authenticator) : principal || route.access !== 'public'
+    )
+      return;
     if (!exchange.keepReading(session !== undefined)) return;
     const lines = requestLines(forward);
     const host = forward.headers.get('host');
@@ -149,13 +152,6 @@ export class KeptForwards {
 
   #placesOf(session: string | undefined): KeptMap<Place> {
     return session === undefined ? this.#openPlaces : this.#places;
-  }
-
-  /** Whether the session is the one whose very token stands in the lines, and nothing waits for its next request. */
-  #isOwn({ head }: LaneExchange, { session, credential }: Forward): boolean {
-    if (!session || credential || session.offline || session.mustRotate) return false;
-    const token = this.#parts.authenticator.tokenIn(head.headers);
-    return token !== undefined && idOf(token) === session.id;
   }
 }
 

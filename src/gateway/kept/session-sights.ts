@@ -55,6 +55,8 @@ interface SightParts {
   readonly authenticator: Pick<RequestAuthenticator, 'touch' | 'recheckBehind'>;
   readonly signer: Pick<AssertionSigner, 'givenUntil'>;
   readonly worth: Worth;
+  /** Of what is recorded: in what other way than to an upstream it is told. */
+  readonly via?: 'forward-auth';
 }
 
 /** Kept identities. A configuration has its own. */
@@ -82,7 +84,7 @@ export class SessionSights {
 
   /** Keeps what was decided a moment ago, where it follows from what stands behind the session now. */
   keep({ principal, session }: Whose, route: ForwardingRoute, sent: { lines: string; token: string }): void {
-    const { sessions, authenticator, signer } = this.#parts;
+    const { sessions, authenticator, signer, via } = this.#parts;
     const stored = sessions.glance(session.id);
     const { record } = stored ?? {};
     // The decision may have waited while the session changed.
@@ -92,7 +94,7 @@ export class SessionSights {
     const { subject: user, tenant, provider } = principal;
     const identity = {
       ...{ route, principal, session, lines: sent.lines },
-      user: userText({ user, tenant, provider, session: session.id }),
+      user: userText({ user, tenant, provider, session: session.id, ...(via && { via }) }),
       tokenUntil: signer.givenUntil(principal, sent.token),
     };
     const others = sight.routes.filter((one) => one.route !== route).slice(0, maxRoutes - 1);
