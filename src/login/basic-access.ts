@@ -12,7 +12,7 @@ import type { Client, GatewayRequest } from '../core/verdict.ts';
 import { isInNetworks } from '../routing/client-address.ts';
 import type { AccountCuts } from '../sessions/account-cuts.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
-import { RecentSecrets } from '../users/address-lockout.ts';
+import type { RecentSecrets } from '../users/address-lockout.ts';
 import type { Identity } from './identity.ts';
 import type { PasswordLogin } from './password-login.ts';
 import type { SignIn } from './sign-in.ts';
@@ -51,8 +51,8 @@ interface BasicAccessParts {
   readonly signIn: SignIn;
   readonly cuts: AccountCuts;
   readonly clock: Clock;
-  /** For how long the same wrong password counts once: `login.lockout.delay`, in milliseconds. */
-  readonly delay: number;
+  /** By which the same wrong password counts once in a while. */
+  readonly recent: RecentSecrets;
 }
 
 /** Lets scripts in by a name and a password. */
@@ -62,11 +62,9 @@ export class BasicAccess {
   /** In the order in which they came. */
   readonly #kept = new Map<string, Kept>();
   readonly #asking = new Map<string, Promise<Identity>>();
-  readonly #wrong: RecentSecrets;
 
   constructor(parts: BasicAccessParts) {
     this.#parts = parts;
-    this.#wrong = new RecentSecrets({ clock: parts.clock, keptFor: parts.delay });
   }
 
   /** Whether a request brings a name and a password, in whatever shape. */
@@ -86,7 +84,7 @@ export class BasicAccess {
     const digest = createHmac('sha256', this.#key).update(JSON.stringify(words)).digest('base64url');
     const kept = await this.#keptAt(digest);
     if (kept) return this.#somebody(kept);
-    if (this.#wrong.has(client.address, ...words))
+    if (await this.#parts.recent.has(client.address, ...words))
       return { kind: 'nobody', offers: [], reason: 'bad-password', isProgram: true };
     // Sent ten times at once it is one attempt.
     const place = `${client.address} ${digest}`;
@@ -129,7 +127,8 @@ export class BasicAccess {
           const detail = 'the tenant of the user cannot be told';
           return { kind: 'refused', code, reason, detail };
         }
-        this.#wrong.add(client.address, sent.username, sent.password);
+        // One that cannot be written down counts again.
+        await this.#parts.recent.add(client.address, sent.username, sent.password).catch(() => false);
         return { kind: 'nobody', offers: [], reason, isProgram: true };
       }
       case 'new-password':

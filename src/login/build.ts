@@ -15,7 +15,7 @@ import type { SiteOrigins } from '../routing/site-origins.ts';
 import { PendingLogins } from '../sessions/pending.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
-import { AddressLockout } from '../users/address-lockout.ts';
+import { AddressLockout, RecentSecrets } from '../users/address-lockout.ts';
 import { ApiTokens } from '../users/api-tokens.ts';
 import { Lockout } from '../users/lockout.ts';
 import { LoginDoor } from './admit.ts';
@@ -142,7 +142,8 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   });
   const ambientSessions = new AmbientSessions({ signIn, sessions, clock, door });
   const lockout = new Lockout({ store, clock, options: login.lockout });
-  const addressLockout = new AddressLockout({ store, clock, options: login.lockout });
+  const recent = new RecentSecrets({ store, clock, keptFor: login.lockout.delay, sealer: services.sealer });
+  const addressLockout = new AddressLockout({ store, clock, options: login.lockout, recent });
   const apiTokens = new ApiTokens({ store, clock, log });
   const tokenUsers = new TokenUsers({ store, clock, log, chain, names });
   const passwordLogin = new PasswordLogin({ signIn, lockout, cuts: sessions.cuts, offline });
@@ -150,8 +151,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     ...{ tokens: apiTokens, users: tokenUsers, lockout: addressLockout },
     ...{ principals, recorder, log },
   });
-  const { delay } = login.lockout;
-  const basic = new BasicAccess({ passwords: passwordLogin, signIn, cuts: sessions.cuts, clock, delay });
+  const basic = new BasicAccess({ passwords: passwordLogin, signIn, cuts: sessions.cuts, clock, recent });
   const programs = new ProgramAccess({ tokens, basic });
   return {
     providers,

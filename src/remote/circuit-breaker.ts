@@ -131,17 +131,19 @@ export class CircuitBreaker {
   }
 
   /** Stands from here on as the one that leads says, which has heard of everything. */
-  adopt({ state, failures, reason, isUntried }: BreakerSnapshot): void {
+  adopt({ state, failures, reason, isUntried, retryAt }: BreakerSnapshot): void {
     this.#hearing(() => {
       this.#failures = failures;
       this.#reason = reason;
       this.#isUntried = isUntried === true;
       // A trial is the leader's own: nobody else is let through meanwhile.
       const next = state === 'half-open' ? 'open' : state;
-      if (next === this.#state) return;
-      if (next === 'open') this.#openedAt = this.#settings.clock.now();
-      else this.#cooldown = this.#settings.cooldown;
-      this.#change(next);
+      this.#cooldown = this.#settings.cooldown;
+      if (next === 'open') {
+        this.#openedAt = this.#settings.clock.now();
+        if (retryAt !== undefined) this.#cooldown = Math.max(0, retryAt - this.#openedAt);
+      }
+      if (next !== this.#state) this.#change(next);
     });
   }
 

@@ -39,6 +39,7 @@ export const entryKinds: Readonly<Record<string, EntryKind>> = {
   'lockout-user': { restored: 'never', label: 'lock-outs of names' },
   'lockout-account': { restored: 'never', label: 'lock-outs of accounts' },
   'lockout-address': { restored: 'never', label: 'lock-outs of addresses' },
+  'recent-secret': { restored: 'never', label: 'digests of wrong secrets' },
   'assertion-key': { secret: 'whole', restored: 'always', label: 'sets of assertion keys' },
   'form-key': { secret: 'whole', restored: 'always', label: 'form keys' },
   pending: { secret: 'whole', restored: 'never', label: 'logins between their steps' },

@@ -7,8 +7,12 @@ const shared =
   /^(?:nfs4?|cifs|smb\w*|9p|virtiofs|ceph|afs|lustre|gfs2|ocfs2|beegfs|fuse\.(?:sshfs|glusterfs|ceph\w*|s3fs|rclone|davfs2?))$/;
 
 /** The kind of network disk that a folder lies on, or will; undefined for a local one, and where that cannot be told. */
-export function networkDiskOf(folder: string, mounts: string = readMounts()): string | undefined {
-  const path = existing(resolve(folder));
+export function networkDiskOf(folder: string): string | undefined {
+  return networkDiskAt(existing(resolve(folder)), readMounts());
+}
+
+/** The same by the text of `/proc/self/mountinfo`, for a path without links. */
+export function networkDiskAt(path: string, mounts: string): string | undefined {
   let [best, kind] = ['', ''];
   for (const line of mounts.split('\n')) {
     const [before = '', after = ''] = line.split(' - ');

@@ -2,13 +2,14 @@
  * The lock-out for what comes without a name: only the address is counted, on the counter that logins from there have, too. The
  * same wrong secret counts once in a while: a program that tries it every second is no guesser.
  */
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
+import type { Sealer } from '../core/seal.ts';
 import type { Store } from '../core/store.ts';
 import { LockoutCounters } from './lockout-counters.ts';
 import { addressScope, afterFailure, type LockoutLimits, type LockoutPermit, permitOf } from './lockout-steps.ts';
 
-const maxRemembered = 10_000;
+const purpose = 'wrong secrets of a moment ago';
 
 /** Counts failures of addresses. Every method throws when the store is out of reach. */
 export class AddressLockout {
@@ -17,11 +18,12 @@ export class AddressLockout {
   readonly #limits: LockoutLimits;
   readonly #counted: RecentSecrets;
 
-  constructor({ store, clock, options }: { store: Store; clock: Clock; options: LockoutLimits }) {
+  constructor(parts: { store: Store; clock: Clock; options: LockoutLimits; recent: RecentSecrets }) {
+    const { store, clock, options, recent } = parts;
     this.#counters = new LockoutCounters({ store, clock, max: options.max });
     this.#clock = clock;
     this.#limits = options;
-    this.#counted = new RecentSecrets({ clock, keptFor: options.delay });
+    this.#counted = recent;
   }
 
   /** Whether an address is locked at this moment. */
@@ -33,7 +35,7 @@ export class AddressLockout {
 
   /** A wrong secret came from an address. */
   async fail(address: string, secret: string): Promise<void> {
-    if (this.#limits.address === 0 || !this.#counted.add(address, secret)) return;
+    if (this.#limits.address === 0 || !(await this.#counted.add(address, secret))) return;
     const scope = addressScope(address, this.#limits);
     await this.#counters.step(scope, (counter, now) => ({
       result: undefined,
@@ -42,39 +44,36 @@ export class AddressLockout {
   }
 }
 
-/** Secrets of a moment ago, as digests by a key of this process alone. */
+/**
+ * Secrets of a moment ago, whichever worker met them: in the store as digests by a key that is not in it, so that nobody who reads
+ * the store alone can try guesses on them.
+ */
 export class RecentSecrets {
+  readonly #store: Store;
   readonly #clock: Clock;
   readonly #keptFor: number;
-  readonly #key = randomBytes(32);
-  /** Until when each is known, in the order in which they came. */
-  readonly #until = new Map<string, number>();
+  readonly #sealer: Pick<Sealer, 'derive'>;
 
-  constructor({ clock, keptFor }: { clock: Clock; keptFor: number }) {
-    this.#clock = clock;
-    this.#keptFor = keptFor;
+  /** `sealer` is the same for every worker. */
+  constructor(parts: { store: Store; clock: Clock; keptFor: number; sealer: Pick<Sealer, 'derive'> }) {
+    this.#store = parts.store;
+    this.#clock = parts.clock;
+    this.#keptFor = parts.keptFor;
+    this.#sealer = parts.sealer;
   }
 
   /** Whether these words came together lately. */
-  has(...words: readonly string[]): boolean {
-    return (this.#until.get(this.#digest(words)) ?? 0) > this.#clock.now();
+  async has(...words: readonly string[]): Promise<boolean> {
+    return (await this.#store.get(this.#placeOf(words))) !== undefined;
   }
 
   /** True where they had not come lately; they have from here on. */
-  add(...words: readonly string[]): boolean {
-    if (this.has(...words)) return false;
-    const digest = this.#digest(words);
-    const now = this.#clock.now();
-    for (const [oldest, until] of this.#until) {
-      if (until > now && this.#until.size < maxRemembered) break;
-      this.#until.delete(oldest);
-    }
-    this.#until.delete(digest);
-    this.#until.set(digest, now + this.#keptFor);
-    return true;
+  add(...words: readonly string[]): Promise<boolean> {
+    return this.#store.replace(this.#placeOf(words), undefined, 'seen', this.#clock.now() + this.#keptFor);
   }
 
-  #digest(words: readonly string[]): string {
-    return createHmac('sha256', this.#key).update(JSON.stringify(words)).digest('base64url');
+  #placeOf(words: readonly string[]): string {
+    const [key = ''] = this.#sealer.derive(purpose);
+    return `recent-secret:${createHmac('sha256', key).update(JSON.stringify(words)).digest('base64url')}`;
   }
 }

@@ -1,7 +1,9 @@
 /** Who proves themselves with each request: a session begins only where the request is let through, and its cookie is never lost. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { HeaderLines } from '../../src/core/request-head.ts';
+import { Sealer, SealKey } from '../../src/core/seal.ts';
 import type { GatewayRequest } from '../../src/core/verdict.ts';
 import { isOwnCookie } from '../../src/gateway/composer.ts';
 import { Pipeline } from '../../src/gateway/pipeline.ts';
@@ -27,7 +29,7 @@ import { MemoryStore } from '../../src/store/memory.ts';
 import { createAudit } from '../../src/telemetry/audit.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { Recorder } from '../../src/telemetry/recorder.ts';
-import { AddressLockout } from '../../src/users/address-lockout.ts';
+import { AddressLockout, RecentSecrets } from '../../src/users/address-lockout.ts';
 import { ApiTokens } from '../../src/users/api-tokens.ts';
 import { Lockout, lockoutOptions } from '../../src/users/lockout.ts';
 import { boundCookies } from '../support/scenes/bound-cookies.ts';
@@ -59,11 +61,13 @@ async function world(t: TestContext, outcome: Script) {
   const worth = worthOf({ providers: { domain: {} }, factors: {} });
   const door = new LoginDoor({ clock, worth, level: 1, principal: (vouched) => signIn.principal(vouched) });
   const ambientSessions = new AmbientSessions({ signIn, sessions, clock, door });
+  const sealer = new Sealer([new SealKey(randomBytes(32))]);
+  const recent = new RecentSecrets({ store, clock, keptFor: 1000, sealer });
   const tokens = new TokenAccess({
     ...{ principals, recorder, log },
     tokens: new ApiTokens({ store, clock, log }),
     users: new TokenUsers({ store, clock, log, chain: [link], names: new TypedNames({}) }),
-    lockout: new AddressLockout({ store, clock, options: { user: 5, address: 50, delay: 1000, max: 1000 } }),
+    lockout: new AddressLockout({ store, clock, options: { user: 5, address: 50, delay: 1000, max: 1000 }, recent }),
   });
   const passwords = new PasswordLogin({
     signIn,
@@ -71,7 +75,7 @@ async function world(t: TestContext, outcome: Script) {
     cuts: sessions.cuts,
     offline: { check: async () => undefined, note: async () => undefined },
   });
-  const basic = new BasicAccess({ passwords, signIn, cuts: sessions.cuts, clock, delay: 1000 });
+  const basic = new BasicAccess({ passwords, signIn, cuts: sessions.cuts, clock, recent });
   const programs = new ProgramAccess({ tokens, basic });
   const routes = [
     routeAt('/', { access: { roles: ['agent'], providers: [] } }),
