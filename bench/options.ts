@@ -22,6 +22,7 @@ export const usage = `npm run bench -- [options]         Gatehouse beside nginx,
 npm run bench draw [FILE]          writes the table and the chart of docs/performance.md from a result
 npm run bench decide               the CPU time of one decision
 npm run bench outage               local logins while a directory is dead
+npm run bench workers              two workers beside one, and connections lost when one is killed
 
 One CPU is the proxy's, another the load's; rounds take turns; whatever is timed is verified before and meanwhile.
 A run of everything takes about 25 minutes, and installs what it lacks from Debian.

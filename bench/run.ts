@@ -8,6 +8,7 @@ import { benchShift } from './shift/shift.ts';
 import { performanceFiles, shownResult } from './show/docs.ts';
 import { runSuite } from './suite.ts';
 import { UsageError } from './usage-error.ts';
+import { benchWorkers } from './workers.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 
@@ -20,6 +21,7 @@ const single: Readonly<Record<string, (words: readonly string[]) => number | Pro
     return 0;
   },
   outage: () => benchOutage(),
+  workers: () => benchWorkers(),
   draw: (words) => draw(words),
   shift: (words) => benchShift(words),
 };

@@ -46,6 +46,7 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, Waiting>();
   #asked = 0;
+  #end: OperatorError | undefined;
 
   constructor({ entry, env, start, output, onMessage }: WorkerProcessParts) {
     this.worker = start.worker;
@@ -60,6 +61,7 @@ export class WorkerProcess {
     this.ended = new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
         const error = new OperatorError(`worker ${this.worker} has ended (${signal ?? code})`);
+        this.#end = error;
         readiness.reject(error);
         for (const { reject } of this.#waiting.values()) reject(error);
         this.#waiting.clear();
@@ -95,6 +97,8 @@ export class WorkerProcess {
 
   /** Asks; rejects where it refuses, ends, or lets so many milliseconds pass. */
   ask<A extends Asked>(question: Question<A>, patience: number): Promise<WorkerAnswers[A]['answer']> {
+    // One that has ended hears nothing, and nothing would end the waiting.
+    if (this.#end) return Promise.reject(this.#end);
     this.#asked += 1;
     const id = this.#asked;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
