@@ -139,10 +139,8 @@ export class CircuitBreaker {
       // A trial is the leader's own: nobody else is let through meanwhile.
       const next = state === 'half-open' ? 'open' : state;
       this.#cooldown = this.#settings.cooldown;
-      if (next === 'open') {
-        this.#openedAt = this.#settings.clock.now();
-        if (retryAt !== undefined) this.#cooldown = Math.max(0, retryAt - this.#openedAt);
-      }
+      if (next === 'open') this.#openedAt = this.#settings.clock.now();
+      if (retryAt !== undefined) this.#cooldown = Math.max(0, retryAt - this.#openedAt);
       if (next !== this.#state) this.#change(next);
     });
   }
