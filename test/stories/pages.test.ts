@@ -6,7 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { assetPath } from '../../src/pages/assets.ts';
-import { contentSecurityPolicy, type Pages } from '../../src/pages/pages.ts';
+import { type Language, languageNames } from '../../src/pages/language.ts';
+import { pageOptions } from '../../src/pages/options.ts';
+import { contentSecurityPolicy, createPages, type Pages, type PageView } from '../../src/pages/pages.ts';
 import { everyView, hostilePages } from '../pages/views.ts';
 import { shareChromium, withoutChromium } from '../support/servers/chromium.ts';
 
@@ -18,9 +20,13 @@ interface Site {
   readonly posts: string[];
 }
 
-async function servePages(t: TestContext, pages: Pages): Promise<Site> {
+async function servePages(
+  t: TestContext,
+  pages: Pages,
+  language: Language = 'en',
+  views: ReadonlyMap<string, PageView> = new Map(everyView('en')),
+): Promise<Site> {
   const posts: string[] = [];
-  const views = new Map(everyView('en'));
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
     const asset = pages.assets().get(pathname.slice(assetPath.length));
@@ -34,7 +40,7 @@ async function servePages(t: TestContext, pages: Pages): Promise<Site> {
     if (!view) return response.writeHead(404).end();
     response.setHeader('content-security-policy', contentSecurityPolicy());
     response.setHeader('content-type', 'text/html; charset=utf-8');
-    return response.end(pages.render('en', view));
+    return response.end(pages.render(language, view));
   });
   t.after(() => server.close());
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -64,6 +70,36 @@ test('pages: every page fits a phone, and no script or style breaks the policy',
     assert.ok(width <= 320, `${name} is ${width} pixels wide`);
   }
   assert.deepEqual(heard, []);
+});
+
+test('pages: the account fits a phone on its side in every language, button and links included', options, async (t) => {
+  const pages = createPages(pageOptions.parse({ siteName: 'Contact center' }));
+  const browser = await shareChromium(t);
+  const page = await browser.newPage({ viewport: { width: 844, height: 390 } });
+  for (const language of languageNames) {
+    const common = {
+      kind: 'account',
+      action: '/x',
+      hidden: {},
+      username: 'agent1',
+      method: 'x',
+      requestId: 'r',
+    } as const;
+    const links = { sessionsHref: '/x', backHref: '/', logoutHref: '/x' } as const;
+    const views = [
+      ['plain', { ...common, ...links, canChange: true }],
+      ['changed', { ...common, ...links, canChange: true, notice: { kind: 'changed', ended: 2 } }],
+    ] as const;
+    const site = await servePages(t, pages, language, new Map(views));
+    for (const [name, fold] of [
+      ['plain', 'document.documentElement.scrollHeight'],
+      ['changed', "document.querySelector('button.primary').getBoundingClientRect().bottom"],
+    ] as const) {
+      await page.goto(site.address(name));
+      const height = await page.evaluate<number>(fold);
+      assert.ok(height <= 390, `${language}, ${name}: ${height} pixels`);
+    }
+  }
 });
 
 test('pages: one signs in without scripts, by keyboard alone', options, async (t) => {
