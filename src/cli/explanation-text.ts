@@ -109,7 +109,8 @@ function loginLines(login: LoginExplanation): string[] {
       `lock       the ${of === 'user' ? 'name' : 'address'} is locked for ${seconds(retryAfter)}: each login is answered with 429`,
   );
   const why = 'reason' in outcome ? ` (${outcome.reason})` : '';
-  if (!principal) return [...asked, `user       nobody: ${outcome.kind}${why}`, ...tenantLines(login), ...locked];
+  const who = outcome.kind === 'authenticated' ? outcome.assertion.subject : `nobody: ${outcome.kind}${why}`;
+  if (!principal) return [...asked, `user       ${who}`, ...tenantLines(login), ...locked];
   const attributes = Object.entries(principal.attributes).map(
     ([name, values]) => `             ${name}: ${values.join(', ')}`,
   );
@@ -138,7 +139,7 @@ function tenantLines({ tenant }: LoginExplanation): string[] {
   if (!tenant || (tenant.kind === 'settled' && tenant.tenant === defaultTenant)) return [];
   return tenant.kind === 'settled'
     ? [`tenant     ${tenant.tenant}: ${tenant.why}`]
-    : [`tenant     - ${tenant.reason}: ${tenant.why}`];
+    : [`tenant     - ${tenant.kind === 'open' ? 'chosen at the login' : tenant.reason}: ${tenant.why}`];
 }
 
 function whySilent(type: string): string {

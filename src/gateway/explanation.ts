@@ -162,6 +162,11 @@ export class Explainer {
         ...{ ...known, outcome: refused, tenant, roles: [] },
         decided: await this.#decide(question, nobody(refused, locks)),
       };
+    // Whose roles and what level follow from a choice that nobody has made here.
+    if (tenant.kind === 'open') {
+      const undecided: Identity = { kind: 'nobody', offers: [], reason: 'tenant-ambiguous' };
+      return { ...known, outcome, tenant, roles: [], decided: await this.#decide(question, undecided) };
+    }
     const vouched = signIn.vouched(outcome, provider);
     const principal = signIn.principal(vouched);
     const identity: Identity =

@@ -52,11 +52,15 @@ function checkIds(tenants: TenantOptions, report: Report): void {
 }
 
 function checkRules({ tenants, tenantRules }: TenantDocument, report: Report): void {
-  const { attribute, default: usual } = tenantRules;
+  const { attribute, default: usual, several } = tenantRules;
   const names = Object.keys(tenants);
   const hint = 'write tenants: { acme: { id: "101", company: ACME } }, or leave it out';
   if (names.length === 0) {
-    const said = [...(attribute === undefined ? [] : ['attribute']), ...(usual === undefined ? [] : ['default'])];
+    const said = [
+      ...(several === 'choose' ? ['several'] : []),
+      ...(attribute === undefined ? [] : ['attribute']),
+      ...(usual === undefined ? [] : ['default']),
+    ];
     for (const key of said) report(['tenantRules', key], 'is about tenants, and there are none', hint);
     return;
   }

@@ -1,19 +1,18 @@
 /** The one door from proofs to a session: nobody passes whose proofs do not reach the level that their login asks for. */
 import type { Clock } from '../core/clock.ts';
-import type { Principal } from '../core/principal.ts';
 import type { Level, Proof } from '../core/proof.ts';
 import type { Client } from '../core/verdict.ts';
 import { levelOf, type Worth } from '../policy/levels.ts';
 import { type LoginLevel, loginLevelOf } from '../policy/login-level.ts';
 import { Admitted } from '../sessions/admitted.ts';
 import { firstProof, type Vouched } from '../sessions/stored-session.ts';
+import type { Principals } from './principals.ts';
 
 interface DoorParts {
   readonly clock: Clock;
   readonly worth: Worth;
   readonly level: LoginLevel;
-  /** Whom a provider vouches for, with the roles of this moment. */
-  readonly principal: (vouched: Vouched) => Principal;
+  readonly principals: Pick<Principals, 'principal' | 'tenantOf' | 'isOfTenant'>;
 }
 
 /** Lets people in. */
@@ -26,7 +25,7 @@ export class LoginDoor {
 
   /** The level that the login of somebody has to reach. */
   levelFor(vouched: Vouched, client: Client): Level {
-    return loginLevelOf(this.#parts.level, this.#parts.principal(vouched), client);
+    return loginLevelOf(this.#parts.level, this.#parts.principals.principal(vouched), client);
   }
 
   /** The first proof, which a provider has given at this moment. */
@@ -34,8 +33,21 @@ export class LoginDoor {
     return firstProof(vouched, this.#parts.clock.now());
   }
 
-  /** Undefined where the proofs do not reach the level. Of no proofs but the word of the provider, one of this moment is meant. */
+  /** How many tenants somebody may be of whose login is under way. */
+  tenantsOf({ assertion, provider, tenant }: Vouched): 'one' | 'several' | 'none' {
+    const decided = this.#parts.principals.tenantOf(assertion, provider, tenant);
+    return decided.kind === 'settled' ? 'one' : decided.kind === 'open' ? 'several' : 'none';
+  }
+
+  /** Somebody in a tenant that they may choose; undefined where it is none of theirs. */
+  placed(vouched: Vouched, tenant: string): Vouched | undefined {
+    const placed = { ...vouched, tenant };
+    return this.#parts.principals.isOfTenant(placed) ? placed : undefined;
+  }
+
+  /** Undefined where the tenant is not settled, or the proofs do not reach the level. Of no proofs but the word of the provider, one of this moment is meant. */
   admit(vouched: Vouched, client: Client, proofs: readonly Proof[] = [this.firstProof(vouched)]): Admitted | undefined {
+    if (!this.#parts.principals.isOfTenant(vouched)) return undefined;
     const wanted = this.levelFor(vouched, client);
     const isReached = wanted === 1 || levelOf(proofs, this.#parts.worth) >= wanted;
     return isReached && proofs.length > 0 ? new Admitted(vouched, proofs) : undefined;

@@ -119,7 +119,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     recorder,
   });
   const worth = worthOf(document);
-  const door = new LoginDoor({ clock, worth, level: login.level, principal: (vouched) => signIn.principal(vouched) });
+  const door = new LoginDoor({ clock, worth, level: login.level, principals });
   const pendings = new PendingLogins({ store, clock, publicUrl, lifetime: document.factorRules.pending });
   const steps = new LoginSteps({
     ...{ clock, log, worth, door, pendings, browsers, signIn, sessions, recorder, factors },

@@ -1,5 +1,4 @@
 /** How logins that take more than one step begin: after a first proof, before a new password, or on top of a session. */
-import type { Level } from '../core/proof.ts';
 import { accountOf, type Session } from '../core/session.ts';
 import { type Demand, shortfall } from '../policy/levels.ts';
 import type { ChainResult } from '../providers/chain.ts';
@@ -7,8 +6,9 @@ import type { PendingLogin } from '../sessions/pending.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
 import type { LoginsUnderWay } from './logins-under-way.ts';
 import type { SignIn } from './sign-in.ts';
-import { type FactParts, hasFactor, termsOf } from './step-facts.ts';
+import type { FactParts } from './step-facts.ts';
 import type { StepContext } from './step-result.ts';
+import { levelBeforePassword } from './tenant-choice.ts';
 
 /** The first proof of somebody, and where the login leads. */
 export interface FirstProof {
@@ -52,9 +52,9 @@ export class LoginStarts {
   ): Promise<Started | undefined> {
     const { door, worth, clock } = this.#parts;
     const proofs = [door.firstProof(vouched)] as const;
-    const isGuarded = await hasFactor(this.#parts, accountOf(vouched), termsOf({ vouched }, context));
-    const level = Math.max(isGuarded ? 2 : 1, door.levelFor(vouched, context.client)) as Level;
-    if (shortfall(proofs, { level }, worth, clock.now()) === undefined) return undefined;
+    const level = await levelBeforePassword(this.#parts, vouched, context);
+    const isPlaced = door.tenantsOf(vouched) === 'one';
+    if (isPlaced && shortfall(proofs, { level }, worth, clock.now()) === undefined) return undefined;
     this.#record(vouched, chain, context);
     const start = { returnTo, vouched, proofs, demand: { level }, ...(newPassword && { newPassword }) };
     return this.#underWay.begin(start, context);

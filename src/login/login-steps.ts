@@ -17,6 +17,7 @@ import { consequenceOf } from './step-behaviour.ts';
 import { factsOf, termsOf } from './step-facts.ts';
 import { type StepContext, type StepProblem, type StepResult, withCookies } from './step-result.ts';
 import { nextStep } from './steps.ts';
+import { choiceOf } from './tenant-choice.ts';
 
 type StepsParts = StartParts & EndParts & UnderWayParts;
 
@@ -70,9 +71,10 @@ export class LoginSteps {
     context: StepContext,
   ): Promise<StepResult> {
     const { facts } = await factsOf(this.#parts, pending, context);
-    const isTheirs = isSameOwner(ownerOf(pending.vouched), ownerOf(vouched));
+    const placed = this.#parts.door.placed(vouched, pending.vouched.tenant);
+    const isTheirs = placed && isSameOwner(ownerOf(pending.vouched), ownerOf(placed));
     if (!isTheirs || nextStep(facts).kind !== 'new-password') return this.#end.lost(pending, context);
-    return this.#end.complete(pending, vouched, chain, context);
+    return this.#end.complete(pending, placed, chain, context);
   }
 
   /** The login under way that an id names, in the browser that began it. */
@@ -95,6 +97,13 @@ export class LoginSteps {
       return this.#beginEnrolment(pending, factor, context);
     const cleared = await this.#underWay.change(pending, () => ({ onShow: undefined }));
     return cleared ? this.#advance(cleared, context, { maySend: false }) : this.#end.lost(pending, context);
+  }
+
+  /** The user picks one of several tenants, and with it the account. */
+  async chooseTenant(pending: PendingLogin, tenant: string, context: StepContext): Promise<StepResult> {
+    const chosen = await choiceOf(this.#parts, pending, tenant, context);
+    const placed = chosen && (await this.#underWay.change(pending, () => chosen));
+    return placed ? this.#advance(placed, context, { maySend: true }) : this.show(pending, context);
   }
 
   /** The user wants another code. */

@@ -72,6 +72,9 @@ export class PasswordLogin {
     if (checked.kind === 'failed' && checked.code !== 'TOO_MANY_FAILURES') await evenOut(startedAt, form.signal);
     if (checked.kind !== 'admitted') return checked;
     const { outcome, provider, chain } = checked;
+    // Of several tenants a program picks none.
+    if (this.#signIn.tenantOf(outcome.assertion, provider).kind === 'open')
+      return this.#fail(form, form.username, 'ACCESS_DENIED', 'tenant-ambiguous', { chain });
     const vouched = this.#signIn.vouched(outcome, provider);
     this.#signIn.record('succeeded', form, { chain, provider, account: accountOf(vouched) });
     return { kind: 'proved', vouched };
@@ -169,7 +172,7 @@ export class PasswordLogin {
     const isRefused = form.newPassword !== undefined;
     if (!mustChange) return failed;
     const { provider = '' } = chain;
-    const isTold = assertion && this.#signIn.tenantOf(assertion, provider).kind === 'settled';
+    const isTold = assertion && this.#signIn.tenantOf(assertion, provider).kind !== 'refused';
     const vouched = isTold && this.#signIn.vouched({ kind: 'authenticated', assertion }, provider);
     return {
       kind: 'new-password',

@@ -2,7 +2,7 @@
  * From what a provider asserts to whom the gateway acts for: the tenant, the account, the roles. What was derived from an
  * assertion is kept with it. Whether somebody comes in at all is `sign-in.ts`'s.
  */
-import { type Account, accountNamed } from '../core/account.ts';
+import { type Account, accountNamed, defaultTenant } from '../core/account.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Assertion, Principal } from '../core/principal.ts';
@@ -30,16 +30,20 @@ export class Principals {
     this.#parts = parts;
   }
 
-  /** The tenant of somebody, or why it cannot be told. */
-  tenantOf(assertion: Assertion, provider: string): TenantDecision {
-    return this.#parts.tenants.decide(assertion, provider);
+  /** The tenant of somebody, or why it cannot be told; `held` counts where they may choose. */
+  tenantOf(assertion: Assertion, provider: string, held?: string): TenantDecision {
+    return this.#parts.tenants.decide(assertion, provider, held);
   }
 
-  /** An outcome as a session keeps it. Throws where the tenant cannot be told: nobody comes in without one. */
-  vouched({ assertion, grant }: Extract<Outcome, { kind: 'authenticated' }>, provider: string): Vouched {
-    const decided = this.tenantOf(assertion, provider);
+  /**
+   * An outcome as a session keeps it. Throws where the tenant cannot be told: nobody comes in without one. Who has yet to choose is of
+   * none meanwhile, and `isOfTenant` says so.
+   */
+  vouched({ assertion, grant }: Extract<Outcome, { kind: 'authenticated' }>, provider: string, held?: string): Vouched {
+    const decided = this.tenantOf(assertion, provider, held);
     if (decided.kind === 'refused') throw new GatewayError('ACCESS_DENIED', `${decided.reason}: ${decided.why}`);
-    return { tenant: decided.tenant, assertion, provider, ...(grant && { grant }) };
+    const tenant = decided.kind === 'settled' ? decided.tenant : defaultTenant;
+    return { tenant, assertion, provider, ...(grant && { grant }) };
   }
 
   /**
@@ -86,7 +90,7 @@ export class Principals {
 
   /** Whether a session's tenant is what the configuration gives its user at this moment. */
   isOfTenant({ assertion, provider, tenant }: Whose): boolean {
-    const decided = this.tenantOf(assertion, provider);
+    const decided = this.tenantOf(assertion, provider, tenant);
     return decided.kind === 'settled' && decided.tenant === tenant;
   }
 }

@@ -95,10 +95,16 @@ export class RequestProofs {
       if (refused.kind === 'unavailable' && isStuck) return { kind: 'unavailable', reason };
       return { kind: 'nobody', offers: chain.offers, reason };
     }
+    const isOpen = this.#signIn.tenantOf(assertion, provider).kind === 'open';
+    if (isOpen && sessionless) {
+      this.#signIn.record('failed', context, { chain, user: assertion.subject, reason: 'tenant-ambiguous' });
+      const detail = `${assertion.subject} has several tenants, and a token picks none`;
+      return { kind: 'refused', code: 'ACCESS_DENIED', reason: 'tenant-ambiguous', detail };
+    }
     const vouched = this.#signIn.vouched(outcome, provider);
     const principal = this.#signIn.principal(vouched);
     if (!this.#steps.isEnough(vouched, context)) {
-      const reason = 'level-too-low';
+      const reason = isOpen ? 'tenant-ambiguous' : 'level-too-low';
       // A token comes with each request, and nobody is there who could be asked for more.
       if (sessionless) return { kind: 'nobody', offers: [], reason, isProgram: true };
       const begin = async (): Promise<StepResult> => {

@@ -194,7 +194,7 @@ export class SignIn {
       if (found.kind === 'live') {
         const { tenant } = found.session;
         if (!principals.isOfTenant({ ...outcome, provider, tenant })) return undefined;
-        const vouched = principals.vouched(outcome, provider);
+        const vouched = principals.vouched(outcome, provider, tenant);
         if (!isSameOwner(ownerOf(found.session), ownerOf(vouched))) return undefined;
         const proved = await sessions.prove(found.session, vouched);
         if (proved.kind === 'live') {

@@ -44,11 +44,15 @@ export async function factsOf(
   const demand: Demand = pending.demand ?? { level: door.levelFor(pending.vouched, client) };
   const { vouched, proofs, onShow, excluded, newPassword, spare } = pending;
   const shown = { [onShow?.kind === 'challenge' ? 'asked' : 'enrolling']: onShow?.factor };
-  const common = { awaitsProvider: false, tenants: 'one', mustChangePassword: newPassword !== undefined } as const;
+  const tenants = door.tenantsOf(vouched);
+  const common = { awaitsProvider: false, tenants, mustChangePassword: newPassword !== undefined } as const;
   const nothing = { candidates: [], enrollable: [], needsFreshProof: false, isEnrolmentClosed: false } as const;
-  if (shortfall(proofs, demand, worth, now) === undefined)
+  const isEnough = shortfall(proofs, demand, worth, now) === undefined;
+  // What an account has set up shows once it is known whose it is.
+  if (tenants !== 'one') return { facts: { ...common, ...nothing, isEnough }, has: { all: [], version: undefined } };
+  if (isEnough)
     return {
-      facts: { ...common, ...shown, ...nothing, spare, isEnough: true },
+      facts: { ...common, ...shown, ...nothing, spare, isEnough },
       has: spare === undefined ? { all: [], version: undefined } : await factors.enrolments.of(accountOf(vouched)),
     };
 

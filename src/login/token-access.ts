@@ -135,6 +135,8 @@ export class TokenAccess {
     const { principals } = this.#parts;
     const { provider } = user;
     const tenant = principals.tenantOf(assertion, provider);
+    // Nobody is there who could choose.
+    if (tenant.kind === 'open') return { kind: 'nowhere', reason: 'tenant-ambiguous' };
     if (tenant.kind === 'refused') return { kind: 'nowhere', reason: tenant.reason };
     const whole = principals.principal({ assertion, provider, tenant: tenant.tenant });
     return { kind: 'known', principal: this.#narrow(whole, token) };

@@ -33,6 +33,7 @@ import type { PageOptions } from './options.ts';
 import { type NotSentView, notSentPage, type ReplayView, replayPage } from './posts.ts';
 import { type DeniedView, deniedPage, type ErrorView, errorPage, type LoopView, loopPage } from './refusals.ts';
 import { type StartView, startPage } from './start.ts';
+import { type TenantChoiceView, tenantChoicePage } from './tenant.ts';
 
 /** The data of a page, told apart by `kind`. */
 export type PageView =
@@ -48,6 +49,7 @@ export type PageView =
   | SessionsView
   | AccountView
   | StartView
+  | TenantChoiceView
   | ErrorView
   | DeniedView
   | LoopView
@@ -120,6 +122,8 @@ function document(frame: Frame, view: PageView): Html {
       return accountPage(frame, view);
     case 'start':
       return startPage(frame, view);
+    case 'tenant-choice':
+      return tenantChoicePage(frame, view);
     case 'error':
       return errorPage(frame, view);
     case 'denied':

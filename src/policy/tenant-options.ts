@@ -54,7 +54,7 @@ export const tenantRuleOptions = z.strictObject({
     .optional()
     .describe("an attribute of users whose value is a tenant's id; the provider has to read it"),
   default: z.string().optional().describe('the tenant of users who have none; without one they are refused'),
-  several: z.enum(['refuse']).default('refuse').describe('what becomes of users who have several tenants'),
+  several: z.enum(['refuse', 'choose']).default('refuse').describe('what becomes of users who have several tenants'),
 });
 
 /** The tenants as configured. */

@@ -20,12 +20,14 @@ import type { TenantOptions, TenantRules } from './tenant-options.ts';
 /** What the configuration says of a user. */
 type TenantReading =
   | { readonly kind: 'one'; readonly tenant: string; readonly why: string }
-  | { readonly kind: 'several'; readonly why: string }
+  | { readonly kind: 'several'; readonly tenants: readonly string[]; readonly why: string }
   | { readonly kind: 'none'; readonly why: string };
 
 /** Where a user belongs, or why that cannot be told. */
 export type TenantDecision =
   | { readonly kind: 'settled'; readonly tenant: string; readonly why: string }
+  /** The user picks one of these at a login. */
+  | { readonly kind: 'open'; readonly tenants: readonly string[]; readonly why: string }
   | { readonly kind: 'refused'; readonly reason: 'tenant-missing' | 'tenant-ambiguous'; readonly why: string };
 
 interface CompiledTenant {
@@ -62,14 +64,17 @@ export class Tenants {
     return reading;
   }
 
-  /** Where somebody belongs. */
-  decide(assertion: Assertion, provider: string): TenantDecision {
+  /** Where somebody belongs. `held` is the tenant that they have or have chosen: it counts where they have several and may choose. */
+  decide(assertion: Assertion, provider: string, held?: string): TenantDecision {
     const reading = this.read(assertion, provider);
     switch (reading.kind) {
       case 'one':
         return { kind: 'settled', tenant: reading.tenant, why: reading.why };
       case 'several':
-        return { kind: 'refused', reason: 'tenant-ambiguous', why: reading.why };
+        if (this.#rules.several === 'refuse') return { kind: 'refused', reason: 'tenant-ambiguous', why: reading.why };
+        return held !== undefined && reading.tenants.includes(held)
+          ? { kind: 'settled', tenant: held, why: `chosen at the login, of ${reading.tenants.join(', ')}` }
+          : { kind: 'open', tenants: reading.tenants, why: reading.why };
       case 'none':
         return { kind: 'refused', reason: 'tenant-missing', why: reading.why };
       default:
@@ -83,17 +88,26 @@ export class Tenants {
     return reading.kind === 'one' ? reading.tenant : defaultTenant;
   }
 
+  /** What users call a tenant. */
+  companyOf(name: string): string {
+    return this.#tenant(name)?.company ?? name;
+  }
+
   /** What applications are told of a tenant beside its name. */
   facts(name: string): Pick<Principal, 'tenantId' | 'company'> {
     const { id, company } = this.#tenant(name) ?? {};
     return { ...(id !== undefined && { tenantId: id }), ...(company !== undefined && { company }) };
   }
 
+  /** Whether a tenant lists a host as one of its own. */
+  isHome(name: string, { host, port }: Pick<CanonicalTarget, 'host' | 'port'>): boolean {
+    return this.#tenant(name)?.hosts.some((written) => isAt(written, host, port)) === true;
+  }
+
   /** Whether users of a tenant may pass at a host: one that tenants list is for theirs alone. */
   admits(name: string, { host, port }: Pick<CanonicalTarget, 'host' | 'port'>): boolean {
-    const isListed = ({ hosts }: TenantOptions[string]): boolean => hosts.some((written) => isAt(written, host, port));
-    const own = this.#tenant(name);
-    return (own !== undefined && isListed(own)) || !Object.values(this.#options).some(isListed);
+    if (this.isHome(name, { host, port })) return true;
+    return !Object.keys(this.#options).some((other) => this.isHome(other, { host, port }));
   }
 
   #tenant(name: string): TenantOptions[string] | undefined {
@@ -117,6 +131,7 @@ export class Tenants {
     if (one)
       return {
         kind: 'several',
+        tenants: [...found.keys()],
         why: [...found].map(([name, reason]) => `${name} by ${reason}`).join(', '),
       };
     const { default: usual, attribute } = this.#rules;

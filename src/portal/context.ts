@@ -27,6 +27,7 @@ import type { PasswordLogin } from '../login/password-login.ts';
 import type { ProvedPasswords } from '../login/proved-passwords.ts';
 import type { SignIn } from '../login/sign-in.ts';
 import type { Demand, Worth } from '../policy/levels.ts';
+import type { Tenants } from '../policy/tenants.ts';
 import type { ChainLink } from '../providers/chain.ts';
 import type { AssertionSigner } from '../proxy/assertion.ts';
 import type { BoundCookies } from '../proxy/bound-cookies.ts';
@@ -52,6 +53,7 @@ export interface PortalParts {
   readonly pages: PageSender;
   readonly browsers: Browsers;
   readonly signIn: SignIn;
+  readonly tenants: Tenants;
   readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
   readonly provedPasswords: ProvedPasswords;

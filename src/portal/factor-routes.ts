@@ -3,7 +3,9 @@
  * dispatcher and come back from it; which of them is shown follows from the step, not from the address.
  */
 import { type StepContext, type StepResult, stepAddress } from '../login/step-result.ts';
+import { defaultPort } from '../routing/host.ts';
 import type { PendingLogin } from '../sessions/pending.ts';
+import { handoverPath } from './addresses.ts';
 import {
   type FormFields,
   type PortalParts,
@@ -17,7 +19,7 @@ import { redirect } from './send-page.ts';
 import { answerStep, showOver, showStep, stepContext, stepPurpose } from './step-answer.ts';
 import { beginStepUp, type StepUpParts } from './step-up.ts';
 
-type FactorParts = StepUpParts & Pick<PortalParts, 'passwordLogin' | 'provedPasswords'>;
+type FactorParts = StepUpParts & Pick<PortalParts, 'passwordLogin' | 'provedPasswords' | 'handovers' | 'origins'>;
 
 /** Adds the addresses. */
 export const factorRoutes: PortalRoutes<FactorParts> = (app, parts, on) => {
@@ -44,7 +46,9 @@ async function show(parts: FactorParts, visit: PortalRequest): Promise<void> {
   const address = stepAddress(result);
   const { path, query } = visit.context.target;
   if (path + query !== address) return redirect(visit.request, visit.response, address);
-  return result.step.kind === 'new-password' ? showNewPassword(parts, visit, pending) : showStep(parts, visit, result);
+  return result.step.kind === 'new-password'
+    ? showNewPassword(parts, visit, pending)
+    : showStep(parts, visit, result, await hostOf(parts, pending));
 }
 
 async function take(parts: FactorParts, visit: PortalRequest): Promise<void> {
@@ -70,11 +74,24 @@ function act(
       return steps.answer(pending, form, context);
     case 'choose':
       return steps.choose(pending, form.get('factor'), context);
+    case 'tenant':
+      return steps.chooseTenant(pending, form.get('tenant') ?? '', context);
     case 'resend':
       return steps.resend(pending, context);
     default:
       return steps.show(pending, context);
   }
+}
+
+/** The host to which a login leads, where it has begun at another than ours. */
+async function hostOf({ handovers, origins }: FactorParts, { returnTo }: PendingLogin) {
+  const [path = '', query = ''] = returnTo.split('?', 2);
+  const nonce = path === handoverPath ? (new URLSearchParams(query).get('nonce') ?? undefined) : undefined;
+  const handover = nonce === undefined ? undefined : await handovers.find(nonce);
+  const origin = handover && origins.furtherNamed(handover.host)?.origin;
+  if (origin === undefined) return undefined;
+  const { hostname: host, port, protocol } = new URL(origin);
+  return { host, port: port || defaultPort(protocol) };
 }
 
 /** No login of this browser: another one's, or one that is over. */

@@ -12,11 +12,22 @@ import type { PendingLogin } from '../sessions/pending.ts';
 import type { PortalParts, PortalRequest } from './context.ts';
 import { leftCookies } from './left-cookies.ts';
 import { redirect } from './send-page.ts';
+import { choicesOf, type SiteHost } from './tenant-choices.ts';
 
 /** What the answers are made with. */
 export type StepParts = Pick<
   PortalParts,
-  'publicUrl' | 'clock' | 'pages' | 'browsers' | 'posts' | 'cookies' | 'authenticator' | 'factors' | 'factorRules'
+  | 'publicUrl'
+  | 'clock'
+  | 'pages'
+  | 'browsers'
+  | 'posts'
+  | 'cookies'
+  | 'authenticator'
+  | 'factors'
+  | 'factorRules'
+  | 'tenants'
+  | 'signIn'
 >;
 
 type Pending = Extract<StepResult, { kind: 'pending' }>;
@@ -80,10 +91,10 @@ export async function answerStep(
   }
 }
 
-/** Shows the page of a step. */
-export function showStep(parts: StepParts, visit: PortalRequest, result: Pending): void {
+/** Shows the page of a step; `at` is the host that the login leads to. */
+export function showStep(parts: StepParts, visit: PortalRequest, result: Pending, at?: SiteHost): void {
   const { pending, step, problem, cookies } = result;
-  const view = viewOf(parts, visit, pending, step, problem);
+  const view = viewOf(parts, visit, pending, step, problem, at);
   if (view === undefined) {
     showOver(parts, visit, { reason: 'factor-missing', returnTo: pending.returnTo, cookies });
     return;
@@ -127,6 +138,7 @@ function viewOf(
   pending: PendingLogin,
   step: Step,
   problem: StepProblem | undefined,
+  at: SiteHost | undefined,
 ): PageView | undefined {
   const { id, onShow, vouched, returnTo, expiresAt } = pending;
   const browser = parts.browsers.find(visit.headers) ?? '';
@@ -161,8 +173,9 @@ function viewOf(
       const page = onShow?.page as Extract<PageView, { kind: 'enrolment' }>['page'];
       return { kind: 'enrolment', ...shared, factor: nameOf(step.factor), page, hasOthers: step.hasOthers };
     }
-    case 'provider':
     case 'tenant':
+      return { kind: 'tenant-choice', ...shared, tenants: choicesOf(parts, vouched, at) };
+    case 'provider':
     case 'refused':
     case 'confirm':
     case 'new-password':

@@ -70,7 +70,9 @@ export interface PendingLogin {
 }
 
 /** What changes in a login under way. */
-export type PendingChange = Partial<Pick<PendingLogin, 'proofs' | 'onShow' | 'excluded' | 'spare'>>;
+export type PendingChange = Partial<
+  Pick<PendingLogin, 'vouched' | 'demand' | 'proofs' | 'onShow' | 'excluded' | 'spare'>
+>;
 
 /** How many one browser has at most; the oldest gives way. */
 const maxOfBrowser = 5;

@@ -59,7 +59,7 @@ async function world(t: TestContext, outcome: Script) {
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf: () => link, principals });
   const browsers = await Browsers.open(store, publicUrl);
   const worth = worthOf({ providers: { domain: {} }, factors: {} });
-  const door = new LoginDoor({ clock, worth, level: 1, principal: (vouched) => signIn.principal(vouched) });
+  const door = new LoginDoor({ clock, worth, level: 1, principals });
   const ambientSessions = new AmbientSessions({ signIn, sessions, clock, door });
   const sealer = new Sealer([new SealKey(randomBytes(32))]);
   const recent = new RecentSecrets({ store, clock, keptFor: 1000, sealer });

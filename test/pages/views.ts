@@ -37,6 +37,17 @@ function factorViews(language: Language): readonly (readonly [name: string, view
   const uri = `otpauth://totp/a:b?secret=${'A'.repeat(32)}`;
   const page = { kind: 'authenticator', uri, secret: 'ABCD EFGH', digits: 6 } as const;
   return [
+    [
+      'tenant choice',
+      {
+        kind: 'tenant-choice',
+        ...step,
+        tenants: [
+          { name: 'acme', company: hostile },
+          { name: 'globex', company: 'Globex' },
+        ],
+      },
+    ],
     ['factor choice', { kind: 'factor-choice', ...step, purpose: 'prove', factors: [factor, named] }],
     ['factor choice, to set one up', { kind: 'factor-choice', ...step, purpose: 'enrol', factors: [named] }],
     ['factor', { kind: 'factor', ...step, factor, page: { kind: 'code', digits: 6 }, hasOthers: true }],

@@ -31,7 +31,8 @@ const of = (attributes: Assertion['attributes'], more: Partial<Assertion> = {}):
 });
 const settled = (attributes: Assertion['attributes'], more: Partial<Assertion> = {}, provider = 'ldap'): string => {
   const decided = tenants().decide(of(attributes, more), provider);
-  return decided.kind === 'settled' ? decided.tenant : decided.reason;
+  assert.notEqual(decided.kind, 'open');
+  return decided.kind === 'settled' ? decided.tenant : 'reason' in decided ? decided.reason : '';
 };
 
 const rows: [name: string, attributes: Assertion['attributes'], want: string, more?: Partial<Assertion>][] = [
@@ -91,6 +92,18 @@ test('tenant: the default is for those who have none, and for nobody who has sev
     assert.partialDeepStrictEqual(decided(ids ? { tenantDbid: ids } : {}), { kind: 'settled', tenant: 'initech' });
   assert.partialDeepStrictEqual(decided({ tenantDbid: ['101'] }), { tenant: 'acme' });
   assert.partialDeepStrictEqual(decided({ tenantDbid: ['101', '102'] }), { reason: 'tenant-ambiguous' });
+});
+
+test('tenant: who has several chooses where that is allowed, and the one that is held counts', () => {
+  const both = of({ tenantDbid: ['101', '102'] });
+  assert.equal(tenants().decide(both, 'ldap', 'acme').kind, 'refused');
+  const choosing = tenants({ several: 'choose' });
+  assert.partialDeepStrictEqual(choosing.decide(both, 'ldap', 'globex'), { kind: 'settled', tenant: 'globex' });
+  assert.partialDeepStrictEqual(choosing.decide(both, 'ldap'), { kind: 'open', tenants: ['acme', 'globex'] });
+  for (const held of ['initech', 'default', 'constructor'])
+    assert.equal(choosing.decide(both, 'ldap', held).kind, 'open');
+  assert.partialDeepStrictEqual(choosing.decide(of({ tenantDbid: ['101'] }), 'ldap', 'globex'), { tenant: 'acme' });
+  assert.equal(choosing.decide(of({}), 'ldap', 'acme').kind, 'refused');
 });
 
 test('tenant: it is said why', () => {

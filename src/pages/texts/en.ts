@@ -166,6 +166,10 @@ export const en = {
     you: 'You',
     account: 'Your account',
   },
+  tenant: {
+    title: 'Choose a company',
+    lead: 'Your account belongs to several companies. Choose the one that you want to work for now.',
+  },
   denied: {
     title: 'You do not have access to this page',
     role: 'Your account is missing the permission that this page asks for.',

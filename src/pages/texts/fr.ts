@@ -169,6 +169,10 @@ export const fr: Texts = {
     you: 'Vous',
     account: 'Votre compte',
   },
+  tenant: {
+    title: 'Choisissez une société',
+    lead: 'Votre compte appartient à plusieurs sociétés. Choisissez celle pour laquelle vous allez travailler maintenant.',
+  },
   denied: {
     title: 'Vous n’avez pas accès à cette page',
     role: 'Il manque à votre compte le droit que cette page demande.',

@@ -54,9 +54,10 @@ roles:
 });
 
 test('check: rules without tenants, and an attribute for ids where no tenant has one, are errors', async (t) => {
-  const said = await check(t, 'tenantRules: { attribute: dbid, default: acme }\n');
+  const said = await check(t, 'tenantRules: { attribute: dbid, default: acme, several: choose }\n');
   assert.match(said, /tenantRules\.attribute: is about tenants, and there are none/);
   assert.match(said, /tenantRules\.default: is about tenants, and there are none/);
+  assert.match(said, /^gatehouse\.yaml:12:\d+ {2}tenantRules\.several: is about tenants, and there are none/m);
   const without = await check(t, 'tenants: { acme: {} }\ntenantRules: { attribute: dbid }\n');
   assert.match(without, /tenantRules\.attribute: holds the id of a tenant, and no tenant has an id/);
 });
