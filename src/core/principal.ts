@@ -25,6 +25,8 @@ export interface Assertion<Word extends string = string> {
   readonly amr: readonly Word[];
   /** The class that an identity provider gave its own act. */
   readonly acr?: string;
+  /** When an identity provider had its user prove it, in milliseconds since the epoch; the moment of the answer when absent. */
+  readonly authenticatedAt?: number;
   readonly attributes: Readonly<Record<string, readonly string[]>>;
   /** Absent where the provider keeps no records, or it is of no account. */
   readonly record?: AccountRecord;
@@ -48,6 +50,8 @@ export interface Principal extends Assertion {
   /** What the configuration says of that tenant: its number in another system, and the company's name. */
   readonly tenantId?: string;
   readonly company?: string;
+  /** What the proofs of the session, or of the request, add up to; absent where nothing is configured that could give more than 1. */
+  readonly level?: number;
   readonly roles: ReadonlySet<string>;
   /** What these roles let them do, by application; absent where no application has any. */
   readonly privileges?: ReadonlyMap<string, readonly string[]>;

@@ -3,6 +3,7 @@ import type { RefinementCtx } from 'zod';
 import { quoted } from '../config/issue.ts';
 import { type FactorDocument, type FactorRules, factorKind } from '../factors/options.ts';
 import type { LoginLevel } from '../policy/login-level.ts';
+import { type ApplicationOptions, roleNames } from '../policy/roles-file.ts';
 import { mostTrusted } from '../policy/worth.ts';
 
 interface CheckedFactors {
@@ -11,6 +12,8 @@ interface CheckedFactors {
   readonly providers: Readonly<Record<string, unknown>>;
   readonly roles: Readonly<Record<string, unknown>>;
   readonly messages: { readonly mail?: unknown };
+  readonly applications: ApplicationOptions;
+  readonly tenants: Readonly<Record<string, unknown>>;
   readonly factors: Readonly<Record<string, FactorDocument>>;
   readonly factorRules: FactorRules;
   readonly routes: readonly {
@@ -59,15 +62,16 @@ function checkFailures({ factorRules: { failures } }: CheckedFactors, report: Re
 function checkLoginLevel(document: CheckedFactors, report: Report): void {
   const { level } = document.login;
   if (typeof level === 'number') checkReach(document, level, ['login', 'level'], report);
+  const known = { ...document, roles: Object.fromEntries(roleNames(document).map((name) => [name, true])) };
   for (const [index, rule] of typeof level === 'number' ? [] : level.entries()) {
     checkReach(document, rule.level, ['login', 'level', index, 'level'], report);
-    for (const key of ['roles', 'providers'] as const)
+    for (const key of ['roles', 'providers', 'tenants'] as const)
       for (const [at, name] of (rule[key] ?? []).entries())
-        if (!Object.hasOwn(document[key], name))
+        if (!Object.hasOwn(known[key], name))
           report(
             ['login', 'level', index, key, at],
-            `names no ${key === 'roles' ? 'role' : 'provider'}: ${quoted(name)}`,
-            `there are: ${Object.keys(document[key]).join(', ') || 'none'}`,
+            `names no ${key.slice(0, -1)}: ${quoted(name)}`,
+            `there are: ${Object.keys(known[key]).join(', ') || 'none'}`,
           );
   }
 }

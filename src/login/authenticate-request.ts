@@ -14,7 +14,6 @@ import type { At, SiteOrigins } from '../routing/site-origins.ts';
 import { sessionCookie } from '../sessions/cookie.ts';
 import type { LoadedSession } from '../sessions/found-session.ts';
 import type { Sessions } from '../sessions/sessions.ts';
-import type { Vouched } from '../sessions/stored-session.ts';
 import { isProgram, mayProveUnasked, withoutBearer, withoutTicket, withoutTicketOffers } from './ambient-proof.ts';
 import type { AmbientSessions } from './ambient-sessions.ts';
 import type { Browsers } from './browser.ts';
@@ -168,7 +167,7 @@ export class RequestAuthenticator {
   }
 
   /** Whom a session or a proof speaks for, by the roles of this moment. */
-  principal(vouched: Pick<Vouched, 'tenant' | 'assertion' | 'provider'>): Principal {
+  principal(vouched: Parameters<Principals['principal']>[0]): Principal {
     return this.#signIn.principal(vouched);
   }
 

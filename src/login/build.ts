@@ -10,7 +10,7 @@ import { compileRoles, type RoleOptions } from '../policy/roles.ts';
 import { type ApplicationOptions, roleEntries } from '../policy/roles-file.ts';
 import type { TenantOptions, TenantRules } from '../policy/tenant-options.ts';
 import { Tenants } from '../policy/tenants.ts';
-import { worthOf } from '../policy/worth.ts';
+import { givesLevels, worthOf } from '../policy/worth.ts';
 import type { SiteOrigins } from '../routing/site-origins.ts';
 import { PendingLogins } from '../sessions/pending.ts';
 import type { Sessions } from '../sessions/sessions.ts';
@@ -100,10 +100,12 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const { chain, directoryOf } = providers;
   const names = new TypedNames(document.providers);
   const tenants = new Tenants(document.tenants, document.tenantRules);
+  const worth = worthOf(document);
   const principals = new Principals({
     tenants,
     roles: cutRoles(compileRoles(roleEntries(document)), login.offline?.roles ?? []),
     privileges: new Privileges(document.applications),
+    ...(givesLevels(document) && { worth }),
   });
   const signIn = new SignIn({
     log,
@@ -118,7 +120,6 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     directoryOf,
     recorder,
   });
-  const worth = worthOf(document);
   const door = new LoginDoor({ clock, worth, level: login.level, principals });
   const pendings = new PendingLogins({ store, clock, publicUrl, lifetime: document.factorRules.pending });
   const steps = new LoginSteps({

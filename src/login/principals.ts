@@ -6,25 +6,32 @@ import { type Account, accountNamed, defaultTenant } from '../core/account.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Assertion, Principal } from '../core/principal.ts';
+import type { Proof } from '../core/proof.ts';
+import { levelOf, type Worth } from '../policy/levels.ts';
 import type { Privileges } from '../policy/privileges.ts';
 import type { RoleGiver } from '../policy/roles.ts';
 import type { TenantDecision, Tenants } from '../policy/tenants.ts';
 import type { ChainResult } from '../providers/chain.ts';
-import type { Vouched } from '../sessions/stored-session.ts';
+import { firstProof, type Vouched } from '../sessions/stored-session.ts';
 
 interface PrincipalParts {
   readonly tenants: Tenants;
   readonly roles: RoleGiver;
   readonly privileges: Privileges;
+  /** Absent where nothing is configured that could give more than level 1. */
+  readonly worth?: Worth | undefined;
 }
 
 /** What a session says of whose it is. */
-type Whose = Pick<Vouched, 'assertion' | 'provider' | 'tenant'>;
+type Whose = Pick<Vouched, 'assertion' | 'provider' | 'tenant'> & {
+  /** Of a session; the word of the provider alone when absent. */
+  readonly proofs?: readonly Proof[];
+};
 
 /** Makes principals, by one configuration. */
 export class Principals {
   readonly #parts: PrincipalParts;
-  readonly #principals = new WeakMap<Assertion, Principal>();
+  readonly #principals = new WeakMap<Assertion, { readonly proofs: Whose['proofs']; readonly principal: Principal }>();
 
   constructor(parts: PrincipalParts) {
     this.#parts = parts;
@@ -70,15 +77,35 @@ export class Principals {
    * Adds what policy knows to what a provider asserts. The same object while the assertion is the same one, so that
    * whoever derives something from it can keep that with it.
    */
-  principal({ assertion, provider, tenant }: Whose): Principal {
+  principal({ assertion, provider, tenant, proofs }: Whose): Principal {
     const known = this.#principals.get(assertion);
-    if (known?.provider === provider && known.tenant === tenant) return known;
+    const { principal: last } = known ?? {};
+    if (last?.provider === provider && last.tenant === tenant && known?.proofs === proofs) return last;
     const { tenants, roles } = this.#parts;
     const facts = tenants.facts(tenant);
     const given = roles(assertion, provider, tenant);
-    const principal = this.withRoles({ ...assertion, provider, tenant, ...facts }, given);
-    this.#principals.set(assertion, principal);
+    const proved = this.#proved(assertion, proofs ?? [firstProof({ assertion, provider }, 0)]);
+    const principal = this.withRoles({ ...assertion, provider, tenant, ...facts, ...proved }, given);
+    this.#principals.set(assertion, { proofs, principal });
     return principal;
+  }
+
+  /** Whether a provider's word of now is worth less than the proof by it that a session has: a refresh takes that away, and brings nothing. */
+  isWorthLess({ proofs, provider }: Whose, assertion: Assertion): boolean {
+    const { worth } = this.#parts;
+    const before = proofs?.filter(({ by }) => by === provider) ?? [];
+    return worth !== undefined && levelOf([firstProof({ assertion, provider }, 0)], worth) < levelOf(before, worth);
+  }
+
+  /** How somebody was proved, by the provider and by factors, and what that adds up to. */
+  #proved({ amr }: Assertion, proofs: readonly Proof[]): Pick<Principal, 'amr' | 'level'> {
+    const { worth } = this.#parts;
+    if (!worth) return { amr };
+    const byFactors = proofs.filter(({ step, by }) => step !== 'first' && worth.factors.has(by));
+    const several = byFactors.length > 0 ? ['mfa'] : [];
+    const words = new Set([...amr, ...byFactors.flatMap((proof) => proof.amr), ...several]);
+    const level = levelOf(proofs, worth);
+    return { amr: [...words], ...(level > 0 && { level }) };
   }
 
   /** Somebody with these roles, and with what they let do. */

@@ -53,7 +53,7 @@ export class SessionRefresher {
   readonly #sessions: Sessions;
   readonly #log: Log;
   readonly #linkOf: (provider: string) => ChainLink | undefined;
-  readonly #principals: Pick<Principals, 'isOfTenant'>;
+  readonly #principals: Pick<Principals, 'isOfTenant' | 'isWorthLess'>;
 
   constructor(parts: {
     store: Store;
@@ -61,7 +61,7 @@ export class SessionRefresher {
     sessions: Sessions;
     log: Log;
     linkOf: (provider: string) => ChainLink | undefined;
-    principals: Pick<Principals, 'isOfTenant'>;
+    principals: Pick<Principals, 'isOfTenant' | 'isWorthLess'>;
   }) {
     this.#store = parts.store;
     this.#clock = parts.clock;
@@ -129,7 +129,8 @@ export class SessionRefresher {
           await this.#sessions.revoke(session.id, 'tenant-changed');
           return { kind: 'ended', reason: 'tenant-changed' };
         }
-        const renewed = await this.#sessions.renew(session, outcome.assertion, outcome.grant, { isBehind });
+        const lowers = this.#principals.isWorthLess(session, outcome.assertion);
+        const renewed = await this.#sessions.renew(session, outcome.assertion, outcome.grant, { isBehind, lowers });
         await this.#store.delete(lease);
         return renewed;
       }

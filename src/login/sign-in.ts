@@ -142,7 +142,7 @@ export class SignIn {
   }
 
   /** Whom a session or a proof speaks for, by the roles of this moment. */
-  principal(vouched: Pick<Vouched, 'assertion' | 'provider' | 'tenant'>): Principal {
+  principal(vouched: Parameters<Principals['principal']>[0]): Principal {
     return this.#parts.principals.principal(vouched);
   }
 

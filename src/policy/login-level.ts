@@ -12,6 +12,7 @@ const rule = z.strictObject({
   level,
   roles: z.array(z.string()).min(1).optional().describe('of users with any of these'),
   providers: z.array(z.string()).min(1).optional().describe('of users of any of these'),
+  tenants: z.array(z.string()).min(1).optional().describe('of users of any of these'),
   outside: z
     .array(cidr())
     .min(1)
@@ -34,7 +35,7 @@ export type LoginLevel = z.output<typeof loginLevelOption>;
 /** The level that a login has to reach. */
 export function loginLevelOf(
   option: LoginLevel,
-  { roles, provider }: Pick<Principal, 'roles' | 'provider'>,
+  { roles, provider, tenant }: Pick<Principal, 'roles' | 'provider' | 'tenant'>,
   client: Pick<Client, 'address' | 'isRelayed'>,
 ): Level {
   if (typeof option === 'number') return option;
@@ -42,6 +43,7 @@ export function loginLevelOf(
     (one) =>
       (one.roles?.some((role) => roles.has(role)) ?? true) &&
       (one.providers?.includes(provider) ?? true) &&
+      (one.tenants?.includes(tenant) ?? true) &&
       !(one.outside && isInAny(client, one.outside)),
   );
   return Math.max(1, ...holding.map((one) => one.level)) as Level;

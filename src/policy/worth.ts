@@ -32,6 +32,11 @@ export function worthOf({ providers, factors }: WorthDocument): Worth {
   };
 }
 
+/** Whether anything is configured that could give more than level 1. */
+export function givesLevels({ providers, factors }: WorthDocument): boolean {
+  return Object.keys(factors).length > 0 || Object.values(providers).some((options) => mostTrusted(options) > 1);
+}
+
 /** The highest level that the word of a provider may be trusted for. */
 export function mostTrusted(options: unknown): number {
   const { trust = {}, challengeLevel = 1 } = trusting.safeParse(options).data ?? {};

@@ -97,6 +97,7 @@ export function claimsOf(
     ...Object.fromEntries(Object.entries(free).filter(([claim]) => !truncated.includes(claim))),
     ...(truncated.length > 0 && { truncated }),
     amr: principal.amr,
+    ...(principal.level && { acr: `urn:gatehouse:level:${principal.level}` }),
     ...(session && { sid: session.id }),
     // Nobody has authenticated a user whose provider was away.
     ...(Number.isFinite(proved) && { auth_time: Math.floor(proved / 1000) }),

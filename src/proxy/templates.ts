@@ -19,6 +19,7 @@ export const defaultHeaderRules: readonly HeaderRule[] = [
   ['X-Remote-Groups', 'groups'],
   ['X-Remote-Roles', 'roles'],
   ['X-Remote-Provider', 'provider'],
+  ['X-Remote-Level', 'level'],
   ['X-Remote-Tenant', 'tenant'],
   ['X-Remote-Company', 'company'],
   ['X-Remote-Privileges', 'privileges'],
@@ -40,7 +41,6 @@ export const maxIdentityLength = 11_264;
 export interface HeaderSource {
   readonly principal: Principal;
   readonly session?: Session;
-  /** The signed identity, where it has been signed. */
   readonly assertion?: string;
   /** Whose privileges are told; nobody's where it is absent. */
   readonly application?: string | undefined;
@@ -72,6 +72,8 @@ const variables: Readonly<Record<string, (identity: HeaderSource) => Value>> = {
   groups: ({ principal }) => principal.attributes.groups,
   roles: ({ principal }) => [...principal.roles].sort(),
   provider: ({ principal }) => principal.provider,
+  level: ({ principal }) => principal.level?.toString(),
+  amr: ({ principal }) => principal.amr,
   tenant: ({ principal }) => principal.tenant,
   tenantId: ({ principal }) => principal.tenantId,
   company: ({ principal }) => principal.company,
@@ -240,8 +242,8 @@ function variable(place: string, written: string, names: readonly string[]): (id
   const name = /^\$\{(.*)\}$/.exec(written)?.[1] ?? '';
   const attribute = /^attribute:([^\s}]{1,128})$/.exec(name)?.[1];
   if (attribute !== undefined) return ({ principal }) => principal.attributes[attribute];
-  const found = names.includes(name) ? variables[name] : undefined;
-  if (found) return found;
+  const found = variables[name];
+  if (found && names.includes(name)) return found;
   const { ours, why } = meaningOf(name, names);
   const hint = ours === undefined ? `${why}; ${knownOf(names)}` : `did you mean \${${ours}}? ${knownOf(names)}`;
   throw new OperatorError(`${place}: there is no variable ${written}`, hint);

@@ -143,16 +143,17 @@ export class Sessions {
 
   /**
    * The provider asserts anew who has a session under way. What it says may have changed, and rights with it: then the session
-   * goes on under a new token, else under the same one. `isBehind`: nobody is there to take a token, and it waits for that.
+   * goes on under a new token, else under the same one. `isBehind`: nobody is there to take a token, and it waits for that. `lowers`:
+   * its word is worth less than that of the login, and the proof by it with it.
    */
   async renew(
     { id, tenant }: Session,
     assertion: Assertion,
     grant?: SessionGrant,
-    { isBehind = false } = {},
+    { isBehind = false, lowers = false } = {},
   ): Promise<RenewedSession> {
     const owner = ownerOf({ tenant, assertion });
-    const change = (record: LiveRecord): LiveRecord => renewed(record, assertion, grant);
+    const change = (record: LiveRecord): LiveRecord => renewed(record, assertion, grant, lowers);
     for (;;) {
       const found = await this.#ends.find(id);
       if (found.kind !== 'live') return found;

@@ -40,6 +40,7 @@ export const personSchema = {
     subject: z.string().min(1),
     amr: words,
     acr: z.string().optional(),
+    authenticatedAt: moment.optional().catch(undefined),
     attributes: z.record(z.string(), words),
     record: recordOfAccount.optional().catch({ unverifiedEmail: true }),
   }),
@@ -182,8 +183,12 @@ export function renewed(
   { grant: _, mustRotate: __, ...rest }: LiveRecord,
   assertion: Assertion,
   grant?: SessionGrant,
+  lowers = false,
 ): LiveRecord {
-  return { ...rest, assertion, ...(grant && { grant }) };
+  const { acr, amr } = assertion;
+  const lower = ({ acr: _acr, ...proof }: Proof): Proof => ({ ...proof, amr, ...(acr !== undefined && { acr }) });
+  const proofs = rest.proofs.map((proof) => (lowers && proof.by === rest.provider ? lower(proof) : proof)) as unknown;
+  return { ...rest, proofs: proofs as Proofs, assertion, ...(grant && { grant }) };
 }
 
 /** Whether two assertions say the same; directories give values in any order. */
@@ -194,8 +199,9 @@ export function saysTheSame(one: Assertion, other: Assertion): boolean {
 }
 
 /** The proof that a provider's word is. */
-export function firstProof({ assertion: { realm, amr, acr }, provider: by }: Vouched, at: number): Proof {
-  return { step: 'first', by, realm, amr, ...(acr !== undefined && { acr }), at };
+export function firstProof({ assertion, provider: by }: Pick<Vouched, 'assertion' | 'provider'>, now: number): Proof {
+  const { realm, amr, acr, authenticatedAt = now } = assertion;
+  return { step: 'first', by, realm, amr, ...(acr !== undefined && { acr }), at: Math.min(now, authenticatedAt) };
 }
 
 function recordText({ record: { dn, tenant, unverifiedEmail } = {} }: Assertion): string {

@@ -5,9 +5,9 @@ import { loginLevelOf, loginLevelOption } from '../../src/policy/login-level.ts'
 
 const inside = { address: '10.1.2.3' };
 const outside = { address: '203.0.113.9' };
-const agent = { roles: new Set(['agent']), provider: 'directory' };
-const supervisor = { roles: new Set(['agent', 'supervisor']), provider: 'directory' };
-const local = { roles: new Set<string>(), provider: 'local' };
+const agent = { roles: new Set(['agent']), provider: 'directory', tenant: 'acme' };
+const supervisor = { roles: new Set(['agent', 'supervisor']), provider: 'directory', tenant: 'acme' };
+const local = { roles: new Set<string>(), provider: 'local', tenant: 'globex' };
 const byRole = { level: 2, roles: ['supervisor', 'admin'] };
 const byNetwork = { level: 2, outside: ['10.0.0.0/8'] };
 const both = { level: 3, roles: ['supervisor'], outside: ['10.0.0.0/8'] };
@@ -24,6 +24,8 @@ const cases: Readonly<Record<string, [option: unknown, who: typeof agent, from: 
   'an address that cannot be read is outside': [[byNetwork], agent, { address: 'nowhere' }, 2],
   'every condition of a rule must hold': [[both], supervisor, inside, 1],
   'a provider': [[{ level: 2, providers: ['local'] }], local, inside, 2],
+  'a tenant': [[{ level: 2, tenants: ['globex'] }], local, inside, 2],
+  'another tenant': [[{ level: 2, tenants: ['globex'] }], agent, inside, 1],
   'another provider': [[{ level: 2, providers: ['local'] }], agent, inside, 1],
 };
 for (const [name, [option, who, from, want]] of Object.entries(cases))

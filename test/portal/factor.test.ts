@@ -47,6 +47,10 @@ test('a login that takes a factor: password, setup, session; then password, code
   assert.deepEqual(cookiesOf(browser), ['gatehouse', 'gatehouse-flow', 'gatehouse-owner']);
   assert.equal((await browser.open('/desk')).status, 200);
   assert.deepEqual(here.upstream.only().values('x-remote-user'), ['agent1']);
+  assert.deepEqual(here.upstream.only().values('x-remote-level'), ['2']);
+  const [token = ''] = here.upstream.only().values('x-gatehouse-assertion');
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+  assert.deepEqual([claims.acr, claims.amr], ['urn:gatehouse:level:2', ['pwd', 'otp', 'mfa']]);
   const again = here.visitor();
   const page = await codePage(again);
   assert.doesNotMatch(page.text, /style="/);

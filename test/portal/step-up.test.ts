@@ -64,10 +64,13 @@ test('step-up: a page of a higher level asks for the factor, and the session tha
     here.audit('step-up').map(({ outcome, user }) => [outcome, user]),
     [['succeeded', 'agent1']],
   );
+  assert.deepEqual(here.upstream.received.at(-1)?.values('x-remote-level'), ['2']);
   // Another browser of the same user has its own session.
   const other = here.visitor();
   await other.mustSignIn('agent1', passwords.agent1);
   assert.equal((await other.open('/vault/')).status, 302);
+  await other.open('/', { headers: { 'x-remote-level': '3', 'X-Remote_Level': '3' } });
+  assert.deepEqual(here.upstream.received.at(-1)?.values('x-remote-level'), ['1']);
 });
 
 test('step-up: scripts and WebSockets get 401 with an address that asks, and a front proxy the same', async (t) => {

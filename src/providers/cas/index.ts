@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { Failure } from '../../core/failure.ts';
 import type { Offer, Outcome } from '../../core/outcome.ts';
 import { type Amr, type Assertion, federatedUsername } from '../../core/principal.ts';
+import { classOfAttribute } from '../../core/proof.ts';
 import type { Attempt, LogoutNotice, LogoutRequest, ProbeStep, Provider } from '../../core/provider.ts';
 import { withDeadline } from '../../remote/deadline.ts';
 import { defineProvider, type ProviderContext, timeForWork, usualTimeout } from '../define.ts';
@@ -186,7 +187,16 @@ class CasProvider implements Provider {
       (released.get(attribute) ?? []).map((value) => value.trim()).filter(Boolean);
     const values = Object.entries(wanted).map(([name, attribute]) => [name, valuesOf(attribute)] as const);
     const attributes = Object.fromEntries(values.filter(([, list]) => list.length > 0));
-    return { realm: this.#context.name, subject, amr: ['cas'], attributes };
+    const acr = this.#classOf(released);
+    return { realm: this.#context.name, subject, amr: ['cas'], ...(acr !== undefined && { acr }), attributes };
+  }
+
+  /** The class that is worth most of those that the attributes give and the configuration trusts. */
+  #classOf(released: ReadonlyMap<string, readonly string[]>): string | undefined {
+    const given = Object.entries(this.#options.trust?.attributes ?? {}).flatMap(([name, levels]) =>
+      (released.get(name) ?? []).map((value) => ({ acr: classOfAttribute(name, value), level: levels[value] ?? 1 })),
+    );
+    return given.filter(({ level }) => level > 1).toSorted((a, b) => b.level - a.level)[0]?.acr;
   }
 
   #leaveFor(service: string, terms: Readonly<Record<string, string>> = {}): Offer {

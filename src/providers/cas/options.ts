@@ -37,6 +37,14 @@ export const casOptions = z.strictObject({
     .describe(
       'what is read of the attributes that CAS releases: subject, name, email, groups, and any others by a name of your own',
     ),
+  trust: z
+    .strictObject({
+      attributes: z
+        .record(attributeName(), z.record(z.string().min(1).max(200), z.union([z.literal(2), z.literal(3)])))
+        .describe('by an attribute that CAS releases, and its value'),
+    })
+    .optional()
+    .describe('what counts as more than level 1, such as { attributes: { authnContextClass: { mfa-webauthn: 2 } } }'),
   renew: z.boolean().default(false).describe('every login asks for the credentials anew: no single sign-on'),
   gateway: z
     .boolean()

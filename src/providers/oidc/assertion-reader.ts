@@ -10,16 +10,21 @@ import { Failure } from '../../core/failure.ts';
 import type { Log } from '../../core/log.ts';
 import type { Amr, Assertion } from '../../core/principal.ts';
 import { abortable } from '../../remote/deadline.ts';
-import { assertionOf, type ClaimRules, type Claims, clockTolerance, hasPlausibleTimes, valuesOf } from './claims.ts';
+import {
+  assertionOf,
+  type ClaimRules,
+  type Claims,
+  clockTolerance,
+  hasPlausibleTimes,
+  valuesOf,
+  withClass,
+} from './claims.ts';
 import { oidcFailure, rejection } from './failure.ts';
 import type { KnownIssuer } from './issuer.ts';
 import type { OidcOptions } from './options.ts';
 
 /** The signatures that are accepted, whatever a token says of itself: asymmetric ones. */
 export const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'];
-
-/** Characters of an `acr` that is kept; issuers name a class by a word or a URI. */
-const maxClass = 256;
 
 /** What an issuer has said. */
 export interface TokenClaims {
@@ -72,8 +77,11 @@ export class AssertionReader {
     const naming = this.#options.usernameFrom === 'access-token' ? [accessToken ?? {}] : sources;
     const assertion = assertionOf(sources, this.#rules, naming);
     if (assertion instanceof Failure) throw assertion;
-    const acr = (idToken ?? said.earlier)?.acr;
-    return typeof acr === 'string' && acr.length <= maxClass ? { ...assertion, acr } : assertion;
+    const { trust } = this.#options;
+    const signed = idToken ?? said.earlier ?? {};
+    const isLate = Number(signed.auth_time) * 1000 > this.#clock.now() + clockTolerance;
+    if (trust && isLate) throw rejection('clock-skew', 'ID token: its user signed in in the future (auth_time)');
+    return withClass(assertion, signed, trust);
   }
 
   /** What userinfo adds where the tokens are short; a refusal there is no worse than the claims that are missing. */

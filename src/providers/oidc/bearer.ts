@@ -11,7 +11,7 @@ import { Failure } from '../../core/failure.ts';
 import type { Outcome } from '../../core/outcome.ts';
 import { abortable } from '../../remote/deadline.ts';
 import { algorithms, issuerIn } from './assertion-reader.ts';
-import { assertionOf, type ClaimRules, type Claims, hasPlausibleTimes, valuesOf } from './claims.ts';
+import { assertionOf, type ClaimRules, type Claims, hasPlausibleTimes, valuesOf, withClass } from './claims.ts';
 import { asOutage, oidcFailure, rejection } from './failure.ts';
 import type { Issuer, KnownIssuer } from './issuer.ts';
 import type { BearerOptions, OidcOptions } from './options.ts';
@@ -66,7 +66,12 @@ export class Bearer {
     const claims = isOurs ? await this.#verify(token, found, signal) : await this.#introspect(token, found, signal);
     const assertion = assertionOf([claims], this.#rules);
     if (assertion instanceof Failure) throw assertion;
-    return { kind: 'authenticated', assertion, sessionless: true };
+    const { trust } = this.#parts.options;
+    return {
+      kind: 'authenticated',
+      assertion: trust ? withClass(assertion, claims, trust) : assertion,
+      sessionless: true,
+    };
   }
 
   async #verify(token: string, { metadata, keys }: KnownIssuer, signal: AbortSignal): Promise<Claims> {

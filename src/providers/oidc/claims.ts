@@ -158,3 +158,27 @@ export function hasPlausibleTimes(claims: Claims, nowMilliseconds: number): bool
 
 /** How far the clocks of the issuer and of this machine may be apart, in milliseconds. */
 export const clockTolerance = 30_000;
+
+/** Characters of an `acr` that is kept; issuers name a class by a word or a URI. */
+const maxClass = 256;
+
+/**
+ * An assertion with what a verified token says of how its user was proved: the class, and where the configuration trusts any the
+ * methods that it trusts, and when that was. A class that is no text, and methods that are no list of texts, say nothing.
+ */
+export function withClass(
+  assertion: Assertion<Amr>,
+  { acr, amr, auth_time: time }: Claims,
+  trust: { readonly amr: Readonly<Record<string, number>> } | undefined,
+): Assertion<Amr> {
+  const trusted = trust?.amr ?? {};
+  const methods = Array.isArray(amr)
+    ? amr.filter((word) => typeof word === 'string' && Object.hasOwn(trusted, word))
+    : [];
+  return {
+    ...assertion,
+    amr: [...new Set([...assertion.amr, ...methods])],
+    ...(typeof acr === 'string' && acr.length <= maxClass && { acr }),
+    ...(trust && typeof time === 'number' && { authenticatedAt: time * 1000 }),
+  };
+}

@@ -23,6 +23,8 @@ const claim = () =>
 const ownParameters =
   /^(?:response_type|response_mode|client_id|redirect_uri|scope|state|nonce|code_challenge|code_challenge_method|request|request_uri|max_age|client_secret|client_assertion|client_assertion_type)$/;
 
+const trustedLevel = () => z.union([z.literal(2), z.literal(3)]);
+
 const parameters = z.record(
   z
     .string()
@@ -125,6 +127,19 @@ export const oidcOptions = z.strictObject({
     .record(z.string().regex(/^[A-Za-z][\w-]{0,63}$/, 'must be a name of letters, digits, _ and -'), claim())
     .default({})
     .describe('other claims, by names of your own'),
+  trust: z
+    .strictObject({
+      acr: z.record(z.string().min(1), trustedLevel()).default({}).describe('by the class that the ID token names'),
+      amr: z
+        .record(
+          z.string().regex(/^(?!(?:offline|rba)$)\S{1,64}$/, 'must be a method such as mfa or hwk'),
+          trustedLevel(),
+        )
+        .default({})
+        .describe('by the methods that the ID token lists'),
+    })
+    .optional()
+    .describe('what counts as more than level 1; from the verified ID token alone, or a bearer token itself'),
   requireClaims: z
     .record(claim(), oneOrMore(z.string()))
     .default({})

@@ -58,6 +58,7 @@ const identity = [
   'x-remote-groups',
   'x-remote-roles',
   'x-remote-provider',
+  ...['x-remote-level', 'x-remote-tenant', 'x-remote-company', 'x-remote-privileges'],
   'x-desk',
   'x-gatehouse-assertion',
 ];
