@@ -1,5 +1,6 @@
 /** What `npm run bench` is told on its command line. */
 import { parseArgs } from 'node:util';
+import { measurements } from './figures/all.ts';
 import { setNames } from './rows.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -19,16 +20,18 @@ export interface BenchOptions {
 
 /** What `--help` prints. */
 export const usage = `npm run bench -- [options]         Gatehouse beside nginx, HAProxy, Apache, LemonLDAP::NG and Node's proxies
+npm run bench shift                a shift begins: thousands of logins at a directory that stops (--help)
 npm run bench draw [FILE]          writes the table and the chart of docs/performance.md from a result
 npm run bench decide               the CPU time of one decision
 npm run bench outage               local logins while a directory is dead
 npm run bench workers              two workers beside one, and connections lost when one is killed
 
 One CPU is the proxy's, another the load's; rounds take turns; whatever is timed is verified before and meanwhile.
-A run of everything takes about 25 minutes, and installs what it lacks from Debian.
+A run of everything takes about 40 minutes, and installs what it lacks from Debian.
 
   --rows A,B      sets, contenders or set/contender, with * for any; all when absent.
                   Sets: ${setNames.join(', ')}
+                  Others: ${measurements.map(({ name }) => name).join(', ')}
                   --rows core/gatehouse,tls runs one row of core beside nginx, and all of tls
   --rounds N      rounds of each row; the median counts (5)
   --seconds N     length of a round (3)

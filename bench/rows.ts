@@ -6,6 +6,9 @@ import { haproxy } from './contenders/haproxy.ts';
 import { lemonldap } from './contenders/lemonldap.ts';
 import { nginxAuthRequest, nginxPlain, nginxTls } from './contenders/nginx.ts';
 import { bareUndici, fastifyHttpProxy, httpProxyMiddleware } from './contenders/node-peers.ts';
+import { locationsOf, manyRoutes } from './contenders/routes.ts';
+import { measurements } from './figures/all.ts';
+import type { Measurement } from './figures/figure.ts';
 import type { SetPlan } from './measure/compare.ts';
 import type { Shape } from './measure/load.ts';
 
@@ -13,6 +16,12 @@ type Start = (ground: Ground) => Promise<Contender>;
 
 function variant(wanted: Variant): Start {
   return (ground) => gatehouse(ground, wanted);
+}
+
+/** One with so many locations, of 300 lengths, that the bench asks for in turn. */
+function routed(name: string, count: number): Start {
+  const title = `Gatehouse, ${count.toLocaleString('en')} routes of up to 300 lengths`;
+  return (ground) => gatehouse(ground, { name, title, routes: manyRoutes(count, ground.upstream) });
 }
 
 /** Every contender by its name. */
@@ -47,6 +56,14 @@ const contenders: Readonly<Record<string, Start>> = {
     server: { lane: false },
   }),
   'gatehouse-10000': variant({ name: 'gatehouse-10000', title: 'Gatehouse, 10,000 users', users: 10_000 }),
+  'gatehouse-100000': variant({ name: 'gatehouse-100000', title: 'Gatehouse, 100,000 users', users: 100_000 }),
+  'gatehouse-10-routes': routed('gatehouse-10-routes', 10),
+  'gatehouse-1000-routes': routed('gatehouse-1000-routes', 1000),
+  'gatehouse-2-workers': variant({
+    name: 'gatehouse-2-workers',
+    title: 'Gatehouse, two workers on one CPU',
+    server: { workers: 2 },
+  }),
   'gatehouse-forward-auth': gatehouseForwardAuth,
   'nginx-tls': nginxTls,
   'gatehouse-tls': variant({ name: 'gatehouse-tls', title: 'Gatehouse, session, assertion, audit, TLS', tls: true }),
@@ -84,9 +101,21 @@ const sets: Readonly<Record<string, Set>> = {
     contenders: ['nginx', 'apache-ldap', 'gatehouse-public', 'gatehouse', 'gatehouse-without-lane'],
   },
   users: {
-    title: '10 and 10,000 users in turn, 1 KB: tokens are signed anew every 20 s for each',
+    title: '10 to 100,000 users in turn, 1 KB: tokens are signed anew every 20 s for each',
     shape: page,
-    contenders: ['nginx', 'gatehouse-10', 'gatehouse-10000'],
+    contenders: ['nginx', 'gatehouse-10', 'gatehouse-10000', 'gatehouse-100000'],
+  },
+  routes: {
+    title: '300 locations of as many lengths in turn, 1 KB',
+    shape: { ...page, differs: 'locations', locations: locationsOf(300).map((location) => `${location}page`) },
+    reference: 'gatehouse-10-routes',
+    contenders: ['gatehouse-10-routes', 'gatehouse-1000-routes'],
+  },
+  workers: {
+    title: 'two workers that share one CPU, 1 KB',
+    shape: page,
+    reference: 'gatehouse',
+    contenders: ['gatehouse', 'gatehouse-2-workers'],
   },
   tls: {
     title: 'TLS to the client, 1 KB',
@@ -119,8 +148,13 @@ const sets: Readonly<Record<string, Set>> = {
   },
 };
 
-/** The names of all sets. */
+/** The names of all sets of rows. */
 export const setNames: readonly string[] = Object.keys(sets);
+
+/** The measurements that the words name, which stand for themselves; all without words. */
+export function wantedMeasurements(words: readonly string[]): Measurement[] {
+  return measurements.filter(({ name }) => words.length === 0 || words.includes(name));
+}
 
 /** Whether a word of `--rows` names this contender in this set: `core`, `gatehouse`, `core/gatehouse`, with `*` for any. */
 function names(word: string, set: string, contender: string): boolean {

@@ -8,9 +8,9 @@ import { startUpstream } from './contenders/nginx.ts';
 import { pinThisProcess, usualCpus } from './machine/cpus.ts';
 import { commit, thisMachine, versions } from './machine/machine.ts';
 import { compare } from './measure/compare.ts';
-import type { LeftOut, Result, RowSet } from './measure/result.ts';
+import type { Figure, LeftOut, Result, RowSet } from './measure/result.ts';
 import type { BenchOptions } from './options.ts';
-import { plans } from './rows.ts';
+import { plans, wantedMeasurements } from './rows.ts';
 import { asText } from './show/table.ts';
 
 /** Runs it, prints it and writes it; the result. Throws where an answer was wrong. */
@@ -24,7 +24,7 @@ export async function runSuite(options: BenchOptions): Promise<Result> {
   await chmod(folder, 0o711);
   pinThisProcess(cpus.load);
   const upstream = await startUpstream(folder, cpus.upstream);
-  const [sets, leftOut]: [RowSet[], LeftOut[]] = [[], []];
+  const [sets, figures, leftOut]: [RowSet[], Figure[], LeftOut[]] = [[], [], []];
   let isWorthKeeping = true;
   try {
     const ground = { folder, cpus, upstream: upstream.port, upstreamPid: upstream.pid, users: options.users };
@@ -32,6 +32,15 @@ export async function runSuite(options: BenchOptions): Promise<Result> {
       const compared = await compare(plan, ground, options, say);
       sets.push(compared.set);
       leftOut.push(...compared.leftOut);
+    }
+    for (const { name, title, run } of wantedMeasurements(options.rows)) {
+      say(`${name}: ${title}`);
+      try {
+        figures.push(...(await run(ground, options, say)));
+      } catch (error) {
+        leftOut.push({ contender: name, why: String(error) });
+        say(`without ${name}: ${String(error)}`);
+      }
     }
     isWorthKeeping = false;
   } finally {
@@ -47,7 +56,7 @@ export async function runSuite(options: BenchOptions): Promise<Result> {
     versions: versions(),
     terms: { ...termsOf(options), connections: 64 },
     sets,
-    figures: [],
+    figures,
     leftOut,
     disturbedShare: rounds.length === 0 ? 0 : rounds.filter(({ disturbed }) => disturbed).length / rounds.length,
   };

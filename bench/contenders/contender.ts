@@ -52,6 +52,9 @@ export function ownFolder({ folder }: Pick<Ground, 'folder'>, name: string): str
 /** A program under way. */
 export interface Running {
   readonly pid: number;
+  /** The end of what it wrote to its standard error. */
+  said(): string;
+  hasEnded(): boolean;
   end(signal?: NodeJS.Signals): Promise<void>;
 }
 
@@ -74,7 +77,12 @@ export async function startOn(
   });
   await Promise.race([once(child, 'exit'), once(child, 'error'), delay(150)]);
   if (child.pid === undefined || hasEnded(child)) throw new Error(`${program} did not start: ${said.trim()}`);
-  return { pid: child.pid, end: (signal = 'SIGTERM') => endProcess(child, signal) };
+  return {
+    pid: child.pid,
+    said: () => said.trim(),
+    hasEnded: () => hasEnded(child),
+    end: (signal = 'SIGTERM') => endProcess(child, signal),
+  };
 }
 
 function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {

@@ -62,7 +62,16 @@ export async function gatehouse(ground: Ground, variant: Variant): Promise<Runni
   const running = await startOn(ground.cpus.proxy, process.execPath, [entry, 'serve', '--config', file], {
     cwd: folder,
   });
-  await until(`${variant.name} is ready`, () => isReady(`${admin}/health/ready`), 60_000);
+  const ready = (): Promise<boolean> => {
+    if (running.hasEnded()) throw new Error(`${variant.name} has ended: ${running.said()}`);
+    return isReady(`${admin}/health/ready`);
+  };
+  try {
+    await until(`${variant.name} is ready`, ready, 60_000);
+  } catch (error) {
+    await running.end();
+    throw error;
+  }
   return {
     name: variant.name,
     title: variant.title,

@@ -33,12 +33,12 @@ export function pinThisProcess(cpu: number): void {
   pinProcess(process.pid, cpu);
 }
 
-/** Keeps a process that runs already, with all its threads, on a CPU. */
-export function pinProcess(pid: number, cpu: number): void {
-  const { status, stderr } = spawnSync('/usr/bin/taskset', ['-a', '-c', '-p', String(cpu), String(pid)], {
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(`taskset cannot keep process ${pid} on CPU ${cpu}: ${stderr}`);
+/** Keeps a process that runs already, with all its threads, on these CPUs. */
+export function pinProcess(pid: number, ...cpus: readonly number[]): void {
+  const list = [...new Set(cpus)].join(',');
+  const words = ['-a', '-c', '-p', list, String(pid)];
+  const { status, stderr } = spawnSync('/usr/bin/taskset', words, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`taskset cannot keep process ${pid} on CPU ${list}: ${stderr}`);
 }
 
 interface Usage {

@@ -8,8 +8,10 @@ import { pinnedTo } from '../machine/cpus.ts';
 
 /** What is asked for. */
 export interface Shape {
-  /** Each request has another head (a counter in a header), another target, or neither. */
-  readonly differs: 'nothing' | 'heads' | 'targets';
+  /** Each request has another head (a counter in a header), another target, the next of some targets, or none of this. */
+  readonly differs: 'nothing' | 'heads' | 'targets' | 'locations';
+  /** Those targets. */
+  readonly locations?: readonly string[];
   readonly path: string;
   /** Bytes of the body of a POST; 0 is a GET. */
   readonly body: number;
@@ -37,6 +39,7 @@ export function writeScript(
 ): string {
   const [lines, script] = [path.join(folder, `${name}.lines`), path.join(folder, `${name}.lua`)];
   writeFileSync(lines, users.map(({ line }) => `${line}\n`).join(''));
+  writeFileSync(path.join(folder, `${name}.locations`), (shape.locations ?? ['/']).join('\n'));
   writeFileSync(script, luaOf(lines, host, shape));
   return script;
 }
@@ -60,11 +63,13 @@ function luaOf(lines: string, host: string, { differs, path: target, body }: Sha
   const join: Readonly<Record<Shape['differs'], string>> = {
     nothing: 'return whole[at]',
     heads: 'return whole[at] .. "X-Count: " .. count .. "\\r\\n\\r\\n" .. body',
+    locations: `return "${method} " .. locations[count % #locations + 1] .. whole[at]`,
     targets: `return "${method} ${target}/" .. count % 20000 .. "?since=" .. count .. whole[at]`,
   };
-  const first = differs === 'targets' ? '' : `${method} ${target}`;
+  const first = differs === 'targets' || differs === 'locations' ? '' : `${method} ${target}`;
   const last = differs === 'heads' ? '""' : '"\\r\\n" .. body';
-  return `local whole, at, count = {}, 0, 0
+  return `local whole, locations, at, count = {}, {}, 0, 0
+for line in io.lines(${JSON.stringify(lines.replace(/\.lines$/, '.locations'))}) do locations[#locations + 1] = line end
 local body = string.rep("b", ${body})
 for line in io.lines(${JSON.stringify(lines)}) do
   whole[#whole + 1] = "${first} HTTP/1.1\\r\\n${common}\\r\\n" .. line .. "\\r\\n" .. ${last}

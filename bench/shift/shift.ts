@@ -8,9 +8,10 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Agent } from 'undici';
 import { Scope } from '../contenders/scope.ts';
+import { figure } from '../figures/figure.ts';
 import { cpuSeconds, memoryBytes, ownCpuSeconds } from '../machine/processes.ts';
 import type { Figure } from '../measure/result.ts';
-import { quantile, significant } from '../measure/statistics.ts';
+import { quantile } from '../measure/statistics.ts';
 import { ShiftAgent, ShiftCounts } from './agent.ts';
 import { type ShiftGround, startShiftGround } from './ground.ts';
 import { arrivals, readShiftOptions, type ShiftOptions, shiftUsage } from './options.ts';
@@ -210,8 +211,4 @@ function busiest(ends: readonly number[]): number {
   const bySecond = new Map<number, number>();
   for (const end of ends) bySecond.set(Math.floor(end / 10_000), (bySecond.get(Math.floor(end / 10_000)) ?? 0) + 1);
   return Math.max(0, ...bySecond.values()) / 10;
-}
-
-function figure(name: string, title: string, value: number, unit: string, note?: string): Figure {
-  return { name, title, value: significant(value), unit, ...(note !== undefined && note !== '' && { note }) };
 }

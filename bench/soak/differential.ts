@@ -3,10 +3,10 @@
  * conversations, with 200,000 and with an upstream whose answers lie; from a seed of its own, which is printed for each part.
  */
 
-import { compareLanes, startReaders } from '../test/support/differential/compare.ts';
-import { answersBelong, startLiar } from '../test/support/differential/lies.ts';
-import { randomSeed } from '../test/support/tools/properties.ts';
-import { Scope } from './contenders/scope.ts';
+import { compareLanes, startReaders } from '../../test/support/differential/compare.ts';
+import { answersBelong, startLiar } from '../../test/support/differential/lies.ts';
+import { randomSeed } from '../../test/support/tools/properties.ts';
+import { Scope } from '../contenders/scope.ts';
 
 /** Conversations with one set of gateways: what they write down stays in memory as long as they live. */
 const perPart = 2500;

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-const root = path.resolve(import.meta.dirname, '..');
+const root = path.resolve(import.meta.dirname, '../..');
 const preloads = ['test/support/tools/loopback-only.ts'];
 
 /** Runs the test files that draw at random; resolves to the exit code. The seed is printed, so that a fall can be walked again. */
