@@ -3,6 +3,7 @@ import { formatIssues } from '../config/report.ts';
 import { OperatorError } from '../core/errors.ts';
 import type { Document } from '../gateway/document.ts';
 import { Breakers } from '../remote/breakers.ts';
+import { abandonOutput } from '../telemetry/standard-output.ts';
 import { Host, type PreparedReload } from './host.ts';
 import { PublicServers } from './public-servers.ts';
 import type { Reading } from './reading.ts';
@@ -27,8 +28,11 @@ export function runWorker(read: ReadText): void {
     if (message.kind === 'drain') return end();
     life?.hear(message);
   });
-  // Nobody would start another in its place, nor tell it of anything.
-  process.once('disconnect', end);
+  // Nobody would start another in its place, nor tell it of anything, nor read what it says.
+  process.once('disconnect', () => {
+    abandonOutput();
+    end();
+  });
   // A service manager may tell every process; a terminal does, and the process that leads says what is to be done.
   process.on('SIGTERM', end);
   process.on('SIGINT', () => undefined);

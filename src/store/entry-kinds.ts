@@ -42,7 +42,7 @@ export const entryKinds: Readonly<Record<string, EntryKind>> = {
   'recent-secret': { restored: 'never', label: 'digests of wrong secrets' },
   'assertion-key': { secret: 'whole', restored: 'always', label: 'sets of assertion keys' },
   'form-key': { secret: 'whole', restored: 'always', label: 'form keys' },
-  pending: { secret: 'whole', restored: 'never', label: 'logins between their steps' },
+  pending: { secret: 'whole', isOneTime: true, restored: 'never', label: 'logins between their steps' },
   // What the account has is what it had; codes that were used since are old by now.
   factor: { secret: 'whole', restored: 'always', label: 'enrolments of factors' },
   'factor-state': { restored: 'never', label: 'counts of wrong codes' },

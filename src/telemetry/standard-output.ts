@@ -12,6 +12,13 @@ export function standardOutput(): { write(line: string): unknown } {
   return shared;
 }
 
+let isAbandoned = false;
+
+/** Nobody reads any more: what waits is lost, and keeps the process from nothing. */
+export function abandonOutput(): void {
+  isAbandoned = true;
+}
+
 /**
  * At the exit what waits is written without an event loop, and sonic-boom tries again for ever: an output that took nothing
  * the last time, as a terminal that has been closed or a file on a full disk, would keep the process from its end.
@@ -28,7 +35,7 @@ function openOutput(): ReturnType<typeof destination> {
   });
   const flushSync = output.flushSync.bind(output);
   output.flushSync = () => {
-    if (!isBroken) flushSync();
+    if (!isBroken && !isAbandoned) flushSync();
   };
   return output;
 }
