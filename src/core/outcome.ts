@@ -9,7 +9,9 @@ export type Offer =
   /** A trip to an identity provider. */
   | { readonly via: 'redirect'; readonly url: URL }
   /** Our own page; `new-password` when a password must change first. */
-  | { readonly via: 'form'; readonly form: 'password' | 'new-password' };
+  | { readonly via: 'form'; readonly form: 'password' | 'new-password' }
+  /** The same, for one more answer than a password; `prompt` is the server's text, empty where it has none. */
+  | { readonly via: 'form'; readonly form: 'code'; readonly prompt: string };
 
 /** What a provider wants kept beside the session that it has begun. */
 export interface SessionGrant {

@@ -133,6 +133,9 @@ export class BasicAccess {
       }
       case 'new-password':
         return { kind: 'nobody', offers: [], reason: result.reason, isProgram: true };
+      case 'challenged':
+        // A program cannot answer.
+        return { kind: 'nobody', offers: [], reason: 'factor-missing', isProgram: true };
       case 'password-refused':
       case 'password-stuck':
         return { kind: 'nobody', offers: [], reason: 'password-expired', isProgram: true };

@@ -35,6 +35,7 @@ import { PasswordLogin } from './password-login.ts';
 import { Principals } from './principals.ts';
 import { ProgramAccess } from './program-access.ts';
 import { ProvedPasswords } from './proved-passwords.ts';
+import { ProviderChallenges } from './provider-challenges.ts';
 import { buildProviders, type ProviderServices, type Providers, type ProvidersDocument } from './providers.ts';
 import { SessionRechecker } from './recheck.ts';
 import { SessionRefresher } from './refresh.ts';
@@ -76,6 +77,7 @@ export interface Login {
   readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
   readonly provedPasswords: ProvedPasswords;
+  readonly challenges: ProviderChallenges;
   readonly rechecker: SessionRechecker;
   readonly offline: Offline;
   readonly lockout: Lockout;
@@ -174,6 +176,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     tokenUsers,
     passwordLogin,
     provedPasswords: new ProvedPasswords({ store, clock }),
+    challenges: new ProviderChallenges({ store, clock, workers: services.workers }),
     rechecker,
     offline,
     lockout,

@@ -6,6 +6,7 @@ import type { OfflineStay, Session } from '../core/session.ts';
 import type { Client } from '../core/verdict.ts';
 import type { ChainResult } from '../providers/chain.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
+import type { ProviderChallenge } from './provider-challenges.ts';
 import type { SessionBegun } from './session-begun.ts';
 import type { Authenticated } from './sign-in.ts';
 
@@ -21,6 +22,8 @@ export interface PasswordForm {
   readonly signal: AbortSignal;
   /** For a step-up: only this session's own user will do. */
   readonly confirming?: Session;
+  /** The password is the answer to a question of this provider, and goes to nobody else. */
+  readonly answering?: Pick<ProviderChallenge, 'provider' | 'state'>;
   /** For a new password at its user's wish: only this session's own provider is asked, about its own user. */
   readonly changing?: Session;
 }
@@ -55,6 +58,8 @@ export type NoLogin =
       /** Present where a new one was not taken. */
       readonly refusal?: PasswordRefusal;
     }
+  /** A provider wants one more answer before it says anything of the user. */
+  | { readonly kind: 'challenged'; readonly provider: string; readonly prompt: string; readonly state: unknown }
   /** At its user's wish a new password was to be set, and was not taken. */
   | { readonly kind: 'password-refused'; readonly refusal: PasswordRefusal }
   /** The password is right, too old or to be changed, and there is no way to change it here. */

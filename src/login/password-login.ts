@@ -3,7 +3,7 @@
  * It says nothing that tells a known user from an unknown one, by text, status or time.
  */
 import type { Outcome } from '../core/outcome.ts';
-import { isOfNoTenant, type Reason } from '../core/reason.ts';
+import type { Reason } from '../core/reason.ts';
 import { HeaderLines } from '../core/request-head.ts';
 import { Secret } from '../core/secret.ts';
 import { accountOf, type OfflineStay } from '../core/session.ts';
@@ -11,6 +11,7 @@ import type { ChainResult } from '../providers/chain.ts';
 import type { AccountCuts } from '../sessions/account-cuts.ts';
 import type { Attempted, Lockout, LockoutPermit } from '../users/lockout.ts';
 import { evenOut } from './even-out.ts';
+import { askForm, codeOf } from './form-question.ts';
 import { judgeOffline, type OfflineJudgement } from './offline/judgement.ts';
 import type { Offline } from './offline/offline.ts';
 import {
@@ -27,12 +28,6 @@ import type { Authenticated, SignIn } from './sign-in.ts';
 import type { TypedName } from './typed-names.ts';
 
 const unavailableRetrySeconds = 10;
-
-/** What is told of a refusal: who has no place here is told so, since the password was right. */
-function codeOf({ kind, reason }: Extract<Outcome, { kind: 'rejected' | 'unavailable' }>): FailureCode {
-  if (kind === 'unavailable') return 'PROVIDER_UNAVAILABLE';
-  return isOfNoTenant(reason) ? 'ACCESS_DENIED' : 'LOGIN_FAILED';
-}
 
 /** Checks forms. */
 export class PasswordLogin {
@@ -58,7 +53,7 @@ export class PasswordLogin {
     const startedAt = performance.now();
     const typed = this.#signIn.readName(form.username, (form.confirming ?? form.changing) !== undefined);
     // Who confirms a login, or sets a password, does that with whoever keeps it.
-    const isLogin = !form.confirming && !form.changing && form.newPassword === undefined;
+    const isLogin = !form.confirming && !form.changing && !form.answering && form.newPassword === undefined;
     const checked = await this.#check(form, typed, isLogin);
     const result = checked.kind === 'admitted' ? await this.#begin(form, checked) : checked;
     if (result.kind === 'failed' && result.code !== 'TOO_MANY_FAILURES') await evenOut(startedAt, form.signal);
@@ -95,9 +90,7 @@ export class PasswordLogin {
         ...(form.newPassword && { newPassword: new Secret(form.newPassword) }),
       },
     };
-    const chain = await (form.changing
-      ? this.#signIn.changePassword(form.changing, attempt)
-      : this.#signIn.runFor(typed, attempt));
+    const chain = await askForm(this.#signIn, form, typed, attempt);
     const attempted: Attempted = { username, address: form.client.address, account: this.#signIn.accountIn(chain) };
     const parts = { offline: this.#offline, lockout: this.#lockout };
     const judged = mayBeOffline && (await judgeOffline(parts, form, attempted, chain));
@@ -130,9 +123,17 @@ export class PasswordLogin {
         });
       case 'rejected':
         return this.#reject(form, attempted, outcome, chain);
+      case 'continue': {
+        const { offer, state } = outcome;
+        // Nobody has said anything of the user yet: it is neither a failure nor does it make up for any.
+        await this.#lockout.release(attempted);
+        if (offer.via !== 'form' || offer.form !== 'code' || !provider)
+          return this.#fail(form, username, 'PROVIDER_UNAVAILABLE', 'provider-broke', { chain });
+        this.#signIn.record('pending', form, { user: username, chain });
+        return { kind: 'challenged', provider, prompt: offer.prompt, state };
+      }
       case 'unknown-user':
       case 'challenge':
-      case 'continue':
         await this.#lockout.fail(attempted);
         return this.#fail(form, username, 'LOGIN_FAILED', 'unknown-user', { chain });
       default:

@@ -131,6 +131,7 @@ async function change(
     case 'password-refused':
       return render(parts, visit, session, 400, { kind: 'problem', problem: result.refusal });
     case 'proved':
+    case 'challenged':
     case 'password-stuck':
     case 'new-password':
       return render(parts, visit, session, 400, cannot);

@@ -25,6 +25,7 @@ import type { LoginSteps } from '../login/login-steps.ts';
 import type { Offline } from '../login/offline/offline.ts';
 import type { PasswordLogin } from '../login/password-login.ts';
 import type { ProvedPasswords } from '../login/proved-passwords.ts';
+import type { ProviderChallenges } from '../login/provider-challenges.ts';
 import type { SignIn } from '../login/sign-in.ts';
 import type { Demand, Worth } from '../policy/levels.ts';
 import type { Tenants } from '../policy/tenants.ts';
@@ -57,6 +58,7 @@ export interface PortalParts {
   readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
   readonly provedPasswords: ProvedPasswords;
+  readonly challenges: ProviderChallenges;
   readonly offline: Pick<Offline, 'isOffered'>;
   readonly sessions: Sessions;
   readonly posts: SavedPosts;

@@ -1,6 +1,7 @@
 /** The login form as it was sent: a name and a password, or a new password with the old one or the proof of it. */
 import type { Secret } from '../core/secret.ts';
 import type { NewPasswordReason } from '../login/password-form.ts';
+import type { ProviderChallenge } from '../login/provider-challenges.ts';
 import type { FormFields, PortalParts, PortalRequest } from './context.ts';
 import type { NewPasswordProblem } from './login-page.ts';
 
@@ -8,7 +9,13 @@ import type { NewPasswordProblem } from './login-page.ts';
 export type SentForm =
   | { readonly kind: 'foreign' | 'incomplete' }
   | { readonly kind: 'unusable'; readonly reason: NewPasswordReason; readonly problem: NewPasswordProblem }
-  | { readonly kind: 'credentials'; readonly password: string; readonly newPassword?: string };
+  | {
+      readonly kind: 'credentials';
+      readonly password: string;
+      readonly newPassword?: string;
+      /** The password is the answer to a question of this provider. */
+      readonly answering?: Pick<ProviderChallenge, 'provider' | 'state'>;
+    };
 
 /** The password of a form whose old one was right a moment ago, and what it is found by. */
 export interface Proof {

@@ -62,7 +62,7 @@ export async function loginPage(
 ): Promise<Answer> {
   const { headers: head, context } = asker;
   const chain = await askForOffers(parts, asker);
-  const { hidden, cookie } = guard(parts, head, wish);
+  const { hidden, cookie } = formGuard(parts, head, wish);
   const cookies = [answer.headers?.['set-cookie'] ?? [], cookie ?? []].flat();
   const ways = waysOf(parts, chain, wish, lastMethod(head));
   // Nobody can sign in until somebody is back who can be asked.
@@ -135,7 +135,7 @@ export async function renderNewPassword(
   { reason, problem, proof }: NewPasswordWish,
 ): Promise<void> {
   const { request, response, context } = visit;
-  const { hidden, cookie } = guard(parts, visit.headers, wish);
+  const { hidden, cookie } = formGuard(parts, visit.headers, wish);
   const view = {
     kind: 'new-password',
     action: '/_gate/login',
@@ -184,9 +184,9 @@ function askForOffers(parts: Pick<PortalParts, 'signIn'>, asker: PortalAsker): P
   return parts.signIn.run({ ...attempt, headers });
 }
 
-/** What ties a form to this browser, and the cookie that does so when it is new here. */
-function guard(
-  parts: LoginPageParts,
+/** What ties a form of the login to this browser, and the cookie that does so when it is new here. */
+export function formGuard(
+  parts: Pick<LoginPageParts, 'browsers'>,
   head: HeaderLines,
   wish: Wish,
 ): { hidden: Record<string, string>; cookie?: string } {

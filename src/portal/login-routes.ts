@@ -29,6 +29,7 @@ import {
   type Wish,
 } from './login-page.ts';
 import { askForFactors, keepPassword, type Login } from './password-due.ts';
+import { askProviderChallenge, takeAnswer } from './provider-challenge.ts';
 import { type LoopParts, redirectInLoop } from './redirect-loop.ts';
 import { redirect } from './send-page.ts';
 import { answerStep, type StepParts, stepContext } from './step-answer.ts';
@@ -39,7 +40,7 @@ const unavailableRetrySeconds = 10;
 type LoginParts = LoginPageParts &
   LoopParts &
   StepParts &
-  Pick<PortalParts, 'passwordLogin' | 'provedPasswords' | 'steps'>;
+  Pick<PortalParts, 'passwordLogin' | 'provedPasswords' | 'steps' | 'challenges'>;
 
 /** Adds the addresses of the login. */
 export const loginRoutes: PortalRoutes<LoginParts> = (app, parts, on) => {
@@ -99,6 +100,10 @@ async function takeForm(parts: LoginParts, visit: PortalRequest): Promise<void> 
     username: proof?.username ?? form.get('username') ?? '',
   };
   const login: Login = { wish, session, proof };
+  if (isOurs && form.has('challenge')) {
+    const answer = await takeAnswer(parts, visit, login, form);
+    return answer && logIn(parts, visit, { ...login, wish: answer.wish }, answer.sent);
+  }
   const sent = readSent(form, isOurs, proof);
   switch (sent.kind) {
     case 'foreign':
@@ -118,7 +123,7 @@ async function logIn(
   parts: LoginParts,
   visit: PortalRequest,
   login: Login,
-  { password, newPassword }: Extract<SentForm, { kind: 'credentials' }>,
+  { password, newPassword, answering }: Extract<SentForm, { kind: 'credentials' }>,
 ): Promise<void> {
   const { request, response, context } = visit;
   const { wish, session, proof } = login;
@@ -126,7 +131,15 @@ async function logIn(
   const confirming = wish.confirm ? session : undefined;
   const username = confirming?.assertion.subject ?? wish.username ?? '';
   const { client, requestId, signal } = context;
-  const form = { username, password, client, requestId, signal, ...(confirming && { confirming }) };
+  const form = {
+    username,
+    password,
+    client,
+    requestId,
+    signal,
+    ...(confirming && { confirming }),
+    ...(answering && { answering }),
+  };
   // Where there are factors, nothing is changed before it is known whether one comes first.
   const isHeldBack = parts.factors.all.length > 0 && newPassword !== undefined;
   const judged = isHeldBack ? await parts.passwordLogin.check(form) : undefined;
@@ -151,6 +164,8 @@ async function logIn(
       const first = { vouched, chain, returnTo: wish.returnTo, isPosted: true };
       return answerStep(parts, visit, await parts.steps.begin(first, stepContext(parts, visit)));
     }
+    case 'challenged':
+      return askProviderChallenge(parts, visit, wish, { ...result, username });
     case 'new-password': {
       const kept = await keepPassword(parts, visit, login, { username, password });
       const { reason, refusal } = result;

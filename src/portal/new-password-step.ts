@@ -64,6 +64,7 @@ export async function takeNewPassword(
     case 'password-refused':
       return again(result.refusal);
     case 'signed-in':
+    case 'challenged':
     case 'password-stuck':
       return showOver(parts, visit, { reason: 'password-expired', returnTo: pending.returnTo, cookies: [] });
     case 'failed':

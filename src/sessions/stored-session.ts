@@ -201,7 +201,9 @@ export function saysTheSame(one: Assertion, other: Assertion): boolean {
 /** The proof that a provider's word is. */
 export function firstProof({ assertion, provider: by }: Pick<Vouched, 'assertion' | 'provider'>, now: number): Proof {
   const { realm, amr, acr, authenticatedAt = now } = assertion;
-  return { step: 'first', by, realm, amr, ...(acr !== undefined && { acr }), at: Math.min(now, authenticatedAt) };
+  // Who has answered what RADIUS asks for after a password has proved two things.
+  const step = amr.includes('radius') && amr.includes('otp') ? 'both' : 'first';
+  return { step, by, realm, amr, ...(acr !== undefined && { acr }), at: Math.min(now, authenticatedAt) };
 }
 
 function recordText({ record: { dn, tenant, unverifiedEmail } = {} }: Assertion): string {

@@ -26,6 +26,7 @@ export const entryKinds: Readonly<Record<string, EntryKind>> = {
   flow: { secret: 'whole', isOneTime: true, restored: 'with-sessions', label: 'logins under way' },
   'flow-turns': { restored: 'never', label: 'counts of turns' },
   'proved-password': { secret: 'whole', isOneTime: true, restored: 'never', label: 'proved passwords' },
+  'provider-challenge': { secret: 'whole', isOneTime: true, restored: 'never', label: 'questions of providers' },
   'kept-post': { secret: 'whole', isOneTime: true, restored: 'with-sessions', label: 'saved forms' },
   'refresh-lease': { restored: 'never', label: 'leases' },
   'refresh-refusals': { restored: 'never', label: 'counts of refusals' },

@@ -14,7 +14,11 @@ import { keptLog } from '../support/tools/log-lines.ts';
 
 /** An outcome without what is known of the account beside its name. */
 const told = (outcome: Outcome): object => {
-  const { known: _, ...rest } = outcome as Outcome & { readonly known?: unknown };
+  const {
+    known: _,
+    assertion: __,
+    ...rest
+  } = outcome as Outcome & { readonly known?: unknown; readonly assertion?: unknown };
   return rest;
 };
 

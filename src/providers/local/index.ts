@@ -79,7 +79,8 @@ class LocalProvider implements Provider {
   /** Where another one has to be chosen, that goes on being asked for. */
   #refuse(user: LocalUser, reason: Reason, more: object = {}): Outcome {
     const told = user.mustChangePassword ? 'password-must-change' : reason;
-    return { kind: 'rejected', reason: told, ...this.#found(user), ...more };
+    const who = user.mustChangePassword && { assertion: this.#assert(user) };
+    return { kind: 'rejected', reason: told, ...this.#found(user), ...who, ...more };
   }
 
   async lookUp(username: string): Promise<Outcome> {

@@ -46,6 +46,17 @@ export function textsOf({ attributes }: Pick<RadiusAnswer, 'attributes'>, { type
   return found.flatMap((value) => textOf(value) ?? []);
 }
 
+/** What a server tells the user, on one line each. */
+export function messageOf({ attributes }: Pick<RadiusAnswer, 'attributes'>): string {
+  const lines = attributes.filter(({ type }) => type === types.replyMessage).map(({ value }) => value.toString('utf8'));
+  return lines
+    .join(' ')
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .trim()
+    .slice(0, maxMessage);
+}
+
+const maxMessage = 500;
 const vendorHeader = 4;
 
 /** The values within a vendor's attribute, as RFC 2865 §5.26 recommends to lay them out. */

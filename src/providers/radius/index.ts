@@ -5,6 +5,7 @@ import type { Attempt, Credentials, ProbeStep, Provider } from '../../core/provi
 import { type Deadline, withDeadline } from '../../remote/deadline.ts';
 import { defineProvider, type ProviderContext, timeForWork, usualTimeout } from '../define.ts';
 import { textsOf } from './attributes.ts';
+import { challengeOutcome, readChallenge, stateOf } from './challenge.ts';
 import { RadiusClient, radiusFailure, type ServerAnswer } from './client.ts';
 import { type RadiusOptions, radiusOptions, radiusWarnings } from './options.ts';
 import { codes, maxPassword } from './packet.ts';
@@ -19,6 +20,14 @@ export const radius = defineProvider({
 });
 
 const maxName = 253;
+
+/** A login that the server has taken. */
+interface JudgedLogin {
+  /** The name that was typed, in its canonical form. */
+  readonly typed: string;
+  /** More than a password was asked for, and was right. */
+  readonly isChallenged: boolean;
+}
 
 class RadiusProvider implements Provider {
   readonly #options: RadiusOptions;
@@ -39,16 +48,32 @@ class RadiusProvider implements Provider {
     for (const warning of radiusWarnings(context.name, options)) context.log.warn({}, warning);
   }
 
-  async attempt({ stage, credentials, address, signal }: Attempt): Promise<Outcome> {
+  async attempt({ stage, credentials, state, address, signal }: Attempt): Promise<Outcome> {
     if (stage !== 'credentials' || !credentials)
       return { kind: 'challenge', offers: [{ via: 'form', form: 'password' }] };
     const named = nameOf(credentials);
     if (!named) return { kind: 'unknown-user' };
-    if (Buffer.byteLength(credentials.password.reveal()) > maxPassword || credentials.password.reveal().includes('\0'))
-      return { kind: 'rejected', reason: 'bad-password' };
+    const { name } = named;
+    const before = state === undefined ? undefined : readChallenge(state, name);
+    if (state !== undefined && !before) return { kind: 'rejected', reason: 'flow-foreign' };
+    const { password } = credentials;
+    const wrong = before ? 'code-wrong' : 'bad-password';
+    if (Buffer.byteLength(password.reveal()) > maxPassword || password.reveal().includes('\0'))
+      return { kind: 'rejected', reason: wrong };
     return this.#within(signal, async (deadline) => {
-      const request = accessRequest({ ...this.#options, name: named.name, password: credentials.password, address });
-      return this.#judge(await this.#client.ask(request, deadline), named.subject, deadline);
+      const more = before ? stateOf(before) : [];
+      const request = accessRequest({ ...this.#options, name, password, address, more });
+      const answer = await this.#client.ask(request, deadline, before?.server);
+      switch (answer.code) {
+        case codes.accessReject:
+          return { kind: 'rejected', reason: wrong };
+        case codes.accessAccept:
+          return this.#accept(answer, { typed: named.subject, isChallenged: before !== undefined }, deadline);
+        case codes.accessChallenge:
+          return challengeOutcome(answer, name, before);
+        default:
+          return answer.code satisfies never;
+      }
     });
   }
 
@@ -71,23 +96,9 @@ class RadiusProvider implements Provider {
     }
   }
 
-  async #judge(answer: ServerAnswer, typed: string, deadline: Deadline): Promise<Outcome> {
-    switch (answer.code) {
-      case codes.accessReject:
-        return { kind: 'rejected', reason: 'bad-password' };
-      case codes.accessAccept:
-        return this.#accept(answer, typed, deadline);
-      case codes.accessChallenge:
-        this.#context.log.warn({ server: answer.server.label }, 'the server asks for more than a password');
-        return { kind: 'unavailable', reason: 'misconfigured', answered: 'of-the-user' };
-      default:
-        return answer.code satisfies never;
-    }
-  }
-
   /** Who it is. With a directory it is the directory's word, realm included, as for a ticket of Kerberos. */
-  async #accept(answer: ServerAnswer, typed: string, { signal }: Deadline): Promise<Outcome> {
-    const assertion = this.#assertionOf(answer, typed);
+  async #accept(answer: ServerAnswer, login: JudgedLogin, { signal }: Deadline): Promise<Outcome> {
+    const assertion = this.#assertionOf(answer, login);
     if (!assertion) return { kind: 'rejected', reason: 'claim-missing' };
     const { lookup } = this.#options;
     if (lookup === undefined) return { kind: 'authenticated', assertion };
@@ -119,7 +130,7 @@ class RadiusProvider implements Provider {
   }
 
   /** Undefined where the attribute that names the user has not exactly one usable value. */
-  #assertionOf(answer: ServerAnswer, typed: string): Assertion<Amr> | undefined {
+  #assertionOf(answer: ServerAnswer, { typed, isChallenged }: JudgedLogin): Assertion<Amr> | undefined {
     const { subject: source, ...wanted } = this.#options.attributes;
     const [named, ...others] = source ? textsOf(answer, source) : [typed];
     const subject = federatedUsername(named ?? '');
@@ -132,7 +143,8 @@ class RadiusProvider implements Provider {
     }
     const values = Object.entries(wanted).map(([name, place]) => [name, textsOf(answer, place)] as const);
     const attributes = Object.fromEntries(values.filter(([, list]) => list.length > 0));
-    return { realm: this.#context.name, subject, amr: ['radius'], attributes };
+    const amr: Amr[] = isChallenged ? ['radius', 'otp'] : ['radius'];
+    return { realm: this.#context.name, subject, amr, attributes };
   }
 }
 

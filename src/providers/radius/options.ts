@@ -78,6 +78,12 @@ export const radiusOptions = z.strictObject({
     .string()
     .optional()
     .describe('the provider in whose directory users are then looked up: attributes, groups, and whether they exist'),
+  challengeLevel: z
+    .union([z.literal(1), z.literal(2)])
+    .optional()
+    .describe(
+      'the level of who has answered more than a password (Access-Challenge): 2 where the server asks for a second factor; 1 when absent',
+    ),
   timeout: duration()
     .optional()
     .describe('for a whole login, all servers and the look-up together; login.timeout when absent'),

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Secret } from '../../core/secret.ts';
 import type { Deadline } from '../../remote/deadline.ts';
 import type { RadiusClient } from './client.ts';
-import { codes, type Question, types } from './packet.ts';
+import { codes, type Question, type RadiusAttribute, types } from './packet.ts';
 
 /** RFC 2865 §5.41: nobody is at a port of ours. */
 const virtualPort = Buffer.from([0, 0, 0, 5]);
@@ -23,7 +23,14 @@ export function accessRequest({
   name,
   password,
   address,
-}: Asking & { readonly name: string; readonly password: Secret; readonly address: string }): Question {
+  more = [],
+}: Asking & {
+  readonly name: string;
+  readonly password: Secret;
+  readonly address: string;
+  /** What goes along besides. */
+  readonly more?: readonly RadiusAttribute[];
+}): Question {
   return {
     code: codes.accessRequest,
     attributes: [
@@ -31,6 +38,7 @@ export function accessRequest({
       ...identity(nasIdentifier),
       { type: types.nasPortType, value: virtualPort },
       { type: types.callingStationId, value: Buffer.from(address).subarray(0, 253) },
+      ...more,
     ],
     password,
   };
