@@ -3,6 +3,7 @@
  * out, since the short form leaves a client's header in place where the answer has none (CVE-2026-30851), and drops cookies.
  */
 import type { ForwardingRoute } from '../../core/route.ts';
+import { matcher } from './caddy-matchers.ts';
 import { serversFor } from './caddy-servers.ts';
 import { headerCase, indent, literal, quote } from './caddy-text.ts';
 import {
@@ -108,45 +109,42 @@ function cleared(site: ExportSite): Set<string> {
 
 function routeBlock(site: ExportSite, ranked: RankedRoute, number: number): string[] {
   const { route } = ranked;
-  const name = encodeURIComponent(route.name);
-  const isReplaced = route.upstream.path !== undefined;
-  const query = route.access === 'deny' ? 'answer=page' : `route=${name}${isReplaced ? '&path=canonical' : ''}`;
+  const place = indent(1, matcher(ranked, site.publicUrl.protocol === 'https:' ? '443' : '80'));
+  const isOwn = route.fixed !== undefined;
   return [
     '',
+    ...(route.cors === undefined ? [] : preflight(site, place, number)),
     `@route${number} {`,
-    ...indent(1, matcher(ranked, site.publicUrl.protocol === 'https:' ? '443' : '80')),
+    ...place,
     '}',
     `handle @route${number} {`,
-    ...indent(1, ask(site, query, route.access === 'deny' ? [] : permitted(route))),
-    ...(route.access === 'deny' ? [] : indent(1, carry(site, route))),
+    ...indent(1, isOwn ? through(site) : asked(site, route)),
     '}',
   ];
 }
 
-/** Regular expressions throughout: Caddy's `path` compares without case. */
-function matcher({ route, except }: RankedRoute, standard: string): string[] {
+/** The gateway answers itself. As an answer to a question, its 2xx would be taken for a permission to forward. */
+function through({ gateway }: ExportSite): string[] {
+  return [`reverse_proxy ${hostAndPort(gateway)}`];
+}
+
+function asked(site: ExportSite, route: ForwardingRoute): string[] {
+  if (route.access === 'deny') return ask(site, 'answer=page', []);
+  const isReplaced = route.upstream.path !== undefined;
+  const query = `route=${encodeURIComponent(route.name)}${isReplaced ? '&path=canonical' : ''}`;
+  return [...ask(site, query, permitted(route)), ...carry(site, route)];
+}
+
+function preflight(site: ExportSite, place: readonly string[], number: number): string[] {
   return [
-    ...hostMatcher(route.host, standard),
-    `path_regexp ${quote(patternOf(route))}`,
-    ...except.map((other) => `not path_regexp ${quote(patternOf(other))}`),
+    `@preflight${number} {`,
+    ...indent(1, ['method OPTIONS', 'header Origin *', 'header Access-Control-Request-Method *']),
+    ...place,
+    '}',
+    `handle @preflight${number} {`,
+    ...indent(1, through(site)),
+    '}',
   ];
-}
-
-/** Caddy's wildcard is for one label, ours is for all below; and its `host` knows no ports. Browsers leave out the standard one. */
-function hostMatcher(host: string | undefined, standard: string): string[] {
-  if (host === undefined) return [];
-  const { name, port } = splitHost(host);
-  const isWild = name.startsWith('*.');
-  if (!isWild && port === undefined) return [`host ${name}`];
-  const spelt = isWild ? `[^:]+${literal(name.slice(1))}` : literal(name);
-  const written = port === undefined ? '(:[0-9]+)?' : port === standard ? `(:${port})?` : `:${port}`;
-  return [`header_regexp Host ${quote(`(?i)^${spelt}${written}$`)}`];
-}
-
-function patternOf({ modifier, path }: ForwardingRoute): string {
-  if (modifier === '~') return path;
-  if (modifier === '~*') return `(?i)${path}`;
-  return modifier === '=' ? `^${literal(path)}$` : `^${literal(path)}`;
 }
 
 function permitted({ upstream }: ForwardingRoute): string[] {
