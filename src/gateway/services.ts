@@ -82,7 +82,9 @@ export async function openServices(document: Document, options: ServiceOptions =
   try {
     const store = await createStore(document.session.store, { clock, log, forgetSealed });
     metrics.gaugeBy('store_up', '1 while the store answers', 'min', () => (store.outage() ? 0 : 1));
-    metrics.gaugeBy('store_held_ends', 'Ends of sessions that wait for the store', 'sum', () => store.waiting());
+    // Those beside a file are seen by every process, those of Redis by the one that holds them.
+    const held = document.session.store.type === 'redis' ? 'sum' : 'first';
+    metrics.gaugeBy('store_held_ends', 'Ends of sessions that wait for the store', held, () => store.waiting());
     const sealer = sealerOf(document.session.store);
     const connections = new Connections({ log });
     metrics.readConnectionsBy(() => connections.counts());

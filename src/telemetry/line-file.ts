@@ -142,10 +142,7 @@ export class LineFile {
     this.#gathering = undefined;
     this.#isWriting = true;
     this.#takeLines();
-    if (this.#isShared && endsInLine(this.#descriptor)) {
-      this.#waiting.unshift(lineEnd);
-      this.#waitingBytes += lineEnd.length;
-    }
+    if (this.#isShared) this.#beginLine();
     const [first, ...more] = this.#waiting;
     const batch = first && more.length === 0 ? first : Buffer.concat(this.#waiting);
     this.#waiting = [batch];
@@ -155,6 +152,18 @@ export class LineFile {
       if (error) this.#fail(error);
       else this.#wrote(written);
     });
+  }
+
+  /** What waits begins with the end of the line before, where that has none; not with one that another has written meanwhile. */
+  #beginLine(): void {
+    const [first, ...more] = this.#waiting;
+    if (first?.[0] === lineFeed) {
+      this.#waiting = [first.subarray(1), ...more];
+      this.#waitingBytes -= 1;
+    }
+    if (!endsInLine(this.#descriptor)) return;
+    this.#waiting.unshift(lineEnd);
+    this.#waitingBytes += 1;
   }
 
   #wrote(bytes: number): void {

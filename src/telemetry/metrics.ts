@@ -122,7 +122,7 @@ export class Metrics {
   }
 
   /** A gauge without labels, read each time the metrics are. */
-  gaugeBy(name: string, help: string, aggregator: 'sum' | 'min', read: () => number): void {
+  gaugeBy(name: string, help: string, aggregator: 'sum' | 'min' | 'first', read: () => number): void {
     const collect = (): void => gauge.set(read());
     const gauge = new Gauge({ name: `gatehouse_${name}`, help, aggregator, collect, registers: [this.#registry] });
   }

@@ -251,3 +251,19 @@ async function reasonOf(site: WorkerSite, user: string): Promise<unknown> {
   const steps = record.steps as { provider: string; reason?: string }[];
   return steps.find(({ provider }) => provider === 'directory')?.reason;
 }
+
+test('workers: whose leading process has died finish what is under way, and end', {
+  skip: process.platform !== 'linux',
+}, async (t) => {
+  const site = await workerSite(t, { routes: [{ location: '/', upstream: 'http://127.0.0.1:1', access: 'public' }] });
+  await site.write({ routes: [{ location: '/', upstream: site.upstream.origin, access: 'public' }] });
+  assert.equal((await site.command('reload')).code, 0);
+  const visitor = await site.visitorAt(1);
+  const slow = visitor.fetch('/slow?ms=300');
+  const received = site.upstream.received.length;
+  await until('it is on its way', () => site.upstream.received.length > received);
+  const workers = [...site.pids().values()];
+  site.program.child.kill('SIGKILL');
+  assert.equal((await slow).status, 200);
+  await until('nobody is left', () => workers.every((pid) => !existsSync(`/proc/${pid}`)));
+});
