@@ -27,7 +27,7 @@ npm run bench outage               local logins while a directory is dead
 npm run bench workers              two workers beside one, and connections lost when one is killed
 
 One CPU is the proxy's, another the load's; rounds take turns; whatever is timed is verified before and meanwhile.
-A run of everything takes about 40 minutes, and installs what it lacks from Debian.
+A run of everything takes about half an hour, and installs what it lacks from Debian.
 
   --rows A,B      sets, contenders or set/contender, with * for any; all when absent.
                   Sets: ${setNames.join(', ')}

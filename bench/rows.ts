@@ -2,6 +2,7 @@
 import { apacheCas, apacheGssapi, apacheLdap, apacheOpenidc } from './contenders/apache-modules.ts';
 import type { Contender, Ground } from './contenders/contender.ts';
 import { gatehouse, gatehouseForwardAuth, type Variant } from './contenders/gatehouse.ts';
+import { gatehouseRedis } from './contenders/gatehouse-redis.ts';
 import { haproxy } from './contenders/haproxy.ts';
 import { lemonldap } from './contenders/lemonldap.ts';
 import { nginxAuthRequest, nginxPlain, nginxTls } from './contenders/nginx.ts';
@@ -64,6 +65,7 @@ const contenders: Readonly<Record<string, Start>> = {
     title: 'Gatehouse, two workers on one CPU',
     server: { workers: 2 },
   }),
+  'gatehouse-redis': gatehouseRedis,
   'gatehouse-forward-auth': gatehouseForwardAuth,
   'nginx-tls': nginxTls,
   'gatehouse-tls': variant({ name: 'gatehouse-tls', title: 'Gatehouse, session, assertion, audit, TLS', tls: true }),
@@ -112,10 +114,10 @@ const sets: Readonly<Record<string, Set>> = {
     contenders: ['gatehouse-10-routes', 'gatehouse-1000-routes'],
   },
   workers: {
-    title: 'two workers that share one CPU, 1 KB',
+    title: 'two workers that share one CPU, and the store in Redis, 1 KB',
     shape: page,
     reference: 'gatehouse',
-    contenders: ['gatehouse', 'gatehouse-2-workers'],
+    contenders: ['gatehouse', 'gatehouse-2-workers', 'gatehouse-redis'],
   },
   tls: {
     title: 'TLS to the client, 1 KB',

@@ -45,9 +45,11 @@ async function main(): Promise<number> {
     console.log(usage);
     return 0;
   }
-  const { sets } = await runSuite(options);
+  const { sets, leftOut } = await runSuite(options);
   if (options.docs) draw([options.out]);
-  return sets.some(({ rows }) => rows.some(({ errors }) => errors > 0)) ? 1 : 0;
+  const isRight =
+    !leftOut.some(({ isWrong }) => isWrong) && !sets.some(({ rows }) => rows.some(({ errors }) => errors > 0));
+  return isRight ? 0 : 1;
 }
 
 try {

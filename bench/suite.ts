@@ -29,20 +29,25 @@ export async function runSuite(options: BenchOptions): Promise<Result> {
   try {
     const ground = { folder, cpus, upstream: upstream.port, upstreamPid: upstream.pid, users: options.users };
     for (const plan of plans(options.rows)) {
-      const compared = await compare(plan, ground, options, say);
-      sets.push(compared.set);
-      leftOut.push(...compared.leftOut);
+      try {
+        const compared = await compare(plan, ground, options, say);
+        sets.push(compared.set);
+        leftOut.push(...compared.leftOut);
+      } catch (error) {
+        leftOut.push({ contender: plan.name, why: String(error), isWrong: true });
+        say(`without ${plan.name}: ${String(error)}`);
+      }
     }
     for (const { name, title, run } of wantedMeasurements(options.rows)) {
       say(`${name}: ${title}`);
       try {
         figures.push(...(await run(ground, options, say)));
       } catch (error) {
-        leftOut.push({ contender: name, why: String(error) });
+        leftOut.push({ contender: name, why: String(error), isWrong: true });
         say(`without ${name}: ${String(error)}`);
       }
     }
-    isWorthKeeping = false;
+    isWorthKeeping = leftOut.some(({ isWrong }) => isWrong);
   } finally {
     await upstream.end();
     if (isWorthKeeping) say(`kept, with logs and audits: ${folder}`);

@@ -26,7 +26,7 @@ export const testPackages = [
 export const benchPackages = [
   ...['wrk', 'nginx-light', 'haproxy', 'apache2-bin', 'libapache2-mod-auth-openidc', 'libapache2-mod-auth-gssapi'],
   ...['libapache2-mod-auth-cas', 'libapache2-mod-perl2', 'lemonldap-ng-handler', 'slapd', 'ldap-utils', 'krb5-kdc'],
-  ...['krb5-admin-server', 'krb5-user', 'python3-django-cas-server', 'gunicorn', 'openssl'],
+  ...['krb5-admin-server', 'krb5-user', 'python3-django-cas-server', 'gunicorn', 'openssl', 'redis-server', 'curl'],
 ];
 
 /** What stops the setup; its message says what to do. */

@@ -4,20 +4,15 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { request } from 'undici';
 import { stringify } from 'yaml';
-import { systemClock } from '../../src/core/clock.ts';
-import type { Log } from '../../src/core/log.ts';
-import { Sessions } from '../../src/sessions/sessions.ts';
-import { EmbeddedStore } from '../../src/store/embedded.ts';
-import { beginSession } from '../../test/support/scenes/begin-session.ts';
+import type { Store } from '../../src/core/store.ts';
 import { testCertificates } from '../../test/support/tools/certificates.ts';
 import { freePort } from '../../test/support/tools/free-port.ts';
 import { until } from '../../test/support/tools/poll.ts';
-import { type Contender, type Ground, type Hearing, ownFolder, startOn, type User } from './contender.ts';
+import { type Contender, type Ground, type Hearing, ownFolder, startOn } from './contender.ts';
 import { startNginx } from './nginx.ts';
+import { embeddedStore, signIn } from './sessions.ts';
 
 const entry = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
-/** Says nothing. */
-export const quiet: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => quiet };
 
 /** How one differs from the others. */
 export interface Variant {
@@ -30,6 +25,8 @@ export interface Variant {
   readonly server?: Readonly<Record<string, unknown>>;
   /** In place of the one route for everything. */
   readonly routes?: readonly unknown[];
+  /** Opens the store that `more` names, in place of the embedded one. */
+  readonly store?: () => Promise<Store>;
   /** Top-level keys of the document, in place of the usual ones. */
   readonly more?: Readonly<Record<string, unknown>>;
   /** In place of as many as the ground says. */
@@ -54,7 +51,8 @@ export async function gatehouse(ground: Ground, variant: Variant): Promise<Runni
   const folder = ownFolder(ground, variant.name);
   const [port, adminPort] = [await freePort(), await freePort()];
   const url = `${variant.tls ? 'https' : 'http'}://127.0.0.1:${port}`;
-  const users = await signIn(path.join(folder, 'data'), variant.users ?? ground.users, variant.tls ?? false);
+  const store = variant.store ? await variant.store() : await embeddedStore(path.join(folder, 'data'));
+  const users = await signIn(store, variant.users ?? ground.users, variant.tls ?? false);
   const file = path.join(folder, 'gatehouse.yaml');
   const admin = `http://127.0.0.1:${adminPort}`;
   writeFileSync(file, stringify(documentOf(ground, variant, { folder, url, admin })));
@@ -116,27 +114,6 @@ function documentOf(
     audit: { to: audit ? path.join(folder, 'audit.jsonl') : 'off' },
     ...more,
   };
-}
-
-/** Sessions as a login makes them; only the password check is left out. */
-async function signIn(folder: string, count: number, tls: boolean): Promise<User[]> {
-  const store = new EmbeddedStore(folder, { clock: systemClock, log: quiet });
-  const sessions = new Sessions({ store, clock: systemClock, log: quiet, idle: 3_600_000, lifetime: 7_200_000 });
-  const users: User[] = [];
-  for (let index = 0; index < count; index += 1) {
-    const subject = `user${index}`;
-    const attributes = { name: [`User ${index}`], email: [`${subject}@example.com`], groups: ['agents'] };
-    const { token } = await beginSession(sessions, {
-      tenant: 'default',
-      assertion: { realm: 'local', subject, amr: ['pwd'], attributes },
-      provider: 'local',
-      client: { address: '127.0.0.1', userAgent: 'bench' },
-    });
-    users.push({ name: subject, line: `Cookie: ${tls ? '__Host-' : ''}gatehouse=${token}` });
-  }
-  await sessions.close();
-  await store.close();
-  return users;
 }
 
 /** nginx carries the requests by the file that `gatehouse export nginx` writes, and the gateway is asked about each. */

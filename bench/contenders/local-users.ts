@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Secret } from '../../src/core/secret.ts';
 import { UsersFile } from '../../src/users/users-file.ts';
-import { quiet } from './gatehouse.ts';
+import { quiet } from './sessions.ts';
 
 /** Writes it into a folder; its path. */
 export async function localUsers(

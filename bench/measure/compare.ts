@@ -6,7 +6,7 @@ import { cpuSeconds, memoryBytes } from '../machine/processes.ts';
 import { type Load, runLoad, type Shape, writeScript } from './load.ts';
 import type { LeftOut, Round, Row, RowSet } from './result.ts';
 import { median } from './statistics.ts';
-import { listens, verify, verifyMeanwhile } from './verify.ts';
+import { listens, verify, verifyMeanwhile, WrongAnswer } from './verify.ts';
 
 /** How long and how often. */
 export interface Terms {
@@ -54,12 +54,12 @@ export async function compare(
     if (!entrants.some(({ contender }) => contender.name === plan.reference))
       throw new Error(`${plan.name}: nothing can be compared without ${plan.reference}`);
     const turns = new Turns(plan, ground, terms);
-    for (const entrant of entrants) await turns.warm(entrant, say);
-    for (let round = 0; round < terms.rounds; round += 1)
-      for (let place = 0; place < entrants.length; place += 1) {
-        const entrant = entrants[(place + round) % entrants.length];
-        if (entrant) await turns.time(entrant, round, say);
-      }
+    const drop = dropper(plan, entrants, leftOut, say);
+    for (const entrant of [...entrants]) await turns.warm(entrant, say).catch(drop(entrant));
+    for (let round = 0; round < terms.rounds; round += 1) {
+      const order = entrants.map((_, place) => entrants[(place + round) % entrants.length]);
+      for (const entrant of order) if (entrant) await turns.time(entrant, round, say).catch(drop(entrant));
+    }
     const loadBound = await turns.directly();
     return {
       set: {
@@ -76,6 +76,19 @@ export async function compare(
   }
 }
 
+/** Whoever answers wrongly while it is timed is worth no figure; without the reference no other is either. */
+function dropper(plan: SetPlan, entrants: Entrant[], leftOut: LeftOut[], say: Say) {
+  return (entrant: Entrant) =>
+    async (error: unknown): Promise<void> => {
+      const { name } = entrant.contender;
+      if (name === plan.reference) throw error;
+      entrants.splice(entrants.indexOf(entrant), 1);
+      leftOut.push({ contender: `${plan.name}/${name}`, why: String(error), isWrong: error instanceof WrongAnswer });
+      say(`${plan.name}: without ${name} from here on: ${String(error)}`);
+      await entrant.contender.end();
+    };
+}
+
 async function startAll(plan: SetPlan, ground: Ground, say: Say): Promise<{ entrants: Entrant[]; leftOut: LeftOut[] }> {
   const [entrants, leftOut]: [Entrant[], LeftOut[]] = [[], []];
   const own = { ...ground, folder: ownFolder(ground, plan.name) };
@@ -88,7 +101,7 @@ async function startAll(plan: SetPlan, ground: Ground, say: Say): Promise<{ entr
       entrants.push({ contender, script, rounds: [], memory, verified: 0, warmUpRequests: 0 });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      leftOut.push({ contender: name, why });
+      leftOut.push({ contender: name, why, isWrong: error instanceof WrongAnswer });
       say(`${plan.name}: without ${name}: ${why}`);
     }
   return { entrants, leftOut };

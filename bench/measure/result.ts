@@ -57,6 +57,8 @@ export interface Figure {
 export interface LeftOut {
   readonly contender: string;
   readonly why: string;
+  /** True where it gave a wrong answer, and was not only missing. */
+  readonly isWrong?: boolean;
 }
 
 /** All of a run. */

@@ -7,8 +7,9 @@ import { type RedisServer, sealKeyFile, startRedis } from '../../test/support/se
 import { testCertificates } from '../../test/support/tools/certificates.ts';
 import { freePort } from '../../test/support/tools/free-port.ts';
 import { type Running, startOn } from '../contenders/contender.ts';
-import { gatehouse, quiet, type RunningGateway } from '../contenders/gatehouse.ts';
+import { gatehouse, type RunningGateway } from '../contenders/gatehouse.ts';
 import type { Scope } from '../contenders/scope.ts';
+import { quiet } from '../contenders/sessions.ts';
 import { listens } from '../measure/verify.ts';
 
 /** The password of every agent. */

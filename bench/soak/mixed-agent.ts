@@ -33,7 +33,9 @@ export class MixedCounts {
     if (isExplained) this.explained += 1;
     else {
       this.unexplained += 1;
-      if (this.#examples.length < 30) this.#examples.push(`${new Date().toISOString()} ${what}`);
+      const example = `${new Date().toISOString()} ${what}`;
+      if (this.#examples.length < 30) this.#examples.push(example);
+      if (this.#examples.at(-1) === example) console.log(`unexplained: ${example}`);
     }
   }
 }
