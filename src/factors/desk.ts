@@ -1,6 +1,7 @@
 /** What an operator or a supervisor does with the factors of an account: look, take off, release, hand out a code. Shows no secret. */
 import type { Account } from '../core/account.ts';
 import { Failure } from '../core/failure.ts';
+import { readName } from './code.ts';
 import type { Factors } from './factors.ts';
 import type { Pass, Passes, PassKind, PassTerms } from './pass/passes.ts';
 
@@ -68,6 +69,17 @@ export class FactorDesk {
       return gone.length > 0 ? 'removed' : 'absent';
     }
     throw new Failure('overloaded', 'store: too many writers at once on the enrolments of an account');
+  }
+
+  /** Gives an enrolment another name; nothing happens where there is none of that id. */
+  async rename(account: Account, id: string, name: string): Promise<void> {
+    for (let attempt = 0; attempt < tries; attempt++) {
+      const { all } = await this.#factors.enrolments.of(account);
+      const enrolment = all.find((one) => one.id === id);
+      if (!enrolment || (await this.#factors.enrolments.replace(account, { ...enrolment, name: readName(name) })))
+        return;
+    }
+    throw new Failure('overloaded', 'store: too many writers at once on an enrolment');
   }
 
   /** Takes everything off: enrolments, also such as cannot be read, passes and enrolment codes. How many enrolments there were. */

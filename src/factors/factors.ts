@@ -154,7 +154,26 @@ export class Factors {
     if (outcome.kind !== 'enrolled') return outcome;
     const { data, proof } = outcome;
     const enrolment = await this.enrolments.add(account, { factor: asked.name, name, data, after });
-    return enrolment ? { kind: 'enrolled', proof, enrolment } : { kind: 'overtaken' };
+    if (!enrolment) return { kind: 'overtaken' };
+    if (asked.factor.isSpare) await this.#endEarlier(asked, account, enrolment);
+    return { kind: 'enrolled', proof, enrolment };
+  }
+
+  /** What stands in for others is there once: a new set of codes ends the one before. */
+  async #endEarlier(asked: ConfiguredFactor, account: Account, { id }: Enrolment): Promise<void> {
+    for (let turn = 0; turn < maxTurns; turn++) {
+      const has = await this.enrolments.of(account);
+      const earlier = ownOf(asked, has.all).filter((one) => one.id !== id);
+      const gone = await this.enrolments.remove(
+        account,
+        has,
+        earlier.map((one) => one.id),
+      );
+      if (!gone) continue;
+      for (const one of gone) await asked.factor.forget?.(account, one);
+      return;
+    }
+    throw new Failure('overloaded', 'store: too many writers at once on the enrolments of an account');
   }
 
   /** Ends what factors hold open. */

@@ -71,6 +71,7 @@ export interface Login {
   readonly worth: Worth;
   readonly factorRules: FactorRules;
   readonly notices: FactorNotices;
+  readonly recorder: Pick<Recorder, 'account'>;
   /** What an operator may do with the factors of accounts. */
   readonly desk: FactorDesk;
   readonly signIn: SignIn;
@@ -124,13 +125,14 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   });
   const door = new LoginDoor({ clock, worth, level: login.level, principals });
   const pendings = new PendingLogins({ store, clock, publicUrl, lifetime: document.factorRules.pending });
-  const steps = new LoginSteps({
-    ...{ clock, log, worth, door, pendings, browsers, signIn, sessions, recorder, factors },
-    rules: document.factorRules,
-  });
   const notices = new FactorNotices({
     ...{ mailer: factors.mailer, isWanted: document.factorRules.enrol.notify, sessions, log },
     ...{ siteName: document.pages.siteName, language: document.pages.language },
+    typeOf: (name) => factors.find(name)?.type,
+  });
+  const steps = new LoginSteps({
+    ...{ clock, log, worth, door, pendings, browsers, signIn, sessions, recorder, factors, notices },
+    rules: document.factorRules,
   });
   const desk = new FactorDesk(factors, new Passes(services));
   const linkOf = (name: string) => chain.find((link) => link.name === name);
@@ -161,6 +163,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     names,
     factors,
     notices,
+    recorder,
     desk,
     tenants,
     steps,

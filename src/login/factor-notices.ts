@@ -2,10 +2,12 @@
 import type { Account } from '../core/account.ts';
 import type { Log } from '../core/log.ts';
 import type { Assertion } from '../core/principal.ts';
+import { accountOf } from '../core/session.ts';
 import { mailAddress } from '../messages/contacts.ts';
 import type { Mailer } from '../messages/mailer.ts';
 import { messageTexts, type Notice } from '../messages/texts.ts';
 import type { Sessions } from '../sessions/sessions.ts';
+import type { Vouched } from '../sessions/stored-session.ts';
 
 /** What notices are made of. */
 interface NoticeParts {
@@ -15,8 +17,13 @@ interface NoticeParts {
   /** Of mails to somebody whose language is not known. */
   readonly language: string;
   readonly sessions: Pick<Sessions, 'ofAccount'>;
+  /** The kind of a configured factor. */
+  readonly typeOf: (factor: string) => string | undefined;
   readonly log: Log;
 }
+
+/** What is told of the use of a factor, by its kind. */
+const uses: Readonly<Record<string, Notice>> = { recovery: 'recovery-used', pass: 'pass-used' };
 
 /** Sends notices. Nobody waits for them, and nothing fails with them. */
 export class FactorNotices {
@@ -24,6 +31,13 @@ export class FactorNotices {
 
   constructor(parts: NoticeParts) {
     this.#parts = parts;
+  }
+
+  /** A step of a login went well: its owner hears of a setup, and of what stands in for a factor. */
+  async heard(event: 'factor' | 'enrol', factor: string | undefined, vouched: Vouched): Promise<void> {
+    const used = uses[(factor !== undefined && this.#parts.typeOf(factor)) || ''];
+    const notice = event === 'enrol' ? 'enrolled' : used;
+    if (notice) await this.tell(accountOf(vouched), notice, vouched.assertion);
   }
 
   /** Tells the owner; `assertion` is what is known of them, else what their sessions know. */

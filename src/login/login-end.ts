@@ -13,6 +13,7 @@ import type { Vouched } from '../sessions/stored-session.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
 import type { LoginDoor } from './admit.ts';
 import type { Browsers } from './browser.ts';
+import type { FactorNotices } from './factor-notices.ts';
 import type { SessionBegun } from './session-begun.ts';
 import type { SignIn } from './sign-in.ts';
 import type { StepContext, StepResult } from './step-result.ts';
@@ -28,6 +29,7 @@ export interface EndParts {
   readonly signIn: SignIn;
   readonly sessions: Sessions;
   readonly recorder: Pick<Recorder, 'account'>;
+  readonly notices: Pick<FactorNotices, 'heard'>;
 }
 
 /** For how long a first proof speaks for an account that may be disabled meanwhile, in milliseconds. */
@@ -117,9 +119,11 @@ export class LoginEnd {
   }
 
   /** With the first factor of an account its other sessions end that have less. */
-  async endWeaker({ vouched }: PendingLogin, proof: Proof, result: StepResult): Promise<void> {
+  async endWeaker({ vouched, session: raised }: PendingLogin, proof: Proof, result: StepResult): Promise<void> {
     const { sessions, worth } = this.#parts;
-    const own = result.kind === 'begun' ? result.session.id : undefined;
+    // The one that is raised has the new proof only at the end.
+    const going = raised === undefined ? undefined : await this.#sessionNow(raised);
+    const own = result.kind === 'begun' ? result.session.id : going?.id;
     for await (const session of sessions.ofAccount(accountOf(vouched))) {
       const isWeaker = levelOf(session.proofs, worth) < levelOf([...session.proofs, proof], worth);
       if (session.id !== own && isWeaker) await sessions.revoke(session.id, 'factor-reset');
@@ -133,6 +137,7 @@ export class LoginEnd {
     { factor, reason }: { readonly factor?: string; readonly reason?: Reason },
     { client, requestId }: StepContext,
   ): void {
+    if (reason === undefined) void this.#parts.notices.heard(event, factor, vouched);
     this.#parts.recorder.account({
       ...{ event, outcome: reason === undefined ? 'succeeded' : 'failed', client, requestId },
       ...{ account: accountOf(vouched), provider: vouched.provider },

@@ -22,6 +22,14 @@ export interface StartParts extends FactParts {
   readonly signIn: SignIn;
 }
 
+/** What somebody who is signed in is to prove, and what they want to set up then. */
+interface StepUpWish {
+  readonly session: Session;
+  readonly demand: Demand;
+  readonly returnTo: string;
+  readonly spare?: string;
+}
+
 /** A login that has begun, and the cookies that find it again. */
 type Started = Awaited<ReturnType<LoginsUnderWay['begin']>>;
 
@@ -61,12 +69,10 @@ export class LoginStarts {
   }
 
   /** Somebody who is signed in is to prove more. */
-  stepUp(
-    { session, demand, returnTo }: { readonly session: Session; readonly demand: Demand; readonly returnTo: string },
-    context: StepContext,
-  ): Promise<Started> {
+  stepUp({ session, demand, returnTo, spare }: StepUpWish, context: StepContext): Promise<Started> {
     const { id, tenant, assertion, provider, proofs } = session;
-    const start = { session: id, vouched: { tenant, assertion, provider }, proofs, demand, returnTo };
+    const vouched = { tenant, assertion, provider };
+    const start = { session: id, vouched, proofs, demand, returnTo, ...(spare !== undefined && { spare }) };
     return this.#underWay.begin(start, context);
   }
 

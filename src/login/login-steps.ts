@@ -40,6 +40,11 @@ export class LoginSteps {
     return this.#parts.door.admit(vouched, client) !== undefined;
   }
 
+  /** Whether somebody has to prove a factor to sign in. */
+  isFactorNeeded(vouched: Vouched, { client }: Pick<StepContext, 'client'>): boolean {
+    return this.#parts.door.levelFor(vouched, client) > 1;
+  }
+
   /** A provider has vouched for somebody: a session begins, or a login that takes more. `isPosted`: a code may be sent at once. */
   async begin(first: FirstProof & { readonly isPosted: boolean }, context: StepContext): Promise<StepResult> {
     const { vouched, chain, returnTo, isPosted } = first;

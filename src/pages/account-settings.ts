@@ -1,14 +1,16 @@
-/** The page of one's own account: so far one section, the password. */
+/** The page of one's own account: the password, and second factors. */
 import { fixedUsername, type Hidden, hiddenFields, messageBox, submitButton, whenToRetry } from './fields.ts';
 import { type Html, html, type Part } from './html.ts';
 import { type Frame, layout, signedInAs } from './layout.ts';
 import { type NewPasswordProblem, newPasswordFields } from './new-password.ts';
+import { type OwnFactorsView, ownFactorsSection } from './own-factors.ts';
 import type { Texts } from './texts/en.ts';
 
 /** What became of a form that was sent. */
 type AccountNotice =
   /** `ended`: how many other sessions went with the old password. */
   | { readonly kind: 'changed'; readonly ended: number }
+  | { readonly kind: 'last-factor' }
   | { readonly kind: 'problem'; readonly problem: NewPasswordProblem }
   | {
       readonly kind: 'failed';
@@ -27,6 +29,8 @@ export interface AccountView {
   /** Who keeps the password, by the name for users. */
   readonly method: string;
   readonly notice?: AccountNotice | undefined;
+  /** Absent where there are none on the site. */
+  readonly factors?: OwnFactorsView | undefined;
   readonly sessionsHref: string;
   readonly backHref: string;
   readonly logoutHref: string;
@@ -46,6 +50,7 @@ export function accountPage(frame: Frame, view: AccountView): Html {
 ${noticeOf(frame, view)}
 ${view.canChange ? passwordForm(frame, view) : html`<p>${account.elsewhere(view.method)}</p>`}
 </section>
+${view.factors && ownFactorsSection(frame, view, view.factors)}
 <p class="aside links"><a href="${view.backHref}">${sessions.back}</a> <a href="${view.sessionsHref}">${sessions.title}</a> <a href="${view.logoutHref}">${logout.submit}</a></p>`,
   });
 }
@@ -70,6 +75,8 @@ function noticeOf(frame: Frame, { notice }: AccountView): Part {
       return undefined;
     case 'changed':
       return messageBox(account.changed(notice.ended), false);
+    case 'last-factor':
+      return messageBox(frame.texts.ownFactors.last, true);
     case 'problem':
       return messageBox(newPassword.problems[notice.problem], true);
     case 'failed': {

@@ -187,7 +187,7 @@ ${url !== undefined && linkButton(url, common.help)}</div>`,
 }
 
 /** What users call a factor. */
-function factorName(frame: Frame, { name, type, label }: FactorName): string {
+export function factorName(frame: Frame, { name, type, label }: FactorName): string {
   if (label !== undefined) return wordsFor(frame, label);
   const names: Readonly<Record<string, string>> = frame.texts.factor.names;
   return Object.hasOwn(names, type) ? (names[type] ?? name) : name;

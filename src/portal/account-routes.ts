@@ -15,16 +15,26 @@ import {
   queryValue,
   readForm,
 } from './context.ts';
+import { changeOwnFactors, type OwnFactorParts, ownFactors } from './own-factors.ts';
 import { isNavigation, redirect, sendJson } from './send-page.ts';
 import { ownSessions } from './session-routes.ts';
 
 const purpose = 'account';
 const here = '/_gate/account';
 
-type AccountParts = Pick<
-  PortalParts,
-  'publicUrl' | 'pages' | 'browsers' | 'signIn' | 'authenticator' | 'sessions' | 'passwordLogin' | 'label' | 'homeHref'
->;
+type AccountParts = OwnFactorParts &
+  Pick<
+    PortalParts,
+    | 'publicUrl'
+    | 'pages'
+    | 'browsers'
+    | 'signIn'
+    | 'authenticator'
+    | 'sessions'
+    | 'passwordLogin'
+    | 'label'
+    | 'homeHref'
+  >;
 
 /** Adds the address of the account. */
 export const accountRoutes: PortalRoutes<AccountParts> = (app, parts, on) => {
@@ -43,17 +53,17 @@ async function show(parts: AccountParts, visit: PortalRequest): Promise<void> {
   const session = await parts.authenticator.visitor(headers, context.target);
   if (!session) return askToSignIn(request, response);
   const ended = endedBefore(parts, visit);
-  render(parts, visit, session, 200, ended === undefined ? undefined : { kind: 'changed', ended });
+  return render(parts, visit, session, 200, ended === undefined ? undefined : { kind: 'changed', ended });
 }
 
-function render(
+async function render(
   parts: AccountParts,
   visit: PortalRequest,
   session: Session,
   status: number,
   notice: AccountView['notice'],
   more: AnswerHeaders = {},
-): void {
+): Promise<void> {
   const { request, response, context, headers } = visit;
   const browser = parts.browsers.recognise(headers);
   const view: AccountView = {
@@ -64,6 +74,7 @@ function render(
     canChange: canChangePassword(parts.signIn.chain, session),
     method: parts.label(session.provider),
     notice,
+    factors: await ownFactors(parts, visit, session),
     sessionsHref: '/_gate/session',
     backHref: parts.homeHref,
     logoutHref: '/_gate/logout',
@@ -88,10 +99,13 @@ async function takeForm(parts: AccountParts, visit: PortalRequest): Promise<void
     const error = new GatewayError('ORIGIN_MISMATCH', 'the form is not from this browser');
     return parts.pages.sendError(request, response, { error, reason: 'origin-mismatch', requestId: context.requestId });
   }
+  const change = await changeOwnFactors(parts, visit, session, form);
+  if (change === 'last') return render(parts, visit, session, 409, { kind: 'last-factor' });
+  if (change === 'done') return;
   if (!canChangePassword(parts.signIn.chain, session)) return render(parts, visit, session, 400, cannot);
   const sent = readSent(form);
   if (sent.kind === 'unusable') return render(parts, visit, session, 400, sent.notice);
-  return change(parts, visit, session, sent);
+  return changePassword(parts, visit, session, sent);
 }
 
 const cannot = { kind: 'failed', failure: 'not-here' } as const;
@@ -107,7 +121,7 @@ function readSent(form: FormFields): SentForm {
   return next === password ? problem('same') : { kind: 'wish', password, newPassword: next };
 }
 
-async function change(
+async function changePassword(
   parts: AccountParts,
   visit: PortalRequest,
   session: Session,

@@ -50,7 +50,17 @@ export interface RequestRecord extends AuditSubject {
 
 /** A login, a logout, the end of a session, a re-authentication, a change of password at its user's wish, or a session that goes on at another host too. */
 export interface AccountRecord extends AuditSubject {
-  readonly event: 'login' | 'logout' | 'session-end' | 'step-up' | 'password-change' | 'handover' | 'factor' | 'enrol';
+  readonly event:
+    | 'login'
+    | 'logout'
+    | 'session-end'
+    | 'step-up'
+    | 'password-change'
+    | 'handover'
+    | 'factor'
+    | 'enrol'
+    | 'unenrol'
+    | 'pass';
   /** `pending`: the first proof was right, and the login takes more. */
   readonly outcome: 'succeeded' | 'failed' | 'pending';
   /** Of a step by a second factor: its configured name. */

@@ -97,3 +97,18 @@ export const enrol = {
     kept: 'I have printed these codes or written them down',
   },
 };
+
+/** One's own factors, on the page of the account. */
+export const ownFactors = {
+  title: 'Second factors',
+  none: 'You have set up none.',
+  since: (date: string): string => `Set up on ${date}.`,
+  lastUsed: (date: string): string => `Last used on ${date}.`,
+  left: (count: number): string => (count <= 3 ? `Only ${count} left: make new ones.` : `${count} left.`),
+  change: 'Change',
+  name: 'Name',
+  rename: 'Save the name',
+  remove: 'Remove',
+  add: (what: string): string => `Add: ${what}`,
+  last: 'This is your only second factor, and you need one to sign in here. Add another before you remove it.',
+};

@@ -1,5 +1,5 @@
 /** French sentences of the pages between the first proof and the session. */
-import type { enrol as englishEnrol, factor as englishFactor } from './en-factors.ts';
+import type { enrol as englishEnrol, factor as englishFactor, ownFactors as englishOwnFactors } from './en-factors.ts';
 
 const minutes = (count: number): string => (count <= 1 ? 'une minute' : `${count} minutes`);
 
@@ -97,4 +97,19 @@ export const enrol: typeof englishEnrol = {
       `Ces ${count} codes vous ouvrent la porte si votre clé ou votre téléphone est perdu. Chacun ne sert qu’une fois, et vous ne les voyez que maintenant : imprimez cette page, ou notez-les.`,
     kept: 'J’ai imprimé ces codes ou les ai notés',
   },
+};
+
+/** One's own factors, on the page of the account. */
+export const ownFactors: typeof englishOwnFactors = {
+  title: 'Seconds facteurs',
+  none: 'Vous n’en avez configuré aucun.',
+  since: (date) => `Configuré le ${date}.`,
+  lastUsed: (date) => `Dernière utilisation le ${date}.`,
+  left: (count) => (count <= 3 ? `Il n’en reste que ${count}, faites-en de nouveaux.` : `Il en reste ${count}.`),
+  change: 'Modifier',
+  name: 'Nom',
+  rename: 'Enregistrer le nom',
+  remove: 'Supprimer',
+  add: (what) => `Ajouter : ${what}`,
+  last: 'C’est votre seul second facteur, et il vous en faut un pour vous connecter ici. Ajoutez-en un autre avant de le supprimer.',
 };

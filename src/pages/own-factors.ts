@@ -1,0 +1,60 @@
+/** The section of one's own second factors on the page of the account. */
+import { type FactorName, factorName } from './factor.ts';
+import { type Hidden, hiddenFields, submitButton } from './fields.ts';
+import { type Html, html } from './html.ts';
+import type { Frame } from './layout.ts';
+
+/** One's own factors. Times are in milliseconds since the epoch. */
+export interface OwnFactorsView {
+  readonly enrolments: readonly {
+    readonly id: string;
+    readonly factor: FactorName;
+    readonly name: string;
+    readonly createdAt: number;
+    readonly lastUsedAt?: number | undefined;
+    /** Uses that are left, where they are counted. */
+    readonly left?: number | undefined;
+  }[];
+  /** What can be set up besides. */
+  readonly addable: readonly FactorName[];
+}
+
+/** The section. Forms post `do`: `remove` or `rename` with `id` and `name`, `add` with `factor`. */
+export function ownFactorsSection(
+  frame: Frame,
+  { action, hidden }: { readonly action: string; readonly hidden: Hidden },
+  { enrolments, addable }: OwnFactorsView,
+): Html {
+  const { ownFactors: texts } = frame.texts;
+  const date = new Intl.DateTimeFormat(frame.language, { dateStyle: 'medium' });
+  const items = enrolments.map(({ id, factor, name, createdAt, lastUsedAt, left }) => {
+    const what = factorName(frame, factor);
+    return html`<li>
+<p><strong>${name === '' ? what : name}</strong>${name !== '' && html` <span class="hint">${what}</span>`}</p>
+<p class="hint">${texts.since(date.format(createdAt))}${lastUsedAt !== undefined && html` ${texts.lastUsed(date.format(lastUsedAt))}`}${left !== undefined && html` ${texts.left(left)}`}</p>
+<details><summary>${texts.change}</summary>
+<form method="post" action="${action}">
+${hiddenFields({ ...hidden, do: 'rename', id })}<div class="field">
+<label for="name-${id}">${texts.name}</label>
+<input id="name-${id}" name="name" type="text" maxlength="64" autocomplete="off" dir="auto" value="${name}">
+</div>
+${submitButton(frame, texts.rename, 'quiet')}
+</form>
+<form method="post" action="${action}">
+${hiddenFields({ ...hidden, do: 'remove', id })}${submitButton(frame, texts.remove, 'quiet')}
+</form>
+</details>
+</li>
+`;
+  });
+  const buttons = addable.map(
+    (factor) => html`<form method="post" action="${action}">
+${hiddenFields({ ...hidden, do: 'add', factor: factor.name })}${submitButton(frame, texts.add(factorName(frame, factor)), 'quiet')}
+</form>
+`,
+  );
+  return html`<section id="factors"><h2>${texts.title}</h2>
+${enrolments.length === 0 ? html`<p>${texts.none}</p>` : html`<ul class="factors">${items}</ul>`}
+${buttons.length > 0 && html`<div class="ways">${buttons}</div>`}
+</section>`;
+}

@@ -1,0 +1,169 @@
+/**
+ * One's own second factors on the page of the account: seen, added, renamed, taken off. Whoever changes anything has proved a
+ * factor a short while ago, where the account has one: a session that was left open takes nobody's key off.
+ */
+import type { Level } from '../core/proof.ts';
+import { accountOf, type Session } from '../core/session.ts';
+import type { AccountFactors } from '../factors/desk.ts';
+import type { OwnFactorsView } from '../pages/own-factors.ts';
+import { type Demand, shortfall } from '../policy/levels.ts';
+import { isInAny } from '../routing/networks.ts';
+import type { FormFields, PortalParts, PortalRequest } from './context.ts';
+import { redirect } from './send-page.ts';
+import { answerStep, type StepParts, stepContext } from './step-answer.ts';
+
+/** What own factors are shown and changed with. */
+export type OwnFactorParts = StepParts & Pick<PortalParts, 'steps' | 'desk' | 'worth' | 'notices' | 'recorder'>;
+
+const here = '/_gate/account';
+/** How old a proof may be by which factors are changed, in milliseconds. */
+const freshEnough = 10 * 60_000;
+
+/** What the page says of them; undefined where none are configured. */
+export async function ownFactors(
+  { factors, desk, factorRules }: OwnFactorParts,
+  { context }: PortalRequest,
+  session: Session,
+): Promise<OwnFactorsView | undefined> {
+  if (factors.all.length === 0) return undefined;
+  const account = accountOf(session);
+  const shown = await desk.show(account);
+  const isInside = factorRules.enrol.networks.length === 0 || isInAny(context.client, factorRules.enrol.networks);
+  const mayAdd = isInside && (shown.enrolments.length > 0 || factorRules.enrol.first === 'open');
+  const addable = mayAdd ? factors.all.filter((one) => isAddable(one.name, shown, factors)) : [];
+  const nameOf = ({
+    name,
+    type,
+    label,
+  }: {
+    name: string;
+    type: string;
+    label?: (typeof addable)[number]['label'];
+  }) => ({
+    name,
+    type,
+    label,
+  });
+  return {
+    enrolments: shown.enrolments.map(({ id, factor, name, createdAt, lastUsedAt, left }) => ({
+      ...{ id, name, createdAt, lastUsedAt, left },
+      factor: nameOf(factors.find(factor) ?? { name: factor, type: '' }),
+    })),
+    addable: addable.map(nameOf),
+  };
+}
+
+/** One that can be set up; what stands in for others only beside one of them. */
+function isAddable(name: string, { enrolments }: AccountFactors, factors: OwnFactorParts['factors']): boolean {
+  const one = factors.find(name);
+  if (!one?.factor.enrol) return false;
+  return !one.factor.isSpare || enrolments.some(({ factor }) => factors.find(factor)?.factor.isSpare !== true);
+}
+
+/** Does what a form asks for: `add` with `factor`, `remove` or `rename` with `id`. False where it asks for nothing of the kind. */
+export async function changeOwnFactors(
+  parts: OwnFactorParts,
+  visit: PortalRequest,
+  session: Session,
+  form: FormFields,
+): Promise<'done' | 'last' | 'not-ours'> {
+  switch (form.get('do')) {
+    case 'add':
+      await add(parts, visit, session, form.get('factor'));
+      return 'done';
+    case 'remove':
+      return remove(parts, visit, session, form.get('id') ?? '');
+    case 'rename':
+      return rename(parts, visit, session, form.get('id') ?? '', form.get('name') ?? '');
+    default:
+      return 'not-ours';
+  }
+}
+
+async function add(
+  parts: OwnFactorParts,
+  visit: PortalRequest,
+  session: Session,
+  name: string | undefined,
+): Promise<void> {
+  const shown = await ownFactors(parts, visit, session);
+  if (name === undefined || !shown?.addable.some((one) => one.name === name)) return back(visit);
+  const level = shown.enrolments.length > 0 ? 2 : 1;
+  const demand = { level, maxAge: freshEnough } as const;
+  // Who has nothing yet proves anew who they are.
+  if (level === 1 && isLacking(parts, session, demand)) return confirm(visit);
+  const wish = { session, demand, returnTo: here, spare: name };
+  return answerStep(parts, visit, await parts.steps.beginStepUp(wish, stepContext(parts, visit)));
+}
+
+async function remove(
+  parts: OwnFactorParts,
+  visit: PortalRequest,
+  session: Session,
+  id: string,
+): Promise<'done' | 'last'> {
+  const found = await own(parts, session, id);
+  if (!found) return done(visit);
+  if (await hasAsked(parts, visit, session, found.gives)) return 'done';
+  const account = accountOf(session);
+  const { enrolments } = await parts.desk.show(account);
+  const isLast = !enrolments.some((one) => one.id !== id && parts.factors.find(one.factor)?.factor.isSpare !== true);
+  if (isLast && !found.isSpare && parts.steps.isFactorNeeded(session, visit.context)) return 'last';
+  if ((await parts.desk.remove(account, id)) === 'removed') {
+    const { client, requestId } = visit.context;
+    const who = { account, provider: session.provider, session: session.id, client, requestId };
+    parts.recorder.account({ event: 'unenrol', outcome: 'succeeded', factor: found.factor, ...who });
+    await parts.notices.tell(account, 'removed', session.assertion);
+  }
+  return done(visit);
+}
+
+async function rename(
+  parts: OwnFactorParts,
+  visit: PortalRequest,
+  session: Session,
+  id: string,
+  name: string,
+): Promise<'done'> {
+  const found = await own(parts, session, id);
+  if (!found) return done(visit);
+  if (await hasAsked(parts, visit, session, found.gives)) return 'done';
+  await parts.desk.rename(accountOf(session), id, name);
+  return done(visit);
+}
+
+async function own({ desk, factors }: OwnFactorParts, session: Session, id: string) {
+  const { enrolments } = await desk.show(accountOf(session));
+  const enrolment = enrolments.find((one) => one.id === id);
+  if (!enrolment) return undefined;
+  const configured = factors.find(enrolment.factor);
+  // One that has left the configuration is taken off by whatever the account has.
+  const gives: Level = configured?.gives ?? 2;
+  return { factor: enrolment.factor, gives, isSpare: configured?.factor.isSpare === true };
+}
+
+/** Whether a proof is asked for first; that has been answered then. */
+async function hasAsked(parts: OwnFactorParts, visit: PortalRequest, session: Session, level: Level): Promise<boolean> {
+  const demand = { level, maxAge: freshEnough };
+  if (!isLacking(parts, session, demand)) return false;
+  const result = await parts.steps.beginStepUp({ session, demand, returnTo: here }, stepContext(parts, visit));
+  await answerStep(parts, visit, result);
+  return true;
+}
+
+function isLacking({ worth, clock }: OwnFactorParts, session: Session, demand: Demand): boolean {
+  return shortfall(session.proofs, demand, worth, clock.now()) !== undefined;
+}
+
+function confirm({ request, response }: PortalRequest): void {
+  redirect(request, response, `/_gate/login?${new URLSearchParams({ return: here, confirm: '1' })}`);
+}
+
+function back({ request, response }: PortalRequest): void {
+  redirect(request, response, here);
+}
+
+function done(visit: PortalRequest): 'done' {
+  back(visit);
+  return 'done';
+}
