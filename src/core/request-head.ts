@@ -44,10 +44,15 @@ const none: readonly string[] = [];
 export class HeaderLines {
   /** Names and values in turn, as they came: spelling, order, octets as Latin-1. */
   readonly raw: readonly string[];
+  /** In lower case. */
+  #names: string[] | undefined;
   #values: Map<string, string[]> | undefined;
+  /** True: names and values have been read in their strict form. */
+  readonly #isStrict: boolean;
 
-  constructor(raw: readonly string[]) {
+  constructor(raw: readonly string[], { isStrict = false } = {}) {
     this.raw = raw;
+    this.#isStrict = isStrict;
   }
 
   /**
@@ -67,7 +72,7 @@ export class HeaderLines {
       raw.push(name, value);
       start = end + 2;
     }
-    return new HeaderLines(raw);
+    return new HeaderLines(raw, { isStrict: true });
   }
 
   /** Every value of a name, in order. */
@@ -98,10 +103,17 @@ export class HeaderLines {
   /** Each line in order: the name in lower case, the value, the name as it was spelt. */
   each(visit: (name: string, value: string, spelling: string) => void): void {
     const { raw } = this;
-    for (let index = 0; index + 1 < raw.length; index += 2) {
-      const spelling = raw[index] ?? '';
-      visit(spelling.toLowerCase(), raw[index + 1] ?? '', spelling);
-    }
+    const names = this.#lowered();
+    for (let index = 0; index + 1 < raw.length; index += 2)
+      visit(names[index / 2] ?? '', raw[index + 1] ?? '', raw[index] ?? '');
+  }
+
+  #lowered(): readonly string[] {
+    if (this.#names) return this.#names;
+    const names: string[] = [];
+    for (let index = 0; index + 1 < this.raw.length; index += 2) names.push((this.raw[index] ?? '').toLowerCase());
+    this.#names = names;
+    return names;
   }
 
   /** The same lines, but for those whose name is left out. */
@@ -127,11 +139,11 @@ export class HeaderLines {
     const { raw } = this;
     if (raw.length % 2 !== 0) return 'a header line has no value';
     const seen = new Set<string>();
+    const names = this.#lowered();
     for (let index = 0; index < raw.length; index += 2) {
-      const name = raw[index] ?? '';
-      if (!token.test(name)) return 'a header name holds a character that none may have';
-      if (controlOctet.test(raw[index + 1] ?? '')) return 'a header value holds a control octet';
-      const spelt = name.toLowerCase();
+      if (!this.#isStrict && !token.test(raw[index] ?? '')) return 'a header name holds a character that none may have';
+      if (!this.#isStrict && controlOctet.test(raw[index + 1] ?? '')) return 'a header value holds a control octet';
+      const spelt = names[index / 2] ?? '';
       // CGI and WSGI upstreams read Content_Length as Content-Length.
       const folded = spelt.includes('_') ? spelt.replaceAll('_', '-') : spelt;
       if (!refusedTwice.has(folded)) continue;

@@ -4,6 +4,7 @@
  */
 import { hash, randomBytes } from 'node:crypto';
 
+import { KeptMap } from '../core/kept-map.ts';
 import { setCookie } from '../core/set-cookie.ts';
 
 const baseName = 'gatehouse';
@@ -54,9 +55,19 @@ export function newIdentity(): { token: string; id: string } {
   return { token, id: deriveId(token) };
 }
 
+/** Ids of the tokens that come again and again, which are in memory as long as the heads in which they stand. */
+const ids = new KeptMap<string>(1024 * 1024);
+const idBytes = 192;
+
 /** The id of the session behind a token; undefined when it cannot be a token of ours. The way back is not feasible. */
 export function idOf(token: string): string | undefined {
-  return /^[A-Za-z0-9_-]{43}$/.test(token) ? deriveId(token) : undefined;
+  const known = ids.get(token);
+  if (known !== undefined) return known;
+  if (!/^[A-Za-z0-9_-]{43}$/.test(token)) return undefined;
+  const id = deriveId(token);
+  // A text of its own: what it was cut from is far longer.
+  ids.set(Buffer.from(token, 'latin1').toString('latin1'), id, idBytes);
+  return id;
 }
 
 function deriveId(token: string): string {

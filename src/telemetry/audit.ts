@@ -5,7 +5,7 @@ import type { OutcomeKind } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import { referenceCode } from '../core/reference-code.ts';
 import { fileSink, noSink, streamSink } from './audit-sink.ts';
-import { type ForwardedRequest, forwardedLine } from './forwarded-line.ts';
+import { ForwardedLines, type ForwardedRequest, forwardedLine } from './forwarded-line.ts';
 import { visibleJson } from './json-line.ts';
 import type { AuditOptions } from './options.ts';
 import { scrubFields } from './scrub.ts';
@@ -151,6 +151,7 @@ export function createAudit(parts: AuditParts): Audit {
         ? noSink
         : fileSink(to, parts);
   const timeOf = timeWriter();
+  const forwarded = new ForwardedLines();
   const failed = (error: unknown, event: string): void => {
     parts.onLoss?.(1);
     log.error({ error, event }, 'an audit record could not be written');
@@ -170,9 +171,9 @@ export function createAudit(parts: AuditParts): Audit {
       const code = codeOf(record);
       if (!isWritten && code === undefined) return;
       try {
-        const fields = visibleJson(JSON.stringify(isHarmless(record) ? record : scrubFields(record)));
         const shown = code === undefined ? '' : `"code":"${code}",`;
-        const line = `{"time":"${timeOf(clock.now())}",${shown}${fields.slice(1)}`;
+        const fields = (record.event === 'request' ? forwarded.of(record) : undefined) ?? fieldsOf(record);
+        const line = `{"time":"${timeOf(clock.now())}",${shown}${fields}`;
         if (code !== undefined) parts.recent?.keep(line);
         if (isWritten) sink.write(line);
       } catch (error) {
@@ -180,6 +181,10 @@ export function createAudit(parts: AuditParts): Audit {
       }
     },
   };
+}
+
+function fieldsOf(record: AuditRecord): string {
+  return visibleJson(JSON.stringify(isHarmless(record) ? record : scrubFields(record))).slice(1);
 }
 
 /** What a user may have been shown a code of: logins and fresh proofs, and requests that were not answered as asked. */

@@ -302,3 +302,22 @@ test('files that are closed leave nothing to do at the end of the process', asyn
   for (const file of files) await file.close();
   assert.equal(process.listenerCount('exit'), before);
 });
+
+test('a request that was let through has the same line by way of kept parts as by way of the record', () => {
+  const { lines, audit } = streamed();
+  const id = '0f8c2a54-6f1e-4c5a-9a52-1f0f5a1f0f5a';
+  const whose = { tenant: 'default', provider: 'local', session: 'session-1' };
+  const { user, request: _, ...about } = request;
+  const record = { ...about, request: id, address: '192.0.2.7', user, ...whose } as AuditRecord;
+  const odd = { ...record, path: '/reset?token=x', route: 'J\u00fcrgen\u202e', user: 'Zo\u00eb \u2028' } as AuditRecord;
+  for (const one of [record, odd, { ...record, lane: true } as AuditRecord]) {
+    for (let turn = 0; turn < 2; turn += 1) audit.record(one);
+    // A reason is never kept: it goes by way of the record.
+    audit.record({ ...one, reason: 'draining' } as AuditRecord);
+    const [first, again, whole] = lines.splice(0).map((line) => line.trim());
+    assert.equal(first, again);
+    const { reason, ...rest } = JSON.parse(whole ?? '');
+    assert.equal(reason, 'draining');
+    assert.equal(first, JSON.stringify(rest).replace('\u202e', '\\u202e').replace('\u2028', '\\u2028'));
+  }
+});

@@ -119,11 +119,9 @@ export class KeptForwards {
     const { head, peer, encrypted } = exchange;
     const isOfRoute = Object.keys(reply).length === Object.keys(ofRoute ?? {}).length;
     if (!client || !target || forward.firstCookies || !isOfRoute) return;
-    if (
-      session ? !isOwnSession(head.headers, forward, this.#parts.authenticator) : principal || route.access !== 'public'
-    )
-      return;
+    if (!session && (principal || route.access !== 'public')) return;
     if (!exchange.keepReading(session !== undefined)) return;
+    if (session && !isOwnSession(head.headers, forward, this.#parts.authenticator)) return;
     const lines = requestLines(forward);
     const host = forward.headers.get('host');
     const site = `${client.scheme}://${target.host}:${target.port}`;
@@ -134,7 +132,7 @@ export class KeptForwards {
     const plan: Plan = {
       ...{ method: head.method, peer, encrypted, site, route, client, lines: { ...lines, identity: '' }, reply },
       headers: new Map(host === undefined ? [] : [['host', host]]),
-      address: addressText({ address: client.address }),
+      address: addressText(client.address),
       session: session?.id,
       nobody: { lines: session ? '' : lines.identity, user: userText({}) },
       version: this.#parts.cookies.version,

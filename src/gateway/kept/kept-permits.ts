@@ -92,7 +92,7 @@ export class KeptPermits {
       ...{ method: head.method, target: head.target, peer, encrypted, route, session: session.id },
       ...{ call: lines.call, hasTrace: lines.hasTrace, version: cookies.version },
       place: placeText({ method: request.method, route: route.name, path: target.path }),
-      address: addressText({ address: client.address }),
+      address: addressText(client.address),
     };
     const others = this.#plans.get(head.lines)?.filter((one) => one.target !== plan.target) ?? [];
     this.#plans.set(head.lines, [plan, ...others.slice(0, maxPlans - 1)]);
