@@ -105,16 +105,26 @@ export class LaneCarrier {
     finish: (sent: ForwardResult, now?: number) => void,
   ): void {
     const { forwarder, underWay } = this.#parts;
+    let isOver = false;
+    const end = (): void => {
+      if (!isOver) underWay.end();
+      isOver = true;
+    };
     underWay.begin();
-    forwarder.forward({ exchange, forward, head, added: exchange.encrypted ? this.#added : none }, (sent, now) => {
-      try {
-        finish(sent, now);
-      } catch (error) {
-        this.#broke(exchange, error);
-      } finally {
-        underWay.end();
-      }
-    });
+    try {
+      forwarder.forward({ exchange, forward, head, added: exchange.encrypted ? this.#added : none }, (sent, now) => {
+        try {
+          finish(sent, now);
+        } catch (error) {
+          this.#broke(exchange, error);
+        } finally {
+          end();
+        }
+      });
+    } catch (error) {
+      end();
+      throw error;
+    }
   }
 
   #finish(

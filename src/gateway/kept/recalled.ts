@@ -36,8 +36,10 @@ export class Recalled implements RequestHead {
     const { principal, session } = identity;
     const { route, client, headers, reply } = plan;
     const { target, upstreamPath } = place;
-    const sent = { route, client, target, upstreamPath, headers, reply };
-    this.forward = principal && session ? { ...sent, principal, session } : sent;
+    this.forward =
+      principal && session
+        ? { route, client, target, upstreamPath, headers, reply, principal, session }
+        : { route, client, target, upstreamPath, headers, reply };
   }
 
   get client(): string {

@@ -52,9 +52,17 @@ export class LaneForwarder {
       const sockets = this.#socketsOf(pool, forward.route.timeouts.connect);
       const settle = (result: ForwardResult | Again, now?: number): void =>
         isAgain(result) ? attempt(tries.next(place, result), result) : done(result, now);
-      const sent = bringing(forward, place.cookie);
       new LaneAttempt({
-        ...{ exchange, forward: sent, head, added, pool, sockets, fresh, connections, rules, settle },
+        exchange,
+        forward: bringing(forward, place.cookie),
+        head,
+        added,
+        pool,
+        sockets,
+        fresh,
+        connections,
+        rules,
+        settle,
       }).run();
     };
     attempt(tries.first());
