@@ -6,7 +6,14 @@ import { GatewayError } from '../core/errors.ts';
 import type { Principal } from '../core/principal.ts';
 import { accountOf, type Session } from '../core/session.ts';
 import { headOf } from '../edge/head-of.ts';
-import { type PortalParts, type PortalRequest, type PortalRoutes, queryValue, readForm } from './context.ts';
+import {
+  type PortalParts,
+  type PortalRequest,
+  type PortalRoutes,
+  queryValue,
+  readForm,
+  refuseVisit,
+} from './context.ts';
 import { isNavigation, redirect, sendJson } from './send-page.ts';
 
 const purpose = 'sessions';
@@ -14,7 +21,16 @@ const here = '/_gate/session';
 
 type SessionParts = Pick<
   PortalParts,
-  'clock' | 'publicUrl' | 'pages' | 'browsers' | 'signIn' | 'authenticator' | 'sessions' | 'label' | 'homeHref'
+  | 'clock'
+  | 'publicUrl'
+  | 'pages'
+  | 'browsers'
+  | 'signIn'
+  | 'authenticator'
+  | 'sessions'
+  | 'label'
+  | 'homeHref'
+  | 'tenants'
 >;
 
 /** Adds the address of the user's sessions. */
@@ -33,6 +49,11 @@ async function show(parts: SessionParts, visit: PortalRequest): Promise<void> {
   const { request, response, context } = visit;
   const session = await parts.authenticator.visitor(headOf(request), visit.context.target);
   if (!session) return askToSignIn(request, response);
+  // Scripts of another company's applications ask as well as ours.
+  if (!parts.tenants.admits(session.tenant, context.target)) {
+    const detail = 'the host is of another tenant than the session';
+    return refuseVisit(parts, visit, 'ACCESS_DENIED', 'tenant-mismatch', detail);
+  }
   const sessions = await ownSessions(parts, session);
   const principal = parts.signIn.principal(session);
   if (!isNavigation(headOf(request)))

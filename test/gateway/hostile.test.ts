@@ -16,6 +16,9 @@ const ours = [
   'x-remote-groups',
   'x-remote-roles',
   'x-remote-provider',
+  'x-remote-tenant',
+  'x-remote-company',
+  'x-remote-privileges',
   'x-gatehouse-assertion',
 ];
 

@@ -191,6 +191,8 @@ test('check, explain: faults of the file and of routes have their place; explain
     await check('', ''),
     /applications\.automation\.roles: is broken: \S+ia-roles\.yaml:2:14 {2}application: is of ivr/,
   );
+  await writeFile(path, file.replace('users.write] }\n  Viewer', 'users.write], from: { groups: [all] } }\n  Viewer'));
+  assert.match(await check('', ''), /automation\.roles: says with from: who has supervisor, which roles: gives too/);
   await writeFile(path, file.replace('groups: [agents]', 'groups: [agents], only: [loco]'));
   assert.match(
     await check('', ''),

@@ -159,6 +159,8 @@ test('tenants: a host of one is closed to users of others, whatever the location
   assert.equal(other.answer.status, 403);
   assert.match(other.answer.text, /another company/);
   assert.equal((await browser.open(`${host('globex')}/free/`)).status, 403);
+  const session = await browser.at(host('globex')).fetch('/_gate/session');
+  assert.deepEqual([session.status, session.text.includes('agent1')], [403, false]);
   const location = await browser.open(`${host('cc')}/only/`);
   assert.equal(location.status, 403);
   assert.equal(upstream.received.length, heard, 'nothing reached the application');

@@ -12,6 +12,7 @@ import { probeRedis } from '../../store/redis/probe.ts';
 import type { Command, Invocation, Terminal } from '../command.ts';
 import { appOption, configFile, configOption, readConfigurationFor } from '../configuration.ts';
 import { withProviders } from '../providers.ts';
+import { applicationWarnings } from './applications.ts';
 import { certificateIssues } from './certificates.ts';
 import { exposureWarnings } from './exposure.ts';
 import { externalWarnings } from './external.ts';
@@ -71,6 +72,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
     ...withoutEffectWarnings(reading),
     ...tenantWarnings(reading),
     ...externalWarnings(reading),
+    ...applicationWarnings(reading),
     ...secretWarnings(reading),
     ...outboundWarnings(reading, invocation.terminal.env),
     // The hosts of a gateway inside an application are the application's affair.
