@@ -52,7 +52,7 @@ async function world(t: TestContext) {
     const found = await refresher.refresh(session, AbortSignal.timeout(5000));
     return found.kind === 'ended' ? `ended ${found.reason}` : found.kind;
   };
-  return { refresh, breaker };
+  return { refresh, breaker, store };
 }
 
 test('refresh: a token that is refused three times in a row ends its session, and counts against nobody', async (t) => {
@@ -61,6 +61,18 @@ test('refresh: a token that is refused three times in a row ends its session, an
   assert.equal(await refresh(dead), 'live');
   assert.equal(await refresh(dead, 30_000), 'ended revoked');
   assert.deepEqual([breaker.snapshot().state, breaker.snapshot().failures], ['closed', 0]);
+});
+
+test('refresh: while sessions go on without the store nobody is asked, and no session ends by it', async (t) => {
+  const { refresh, store } = await world(t);
+  const away = { outage: () => ({ message: 'away', goesOn: 1000 }), replace: () => Promise.reject(new Error('away')) };
+  const { outage: isWell, replace } = store;
+  Object.assign(store, away);
+  for (let request = 0; request < 5; request++) assert.equal(await refresh(dead), 'live');
+  Object.assign(store, { outage: isWell, replace });
+  assert.equal(await refresh(dead), 'live');
+  assert.equal(await refresh(dead), 'live');
+  assert.equal(await refresh(dead), 'ended revoked', 'what it was told meanwhile was not asked for');
 });
 
 test('refresh: one that has been refused for a minute ends it too, however seldom it was asked', async (t) => {
