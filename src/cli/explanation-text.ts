@@ -120,6 +120,7 @@ function loginLines(login: LoginExplanation): string[] {
     `user       ${principal.subject} of ${principal.provider}`,
     ...attributes,
     ...tenantLines(login),
+    ...levelLines(login),
     ...given,
     ...privilegeLines(login),
     ...locked,
@@ -135,6 +136,14 @@ function privilegeLines({ principal, decided: { route } }: LoginExplanation): st
 }
 
 /** Of which tenant somebody is; nothing where there are none. */
+/** What the login takes beside the first proof; nothing where that is enough. */
+function levelLines({ level }: LoginExplanation): string[] {
+  if (!level || level.asked <= 1) return [];
+  const { proved, asked } = level;
+  const how = proved >= asked ? 'is enough' : 'and a second factor is asked for before the session begins';
+  return [`level      the login asks for ${asked}: the first proof gives ${proved} ${how}`];
+}
+
 function tenantLines({ tenant }: LoginExplanation): string[] {
   if (!tenant || (tenant.kind === 'settled' && tenant.tenant === defaultTenant)) return [];
   return tenant.kind === 'settled'
@@ -182,7 +191,7 @@ function decisionWords({ verdict, decision, identity, principal }: Decided): str
     case 'login-step':
       return `the login goes on: ${verdict.reason}`;
     case 'step-up':
-      return `a fresh login is asked for: ${verdict.reason}`;
+      return stepUpWords(verdict);
     case 'refuse':
       if (identity?.kind === 'unavailable') return '503: nobody could be asked';
       if (decision || saidOutright.has(verdict.reason)) return `${verdict.error.status}: ${verdict.reason}`;
@@ -190,6 +199,13 @@ function decisionWords({ verdict, decision, identity, principal }: Decided): str
     default:
       return verdict satisfies never;
   }
+}
+
+function stepUpWords({ reason, route: { access } }: Extract<Decided['verdict'], { kind: 'step-up' }>): string {
+  const { level, factors } = typeof access === 'object' ? access : {};
+  if (level === undefined && !factors) return `a fresh login is asked for: ${reason}`;
+  const which = factors ? `, by ${factors.join(' or ')}` : '';
+  return `a second factor is asked for: ${reason} (the location asks for level ${level ?? 1}${which})`;
 }
 
 function headerLines({ verdict }: Decided): string[] {

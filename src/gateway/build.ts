@@ -113,7 +113,10 @@ export async function buildGateway(
   return {
     ...{ document, login, providers, sessions, cookies, ...deciding, ...carrier },
     putInPlace: () => {
-      metrics.countSessionsBy(() => sessions.count());
+      metrics.countSessionsBy(
+        () => sessions.count(),
+        () => login.pendings.count(),
+      );
       metrics.readUpstreamsBy(() => pools.health());
       metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });
       providers.putInPlace();

@@ -60,6 +60,8 @@ export interface LoginExplanation {
   /** Where somebody is known: of which tenant, and why. */
   readonly tenant?: TenantDecision;
   readonly roles: readonly RoleExplanation[];
+  /** What the first proof is worth, and what the login asks for. */
+  readonly level?: { readonly proved: number; readonly asked: number };
   /** What keeps the user from signing in for a while, whatever the password. */
   readonly locks: readonly Lock[];
   readonly decided: Decided;
@@ -135,7 +137,7 @@ export class Explainer {
 
   /** The login, and the account that the name was found to be. */
   async #login(question: ExplainRequest): Promise<LoginExplanation & { readonly account?: Account }> {
-    const { providers, lockout, signIn } = this.#gateway.login;
+    const { providers, lockout, signIn, door } = this.#gateway.login;
     // Without a password the name may be a session's, in which a domain that nobody lists is a part of it.
     const name = signIn.readName(question.user, question.password === undefined);
     const typed = await lockout.locks(name.counted, question.address);
@@ -178,6 +180,7 @@ export class Explainer {
       outcome,
       principal,
       tenant,
+      level: { proved: principal.level ?? 1, asked: door.levelFor(vouched, this.#clientOf(question)) },
       roles: explainRoles(roleEntries(this.#document), outcome.assertion, provider, principal.tenant),
       decided: await this.#decide(question, identity),
     };

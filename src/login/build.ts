@@ -68,6 +68,8 @@ export interface Login {
   readonly factors: Factors;
   readonly tenants: Tenants;
   readonly steps: LoginSteps;
+  readonly door: LoginDoor;
+  readonly pendings: PendingLogins;
   readonly worth: Worth;
   readonly factorRules: FactorRules;
   readonly notices: FactorNotices;
@@ -167,6 +169,8 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     desk,
     tenants,
     steps,
+    door,
+    pendings,
     worth,
     factorRules: document.factorRules,
     signIn,

@@ -147,6 +147,11 @@ export class PendingLogins {
     return this.#read(id);
   }
 
+  /** How many there are. */
+  async count(): Promise<number> {
+    return this.#store.count('pending:', this.#clock.now());
+  }
+
   /** Ends one whose record has to make way. */
   async drop(key: string): Promise<void> {
     await this.#store.delete(key);

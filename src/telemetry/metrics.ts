@@ -53,7 +53,12 @@ export class Metrics {
   readonly #responses = this.#counter('responses_total', 'Responses by route and class of status', ['route', 'status']);
   readonly #figures = new RequestFigures((route) => this.#bound('route', route));
   readonly #logins = this.#counter('logins_total', 'Answers of providers', ['provider', 'outcome', 'reason']);
-  readonly #loginTime = this.#histogram('login_duration_seconds', 'Time of providers', ['provider'], loginBuckets);
+  readonly #loginTime = new Histogram({
+    ...{ name: 'gatehouse_login_duration_seconds', help: 'Time of providers', labelNames: ['provider'] },
+    ...{ buckets: loginBuckets, registers: [this.#registry] },
+  });
+  readonly #factors = this.#counter('factors_total', 'Steps by second factors', ['factor', 'outcome', 'reason']);
+  readonly #pendingLogins = this.#gauge('pending_logins', 'Logins between their steps', [], 'first');
   readonly #connections = this.#gauge('live_connections', 'Connections that are open', ['kind']);
   readonly #sessions = this.#gauge('sessions', 'Live sessions in the store', [], 'first');
   readonly #breakers = this.#gauge('breaker_state', '0 closed, 1 half-open, 2 open', ['provider'], 'first');
@@ -75,6 +80,7 @@ export class Metrics {
   /** By label. */
   readonly #serverEnds = new Map<string, { readonly provider: string; readonly at: number }>();
   #countSessions: (() => Promise<number>) | undefined;
+  #countPending: (() => Promise<number>) | undefined;
   #readUpstreams: (() => readonly UpstreamMeasure[]) | undefined;
   #readConnections: (() => Readonly<Record<ConnectionKind, number>>) | undefined;
 
@@ -104,7 +110,12 @@ export class Metrics {
   login({ provider, outcome, reason, seconds }: LoginMeasure): void {
     const bounded = this.#bound('provider', provider);
     this.#logins.inc({ provider: bounded, outcome, reason: reason ?? '' });
-    this.#loginTime.observe({ provider: bounded }, positive(seconds));
+    // A histogram throws on anything but a number; a clock that jumped must not do that to a request.
+    this.#loginTime.observe({ provider: bounded }, Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, seconds || 0)));
+  }
+
+  factor({ factor, ...labels }: { readonly factor: string; readonly outcome: string; readonly reason: string }): void {
+    this.#factors.inc({ ...labels, factor: this.#bound('factor', factor) });
   }
 
   /** Reads how many connections are open each time the metrics are read. */
@@ -116,9 +127,10 @@ export class Metrics {
     this.#sessions.set(count);
   }
 
-  /** Counts the sessions each time the metrics are read; while that fails their number is NaN. */
-  countSessionsBy(count: () => Promise<number>): void {
+  /** Counts sessions and logins under way each time the metrics are read; while that fails their number is NaN. */
+  countSessionsBy(count: () => Promise<number>, countPending?: () => Promise<number>): void {
     this.#countSessions = count;
+    this.#countPending = countPending;
   }
 
   /** A gauge without labels, read each time the metrics are. */
@@ -190,6 +202,7 @@ export class Metrics {
   async #read(counts = true): Promise<void> {
     const count = this.#countSessions;
     if (count && counts) this.#sessions.set(await count().catch(() => Number.NaN));
+    if (counts) this.#pendingLogins.set((await this.#countPending?.().catch(() => Number.NaN)) ?? 0);
     this.#requests.reset();
     for (const { labels, value } of this.#figures.requests()) this.#requests.inc(labels, value);
     this.#responses.reset();
@@ -230,18 +243,4 @@ export class Metrics {
   ): Gauge<Label> {
     return new Gauge({ name: `gatehouse_${name}`, help, labelNames, aggregator, registers: [this.#registry] });
   }
-
-  #histogram<Label extends string>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[],
-    buckets: number[],
-  ): Histogram<Label> {
-    return new Histogram({ name: `gatehouse_${name}`, help, labelNames, buckets, registers: [this.#registry] });
-  }
-}
-
-/** A histogram throws on anything but a number; a clock that jumped must not do that to a request. */
-function positive(seconds: number): number {
-  return Number.isFinite(seconds) && seconds > 0 ? seconds : 0;
 }

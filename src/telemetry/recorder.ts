@@ -81,6 +81,8 @@ export class Recorder {
         seconds: step.milliseconds / 1000,
         ...(step.reason && { reason: step.reason }),
       });
+    const { factor, outcome, reason = '' } = event;
+    if (factor !== undefined) this.#metrics.factor({ factor, outcome, reason });
     const { account, client, requestId, by, ...rest } = event;
     this.#audit.record({
       ...rest,
