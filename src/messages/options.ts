@@ -5,18 +5,18 @@ import { caBundle } from '../remote/trust-options.ts';
 import { mailAddress } from './contacts.ts';
 
 /** A sender as it stands in a mail. */
-interface Sender {
+type Sender = {
   readonly name: string;
   readonly address: string;
-}
+};
 
 /** The servers that take mails. */
-interface MailServer {
+type MailServer = {
   readonly host: string;
   readonly port: number;
   /** `tls` from the first byte, `starttls` or nothing, or in the clear. */
   readonly security: 'tls' | 'starttls' | 'none';
-}
+};
 
 const schemes: Readonly<Record<string, { readonly security: MailServer['security']; readonly port: number }>> = {
   'smtps:': { security: 'tls', port: 465 },

@@ -55,9 +55,9 @@ const rolesFileSchema = rolesShape.superRefine((file, context) => {
 });
 
 /** A file that was read. */
-interface RolesFile extends RolesData {
+type RolesFile = RolesData & {
   readonly place: (path: KeyPath) => IssuePosition;
-}
+};
 
 /** Where a key of it stands, as file, line and column. */
 export function placeInFile({ place }: RolesFile, path: KeyPath): string {

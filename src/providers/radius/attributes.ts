@@ -2,10 +2,10 @@
 import { type RadiusAnswer, type RadiusAttribute, types } from './packet.ts';
 
 /** Where a value stands: an attribute of the protocol, or of a vendor. */
-interface AttributePlace {
+type AttributePlace = {
   readonly type: number;
   readonly vendor?: number;
-}
+};
 
 /** Attributes that hold text and are in use for groups and the like; all others go by their numbers. */
 const places: Readonly<Record<string, AttributePlace>> = {

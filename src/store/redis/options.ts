@@ -9,16 +9,16 @@ const sentinelPort = 26_379;
 const urlWords = 'a redis:// or rediss:// address such as rediss://redis.example.com:6379';
 
 /** A server and the port that it listens on. */
-interface Endpoint {
+type Endpoint = {
   readonly host: string;
   readonly port: number;
-}
+};
 
 /** What an address says. */
-interface RedisAddress extends Endpoint {
+type RedisAddress = Endpoint & {
   readonly isSecure: boolean;
   readonly database: number;
-}
+};
 
 /** `redis://host:port/database`, or `rediss://` for TLS; without user name and password, which have keys of their own. */
 function redisUrl() {
