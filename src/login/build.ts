@@ -153,7 +153,12 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const addressLockout = new AddressLockout({ store, clock, options: login.lockout, recent });
   const apiTokens = new ApiTokens({ store, clock, log });
   const tokenUsers = new TokenUsers({ store, clock, log, chain, names });
-  const passwordLogin = new PasswordLogin({ signIn, lockout, cuts: sessions.cuts, offline });
+  const passwordLogin = new PasswordLogin({
+    ...{ signIn, lockout, cuts: sessions.cuts, offline },
+    endSessions: async (account, kept) => {
+      for await (const { id } of sessions.ofAccount(account)) if (id !== kept) await sessions.revoke(id, 'revoked');
+    },
+  });
   const tokens = new TokenAccess({
     ...{ tokens: apiTokens, users: tokenUsers, lockout: addressLockout },
     ...{ principals, recorder, log },

@@ -1,12 +1,26 @@
 /** Who is asked about a login form, and what its sender is told of a refusal. */
+import type { Account } from '../core/account.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Attempt, Credentials } from '../core/provider.ts';
 import { isOfNoTenant } from '../core/reason.ts';
 import type { ChainResult } from '../providers/chain.ts';
+import type { AccountCuts } from '../sessions/account-cuts.ts';
+import type { Lockout } from '../users/lockout.ts';
+import type { Offline } from './offline/offline.ts';
 import type { FailureCode, PasswordForm } from './password-form.ts';
 import { answerChallenge } from './provider-challenges.ts';
 import type { SignIn } from './sign-in.ts';
 import type { TypedName } from './typed-names.ts';
+
+/** What forms are checked with. */
+export interface PasswordLoginParts {
+  readonly signIn: SignIn;
+  readonly lockout: Lockout;
+  readonly cuts: Pick<AccountCuts, 'cut'>;
+  readonly offline: Pick<Offline, 'check' | 'note'>;
+  /** Ends the sessions of an account, but for the one of this id. */
+  readonly endSessions: (account: Account, kept: string | undefined) => Promise<void>;
+}
 
 /** Asks whoever put the question that a form answers, whoever keeps the password that it changes, or else the chain. */
 export function askForm(

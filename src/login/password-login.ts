@@ -11,7 +11,7 @@ import type { ChainResult } from '../providers/chain.ts';
 import type { AccountCuts } from '../sessions/account-cuts.ts';
 import type { Attempted, Lockout, LockoutPermit } from '../users/lockout.ts';
 import { evenOut } from './even-out.ts';
-import { askForm, codeOf } from './form-question.ts';
+import { askForm, codeOf, type PasswordLoginParts } from './form-question.ts';
 import { judgeOffline, type OfflineJudgement } from './offline/judgement.ts';
 import type { Offline } from './offline/offline.ts';
 import {
@@ -35,17 +35,14 @@ export class PasswordLogin {
   readonly #lockout: Lockout;
   readonly #cuts: Pick<AccountCuts, 'cut'>;
   readonly #offline: Pick<Offline, 'check' | 'note'>;
+  readonly #endSessions: PasswordLoginParts['endSessions'];
 
-  constructor(parts: {
-    signIn: SignIn;
-    lockout: Lockout;
-    cuts: Pick<AccountCuts, 'cut'>;
-    offline: Pick<Offline, 'check' | 'note'>;
-  }) {
+  constructor(parts: PasswordLoginParts) {
     this.#signIn = parts.signIn;
     this.#lockout = parts.lockout;
     this.#cuts = parts.cuts;
     this.#offline = parts.offline;
+    this.#endSessions = parts.endSessions;
   }
 
   /** Asks the chain about a form. Failures take a time that does not depend on who was named. */
@@ -193,6 +190,9 @@ export class PasswordLogin {
   ): Promise<AcceptedForm | NoLogin> {
     // What was proved by the password before is to be proved anew.
     if (form.newPassword !== undefined) await this.#cuts.cut(outcome.assertion.subject);
+    // At the user's wish the page of the account ends them, and says how many there were.
+    if (outcome.passwordChanged && !form.changing)
+      await this.#endSessions(accountOf(this.#signIn.vouched(outcome, provider)), form.confirming?.id);
     // Who changes a password is in already.
     const refused = form.changing ? undefined : await this.#signIn.refuse(outcome, provider, form.signal);
     if (!refused && !offline) await this.#noteTaken(form, username, outcome, provider);

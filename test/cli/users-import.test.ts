@@ -86,6 +86,8 @@ function choose(browser: Visitor, page: Answer, username: string, next: string):
 
 test('users passwd --must-change: the next login asks for another password, takes it, and the flag is gone', async (t) => {
   const started = await site(t);
+  const elsewhere = started.visitor();
+  await elsewhere.mustSignIn('agent1', passwords.agent1);
   const given = await run(['users', 'passwd', 'agent1', '--must-change', '--config', started.file], {
     stdin: 'given-by-the-desk\n',
   });
@@ -101,9 +103,11 @@ test('users passwd --must-change: the next login asks for another password, take
   assert.equal((await browser.open('/desk')).status, 302, 'nobody is in before the change');
   const weak = await choose(browser, asked, 'agent1', 'Agent1-2026');
   assert.match(weak.text, /little more than your name/);
+  assert.equal((await elsewhere.fetch('/desk')).status, 200, 'nothing has changed yet');
   const done = await choose(browser, weak, 'agent1', 'chosen-by-myself-1');
   assert.equal(done.status, 303, done.text);
   assert.equal((await browser.open('/desk')).status, 200);
+  assert.equal((await elsewhere.fetch('/desk')).status, 401, 'what began before the change is over');
   assert.doesNotMatch(readFileSync(userFile(started), 'utf8'), /mustChangePassword/);
   const other = started.visitor();
   assert.equal((await other.signIn('agent1', 'given-by-the-desk', '/desk')).status, 401);

@@ -70,6 +70,7 @@ async function world(t: TestContext, outcome: Script) {
     lockout: new AddressLockout({ store, clock, options: { user: 5, address: 50, delay: 1000, max: 1000 }, recent }),
   });
   const passwords = new PasswordLogin({
+    endSessions: async () => undefined,
     signIn,
     lockout: new Lockout({ store, clock, options: lockoutOptions.parse({}) }),
     cuts: sessions.cuts,

@@ -49,7 +49,13 @@ for (const [name, { form, took, waits }] of Object.entries(forms))
     });
     const lockout = new Lockout({ store, clock, options: lockoutOptions.parse({}) });
     const offline = { check: async () => undefined, note: async () => undefined };
-    const login = new PasswordLogin({ signIn, lockout, cuts: { cut: () => Promise.resolve() }, offline });
+    const login = new PasswordLogin({
+      signIn,
+      lockout,
+      cuts: { cut: () => Promise.resolve() },
+      offline,
+      endSessions: async () => undefined,
+    });
     const client = { address: '192.0.2.1', scheme: 'https' as const, userAgent: '' };
     let isAnswered = false;
     const signal = new AbortController().signal;

@@ -6,8 +6,28 @@ import type { Reading } from '../../runtime/reading.ts';
 
 /** Warnings about a site that takes requests for whatever host they name, and about hosts at which nobody can sign in. */
 export function siteWarnings(reading: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
-  return [...anyHostWarnings(reading), ...wildcardWarnings(reading)];
+  return [...anyHostWarnings(reading), ...wildcardWarnings(reading), ...passwordWarnings(reading)];
 }
+
+/** NIST SP 800-63B-4 asks for fewer characters only where a password is not all there is. */
+function passwordWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
+  const { passwords, login } = document;
+  const place = locate(['passwords', 'minLength']);
+  // Where nobody has written it, the place is the one of any key that is not there.
+  const nowhere = locate(['passwords', 'not there']);
+  const isWritten = place.line !== nowhere.line || place.column !== nowhere.column;
+  const isAlone = login.level === 1;
+  if (!isWritten || !isAlone || passwords.minLength >= longEnoughAlone) return [];
+  return [
+    {
+      ...place,
+      message: `is ${passwords.minLength}, and login.level asks for nothing besides the password`,
+      hint: `ask for ${longEnoughAlone} characters, or for a second factor`,
+    },
+  ];
+}
+
+const longEnoughAlone = 12;
 
 /** No session is handed over to a name that anybody may get. */
 function wildcardWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): ConfigIssue[] {
