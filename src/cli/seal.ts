@@ -2,6 +2,7 @@
 import { systemClock } from '../core/clock.ts';
 import { OperatorError } from '../core/errors.ts';
 import { sealKeyFile } from '../store/index.ts';
+import { resealRedis } from '../store/redis/reseal.ts';
 import { rotateSealKey } from '../store/rotation.ts';
 import { createLog } from '../telemetry/log.ts';
 import type { Command, Invocation } from './command.ts';
@@ -14,6 +15,7 @@ export const seal: Command = {
   help: [
     'Puts another key in front of those in the file of session.store.sealKey, and seals by it what is in the store. Running',
     'gateways need no restart: they read the file again at the first entry whose key they do not know.',
+    'With a store in Redis no key is made: put it first in the file on every machine and restart the gateways before.',
     'Every key of the file opens. An earlier one can be taken out once no backup that it sealed is wanted any more.',
   ].join('\n'),
   takesWords: true,
@@ -29,11 +31,13 @@ async function runSeal(invocation: Invocation): Promise<number> {
   }
   const { document } = requireConfiguration(invocation);
   const { store } = document.session;
-  if (store.type === 'redis')
-    throw new OperatorError(
-      'the store is in Redis, and every machine has a file of its keys of its own',
-      'put the new key behind the others in the file on every machine, restart the gateways, then put it first everywhere and restart them again; earlier keys go on to open',
+  if (store.type === 'redis') {
+    const { id, entries } = await resealRedis(store, systemClock);
+    terminal.stdout.write(
+      `${entries} entries are sealed anew by the key ${id}, the first one in ${sealKeyFile(store)}\n`,
     );
+    return 0;
+  }
   if (store.type !== 'embedded')
     throw new OperatorError(
       'the store is in memory, where nothing is sealed',

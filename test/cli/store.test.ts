@@ -165,3 +165,36 @@ test('store copy: all that is live goes from a file to Redis and back, sealed an
     /in memory cannot be copied/,
   );
 });
+
+test(
+  'seal rotate: what is in Redis is sealed by the first key of the file, and gateways that run go on',
+  needsRedis,
+  async (t) => {
+    const server = await startRedis(t);
+    const folder = await temporaryFolder(t);
+    const key = sealKeyFile(folder, 5);
+    const running = await createStore(redisStoreOptions(server.url, key), parts);
+    t.after(() => running.close());
+    const until = Date.now() + 600_000;
+    await running.put('form-key:1', 'the-secret');
+    await running.put('session:a', '{"kind":"live","grant":{"state":{"refreshToken":"x"}}}', until);
+    await running.put('session:b', '{"kind":"live"}', until);
+    const version = (await running.get('session:a'))?.version;
+    const { file } = await configured(t, `{ type: redis, url: ${server.url}, sealKey: { file: ${key} } }`, folder);
+    const none = await run(['seal', 'rotate', '--config', file]);
+    assert.match(none.stdout, /^0 entries/);
+    writeFileSync(key, `${Buffer.alloc(32, 6).toString('base64url')}\n${Buffer.alloc(32, 5).toString('base64url')}\n`);
+    const rotated = await run(['seal', 'rotate', '--config', file]);
+    assert.equal(rotated.code, 0, rotated.stderr);
+    assert.match(rotated.stdout, /^2 entries/);
+    assert.equal((await running.get('form-key:1'))?.value, 'the-secret');
+    assert.equal((await running.get('session:a'))?.version, version);
+    assert.ok((await server.client.pttl('gatehouse:e:session:a')) > 500_000, 'it ends as before');
+    writeFileSync(key, `${Buffer.alloc(32, 6).toString('base64url')}\n`);
+    const anew = await createStore(redisStoreOptions(server.url, key), parts);
+    t.after(() => anew.close());
+    assert.equal((await anew.get('form-key:1'))?.value, 'the-secret');
+    writeFileSync(key, `${Buffer.alloc(32, 7).toString('base64url')}\n`);
+    assert.match((await run(['seal', 'rotate', '--config', file])).stderr, /is sealed by the key/);
+  },
+);

@@ -1,4 +1,4 @@
-/** What lies in a store in Redis at this moment, for a command beside the gateways: nothing is written, secrets stay sealed. */
+/** A store in Redis for commands beside the gateways: what lies in it at this moment, with its secrets sealed, and the server itself. */
 import type { Redis } from 'ioredis';
 import type { Clock } from '../../core/clock.ts';
 import { OperatorError } from '../../core/errors.ts';
@@ -11,7 +11,7 @@ import { placeOf, type RedisStoreOptions } from './options.ts';
 
 /** How many gateways are connected to a store: each listens to what is announced. 0 where the user may not ask for that. */
 export async function gatewaysOf(options: RedisStoreOptions): Promise<number> {
-  return lend(options, async (client) => {
+  return lendServer(options, async (client) => {
     const counts = await client.pubsub('NUMSUB', `${options.prefix}:changed`).catch(() => []);
     return Number(counts[1] ?? 0);
   });
@@ -35,10 +35,14 @@ export async function* readRedis(
   }
 }
 
-async function lend<T>(options: RedisStoreOptions, work: (client: Redis) => Promise<T>): Promise<T> {
-  const { client, close } = await open(options);
+/** Lends a connection to the master, and ends it. Throws an OperatorError where the server cannot be asked. */
+export async function lendServer<T>(
+  options: RedisStoreOptions,
+  work: (client: Redis, identity: string) => Promise<T>,
+): Promise<T> {
+  const { client, identity, close } = await open(options);
   try {
-    return await work(client);
+    return await work(client, identity);
   } catch (error) {
     throw forOperator(error, options);
   } finally {
