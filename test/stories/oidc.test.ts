@@ -37,7 +37,14 @@ async function world(
     config = {},
     idp: idpOptions = {},
     clock,
-  }: { sso?: Yaml; config?: Yaml; idp?: IdpOptions; clock?: ReturnType<typeof manualClock> } = {},
+    moreRoutes = () => [],
+  }: {
+    moreRoutes?: (upstream: string) => readonly Yaml[];
+    sso?: Yaml;
+    config?: Yaml;
+    idp?: IdpOptions;
+    clock?: ReturnType<typeof manualClock>;
+  } = {},
 ): Promise<World> {
   const idp = await startIdp(t, { people, ...idpOptions });
   const upstream = await startUpstream(t);
@@ -53,6 +60,7 @@ async function world(
         { location: '/admin/', upstream: upstream.origin, access: { roles: ['supervisor'] } },
         { location: '/fresh/', upstream: upstream.origin, access: { maxAge: '1ms' } },
         { location: '/api/', upstream: upstream.origin, access: { bearer: true, roles: ['agent'] } },
+        ...moreRoutes(upstream.origin),
       ],
       ...config,
     },
@@ -410,6 +418,37 @@ story('API clients show a token where the location takes one, and nowhere else (
   assert.equal((await call('/api/x', await at.idp.sign({ ...claims, aud: 'other' }, { typ: 'at+jwt' }))).status, 401);
   const stranger = await at.idp.sign({ ...claims, groups: [] }, { typ: 'at+jwt' });
   assert.equal((await call('/api/x', stranger)).status, 403);
+});
+
+story('2F10: a token is worth what its issuer is trusted for, and too little is 401 as RFC 9470 has it', async (t) => {
+  const at = await world(t, {
+    sso: { bearer: { audience: 'api' }, trust: { acr: { gold: 2 }, amr: { hwk: 3 } } },
+    config: { factors: { app: { type: 'totp' } } },
+    moreRoutes: (upstream) => [
+      { location: '/vault/', upstream, access: { bearer: true, level: 2, maxAge: '10m' } },
+      { location: '/safe/', upstream, access: { bearer: true, level: 3 } },
+    ],
+  });
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: at.idp.issuer, aud: 'api', sub: 'alice', preferred_username: 'alice', iat: now, exp: now + 60 };
+  const call = async (path: string, more: object) => {
+    const authorization = `Bearer ${await at.idp.sign({ ...claims, client_id: 'robot', ...more }, { typ: 'at+jwt' })}`;
+    const { statusCode, headers, body } = await request(at.gate.url.origin + path, { headers: { authorization } });
+    const text = await body.text();
+    return { status: statusCode, challenge: headers['www-authenticate'], text };
+  };
+  const insufficient =
+    'Bearer error="insufficient_user_authentication", acr_values="urn:gatehouse:level:2", max_age="600"';
+  for (const more of [{}, { acr: 'silver' }, { acr: ['gold'] }, { amr: 'hwk' }, { amr: ['pwd', 'mfa'] }]) {
+    const { status, challenge, text } = await call('/vault/x', more);
+    assert.deepEqual([status, challenge], [401, insufficient], JSON.stringify(more));
+    assert.partialDeepStrictEqual(JSON.parse(text), { reason: 'level-too-low', level: 2 });
+  }
+  assert.equal(at.upstream.received.length, 0);
+  assert.equal((await call('/vault/x', { acr: 'gold' })).status, 200);
+  assert.deepEqual(at.upstream.only().values('x-remote-level'), ['2']);
+  assert.equal((await call('/safe/x', { acr: 'gold' })).status, 401);
+  assert.equal((await call('/safe/x', { amr: ['hwk'] })).status, 200);
 });
 
 story('several issuers in one chain keep their users, their codes and their logouts apart', async (t) => {
