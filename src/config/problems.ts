@@ -143,7 +143,7 @@ function unknownKey(key: string, path: KeyPath, schema: Schema | undefined, ques
     meant !== undefined
       ? `did you mean "${meant}"?`
       : (home ??
-        (known.length === 0 ? undefined : known.length <= 12 ? `known here: ${known.join(', ')}` : seeReference));
+        (known.length === 0 ? undefined : known.length <= 16 ? `known here: ${known.join(', ')}` : seeReference));
   return {
     path: [...path, key],
     at: 'key',
