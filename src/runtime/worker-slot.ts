@@ -80,7 +80,9 @@ export class WorkerSlot {
     if (this.#isClosing) return;
     const delay = this.#delayAfter(lived);
     const fields = { worker, pid, ...(signal ? { signal } : { code }), seconds: Math.round(lived / 1000), delay };
-    this.#parts.log.error(fields, 'a worker has ended: its connections are cut; another is started');
+    const { log } = this.#parts;
+    if (code === 0) log.warn(fields, 'a worker was told to end, and has finished its requests; another is started');
+    else log.error(fields, 'a worker has ended: its connections are cut; another is started');
     this.#startAfter(delay);
   }
 
