@@ -9,6 +9,7 @@ import { databaseFile } from '../../src/store/open-database.ts';
 import { gateway, type TestGateway, type Yaml } from '../support/scenes/gateway.ts';
 import { siteConfig } from '../support/scenes/site.ts';
 import { hiddenFields, Visitor } from '../support/scenes/visitor.ts';
+import { shareChromium, withoutChromium } from '../support/servers/chromium.ts';
 import { needsSlapd, type Slapd, startSlapd } from '../support/servers/slapd.ts';
 import { personDn } from '../support/servers/slapd-content.ts';
 import { suffix } from '../support/servers/slapd-process.ts';
@@ -234,6 +235,44 @@ test(
     assert.equal(socket.readyState, WebSocket.OPEN);
   },
 );
+
+test('offline: in a browser, through an outage of ten minutes, and asked for the password when it is over', {
+  skip: withoutChromium || needsSlapd.skip,
+}, async (t) => {
+  const started = await desk(t);
+  await signInAll(started, ['alice']);
+  await started.outage();
+  const context = await (await shareChromium(t)).newContext({ locale: 'en' });
+  t.after(() => context.close());
+  const page = await context.newPage();
+  const at = (path: string) => new URL(path, started.url).href;
+  const prove = async (password: string) => {
+    if ((await page.locator('[name=username]:not([readonly])').count()) > 0)
+      await page.fill('[name=username]', 'alice');
+    await page.fill('[name=password]', password);
+    await Promise.all([page.waitForNavigation(), page.press('[name=password]', 'Enter')]);
+  };
+  await page.goto(at('/desk'));
+  await page.getByText('signed in here of late').waitFor();
+  await prove('wrong');
+  await page.getByText('The directory cannot be reached.').waitFor();
+  await prove(right);
+  assert.equal(page.url(), at('/desk'));
+  for (let minute = 0; minute < 10; minute++) {
+    started.clock.advance(60_000);
+    assert.equal((await page.goto(at(`/desk?minute=${minute}`)))?.status(), 200);
+  }
+  const roles = () => started.upstream.received.at(-1)?.values('x-remote-roles');
+  assert.deepEqual(roles(), ['agent']);
+  await started.slapd.restart();
+  await until('she is asked for the password', async () => {
+    await page.goto(at('/desk?again=1'));
+    return page.url().includes('/_gate/login');
+  });
+  await prove(right);
+  assert.equal(page.url(), at('/desk?again=1'));
+  assert.notDeepEqual(roles(), ['agent'], 'her roles are whole again');
+});
 
 test('offline: who is asked and does not answer ends after a while, with what is open', needsSlapd, async (t) => {
   const started = await desk(t);
