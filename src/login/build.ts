@@ -141,7 +141,11 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf, principals });
   const verifiers = new OfflineVerifiers({ store, clock, log });
   const following = { store, clock, sessions, log, chain, verifiers, principals };
-  const rechecker = new SessionRechecker({ ...following, every: document.session.recheck });
+  const rechecker = new SessionRechecker({
+    ...following,
+    mustKnow: providers.mustKnow,
+    every: document.session.recheck,
+  });
   const offline = new Offline({
     ...{ ...following, rechecker, isAway: providers.isAway, lifetime: document.session.lifetime },
     options: login.offline,

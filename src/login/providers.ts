@@ -33,7 +33,8 @@ export interface Providers {
   figures(ofOthers?: readonly KnownProvider[]): readonly (ProviderFigure & { name: string; type: string })[];
   /** Whether one is left alone because nobody answered there: neither slow once, nor refusing us. */
   isAway(provider: string): boolean;
-  /** The directory in which a provider's users must exist; undefined where none is named. */
+  /** The provider that has to know the users of another, too; undefined where none is named. */
+  mustKnow(provider: string): ChainLink | undefined;
   directoryOf(provider: string): ((username: string, signal: AbortSignal) => Promise<Outcome>) | undefined;
   /** Where the browser goes to sign out of the identity provider too. */
   logoutAddress(session: Session, returnTo: URL): Promise<URL | undefined>;
@@ -112,6 +113,7 @@ export function buildProviders(document: ProvidersDocument, services: ProviderSe
         return { name, type: document.providers[name]?.type ?? '', ...services.figures.of(name, ofOthers) };
       }),
     isAway: (name) => isAway(links.get(name)?.breaker),
+    mustKnow: (name) => links.get(document.providers[name]?.mustExistIn ?? ''),
     directoryOf: (name) => {
       const directory = links.get(document.providers[name]?.mustExistIn ?? '');
       return directory && ((username, signal) => lookUpOne(directory, username, signal, services.log));

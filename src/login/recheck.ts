@@ -35,6 +35,8 @@ interface RecheckParts {
   readonly sessions: Sessions;
   readonly log: Log;
   readonly chain: readonly ChainLink[];
+  /** Who has to know the users of a provider, too. */
+  readonly mustKnow: (provider: string) => ChainLink | undefined;
   readonly principals: Pick<Principals, 'isOfTenant'>;
   /** What else rests on an account hears it, too; the provider is the one that knows the account. */
   readonly verifiers: { heed(provider: string, account: Account, outcome: Outcome): Promise<void> };
@@ -54,7 +56,10 @@ export class SessionRechecker {
   constructor(parts: RecheckParts) {
     this.#parts = parts;
     this.#startedAt = parts.clock.now();
-    const able = parts.every > 0 ? parts.chain.filter(({ provider }) => provider.standing) : [];
+    const able =
+      parts.every > 0
+        ? parts.chain.filter(({ name, provider }) => provider.standing || parts.mustKnow(name)?.provider.standing)
+        : [];
     this.#links = new Map(able.map((link) => [link.name, link]));
   }
 
@@ -115,19 +120,30 @@ export class SessionRechecker {
 
   /** One process of those that share the store asks, the others hear of what came of it. Gives when it is due again. */
   async #recheck(session: Session, link: ChainLink): Promise<number> {
-    const { store, clock, every, log } = this.#parts;
+    const { store, clock, every } = this.#parts;
     const now = clock.now();
     const key = `recheck:${link.name}.${accountKey(accountNamed(session.assertion.subject, session.tenant))}`;
     if (!(await store.replace(key, undefined, String(now), now + every / 2))) {
       const last = Number((await store.get(key))?.value ?? now);
       return this.#spread(last);
     }
-    const asked = { subject: session.assertion.subject, state: session.grant?.state };
-    const outcome = await standingAt(link, asked, this.#closing.signal, log);
-    if (await this.settle(session, outcome)) return this.#spread(now);
+    const outcome = await this.#ask(session, link);
+    if (outcome === undefined || (await this.settle(session, outcome))) return this.#spread(now);
     const wait = Math.min(every, retryAfter);
     await store.put(key, String(now - every + wait), clock.now() + wait / 2);
     return this.#spread(clock.now(), wait);
+  }
+
+  /** What its provider says of an account, or who must know it besides and does not, or bars it; undefined where it stays as it is. */
+  async #ask(session: Session, link: ChainLink): Promise<Outcome | undefined> {
+    const { log, mustKnow } = this.#parts;
+    const { subject } = session.assertion;
+    const asked = { subject, state: session.grant?.state };
+    const own = link.provider.standing ? await standingAt(link, asked, this.#closing.signal, log) : undefined;
+    const directory = mustKnow(link.name);
+    if (!directory?.provider.standing || own?.kind === 'unknown-user') return own;
+    const known = await standingAt(directory, { subject, state: undefined }, this.#closing.signal, log);
+    return known.kind === 'authenticated' ? own : known;
   }
 
   /** Has what a provider says of an account count for all its sessions there; false where it says nothing. */

@@ -41,7 +41,11 @@ function world(t: TestContext, answer: (subject: string) => Outcome | Promise<Ou
     return answer(subject);
   };
   const link = scripted('directory', { kind: 'unknown-user' });
-  const chain = [{ ...link, provider: { ...link.provider, standing } }, scripted('other', { kind: 'unknown-user' })];
+  const chain = [
+    { ...link, provider: { ...link.provider, standing } },
+    scripted('other', { kind: 'unknown-user' }),
+    scripted('strict', { kind: 'unknown-user' }),
+  ];
   const verifiers = { heed: async () => undefined };
   const principals = principalsWith();
   const worker = (): Worker => {
@@ -53,6 +57,7 @@ function world(t: TestContext, answer: (subject: string) => Outcome | Promise<Ou
       sessions,
       log,
       chain,
+      mustKnow: (name) => (name === 'strict' ? chain[0] : undefined),
       verifiers,
       principals,
     });
@@ -124,6 +129,26 @@ test('recheck: a thousand accounts that come together are asked about spread in 
   assert.ok(Math.max(...counts) < 300, `in tenths of the interval: ${counts.join(' ')}`);
   assert.ok(asked.length >= 850, `${asked.length}`);
   assert.ok(most <= 4, `${most} at once`);
+});
+
+test('recheck: who must exist in a directory ends when it knows the user no more or bars it, and stays when it is away', async (t) => {
+  const answers: Record<string, Outcome> = {
+    gone: { kind: 'unknown-user' },
+    barred: { kind: 'rejected', reason: 'account-disabled' },
+    stays: stays('stays'),
+    unsure: { kind: 'unavailable', reason: 'unreachable' },
+  };
+  const { clock, asked, worker, begin } = world(t, (subject) => answers[subject] ?? stays(subject));
+  const { rechecker, sessions } = worker();
+  const began = new Map<string, Session>();
+  for (const name of Object.keys(answers)) began.set(name, await begin(name, 'strict'));
+  clock.advance(every);
+  for (const session of began.values()) rechecker.note(session);
+  await until('all were asked about', () => asked.length === 4);
+  await settled();
+  const kinds = new Map<string, string>();
+  for (const [name, { id }] of began) kinds.set(name, (await sessions.alive(id)).kind);
+  assert.deepEqual(Object.fromEntries(kinds), { gone: 'ended', barred: 'ended', stays: 'live', unsure: 'live' });
 });
 
 const harmless: Readonly<Record<string, Outcome>> = {

@@ -10,6 +10,7 @@ export function recheckWarnings({ document, locate }: Extract<Reading, { kind: '
   const canTell = login.chain.some((name) => {
     const provider = providers[name];
     if (!provider) return false;
+    if (provider.mustExistIn !== undefined) return true;
     return providerKind(provider.type)?.isDirectory === true || optionsOf('kerberos', provider)?.lookup !== undefined;
   });
   const asksNobody = session.recheck > 0 && !canTell;
@@ -20,7 +21,7 @@ export function recheckWarnings({ document, locate }: Extract<Reading, { kind: '
           {
             ...locate(['session', 'recheck']),
             message: 'asks nobody: no provider of login.chain can say how an account stands',
-            hint: 'those of type ldap and local can, and kerberos with lookup',
+            hint: 'those of type ldap and local can, kerberos with lookup, and any with mustExistIn',
           },
         ]
       : []),
