@@ -12,6 +12,8 @@ export class ShiftCounts {
   readonly handshakes: number[] = [];
   /** Why each login that failed did. */
   readonly failed: string[] = [];
+  /** How WebSockets ended that no agent has ended. */
+  readonly cut: string[] = [];
   pollErrors = 0;
   socketErrors = 0;
   retries = 0;
@@ -37,6 +39,7 @@ export class ShiftAgent {
   readonly #visitor: Visitor;
   #socket: WebSocket | undefined;
   #isOver = false;
+  #isCutting = false;
 
   constructor(name: string, password: string, habits: ShiftHabits) {
     this.#name = name;
@@ -58,6 +61,7 @@ export class ShiftAgent {
 
   leave(): void {
     this.#isOver = true;
+    this.#isCutting = true;
     this.#socket?.terminate();
   }
 
@@ -67,7 +71,12 @@ export class ShiftAgent {
     const startedAt = performance.now();
     const headers = { cookie: this.#visitor.cookieHeader, origin: url.origin };
     const socket = new WebSocket(`ws://${url.host}/live`, { headers, perMessageDeflate: false });
-    socket.on('error', () => undefined).on('close', () => (counts.open -= 1));
+    socket
+      .on('error', () => undefined)
+      .on('close', (code, reason) => {
+        counts.open -= 1;
+        if (!this.#isCutting && this.#socket === socket) counts.cut.push(`${code} ${String(reason)}`.trim());
+      });
     counts.open += 1;
     try {
       const [first] = (await once(socket, 'message', { signal: AbortSignal.timeout(30_000) })) as [Buffer];
@@ -82,8 +91,11 @@ export class ShiftAgent {
 
   /** As after a blink of the network: the connection is gone, and comes back within the jitter. */
   async reconnect(jitterMs: number): Promise<void> {
-    this.#socket?.terminate();
+    if (!this.#socket) return;
+    this.#isCutting = true;
+    this.#socket.terminate();
     await delay(Math.random() * jitterMs);
+    this.#isCutting = false;
     if (!this.#isOver) await this.connect();
   }
 

@@ -110,6 +110,13 @@ class Shift {
       ),
       figure('shift-memory-end', 'memory after the storm', end / 1024 ** 2, 'MB'),
       ...quiet,
+      figure(
+        'shift-cut',
+        'WebSockets that ended by themselves',
+        this.#counts.cut.length,
+        '',
+        [...new Set(this.#counts.cut)].slice(0, 3).join('; '),
+      ),
       ...storm,
       figure('shift-poll-errors', 'polls that failed, of all', this.#counts.pollErrors, ''),
       figure('shift-wrong', 'answers with somebody else’s identity', this.#counts.wrongIdentities, ''),
