@@ -13,7 +13,7 @@ export type Errand = 'login' | 'page' | 'connection';
 const suffering: Readonly<Record<Kind, { readonly errands: readonly Errand[]; readonly tail: number }>> = {
   application: { errands: ['page', 'connection'], tail: 5000 },
   // A breaker looks at the store again after a while, and so do sessions that nobody had in memory.
-  store: { errands: ['login', 'page', 'connection'], tail: 8000 },
+  store: { errands: ['login', 'page', 'connection'], tail: 15_000 },
   // Whatever was on a connection to it.
   worker: { errands: ['login', 'page', 'connection'], tail: 3000 },
   // Nobody's connection ends.
