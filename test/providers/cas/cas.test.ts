@@ -301,6 +301,25 @@ test('cas: names in Latin-1 are read where the server says so', async (t) => {
   }
 });
 
+test('cas: of attributes that are trusted the one that is worth most is the class of the login, and no other says anything', async (t) => {
+  const trust = { attributes: { authnContextClass: { 'mfa-webauthn': 3, 'mfa-otp': 2 }, level: { high: 2 } } };
+  const classOf = async (attributes: string): Promise<unknown> => {
+    const server = await fakeCas(t, () => ({
+      body: success('alice', `<cas:attributes>${attributes}</cas:attributes>`),
+    }));
+    const outcome = await signInWith(casProvider(t, { url: server.url, trust }), 'ST-1');
+    return outcome.kind === 'authenticated' && outcome.assertion.acr;
+  };
+  const context = (value: string) => `<cas:authnContextClass>${value}</cas:authnContextClass>`;
+  assert.equal(await classOf('<cas:mail>a@example.com</cas:mail>'), undefined);
+  assert.equal(await classOf(context('password')), undefined);
+  assert.equal(await classOf(context('MFA-OTP')), undefined);
+  assert.equal(await classOf(context('mfa-otp')), 'authnContextClass=mfa-otp');
+  assert.equal(await classOf(`${context('mfa-otp')}${context('mfa-webauthn')}`), 'authnContextClass=mfa-webauthn');
+  assert.equal(await classOf('<cas:level>high</cas:level>'), 'level=high');
+  assert.equal(await classOf('<cas:other>mfa-webauthn</cas:other>'), undefined);
+});
+
 test('cas: the subject can be an attribute, of which there must be one value', async (t) => {
   const subjectOf = async (attributes: string): Promise<unknown> => {
     const server = await fakeCas(t, () => ({
