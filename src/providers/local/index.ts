@@ -40,7 +40,7 @@ class LocalProvider implements Provider {
         const { newPassword, isWish } = credentials;
         const { user } = check;
         if (newPassword && (isWish || user.mustChangePassword)) return this.#change(user, newPassword);
-        if (user.mustChangePassword) return { kind: 'rejected', reason: 'password-must-change', subject: user.subject };
+        if (user.mustChangePassword) return this.#refuse(user, 'password-must-change');
         return { kind: 'authenticated', assertion: this.#assert(user) };
       }
       case 'unknown-user':
