@@ -92,7 +92,6 @@ function refuseTheRest(app: Express): void {
     '/warnings': 'GET, HEAD',
     '/factors': 'GET, HEAD, DELETE',
     '/factors/unlock': 'POST',
-    '/factors/code': 'POST',
     '/factors/pass': 'POST',
     '/api-tokens': 'GET, HEAD, POST',
     '/api-tokens/:name': 'DELETE',

@@ -10,16 +10,13 @@ import type { SessionRouteParts } from './session-routes.ts';
 /** The factors of the configuration of the moment, and what else a reset ends. */
 export interface FactorRouteParts {
   readonly factors: () => Pick<FactorDesk, 'show' | 'remove' | 'reset' | 'unlock' | 'issue'>;
-  /** How codes are made that an operator hands out. */
+  /** How passes are made that an operator hands out. */
   readonly passTerms: () => { readonly valid: number; readonly uses: number; readonly enrols: boolean };
   readonly sessions: SessionRouteParts['sessions'];
   /** Tells the owner of an account of a change, where an address is known. */
   readonly tellOwner: (account: Account, change: 'reset' | 'removed') => Promise<void>;
   readonly audit: Pick<Audit, 'record'>;
 }
-
-/** An enrolment code waits for its user until the next day. */
-const codeValid = 24 * 60 * 60_000;
 
 /** The routes under `/factors`. */
 export function factorRoutes(parts: FactorRouteParts): Router {
@@ -76,20 +73,14 @@ export function factorRoutes(parts: FactorRouteParts): Router {
     response.json({ unlocked });
   });
 
-  for (const [path, kind] of [
-    ['/code', 'enrolment'],
-    ['/pass', 'pass'],
-  ] as const)
-    router.post(path, async (request: Request, response: Response) => {
-      const account = accountIn(request, response);
-      if (!account) return;
-      const by = actorOf(response);
-      const issuer = by.actor ?? 'operator';
-      const terms = kind === 'pass' ? passTerms() : { valid: codeValid, uses: 1, enrols: true };
-      const code = await factors().issue(kind, account, { ...terms, issuer });
-      record(response, 'pass', account, { detail: kind });
-      response.json({ code, uses: terms.uses, validSeconds: Math.floor(terms.valid / 1000) });
-    });
+  router.post('/pass', async (request: Request, response: Response) => {
+    const account = accountIn(request, response);
+    if (!account) return;
+    const terms = passTerms();
+    const code = await factors().issue(account, { ...terms, issuer: actorOf(response).actor ?? 'operator' });
+    record(response, 'pass', account);
+    response.json({ code, uses: terms.uses, validSeconds: Math.floor(terms.valid / 1000) });
+  });
 
   /** Those of the account alone: a name may be of several tenants. */
   async function endSessions({ subject, tenant }: Account, by: Actor): Promise<number> {
@@ -112,7 +103,7 @@ function accountIn({ query }: Request, response: Response): Account | undefined 
   return undefined;
 }
 
-function shown({ enrolments, lock, passes }: AccountFactors): object {
+function shown({ enrolments, lock, pass }: AccountFactors): object {
   const time = (at: number) => new Date(at).toISOString();
   return {
     enrolments: enrolments.map(({ createdAt, lastUsedAt, type, ...enrolment }) => ({
@@ -124,12 +115,7 @@ function shown({ enrolments, lock, passes }: AccountFactors): object {
     locked: lock.kind === 'locked',
     ...(lock.kind === 'locked' &&
       lock.retryAfter !== undefined && { lockedSeconds: Math.ceil(lock.retryAfter / 1000) }),
-    passes: Object.entries(passes).map(([kind, { issuer, uses, until }]) => ({
-      kind,
-      issuer,
-      uses,
-      until: time(until),
-    })),
+    ...(pass && { pass: { issuer: pass.issuer, uses: pass.uses, until: time(pass.until) } }),
   };
 }
 

@@ -23,7 +23,7 @@ const listed = z.object({
       left: z.number().optional(),
     }),
   ),
-  passes: z.array(z.object({ kind: z.string(), issuer: z.string(), uses: z.number(), until: z.string() })),
+  pass: z.object({ issuer: z.string(), uses: z.number(), until: z.string() }).optional(),
 });
 const removed = z.object({ removed: z.number(), ended: z.number().optional() });
 const unlocked = z.object({ unlocked: z.boolean() });
@@ -32,13 +32,12 @@ const refusal = z.object({ message: z.string() });
 
 /** The command. */
 export const factors: Command = {
-  usage: 'gatehouse factors list | reset | unlock | code | pass  NAME [--tenant T] [--id ID] [--config FILE]',
+  usage: 'gatehouse factors list | reset | unlock | pass  NAME [--tenant T] [--id ID] [--config FILE]',
   summary: 'see and change the second factors of a user',
   help: [
     'list NAME     what the user has set up, when it was last used, whether codes are locked; never a secret',
     'reset NAME    ends everything that the user has set up, passes, and all sessions; with --id only that enrolment, and no session',
     'unlock NAME   releases codes that too many wrong entries have locked',
-    'code NAME     makes a code by which the user may set up a first factor: eight digits, a day, one use',
     'pass NAME     makes a pass that stands in for a factor: as factors of type pass are configured, else 12 hours, one use',
     '',
     'A name is of one account in each tenant; --tenant names it where tenants are configured. The running gateway is asked at its',
@@ -53,8 +52,7 @@ const actions: Readonly<Record<string, (invocation: Invocation, whose: Whose) =>
   list: list,
   reset: reset,
   unlock: unlock,
-  code: (invocation, whose) => issue(invocation, whose, 'code'),
-  pass: (invocation, whose) => issue(invocation, whose, 'pass'),
+  pass: issue,
 };
 
 /** Whose factors, and the query that says so. */
@@ -67,7 +65,7 @@ async function runFactors(invocation: Invocation): Promise<number> {
   const [action = '', name, ...rest] = invocation.positionals;
   const act = Object.hasOwn(actions, action) ? actions[action] : undefined;
   if (!act || name === undefined || rest.length > 0)
-    throw new UsageError('say list, reset, unlock, code or pass, and a user name', factors.usage);
+    throw new UsageError('say list, reset, unlock or pass, and a user name', factors.usage);
   if (textOption(invocation, 'id') !== undefined && action !== 'reset')
     throw new UsageError('--id goes with reset', factors.usage);
   const tenant = textOption(invocation, 'tenant');
@@ -91,10 +89,8 @@ async function list(invocation: Invocation, { query }: Whose): Promise<number> {
     ];
     stdout.write(`${id}  ${parts.join('; ')}\n`);
   }
-  for (const { kind, issuer, uses, until } of data.passes)
-    stdout.write(
-      `${kind === 'pass' ? 'a pass' : 'an enrolment code'} by ${issuer}; ${uses} uses left; until ${until}\n`,
-    );
+  const { pass } = data;
+  if (pass) stdout.write(`a pass by ${pass.issuer}; ${pass.uses} uses left; until ${pass.until}\n`);
   if (data.locked) {
     const end = data.lockedSeconds === undefined ? 'until it is released' : `for ${data.lockedSeconds} s more`;
     stdout.write(`codes are locked ${end}: gatehouse factors unlock ${data.subject}\n`);
@@ -121,8 +117,8 @@ async function unlock(invocation: Invocation, { name, query }: Whose): Promise<n
   return exitCodes.good;
 }
 
-async function issue(invocation: Invocation, { name, query }: Whose, kind: 'code' | 'pass'): Promise<number> {
-  const { data } = made.safeParse(await ask(invocation, 'POST', `/factors/${kind}?${query}`));
+async function issue(invocation: Invocation, { name, query }: Whose): Promise<number> {
+  const { data } = made.safeParse(await ask(invocation, 'POST', `/factors/pass?${query}`));
   if (!data) return exitCodes.failed;
   const { stdout, stderr } = invocation.terminal;
   // The code alone on the standard output, so that a script can take it.

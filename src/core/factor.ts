@@ -194,6 +194,8 @@ export interface Factor {
   verify(account: Account, response: FactorResponse): Promise<FactorOutcome>;
   /** Absent where there is nothing to set up. */
   readonly enrol?: Enrolling;
+  /** False: whoever has proved themselves by it alone sets nothing up. */
+  readonly letsEnrol?: boolean;
   /** An enrolment has been removed: what stands beside it in the store goes too. */
   forget?(account: Account, enrolment: Enrolment): Promise<void>;
   /** How many uses an account has left, where they are counted. */

@@ -3,7 +3,7 @@ import type { Account } from '../core/account.ts';
 import { Failure } from '../core/failure.ts';
 import { readName } from './code.ts';
 import type { Factors } from './factors.ts';
-import type { Pass, Passes, PassKind, PassTerms } from './pass/passes.ts';
+import type { Pass, Passes, PassTerms } from './pass/passes.ts';
 
 /** An enrolment as others may see it. Times are milliseconds since the epoch. */
 interface ShownEnrolment {
@@ -21,7 +21,7 @@ interface ShownEnrolment {
 export interface AccountFactors {
   readonly enrolments: readonly ShownEnrolment[];
   readonly lock: { readonly kind: 'open' } | { readonly kind: 'locked'; readonly retryAfter?: number };
-  readonly passes: Partial<Record<PassKind, Pass>>;
+  readonly pass?: Pass;
 }
 
 /** What became of one that was to be taken off. */
@@ -51,12 +51,8 @@ export class FactorDesk {
         return { id, factor, type: configured?.type, name, createdAt, lastUsedAt, ...(left !== undefined && { left }) };
       }),
     );
-    const passes: Partial<Record<PassKind, Pass>> = {};
-    for (const kind of ['pass', 'enrolment'] as const) {
-      const found = await this.#passes.of(kind, account);
-      if (found) passes[kind] = found;
-    }
-    return { enrolments: shown, lock: await limits.standing(account), passes };
+    const pass = await this.#passes.of(account);
+    return { enrolments: shown, lock: await limits.standing(account), ...(pass && { pass }) };
   }
 
   /** Takes one enrolment off. */
@@ -82,7 +78,7 @@ export class FactorDesk {
     throw new Failure('overloaded', 'store: too many writers at once on an enrolment');
   }
 
-  /** Takes everything off: enrolments, also such as cannot be read, passes and enrolment codes. How many enrolments there were. */
+  /** Takes everything off: enrolments, also such as cannot be read, and passes. How many enrolments there were. */
   async reset(account: Account): Promise<number> {
     // What can be read tells what else is to go; what cannot goes all the same.
     const { all } = await this.#factors.enrolments.of(account).catch(() => ({ all: [] }));
@@ -92,7 +88,7 @@ export class FactorDesk {
         .find(enrolment.factor)
         ?.factor.forget?.(account, enrolment)
         .catch(() => undefined);
-    for (const kind of ['pass', 'enrolment'] as const) await this.#passes.end(kind, account);
+    await this.#passes.end(account);
     return count;
   }
 
@@ -101,8 +97,8 @@ export class FactorDesk {
     return this.#factors.limits.unlock(account);
   }
 
-  /** Makes a pass or an enrolment code. */
-  issue(kind: PassKind, account: Account, terms: PassTerms): Promise<string> {
-    return this.#passes.issue(kind, account, terms);
+  /** Makes a pass, and gives its code. */
+  issue(account: Account, terms: PassTerms): Promise<string> {
+    return this.#passes.issue(account, terms);
   }
 }

@@ -4,6 +4,7 @@ import { FactorDesk } from '../factors/desk.ts';
 import type { Factors } from '../factors/factors.ts';
 import type { FactorRules } from '../factors/options.ts';
 import { Passes } from '../factors/pass/passes.ts';
+import { Sends } from '../factors/sends.ts';
 import type { Worth } from '../policy/levels.ts';
 import { Privileges } from '../policy/privileges.ts';
 import { compileRoles, type RoleOptions } from '../policy/roles.ts';
@@ -31,6 +32,7 @@ import { Handovers } from './handovers.ts';
 import { LoginSteps } from './login-steps.ts';
 import { cutRoles, Offline } from './offline/offline.ts';
 import { OfflineVerifiers } from './offline/verifiers.ts';
+import { PassDesk } from './pass-desk.ts';
 import { PasswordLogin } from './password-login.ts';
 import { Principals } from './principals.ts';
 import { ProgramAccess } from './program-access.ts';
@@ -76,6 +78,7 @@ export interface Login {
   readonly recorder: Pick<Recorder, 'account'>;
   /** What an operator may do with the factors of accounts. */
   readonly desk: FactorDesk;
+  readonly passDesk: PassDesk;
   readonly signIn: SignIn;
   readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
@@ -176,6 +179,10 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     notices,
     recorder,
     desk,
+    passDesk: new PassDesk({
+      ...{ factors: document.factors, desk, users: tokenUsers, principals },
+      sends: new Sends({ store, clock }),
+    }),
     tenants,
     steps,
     door,

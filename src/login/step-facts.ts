@@ -68,7 +68,11 @@ export async function factsOf(
   // What is enrolled under a name that has left the configuration is enrolled all the same.
   const isFirst = has.all.length === 0 && usable.length === 0;
   const hasProved = proofs.some(
-    ({ step, by, at }) => step !== 'first' && worth.factors.has(by) && at >= pending.beganAt,
+    ({ step, by, at }) =>
+      step !== 'first' &&
+      worth.factors.has(by) &&
+      at >= pending.beganAt &&
+      factors.find(by)?.factor.letsEnrol !== false,
   );
   const mayEnrol = isInside && (isFirst ? rules.enrol.first === 'open' : hasProved);
   // Whoever has something proves that, before anything is set up beside it.

@@ -63,7 +63,7 @@ export function hiddenFields(fields: Hidden | undefined): readonly Html[] {
 interface Field {
   readonly name: string;
   readonly label: string;
-  readonly autocomplete: 'username' | 'current-password' | 'new-password';
+  readonly autocomplete: 'username' | 'current-password' | 'new-password' | 'off';
   readonly value?: string | undefined;
   readonly autofocus?: boolean | undefined;
   readonly invalid?: boolean | undefined;

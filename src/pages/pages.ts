@@ -30,6 +30,7 @@ import {
   stepUpPage,
 } from './login.ts';
 import type { PageOptions } from './options.ts';
+import { type PassView, passPage } from './pass.ts';
 import { type NotSentView, notSentPage, type ReplayView, replayPage } from './posts.ts';
 import { type DeniedView, deniedPage, type ErrorView, errorPage, type LoopView, loopPage } from './refusals.ts';
 import { type StartView, startPage } from './start.ts';
@@ -48,6 +49,7 @@ export type PageView =
   | LogoutView
   | SessionsView
   | AccountView
+  | PassView
   | StartView
   | TenantChoiceView
   | ErrorView
@@ -120,6 +122,8 @@ function document(frame: Frame, view: PageView): Html {
       return sessionsPage(frame, view);
     case 'account':
       return accountPage(frame, view);
+    case 'pass':
+      return passPage(frame, view);
     case 'start':
       return startPage(frame, view);
     case 'tenant-choice':

@@ -20,6 +20,7 @@ export const addresses: Readonly<Record<string, string>> = {
   '/_gate/logout': `${read}, POST, OPTIONS`,
   [handoverPath]: 'GET, OPTIONS',
   '/_gate/account': `${read}, POST, OPTIONS`,
+  '/_gate/pass': `${read}, POST, OPTIONS`,
   '/_gate/session': `${read}, POST, OPTIONS`,
   '/_gate/replay': `${read}, OPTIONS`,
   '/_gate/start/:provider': `${read}, OPTIONS`,

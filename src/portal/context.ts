@@ -25,6 +25,7 @@ import type { Flows } from '../login/flows.ts';
 import type { Handovers } from '../login/handovers.ts';
 import type { LoginSteps } from '../login/login-steps.ts';
 import type { Offline } from '../login/offline/offline.ts';
+import type { PassDesk } from '../login/pass-desk.ts';
 import type { PasswordLogin } from '../login/password-login.ts';
 import type { ProvedPasswords } from '../login/proved-passwords.ts';
 import type { ProviderChallenges } from '../login/provider-challenges.ts';
@@ -72,6 +73,7 @@ export interface PortalParts {
   readonly demandAt: (address: string, host?: string) => Demand;
   readonly factorRules: FactorRules;
   readonly desk: FactorDesk;
+  readonly passDesk: PassDesk;
   readonly notices: Pick<FactorNotices, 'tell'>;
   readonly recorder: Pick<Recorder, 'account'>;
   readonly flows: Flows;

@@ -2,7 +2,7 @@
  * One's own second factors on the page of the account: seen, added, renamed, taken off. Whoever changes anything has proved a
  * factor a short while ago, where the account has one: a session that was left open takes nobody's key off.
  */
-import type { Level } from '../core/proof.ts';
+import type { Level, Proof } from '../core/proof.ts';
 import { accountOf, type Session } from '../core/session.ts';
 import type { AccountFactors } from '../factors/desk.ts';
 import type { OwnFactorsView } from '../pages/own-factors.ts';
@@ -92,6 +92,9 @@ async function add(
   const demand = { level, maxAge: freshEnough } as const;
   // Who has nothing yet proves anew who they are.
   if (level === 1 && isLacking(parts, session, demand)) return confirm(visit);
+  // A pass that lets somebody in for a day need not let them set anything up.
+  const counted = session.proofs.filter(({ by }) => parts.factors.find(by)?.factor.letsEnrol !== false);
+  if (level === 2 && counted.length < session.proofs.length && isLackingOf(parts, counted, demand)) return back(visit);
   const wish = { session, demand, returnTo: here, spare: name };
   return answerStep(parts, visit, await parts.steps.beginStepUp(wish, stepContext(parts, visit)));
 }
@@ -151,8 +154,12 @@ async function hasAsked(parts: OwnFactorParts, visit: PortalRequest, session: Se
   return true;
 }
 
-function isLacking({ worth, clock }: OwnFactorParts, session: Session, demand: Demand): boolean {
-  return shortfall(session.proofs, demand, worth, clock.now()) !== undefined;
+function isLacking(parts: OwnFactorParts, session: Session, demand: Demand): boolean {
+  return isLackingOf(parts, session.proofs, demand);
+}
+
+function isLackingOf({ worth, clock }: OwnFactorParts, proofs: readonly Proof[], demand: Demand): boolean {
+  return shortfall(proofs, demand, worth, clock.now()) !== undefined;
 }
 
 function confirm({ request, response }: PortalRequest): void {

@@ -33,6 +33,7 @@ import { loginPage } from './login-page.ts';
 import { loginRoutes } from './login-routes.ts';
 import { noticeRoutes } from './logout-notice-routes.ts';
 import { logoutRoutes } from './logout-routes.ts';
+import { passRoutes } from './pass-routes.ts';
 import { sendJson } from './send-page.ts';
 import { sessionRoutes } from './session-routes.ts';
 import { startRoutes } from './start-routes.ts';
@@ -93,6 +94,7 @@ export class Portal {
     sessionRoutes(app, parts, on);
     accountRoutes(app, parts, on);
     factorRoutes(app, parts, on);
+    passRoutes(app, parts, on);
     federatedRoutes(app, parts, on);
     noticeRoutes(app, parts, on);
     fileRoutes(app, parts, on);

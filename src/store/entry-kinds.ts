@@ -58,7 +58,6 @@ export const entryKinds: Readonly<Record<string, EntryKind>> = {
   'store-seal': { restored: 'never', label: 'marks of the sealing' },
   recovery: { restored: 'never', label: 'recovery codes' },
   pass: { restored: 'never', label: 'passes' },
-  'enrolment-code': { restored: 'never', label: 'enrolment codes' },
   credential: { restored: 'always', label: 'marks of whose a security key is' },
   'challenge-used': { restored: 'never', label: 'used challenges of keys' },
   'sent-code-used': { restored: 'never', label: 'used codes' },

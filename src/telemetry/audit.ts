@@ -65,6 +65,8 @@ export interface AccountRecord extends AuditSubject {
   readonly outcome: 'succeeded' | 'failed' | 'pending';
   /** Of a step by a second factor: its configured name. */
   readonly factor?: string;
+  /** Of a pass: of which kind it is. */
+  readonly detail?: string;
   /** Of a hand-over: the host that the session goes on at. */
   readonly host?: string;
   /** Of a login that was judged while the provider was away. */

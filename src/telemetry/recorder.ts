@@ -36,6 +36,7 @@ export interface AccountEvent {
   readonly client?: Client;
   /** Of a hand-over: the host. */
   readonly host?: string;
+  readonly detail?: string;
   /** The operator who ended a session, and from where. */
   readonly by?: Pick<AccountRecord, 'actor' | 'address'>;
   readonly requestId?: string;

@@ -17,7 +17,7 @@ factorContract('pass', async (_t, world) => {
   const codes: string[] = [];
   const current = new Map<string, string>();
   const issue = async (account: typeof alice) => {
-    const code = await passes.issue('pass', account, terms);
+    const code = await passes.issue(account, terms);
     codes.push(code);
     current.set(account.subject, code);
     return code;
@@ -38,37 +38,35 @@ factorContract('pass', async (_t, world) => {
 test('pass: it is used as often as it may, also by many at once, and ends', async () => {
   const world = factorWorld(keptLog());
   const passes = new Passes(world);
-  const code = await passes.issue('pass', alice, { ...terms, uses: 3, valid: hour });
+  const code = await passes.issue(alice, { ...terms, uses: 3, valid: hour });
   assert.match(code, /^\d{8}$/);
-  const used = await Promise.all(Array.from({ length: 20 }, () => passes.use('pass', alice, code)));
+  const used = await Promise.all(Array.from({ length: 20 }, () => passes.use(alice, code)));
   assert.equal(used.filter(({ kind }) => kind === 'used').length, 3);
-  assert.deepEqual(await passes.use('pass', alice, code), { kind: 'spent' });
-  assert.equal(await passes.of('pass', alice), undefined);
-  const late = await passes.issue('pass', alice, { ...terms, valid: hour });
+  assert.deepEqual(await passes.use(alice, code), { kind: 'spent' });
+  assert.equal(await passes.of(alice), undefined);
+  const late = await passes.issue(alice, { ...terms, valid: hour });
   world.clock.advance(hour);
-  assert.deepEqual(await passes.use('pass', alice, late), { kind: 'wrong' });
+  assert.deepEqual(await passes.use(alice, late), { kind: 'wrong' });
 });
 
-test('pass: a new one takes the place of the old, and each is of one account and of one kind', async () => {
+test('pass: a new one takes the place of the old, and each is of one account', async () => {
   const world = factorWorld(keptLog());
   const passes = new Passes(world);
-  const old = await passes.issue('pass', alice, terms);
-  const code = await passes.issue('pass', alice, terms);
-  if (old !== code) assert.deepEqual(await passes.use('pass', alice, old), { kind: 'wrong' });
+  const old = await passes.issue(alice, terms);
+  const code = await passes.issue(alice, terms);
+  if (old !== code) assert.deepEqual(await passes.use(alice, old), { kind: 'wrong' });
   const bob = accountNamed('bob');
-  await passes.issue('pass', bob, terms);
-  await passes.issue('enrolment', alice, terms);
-  assert.deepEqual(await passes.use('pass', bob, code), { kind: 'wrong' });
-  assert.deepEqual(await passes.use('enrolment', alice, code), { kind: 'wrong' });
-  const use = await passes.use('pass', alice, code);
+  await passes.issue(bob, terms);
+  assert.deepEqual(await passes.use(bob, code), { kind: 'wrong' });
+  const use = await passes.use(alice, code);
   assert.ok(use.kind === 'used');
   assert.deepEqual([use.pass.issuer, use.pass.enrols, use.pass.uses], ['bob', true, 0]);
-  assert.ok(await passes.end('enrolment', alice));
+  assert.ok(await passes.end(alice));
 });
 
 test('pass: the store knows the code of none', async () => {
   const world = factorWorld(keptLog());
-  const code = await new Passes(world).issue('pass', alice, terms);
+  const code = await new Passes(world).issue(alice, terms);
   const entries = await Array.fromAsync(world.store.list('pass:'));
   assert.ok(!JSON.stringify(entries).includes(code));
   assert.ok(!JSON.stringify(entries).includes('alice'));

@@ -84,6 +84,24 @@ function factorViews(language: Language): readonly (readonly [name: string, view
         page: { kind: 'spare-codes', codes: ['01234-56789', hostile] },
       },
     ],
+    ...[undefined, { kind: 'refused' }, { kind: 'too-many' }].map((result) => {
+      const view = {
+        kind: 'pass',
+        action: '/_gate/pass',
+        hidden,
+        username: hostile,
+        backHref: '/',
+        requestId,
+      } as const;
+      return [`pass, ${result?.kind ?? 'first'}`, { ...view, ...(result && { result }) } as PageView] as const;
+    }),
+    [
+      'pass, made',
+      {
+        ...{ kind: 'pass', action: '/_gate/pass', hidden, username: hostile, backHref: '/', requestId },
+        result: { kind: 'issued', user: hostile, code: '01234567', uses: 1, hours: 12 },
+      },
+    ],
     ['enrolment', { kind: 'enrolment', ...step, factor, page, hasOthers: true }],
     [
       'enrolment, the clock is off',

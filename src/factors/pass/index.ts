@@ -26,16 +26,18 @@ const digits = 8;
 class PassFactor implements Factor {
   readonly canBeGuessed = true;
   readonly isNetworked = false;
+  readonly letsEnrol: boolean;
   readonly #context: FactorContext;
   readonly #passes: Passes;
 
-  constructor(context: FactorContext) {
+  constructor({ enrols }: { readonly enrols: boolean }, context: FactorContext) {
+    this.letsEnrol = enrols;
     this.#context = context;
     this.#passes = new Passes(context);
   }
 
   async isUsable(account: Account): Promise<boolean> {
-    return (await this.#passes.of('pass', account)) !== undefined;
+    return (await this.#passes.of(account)) !== undefined;
   }
 
   async ask(account: Account): Promise<AskOutcome> {
@@ -46,7 +48,7 @@ class PassFactor implements Factor {
   async verify(account: Account, { fields }: FactorResponse): Promise<FactorOutcome> {
     const code = readCode(fields.get('code'), digits);
     if (code === undefined) return { kind: 'rejected', reason: 'code-wrong' };
-    const use = await this.#passes.use('pass', account, code);
+    const use = await this.#passes.use(account, code);
     switch (use.kind) {
       case 'used':
         return { kind: 'verified', proof: secondProof(this.#context, account, ['otp']) };
@@ -61,4 +63,4 @@ class PassFactor implements Factor {
 }
 
 /** The `pass` kind of factor. */
-export const pass = defineFactor({ options, gives: 2, create: (_given, context) => new PassFactor(context) });
+export const pass = defineFactor({ options, gives: 2, create: (given, context) => new PassFactor(given, context) });

@@ -10,9 +10,6 @@ import { Failure } from '../../core/failure.ts';
 import type { Sealer } from '../../core/seal.ts';
 import type { Store } from '../../core/store.ts';
 
-/** `pass` stands in for a factor; `enrolment` only lets one be set up. */
-export type PassKind = 'pass' | 'enrolment';
-
 const recordSchema = z.object({
   digest: z.string(),
   /** Who has made it. */
@@ -73,36 +70,36 @@ export class Passes {
   }
 
   /** Makes one and gives its code, eight digits, which nobody sees again. */
-  async issue(kind: PassKind, account: Account, { issuer, valid, uses, enrols }: PassTerms): Promise<string> {
+  async issue(account: Account, { issuer, valid, uses, enrols }: PassTerms): Promise<string> {
     const code = Array.from({ length: digits }, () => randomInt(10)).join('');
     const [key] = this.#sealer.derive(purpose);
     if (!key) throw new Error('there is no key for digests');
     const until = this.#clock.now() + valid;
-    const digest = digestOf(key, kind, account, code).toString('base64url');
-    await this.#store.put(keyOf(kind, account), JSON.stringify({ digest, issuer, uses, until, enrols }), until);
+    const digest = digestOf(key, account, code).toString('base64url');
+    await this.#store.put(keyOf(account), JSON.stringify({ digest, issuer, uses, until, enrols }), until);
     return code;
   }
 
   /** What an account has and may still use. */
-  async of(kind: PassKind, account: Account): Promise<Pass | undefined> {
-    const found = await this.#read(kind, account);
+  async of(account: Account): Promise<Pass | undefined> {
+    const found = await this.#read(account);
     if (!found || found.record.uses === 0) return undefined;
     const { digest: _, ...pass } = found.record;
     return pass;
   }
 
   /** Uses a code once; of many at once no more than it has uses. */
-  async use(kind: PassKind, account: Account, code: string): Promise<PassUse> {
+  async use(account: Account, code: string): Promise<PassUse> {
     for (let attempt = 0; attempt < tries; attempt++) {
-      const found = await this.#read(kind, account);
+      const found = await this.#read(account);
       if (!found) return { kind: 'wrong' };
       const { record, version } = found;
       const right = Buffer.from(record.digest, 'base64url');
       const keys = this.#sealer.derive(purpose);
-      if (!keys.some((key) => timingSafeEqual(digestOf(key, kind, account, code), right))) return { kind: 'wrong' };
+      if (!keys.some((key) => timingSafeEqual(digestOf(key, account, code), right))) return { kind: 'wrong' };
       if (record.uses === 0) return { kind: 'spent' };
       const used = { ...record, uses: record.uses - 1 };
-      if (await this.#store.replace(keyOf(kind, account), version, JSON.stringify(used), record.until)) {
+      if (await this.#store.replace(keyOf(account), version, JSON.stringify(used), record.until)) {
         const { digest: _, ...pass } = used;
         return { kind: 'used', pass };
       }
@@ -111,12 +108,12 @@ export class Passes {
   }
 
   /** Ends what an account has; false where it has none. */
-  end(kind: PassKind, account: Account): Promise<boolean> {
-    return this.#store.delete(keyOf(kind, account));
+  end(account: Account): Promise<boolean> {
+    return this.#store.delete(keyOf(account));
   }
 
-  async #read(kind: PassKind, account: Account) {
-    const stored = await this.#store.get(keyOf(kind, account));
+  async #read(account: Account) {
+    const stored = await this.#store.get(keyOf(account));
     if (!stored) return undefined;
     const { success, data } = recordSchema.safeParse(parseJson(stored.value));
     if (!success)
@@ -127,13 +124,13 @@ export class Passes {
   }
 }
 
-function keyOf(kind: PassKind, account: Account): string {
-  return `${kind === 'pass' ? 'pass' : 'enrolment-code'}:${accountKey(account)}`;
+function keyOf(account: Account): string {
+  return `pass:${accountKey(account)}`;
 }
 
-function digestOf(key: KeyObject, kind: PassKind, account: Account, code: string): Buffer {
+function digestOf(key: KeyObject, account: Account, code: string): Buffer {
   return createHmac('sha256', key)
-    .update(JSON.stringify([kind, accountKey(account), code]))
+    .update(JSON.stringify(['pass', accountKey(account), code]))
     .digest();
 }
 

@@ -112,3 +112,16 @@ export const ownFactors = {
   add: (what: string): string => `Add: ${what}`,
   last: 'This is your only second factor, and you need one to sign in here. Add another before you remove it.',
 };
+
+/** Passes and enrolment codes, for those who hand them out. */
+export const pass = {
+  title: 'Passes',
+  lead: 'For somebody who left the key or the phone at home. Make sure that you know who stands before you.',
+  user: 'User name of the agent',
+  submit: 'Make the code',
+  pass: (user: string): string => `Pass for ${user}`,
+  use: (uses: number, hours: number): string =>
+    `${uses === 1 ? 'It works once' : uses >= 1000 ? 'It works as often as needed' : `It works ${uses} times`}, within ${hours === 1 ? 'an hour' : `${hours} hours`}. You see it only now.`,
+  refused: 'You cannot make a code for that user.',
+  'too-many': 'You have made many codes within the last hour. Try again later.',
+};

@@ -1,5 +1,10 @@
 /** French sentences of the pages between the first proof and the session. */
-import type { enrol as englishEnrol, factor as englishFactor, ownFactors as englishOwnFactors } from './en-factors.ts';
+import type {
+  enrol as englishEnrol,
+  factor as englishFactor,
+  ownFactors as englishOwnFactors,
+  pass as englishPass,
+} from './en-factors.ts';
 
 const minutes = (count: number): string => (count <= 1 ? 'une minute' : `${count} minutes`);
 
@@ -112,4 +117,17 @@ export const ownFactors: typeof englishOwnFactors = {
   remove: 'Supprimer',
   add: (what) => `Ajouter : ${what}`,
   last: 'C’est votre seul second facteur, et il vous en faut un pour vous connecter ici. Ajoutez-en un autre avant de le supprimer.',
+};
+
+/** Passes and enrolment codes, for those who hand them out. */
+export const pass: typeof englishPass = {
+  title: 'Laissez-passer',
+  lead: 'Pour quelqu’un qui a oublié sa clé ou son téléphone. Assurez-vous de savoir qui est devant vous.',
+  user: 'Nom d’utilisateur de l’agent',
+  submit: 'Créer le code',
+  pass: (user) => `Laissez-passer pour ${user}`,
+  use: (uses, hours) =>
+    `${uses === 1 ? 'Il sert une fois' : uses >= 1000 ? 'Il sert autant que nécessaire' : `Il sert ${uses} fois`}, pendant ${hours === 1 ? 'une heure' : `${hours} heures`}. Vous ne le voyez que maintenant.`,
+  refused: 'Vous ne pouvez pas créer de code pour cet utilisateur.',
+  'too-many': 'Vous avez créé beaucoup de codes depuis une heure. Réessayez plus tard.',
 };

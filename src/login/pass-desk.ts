@@ -1,0 +1,93 @@
+/**
+ * Who may make a pass, and for whom: an issuer for people of the own tenant, never for oneself, and never into
+ * an account that may do what the issuer may not.
+ */
+import * as z from 'zod';
+import { isSameAccount } from '../core/account.ts';
+import type { Principal } from '../core/principal.ts';
+import type { Reason } from '../core/reason.ts';
+import { accountOf, type Session } from '../core/session.ts';
+import type { FactorDesk } from '../factors/desk.ts';
+import { passTerms } from '../factors/pass/passes.ts';
+import type { Sends } from '../factors/sends.ts';
+import type { Principals } from './principals.ts';
+import type { TokenUsers } from './token-users.ts';
+
+/** What came of asking for one. */
+type PassResult =
+  /** Times in milliseconds. */
+  | {
+      readonly kind: 'issued';
+      readonly user: string;
+      readonly code: string;
+      readonly uses: number;
+      readonly valid: number;
+    }
+  /** `unknown` and `not-allowed` are told alike to whoever asks: a page must not say who there is. */
+  | { readonly kind: 'refused'; readonly why: 'not-allowed' | 'too-many'; readonly user?: string }
+  | { readonly kind: 'unavailable'; readonly reason: Reason };
+
+/** What it works with. */
+interface PassDeskParts {
+  readonly factors: Readonly<Record<string, unknown>>;
+  readonly desk: Pick<FactorDesk, 'issue'>;
+  readonly sends: Pick<Sends, 'take'>;
+  readonly users: Pick<TokenUsers, 'find'>;
+  readonly principals: Pick<Principals, 'principal' | 'tenantOf'>;
+}
+
+const rulesSchema = z.object({ type: z.literal('pass'), issuers: z.array(z.string()), for: z.array(z.string()) });
+const perHour = { count: 50, per: 60 * 60_000 };
+
+/** Makes passes for people at the desk. Every method throws when the store is out of reach. */
+export class PassDesk {
+  readonly #parts: PassDeskParts;
+  readonly #rules: z.output<typeof rulesSchema> | undefined;
+
+  constructor(parts: PassDeskParts) {
+    this.#parts = parts;
+    this.#rules = Object.values(parts.factors)
+      .map((one) => rulesSchema.safeParse(one).data)
+      .find((rules) => rules !== undefined);
+  }
+
+  /** Whether somebody may make passes at all. */
+  isIssuer(session: Session): boolean {
+    const { roles } = this.#parts.principals.principal(session);
+    return this.#rules?.issuers.some((role) => roles.has(role)) === true;
+  }
+
+  /** Makes one for a user, by a name as it is typed; who does not exist is refused like who may not have one. */
+  async issue(session: Session, username: string, signal: AbortSignal): Promise<PassResult> {
+    const { desk, sends, factors, users } = this.#parts;
+    const rules = this.#rules;
+    if (!rules || !this.isIssuer(session)) return { kind: 'refused', why: 'not-allowed' };
+    const issuer = accountOf(session);
+    const permit = await sends.take([
+      { kind: 'account', of: `pass\0${issuer.tenant}\0${issuer.subject}`, limit: perHour },
+    ]);
+    if (permit.kind === 'refused') return { kind: 'refused', why: 'too-many' };
+    const found = await users.find(username, signal);
+    if (found.kind === 'unavailable') return { kind: 'unavailable', reason: found.reason };
+    if (found.kind !== 'found') return { kind: 'refused', why: 'not-allowed' };
+    const { assertion, user } = found;
+    const place = this.#parts.principals.tenantOf(assertion, user.provider, session.tenant);
+    const isNear = place.kind === 'settled' && place.tenant === session.tenant;
+    const target = { tenant: session.tenant, assertion, provider: user.provider };
+    const account = accountOf(target);
+    const isAllowed =
+      isNear &&
+      !isSameAccount(account, issuer) &&
+      mayHelp(this.#parts.principals.principal(session), this.#parts.principals.principal(target), rules.for);
+    if (!isAllowed) return { kind: 'refused', why: 'not-allowed', user: account.subject };
+    const terms = passTerms(factors);
+    const code = await desk.issue(account, { ...terms, issuer: issuer.subject });
+    return { kind: 'issued', user: account.subject, code, uses: terms.uses, valid: terms.valid };
+  }
+}
+
+/** Somebody for whom passes are made, who may do nothing that the issuer may not. */
+function mayHelp(issuer: Principal, user: Principal, helped: readonly string[]): boolean {
+  const isHelped = helped.some((role) => user.roles.has(role));
+  return isHelped && [...user.roles].every((role) => issuer.roles.has(role) || helped.includes(role));
+}
