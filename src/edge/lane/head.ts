@@ -15,7 +15,7 @@ const maxHead = 16_384;
 /** Longest block of lines that is kept, in bytes. */
 const maxKept = 4096;
 /** Bytes that kept readings take: of heads that a live session has vouched for, and of all others. */
-const [maxVouched, maxOthers] = [16 * 1024 * 1024, 512 * 1024];
+const [maxVouched, maxOthers] = [16 * 1024 * 1024, 4 * 1024 * 1024];
 /** What a reading takes beside its block: about as much again where it is decided on, and some objects. */
 const overhead = 2048;
 

@@ -22,7 +22,7 @@ import { Recalled } from './recalled.ts';
 import type { KeptIdentity, SessionSights } from './session-sights.ts';
 
 /** Bytes of the addresses that are kept: those that sessions have asked for, and all others. */
-const [maxPlaces, maxOpenPlaces] = [16 * 1024 * 1024, 512 * 1024];
+const [maxPlaces, maxOpenPlaces] = [16 * 1024 * 1024, 1024 * 1024];
 const placeOverhead = 512;
 /** Ways in which one block of header lines is kept: methods, routes, connections. */
 const maxPlans = 8;
