@@ -58,7 +58,8 @@ async function processOver(store: MemoryStore, clock: ManualClock, sealer: Seale
   const pendings = new PendingLogins({ store, clock, publicUrl, lifetime: 600_000 });
   const browsers = await Browsers.open(store, publicUrl);
   const rules = document.factorRules;
-  const parts = { clock, log, worth, door, pendings, browsers, signIn, sessions, recorder, factors, rules };
+  const notices = { heard: async () => undefined };
+  const parts = { clock, log, worth, door, pendings, browsers, signIn, sessions, recorder, factors, rules, notices };
   return { steps: new LoginSteps(parts as never), sessions, worth, signIn };
 }
 
