@@ -2,7 +2,7 @@
 import type { Result, Row } from '../measure/result.ts';
 
 const width = 960;
-const barsFrom = 350;
+const barsFrom = 380;
 const barsTo = 800;
 const rowHeight = 30;
 const top = 96;
@@ -67,7 +67,7 @@ function legend(): string {
   ];
   return words
     .map(([kind, text], index) => {
-      const x = 24 + index * 270;
+      const x = 24 + index * 300;
       return `  <rect class="${kind}" x="${x}" y="56" width="14" height="14" rx="3"/><text x="${x + 22}" y="68">${text}</text>`;
     })
     .join('\n');
