@@ -120,6 +120,16 @@ export const anomalies: Readonly<Record<string, string>> = {
     'HTTP2-Settings: AAMAAABkAAQAAP__',
   ]),
   'three in one packet': request(get, [host]).repeat(2) + request(get, [host, cookie]),
+  'Upgrade to h2c with a body': request(
+    post,
+    [host, 'Upgrade: h2c', 'Connection: upgrade', 'Content-Length: 3'],
+    'hey',
+  ),
+  'Upgrade to h2c with chunks': request(
+    post,
+    [host, 'Connection: upgrade', 'Upgrade: h2c', 'Transfer-Encoding: chunked'],
+    `5${crlf}hello${crlf}0${crlf}${crlf}`,
+  ),
   'quotes in the URI': request('GET /public/with_"lovely"_quotes?marker=1 HTTP/1.1', [host]),
   'host and port in the URI': request('GET http://{host}/public?marker=1 HTTP/1.1', [host]),
   'underscore in the URI host': request('GET http://a_b.example/public?marker=1 HTTP/1.1', [host]),

@@ -19,6 +19,9 @@ export interface BareNode {
   read(one: Case, until: Until): Promise<readonly Reading[]>;
 }
 
+/** As the gateway has it: whatever asks for another protocol than WebSocket is a request like any other, with its body. */
+const shouldUpgradeCallback = ({ headers }: IncomingMessage): boolean => /^websocket$/i.test(headers.upgrade ?? '');
+
 /** Starts one that ends with the test. */
 export async function startBareNode(t: TestContext): Promise<BareNode> {
   const readings: Reading[] = [];
@@ -32,7 +35,7 @@ export async function startBareNode(t: TestContext): Promise<BareNode> {
       response.end('read');
     });
   };
-  const server = createServer({ maxHeaderSize: 65_536 }, take).on('checkExpectation', take);
+  const server = createServer({ maxHeaderSize: 65_536, shouldUpgradeCallback }, take).on('checkExpectation', take);
   server.on('upgrade', (request: IncomingMessage, socket: Socket) => {
     readings.push({ method: request.method ?? '', marker: markerOf(request), body: '' });
     socket.destroy();
