@@ -3,6 +3,12 @@ import type { Server } from 'node:net';
 import { OperatorError } from '../core/errors.ts';
 
 /**
+ * Connections that the kernel keeps until they are taken; it takes its own bound (`net.core.somaxconn`) where that is lower. Node's
+ * 511 are used up when thousands come back at once: whoever finds no room tries again after 1, 3, 7, 15 and 31 seconds.
+ */
+const backlog = 16_384;
+
+/**
  * Listens; throws an OperatorError that says what stands in the way. With `reusePort` the kernel spreads connections over all
  * processes of this user that listen there in that way.
  */
@@ -16,7 +22,7 @@ export async function listen(
   const host = address.hostname.replace(/^\[(.*)\]$/, '$1');
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(explainListenError(error, address)));
-    server.listen({ port, host, reusePort }, () => resolve());
+    server.listen({ port, host, reusePort, backlog }, () => resolve());
   });
 }
 
