@@ -138,7 +138,7 @@ for (const [name, { on = {}, behind, want }] of Object.entries(known))
     const other = await run(forUnknown);
     assert.equal(result.outcome.kind, want);
     assert.equal(other.outcome.kind === 'unavailable', want === 'unavailable');
-    assert.deepEqual(result.rejection, { provider: 'first', reason: 'bad-password' });
+    assert.deepEqual(result.rejection, { provider: 'first', kind: 'rejected', reason: 'bad-password' });
     const [, ...rest] = forKnown;
     assert.equal(
       rest.some((link) => link.attempts.some(isAlice)),
@@ -162,7 +162,7 @@ test('chain: who gave the right password is told that it has expired, whoever is
 test('a rejection hidden by an outage is still there to be counted', async () => {
   const { outcome, rejection } = await run([scripted('ldap', down), scripted('local', wrong)]);
   assert.equal(outcome.kind, 'unavailable');
-  assert.deepEqual(rejection, { provider: 'local', reason: 'bad-password' });
+  assert.deepEqual(rejection, { provider: 'local', kind: 'rejected', reason: 'bad-password' });
 });
 
 test('an empty chain asks for nothing and vouches for nobody', async () => {

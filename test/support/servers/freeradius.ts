@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test';
 import { temporaryFolder } from '../tools/folder.ts';
 import { freePort } from '../tools/free-port.ts';
 import { until } from '../tools/poll.ts';
-import { endServer, hasEnded, startServer } from './server-process.ts';
+import { endServer, freezeServer, hasEnded, startServer } from './server-process.ts';
 
 /** One who may come in, with the attributes of the answer as FreeRADIUS writes them, such as `Filter-Id := "agents"`. */
 export interface RadiusUser {
@@ -79,7 +79,7 @@ function handleOf(child: ChildProcess, port: number): FreeRadius {
     port,
     address: `127.0.0.1:${port}`,
     secret,
-    pause: () => void child.kill('SIGSTOP'),
+    pause: () => freezeServer(child),
     resume: () => void child.kill('SIGCONT'),
     stop: () => endServer(child),
   };

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { CertificateFiles } from '../tools/certificates.ts';
 import { freePort } from '../tools/free-port.ts';
-import { endServer } from './server-process.ts';
+import { endServer, freezeServer } from './server-process.ts';
 import { shared } from './shared/shared.ts';
 import { contentAsChanges, contentForSlapadd, type DirectoryContent, manager, personDn } from './slapd-content.ts';
 import {
@@ -86,7 +86,7 @@ export async function startSlapd(t: TestContext, options: DirectoryContent & Sla
     ...directoryAt(suffix, ports),
     stop: () => endServer(child, 'SIGTERM'),
     kill: () => endServer(child),
-    pause: () => void child.kill('SIGSTOP'),
+    pause: () => freezeServer(child),
     resume: () => void child.kill('SIGCONT'),
     restart: async (certificate) => {
       await endServer(child, 'SIGTERM');

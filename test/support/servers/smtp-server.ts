@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test';
 import { testCertificates } from '../tools/certificates.ts';
 import { freePort } from '../tools/free-port.ts';
 import { until } from '../tools/poll.ts';
-import { endServer, hasEnded, type ServerProcess, startServer } from './server-process.ts';
+import { endServer, freezeServer, hasEnded, type ServerProcess, startServer } from './server-process.ts';
 
 const python = '/usr/bin/python3';
 
@@ -85,7 +85,7 @@ export async function startSmtpServer(t: TestContext, options: SmtpServerOptions
       await until(`${count} mails to ${address}`, () => to(address).length >= count);
       return to(address)[count - 1] as TakenMail;
     },
-    freeze: () => void child.kill('SIGSTOP'),
+    freeze: () => freezeServer(child),
     thaw: () => void child.kill('SIGCONT'),
     end: () => endServer(child),
   };
