@@ -38,10 +38,6 @@ export const sentCodeOptions = z.strictObject({
     .enum(['resend', 'restart', 'other', 'lock', 'help'])
     .default('resend')
     .describe('what follows after them'),
-  noContact: z
-    .enum(['other', 'help', 'refuse'])
-    .default('other')
-    .describe('what an account without a contact gets: the other factors, or a page that says whom to ask'),
 });
 
 /** The options of a factor that sends codes, read. */
@@ -87,7 +83,6 @@ export class SentCodeFactor implements Factor {
   readonly canBeGuessed = true;
   readonly isNetworked = true;
   readonly timeout: number;
-  readonly withoutContact: SentCodeOptions['noContact'];
   readonly #options: SentCodeOptions;
   readonly #channel: Channel;
   readonly #context: FactorContext;
@@ -97,7 +92,6 @@ export class SentCodeFactor implements Factor {
     this.#channel = channel;
     this.#context = context;
     this.timeout = channel.timeout + margin;
-    this.withoutContact = options.noContact;
   }
 
   async isUsable(_account: Account, _enrolments: readonly Enrolment[], terms: AskTerms): Promise<boolean> {

@@ -85,8 +85,9 @@ const translations: Readonly<Record<string, (value: string) => Translated>> = {
   'Variable Name for Customer Email Address': (value) => [[[...email, 'contact', 'attribute'], value]],
   'Variable Name for Customer Phone Number': (value) => [[[...text, 'contact', 'attribute'], value]],
   'Behaviour if No Verified Contact Method Available': (value) => {
-    const read = behaviour('noContact', { enrol: 'enrol', other: 'other', refuse: 'refuse' })(value);
-    return 'why' in read || /^(?:lock|restart)$/i.test(value) ? { why: 'choose noContact yourself' } : read;
+    if (/^(?:agent|help)$/i.test(value)) return [[['factorRules', 'noFactor'], 'help']];
+    if (/^refuse$/i.test(value)) return [[['factorRules', 'noFactor'], 'refuse']];
+    return { why: 'is none of agent, help, refuse: choose factorRules.noFactor yourself' };
   },
   'Maximum Attempts at Sending an Authentication Code': count('sends'),
   'Behaviour After Exceeding Maximum Code Send Attempts': behaviour('afterSends', { other: 'other' }),
