@@ -1,6 +1,7 @@
 /** The contract of a first factor: what it is given, what it may be asked. */
 import type { Outcome } from './outcome.ts';
 import type { Assertion } from './principal.ts';
+import type { Level } from './proof.ts';
 import type { Reason } from './reason.ts';
 import type { HeaderLines } from './request-head.ts';
 import type { Secret } from './secret.ts';
@@ -44,6 +45,10 @@ export interface Attempt {
   readonly flow?: string;
   /** At `start`: a login that the identity provider remembers will not do, the user must prove who they are now. */
   readonly fresh?: boolean;
+  /** At `start`: the level that the identity provider's word is to be worth; one of those that the provider asks for. */
+  readonly level?: Level;
+  /** At `start`, beside `level`: how long ago the user may have proved who they are, in milliseconds. */
+  readonly maxAge?: number;
   /** At `start`: the user picked this provider on the login page; otherwise it is followed unasked. */
   readonly chosen?: boolean;
   /** What this provider's `continue` kept for this browser, or a session where its user wishes for a new password. Untrusted shape: parse it with a schema. */
@@ -86,6 +91,8 @@ export interface ProbeStep {
 export interface Provider {
   /** True where users can set their passwords here: an attempt whose credentials are a wish for a new one is heeded. */
   readonly changesPasswords?: true;
+  /** The levels that its identity provider can be asked for, by `Attempt.level`; none when absent. */
+  readonly asksFor?: readonly Level[];
   /** Never throws for bad credentials; a throw is a bug and becomes `unavailable`. */
   attempt(attempt: Attempt): Promise<Outcome>;
   /** The directory entry of a user whom somebody else authenticated; `authenticated`, `unknown-user` or `unavailable`. */

@@ -28,6 +28,11 @@ export class LoginDoor {
     return loginLevelOf(this.#parts.level, this.#parts.principals.principal(vouched), client);
   }
 
+  /** The level that everybody's login by a provider has to reach, whoever it will be. */
+  leastLevel(provider: string, client: Client): Level {
+    return loginLevelOf(this.#parts.level, { provider, roles: new Set(), tenant: '' }, client);
+  }
+
   /** The first proof, which a provider has given at this moment. */
   firstProof(vouched: Vouched): Proof {
     return firstProof(vouched, this.#parts.clock.now());

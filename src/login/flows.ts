@@ -5,6 +5,8 @@
 import * as z from 'zod';
 import type { Clock } from '../core/clock.ts';
 import type { Store } from '../core/store.ts';
+import type { Demand } from '../policy/levels.ts';
+import { demandSchema } from '../sessions/pending.ts';
 import { StoreQuota } from './flow-quota.ts';
 import type { FlowState } from './flow-state.ts';
 
@@ -27,10 +29,14 @@ const flowSchema = z.strictObject({
   beganAt: z.number(),
   /** The session whose user proves who they are once more. */
   confirming: z.string().optional(),
+  /** What the user who is signed in has to come up to, where that is asked of the identity provider. */
+  demand: demandSchema.optional(),
+  /** In a login, whether the identity provider was asked for a level; `plain` after it has said that it cannot give that. */
+  asked: z.enum(['level', 'plain']).optional(),
 });
 
 /** A login under way. */
-export type Flow = z.output<typeof flowSchema>;
+export type Flow = Omit<z.output<typeof flowSchema>, 'demand'> & { readonly demand?: Demand | undefined };
 
 /** Keeps flows. */
 export class Flows {
@@ -79,7 +85,8 @@ export class Flows {
     const key = `flow:${browser}.${name.id}`;
     this.#flowShares.forget(key);
     const text = await this.#store.take(key);
-    return text === undefined ? undefined : flowSchema.safeParse(JSON.parse(text)).data;
+    // The schema has seen to every field that the type names.
+    return text === undefined ? undefined : (flowSchema.safeParse(JSON.parse(text)).data as Flow | undefined);
   }
 
   /**

@@ -7,7 +7,8 @@ import type { Log } from '../core/log.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { type Assertion, canonicalUsername, isApiSubject, type Principal } from '../core/principal.ts';
 import type { Attempt, Credentials } from '../core/provider.ts';
-import { accountOf, isSameOwner, type OfflineStay, ownerOf, type Session } from '../core/session.ts';
+import type { Reason } from '../core/reason.ts';
+import { accountOf, type OfflineStay, type Session } from '../core/session.ts';
 import type { Client, GatewayRequest } from '../core/verdict.ts';
 import type { TenantDecision } from '../policy/tenants.ts';
 import { type ChainLink, type ChainResult, runChain } from '../providers/chain.ts';
@@ -17,6 +18,7 @@ import type { Vouched } from '../sessions/stored-session.ts';
 import type { AccountEvent, Recorder } from '../telemetry/recorder.ts';
 import { askForNewPassword } from './new-password.ts';
 import type { Principals } from './principals.ts';
+import { proveSession } from './prove-session.ts';
 import type { SessionBegun } from './session-begun.ts';
 import { askAbout, type TypedName, type TypedNames } from './typed-names.ts';
 
@@ -47,9 +49,6 @@ export interface LoginContext {
   readonly client: Client;
   readonly requestId: string;
 }
-
-/** How often a session may have gone on under another id while its user typed. */
-const maxRotations = 20;
 
 /** What the ways of signing in share. */
 export class SignIn {
@@ -173,38 +172,20 @@ export class SignIn {
     session: string,
     outcome: Authenticated,
     provider: string,
-    context: LoginContext & { chain?: ChainResult; event?: 'password-change' },
+    context: LoginContext & {
+      chain?: ChainResult;
+      event?: 'password-change';
+      /** What the session lacks of what is asked for. */
+      lackOf?: (session: Session) => Reason | undefined;
+    },
   ): Promise<SessionBegun | undefined> {
-    const proved = await this.#prove(session, outcome, provider);
+    const proved = await proveSession(session, outcome, provider, this.#parts);
     if (proved === undefined) return undefined;
     const who = { ...subjectOf(proved.session, context), ...(context.chain && { steps: context.chain.steps }) };
-    this.#parts.recorder.account({ event: context.event ?? 'step-up', outcome: 'succeeded', ...who });
+    const reason = context.lackOf?.(proved.session);
+    const came = reason === undefined ? { outcome: 'succeeded' as const } : { outcome: 'failed' as const, reason };
+    this.#parts.recorder.account({ event: context.event ?? 'step-up', ...came, ...who });
     return proved;
-  }
-
-  /**
-   * Proves a session, wherever its rotations have taken it meanwhile: of a form that was sent twice the browser takes the
-   * last answer, which must not say that the password was wrong.
-   */
-  async #prove(session: string, outcome: Authenticated, provider: string): Promise<SessionBegun | undefined> {
-    const { principals, sessions } = this.#parts;
-    let id = session;
-    for (let turn = 0; turn < maxRotations; turn++) {
-      const found = await sessions.alive(id);
-      if (found.kind === 'live') {
-        const { tenant } = found.session;
-        if (!principals.isOfTenant({ ...outcome, provider, tenant })) return undefined;
-        const vouched = principals.vouched(outcome, provider, tenant);
-        if (!isSameOwner(ownerOf(found.session), ownerOf(vouched))) return undefined;
-        const proved = await sessions.prove(found.session, vouched);
-        if (proved.kind === 'live') {
-          const { session, token } = proved;
-          return token === undefined ? undefined : { session, token };
-        }
-      } else if (found.kind === 'ended' && found.next !== undefined) id = found.next;
-      else return undefined;
-    }
-    return undefined;
   }
 
   /** Ends a session at its user's wish. */

@@ -17,6 +17,7 @@ import { headOf } from '../edge/head-of.ts';
 import type { FactorDesk } from '../factors/desk.ts';
 import type { Factors } from '../factors/factors.ts';
 import type { FactorRules } from '../factors/options.ts';
+import type { LoginDoor } from '../login/admit.ts';
 import type { RequestAuthenticator } from '../login/authenticate-request.ts';
 import type { Browsers } from '../login/browser.ts';
 import type { FactorNotices } from '../login/factor-notices.ts';
@@ -67,6 +68,7 @@ export interface PortalParts {
   readonly sessions: Sessions;
   readonly posts: SavedPosts;
   readonly steps: LoginSteps;
+  readonly door: Pick<LoginDoor, 'levelFor' | 'leastLevel'>;
   readonly factors: Factors;
   readonly worth: Worth;
   /** What a location asks of the proofs of its visitors, at an address of the public host or of the one that a route names. */

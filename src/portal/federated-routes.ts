@@ -2,12 +2,13 @@
 
 import type { Request } from 'express';
 import type { Outcome } from '../core/outcome.ts';
+import type { Level } from '../core/proof.ts';
 import { isOfNoTenant, type Reason } from '../core/reason.ts';
 import type { Session } from '../core/session.ts';
 import { headOf } from '../edge/head-of.ts';
-import type { Browsers } from '../login/browser.ts';
 import type { FlowState } from '../login/flow-state.ts';
 import type { Flow } from '../login/flows.ts';
+import { shortfall } from '../policy/levels.ts';
 import { attemptOne, type ChainLink, type ChainResult } from '../providers/chain.ts';
 import { safeReturnTo } from '../routing/return-to.ts';
 import {
@@ -18,12 +19,14 @@ import {
   queryValue,
   refuseVisit,
 } from './context.ts';
+import { depart, levelToAsk } from './departure.ts';
 import { lastMethodCookie } from './last-method.ts';
-import { countArrival, endLoop, type LoopParts, showLoop } from './redirect-loop.ts';
+import { countArrival, endLoop, showLoop } from './redirect-loop.ts';
 import { redirect } from './send-page.ts';
-import { answerStep, type StepParts, stepContext } from './step-answer.ts';
+import { answerStep, begunCookies, stepContext } from './step-answer.ts';
+import { type StepUpParts, stepUpHere } from './step-up.ts';
 
-type FederatedParts = LoopParts & StepParts & Pick<PortalParts, 'log' | 'flows' | 'flowStates' | 'steps'>;
+type FederatedParts = StepUpParts & Pick<PortalParts, 'door'>;
 
 /** Adds the addresses of federated providers. */
 export const federatedRoutes: PortalRoutes<FederatedParts> = (app, parts, on) => {
@@ -62,14 +65,6 @@ interface StartWish extends Aim {
   readonly restarts: number;
 }
 
-/** Who leaves for an identity provider, and what for. */
-interface Departure {
-  readonly wish: StartWish;
-  /** The session whose user proves who they are once more. */
-  readonly confirming: Session | undefined;
-  readonly browser: ReturnType<Browsers['recognise']>;
-}
-
 function startWish(request: Request, publicUrl: URL): StartWish {
   return {
     returnTo: safeReturnTo(queryValue(request, 'return'), publicUrl),
@@ -93,30 +88,12 @@ async function start(parts: FederatedParts, link: ChainLink, visit: PortalReques
     if (visitor && wish.restarts > 0) return redirect(request, response, wish.returnTo);
     if (await endLoop(parts, visit, wish.returnTo, visitor)) return;
   }
-  await redirectToProvider(parts, link, visit, { wish, confirming, browser });
-}
-
-/** Sends the browser to the identity provider. */
-async function redirectToProvider(
-  parts: FederatedParts,
-  link: ChainLink,
-  visit: PortalRequest,
-  { wish, confirming, browser }: Departure,
-): Promise<void> {
-  const { request, response, context } = visit;
-  const { returnTo, chosen, restarts } = wish;
-  const { id, name } = parts.flowStates.make(browser.id, returnTo, restarts);
-  const plain = { headers: headOf(request), signal: context.signal };
-  const attempt = parts.signIn.attempt('start', plain, context.client, request.url);
-  const terms = { flow: name, chosen, ...(confirming && { fresh: true }) };
-  const result = await attemptOne(link, { ...attempt, ...terms }, parts.log);
-  const { outcome } = result;
-  if (outcome.kind !== 'continue' || outcome.offer.via !== 'redirect')
-    return fail(parts, link, visit, result, { returnTo, confirm: confirming !== undefined });
-  const { state, offer } = outcome;
-  const flow = { provider: link.name, returnTo, state, ...(confirming && { confirming: confirming.id }) };
-  await parts.flows.begin(browser.id, id, flow, context.client.address);
-  redirect(request, response, offer.url.href, browser.cookie ? { 'set-cookie': browser.cookie } : {});
+  const level = confirming ? undefined : levelToAsk(link, parts.door.leastLevel(link.name, context.client));
+  const failed = await depart(parts, link, visit, {
+    ...{ ...wish, confirming, browser, level },
+    ...(level !== undefined && { asked: 'level' as const }),
+  });
+  if (failed) fail(parts, link, visit, failed, { ...wish, confirm: confirming !== undefined });
 }
 
 async function comeBack(parts: FederatedParts, link: ChainLink, visit: PortalRequest): Promise<void> {
@@ -137,8 +114,11 @@ async function comeBack(parts: FederatedParts, link: ChainLink, visit: PortalReq
   const attempt = parts.signIn.attempt('callback', plain, context.client, context.target.path + context.target.query);
   const result = await attemptOne(link, { ...attempt, state: flow.state }, parts.log);
   const { outcome } = result;
-  if (outcome.kind !== 'authenticated') return fail(parts, link, visit, result, aimOf(flow));
-  await finish(parts, link, visit, { outcome, result, flow, browser });
+  if (outcome.kind === 'authenticated') return finish(parts, link, visit, { outcome, result, flow, browser });
+  const isUnmet = outcome.kind === 'rejected' && outcome.reason === 'level-too-low';
+  // Whom the issuer cannot raise may still have a factor here.
+  if (isUnmet && flow.asked === 'level') return again(parts, link, visit, { flow, asked: 'plain' });
+  await endFlow(parts, link, visit, result, flow);
 }
 
 /** Back without a login under way in this browser: no session, whatever the address carries, and at most a login from its start. */
@@ -183,21 +163,61 @@ async function finish(
   const { context } = visit;
   const { outcome, result, flow, browser } = done;
   const denied = await parts.signIn.refuse(outcome, link.name, context.signal);
-  if (denied) return fail(parts, link, visit, { ...result, outcome: denied }, aimOf(flow));
+  const refused = (denied: Outcome) => ({ ...result, outcome: denied });
+  if (denied) return endFlow(parts, link, visit, refused(denied), flow);
   if (browser !== undefined && !flow.confirming) await parts.flows.forgetRedirects(browser);
   const more = [lastMethodCookie(parts.publicUrl, link.name), countArrival(parts, visit)];
   if (!flow.confirming) {
-    const first = { vouched: parts.signIn.vouched(outcome, link.name), chain: result, isPosted: false };
+    const vouched = parts.signIn.vouched(outcome, link.name);
+    const level = flow.asked ? undefined : levelToAsk(link, parts.door.levelFor(vouched, context.client));
+    if (level !== undefined && !parts.steps.isEnough(vouched, context))
+      return again(parts, link, visit, { flow, level, asked: 'level' });
+    const first = { vouched, chain: result, isPosted: false };
     const step = await parts.steps.begin({ ...first, returnTo: flow.returnTo }, stepContext(parts, visit));
     return answerStep(parts, visit, step, { cookies: more });
   }
-  const begun = await parts.signIn.confirm(flow.confirming, outcome, link.name, { ...context, chain: result });
-  if (!begun) {
-    const other: Outcome = { kind: 'rejected', reason: 'login-denied' };
-    return fail(parts, link, visit, { ...result, outcome: other }, aimOf(flow));
-  }
+  const { demand, returnTo } = flow;
+  const lackOf = ({ proofs }: Session) => demand && shortfall(proofs, demand, parts.worth, parts.clock.now());
+  const terms = { ...context, chain: result, lackOf };
+  const begun = await parts.signIn.confirm(flow.confirming, outcome, link.name, terms);
+  if (!begun) return endFlow(parts, link, visit, refused({ kind: 'rejected', reason: 'login-denied' }), flow);
   if (browser !== undefined) await parts.flows.forgetRedirects(browser);
-  return answerStep(parts, visit, { kind: 'begun', ...begun, returnTo: flow.returnTo, cookies: [] }, { cookies: more });
+  const { session } = begun;
+  const cookies = [...more, ...begunCookies(parts, visit, begun)];
+  if (demand && lackOf(session) !== undefined)
+    return stepUpHere(parts, visit, { session, demand, returnTo }, { reason: 'level-too-low', cookies });
+  return answerStep(parts, visit, { kind: 'begun', ...begun, returnTo, cookies: [] }, { cookies: more });
+}
+
+/** Once more to the issuer within one login: for a level, or without one. */
+async function again(
+  parts: FederatedParts,
+  link: ChainLink,
+  visit: PortalRequest,
+  { flow: { returnTo }, ...terms }: { readonly flow: Flow; readonly level?: Level } & Required<Pick<Flow, 'asked'>>,
+): Promise<void> {
+  const browser = parts.browsers.recognise(headOf(visit.request));
+  const failed = await depart(parts, link, visit, { returnTo, ...terms, browser, chosen: true, restarts: 0 });
+  if (failed) fail(parts, link, visit, failed, { returnTo, confirm: false });
+}
+
+/** Nobody came back who was meant to. Where a session was to be raised, its user's own factors may do that. */
+async function endFlow(
+  parts: FederatedParts,
+  link: ChainLink,
+  visit: PortalRequest,
+  result: ChainResult,
+  flow: Flow,
+): Promise<void> {
+  const { outcome } = result;
+  const { returnTo, demand } = flow;
+  if (!demand) return fail(parts, link, visit, result, aimOf(flow));
+  const reason: Reason = 'reason' in outcome ? outcome.reason : 'protocol-error';
+  parts.signIn.record('failed', visit.context, { chain: result, provider: link.name, reason });
+  const session = await parts.authenticator.visitor(headOf(visit.request), visit.context.target);
+  if (!session) return fail(parts, link, visit, result, { returnTo, confirm: false });
+  const isAway = outcome.kind === 'unavailable';
+  await stepUpHere(parts, visit, { session, demand, returnTo }, { reason: isAway ? reason : 'level-too-low', isAway });
 }
 
 /** Back to the login page, which says in the user's words what went wrong; the audit has the reason. */

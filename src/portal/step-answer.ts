@@ -3,6 +3,7 @@ import type { AnswerHeaders } from '../core/answer.ts';
 import { GatewayError } from '../core/errors.ts';
 import type { Reason } from '../core/reason.ts';
 import { ownerOf } from '../core/session.ts';
+import type { SessionBegun } from '../login/session-begun.ts';
 import { type StepContext, type StepProblem, type StepResult, stepAddress } from '../login/step-result.ts';
 import type { Step } from '../login/steps.ts';
 import type { FactorName, FactorOverView, FactorProblem } from '../pages/factor.ts';
@@ -57,16 +58,9 @@ export async function answerStep(
   const { request, response } = visit;
   switch (result.kind) {
     case 'begun': {
-      const { session, token, returnTo, cookies } = result;
+      const { session, returnTo, cookies } = result;
       await parts.posts.claim(request, returnTo, session);
-      const owner = parts.browsers.ownerCookie(ownerOf(session));
-      const set = [
-        sessionCookie(parts.publicUrl, token),
-        owner,
-        ...more,
-        ...cookies,
-        ...leftCookies(parts, visit, session),
-      ];
+      const set = [...begunCookies(parts, visit, result), ...more, ...cookies];
       return redirect(request, response, returnTo, { ...headers, 'set-cookie': set });
     }
     case 'pending':
@@ -75,7 +69,7 @@ export async function answerStep(
     case 'enough':
       return redirect(request, response, result.returnTo, cookiesOf(result.cookies));
     case 'confirm': {
-      const back = `/_gate/factor?${new URLSearchParams({ return: result.returnTo })}`;
+      const back = factorAddress(result.returnTo);
       const login = `/_gate/login?${new URLSearchParams({ return: back, confirm: '1' })}`;
       return redirect(request, response, login, cookiesOf(result.cookies));
     }
@@ -89,6 +83,16 @@ export async function answerStep(
     default:
       return result satisfies never;
   }
+}
+
+/** The cookies of a session that begins, or goes on under another token. */
+export function begunCookies(
+  parts: StepParts,
+  visit: PortalRequest,
+  { session, token }: SessionBegun,
+): readonly string[] {
+  const owner = parts.browsers.ownerCookie(ownerOf(session));
+  return [sessionCookie(parts.publicUrl, token), owner, ...leftCookies(parts, visit, session)];
 }
 
 /** Shows the page of a step; `at` is the host that the login leads to. */
@@ -123,7 +127,7 @@ export function showOver(
   const view: FactorOverView = {
     kind: 'factor-over',
     reason: word,
-    restartHref: loginAgain(returnTo),
+    restartHref: word === 'unconfirmed' ? factorAddress(returnTo) : loginAgain(returnTo),
     ...((isHelped || ((word === 'missing' || word === 'closed') && factorRules.noFactor === 'help')) && {
       help: factorRules.help,
     }),
@@ -225,10 +229,15 @@ function overWord(reason: Reason): FactorOverView['reason'] {
   if (reason === 'factor-missing') return 'missing';
   if (reason === 'enrolment-closed') return 'closed';
   if (reason === 'contact-missing') return 'contact';
+  if (reason === 'level-too-low') return 'unconfirmed';
   if (problems[reason] !== undefined && reason !== 'enrolment-unfinished') return 'tries';
   return reason === 'step-foreign' || reason === 'flow-expired' || reason === 'enrolment-unfinished'
     ? 'expired'
     : 'ended';
+}
+
+function factorAddress(returnTo: string): string {
+  return `/_gate/factor?${new URLSearchParams({ return: returnTo })}`;
 }
 
 function loginAgain(returnTo: string): string {

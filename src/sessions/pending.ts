@@ -19,6 +19,13 @@ const onShowSchema = z.strictObject({
   state: z.unknown().optional(),
 });
 
+/** What proofs have to come up to, as it is stored. */
+export const demandSchema = z.looseObject({
+  level: z.union([z.literal(1), z.literal(2), z.literal(3)]).optional(),
+  factors: z.array(z.string()).optional(),
+  maxAge: z.number().optional(),
+});
+
 const pendingSchema = z.looseObject({
   kind: z.literal('pending'),
   /** The handle of the browser that began it. */
@@ -31,13 +38,7 @@ const pendingSchema = z.looseObject({
   vouched: z.looseObject(personSchema),
   proofs: z.array(proofSchema).min(1),
   /** What a step-up has to come up to; the level of the login otherwise. */
-  demand: z
-    .looseObject({
-      level: z.union([z.literal(1), z.literal(2), z.literal(3)]).optional(),
-      factors: z.array(z.string()).optional(),
-      maxAge: z.number().optional(),
-    })
-    .optional(),
+  demand: demandSchema.optional(),
   /** The password was right and has to change, for this reason; the id under which it is kept for its page. */
   newPassword: z.strictObject({ reason: z.string(), username: z.string(), proof: z.string().optional() }).optional(),
   onShow: onShowSchema.optional(),

@@ -71,6 +71,8 @@ export const factor = {
     contact: 'We know no address or number of yours that a code could be sent to.',
     ended: 'Your account can no longer be used to sign in here. Ask your administrator.',
     missing: 'Your account needs a second factor, and has none that can be used here.',
+    unconfirmed:
+      'The service where you signed in has not confirmed for your account what this page asks for, and you have no second factor that could be asked for instead.',
     closed: 'Your account needs a second factor, and you cannot set one up here.',
   },
 };

@@ -77,6 +77,8 @@ export const factor: typeof englishFactor = {
     contact: 'Nous ne connaissons de vous ni adresse ni numéro où envoyer un code.',
     ended: 'Votre compte ne permet plus de se connecter ici. Adressez-vous à votre administrateur.',
     missing: 'Votre compte demande un second facteur, et n’en a aucun qui soit utilisable ici.',
+    unconfirmed:
+      'Le service où vous vous êtes identifié n’a pas confirmé pour votre compte ce que cette page demande, et vous n’avez aucun second facteur qui puisse être demandé à la place.',
     closed: 'Votre compte demande un second facteur, et vous ne pouvez pas en configurer un ici.',
   },
 };

@@ -40,10 +40,12 @@ export class CodeFlow {
   }
 
   /** Sends the browser to the issuer. Throws a Failure. */
-  async start({ flow, fresh = false, callbackUrl }: Attempt, signal: AbortSignal): Promise<Outcome> {
+  async start({ flow, fresh = false, level, maxAge, callbackUrl }: Attempt, signal: AbortSignal): Promise<Outcome> {
     if (flow === undefined) throw new TypeError('a login begins with the id of its flow');
     const { options, issuer, relying, clock } = this.#parts;
     const found = await issuer.find(signal);
+    const classes = level === undefined || level === 1 ? undefined : options.acrValues?.[level];
+    const age = fresh ? 0 : maxAge;
     const [nonce, verifier] = [client.randomNonce(), client.randomPKCECodeVerifier()];
     const parameters = {
       ...options.parameters,
@@ -54,14 +56,15 @@ export class CodeFlow {
       nonce,
       code_challenge: await client.calculatePKCECodeChallenge(verifier),
       code_challenge_method: 'S256',
-      ...(fresh && { prompt: 'login', max_age: '0' }),
+      ...(fresh ? { prompt: 'login', max_age: '0' } : maxAge !== undefined && { max_age: secondsOf(maxAge) }),
+      ...(classes && { acr_values: classes.join(' ') }),
     };
     const configuration = relying.at(found, signal);
     const isPushed = options.par && found.metadata.pushed_authorization_request_endpoint !== undefined;
     const url = isPushed
       ? await client.buildAuthorizationUrlWithPAR(configuration, parameters)
       : client.buildAuthorizationUrl(configuration, parameters);
-    const state = { flow, nonce, verifier, ...(fresh && { freshSince: clock.now() }) };
+    const state = { flow, nonce, verifier, ...(age !== undefined && { freshSince: clock.now() - age }) };
     return { kind: 'continue', offer: { via: 'redirect', url }, state };
   }
 
@@ -99,6 +102,11 @@ export class CodeFlow {
     };
     return { kind: 'authenticated', assertion, grant: grantOf(grant, tokens.expires_in, clock.now()) };
   }
+}
+
+/** A part of a second is none here: what is asked for is never older than what is wanted. */
+function secondsOf(milliseconds: number): string {
+  return String(Math.floor(milliseconds / 1000));
 }
 
 /** The user must have proved who they are after they were asked to; `max_age` alone is only a wish. */

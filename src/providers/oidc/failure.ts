@@ -48,6 +48,9 @@ export function wordlessRefusal(status: number, { origin, pathname }: URL): Fail
   );
 }
 
+/** The issuer knows the classes that it was asked for, and this user has not come up to them (OpenID Connect UAR, RFC 9470). */
+const unmet: ReadonlySet<string> = new Set(['unmet_authentication_requirements', 'insufficient_user_authentication']);
+
 const declined = new Set([
   'access_denied',
   'login_required',
@@ -59,6 +62,8 @@ const declined = new Set([
 /** The browser brings this error, so it never counts as an outage: anybody could open the circuit breaker with it. */
 function refusedLogin(error: client.AuthorizationResponseError, where: string): Failure {
   const code = wordOf(error.error);
+  if (unmet.has(code))
+    return new Failure('level-too-low', `${where}: the issuer answers ${code}`, { kind: 'rejected', answer: code });
   if (declined.has(code))
     return new Failure('login-denied', `${where}: the issuer answers ${code}`, { kind: 'rejected', answer: code });
   const isIll = code === 'server_error' || code === 'temporarily_unavailable';

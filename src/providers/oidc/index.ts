@@ -1,6 +1,7 @@
 /** OpenID Connect: the code flow with PKCE, refresh, logout in both directions, and bearer tokens of API clients. */
 import type { Outcome } from '../../core/outcome.ts';
 import type { Assertion } from '../../core/principal.ts';
+import type { Level } from '../../core/proof.ts';
 import type { Attempt, LogoutNotice, LogoutRequest, ProbeStep, Provider } from '../../core/provider.ts';
 import { withDeadline } from '../../remote/deadline.ts';
 import { HttpClient } from '../../remote/http-client.ts';
@@ -26,6 +27,7 @@ export const oidc = defineProvider({
 });
 
 class OidcProvider implements Provider {
+  readonly asksFor: readonly Level[];
   readonly #context: ProviderContext;
   readonly #timeout: number;
   readonly #startUrl: URL;
@@ -41,6 +43,7 @@ class OidcProvider implements Provider {
     const { name, publicUrl, clock, log, store, onCertificate } = context;
     const { timeout = usualTimeout, outboundProxy = false } = options;
     this.#context = context;
+    this.asksFor = ([2, 3] as const).filter((level) => options.acrValues?.[level] !== undefined);
     this.#timeout = timeForWork(timeout);
     this.#startUrl = new URL(`/_gate/start/${encodeURIComponent(name)}`, publicUrl);
     this.#http = new HttpClient({ ca: options.ca, timeout, keepAlive: true, outboundProxy, onCertificate });

@@ -5,6 +5,7 @@ import { duration, fileText, httpUrl, secret } from '../../config/values.ts';
 import { outboundProxy } from '../../remote/proxy-options.ts';
 import { caBundle } from '../../remote/trust-options.ts';
 import type { OptionProblem } from '../define.ts';
+import { trustOptions, untrustedClasses } from './trust-options.ts';
 
 const words = () => z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be a word of printable ASCII without spaces');
 
@@ -22,8 +23,6 @@ const claim = () =>
 /** Parameters of the request that only the gateway may set: they bind the answer to the browser that asked. */
 const ownParameters =
   /^(?:response_type|response_mode|client_id|redirect_uri|scope|state|nonce|code_challenge|code_challenge_method|request|request_uri|max_age|client_secret|client_assertion|client_assertion_type)$/;
-
-const trustedLevel = () => z.union([z.literal(2), z.literal(3)]);
 
 const parameters = z.record(
   z
@@ -127,19 +126,7 @@ export const oidcOptions = z.strictObject({
     .record(z.string().regex(/^[A-Za-z][\w-]{0,63}$/, 'must be a name of letters, digits, _ and -'), claim())
     .default({})
     .describe('other claims, by names of your own'),
-  trust: z
-    .strictObject({
-      acr: z.record(z.string().min(1), trustedLevel()).default({}).describe('by the class that the ID token names'),
-      amr: z
-        .record(
-          z.string().regex(/^(?!(?:offline|rba)$)\S{1,64}$/, 'must be a method such as mfa or hwk'),
-          trustedLevel(),
-        )
-        .default({})
-        .describe('by the methods that the ID token lists'),
-    })
-    .optional()
-    .describe('what counts as more than level 1; from the verified ID token alone, or a bearer token itself'),
+  ...trustOptions,
   requireClaims: z
     .record(claim(), oneOrMore(z.string()))
     .default({})
@@ -197,6 +184,7 @@ export function checkOidcOptions(options: OidcOptions): readonly OptionProblem[]
   if (clientSecret && privateKey && clientAuth === undefined)
     problem('privateKey', 'there is a clientSecret too', 'drop one, or say which one by clientAuth');
   if (keyId !== undefined && !privateKey) problem('keyId', 'there is no privateKey it could name', 'drop it');
+  problems.push(...untrustedClasses(options));
   if (options.groupsClaim !== undefined && options.attributes.groups !== undefined)
     problem('attributes.groups', 'groups come from groupsClaim', 'drop one of the two');
   return problems;

@@ -8,9 +8,10 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import type { TestContext } from 'node:test';
 import { importJWK, type JWK, SignJWT } from 'jose';
-import { Provider } from 'oidc-provider';
+import { interactionPolicy, Provider } from 'oidc-provider';
 import { Agent, request } from 'undici';
 import { testCertificates } from '../tools/certificates.ts';
 
@@ -34,6 +35,8 @@ export interface IdpOptions {
   readonly accessTokenSeconds?: number;
   /** Starts away: nothing listens on its port until `up`. */
   readonly isDown?: boolean;
+  /** The class of a login, by its user and the classes asked for; who has another one than asked for is asked to sign in again. */
+  readonly classOf?: (login: string, asked: readonly string[]) => string | undefined;
   /** Listens on a second port too, in clear, as behind the name that only servers of the site know. */
   readonly hasInternal?: boolean;
 }
@@ -210,7 +213,17 @@ class TestIdp implements Idp {
       if (changed !== body) response.setHeader('content-length', (changed as Buffer).length);
       return (end as (...values: unknown[]) => ServerResponse)(changed, ...rest);
     }) as typeof response.end;
-    void this.#answer(request, response);
+    if (this.#options.classOf && request.method === 'POST' && path.startsWith('/interaction/'))
+      void this.#signIn(this.#options.classOf, request, response);
+    else void this.#answer(request, response);
+  }
+
+  /** Takes its own form in the place of the package, which knows no classes. */
+  async #signIn(classOf: NonNullable<IdpOptions['classOf']>, request: IncomingMessage, response: ServerResponse) {
+    const accountId = new URLSearchParams(await text(request)).get('login') ?? '';
+    const { params } = (await this.#provider?.interactionDetails(request, response)) ?? {};
+    const acr = classOf(accountId, params?.acr_values?.split(' ') ?? []);
+    await this.#provider?.interactionFinished(request, response, { login: { accountId, ...(acr && { acr }) } });
   }
 
   #build(): void {
@@ -247,6 +260,10 @@ class TestIdp implements Idp {
         },
       ],
       jwks: { keys: [this.#key] },
+      ...(this.#options.classOf && {
+        acrValues: ['gold', 'silver', 'phrh'],
+        interactions: { policy: policyOfClasses() },
+      }),
       cookies: { keys: ['cookie-key-of-a-test'] },
       claims: {
         openid: ['sub'],
@@ -312,7 +329,9 @@ class TestIdp implements Idp {
 interface OidcContext {
   readonly oidc: {
     readonly provider: Provider;
-    readonly session: { readonly accountId: string };
+    readonly session: { readonly accountId: string; readonly acr?: string };
+    readonly params: { readonly acr_values?: string };
+    readonly result?: { readonly login?: object };
     readonly client: { readonly clientId: string };
   };
 }
@@ -333,6 +352,18 @@ function newKey(): JWK {
     alg: 'RS256',
     use: 'sig',
   };
+}
+
+/** Asks whoever has not the class that is asked for, as an issuer with a second factor does. */
+function policyOfClasses() {
+  const policy = interactionPolicy.base();
+  const isMissing = (context: unknown): boolean => {
+    const { params, session, result } = (context as OidcContext).oidc;
+    const asked = params.acr_values?.split(' ') ?? [];
+    return asked.length > 0 && !asked.includes(session.acr ?? '') && !result?.login;
+  };
+  policy.get('login').checks.add(new interactionPolicy.Check('acr_missing', 'the class is missing', isMissing));
+  return policy;
 }
 
 /** The package advises on the console against what a test is made of. */
