@@ -58,6 +58,8 @@ export function factorRoutes(parts: FactorRouteParts): Router {
       response.json({ removed: 1 });
       return;
     }
+    // Before the rest: a login that is under way must not set anything up behind it.
+    await sessions().cuts.cut(account.subject);
     const removed = await factors().reset(account);
     const ended = await endSessions(account, actorOf(response));
     record(response, 'factor-reset', account, { detail: `${removed} enrolments, ${ended} sessions` });

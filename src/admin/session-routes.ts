@@ -14,6 +14,8 @@ interface AdminSessions {
   list(filter: { readonly user?: string }): AsyncIterable<Session>;
   revoke(id: string, reason: Reason, by: Actor): Promise<boolean>;
   revokeUser(username: string, reason: Reason, by: Actor): Promise<number>;
+  /** What of a user is remembered, or under way, beside sessions. */
+  readonly cuts: { cut(username: string): Promise<void> };
 }
 
 /** Sessions and their live connections, and where an end of them is recorded. */

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { freshAt, isFirst, type Proof, withProof } from '../core/proof.ts';
 import type { Reason } from '../core/reason.ts';
-import { accountOf, isSameOwner, ownerOf, type Session } from '../core/session.ts';
+import { accountOf, isSameOwner, ownerOf } from '../core/session.ts';
 import { levelOf, type Worth } from '../policy/levels.ts';
 import { type ChainResult, standingAt } from '../providers/chain.ts';
 import type { Admitted } from '../sessions/admitted.ts';
@@ -14,6 +14,7 @@ import type { Recorder } from '../telemetry/recorder.ts';
 import type { LoginDoor } from './admit.ts';
 import type { Browsers } from './browser.ts';
 import type { FactorNotices } from './factor-notices.ts';
+import { ownSession, sessionNow } from './own-session.ts';
 import type { SessionBegun } from './session-begun.ts';
 import type { SignIn } from './sign-in.ts';
 import type { StepContext, StepResult } from './step-result.ts';
@@ -34,8 +35,6 @@ export interface EndParts {
 
 /** For how long a first proof speaks for an account that may be disabled meanwhile, in milliseconds. */
 const unasked = 30_000;
-/** How often a session may have gone on under another id while its user typed. */
-const maxRotations = 20;
 
 /** Ends logins. */
 export class LoginEnd {
@@ -122,7 +121,7 @@ export class LoginEnd {
   async endWeaker({ vouched, session: raised }: PendingLogin, proof: Proof, result: StepResult): Promise<void> {
     const { sessions, worth } = this.#parts;
     // The one that is raised has the new proof only at the end.
-    const going = raised === undefined ? undefined : await this.#sessionNow(raised);
+    const going = raised === undefined ? undefined : await sessionNow(sessions, raised);
     const own = result.kind === 'begun' ? result.session.id : going?.id;
     for await (const session of sessions.ofAccount(accountOf(vouched))) {
       const isWeaker = levelOf(session.proofs, worth) < levelOf([...session.proofs, proof], worth);
@@ -155,13 +154,8 @@ export class LoginEnd {
   ): Promise<StepResult> {
     const { sessions, pendings, recorder } = this.#parts;
     const { token, client, requestId } = context;
-    const own = token === undefined ? undefined : await sessions.load(token);
-    const session = await this.#sessionNow(id);
-    const isTheirs =
-      session &&
-      own?.kind === 'live' &&
-      own.session.id === session.id &&
-      isSameOwner(ownerOf(session), ownerOf(pending.vouched));
+    const session = await ownSession(sessions, id, token);
+    const isTheirs = session && isSameOwner(ownerOf(session), ownerOf(pending.vouched));
     if (!isTheirs || !(await pendings.take(pending))) return this.lost(pending, context);
     const gone = [...cookies, pendings.cookieWithout(pending, context.headers.all('cookie'))];
     const { returnTo, proofs } = pending;
@@ -175,16 +169,6 @@ export class LoginEnd {
     const who = { account: accountOf(session), provider: session.provider, session: begun.session.id };
     recorder.account({ event: 'step-up', outcome: 'succeeded', client, requestId, ...who });
     return { kind: 'begun', ...begun, returnTo, cookies: gone };
-  }
-
-  async #sessionNow(id: string): Promise<Session | undefined> {
-    let next: string | undefined = id;
-    for (let turn = 0; turn < maxRotations && next !== undefined; turn++) {
-      const found = await this.#parts.sessions.alive(next);
-      if (found.kind === 'live') return found.session;
-      next = found.kind === 'ended' ? found.next : undefined;
-    }
-    return undefined;
   }
 
   #over(pending: PendingLogin, reason: Reason, { headers }: StepContext): Extract<StepResult, { kind: 'over' }> {

@@ -83,7 +83,7 @@ export class LoginSteps {
   }
 
   /** The login under way that an id names, in the browser that began it. */
-  find(id: string | undefined, context: Pick<StepContext, 'headers'>): Promise<PendingLogin | undefined> {
+  find(id: string | undefined, context: StepContext): Promise<PendingLogin | undefined> {
     return this.#underWay.find(id, context);
   }
 

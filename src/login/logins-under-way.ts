@@ -1,8 +1,12 @@
 /** Logins under way as their dispatcher keeps them: bound to a browser, few of an address, changed as they are at the moment. */
 import type { Clock } from '../core/clock.ts';
+import { accountOf } from '../core/session.ts';
 import type { PendingChange, PendingLogin, PendingLogins } from '../sessions/pending.ts';
+import type { Sessions } from '../sessions/sessions.ts';
 import type { Browsers } from './browser.ts';
 import { StoreQuota } from './flow-quota.ts';
+import { ownSession } from './own-session.ts';
+import type { SignIn } from './sign-in.ts';
 import type { StepContext } from './step-result.ts';
 
 /** What keeps them. */
@@ -10,6 +14,8 @@ export interface UnderWayParts {
   readonly clock: Clock;
   readonly pendings: PendingLogins;
   readonly browsers: Pick<Browsers, 'find' | 'recognise' | 'handle'>;
+  readonly sessions: Pick<Sessions, 'alive' | 'load' | 'cuts'>;
+  readonly signIn: Pick<SignIn, 'record'>;
 }
 
 /** Room for a whole site behind one address, each with a login or two under way. */
@@ -39,11 +45,24 @@ export class LoginsUnderWay {
     return { pending, cookies: [cookie, ...(browser.cookie === undefined ? [] : [browser.cookie])] };
   }
 
-  /** The one of an id, in the browser that began it. */
-  find(id: string | undefined, { headers }: Pick<StepContext, 'headers'>): Promise<PendingLogin | undefined> {
-    const { pendings, browsers } = this.#parts;
+  /**
+   * The one of an id, in the browser that began it. None where the account has had to prove itself anew since, nor where the
+   * session that it raises has ended, or is not this browser's: nothing is proved, and nothing set up, for who is out.
+   */
+  async find(id: string | undefined, context: StepContext): Promise<PendingLogin | undefined> {
+    const { pendings, browsers, sessions, signIn } = this.#parts;
+    const { headers, token } = context;
     const browser = browsers.find(headers);
-    return pendings.find(id, headers.all('cookie'), browser === undefined ? undefined : browsers.handle(browser));
+    const handle = browser === undefined ? undefined : browsers.handle(browser);
+    const found = await pendings.find(id, headers.all('cookie'), handle);
+    if (!found) return undefined;
+    const { session, vouched, beganAt } = found;
+    if (session !== undefined) return (await ownSession(sessions, session, token)) ? found : undefined;
+    const account = accountOf(vouched);
+    if (!(await sessions.cuts.isCut(account, beganAt))) return found;
+    if (await pendings.take(found))
+      signIn.record('failed', context, { reason: 'revoked', account, provider: vouched.provider });
+    return undefined;
   }
 
   /** Changes one as it is at this moment; undefined where it is at an end. */

@@ -29,6 +29,8 @@ interface KnownFacts {
   readonly has: AccountEnrolments;
 }
 
+const noEnrolments: AccountEnrolments = { all: [], version: undefined };
+
 /** How old the first proof of somebody may be who begins to set something up, in milliseconds. */
 const freshEnough = 5 * 60_000;
 
@@ -41,25 +43,29 @@ export async function factsOf(
   const { client } = context;
   const now = clock.now();
   const terms = termsOf(pending, context);
-  const demand: Demand = pending.demand ?? { level: door.levelFor(pending.vouched, client) };
-  const { vouched, proofs, onShow, excluded, newPassword, spare } = pending;
+  const asked: Demand = pending.demand ?? { level: door.levelFor(pending.vouched, client) };
+  const { vouched, onShow, excluded, newPassword, spare } = pending;
+  const isCounting = (name: string): boolean => spare === undefined || factors.find(name)?.factor.letsEnrol !== false;
+  // A pass that lets somebody in need not let them set anything up.
+  const proofs = pending.proofs.filter(({ by }) => isCounting(by));
   const shown = { [onShow?.kind === 'challenge' ? 'asked' : 'enrolling']: onShow?.factor };
   const tenants = door.tenantsOf(vouched);
   const common = { awaitsProvider: false, tenants, mustChangePassword: newPassword !== undefined } as const;
   const nothing = { candidates: [], enrollable: [], needsFreshProof: false, isEnrolmentClosed: false } as const;
-  const isEnough = shortfall(proofs, demand, worth, now) === undefined;
+  const isReached = (demand: Demand): boolean => shortfall(proofs, demand, worth, now) === undefined;
   // What an account has set up shows once it is known whose it is.
-  if (tenants !== 'one') return { facts: { ...common, ...nothing, isEnough }, has: { all: [], version: undefined } };
-  if (isEnough)
-    return {
-      facts: { ...common, ...shown, ...nothing, spare, isEnough },
-      has: spare === undefined ? { all: [], version: undefined } : await factors.enrolments.of(accountOf(vouched)),
-    };
+  if (tenants !== 'one') return { facts: { ...common, ...nothing, isEnough: isReached(asked) }, has: noEnrolments };
+  if (spare === undefined && isReached(asked))
+    return { facts: { ...common, ...shown, ...nothing, isEnough: true }, has: noEnrolments };
 
   const account = accountOf(vouched);
   const has = await factors.enrolments.of(account);
   const usable = await factors.usable({ account, terms }, has);
-  const open = usable.filter(({ name }) => !excluded.includes(name));
+  // What is set up beside something else is set up after a proof of that, also where it came meanwhile.
+  const isGuarded = spare !== undefined && (has.all.length > 0 || usable.length > 0);
+  const demand: Demand = isGuarded && (asked.level ?? 1) < 2 ? { ...asked, level: 2 } : asked;
+  if (isReached(demand)) return { facts: { ...common, ...shown, ...nothing, spare, isEnough: true }, has };
+  const open = usable.filter(({ name }) => !excluded.includes(name) && isCounting(name));
   const isHelping = (factor: ConfiguredFactor): boolean =>
     shortfall(withProof(proofs, proofBy(factor, now)), demand, worth, now) === undefined;
   const helping = open.filter(isHelping);
@@ -84,7 +90,7 @@ export async function factsOf(
       isEnough: false,
       candidates: (helping.length > 0 ? helping : toProve).map(({ name }) => name),
       enrollable: mayEnrol ? able.map(({ name }) => name) : [],
-      needsFreshProof: onShow?.kind !== 'enrolment' && !(now - freshAt(proofs) <= freshEnough),
+      needsFreshProof: onShow?.kind !== 'enrolment' && !(now - freshAt(pending.proofs) <= freshEnough),
       isEnrolmentClosed: able.length > 0 && !mayEnrol,
     },
     has,

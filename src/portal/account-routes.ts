@@ -15,7 +15,7 @@ import {
   queryValue,
   readForm,
 } from './context.ts';
-import { changeOwnFactors, type OwnFactorParts, ownFactors } from './own-factors.ts';
+import { changeOwnFactors, hasAskedForFactor, type OwnFactorParts, ownFactors } from './own-factors.ts';
 import { isNavigation, redirect, sendJson } from './send-page.ts';
 import { ownSessions } from './session-routes.ts';
 
@@ -105,6 +105,7 @@ async function takeForm(parts: AccountParts, visit: PortalRequest): Promise<void
   if (!canChangePassword(parts.signIn.chain, session)) return render(parts, visit, session, 400, cannot);
   const sent = readSent(form);
   if (sent.kind === 'unusable') return render(parts, visit, session, 400, sent.notice);
+  if (await hasAskedForFactor(parts, visit, session)) return;
   return changePassword(parts, visit, session, sent);
 }
 

@@ -5,6 +5,7 @@
 import type { Level, Proof } from '../core/proof.ts';
 import { accountOf, type Session } from '../core/session.ts';
 import type { AccountFactors } from '../factors/desk.ts';
+import { hasFactor, termsOf } from '../login/step-facts.ts';
 import type { OwnFactorsView } from '../pages/own-factors.ts';
 import { type Demand, shortfall } from '../policy/levels.ts';
 import { isInAny } from '../routing/networks.ts';
@@ -18,6 +19,8 @@ export type OwnFactorParts = StepParts & Pick<PortalParts, 'steps' | 'desk' | 'w
 const here = '/_gate/account';
 /** How old a proof may be by which factors are changed, in milliseconds. */
 const freshEnough = 10 * 60_000;
+/** How old the first proof of somebody may be who has no factor yet, in milliseconds. */
+const freshFirst = 5 * 60_000;
 
 /** What the page says of them; undefined where none are configured. */
 export async function ownFactors(
@@ -88,8 +91,8 @@ async function add(
 ): Promise<void> {
   const shown = await ownFactors(parts, visit, session);
   if (name === undefined || !shown?.addable.some((one) => one.name === name)) return back(visit);
-  const level = shown.enrolments.length > 0 ? 2 : 1;
-  const demand = { level, maxAge: freshEnough } as const;
+  const level = (await isGuarded(parts, visit, session)) ? 2 : 1;
+  const demand = { level, maxAge: level === 1 ? freshFirst : freshEnough } as const;
   // Who has nothing yet proves anew who they are.
   if (level === 1 && isLacking(parts, session, demand)) return confirm(visit);
   // A pass that lets somebody in for a day need not let them set anything up.
@@ -145,9 +148,32 @@ async function own({ desk, factors }: OwnFactorParts, session: Session, id: stri
   return { factor: enrolment.factor, gives, isSpare: configured?.factor.isSpare === true };
 }
 
+/** Whether a factor is asked for before a password is changed, as it is of whoever has one; that has been answered then. */
+export async function hasAskedForFactor(
+  parts: OwnFactorParts,
+  visit: PortalRequest,
+  session: Session,
+): Promise<boolean> {
+  return (await isGuarded(parts, visit, session)) && hasAskedFor(parts, visit, session, { level: 2 });
+}
+
+/** Whether the account has a factor, or can be asked for one that nobody sets up, such as a code by mail. */
+async function isGuarded(parts: OwnFactorParts, visit: PortalRequest, session: Session): Promise<boolean> {
+  if (parts.factors.all.length === 0) return false;
+  return hasFactor(parts, accountOf(session), termsOf({ vouched: session }, stepContext(parts, visit)));
+}
+
 /** Whether a proof is asked for first; that has been answered then. */
-async function hasAsked(parts: OwnFactorParts, visit: PortalRequest, session: Session, level: Level): Promise<boolean> {
-  const demand = { level, maxAge: freshEnough };
+function hasAsked(parts: OwnFactorParts, visit: PortalRequest, session: Session, level: Level): Promise<boolean> {
+  return hasAskedFor(parts, visit, session, { level, maxAge: freshEnough });
+}
+
+async function hasAskedFor(
+  parts: OwnFactorParts,
+  visit: PortalRequest,
+  session: Session,
+  demand: Demand,
+): Promise<boolean> {
   if (!isLacking(parts, session, demand)) return false;
   const result = await parts.steps.beginStepUp({ session, demand, returnTo: here }, stepContext(parts, visit));
   await answerStep(parts, visit, result);

@@ -9,8 +9,8 @@ import type { Log } from '../core/log.ts';
 import { canonicalUsername } from '../core/principal.ts';
 import type { Store } from '../core/store.ts';
 
-/** How long a cut is remembered, in milliseconds: longer than anything that it ends is kept, or takes to be asked about. */
-const remembered = 10 * 60_000;
+/** How long a cut is remembered, in milliseconds: longer than anything that it ends is kept, such as a login under way, or takes to be asked about. */
+const remembered = 35 * 60_000;
 
 /** A cut at every moment, for as long as it is remembered. */
 const always = 'Infinity';

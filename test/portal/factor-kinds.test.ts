@@ -232,6 +232,7 @@ test('the operator sees, releases and resets; a reset ends sessions, and the old
   const { stdout } = await factors('reset', 'agent1');
   assert.equal(stdout, '1 enrolments of agent1 removed, 2 sessions ended\n');
   assert.equal((await browser.open('/desk')).status, 302);
+  here.clock.advance(1);
   const fresh = here.visitor();
   const anew = await nextPage(fresh);
   assert.match(anew.text, /data-key="create"/);

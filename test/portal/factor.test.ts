@@ -242,7 +242,7 @@ test('2F23: a login of eleven minutes is over, and so is one whose account was d
   const ended = await fetch(new URL('/sessions?user=agent1', here.admin), { method: 'DELETE' });
   assert.equal(ended.status, 200);
   const gone = await takeStep(cut, page, { code: phone.at(here.clock.now()) });
-  assert.deepEqual([gone.status, cut.cookies.has('gatehouse')], [403, false]);
+  assert.deepEqual([gone.status, cut.cookies.has('gatehouse')], [410, false]);
   assert.equal(here.audit('login').at(-1)?.reason, 'revoked');
 });
 
