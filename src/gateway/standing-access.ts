@@ -9,7 +9,7 @@ import { decide } from '../policy/decide.ts';
 import { doorOf } from '../policy/door.ts';
 import type { Worth } from '../policy/levels.ts';
 import type { Tenants } from '../policy/tenants.ts';
-import type { Opened } from '../proxy/connections.ts';
+import type { Opened } from '../proxy/live-connection.ts';
 import type { HostTest } from '../routing/known-hosts.ts';
 import type { Locations } from '../routing/locations.ts';
 import { askingFor } from './routes.ts';

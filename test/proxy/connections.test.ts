@@ -1,9 +1,15 @@
 /** The registry of live connections. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Connections } from '../../src/proxy/connections.ts';
 import { collectLog } from '../support/tools/log.ts';
 import { until } from '../support/tools/poll.ts';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as (how: { type: 'minor' }) => void;
+const collectYoung = (): void => collect({ type: 'minor' });
 
 const client = { address: '192.0.2.1', scheme: 'https', userAgent: '' } as const;
 const opened = { client, target: { host: 'cc.example.com', port: '443', path: '/' } };
@@ -107,4 +113,40 @@ test('connections: what has a reason to end is ended, on a session or on none, a
   assert.deepEqual(connections.sessions(), ['a']);
   connections.endWhere('a', reasonFor);
   assert.equal(ended.length, 2, 'nothing is ended twice');
+});
+
+test('connections: what has come and gone does not outlive the young generation', () => {
+  const connections = new Connections();
+  let under: (() => void)[] = [];
+  const serve = (requests: number): void => {
+    for (let request = 0; request < requests; request += 1) {
+      const body = new Array(128).fill(request);
+      const release = connections.add(`session ${request % 200}`, { kind: 'request', opened, end: () => body.pop() });
+      under.push(release);
+      if (under.length < 64) continue;
+      for (const done of under) done();
+      under = [];
+      if (request % 512 === 511) collectYoung();
+    }
+    for (const done of under.splice(0)) done();
+    collectYoung();
+    collectYoung();
+  };
+  // Until the tables of maps, if there are any, are old.
+  serve(20_000);
+  const before = getHeapStatistics().used_heap_size;
+  serve(20_000);
+  const grown = getHeapStatistics().used_heap_size - before;
+  assert.ok(grown < 4 * 1024 * 1024, `${grown} bytes outlived their requests`);
+});
+
+test('connections: sessions that have come and gone are forgotten', () => {
+  const connections = new Connections();
+  const stay = connections.add('stays', { kind: 'stream', opened, end: () => undefined });
+  for (let session = 0; session < 10_000; session += 1)
+    connections.add(`session ${session}`, { kind: 'stream', opened, end: () => undefined })();
+  assert.deepEqual([connections.sessions(), connections.count('stays')], [['stays'], 1]);
+  connections.add('session 1', { kind: 'stream', opened, end: () => undefined });
+  stay();
+  assert.deepEqual(connections.sessions(), ['session 1']);
 });

@@ -6,7 +6,8 @@ import type { Reason } from '../../core/reason.ts';
 import type { Forward } from '../../core/verdict.ts';
 import type { ClientEvents, LaneExchange } from '../../edge/lane/exchange.ts';
 import type { Again } from '../balancer.ts';
-import { type Connections, type LiveConnection, type Opened, openedBy, type Registration } from '../connections.ts';
+import type { Connections, Registration } from '../connections.ts';
+import { type LiveConnection, type Opened, openedBy } from '../live-connection.ts';
 import type { ResponseRules } from '../response-headers.ts';
 import type { UpstreamServerPool } from '../server-pool.ts';
 import type { ForwardResult } from '../upstream-attempt.ts';
@@ -222,8 +223,7 @@ export class LaneAttempt implements ClientEvents, SocketEvents, LiveConnection {
   #fail(error: Error): void {
     if (this.#isSettled) return;
     const { exchange, fresh } = this.#parts;
-    const head = this.#relay?.head;
-    const hasBegun = this.#relay !== undefined;
+    const [head, hasBegun] = [this.#relay?.head, this.#relay !== undefined];
     this.#finish(failureOf(error, { request: exchange.head, head, hasBegun, fresh, isConnected: true }));
     // The status is out: only a broken connection can still tell the client that the body is not whole.
     if (head) exchange.cut();
