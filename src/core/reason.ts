@@ -103,6 +103,7 @@ export const reasons = [
   'upstream-unreachable',
   'upstream-timed-out',
   'upstream-broke',
+  'upstream-pin-mismatch',
   // A session ends.
   'signed-out',
   'revoked',

@@ -62,6 +62,18 @@ export interface UpstreamServer {
   readonly weight?: number;
   /** True: it is asked only where no other server is there. */
   readonly isBackup?: boolean;
+  /** What its certificate must be besides what holds for all servers of the upstream. */
+  readonly trust?: ServerTrust;
+}
+
+/** By what one server of several is told from any other that a CA vouches for. */
+export interface ServerTrust {
+  /** The name that its certificate must carry, in place of the host of its address. */
+  readonly name?: string;
+  /** As `tls/pins.ts` reads them, one of which must be its own. */
+  readonly pins?: readonly string[];
+  /** Its certificate itself in PEM, which no CA need vouch for. */
+  readonly certificate?: string;
 }
 
 /** The application behind a route. */

@@ -4,7 +4,8 @@ import { buildConnector, Client, type Dispatcher, Pool } from 'undici';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { UpstreamServer, UpstreamTls } from '../core/route.ts';
-import { httpsAgent, type TlsClientOptions, tlsClientOptions } from '../tls/client.ts';
+import { httpsAgent, tlsClientOptions } from '../tls/client.ts';
+import { serverTrust } from './server-trust.ts';
 import { withoutContinue } from './unasked-continue.ts';
 
 /** What every server is connected to with. */
@@ -49,7 +50,7 @@ export class UpstreamServerPool {
     this.server = server;
     this.#parts = parts;
     const isSecure = server.url.protocol === 'https:';
-    const secure = isSecure ? tlsOptions(server, tls) : undefined;
+    const secure = isSecure ? tlsClientOptions(serverTrust(server, tls)) : undefined;
     const servername = secure?.servername ?? '';
     const to = { ...(socketPath !== undefined && { socketPath }) };
     const connector = buildConnector({ ...secure, ...to, timeout: connectTimeout, allowH2: false });
@@ -133,16 +134,6 @@ function keptAlive(
 ): Pick<Client.Options, 'keepAliveTimeout' | 'keepAliveMaxTimeout' | 'pipelining'> {
   if (keepAlive === undefined) return { keepAliveTimeout: 4000, keepAliveMaxTimeout: 60_000 };
   return keepAlive === 0 ? { pipelining: 0 } : { keepAliveTimeout: keepAlive, keepAliveMaxTimeout: keepAlive };
-}
-
-/** The name of the server's certificate is the configured one, whatever Host the client has sent. */
-function tlsOptions({ url }: UpstreamServer, tls: UpstreamTls = {}): TlsClientOptions {
-  const { ca, certificate, key, servername = bare(url) } = tls;
-  return tlsClientOptions({
-    servername,
-    ...(ca !== undefined && { ca: { pem: [ca] } }),
-    ...(certificate !== undefined && key !== undefined && { own: { certificate, key } }),
-  });
 }
 
 /** The host without the brackets of an IPv6 address. */

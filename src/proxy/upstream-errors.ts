@@ -11,6 +11,7 @@ interface Failure {
 
 const timedOut: Failure = { code: 'UPSTREAM_TIMEOUT', reason: 'upstream-timed-out' };
 const unreachable: Failure = { code: 'UPSTREAM_UNREACHABLE', reason: 'upstream-unreachable' };
+const otherServer: Failure = { code: 'UPSTREAM_UNREACHABLE', reason: 'upstream-pin-mismatch' };
 const broke: Failure = { code: 'UPSTREAM_BROKE', reason: 'upstream-broke' };
 
 /** Waited too long for a connection that others hold. */
@@ -33,6 +34,8 @@ export function readFailure(error: Error, isConnected: boolean): Failure {
     case 'GATEHOUSE_QUEUE_TIMEOUT':
     case 'ETIMEDOUT':
       return timedOut;
+    case 'GATEHOUSE_PIN_MISMATCH':
+      return otherServer;
     case 'UND_ERR_INVALID_ARG':
       return { code: 'BAD_REQUEST', reason: 'ambiguous-header' };
     case 'UND_ERR_CLOSED':

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { duration, fileText, httpUrl, oneOrMore } from '../config/values.ts';
 import type { Upstream, UpstreamServer, UpstreamTls } from '../core/route.ts';
+import { serverTrustOptions, trustOf } from '../remote/server-trust-options.ts';
 
 /** A server as written: where it is, and the path behind it, of which it matters whether there is one. */
 type WrittenServer = UpstreamServer & { readonly path: string | undefined };
@@ -44,12 +45,14 @@ const server = z
         url: serverAddress().describe('such as http://app:8070, or http://unix:/run/app.sock'),
         weight: z.int().min(1).max(1000).default(1).describe('its share of requests beside the others'),
         backup: z.boolean().default(false).describe('asked only where no other server is there'),
+        ...serverTrustOptions,
       })
       .transform(
-        ({ url, weight, backup }): WrittenServer => ({
+        ({ url, weight, backup, ...trust }, context): WrittenServer => ({
           ...url,
           ...(weight !== 1 && { weight }),
           ...(backup && { isBackup: true }),
+          ...trustOf(trust, url.url.protocol === 'https:', context),
         }),
       ),
   ])

@@ -51,7 +51,7 @@ export class UpstreamPools {
   }
 
   #pool(server: UpstreamServer, { tls, keepAlive }: Upstream, connectTimeout: number): UpstreamServerPool {
-    const key = JSON.stringify([server.origin, tls, keepAlive, connectTimeout]);
+    const key = JSON.stringify([server.origin, server.trust, tls, keepAlive, connectTimeout]);
     const known = this.#pools.get(key);
     if (known) return known;
     const pool = new UpstreamServerPool(server, { tls, keepAlive, connectTimeout }, this.#parts);

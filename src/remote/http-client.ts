@@ -15,6 +15,8 @@ import { Routes } from './routes.ts';
 /** How a client is set. */
 interface HttpClientOptions {
   readonly ca: Authorities | undefined;
+  /** What each server that is asked must show one of, besides a good chain and name. */
+  readonly pins?: readonly string[] | undefined;
   /** For one exchange, its answer included; in milliseconds. */
   readonly timeout: number;
   /** False: each request on a connection of its own, where an answer that is lost cannot be asked for again. */

@@ -10,7 +10,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Failure } from '../core/failure.ts';
 import type { ProbeStep } from '../core/provider.ts';
 import type { Authorities } from '../tls/authorities.ts';
-import { anchorsOf, type ChainReport, chainReport, issuersOf, standsAsCommonNameOnly } from '../tls/chain-report.ts';
+import { anchorsOf, type ChainReport, chainReport, issuersOf } from '../tls/chain-report.ts';
 import { connectTls, type Trust, tlsClientOptions } from '../tls/client.ts';
 import { withDeadline } from './deadline.ts';
 import type { ForwardProxy, Way } from './outbound-proxy.ts';
@@ -60,7 +60,7 @@ async function tryStep(step: string, work: Step[1], { signal, timeout, explain }
 }
 
 /** Whom a server's certificate must satisfy. */
-type ProbeTrust = Pick<Trust, 'servername'> & { readonly ca?: Authorities | undefined };
+export type ProbeTrust = Omit<Trust, 'ca' | 'onCertificate'> & { readonly ca?: Authorities | undefined };
 
 /** The steps that every server over HTTP goes through first, by the way that its requests go. */
 export function networkSteps(url: URL, trust: ProbeTrust, clock: Clock, way?: Way): Step[] {
@@ -96,7 +96,7 @@ function proxySteps(proxy: ForwardProxy, { url, target, trust, clock }: Behind):
   };
   const tls = async (signal: AbortSignal): Promise<StepResult> => {
     const socket = await secureTunnel({ proxy, target, tls: tlsClientOptions(trust) }, signal);
-    const found = describeTls(socket, trust.servername ?? target.host, trust.ca, clock);
+    const found = describeTls(socket, trust.ca, clock);
     socket.destroy();
     return found;
   };
@@ -132,24 +132,19 @@ async function secure(
 ): Promise<StepResult> {
   const socket = connectTls({ host, port }, tlsClientOptions(trust));
   await ready(socket, 'secureConnect', signal);
-  const found = describeTls(socket, trust.servername ?? host, trust.ca, clock);
+  const found = describeTls(socket, trust.ca, clock);
   socket.destroy();
   return found;
 }
 
-/** What a trusted connection shows: protocol and chain; a warning where it ends soon, or names the host in an outdated way. */
-export function describeTls(socket: TLSSocket, host: string, ca: Authorities | undefined, clock: Clock): StepResult {
+/** What a trusted connection shows: protocol and chain; a warning where it ends soon. */
+export function describeTls(socket: TLSSocket, ca: Authorities | undefined, clock: Clock): StepResult {
   const leaf = socket.getPeerX509Certificate();
   const report = chainReport(issuersOf(leaf), anchorsOf(ca));
   const detail = `${socket.getProtocol()}, ${describeChain(report)}`;
   const left = report.expires.getTime() - clock.now();
   if (left < soon)
     return { detail, hint: `the certificate ends in ${Math.floor(left / day)} days; renew it on the server` };
-  if (leaf && standsAsCommonNameOnly(leaf, host))
-    return {
-      detail,
-      hint: `${host} stands in the certificate as Common Name only; have it issued with the name under subjectAltName`,
-    };
   return { detail };
 }
 

@@ -10,6 +10,7 @@ import { atProxy, dialProxy, proxyRefusal, secureTunnel, type TunnelTarget } fro
 /** How they are made. */
 interface RouteOptions {
   readonly ca: Authorities | undefined;
+  readonly pins?: readonly string[] | undefined;
   /** For one exchange, in milliseconds. */
   readonly timeout: number;
   readonly outboundProxy: OutboundProxy;
@@ -49,15 +50,18 @@ export class Routes {
 
   /** An answer as soon as its head is there. Rejects with a Failure that names the proxy where it is the proxy's. */
   async send(url: URL, terms: Terms): Promise<Dispatcher.ResponseData> {
-    const { ca, outboundProxy, onCertificate } = this.#options;
+    const { ca, pins, outboundProxy, onCertificate } = this.#options;
     const { proxy } = wayTo(outboundProxy, url);
     if (proxy && url.protocol === 'http:') return this.#passOn(proxy, url, terms);
     const agent = proxy
       ? this.#agent(`tunnel ${proxy.origin}`, () => {
-          const tls = tlsClientOptions({ ca, onCertificate });
+          const tls = tlsClientOptions({ ca, pins, onCertificate });
           return this.#by((target, signal) => secureTunnel({ proxy, target, tls }, signal));
         })
-      : this.#agent('direct', () => ({ ...tlsClientOptions({ ca, onCertificate }), timeout: this.#options.timeout }));
+      : this.#agent('direct', () => ({
+          ...tlsClientOptions({ ca, pins, onCertificate }),
+          timeout: this.#options.timeout,
+        }));
     return agent.request({ ...terms, origin: url.origin, path: url.pathname + url.search });
   }
 

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { filePath, secret } from '../config/values.ts';
 import { OperatorError } from '../core/errors.ts';
 import { readAuthorities } from '../tls/authorities.ts';
-import { isPin } from '../tls/pins.ts';
+import { readPin } from '../tls/pins.ts';
 
 /**
  * A PEM file of CAs, or one of Java's trust stores (JKS, PKCS#12) with its password, read; one that cannot be used is
@@ -27,7 +27,20 @@ export function caBundle() {
     });
 }
 
-/** The digest of a server's public key. */
-export function pin() {
-  return z.string().refine(isPin, 'must be a pin such as sha256/BASE64, which "gatehouse check --connect" prints');
+/** As many as fit beside one server: the one of today, the next one, those of its copies. */
+const maxPins = 16;
+
+/** A server's public keys by their digests, or its certificates by their thumbprints; yields what `tls/pins.ts` compares. */
+export function pins() {
+  return z.array(pin()).min(1).max(maxPins);
+}
+
+function pin() {
+  return z.string().transform((text, context) => {
+    const reading = readPin(text);
+    if (reading.kind === 'pin') return reading.pin;
+    const { problem, hint = 'gatehouse check --connect prints the pin of a server' } = reading;
+    context.addIssue({ code: 'custom', message: problem, params: { hint } });
+    return z.NEVER;
+  });
 }

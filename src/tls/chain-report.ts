@@ -1,6 +1,6 @@
 /** What a certificate chain says of itself: names, dates, digests, and whether it leads to a trusted CA. */
 import type { X509Certificate } from 'node:crypto';
-import { isIP, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { type Authorities, systemAnchors } from './authorities.ts';
 import { insecureConnectTls } from './client.ts';
 import { spkiPin } from './pins.ts';
@@ -136,12 +136,6 @@ function certificateReport(certificate: X509Certificate): CertificateReport {
 export function namesOf(certificate: X509Certificate, kind: 'DNS' | 'IP Address' | 'any' = 'any'): readonly string[] {
   const all = (certificate.subjectAltName ?? '').matchAll(/(DNS|IP Address):("(?:[^"\\]|\\.)*"|[^,]+)/g);
   return [...all].flatMap(([, found, name = '']) => (kind === 'any' || kind === found ? [name.trim()] : []));
-}
-
-/** Whether a name counts only as the Common Name of a certificate, as Node and older clients still take it. */
-export function standsAsCommonNameOnly(certificate: X509Certificate, host: string): boolean {
-  if (isIP(host) !== 0) return false;
-  return certificate.checkHost(host, { subject: 'never' }) === undefined && certificate.checkHost(host) !== undefined;
 }
 
 function isAnchorOf(anchor: X509Certificate, last: X509Certificate): boolean {

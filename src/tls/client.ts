@@ -2,12 +2,11 @@
  * How the gateway connects to any server over TLS, upstreams included: which CAs are trusted, which name the certificate
  * carries, which keys are pinned, what the gateway itself shows.
  */
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import { type AgentOptions, Agent as HttpsAgent } from 'node:https';
 import { isIP, type Socket } from 'node:net';
 import {
   type ConnectionOptions,
-  checkServerIdentity,
   connect,
   createSecureContext,
   type DetailedPeerCertificate,
@@ -16,14 +15,16 @@ import {
   type TLSSocket,
 } from 'node:tls';
 import { type Authorities, systemAuthorities } from './authorities.ts';
-import { PinMismatchError, spkiPin } from './pins.ts';
+import { serverFault } from './server-identity.ts';
 
 /** What a server is trusted by. */
 export interface Trust {
   /** Instead of the machine's CAs. */
   readonly ca?: Pick<Authorities, 'pem' | 'trustsEach'> | undefined;
-  /** One of these keys must be the server's own. Asked in addition to chain and name, never instead of them. */
+  /** As `readPin` gives them; one must be the server's own. Asked in addition to chain and name, never instead of them. */
   readonly pins?: readonly string[] | undefined;
+  /** The server's certificate itself, its own anchor: neither chain nor name are asked about besides, unless `servername` is. */
+  readonly certificate?: X509Certificate | undefined;
   /** The name in the certificate, where it is not the host of the URL. */
   readonly servername?: string | undefined;
   /** Our own certificate and its key in PEM, for a server that asks for one. */
@@ -47,16 +48,15 @@ export interface TlsClientOptions {
 
 /** Makes the options once; they are for many connections, as reading the CAs takes some milliseconds. */
 export function tlsClientOptions(trust: Trust = {}): TlsClientOptions {
-  const { pins = [], servername, onCertificate } = trust;
+  const { pins = [], servername, certificate: imported, onCertificate } = trust;
   return {
     secureContext: contextOf(trust),
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
     checkServerIdentity: (host, certificate) => {
-      const expected = servername ?? host;
-      const shown = certificate as DetailedPeerCertificate;
-      const fault = checkServerIdentity(expected, shown) ?? checkPins(pins, certificate);
-      if (!fault) onCertificate?.(host, firstEnd(shown));
+      const name = servername ?? (imported ? undefined : host);
+      const fault = serverFault({ name, pins, imported }, certificate);
+      if (!fault) onCertificate?.(host, firstEnd(certificate as DetailedPeerCertificate));
       return fault;
     },
     // RFC 6066 §3: an address is not a server name.
@@ -100,7 +100,8 @@ function named({ servername, ...target }: TlsTarget): ConnectionOptions {
 let machines: SecureContext | undefined;
 
 /** The one with the machine's CAs is shared: it takes some milliseconds and holds hundreds of them. */
-function contextOf({ ca, own }: Trust): SecureContext {
+function contextOf({ ca: given, certificate, own }: Trust): SecureContext {
+  const ca = certificate ? { pem: [certificate.toString()], trustsEach: true } : given;
   if (!ca && !own) {
     machines ??= createSecureContext({ ca: [...systemAuthorities()], minVersion: 'TLSv1.2' });
     return machines;
@@ -122,11 +123,4 @@ function firstEnd(certificate: DetailedPeerCertificate): number {
     end = Math.min(end, Date.parse(at.valid_to));
   }
   return end;
-}
-
-/** Only the server's own key counts: a chain may carry certificates that no signature leads to. */
-function checkPins(pins: readonly string[], certificate: PeerCertificate): Error | undefined {
-  if (pins.length === 0) return undefined;
-  const shown = spkiPin(new X509Certificate(certificate.raw));
-  return pins.includes(shown) ? undefined : new PinMismatchError(shown);
 }

@@ -61,10 +61,15 @@ const known: Readonly<Record<string, TlsProblem>> = {
     reason: 'the certificate is for another name',
     hint: 'use a name of the certificate in the URL, or set servername to one; never an alias the certificate lacks',
   },
+  GATEHOUSE_COMMON_NAME: {
+    kind: 'wrong-name',
+    reason: 'the name stands in the certificate as Common Name only, which does not count',
+    hint: 'have it issued with the name under subjectAltName; until then pin its SHA-256 thumbprint, or import the certificate',
+  },
   GATEHOUSE_PIN_MISMATCH: {
     kind: 'pin-mismatch',
-    reason: "the server's key is not one of the pinned ones",
-    hint: 'if the server has got a new key on purpose, add its pin to pins; else somebody may be in between',
+    reason: 'the server shows none of what is pinned',
+    hint: 'if it has got a new certificate on purpose, add its pin to pins, or its thumbprint; else somebody may be in between',
   },
   INVALID_CA: {
     kind: 'bad-certificate',
@@ -132,7 +137,7 @@ export function describeTlsError(error: unknown): TlsProblem | undefined {
 function detailOf(error: unknown, kind: TlsProblem['kind']): string {
   if (!(error instanceof Error)) return '';
   if (kind === 'wrong-name' && 'reason' in error) return `: ${String(error.reason)}`;
-  if (kind === 'pin-mismatch') return `: ${error.message}`;
+  if (kind === 'pin-mismatch' || codeOf(error) === 'GATEHOUSE_COMMON_NAME') return `: ${error.message}`;
   return '';
 }
 

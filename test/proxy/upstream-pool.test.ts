@@ -2,12 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import WebSocket from 'ws';
 import { systemClock } from '../../src/core/clock.ts';
+import { upstreamOf, upstreamOptions } from '../../src/proxy/upstream-options.ts';
 import { UpstreamPools } from '../../src/proxy/upstream-pool.ts';
 import { ask, startDataPlane, testRoute } from '../support/scenes/data-plane.ts';
 import { startRawUpstream, startUpstream } from '../support/servers/upstream.ts';
@@ -112,7 +114,7 @@ test('pools: closing waits for what is under way', async (t) => {
 
 const dataPlaneProcess = path.resolve(import.meta.dirname, '../support/scenes/data-plane-process.ts');
 const pem = (file: string) => readFileSync(file, 'utf8');
-const server = (name: 'good' | 'wrongName' | 'expired' | 'selfSigned' | 'unchained') => {
+const server = (name: 'good' | 'renewed' | 'wrongName' | 'expired' | 'selfSigned' | 'unchained') => {
   const { certificate, key } = testCertificates()[name];
   return { cert: pem(certificate), key: pem(key) };
 };
@@ -199,3 +201,64 @@ test('pools: a CA that the machine knows is trusted for an upstream', { timeout:
   const [{ port }] = (await once(plane, 'message')) as [{ port: number }];
   assert.equal((await ask(port, '/')).status, 200);
 });
+
+test('pools: a server with another key than the pinned one is left alone, the next one is asked, and the reason is told', async (t) => {
+  const [good, renewed] = await Promise.all([
+    startUpstream(t, { tls: server('good') }),
+    startUpstream(t, { tls: server('renewed') }),
+  ]);
+  const thumbprint = new X509Certificate(server('good').cert).fingerprint256;
+  const tls = { ca: pem(testCertificates().ca) };
+  const route = testRoute([], { tls });
+  const pinned = upstreamOf(
+    upstreamOptions().parse({
+      servers: [
+        { url: renewed.origin, thumbprints: [thumbprint] },
+        { url: good.origin, thumbprints: [`\u200e${thumbprint}`] },
+      ],
+    }),
+  );
+  const plane = await startDataPlane(t, { route: { ...route, upstream: { ...pinned, tls } } });
+  for (let index = 0; index < 3; index += 1) assert.equal((await ask(plane.port, '/')).status, 200);
+  assert.deepEqual([renewed.received.length, good.received.length], [0, 3]);
+  const alone = { ...pinned, servers: pinned.servers.slice(0, 1), tls };
+  const other = await startDataPlane(t, { route: { ...route, upstream: alone } });
+  const refused = await ask(other.port, '/', { method: 'POST', body: 'secret' });
+  assert.deepEqual(
+    [refused.headers['x-code'], refused.headers['x-reason']],
+    ['UPSTREAM_UNREACHABLE', 'upstream-pin-mismatch'],
+  );
+  assert.equal(renewed.received.length, 0);
+});
+
+test('pools: a server whose certificate is a file of its own is believed by that alone', async (t) => {
+  const upstream = await startUpstream(t, { tls: server('selfSigned') });
+  const imported = (certificate: string) =>
+    upstreamOf(upstreamOptions().parse({ servers: [{ url: upstream.origin, trust: 'certificate', certificate }] }));
+  const { selfSigned, good } = testCertificates();
+  const plane = await startDataPlane(t, {
+    route: { ...testRoute([]), upstream: imported(selfSigned.certificate) },
+  });
+  assert.equal((await ask(plane.port, '/')).status, 200);
+  const other = await startDataPlane(t, { route: { ...testRoute([]), upstream: imported(good.certificate) } });
+  assert.equal((await ask(other.port, '/')).headers['x-code'], 'UPSTREAM_UNREACHABLE');
+});
+
+for (const [name, written, key] of [
+  ['pins of a server without TLS', { url: 'http://app:80', thumbprints: ['a'.repeat(64)] }, 'url'],
+  ['a SHA-1 thumbprint where no CA is asked', 'sha1', 'thumbprints'],
+  ['an imported certificate that is missing', { url: 'https://app', trust: 'certificate' }, 'trust'],
+  ['a thumbprint of 39 digits', { url: 'https://app', thumbprints: ['a'.repeat(39)] }, 'thumbprints'],
+  ['a certificate file that is a key', 'key', 'certificate'],
+] as const)
+  test(`pools: ${name} is an error at its key`, () => {
+    const { good } = testCertificates();
+    const imported = { url: 'https://app', trust: 'certificate', certificate: good.certificate };
+    const servers = {
+      sha1: [{ ...imported, thumbprints: ['a'.repeat(40)] }],
+      key: [{ ...imported, certificate: good.key }],
+    };
+    const wanted = typeof written === 'string' ? servers[written] : [written];
+    const { error } = upstreamOptions().safeParse({ servers: wanted });
+    assert.ok(JSON.stringify(error?.issues).includes(`"${key}"`), JSON.stringify(error?.issues));
+  });

@@ -33,10 +33,11 @@ test('probe: a good server has a name, a port and a certificate', async (t) => {
   );
 });
 
-test('probe: a name that stands as Common Name only goes on, with a warning that says where it belongs', async (t) => {
+test('probe: a name that stands as Common Name only fails, and is told where it belongs', async (t) => {
   const step = (await probed(t, issueCertificate('localhost', ''))).at(-1);
-  assert.equal(step?.result, 'warning');
-  assert.match(step?.hint ?? '', /localhost stands in the certificate as Common Name only.*subjectAltName/);
+  assert.equal(step?.result, 'failed');
+  assert.match(step?.detail ?? '', /Common Name only, which does not count: localhost/);
+  assert.match(step?.hint ?? '', /subjectAltName; until then pin its SHA-256 thumbprint/);
 });
 
 test('probe: the step that fails is the last', async (t) => {

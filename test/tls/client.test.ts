@@ -10,8 +10,8 @@ import { readAuthorities } from '../../src/tls/authorities.ts';
 import { chainReport, insecureReadChain, issuersOf } from '../../src/tls/chain-report.ts';
 import { type Trust, tlsClientOptions } from '../../src/tls/client.ts';
 import { describeTlsError } from '../../src/tls/describe-error.ts';
-import { spkiPin } from '../../src/tls/pins.ts';
-import { type CertificateFiles, testCertificates } from '../support/tools/certificates.ts';
+import { readPin, spkiPin } from '../../src/tls/pins.ts';
+import { type CertificateFiles, issueCertificate, testCertificates } from '../support/tools/certificates.ts';
 
 const certificates = testCertificates();
 const ca = readAuthorities(certificates.ca);
@@ -43,6 +43,11 @@ async function problemWith(t: TestContext, files: CertificateFiles, trust: Trust
 }
 
 const { good } = certificates;
+const thumbprintOf = ({ certificate }: CertificateFiles, digest: 'sha1' | 'sha256') => {
+  const reading = readPin(readCertificate(certificate)[digest === 'sha1' ? 'fingerprint' : 'fingerprint256']);
+  return reading.kind === 'pin' ? reading.pin : assert.fail(reading.problem);
+};
+const nameless = issueCertificate('localhost', '');
 const pinOf = (files: CertificateFiles) => spkiPin(readCertificate(files.certificate));
 
 const cases: Readonly<Record<string, { files: CertificateFiles; trust: Trust; host?: string; want: string }>> = {
@@ -88,6 +93,62 @@ const cases: Readonly<Record<string, { files: CertificateFiles; trust: Trust; ho
     files: certificates.wrongName,
     trust: { ca, pins: [pinOf(certificates.wrongName)] },
     want: 'wrong-name',
+  },
+  'a name that stands as Common Name only': { files: nameless, trust: { ca }, want: 'wrong-name' },
+  'a Common Name, and the pin of its key': {
+    files: nameless,
+    trust: { ca, pins: [pinOf(nameless)] },
+    want: 'wrong-name',
+  },
+  'a Common Name, and the SHA-1 thumbprint': {
+    files: nameless,
+    trust: { ca, pins: [thumbprintOf(nameless, 'sha1')] },
+    want: 'wrong-name',
+  },
+  'a Common Name, and the SHA-256 thumbprint': {
+    files: nameless,
+    trust: { ca, pins: [thumbprintOf(nameless, 'sha256')] },
+    want: 'connected',
+  },
+  'a good certificate and its SHA-1 thumbprint': {
+    files: good,
+    trust: { ca, pins: [thumbprintOf(certificates.renewed, 'sha256'), thumbprintOf(good, 'sha1')] },
+    want: 'connected',
+  },
+  'a good certificate and the thumbprint of another': {
+    files: good,
+    trust: { ca, pins: [thumbprintOf(certificates.renewed, 'sha256')] },
+    want: 'pin-mismatch',
+  },
+  'an imported certificate that nobody vouches for': {
+    files: certificates.selfSigned,
+    trust: { certificate: readCertificate(certificates.selfSigned.certificate) },
+    want: 'connected',
+  },
+  'an imported certificate below a CA that is not asked': {
+    files: good,
+    trust: { certificate: readCertificate(good.certificate) },
+    want: 'connected',
+  },
+  'another certificate of the CA than the imported one': {
+    files: certificates.renewed,
+    trust: { certificate: readCertificate(good.certificate) },
+    want: 'incomplete-chain',
+  },
+  'an imported certificate that has expired': {
+    files: certificates.expired,
+    trust: { certificate: readCertificate(certificates.expired.certificate) },
+    want: 'expired',
+  },
+  'an imported certificate for another name than the one asked for': {
+    files: certificates.selfSigned,
+    trust: { certificate: readCertificate(certificates.selfSigned.certificate), servername: 'other.example.com' },
+    want: 'wrong-name',
+  },
+  'the pin of an intermediate that the server sends': {
+    files: certificates.chained,
+    trust: { ca, pins: [spkiPin(readCertificate(certificates.intermediate))] },
+    want: 'pin-mismatch',
   },
   "the CA's pin in place of the server's": {
     files: good,

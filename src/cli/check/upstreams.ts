@@ -6,9 +6,9 @@ import { systemClock } from '../../core/clock.ts';
 import { Failure } from '../../core/failure.ts';
 import type { ProbeStep } from '../../core/provider.ts';
 import type { Route, UpstreamServer, UpstreamTls } from '../../core/route.ts';
+import { serverTrust } from '../../proxy/server-trust.ts';
 import { networkFailure } from '../../remote/network-error.ts';
 import { networkSteps, probeSteps } from '../../remote/probe.ts';
-import { parseAuthorities } from '../../tls/authorities.ts';
 
 /** A server and how it is trusted. */
 interface SecureUpstream {
@@ -22,7 +22,8 @@ export function secureUpstreams(routes: readonly Route[]): readonly SecureUpstre
   for (const { upstream } of routes)
     for (const server of upstream?.servers ?? []) {
       const { tls = {} } = upstream ?? {};
-      if (server.url.protocol === 'https:') found.set(JSON.stringify([server.origin, tls]), { server, tls });
+      if (server.url.protocol === 'https:')
+        found.set(JSON.stringify([server.origin, server.trust, tls]), { server, tls });
     }
   return [...found.values()];
 }
@@ -32,12 +33,10 @@ export async function* probeUpstream(
   { server, tls }: SecureUpstream,
   terms: { readonly signal: AbortSignal; readonly timeout: number },
 ): AsyncGenerator<ProbeStep> {
-  const { ca, servername } = tls;
   const explain = (error: unknown): Failure =>
     networkFailure(error, server.origin) ?? new Failure('upstream-unreachable', `${server.origin}: ${String(error)}`);
   try {
-    const authorities = ca === undefined ? undefined : parseAuthorities(ca, 'upstream.ca');
-    const steps = networkSteps(server.url, { ca: authorities, servername }, systemClock);
+    const steps = networkSteps(server.url, serverTrust(server, tls), systemClock);
     for await (const step of probeSteps(steps, { ...terms, explain }))
       yield step.result === 'failed' ? { ...step, result: 'warning' } : step;
   } catch (error) {

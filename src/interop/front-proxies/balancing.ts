@@ -14,10 +14,11 @@ const abilities: Readonly<Record<Carrying, ReadonlySet<Ability>>> = {
   envoy: new Set(['weight']),
 };
 
-/** The servers that a proxy is told of. */
+/** The servers that a proxy is told of: none whose certificate is more than a CA's word, which none of them checks by server. */
 export function exportedServers({ upstream }: ForwardingRoute, kind: Carrying): readonly UpstreamServer[] {
   return upstream.servers.filter(
     (server) =>
+      server.trust === undefined &&
       (server.socketPath === undefined || abilities[kind].has('socket')) &&
       (server.isBackup !== true || takesBackups(upstream.sticky, kind)),
   );
@@ -39,6 +40,9 @@ export function balancingNotes(routes: readonly ForwardingRoute[], kind: string)
     const found = [
       ...(servers.some(({ socketPath }) => socketPath !== undefined) && !can.has('socket')
         ? [`is told of no Unix socket: name a port of the application`]
+        : []),
+      ...(servers.some(({ trust }) => trust)
+        ? ['is told of no server with a name, pins or a certificate of its own, which it would not check']
         : []),
       ...(servers.some(({ isBackup }) => isBackup) && !takesBackups(sticky, kind)
         ? ['is told of no backup server']

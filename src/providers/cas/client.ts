@@ -39,7 +39,7 @@ export class CasClient {
   #withoutP3Until = 0;
 
   constructor(
-    { url, ca, version, timeout, outboundProxy }: CasOptions,
+    { url, ca, pins, version, timeout, outboundProxy }: CasOptions,
     { clock, log, onCertificate }: Pick<ProviderContext, 'clock' | 'log' | 'onCertificate'>,
   ) {
     this.#base = new URL(`${url.pathname.replace(/\/+$/, '')}/`, url);
@@ -47,7 +47,7 @@ export class CasClient {
     this.#clock = clock;
     this.#log = log;
     // A kept connection that has died would lose the answer to a ticket that the server has then used up.
-    this.#http = new HttpClient({ ca, timeout, keepAlive: false, outboundProxy, onCertificate });
+    this.#http = new HttpClient({ ca, pins, timeout, keepAlive: false, outboundProxy, onCertificate });
   }
 
   /** An address of the server: `login`, `logout`, `p3/serviceValidate`; values are encoded, whatever stands in them. */

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { duration, httpUrl } from '../../config/values.ts';
 import { outboundProxy } from '../../remote/proxy-options.ts';
-import { caBundle } from '../../remote/trust-options.ts';
+import { caBundle, pins } from '../../remote/trust-options.ts';
 import type { OptionProblem } from '../define.ts';
 
 const attributeName = () =>
@@ -17,6 +17,11 @@ export const casOptions = z.strictObject({
     .optional()
     .describe(
       "PEM file of the certificate authorities (CAs) that signed the certificate of the server; the machine's when absent",
+    ),
+  pins: pins()
+    .optional()
+    .describe(
+      "pins of public keys or thumbprints of certificates, one of which must be the server's, besides a good chain",
     ),
   outboundProxy: outboundProxy()
     .optional()
@@ -69,7 +74,13 @@ export const casOptions = z.strictObject({
 export type CasOptions = z.output<typeof casOptions> & { readonly timeout: number };
 
 /** What takes more than one option. */
-export function checkCasOptions({ url, ca, renew, gateway }: z.output<typeof casOptions>): readonly OptionProblem[] {
+export function checkCasOptions({
+  url,
+  ca,
+  pins: pinned,
+  renew,
+  gateway,
+}: z.output<typeof casOptions>): readonly OptionProblem[] {
   const problems: OptionProblem[] = [];
   if (renew && gateway)
     problems.push({
@@ -77,8 +88,12 @@ export function checkCasOptions({ url, ca, renew, gateway }: z.output<typeof cas
       message: 'asks for no credentials ever, and renew for each login',
       hint: 'keep one of the two',
     });
-  if (ca && url.protocol !== 'https:')
-    problems.push({ key: 'ca', message: 'there is no TLS that could be checked', hint: 'use an https:// url' });
+  if ((ca || pinned) && url.protocol !== 'https:')
+    problems.push({
+      key: ca ? 'ca' : 'pins',
+      message: 'there is no TLS that could be checked',
+      hint: 'use an https:// url',
+    });
   return problems;
 }
 

@@ -21,10 +21,10 @@ interface CasProbePlan {
 
 /** Tries one step after the other and ends after the first that fails. */
 export async function* probeCas(plan: CasProbePlan, signal: AbortSignal): AsyncGenerator<ProbeStep> {
-  const { url, ca, timeout, version, outboundProxy = false } = plan.options;
+  const { url, ca, pins, timeout, version, outboundProxy = false } = plan.options;
   const older: Step = ['p3', (within) => refuseTicket(plan, 'p3/', within)];
   const steps: readonly Step[] = [
-    ...networkSteps(url, { ca }, plan.clock, wayTo(outboundProxy, url)),
+    ...networkSteps(url, { ca, pins }, plan.clock, wayTo(outboundProxy, url)),
     ['login', (within) => openLogin(plan, within)],
     ['validate', (within) => refuseTicket(plan, '', within)],
     ...(version === '3.0' ? [older] : []),

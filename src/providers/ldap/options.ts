@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { duration, secret } from '../../config/values.ts';
 import { isDn } from '../../core/dn.ts';
 import type { Secret } from '../../core/secret.ts';
-import { caBundle, pin } from '../../remote/trust-options.ts';
+import { caBundle, pins } from '../../remote/trust-options.ts';
 import { type CertificateListener, tlsClientOptions } from '../../tls/client.ts';
 import type { OptionProblem } from '../define.ts';
 import { FilterTemplate } from './filter.ts';
@@ -79,11 +79,11 @@ export const ldapOptions = z.strictObject({
     .describe(
       "PEM file of the certificate authorities (CAs) that signed the certificate of the server; the machine's when absent",
     ),
-  pins: z
-    .array(pin())
-    .min(1)
+  pins: pins()
     .optional()
-    .describe("public keys, one of which must be the server's, besides a good chain"),
+    .describe(
+      "pins of public keys or thumbprints of certificates, one of which must be the server's, besides a good chain",
+    ),
   servername: z
     .string()
     .min(1)

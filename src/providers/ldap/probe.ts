@@ -119,7 +119,7 @@ class ServerProbe {
       throw report ? withChain(failure, report) : failure;
     }
     this.#socket = secure.on('error', () => undefined);
-    return describeTls(secure, security.servername ?? this.#server.host, security.authorities, clock);
+    return describeTls(secure, security.authorities, clock);
   }
 
   /** What a server shows that was not trusted, read over a second connection on which nothing is sent. */

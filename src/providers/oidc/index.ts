@@ -41,12 +41,12 @@ class OidcProvider implements Provider {
 
   constructor(options: OidcOptions, context: ProviderContext) {
     const { name, publicUrl, clock, log, store, onCertificate } = context;
-    const { timeout = usualTimeout, outboundProxy = false } = options;
+    const { timeout = usualTimeout, outboundProxy = false, ca, pins } = options;
     this.#context = context;
     this.asksFor = ([2, 3] as const).filter((level) => options.acrValues?.[level] !== undefined);
     this.#timeout = timeForWork(timeout);
     this.#startUrl = new URL(`/_gate/start/${encodeURIComponent(name)}`, publicUrl);
-    this.#http = new HttpClient({ ca: options.ca, timeout, keepAlive: true, outboundProxy, onCertificate });
+    this.#http = new HttpClient({ ca, pins, timeout, keepAlive: true, outboundProxy, onCertificate });
     const fetch = internalFetch(options, this.#http.fetch);
     const relying = new RelyingParty(options, fetch, timeout);
     const isInsecure = options.insecureIssuer;

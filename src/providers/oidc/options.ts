@@ -3,7 +3,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import * as z from 'zod';
 import { duration, fileText, httpUrl, secret } from '../../config/values.ts';
 import { outboundProxy } from '../../remote/proxy-options.ts';
-import { caBundle } from '../../remote/trust-options.ts';
+import { caBundle, pins } from '../../remote/trust-options.ts';
 import type { OptionProblem } from '../define.ts';
 import { trustOptions, untrustedClasses } from './trust-options.ts';
 
@@ -140,6 +140,11 @@ export const oidcOptions = z.strictObject({
     .optional()
     .describe(
       "PEM file of the certificate authorities (CAs) that signed the certificate of the issuer; the machine's when absent",
+    ),
+  pins: pins()
+    .optional()
+    .describe(
+      "pins of public keys or thumbprints of certificates, one of which must be the server's, besides a good chain",
     ),
   outboundProxy: outboundProxy()
     .optional()

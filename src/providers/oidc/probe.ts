@@ -27,7 +27,7 @@ export interface IssuerProbePlan {
 
 /** Tries one step after the other and ends after the first that fails. */
 export async function* probeIssuer(plan: IssuerProbePlan, signal: AbortSignal): AsyncGenerator<ProbeStep> {
-  const { ca, outboundProxy = false } = plan.options;
+  const { ca, pins, outboundProxy = false } = plan.options;
   const { label, metadataAddress } = plan.issuer;
   let found: KnownIssuer | undefined;
   const known = (): KnownIssuer => {
@@ -39,7 +39,7 @@ export async function* probeIssuer(plan: IssuerProbePlan, signal: AbortSignal): 
     return describeMetadata(found, plan.issuer);
   };
   const steps: readonly Step[] = [
-    ...networkSteps(metadataAddress, { ca }, plan.clock, wayTo(outboundProxy, metadataAddress)),
+    ...networkSteps(metadataAddress, { ca, pins }, plan.clock, wayTo(outboundProxy, metadataAddress)),
     ['discovery', discover],
     ['jwks', () => readKeys(known())],
     ['client', (within) => tryClient(plan, known(), within)],

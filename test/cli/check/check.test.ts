@@ -138,7 +138,10 @@ test('check --connect: of an https upstream the certificate is tried, and what i
   const { code, stdout } = await run(['check', '--connect', '--config', file]);
   assert.equal(code, 0, stdout);
   assert.equal(stdout.match(/\(upstream\)/g)?.length, 1, 'each server once');
-  assert.match(stdout, /warning {2}tls .*\n.*localhost stands in the certificate as Common Name only/);
+  assert.match(
+    stdout,
+    /warning {2}tls .*stands in the certificate as Common Name only, which does not count: localhost/,
+  );
 });
 
 test('check --connect: a provider without a network says what it found', async (t) => {

@@ -9,7 +9,7 @@ import { temporaryFolder } from '../tools/folder.ts';
 
 const examples = path.resolve(import.meta.dirname, '../../../config/examples');
 const siteFiles: readonly (readonly [RegExp, () => string])[] = [
-  [/\.(?:pem|crt)$/, () => rootCertificates[0] ?? ''],
+  [/\.(?:pem|crt|cer)$/, () => rootCertificates[0] ?? ''],
   [
     /\.key$/,
     () =>
