@@ -19,7 +19,7 @@ export const testPackages = [
     'g++',
     'openssl',
   ],
-  ...['python3-jwt', 'python3-cryptography', 'freeradius', 'python3-aiosmtpd'],
+  ...['python3-jwt', 'python3-cryptography', 'freeradius', 'python3-aiosmtpd', 'stunnel4'],
 ];
 
 /** Debian packages of `npm run bench`: who asks, who is compared, and the servers that users sign in at. */
@@ -47,14 +47,14 @@ export function missingPackages(packages, env) {
 /**
  * Installs as root. Services stay down: a `policy-rc.d` of the machine's own is left alone, and without one ours denies
  * their start for the time of the installation. Debian's packages enable their services all the same, for the next start of
- * the machine: each service that this installation has enabled is disabled and masked, one that was enabled before is not
+ * the machine: each service, and each target of services, that this installation has enabled is disabled and masked, one that was enabled before is not
  * touched. `etc` is `/etc`.
  */
 const installScript = `
 set -e
 policy=$1; etc=$2; shift 2
 enabled() {
-  { find "$etc/systemd/system" -path '*.wants/*.service' | sed 's|.*/||; s|\\.service$||'
+  { find "$etc/systemd/system" -path '*.wants/*.service' -o -path '*.wants/*.target' | sed 's|.*/||; s|\\.service$||'
     find "$etc"/rc[2-5].d -name 'S*' | sed 's|.*/S[0-9]*||'; } 2>/dev/null | sort -u
 }
 enabled_before=$(enabled)
@@ -69,12 +69,13 @@ apt-get -q -o DPkg::Lock::Timeout=300 update
 apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends -o Dpkg::Options::=--force-confold "$@"
 for service in $(enabled); do
   if printf '%s\\n' "$enabled_before" | grep -qxF "$service"; then continue; fi
-  find "$etc/systemd/system" -path "*.wants/$service.service" -exec rm -f {} +
+  case "$service" in *.target) unit=$service ;; *) unit=$service.service ;; esac
+  find "$etc/systemd/system" -path "*.wants/$unit" -exec rm -f {} +
   for link in "$etc"/rc[2-5].d/S[0-9][0-9]"$service"; do
     [ ! -L "$link" ] || mv "$link" "$(dirname "$link")/K01$service"
   done
-  if [ -d "$etc/systemd/system" ] && [ ! -e "$etc/systemd/system/$service.service" ]; then
-    ln -s /dev/null "$etc/systemd/system/$service.service"
+  if [ -d "$etc/systemd/system" ] && [ ! -e "$etc/systemd/system/$unit" ]; then
+    ln -s /dev/null "$etc/systemd/system/$unit"
   fi
 done
 `;

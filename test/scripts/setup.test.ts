@@ -79,11 +79,12 @@ test('setup: as root only the missing packages are installed, and no service may
   assert.equal(lines.length, 1);
 });
 
-test('setup: a service that a package has enabled is disabled and masked, one that was enabled before stays', (t) => {
+test('setup: a service or target that a package has enabled is disabled and masked, one that was enabled before stays', (t) => {
   const enable = [
     'case "$*" in *install*)',
     'etc="$(dirname "$0")/etc"',
     'for one in caddy redis-server; do ln -s "/lib/systemd/system/$one.service" "$etc/systemd/system/multi-user.target.wants/"; done',
+    'ln -s /lib/systemd/system/stunnel.target "$etc/systemd/system/multi-user.target.wants/"',
     'ln -s ../init.d/redis-server "$etc/rc2.d/S01redis-server";; esac',
   ].join('\n');
   const { install, etc } = programs(t, { 'dpkg-query': onlySlapd, 'apt-get': enable });
@@ -95,8 +96,8 @@ test('setup: a service that a package has enabled is disabled and masked, one th
   install(0);
   assert.deepEqual(readdirSync(wants), ['ssh.service']);
   assert.deepEqual(readdirSync(path.join(etc, 'rc2.d')).sort(), ['K01redis-server', 'S01slapd']);
-  for (const name of ['caddy', 'redis-server'])
-    assert.equal(readlinkSync(path.join(etc, `systemd/system/${name}.service`)), '/dev/null');
+  for (const unit of ['caddy.service', 'redis-server.service', 'stunnel.target'])
+    assert.equal(readlinkSync(path.join(etc, `systemd/system/${unit}`)), '/dev/null');
   assert.equal(existsSync(path.join(etc, 'systemd/system/ssh.service')), false);
 });
 
