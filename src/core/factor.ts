@@ -33,7 +33,7 @@ export interface AskTerms {
   readonly language: string;
   /** The client's address, for limits of sends. */
   readonly address: string;
-  /** Present where the user wants another code: the state of the challenge that is on show. */
+  /** Present where the factor has been asked for before in this login, such as for another code: the state of that challenge. */
   readonly previous?: unknown;
   /** Aborts at the factor's deadline, or when the client has gone. */
   readonly signal: AbortSignal;

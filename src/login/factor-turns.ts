@@ -22,15 +22,15 @@ interface SetBack {
   readonly state?: unknown;
 }
 
-/** Puts the question of a factor; with `previous` another code is wanted. */
+/** Puts the question of a factor; what was asked for before in this login goes on, such as the count of codes that were sent. */
 export async function askTurn(
   factors: Factors,
   pending: PendingLogin,
   factor: ConfiguredFactor,
   context: StepContext,
-  previous: unknown,
 ): Promise<{ readonly kind: 'asked'; readonly onShow: OnShow } | SetBack> {
   const account = accountOf(pending.vouched);
+  const previous = pending.asked[factor.name];
   const terms = { ...termsOf(pending, context), ...(previous !== undefined && { previous }) };
   const outcome = await factors.ask(factor, { account, terms }, await factors.enrolments.of(account));
   if (outcome.kind === 'asked') {
@@ -40,6 +40,21 @@ export async function askTurn(
   const { reason } = outcome;
   const { next, retryAfter } = outcome.kind === 'refused' ? outcome : {};
   return { kind: 'set-back', problem: { reason, ...(retryAfter !== undefined && { retryAfter }) }, next };
+}
+
+/** Puts it on show in a login. What a factor keeps of its question stays, also where another one is asked for meanwhile. */
+export function shows(onShow: OnShow): (pending: PendingLogin) => PendingChange {
+  const { kind, factor, state } = onShow;
+  const isKept = kind === 'challenge' && state !== undefined;
+  return ({ asked }) => ({ onShow, ...(isKept && { asked: { ...asked, [factor]: state } }) });
+}
+
+/** A question goes on in another state. */
+export function goesOn({ name }: ConfiguredFactor, state: unknown): (pending: PendingLogin) => PendingChange {
+  return ({ onShow, asked }) => ({
+    ...(onShow?.factor === name && { onShow: { ...onShow, state } }),
+    asked: { ...asked, [name]: state },
+  });
 }
 
 /** Has an answer judged. */

@@ -9,7 +9,7 @@ import type { AccountEnrolments } from '../factors/enrolments.ts';
 import type { ConfiguredFactor } from '../factors/factors.ts';
 import type { OnShow, PendingLogin } from '../sessions/pending.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
-import { type Answer, askTurn, enrolTurn, verifyTurn } from './factor-turns.ts';
+import { type Answer, askTurn, enrolTurn, goesOn, shows, verifyTurn } from './factor-turns.ts';
 import { type EndParts, LoginEnd } from './login-end.ts';
 import { type FirstProof, LoginStarts, type StartParts } from './login-starts.ts';
 import { LoginsUnderWay, type UnderWayParts } from './logins-under-way.ts';
@@ -107,7 +107,9 @@ export class LoginSteps {
   /** The user picks one of several tenants, and with it the account. */
   async chooseTenant(pending: PendingLogin, tenant: string, context: StepContext): Promise<StepResult> {
     const chosen = await choiceOf(this.#parts, pending, tenant, context);
-    const placed = chosen && (await this.#underWay.change(pending, () => chosen));
+    // Of two tabs that choose at once one does: what was proved for one account is nothing for the other.
+    const isOpen = ({ vouched }: PendingLogin): boolean => vouched.tenant === pending.vouched.tenant;
+    const placed = chosen && (await this.#underWay.change(pending, (now) => (isOpen(now) ? chosen : {})));
     return placed ? this.#advance(placed, context, { maySend: true }) : this.show(pending, context);
   }
 
@@ -116,7 +118,7 @@ export class LoginSteps {
     const step = nextStep((await factsOf(this.#parts, pending, context)).facts);
     const factor = this.#parts.factors.find(pending.onShow?.factor);
     if (step.kind !== 'answer' || !factor) return this.show(pending, context);
-    return this.#ask(pending, factor, context, pending.onShow?.state ?? null);
+    return this.#ask(pending, factor, context);
   }
 
   /** The user answers what is on show. */
@@ -143,10 +145,7 @@ export class LoginSteps {
       return this.#proved(pending, turn.proof, context);
     }
     const { state } = turn;
-    const changed =
-      state === undefined
-        ? pending
-        : await this.#underWay.change(pending, ({ onShow }) => (onShow ? { onShow: { ...onShow, state } } : {}));
+    const changed = state === undefined ? pending : await this.#underWay.change(pending, goesOn(factor, state));
     return changed ? this.#setBack(changed, factor, turn, context) : this.#end.lost(pending, context);
   }
 
@@ -168,14 +167,9 @@ export class LoginSteps {
     return result;
   }
 
-  /** Puts the question of a factor; with `previous` another code is wanted. */
-  async #ask(
-    pending: PendingLogin,
-    factor: ConfiguredFactor,
-    context: StepContext,
-    previous?: unknown,
-  ): Promise<StepResult> {
-    const turn = await askTurn(this.#parts.factors, pending, factor, context, previous);
+  /** Puts the question of a factor. */
+  async #ask(pending: PendingLogin, factor: ConfiguredFactor, context: StepContext): Promise<StepResult> {
+    const turn = await askTurn(this.#parts.factors, pending, factor, context);
     return turn.kind === 'asked'
       ? this.#putOnShow(pending, turn.onShow, context)
       : this.#setBack(pending, factor, turn, context);
@@ -208,7 +202,7 @@ export class LoginSteps {
   }
 
   async #putOnShow(pending: PendingLogin, onShow: OnShow, context: StepContext): Promise<StepResult> {
-    const shown = await this.#underWay.change(pending, () => ({ onShow }));
+    const shown = await this.#underWay.change(pending, shows(onShow));
     return shown ? this.#advance(shown, context, { maySend: false }) : this.#end.lost(pending, context);
   }
 

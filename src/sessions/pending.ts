@@ -42,6 +42,8 @@ const pendingSchema = z.looseObject({
   /** The password was right and has to change, for this reason; the id under which it is kept for its page. */
   newPassword: z.strictObject({ reason: z.string(), username: z.string(), proof: z.string().optional() }).optional(),
   onShow: onShowSchema.optional(),
+  /** By the name of each factor that was asked for: the state of its last challenge, which goes on where it is asked for once more. */
+  asked: z.record(z.string(), z.unknown()).default({}),
   /** A factor that is to be set up before the login is done. */
   spare: z.string().optional(),
   /** Factors that are out for this login. */
@@ -66,13 +68,14 @@ export interface PendingLogin {
   readonly demand?: { readonly level?: Level; readonly factors?: readonly string[]; readonly maxAge?: number };
   readonly newPassword?: { readonly reason: string; readonly username: string; readonly proof?: string };
   readonly onShow?: OnShow | undefined;
+  readonly asked: Readonly<Record<string, unknown>>;
   readonly spare?: string | undefined;
   readonly excluded: readonly string[];
 }
 
 /** What changes in a login under way. */
 export type PendingChange = Partial<
-  Pick<PendingLogin, 'vouched' | 'demand' | 'proofs' | 'onShow' | 'excluded' | 'spare'>
+  Pick<PendingLogin, 'vouched' | 'demand' | 'proofs' | 'onShow' | 'asked' | 'excluded' | 'spare'>
 >;
 
 /** How many one browser has at most; the oldest gives way. */
@@ -103,7 +106,7 @@ export class PendingLogins {
 
   /** Begins one beside those that the browser has; the cookie names all of them. */
   async begin(
-    start: Omit<PendingLogin, 'id' | 'version' | 'beganAt' | 'expiresAt' | 'excluded'>,
+    start: Omit<PendingLogin, 'id' | 'version' | 'beganAt' | 'expiresAt' | 'asked' | 'excluded'>,
     cookies: readonly string[],
   ): Promise<{
     readonly pending: PendingLogin;

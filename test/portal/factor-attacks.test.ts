@@ -7,6 +7,7 @@ import { followed, scan, takeStep } from '../support/scenes/authenticator.ts';
 import type { Yaml } from '../support/scenes/gateway.ts';
 import { passwords, type Site, site } from '../support/scenes/site.ts';
 import { type Answer, hiddenFields, type Visitor } from '../support/scenes/visitor.ts';
+import { needsSmtpServer, startSmtpServer } from '../support/servers/smtp-server.ts';
 import { run } from '../support/tools/command.ts';
 import { type ManualClock, manualClock } from '../support/tools/manual-clock.ts';
 
@@ -176,4 +177,26 @@ test('a pass that sets nothing up does so on the page of the account neither', a
   assert.match(code, /^\d{8}$/);
   assert.equal((await addApp(browser)).status, 403);
   assert.deepEqual(await enrolments(here), []);
+});
+
+test('2F15: a factor that is chosen again sends no more than it may in one login', needsSmtpServer, async (t) => {
+  const smtp = await startSmtpServer(t, { security: 'none' });
+  const here = await attacked(t, {
+    login: { chain: ['local'], level: 2 },
+    messages: { mail: { url: smtp.url, from: 'no-reply@cc.example.com' } },
+    factors: { email: { type: 'mail', sends: 2 }, other: { type: 'mail' } },
+    factorRules: { sends: { wait: '0s' } },
+  });
+  const browser = here.visitor();
+  const page = await followed(browser, await browser.signIn('agent1', passwords.agent1, '/desk'));
+  const { form = '', login = '' } = hiddenFields(page.text);
+  const choose = (factor = ''): Promise<Answer> =>
+    browser.post('/_gate/factor', { form, login, do: 'choose', ...(factor && { factor }) });
+  assert.equal((await choose('email')).status, 303);
+  assert.equal((await choose()).status, 303, 'another one');
+  assert.equal((await choose('email')).status, 303);
+  await smtp.mailTo('agent1@example.com', 2);
+  await choose('other');
+  assert.equal((await choose('email')).status, 403, 'as after too many sends');
+  assert.equal(smtp.mails.length, 3);
 });

@@ -64,14 +64,19 @@ class WebserviceFactor implements Factor {
     return true;
   }
 
-  async ask(account: Account, _enrolments: readonly unknown[], { assertion, signal }: AskTerms): Promise<AskOutcome> {
+  async ask(
+    account: Account,
+    _enrolments: readonly unknown[],
+    { assertion, signal, previous }: AskTerms,
+  ): Promise<AskOutcome> {
     const { email, phone, prompt } = this.#options;
     const transaction = randomUUID();
     const first = (attribute: string) => assertion.attributes[attribute]?.[0];
     const attributes = { email: first(email.attribute), phone: first(phone.attribute) };
     const methods = await this.#service.methods({ transaction, account }, attributes, signal);
     if (methods.length === 0) return { kind: 'refused', reason: 'contact-missing' };
-    const state = { transaction, methods: methods.map(({ id }) => id), tries: 0 };
+    const { tries = 0 } = stateSchema.safeParse(previous).data ?? {};
+    const state = { transaction, methods: methods.map(({ id }) => id), tries };
     const choice = methods.length > 1 && { methods };
     return {
       kind: 'asked',
