@@ -5,7 +5,7 @@ import helmet from 'helmet';
 import type { Log } from '../core/log.ts';
 import { type Actor, actorOf, callerOf } from './actor.ts';
 import { type ApiTokenRouteParts, apiTokenRoutes } from './api-token-routes.ts';
-import { type FactorRouteParts, factorRoutes } from './factor-routes.ts';
+import { type FactorRouteParts, factorRoutes, knownRoutes } from './factor-routes.ts';
 import { type Caller, type Refusal, roleMissing } from './guard.ts';
 import { createReadiness, type HealthSource } from './health.ts';
 import { type LockoutRouteParts, lockoutRoutes } from './lockout-routes.ts';
@@ -66,6 +66,7 @@ export function createAdminApp(identify: Identify, parts: AdminParts): Express {
   app.use('/records', permit('records', log), recordsRoute(parts));
   app.use('/warnings', permit('records', log), warningsRoute(parts));
   app.use('/factors', permit('factors', log), factorRoutes(parts));
+  app.use('/known', permit('factors', log), knownRoutes(parts));
   app.use('/api-tokens', permit('api-tokens', log), apiTokenRoutes(parts));
   app.post('/reload', permit('configuration', log), async (_request, response) => {
     const result = await parts.reload(actorOf(response));
@@ -93,6 +94,7 @@ function refuseTheRest(app: Express): void {
     '/factors': 'GET, HEAD, DELETE',
     '/factors/unlock': 'POST',
     '/factors/pass': 'POST',
+    '/known': 'DELETE',
     '/api-tokens': 'GET, HEAD, POST',
     '/api-tokens/:name': 'DELETE',
     '/reload': 'POST',

@@ -9,7 +9,7 @@ import type { SessionRouteParts } from './session-routes.ts';
 
 /** The factors of the configuration of the moment, and what else a reset ends. */
 export interface FactorRouteParts {
-  readonly factors: () => Pick<FactorDesk, 'show' | 'remove' | 'reset' | 'unlock' | 'issue'>;
+  readonly factors: () => Pick<FactorDesk, 'show' | 'remove' | 'reset' | 'unlock' | 'issue' | 'forgetBrowsers'>;
   /** How passes are made that an operator hands out. */
   readonly passTerms: () => { readonly valid: number; readonly uses: number; readonly enrols: boolean };
   readonly sessions: SessionRouteParts['sessions'];
@@ -96,6 +96,22 @@ export function factorRoutes(parts: FactorRouteParts): Router {
   return router;
 }
 
+/** The address that forgets browsers. */
+export function knownRoutes({ factors, audit }: FactorRouteParts): Router {
+  const router = Router();
+  router.delete('/', async (request: Request, response: Response) => {
+    const account = accountIn(request, response);
+    if (!account) return;
+    const forgotten = await factors().forgetBrowsers(account);
+    audit.record({
+      ...{ event: 'remember', outcome: 'succeeded', user: account.subject, tenant: account.tenant },
+      ...{ detail: `${forgotten} forgotten`, ...actorOf(response) },
+    });
+    response.json({ forgotten });
+  });
+  return router;
+}
+
 /** Whose factors; undefined where the request does not say, which has been answered then. */
 function accountIn({ query }: Request, response: Response): Account | undefined {
   const { user, tenant } = query;
@@ -105,7 +121,7 @@ function accountIn({ query }: Request, response: Response): Account | undefined 
   return undefined;
 }
 
-function shown({ enrolments, lock, pass }: AccountFactors): object {
+function shown({ enrolments, lock, pass, browsers }: AccountFactors): object {
   const time = (at: number) => new Date(at).toISOString();
   return {
     enrolments: enrolments.map(({ createdAt, lastUsedAt, type, ...enrolment }) => ({
@@ -117,6 +133,10 @@ function shown({ enrolments, lock, pass }: AccountFactors): object {
     locked: lock.kind === 'locked',
     ...(lock.kind === 'locked' &&
       lock.retryAfter !== undefined && { lockedSeconds: Math.ceil(lock.retryAfter / 1000) }),
+    browsers: browsers.map(({ since, until, lastUsedAt, address, userAgent }) => ({
+      ...{ since: time(since), until: time(until), address, userAgent },
+      ...(lastUsedAt !== undefined && { lastUsedAt: time(lastUsedAt) }),
+    })),
     ...(pass && { pass: { issuer: pass.issuer, uses: pass.uses, until: time(pass.until) } }),
   };
 }

@@ -23,6 +23,7 @@ const listed = z.object({
       left: z.number().optional(),
     }),
   ),
+  browsers: z.array(z.object({ since: z.string(), until: z.string(), address: z.string(), userAgent: z.string() })),
   pass: z.object({ issuer: z.string(), uses: z.number(), until: z.string() }).optional(),
 });
 const removed = z.object({ removed: z.number(), ended: z.number().optional() });
@@ -36,7 +37,7 @@ export const factors: Command = {
   summary: 'see and change the second factors of a user',
   help: [
     'list NAME     what the user has set up, when it was last used, whether codes are locked; never a secret',
-    'reset NAME    ends everything that the user has set up, passes, and all sessions; with --id only that enrolment, and no session',
+    'reset NAME    ends everything that the user has set up, passes, remembered browsers, and all sessions; with --id only that enrolment, and no session',
     'unlock NAME   releases codes that too many wrong entries have locked',
     'pass NAME     makes a pass that stands in for a factor: as factors of type pass are configured, else 12 hours, one use',
     '',
@@ -89,6 +90,8 @@ async function list(invocation: Invocation, { query }: Whose): Promise<number> {
     ];
     stdout.write(`${id}  ${parts.join('; ')}\n`);
   }
+  for (const { since, until, address, userAgent } of data.browsers)
+    stdout.write(`a browser is remembered since ${since} until ${until}; from ${address}; ${userAgent}\n`);
   const { pass } = data;
   if (pass) stdout.write(`a pass by ${pass.issuer}; ${pass.uses} uses left; until ${pass.until}\n`);
   if (data.locked) {

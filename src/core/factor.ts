@@ -200,6 +200,8 @@ export interface Factor {
   forget?(account: Account, enrolment: Enrolment): Promise<void>;
   /** How many uses an account has left, where they are counted. */
   stock?(account: Account, enrolments: readonly Enrolment[]): Promise<number>;
+  /** True where somebody else vouches for a while: no browser is remembered by it. */
+  readonly isStandIn?: boolean;
   /** True where it stands in for another that is lost: it is set up beside one, and never as the only one. */
   readonly isSpare?: boolean;
   /** Tries the real thing step by step, for `check --connect`. */

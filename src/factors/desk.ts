@@ -1,6 +1,7 @@
 /** What an operator or a supervisor does with the factors of an account: look, take off, release, hand out a code. Shows no secret. */
 import type { Account } from '../core/account.ts';
 import { Failure } from '../core/failure.ts';
+import type { KnownBrowser, KnownBrowsers } from '../sessions/known.ts';
 import { readName } from './code.ts';
 import type { Factors } from './factors.ts';
 import type { Pass, Passes, PassTerms } from './pass/passes.ts';
@@ -22,6 +23,7 @@ export interface AccountFactors {
   readonly enrolments: readonly ShownEnrolment[];
   readonly lock: { readonly kind: 'open' } | { readonly kind: 'locked'; readonly retryAfter?: number };
   readonly pass?: Pass;
+  readonly browsers: readonly KnownBrowser[];
 }
 
 /** What became of one that was to be taken off. */
@@ -33,10 +35,12 @@ const tries = 20;
 export class FactorDesk {
   readonly #factors: Factors;
   readonly #passes: Passes;
+  readonly #known: Pick<KnownBrowsers, 'of' | 'forget'>;
 
-  constructor(factors: Factors, passes: Passes) {
+  constructor(factors: Factors, passes: Passes, known: Pick<KnownBrowsers, 'of' | 'forget'>) {
     this.#factors = factors;
     this.#passes = passes;
+    this.#known = known;
   }
 
   /** What an account has set up, and whether it is locked. */
@@ -52,16 +56,18 @@ export class FactorDesk {
       }),
     );
     const pass = await this.#passes.of(account);
-    return { enrolments: shown, lock: await limits.standing(account), ...(pass && { pass }) };
+    const browsers = await this.#known.of(account);
+    return { enrolments: shown, lock: await limits.standing(account), browsers, ...(pass && { pass }) };
   }
 
-  /** Takes one enrolment off. */
+  /** Takes one enrolment off, and forgets the browsers that may have been remembered by it. */
   async remove(account: Account, id: string): Promise<Removed> {
     for (let attempt = 0; attempt < tries; attempt++) {
       const has = await this.#factors.enrolments.of(account);
       const gone = await this.#factors.enrolments.remove(account, has, [id]);
       if (!gone) continue;
       for (const enrolment of gone) await this.#factors.find(enrolment.factor)?.factor.forget?.(account, enrolment);
+      if (gone.length > 0) await this.#known.forget(account);
       return gone.length > 0 ? 'removed' : 'absent';
     }
     throw new Failure('overloaded', 'store: too many writers at once on the enrolments of an account');
@@ -78,7 +84,12 @@ export class FactorDesk {
     throw new Failure('overloaded', 'store: too many writers at once on an enrolment');
   }
 
-  /** Takes everything off: enrolments, also such as cannot be read, and passes. How many enrolments there were. */
+  /** Forgets one browser of an account, or all. How many there were. */
+  forgetBrowsers(account: Account, id?: string): Promise<number> {
+    return this.#known.forget(account, id);
+  }
+
+  /** Takes everything off: enrolments, also such as cannot be read, passes, and remembered browsers. How many enrolments there were. */
   async reset(account: Account): Promise<number> {
     // What can be read tells what else is to go; what cannot goes all the same.
     const { all } = await this.#factors.enrolments.of(account).catch(() => ({ all: [] }));
@@ -89,11 +100,13 @@ export class FactorDesk {
         ?.factor.forget?.(account, enrolment)
         .catch(() => undefined);
     await this.#passes.end(account);
+    await this.#known.forget(account);
     return count;
   }
 
-  /** Releases an account that is locked; false where nothing was counted. */
-  unlock(account: Account): Promise<boolean> {
+  /** Releases an account that is locked; false where nothing was counted. What was remembered before the lock ends with it. */
+  async unlock(account: Account): Promise<boolean> {
+    if (await this.#factors.limits.hasLocked(account)) await this.#known.forget(account);
     return this.#factors.limits.unlock(account);
   }
 

@@ -64,6 +64,11 @@ export class FactorLimits {
     return this.#permitOf(await this.#read(account));
   }
 
+  /** Whether so many wrong answers have come since the last right one that the account was locked, though it may be open by now. */
+  async hasLocked(account: Account): Promise<boolean> {
+    return (await this.#read(account)).failures >= this.#limits.count;
+  }
+
   /** Locks an account for as long as its next lock would be, where a factor has so many tries and no more. */
   async lock(account: Account): Promise<void> {
     await this.#step(account, (state) => {

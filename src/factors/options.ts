@@ -39,6 +39,7 @@ function sendLimit(count: number, per: string) {
     .prefault({});
 }
 
+const longestRemembered = 90 * 24 * 60 * 60_000;
 const leastPending = 2 * 60_000;
 const mostPending = 30 * 60_000;
 
@@ -79,6 +80,23 @@ export const factorRulesOptions = z.strictObject({
         ),
     })
     .prefault({}),
+  remember: z
+    .strictObject({
+      for: z
+        .union([
+          z.literal(0),
+          duration().refine((lasts) => lasts <= longestRemembered, {
+            error: 'must be 90d or less, or 0 for off',
+            when: ({ issues }) => issues.length === 0,
+          }),
+        ])
+        .default(0)
+        .describe('how long a browser can stand in for a factor of whoever wishes it there; 0: never'),
+      networks: z.array(cidr()).default([]).describe('clients whose browsers are remembered; all when empty'),
+      perBrowser: z.int().min(1).max(100).default(20).describe('accounts of one browser; the oldest gives way'),
+    })
+    .prefault({})
+    .describe('browsers that are remembered, for each account on its own; not for desks that are shared'),
   noFactor: z
     .enum(['refuse', 'help'])
     .default('refuse')

@@ -13,6 +13,7 @@ import type { TenantOptions, TenantRules } from '../policy/tenant-options.ts';
 import { Tenants } from '../policy/tenants.ts';
 import { givesLevels, worthOf } from '../policy/worth.ts';
 import type { SiteOrigins } from '../routing/site-origins.ts';
+import { KnownBrowsers } from '../sessions/known.ts';
 import { PendingLogins } from '../sessions/pending.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
@@ -41,6 +42,7 @@ import { ProviderChallenges } from './provider-challenges.ts';
 import { buildProviders, type ProviderServices, type Providers, type ProvidersDocument } from './providers.ts';
 import { SessionRechecker } from './recheck.ts';
 import { SessionRefresher } from './refresh.ts';
+import { RememberedBrowsers } from './remembered.ts';
 import { SignIn } from './sign-in.ts';
 import { TokenAccess } from './token-access.ts';
 import { TokenUsers } from './token-users.ts';
@@ -75,6 +77,7 @@ export interface Login {
   readonly worth: Worth;
   readonly factorRules: FactorRules;
   readonly notices: FactorNotices;
+  readonly remembered: RememberedBrowsers;
   readonly recorder: Pick<Recorder, 'account'>;
   /** What an operator may do with the factors of accounts. */
   readonly desk: FactorDesk;
@@ -135,18 +138,29 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     ...{ siteName: document.pages.siteName, language: document.pages.language },
     typeOf: (name) => factors.find(name)?.type,
   });
+  const { remember } = document.factorRules;
+  const known = new KnownBrowsers({ store, clock, publicUrl, lasts: remember.for, perBrowser: remember.perBrowser });
+  const { mustKnow } = providers;
+  const { limits } = factors;
+  const remembered = new RememberedBrowsers({ clock, log, rules: remember, known, limits, chain, mustKnow, recorder });
   const steps = new LoginSteps({
-    ...{ clock, log, worth, door, pendings, browsers, signIn, sessions, recorder, factors, notices },
+    ...{ clock, log, worth, door, pendings, browsers, signIn, sessions, recorder, factors, notices, remembered },
     rules: document.factorRules,
   });
-  const desk = new FactorDesk(factors, new Passes(services));
+  const desk = new FactorDesk(factors, new Passes(services), known);
   const linkOf = (name: string) => chain.find((link) => link.name === name);
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf, principals });
   const verifiers = new OfflineVerifiers({ store, clock, log });
   const following = { store, clock, sessions, log, chain, verifiers, principals };
   const rechecker = new SessionRechecker({
     ...following,
-    mustKnow: providers.mustKnow,
+    mustKnow,
+    verifiers: {
+      heed: async (...said) => {
+        await verifiers.heed(...said);
+        await remembered.heed(...said);
+      },
+    },
     every: document.session.recheck,
   });
   const offline = new Offline({
@@ -163,6 +177,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const passwordLogin = new PasswordLogin({
     ...{ signIn, lockout, cuts: sessions.cuts, offline },
     endSessions: async (account, kept) => {
+      await remembered.forget(account);
       for await (const { id } of sessions.ofAccount(account)) if (id !== kept) await sessions.revoke(id, 'revoked');
     },
   });
@@ -177,6 +192,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     names,
     factors,
     notices,
+    remembered,
     recorder,
     desk,
     passDesk: new PassDesk({

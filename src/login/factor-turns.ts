@@ -6,6 +6,7 @@ import { readName } from '../factors/code.ts';
 import type { AccountEnrolments } from '../factors/enrolments.ts';
 import type { ConfiguredFactor, Factors } from '../factors/factors.ts';
 import type { OnShow, PendingChange, PendingLogin } from '../sessions/pending.ts';
+import type { LoginsUnderWay } from './logins-under-way.ts';
 import { spareFor } from './step-behaviour.ts';
 import { termsOf } from './step-facts.ts';
 import type { StepContext, StepProblem } from './step-result.ts';
@@ -14,12 +15,12 @@ import type { StepContext, StepProblem } from './step-result.ts';
 export type Answer = Pick<FactorResponse, 'fields' | 'state' | 'signal'>;
 
 /** It did not go on. */
-interface SetBack {
+export interface SetBack {
   readonly kind: 'set-back';
   readonly problem: StepProblem;
   readonly next?: FactorBehaviour | undefined;
-  /** The challenge goes on in this state. */
-  readonly state?: unknown;
+  /** The login with another state of the challenge. */
+  readonly pending?: PendingLogin;
 }
 
 /** Puts the question of a factor; what was asked for before in this login goes on, such as the count of codes that were sent. */
@@ -50,20 +51,21 @@ export function shows(onShow: OnShow): (pending: PendingLogin) => PendingChange 
 }
 
 /** A question goes on in another state. */
-export function goesOn({ name }: ConfiguredFactor, state: unknown): (pending: PendingLogin) => PendingChange {
+function goesOn({ name }: ConfiguredFactor, state: unknown): (pending: PendingLogin) => PendingChange {
   return ({ onShow, asked }) => ({
     ...(onShow?.factor === name && { onShow: { ...onShow, state } }),
     asked: { ...asked, [name]: state },
   });
 }
 
-/** Has an answer judged. */
+/** Has an answer judged; `lost` where somebody else has ended the login meanwhile. */
 export async function verifyTurn(
   factors: Factors,
+  underWay: Pick<LoginsUnderWay, 'change'>,
   pending: PendingLogin,
   factor: ConfiguredFactor,
   answer: Answer,
-): Promise<{ readonly kind: 'proved'; readonly proof: Proof } | SetBack> {
+): Promise<{ readonly kind: 'proved'; readonly proof: Proof } | { readonly kind: 'lost' } | SetBack> {
   const judged = await factors.verify(factor, accountOf(pending.vouched), answer);
   if (judged.kind === 'verified') return { kind: 'proved', proof: judged.proof };
   if (judged.kind === 'locked') {
@@ -71,7 +73,10 @@ export async function verifyTurn(
     return { kind: 'set-back', problem: { reason: 'factor-locked', ...(retryAfter !== undefined && { retryAfter }) } };
   }
   const { state, next } = judged.kind === 'rejected' ? judged : {};
-  return { kind: 'set-back', problem: { reason: judged.reason }, state, next };
+  const problem = { reason: judged.reason };
+  if (state === undefined) return { kind: 'set-back', problem, next };
+  const changed = await underWay.change(pending, goesOn(factor, state));
+  return changed ? { kind: 'set-back', problem, next, pending: changed } : { kind: 'lost' };
 }
 
 /** Has the first answer to a setup judged, and enrols where it is right and nobody has enrolled anything `after`. */

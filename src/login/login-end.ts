@@ -15,6 +15,7 @@ import type { LoginDoor } from './admit.ts';
 import type { Browsers } from './browser.ts';
 import type { FactorNotices } from './factor-notices.ts';
 import { ownSession, sessionNow } from './own-session.ts';
+import type { RememberedBrowsers } from './remembered.ts';
 import type { SessionBegun } from './session-begun.ts';
 import type { SignIn } from './sign-in.ts';
 import type { StepContext, StepResult } from './step-result.ts';
@@ -31,6 +32,7 @@ export interface EndParts {
   readonly sessions: Sessions;
   readonly recorder: Pick<Recorder, 'account'>;
   readonly notices: Pick<FactorNotices, 'heard'>;
+  readonly remembered: Pick<RememberedBrowsers, 'remember'>;
 }
 
 /** For how long a first proof speaks for an account that may be disabled meanwhile, in milliseconds. */
@@ -59,8 +61,8 @@ export class LoginEnd {
     }
     const admitted = isTaken ? door.admit(vouched, context.client, proofs) : undefined;
     if (!admitted) return this.lost(pending, context);
-    const gone = pendings.cookieWithout(pending, context.headers.all('cookie'));
-    return this.establish(admitted, { returnTo: pending.returnTo, cookies: [...cookies, gone] }, context);
+    const set = [...cookies, ...(await this.#lastCookies(pending, context))];
+    return this.establish(admitted, { returnTo: pending.returnTo, cookies: set }, context);
   }
 
   /** A new password was taken at the end of a login: by it a provider has vouched for its owner at this moment. */
@@ -74,8 +76,8 @@ export class LoginEnd {
     const proofs = withProof(pending.proofs, door.firstProof(vouched));
     const admitted = (await pendings.take(pending)) ? door.admit(vouched, context.client, proofs) : undefined;
     if (!admitted) return this.lost(pending, context);
-    const gone = pendings.cookieWithout(pending, context.headers.all('cookie'));
-    return this.establish(admitted, { chain, returnTo: pending.returnTo, cookies: [gone] }, context);
+    const set = await this.#lastCookies(pending, context);
+    return this.establish(admitted, { chain, returnTo: pending.returnTo, cookies: set }, context);
   }
 
   /** Begins a session. */
@@ -157,7 +159,7 @@ export class LoginEnd {
     const session = await ownSession(sessions, id, token);
     const isTheirs = session && isSameOwner(ownerOf(session), ownerOf(pending.vouched));
     if (!isTheirs || !(await pendings.take(pending))) return this.lost(pending, context);
-    const gone = [...cookies, pendings.cookieWithout(pending, context.headers.all('cookie'))];
+    const gone = [...cookies, ...(await this.#lastCookies(pending, context))];
     const { returnTo, proofs } = pending;
     let begun: SessionBegun | undefined;
     for (const proof of proofs.filter(({ by, at }) => !session.proofs.some((one) => one.by === by && one.at >= at))) {
@@ -169,6 +171,13 @@ export class LoginEnd {
     const who = { account: accountOf(session), provider: session.provider, session: begun.session.id };
     recorder.account({ event: 'step-up', outcome: 'succeeded', client, requestId, ...who });
     return { kind: 'begun', ...begun, returnTo, cookies: gone };
+  }
+
+  /** The login is over, and the browser remembered where that was wished. */
+  async #lastCookies(pending: PendingLogin, context: StepContext): Promise<readonly string[]> {
+    const { pendings, remembered } = this.#parts;
+    const gone = pendings.cookieWithout(pending, context.headers.all('cookie'));
+    return [gone, ...(pending.remember ? await remembered.remember(pending.vouched, context) : [])];
   }
 
   #over(pending: PendingLogin, reason: Reason, { headers }: StepContext): Extract<StepResult, { kind: 'over' }> {

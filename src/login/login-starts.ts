@@ -70,8 +70,8 @@ export class LoginStarts {
 
   /** Somebody who is signed in is to prove more. */
   stepUp({ session, demand, returnTo, spare }: StepUpWish, context: StepContext): Promise<Started> {
-    const { id, tenant, assertion, provider, proofs } = session;
-    const vouched = { tenant, assertion, provider };
+    const { id, tenant, assertion, provider, proofs, grant } = session;
+    const vouched = { tenant, assertion, provider, ...(grant && { grant }) };
     const start = { session: id, vouched, proofs, demand, returnTo, ...(spare !== undefined && { spare }) };
     return this.#underWay.begin(start, context);
   }

@@ -2,24 +2,25 @@
  * The dispatcher of logins: whatever somebody has proved comes here, and from here either a session begins or the next step is
  * shown. What is next, `steps.ts` says; what the last step comes to, `login-end.ts`. Pages post to it and come back to it.
  */
-import type { FactorBehaviour, FactorResponse } from '../core/factor.ts';
+import type { FactorResponse } from '../core/factor.ts';
 import { type Proof, withProof } from '../core/proof.ts';
 import { accountOf, isSameOwner, ownerOf } from '../core/session.ts';
 import type { AccountEnrolments } from '../factors/enrolments.ts';
 import type { ConfiguredFactor } from '../factors/factors.ts';
 import type { OnShow, PendingLogin } from '../sessions/pending.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
-import { type Answer, askTurn, enrolTurn, goesOn, shows, verifyTurn } from './factor-turns.ts';
+import { type Answer, askTurn, enrolTurn, type SetBack, shows, verifyTurn } from './factor-turns.ts';
 import { type EndParts, LoginEnd } from './login-end.ts';
 import { type FirstProof, LoginStarts, type StartParts } from './login-starts.ts';
 import { LoginsUnderWay, type UnderWayParts } from './logins-under-way.ts';
+import { type RecallParts, recallTurn } from './recall-turn.ts';
 import { consequenceOf } from './step-behaviour.ts';
 import { factsOf, termsOf } from './step-facts.ts';
-import { type StepContext, type StepProblem, type StepResult, withCookies } from './step-result.ts';
+import { type OnwardTerms, type StepContext, type StepResult, withCookies } from './step-result.ts';
 import { nextStep } from './steps.ts';
 import { choiceOf } from './tenant-choice.ts';
 
-type StepsParts = StartParts & EndParts & UnderWayParts;
+type StepsParts = StartParts & EndParts & UnderWayParts & RecallParts;
 
 /** Takes the steps of logins. Every method throws when the store is out of reach. */
 export class LoginSteps {
@@ -40,18 +41,19 @@ export class LoginSteps {
     return this.#parts.door.admit(vouched, client) !== undefined;
   }
 
-  /** Whether somebody has to prove a factor to sign in. */
-  isFactorNeeded(vouched: Vouched, { client }: Pick<StepContext, 'client'>): boolean {
-    return this.#parts.door.levelFor(vouched, client) > 1;
-  }
-
-  /** A provider has vouched for somebody: a session begins, or a login that takes more. `isPosted`: a code may be sent at once. */
-  async begin(first: FirstProof & { readonly isPosted: boolean }, context: StepContext): Promise<StepResult> {
-    const { vouched, chain, returnTo, isPosted } = first;
+  /**
+   * A provider has vouched for somebody: a session begins, or a login that takes more. `isPosted`: a code may be sent at once;
+   * `isAmbient`: no session begins by a browser that is remembered, before it shows the page.
+   */
+  async begin(
+    first: FirstProof & { readonly isPosted: boolean; readonly isAmbient?: true },
+    context: StepContext,
+  ): Promise<StepResult> {
+    const { vouched, chain, returnTo, isPosted, isAmbient = false } = first;
     const admitted = this.#parts.door.admit(vouched, context.client);
     if (admitted) return this.#end.establish(admitted, { chain, returnTo, cookies: [] }, context);
     const { pending, cookies } = await this.#starts.login(first, context);
-    return this.#advance(pending, context, { maySend: isPosted, cookies });
+    return this.#advance(pending, context, { maySend: isPosted, cookies, isAmbient });
   }
 
   /** As `LoginStarts` says: a password that has to change. */
@@ -139,14 +141,13 @@ export class LoginSteps {
     answer: Answer,
     context: StepContext,
   ): Promise<StepResult> {
-    const turn = await verifyTurn(this.#parts.factors, pending, factor, answer);
-    if (turn.kind === 'proved') {
-      this.#end.record('factor', pending, { factor: factor.name }, context);
-      return this.#proved(pending, turn.proof, context);
-    }
-    const { state } = turn;
-    const changed = state === undefined ? pending : await this.#underWay.change(pending, goesOn(factor, state));
-    return changed ? this.#setBack(changed, factor, turn, context) : this.#end.lost(pending, context);
+    const turn = await verifyTurn(this.#parts.factors, this.#underWay, pending, factor, answer);
+    if (turn.kind === 'lost') return this.#end.lost(pending, context);
+    if (turn.kind === 'set-back') return this.#setBack(turn.pending ?? pending, factor, turn, context);
+    this.#end.record('factor', pending, { factor: factor.name }, context);
+    const isWished = answer.fields.get('remember') === 'yes';
+    const remember = isWished && this.#parts.remembered.offered(factor, context.client) !== undefined;
+    return this.#proved(pending, turn.proof, context, { remember });
   }
 
   async #enrol(
@@ -179,12 +180,13 @@ export class LoginSteps {
   async #setBack(
     pending: PendingLogin,
     factor: ConfiguredFactor,
-    { problem, next }: { readonly problem: StepProblem; readonly next?: FactorBehaviour | undefined },
+    { problem, next }: SetBack,
     context: StepContext,
   ): Promise<StepResult> {
-    this.#end.record('factor', pending, { factor: factor.name, reason: problem.reason }, context);
+    const { name } = factor;
+    this.#end.record('factor', pending, { factor: name, reason: problem.reason }, context);
     const { candidates } = (await factsOf(this.#parts, pending, context)).facts;
-    const setback = { pending, factor: factor.name, next, problem, candidates };
+    const setback = { pending, factor: name, next, problem, candidates };
     const follows = await consequenceOf(setback, this.#parts.factors.limits);
     if (follows.kind === 'over') return this.#end.close(pending, follows.reason, context, follows.isHelped);
     const { change } = follows;
@@ -206,22 +208,26 @@ export class LoginSteps {
     return shown ? this.#advance(shown, context, { maySend: false }) : this.#end.lost(pending, context);
   }
 
-  async #proved(pending: PendingLogin, proof: Proof, context: StepContext): Promise<StepResult> {
-    const next = await this.#underWay.change(pending, ({ proofs }) => ({
-      proofs: withProof(proofs, proof),
-      onShow: undefined,
-    }));
-    return next ? this.#advance(next, context, { maySend: true }) : this.#end.lost(pending, context);
+  async #proved(
+    pending: PendingLogin,
+    proof: Proof,
+    context: StepContext,
+    { remember = false, cookies = [] }: { readonly remember?: boolean; readonly cookies?: readonly string[] },
+  ): Promise<StepResult> {
+    const more = { onShow: undefined, ...(remember && { remember }) };
+    const next = await this.#underWay.change(pending, ({ proofs }) => ({ proofs: withProof(proofs, proof), ...more }));
+    return next ? this.#advance(next, context, { maySend: true, cookies }) : this.#end.lost(pending, context);
   }
 
   /** Goes on to the next step, or to the end. */
-  async #advance(
-    pending: PendingLogin,
-    context: StepContext,
-    terms: { readonly maySend: boolean; readonly cookies?: readonly string[]; readonly problem?: StepProblem },
-  ): Promise<StepResult> {
+  async #advance(pending: PendingLogin, context: StepContext, terms: OnwardTerms): Promise<StepResult> {
     const { maySend, cookies = [], problem } = terms;
     const step = nextStep((await factsOf(this.#parts, pending, context)).facts);
+    const recalled = problem || terms.isAmbient ? undefined : await recallTurn(this.#parts, pending, step, context);
+    if (recalled) {
+      this.#end.record('factor', pending, { factor: recalled.proof.by }, context);
+      return this.#proved(pending, recalled.proof, context, { cookies: [...cookies, ...recalled.cookies] });
+    }
     const stay = { kind: 'pending', pending, step, cookies, ...(problem && { problem }) } as const;
     if (step.kind === 'admit') return this.#end.finish(pending, context, cookies);
     if (step.kind === 'refused') return this.#end.close(pending, step.reason, context);

@@ -110,7 +110,14 @@ export class RequestProofs {
       const begin = async (): Promise<StepResult> => {
         const token = this.#cookies.tokenIn(request.headers);
         const step = { ...context, headers: request.headers, signal: request.signal, language: 'en', token };
-        return this.#steps.begin({ vouched, chain, returnTo: target.path + target.query, isPosted: false }, step);
+        const first = {
+          vouched,
+          chain,
+          returnTo: target.path + target.query,
+          isPosted: false,
+          isAmbient: true,
+        } as const;
+        return this.#steps.begin(first, step);
       };
       return { kind: 'unfinished', principal, reason, reply: headers, begin };
     }

@@ -8,6 +8,7 @@ import type { AccountEnrolments } from '../factors/enrolments.ts';
 import type { ConfiguredFactor, Factors } from '../factors/factors.ts';
 import type { FactorRules } from '../factors/options.ts';
 import { type Demand, shortfall, type Worth } from '../policy/levels.ts';
+import { rememberedName } from '../policy/worth.ts';
 import { isInAny } from '../routing/networks.ts';
 import type { PendingLogin } from '../sessions/pending.ts';
 import type { LoginDoor } from './admit.ts';
@@ -77,6 +78,7 @@ export async function factsOf(
     ({ step, by, at }) =>
       step !== 'first' &&
       worth.factors.has(by) &&
+      by !== rememberedName &&
       at >= pending.beganAt &&
       factors.find(by)?.factor.letsEnrol !== false,
   );

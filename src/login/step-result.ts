@@ -50,6 +50,14 @@ export type StepResult =
     }
   | { readonly kind: 'unavailable'; readonly reason: Reason };
 
+/** How a login goes on: whether codes may be sent, what the answer sets and says, and whether no page was asked for. */
+export interface OnwardTerms {
+  readonly maySend: boolean;
+  readonly cookies?: readonly string[];
+  readonly problem?: StepProblem;
+  readonly isAmbient?: boolean;
+}
+
 /** Where the page of a step is. */
 export function stepAddress({ pending, step }: Extract<StepResult, { kind: 'pending' }>): string {
   const isEnrolling = step.kind === 'enrol' || step.kind === 'choose-enrolment' || step.kind === 'begin-enrolment';

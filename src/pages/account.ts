@@ -1,5 +1,5 @@
 /** The pages about being signed in: your sessions, signing out, having signed out. */
-import { readDevice } from './device.ts';
+import { deviceName, readDevice } from './device.ts';
 import { type Hidden, hiddenFields, linkButton, messageBox, submitButton } from './fields.ts';
 import { type Html, html } from './html.ts';
 import { type Frame, layout, signedInAs } from './layout.ts';
@@ -132,12 +132,6 @@ function isOnNewDevice(entry: SessionEntry, { sessions, now }: SessionsView): bo
     const known = readDevice(userAgent);
     return known.browser === browser && known.system === system;
   });
-}
-
-function deviceName({ texts }: Frame, userAgent: string): string {
-  const { browser, system } = readDevice(userAgent);
-  if (browser && system) return texts.sessions.browserOn(browser, system);
-  return browser ?? system ?? texts.sessions.unknownDevice;
 }
 
 const steps: readonly (readonly [unit: Intl.RelativeTimeFormatUnit, seconds: number])[] = [

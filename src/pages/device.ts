@@ -1,4 +1,5 @@
 /** What to call a device, from its User-Agent: good enough for its owner to know it by. */
+import type { Frame } from './layout.ts';
 
 const browsers: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\bEdg(?:e|A|iOS)?\//, 'Edge'],
@@ -23,4 +24,11 @@ const systems: readonly (readonly [pattern: RegExp, name: string])[] = [
 export function readDevice(userAgent: string): { browser: string | undefined; system: string | undefined } {
   const find = (list: typeof browsers) => list.find(([pattern]) => pattern.test(userAgent))?.[1];
   return { browser: find(browsers), system: find(systems) };
+}
+
+/** A device in the words of a page. */
+export function deviceName({ texts }: Frame, userAgent: string): string {
+  const { browser, system } = readDevice(userAgent);
+  if (browser && system) return texts.sessions.browserOn(browser, system);
+  return browser ?? system ?? texts.sessions.unknownDevice;
 }

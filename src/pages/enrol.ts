@@ -1,10 +1,11 @@
 /** The pages on which a factor is set up during a login. */
 import type { EnrolmentOffer, KeyPage } from '../core/factor.ts';
-import { codeField, type FactorView, keyForm, othersForm, stepPage } from './factor.ts';
+import { type FactorView, keyForm, othersForm, stepPage } from './factor.ts';
 import { hiddenFields, submitButton } from './fields.ts';
 import { type Html, html } from './html.ts';
 import type { Frame } from './layout.ts';
 import { qrCode } from './qr.ts';
+import { codeField } from './step-fields.ts';
 
 type Page = EnrolmentOffer['page'];
 

@@ -4,6 +4,7 @@ import type { WordsForVisitors } from '../core/route.ts';
 import { type Hidden, hiddenFields, linkButton, messageBox, submitButton, whenToRetry } from './fields.ts';
 import { type Html, html, type Part } from './html.ts';
 import { type Frame, layout, signingInAs, wordsFor } from './layout.ts';
+import { codeField, rememberField } from './step-fields.ts';
 import type { Texts } from './texts/en.ts';
 
 /** A factor as it can be picked. */
@@ -51,6 +52,8 @@ export interface FactorView extends StepView {
   readonly page: Challenge['page'];
   /** There is another way. */
   readonly hasOthers: boolean;
+  /** For how many milliseconds the browser can be remembered, where it can; `remember` is posted as `yes` then. */
+  readonly rememberFor?: number;
 }
 
 /** A login that is over, or that cannot go on; `status` of the answer tells programs. */
@@ -113,7 +116,7 @@ ${hiddenFields({ ...hidden, do: 'answer' })}${
 ${choice}</fieldset>
 `
 }${codeField(frame, page.digits, view.problem !== undefined)}
-${submitButton(frame, texts.submit)}
+${rememberField(frame, view)}${submitButton(frame, texts.submit)}
 </form>
 ${
   sendsLeft !== undefined &&
@@ -129,7 +132,9 @@ ${hiddenFields({ ...hidden, do: 'resend' })}${submitButton(frame, texts.resend, 
 
 function keyPage(frame: Frame, view: FactorView, page: KeyPage): Html {
   const { key } = frame.texts.factor;
-  const ask = { label: key.start, isAtOnce: view.problem === undefined };
+  // Who wants the browser remembered says so before the key is touched.
+  const isAtOnce = view.problem === undefined && view.rememberFor === undefined;
+  const ask = { label: key.start, isAtOnce, more: rememberField(frame, view) };
   const body = html`<div class="ways">${keyForm(frame, view, page, ask)}
 ${othersForm(frame, view)}</div>`;
   return stepPage(frame, view, key.title, html`<p class="lead" id="prompt">${key.lead}</p>`, body);
@@ -143,12 +148,12 @@ export function keyForm(
   { texts }: Frame,
   { action, hidden }: Pick<StepView, 'action' | 'hidden'>,
   { ceremony, options }: KeyPage,
-  { label, isAtOnce, more }: { readonly label: string; readonly isAtOnce: boolean; readonly more?: Html },
+  { label, isAtOnce, more }: { readonly label: string; readonly isAtOnce: boolean; readonly more?: Html | false },
 ): Html {
   const { key } = texts.factor;
   return html`<form method="post" action="${action}">
 ${hiddenFields({ ...hidden, do: 'answer' })}<input type="hidden" name="answer" value="" data-key-answer>
-${more}<p class="hint" data-key-without>${key.without}</p>
+${more ?? false}<p class="hint" data-key-without>${key.without}</p>
 <div data-key="${ceremony}" data-options="${JSON.stringify(options)}" data-denied="${key.denied}" data-known="${key.known}" data-failed="${key.failed}"${isAtOnce && html` data-key-at-once`}>
 <p class="notice notice-alert" role="alert" data-key-status hidden></p>
 <button class="button primary" type="button" data-key-start hidden>${label}</button>
@@ -191,16 +196,6 @@ export function factorName(frame: Frame, { name, type, label }: FactorName): str
   if (label !== undefined) return wordsFor(frame, label);
   const names: Readonly<Record<string, string>> = frame.texts.factor.names;
   return Object.hasOwn(names, type) ? (names[type] ?? name) : name;
-}
-
-/** A code, as phones fill it in. */
-export function codeField({ texts }: Frame, digits: number | undefined, isInvalid: boolean): Html {
-  const describedBy = isInvalid ? 'notice prompt' : 'prompt';
-  const numeric = digits !== undefined && html` inputmode="numeric"`;
-  return html`<div class="field">
-<label for="code">${texts.factor.code(digits)}</label>
-<input id="code" name="code" class="code" type="text" autocomplete="one-time-code" autocapitalize="none" autocorrect="off" spellcheck="false" maxlength="64" required autofocus aria-describedby="${describedBy}"${isInvalid && html` aria-invalid="true"`}${numeric}>
-</div>`;
 }
 
 /** What stands around each step: whose login, what went wrong, how long it may take, and the way out. */

@@ -1,4 +1,5 @@
 /** The section of one's own second factors on the page of the account. */
+import { deviceName } from './device.ts';
 import { type FactorName, factorName } from './factor.ts';
 import { type Hidden, hiddenFields, submitButton } from './fields.ts';
 import { type Html, html } from './html.ts';
@@ -17,13 +18,25 @@ export interface OwnFactorsView {
   }[];
   /** What can be set up besides. */
   readonly addable: readonly FactorName[];
+  /** Where the account is remembered. */
+  readonly browsers: readonly OwnBrowser[];
 }
 
-/** The section. Forms post `do`: `remove` or `rename` with `id` and `name`, `add` with `factor`. */
+/** A browser that stands in for a factor of the account. */
+interface OwnBrowser {
+  readonly id: string;
+  readonly userAgent: string;
+  readonly since: number;
+  readonly until: number;
+  /** The one in which the page is shown. */
+  readonly isThis: boolean;
+}
+
+/** The section. Forms post `do`: `remove` or `rename` with `id` and `name`, `add` with `factor`, `forget` with `id`, or with none for all. */
 export function ownFactorsSection(
   frame: Frame,
   { action, hidden }: { readonly action: string; readonly hidden: Hidden },
-  { enrolments, addable }: OwnFactorsView,
+  { enrolments, addable, browsers }: OwnFactorsView,
 ): Html {
   const { ownFactors: texts } = frame.texts;
   const date = new Intl.DateTimeFormat(frame.language, { dateStyle: 'medium' });
@@ -56,5 +69,32 @@ ${hiddenFields({ ...hidden, do: 'add', factor: factor.name })}${submitButton(fra
   return html`<section id="factors"><h2>${texts.title}</h2>
 ${enrolments.length === 0 ? html`<p>${texts.none}</p>` : html`<ul class="factors">${items}</ul>`}
 ${buttons.length > 0 && html`<div class="ways">${buttons}</div>`}
-</section>`;
+${browsers.length > 0 && browsersPart(frame, { action, hidden }, browsers)}</section>`;
+}
+
+function browsersPart(
+  frame: Frame,
+  { action, hidden }: { readonly action: string; readonly hidden: Hidden },
+  browsers: readonly OwnBrowser[],
+): Html {
+  const { browsers: texts } = frame.texts.ownFactors;
+  const date = new Intl.DateTimeFormat(frame.language, { dateStyle: 'medium' });
+  const items = browsers.map(({ id, userAgent, since, until, isThis }) => {
+    const device = deviceName(frame, userAgent);
+    return html`<li>
+<p><strong>${device}</strong>${isThis && html` <span class="tag">${texts.here}</span>`}</p>
+<p class="hint">${texts.since(date.format(since), date.format(until))}</p>
+<form method="post" action="${action}">
+${hiddenFields({ ...hidden, do: 'forget', id })}<button class="button quiet small" type="submit" aria-label="${texts.forgetLabel(device)}">${texts.forget}</button>
+</form>
+</li>
+`;
+  });
+  return html`<h3>${texts.title}</h3>
+<p>${texts.lead}</p>
+<ul class="factors">${items}</ul>
+<form method="post" action="${action}">
+${hiddenFields({ ...hidden, do: 'forget' })}${submitButton(frame, texts.forgetAll, 'quiet')}
+</form>
+`;
 }

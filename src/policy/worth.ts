@@ -21,13 +21,18 @@ const trusting = z.object({
 interface WorthDocument {
   readonly providers: Readonly<Record<string, unknown>>;
   readonly factors: Readonly<Record<string, unknown>>;
+  readonly factorRules?: { readonly remember: { readonly for: number } };
 }
 
+/** By whom a browser that is remembered proves; no factor and no provider can have the name. */
+export const rememberedName = 'remembered browser';
+
 /** Compiles it. */
-export function worthOf({ providers, factors }: WorthDocument): Worth {
+export function worthOf({ providers, factors, factorRules }: WorthDocument): Worth {
+  const remembered = (factorRules?.remember.for ?? 0) > 0 ? [rememberedName] : [];
   const judges = new Map(Object.entries(providers).map(([name, options]) => [name, judgeOf(options)]));
   return {
-    factors: new Set(Object.keys(factors)),
+    factors: new Set([...Object.keys(factors), ...remembered]),
     trusts: (proof) => judges.get(proof.by)?.(proof) ?? 0,
   };
 }

@@ -2,7 +2,7 @@
 import type { Request, Response } from 'express';
 import type { AnswerHeaders } from '../core/answer.ts';
 import { GatewayError } from '../core/errors.ts';
-import type { Session } from '../core/session.ts';
+import { accountOf, type Session } from '../core/session.ts';
 import { headOf } from '../edge/head-of.ts';
 import { canChangePassword } from '../login/new-password.ts';
 import type { AccountView } from '../pages/account-settings.ts';
@@ -170,13 +170,14 @@ const failures = {
   ACCESS_DENIED: [403, 'unavailable'],
 } as const;
 
-/** Ends whatever began with the old password, but for the session that goes on; how many there were. */
+/** Ends whatever began with the old password, but for the session that goes on; how many sessions there were. */
 async function endOthers(
   parts: AccountParts,
   { context }: PortalRequest,
   session: Session,
   kept: Session,
 ): Promise<number> {
+  await parts.desk.forgetBrowsers(accountOf(session));
   const others = (await ownSessions(parts, session)).filter(({ id }) => id !== kept.id && id !== session.id);
   const { client, requestId } = context;
   for (const other of others) await parts.signIn.signOut(other, { client, requestId });

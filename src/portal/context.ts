@@ -30,6 +30,7 @@ import type { PassDesk } from '../login/pass-desk.ts';
 import type { PasswordLogin } from '../login/password-login.ts';
 import type { ProvedPasswords } from '../login/proved-passwords.ts';
 import type { ProviderChallenges } from '../login/provider-challenges.ts';
+import type { RememberedBrowsers } from '../login/remembered.ts';
 import type { SignIn } from '../login/sign-in.ts';
 import type { Demand, Worth } from '../policy/levels.ts';
 import type { Tenants } from '../policy/tenants.ts';
@@ -77,6 +78,7 @@ export interface PortalParts {
   readonly desk: FactorDesk;
   readonly passDesk: PassDesk;
   readonly notices: Pick<FactorNotices, 'tell'>;
+  readonly remembered: Pick<RememberedBrowsers, 'offered' | 'idIn'>;
   readonly recorder: Pick<Recorder, 'account'>;
   readonly flows: Flows;
   readonly flowStates: FlowStates;

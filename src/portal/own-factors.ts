@@ -14,7 +14,8 @@ import { redirect } from './send-page.ts';
 import { answerStep, type StepParts, stepContext } from './step-answer.ts';
 
 /** What own factors are shown and changed with. */
-export type OwnFactorParts = StepParts & Pick<PortalParts, 'steps' | 'desk' | 'worth' | 'notices' | 'recorder'>;
+export type OwnFactorParts = StepParts &
+  Pick<PortalParts, 'steps' | 'door' | 'desk' | 'worth' | 'notices' | 'recorder'>;
 
 const here = '/_gate/account';
 /** How old a proof may be by which factors are changed, in milliseconds. */
@@ -24,13 +25,14 @@ const freshFirst = 5 * 60_000;
 
 /** What the page says of them; undefined where none are configured. */
 export async function ownFactors(
-  { factors, desk, factorRules }: OwnFactorParts,
-  { context }: PortalRequest,
+  { factors, desk, factorRules, remembered }: OwnFactorParts,
+  { context, headers }: PortalRequest,
   session: Session,
 ): Promise<OwnFactorsView | undefined> {
   if (factors.all.length === 0) return undefined;
   const account = accountOf(session);
   const shown = await desk.show(account);
+  const here = remembered.idIn(headers);
   const isInside = factorRules.enrol.networks.length === 0 || isInAny(context.client, factorRules.enrol.networks);
   const mayAdd = isInside && (shown.enrolments.length > 0 || factorRules.enrol.first === 'open');
   const addable = mayAdd ? factors.all.filter((one) => isAddable(one.name, shown, factors)) : [];
@@ -53,6 +55,7 @@ export async function ownFactors(
       factor: nameOf(factors.find(factor) ?? { name: factor, type: '' }),
     })),
     addable: addable.map(nameOf),
+    browsers: shown.browsers.map((browser) => ({ ...browser, isThis: browser.id === here })),
   };
 }
 
@@ -63,7 +66,7 @@ function isAddable(name: string, { enrolments }: AccountFactors, factors: OwnFac
   return !one.factor.isSpare || enrolments.some(({ factor }) => factors.find(factor)?.factor.isSpare !== true);
 }
 
-/** Does what a form asks for: `add` with `factor`, `remove` or `rename` with `id`. False where it asks for nothing of the kind. */
+/** Does what a form asks for: `add` with `factor`, `remove` or `rename` with `id`, `forget` with the `id` of a browser or without. False where it asks for nothing of the kind. */
 export async function changeOwnFactors(
   parts: OwnFactorParts,
   visit: PortalRequest,
@@ -78,6 +81,8 @@ export async function changeOwnFactors(
       return remove(parts, visit, session, form.get('id') ?? '');
     case 'rename':
       return rename(parts, visit, session, form.get('id') ?? '', form.get('name') ?? '');
+    case 'forget':
+      return forget(parts, visit, session, form.get('id'));
     default:
       return 'not-ours';
   }
@@ -114,7 +119,7 @@ async function remove(
   const account = accountOf(session);
   const { enrolments } = await parts.desk.show(account);
   const isLast = !enrolments.some((one) => one.id !== id && parts.factors.find(one.factor)?.factor.isSpare !== true);
-  if (isLast && !found.isSpare && parts.steps.isFactorNeeded(session, visit.context)) return 'last';
+  if (isLast && !found.isSpare && parts.door.levelFor(session, visit.context.client) > 1) return 'last';
   if ((await parts.desk.remove(account, id)) === 'removed') {
     const { client, requestId } = visit.context;
     const who = { account, provider: session.provider, session: session.id, client, requestId };
@@ -138,6 +143,21 @@ async function rename(
   return done(visit);
 }
 
+/** Takes nothing away that keeps anybody out: no proof is asked for. */
+async function forget(
+  { desk, recorder }: OwnFactorParts,
+  visit: PortalRequest,
+  session: Session,
+  id: string | undefined,
+): Promise<'done'> {
+  const account = accountOf(session);
+  const count = /^[\w-]{32}$/.test(id ?? '') || id === undefined ? await desk.forgetBrowsers(account, id) : 0;
+  const { client, requestId } = visit.context;
+  const who = { account, provider: session.provider, session: session.id, client, requestId };
+  recorder.account({ event: 'remember', outcome: 'succeeded', detail: `${count} forgotten`, ...who });
+  return done(visit);
+}
+
 async function own({ desk, factors }: OwnFactorParts, session: Session, id: string) {
   const { enrolments } = await desk.show(accountOf(session));
   const enrolment = enrolments.find((one) => one.id === id);
@@ -154,8 +174,11 @@ export async function hasAskedForFactor(
   visit: PortalRequest,
   session: Session,
 ): Promise<boolean> {
-  return (await isGuarded(parts, visit, session)) && hasAskedFor(parts, visit, session, { level: 2 });
+  return (await isGuarded(parts, visit, session)) && hasAskedFor(parts, visit, session, atAnyTime);
 }
+
+/** A factor that was proved at any time; a browser that is remembered proves none, and meets no age. */
+const atAnyTime: Demand = { level: 2, maxAge: Number.MAX_SAFE_INTEGER };
 
 /** Whether the account has a factor, or can be asked for one that nobody sets up, such as a code by mail. */
 async function isGuarded(parts: OwnFactorParts, visit: PortalRequest, session: Session): Promise<boolean> {

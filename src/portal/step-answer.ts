@@ -1,18 +1,18 @@
 /** What answers each step of a login: the session's cookies and the way on, the page of the next step, or that it is over. */
 import type { AnswerHeaders } from '../core/answer.ts';
 import { GatewayError } from '../core/errors.ts';
-import type { Reason } from '../core/reason.ts';
 import { ownerOf } from '../core/session.ts';
 import type { SessionBegun } from '../login/session-begun.ts';
 import { type StepContext, type StepProblem, type StepResult, stepAddress } from '../login/step-result.ts';
 import type { Step } from '../login/steps.ts';
-import type { FactorName, FactorOverView, FactorProblem } from '../pages/factor.ts';
+import type { FactorName, FactorOverView } from '../pages/factor.ts';
 import type { PageView } from '../pages/pages.ts';
 import { sessionCookie } from '../sessions/cookie.ts';
 import type { PendingLogin } from '../sessions/pending.ts';
 import type { PortalParts, PortalRequest } from './context.ts';
 import { leftCookies } from './left-cookies.ts';
 import { redirect } from './send-page.ts';
+import { overWord, problemOf, statusOf } from './step-problems.ts';
 import { choicesOf, type SiteHost } from './tenant-choices.ts';
 
 /** What the answers are made with. */
@@ -29,6 +29,7 @@ export type StepParts = Pick<
   | 'factorRules'
   | 'tenants'
   | 'signIn'
+  | 'remembered'
 >;
 
 type Pending = Extract<StepResult, { kind: 'pending' }>;
@@ -171,7 +172,12 @@ function viewOf(
       return { kind: 'factor-choice', ...shared, purpose: 'enrol', factors: step.factors.map(nameOf) };
     case 'answer': {
       const page = onShow?.page as Extract<PageView, { kind: 'factor' }>['page'];
-      return { kind: 'factor', ...shared, factor: nameOf(step.factor), page, hasOthers: step.hasOthers };
+      const factor = parts.factors.find(step.factor);
+      const rememberFor = factor && parts.remembered.offered(factor, visit.context.client);
+      return {
+        ...{ kind: 'factor', ...shared, factor: nameOf(step.factor), page, hasOthers: step.hasOthers },
+        ...(rememberFor !== undefined && { rememberFor }),
+      };
     }
     case 'enrol': {
       const page = onShow?.page as Extract<PageView, { kind: 'enrolment' }>['page'];
@@ -188,52 +194,6 @@ function viewOf(
     default:
       return step satisfies never;
   }
-}
-
-const problems: Partial<Record<Reason, FactorProblem['code']>> = {
-  'code-wrong': 'code-wrong',
-  'code-expired': 'code-expired',
-  'code-replayed': 'code-replayed',
-  'clock-skew': 'code-wrong',
-  'key-foreign': 'key-wrong',
-  'key-counter': 'key-wrong',
-  'user-not-verified': 'not-verified',
-  'pass-spent': 'pass-spent',
-  'contact-missing': 'no-contact',
-  'too-many-sends': 'too-many-sends',
-  'budget-spent': 'too-many-sends',
-  'send-failed': 'send-failed',
-  'enrolment-unfinished': 'not-kept',
-  'factor-missing': 'refused',
-  'enrolment-closed': 'refused',
-};
-
-function problemOf({ reason, retryAfter, clockOffset }: StepProblem): FactorProblem {
-  if (reason === 'factor-locked')
-    return retryAfter === undefined
-      ? { code: 'factor-hard-locked' }
-      : { code: 'factor-locked', retryAfterSeconds: Math.ceil(retryAfter / 1000) };
-  const retry = retryAfter !== undefined && { retryAfterSeconds: Math.ceil(retryAfter / 1000) };
-  const code = problems[reason] ?? 'unavailable';
-  return { code, ...retry, ...(clockOffset !== undefined && { clockOffset }) };
-}
-
-function statusOf(problem: StepProblem | undefined): number {
-  if (!problem) return 200;
-  const { code } = problemOf(problem);
-  if (code === 'unavailable') return 503;
-  return code.endsWith('locked') ? 429 : 401;
-}
-
-function overWord(reason: Reason): FactorOverView['reason'] {
-  if (reason === 'factor-missing') return 'missing';
-  if (reason === 'enrolment-closed') return 'closed';
-  if (reason === 'contact-missing') return 'contact';
-  if (reason === 'level-too-low') return 'unconfirmed';
-  if (problems[reason] !== undefined && reason !== 'enrolment-unfinished') return 'tries';
-  return reason === 'step-foreign' || reason === 'flow-expired' || reason === 'enrolment-unfinished'
-    ? 'expired'
-    : 'ended';
 }
 
 function factorAddress(returnTo: string): string {

@@ -46,6 +46,8 @@ const pendingSchema = z.looseObject({
   asked: z.record(z.string(), z.unknown()).default({}),
   /** A factor that is to be set up before the login is done. */
   spare: z.string().optional(),
+  /** The user wishes the browser to be remembered, at the page of a factor that was proved. */
+  remember: z.boolean().optional(),
   /** Factors that are out for this login. */
   excluded: z.array(z.string()).default([]),
 });
@@ -70,12 +72,13 @@ export interface PendingLogin {
   readonly onShow?: OnShow | undefined;
   readonly asked: Readonly<Record<string, unknown>>;
   readonly spare?: string | undefined;
+  readonly remember?: boolean;
   readonly excluded: readonly string[];
 }
 
 /** What changes in a login under way. */
 export type PendingChange = Partial<
-  Pick<PendingLogin, 'vouched' | 'demand' | 'proofs' | 'onShow' | 'asked' | 'excluded' | 'spare'>
+  Pick<PendingLogin, 'vouched' | 'demand' | 'proofs' | 'onShow' | 'asked' | 'excluded' | 'spare' | 'remember'>
 >;
 
 /** How many one browser has at most; the oldest gives way. */

@@ -58,6 +58,8 @@ export const entryKinds: Readonly<Record<string, EntryKind>> = {
   'store-seal': { restored: 'never', label: 'marks of the sealing' },
   recovery: { restored: 'never', label: 'recovery codes' },
   pass: { restored: 'never', label: 'passes' },
+  known: { restored: 'never', label: 'remembered browsers of accounts' },
+  'known-browser': { restored: 'never', label: 'remembered browsers' },
   credential: { restored: 'always', label: 'marks of whose a security key is' },
   'challenge-used': { restored: 'never', label: 'used challenges of keys' },
   'sent-code-used': { restored: 'never', label: 'used codes' },

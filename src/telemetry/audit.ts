@@ -60,12 +60,13 @@ export interface AccountRecord extends AuditSubject {
     | 'factor'
     | 'enrol'
     | 'unenrol'
+    | 'remember'
     | 'pass';
   /** `pending`: the first proof was right, and the login takes more. */
   readonly outcome: 'succeeded' | 'failed' | 'pending';
   /** Of a step by a second factor: its configured name. */
   readonly factor?: string;
-  /** Of a pass: of which kind it is. */
+  /** What more there is to say, such as how many browsers were forgotten. */
   readonly detail?: string;
   /** Of a hand-over: the host that the session goes on at. */
   readonly host?: string;
@@ -94,6 +95,7 @@ export interface OperationRecord extends AuditSubject {
     | 'api-token-end'
     | 'factor-reset'
     | 'unenrol'
+    | 'remember'
     | 'pass';
   readonly outcome: 'succeeded' | 'failed';
   /** A name of `admin.tokens`, `token`, `local` (by the socket), `loopback`, `signal` or `application`. */

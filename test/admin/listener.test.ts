@@ -22,6 +22,7 @@ import { FactorLimits } from '../../src/factors/limits.ts';
 import { Passes } from '../../src/factors/pass/passes.ts';
 import { TypedNames } from '../../src/login/typed-names.ts';
 import { CircuitBreaker } from '../../src/remote/circuit-breaker.ts';
+import { KnownBrowsers } from '../../src/sessions/known.ts';
 import { Sessions } from '../../src/sessions/sessions.ts';
 import { MemoryStore } from '../../src/store/memory.ts';
 import type { AuditRecord } from '../../src/telemetry/audit.ts';
@@ -66,7 +67,14 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
     limits: new FactorLimits({ store, clock, limits: { count: 5, delay: 60_000, max: 3_600_000, hard: 100 } }),
   });
   const sealer = new Sealer([new SealKey(randomBytes(32))]);
-  const desk = new FactorDesk(factors, new Passes({ store, clock, sealer }));
+  const known = new KnownBrowsers({
+    store,
+    clock,
+    publicUrl: new URL('http://gate.test'),
+    lasts: 60_000,
+    perBrowser: 2,
+  });
+  const desk = new FactorDesk(factors, new Passes({ store, clock, sealer }), known);
   const audited: AuditRecord[] = [];
   const parts = {
     clock,

@@ -59,7 +59,9 @@ async function processOver(store: MemoryStore, clock: ManualClock, sealer: Seale
   const browsers = await Browsers.open(store, publicUrl);
   const rules = document.factorRules;
   const notices = { heard: async () => undefined };
-  const parts = { clock, log, worth, door, pendings, browsers, signIn, sessions, recorder, factors, rules, notices };
+  const remembered = { recall: async () => undefined, offered: () => undefined };
+  const kept = { pendings, browsers, signIn, sessions, recorder, factors, rules, notices, remembered };
+  const parts = { clock, log, worth, door, ...kept };
   return { steps: new LoginSteps(parts as never), sessions, worth, signIn };
 }
 

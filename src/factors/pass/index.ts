@@ -26,6 +26,7 @@ const digits = 8;
 class PassFactor implements Factor {
   readonly canBeGuessed = true;
   readonly isNetworked = false;
+  readonly isStandIn = true;
   readonly letsEnrol: boolean;
   readonly #context: FactorContext;
   readonly #passes: Passes;

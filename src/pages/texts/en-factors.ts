@@ -41,6 +41,13 @@ export const factor = {
   },
   sentTo: (contact: string): string => `It was sent to ${contact}.`,
   code: (digits: number | undefined): string => (digits === undefined ? 'Code' : `Code of ${digits} digits`),
+  remember: {
+    label: {
+      hours: (count: number): string => `Do not ask on this browser for ${count === 1 ? 'an hour' : `${count} hours`}`,
+      days: (count: number): string => `Do not ask on this browser for ${count} days`,
+    },
+    hint: 'For your own account alone. Leave it empty at a desk or a device that others use.',
+  },
   submit: 'Continue',
   others: 'Use another way',
   restart: 'Start again',
@@ -112,6 +119,15 @@ export const ownFactors = {
   rename: 'Save the name',
   remove: 'Remove',
   add: (what: string): string => `Add: ${what}`,
+  browsers: {
+    title: 'Remembered browsers',
+    lead: 'In these browsers you are not asked for a second factor when you sign in.',
+    here: 'This browser',
+    since: (since: string, until: string): string => `Since ${since}, until ${until}.`,
+    forget: 'Forget',
+    forgetLabel: (device: string): string => `Forget: ${device}`,
+    forgetAll: 'Forget all browsers',
+  },
   last: 'This is your only second factor, and you need one to sign in here. Add another before you remove it.',
 };
 

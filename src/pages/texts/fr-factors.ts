@@ -46,6 +46,13 @@ export const factor: typeof englishFactor = {
   },
   sentTo: (contact) => `Il a été envoyé à ${contact}.`,
   code: (digits) => (digits === undefined ? 'Code' : `Code à ${digits} chiffres`),
+  remember: {
+    label: {
+      hours: (count) => `Ne plus demander dans ce navigateur pendant ${count === 1 ? 'une heure' : `${count} heures`}`,
+      days: (count) => `Ne plus demander dans ce navigateur pendant ${count} jours`,
+    },
+    hint: 'Pour votre compte seulement. Laissez cette case vide sur un poste ou un appareil que d’autres utilisent.',
+  },
   submit: 'Continuer',
   others: 'Utiliser un autre moyen',
   restart: 'Recommencer',
@@ -118,6 +125,15 @@ export const ownFactors: typeof englishOwnFactors = {
   rename: 'Enregistrer le nom',
   remove: 'Supprimer',
   add: (what) => `Ajouter : ${what}`,
+  browsers: {
+    title: 'Navigateurs reconnus',
+    lead: 'Dans ces navigateurs, aucun second facteur ne vous est demandé pour vous connecter.',
+    here: 'Ce navigateur',
+    since: (since, until) => `Depuis le ${since}, jusqu’au ${until}.`,
+    forget: 'Oublier',
+    forgetLabel: (device) => `Oublier : ${device}`,
+    forgetAll: 'Oublier tous les navigateurs',
+  },
   last: 'C’est votre seul second facteur, et il vous en faut un pour vous connecter ici. Ajoutez-en un autre avant de le supprimer.',
 };
 
