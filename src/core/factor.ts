@@ -50,7 +50,7 @@ export interface KeyPage {
 }
 
 /** A field for a code. */
-interface CodePage {
+export interface CodePage {
   readonly kind: 'code';
   /** How many digits the code has; absent where it is no number. */
   readonly digits?: number;
@@ -131,7 +131,15 @@ export type FactorOutcome =
   | { readonly kind: 'unavailable'; readonly reason: Reason; readonly cause?: unknown };
 
 /** What a page of a setup shows. A kind of factor that wants another page adds a kind here, and its view to the pages. */
-type EnrolmentPage = AuthenticatorPage | KeyPage | SpareCodesPage;
+type EnrolmentPage = AuthenticatorPage | KeyPage | SpareCodesPage | ContactPage | CodePage;
+
+/** A contact that a code is to go to: the one that is known of the user, or a field `contact`. `again` asks for another code after that. */
+interface ContactPage {
+  readonly kind: 'contact';
+  readonly medium: 'mail' | 'sms';
+  /** What is known of the user, masked. */
+  readonly told?: string;
+}
 
 /** Codes that are shown once, to be kept; the field `kept` says that they are. */
 interface SpareCodesPage {
@@ -160,9 +168,13 @@ export interface EnrolmentOffer {
 export type EnrolOutcome =
   /** `data` is what the enrolment is to hold; there is no proof where setting it up proves nothing. */
   | { readonly kind: 'enrolled'; readonly data: unknown; readonly proof?: Proof }
+  /** One more page before that. */
+  | { readonly kind: 'continue'; readonly offer: EnrolmentOffer }
   | {
       readonly kind: 'rejected';
       readonly reason: Reason;
+      /** The setup goes on in this state; as it was when absent. */
+      readonly state?: unknown;
       /** The code fits another time: by how many seconds the user's clock is ahead, or behind where negative. */
       readonly clockOffset?: number;
     }
@@ -170,6 +182,10 @@ export type EnrolOutcome =
 
 /** Setting a factor up. */
 export interface Enrolling {
+  /** Whether there is something to set up for an account; always when absent. */
+  isOffered?(enrolments: readonly Enrolment[], terms: Pick<AskTerms, 'assertion'>): boolean;
+  /** True: a wrong answer may be a guess at what its owner alone is told, and counts as one. */
+  readonly isGuessed?: true;
   /** `enrolments` are those that the account has of this factor. */
   begin(account: Account, enrolments: readonly Enrolment[], terms: AskTerms): Promise<EnrolmentOffer>;
   finish(account: Account, response: FactorResponse): Promise<EnrolOutcome>;
@@ -192,6 +208,8 @@ export interface Factor {
   ask(account: Account, enrolments: readonly Enrolment[], terms: AskTerms): Promise<AskOutcome>;
   /** Judges an answer. Never throws for a wrong one; a throw is `unavailable`. */
   verify(account: Account, response: FactorResponse): Promise<FactorOutcome>;
+  /** What an account gets that cannot be asked as nothing is known to reach its user by, where nothing else can be asked or set up. */
+  readonly withoutContact?: 'help' | 'refuse' | 'insecure-allow';
   /** Absent where there is nothing to set up. */
   readonly enrol?: Enrolling;
   /** False: whoever has proved themselves by it alone sets nothing up. */

@@ -38,6 +38,8 @@ interface AccountRecord {
   readonly dn?: string;
   /** The name of the tenant, as the users file has it. */
   readonly tenant?: string;
+  /** The contacts that the operator knows to be the user's: `email`, `phone`. */
+  readonly verified?: readonly string[];
   /** Nobody has seen that the address under `email` is the user's: it says nothing of where they belong. */
   readonly unverifiedEmail?: true;
 }

@@ -61,8 +61,11 @@ type Enrolled =
 /** A right answer whose record others keep writing over is asked about again so often. */
 const maxTurns = 100;
 
-/** What is said of a code that was right once. */
-const usedBefore: ReadonlySet<Reason> = new Set(['code-replayed', 'pass-spent']);
+/** What is said of a code that was right once, and of what was no entry of a code. */
+const uncounted: ReadonlySet<Reason> = new Set([
+  ...(['code-replayed', 'pass-spent'] as const),
+  ...(['contact-missing', 'too-many-sends', 'budget-spent', 'send-failed'] as const),
+]);
 
 /** Asks factors. No method throws for what a factor does; all of them throw when the store is out of reach. */
 export class Factors {
@@ -103,6 +106,21 @@ export class Factors {
     return this.all.filter((_, index) => usable[index]);
   }
 
+  /** Whether an account can set one up, so far as the factor goes. */
+  isOffered(
+    { factor, name }: ConfiguredFactor,
+    terms: Pick<AskTerms, 'assertion'>,
+    { all }: AccountEnrolments,
+  ): boolean {
+    if (!factor.enrol) return false;
+    return (
+      factor.enrol.isOffered?.(
+        all.filter((one) => one.factor === name),
+        terms,
+      ) ?? true
+    );
+  }
+
   /** Puts the question of a factor. */
   ask(asked: ConfiguredFactor, { account, terms }: FactorQuestion, has: AccountEnrolments): Promise<AskOutcome> {
     return callFactor(asked, terms.signal, this.#log, (factor: Factor, signal) =>
@@ -116,10 +134,19 @@ export class Factors {
     account: Account,
     answer: Pick<FactorResponse, 'fields' | 'state' | 'signal'>,
   ): Promise<Judged> {
-    if (!asked.factor.canBeGuessed) return this.#verify(asked, account, answer);
-    const permit = await this.limits.enter(account, answer.signal);
+    const judge = () => this.#verify(asked, account, answer);
+    return asked.factor.canBeGuessed ? this.#counted(account, answer.signal, judge) : judge();
+  }
+
+  /** An attempt that is entered before it is judged, and counted by what it comes to. */
+  async #counted<Outcome extends { readonly kind: string; readonly reason?: Reason }>(
+    account: Account,
+    signal: AbortSignal,
+    judge: () => Promise<Outcome>,
+  ): Promise<Outcome | Extract<Judged, { kind: 'locked' }>> {
+    const permit = await this.limits.enter(account, signal);
     if (permit.kind === 'locked') return permit;
-    const judged = await this.#verify(asked, account, answer).catch(async (error: unknown) => {
+    const judged = await judge().catch(async (error: unknown) => {
       // What cannot be taken off counts as wrong by itself, later.
       await this.limits.release(account).catch(() => undefined);
       throw error;
@@ -143,20 +170,30 @@ export class Factors {
       readonly name: string;
     },
   ): Promise<Enrolled> {
-    const { enrol, canBeGuessed } = asked.factor;
     const { after, name, ...response } = answer;
-    if (!enrol) return { kind: 'rejected', reason: 'enrolment-closed' };
-    const permit = canBeGuessed ? await this.limits.standing(account) : undefined;
-    if (permit?.kind === 'locked') return permit;
-    const outcome = await callFactor(asked, answer.signal, this.#log, (_factor, signal) =>
-      enrol.finish(account, { ...response, enrolments: ownOf(asked, after.all), signal }),
-    );
+    const outcome = await this.#finish(asked, account, { ...response, enrolments: ownOf(asked, after.all) });
     if (outcome.kind !== 'enrolled') return outcome;
     const { data, proof } = outcome;
     const enrolment = await this.enrolments.add(account, { factor: asked.name, name, data, after });
     if (!enrolment) return { kind: 'overtaken' };
     if (asked.factor.isSpare) await this.#endEarlier(asked, account, enrolment);
     return { kind: 'enrolled', proof, enrolment };
+  }
+
+  async #finish(
+    asked: ConfiguredFactor,
+    account: Account,
+    response: FactorResponse,
+  ): Promise<EnrolOutcome | Extract<Judged, { kind: 'locked' }>> {
+    const { enrol, canBeGuessed } = asked.factor;
+    if (!enrol) return { kind: 'rejected', reason: 'enrolment-closed' };
+    const judge = () =>
+      callFactor(asked, response.signal, this.#log, (_factor, signal) =>
+        enrol.finish(account, { ...response, signal }),
+      );
+    if (enrol.isGuessed) return this.#counted(account, response.signal, judge);
+    const standing = canBeGuessed ? await this.limits.standing(account) : undefined;
+    return standing?.kind === 'locked' ? standing : judge();
   }
 
   /** What stands in for others is there once: a new set of codes ends the one before. */
@@ -199,10 +236,10 @@ export class Factors {
     throw new Failure('overloaded', 'store: too many writers at once on an enrolment');
   }
 
-  async #count(account: Account, judged: Judged): Promise<void> {
-    if (judged.kind === 'verified') await this.limits.succeed(account);
+  async #count(account: Account, { kind, reason }: { readonly kind: string; readonly reason?: Reason }): Promise<void> {
+    if (kind === 'verified' || kind === 'enrolled') await this.limits.succeed(account);
     // Who has a code that was used knows no more than before.
-    else if (judged.kind === 'rejected' && !usedBefore.has(judged.reason)) await this.limits.fail(account);
+    else if (kind === 'rejected' && reason !== undefined && !uncounted.has(reason)) await this.limits.fail(account);
     else await this.limits.release(account);
   }
 }

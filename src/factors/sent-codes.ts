@@ -1,25 +1,38 @@
-/**
- * Codes that are made here and sent to a contact: by mail, by text message. What is kept of a code is a digest that only the
- * account, the factor and the sending make again; each is taken once. How it is sent is the channel's.
- */
-import { createHmac, type KeyObject, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
+/** Factors whose codes are sent to a contact, by mail or by text message: whose contact counts, and what follows where there is none. */
 import * as z from 'zod';
 import { duration, wordsForVisitors } from '../config/values.ts';
-import { type Account, accountKey } from '../core/account.ts';
-import type { AskOutcome, AskTerms, Enrolment, Factor, FactorOutcome, FactorResponse } from '../core/factor.ts';
-import { Failure } from '../core/failure.ts';
-import type { Amr } from '../core/principal.ts';
+import type { Account } from '../core/account.ts';
+import type {
+  AskOutcome,
+  AskTerms,
+  Enrolling,
+  Enrolment,
+  Factor,
+  FactorOutcome,
+  FactorResponse,
+} from '../core/factor.ts';
 import type { ProbeStep } from '../core/provider.ts';
-import { readCode } from './code.ts';
+import { type Channel, CodeSending, sentCodes } from './code-sending.ts';
+import { ContactEnrolment, enrolledContact } from './contact-enrolment.ts';
 import { type FactorContext, secondProof } from './define.ts';
-import type { SendScope } from './sends.ts';
 
 const leastExpiry = 60_000;
 const mostExpiry = 30 * 60_000;
 
 /** The options of every factor that sends codes. */
 export const sentCodeOptions = z.strictObject({
+  trust: z
+    .enum(['directory', 'verify'])
+    .default('directory')
+    .describe(
+      'whose word makes a contact the user’s: that of the directory, or a code that was sent there and came back',
+    ),
+  noContact: z
+    .enum(['enrol', 'other', 'help', 'refuse', 'insecure-allow'])
+    .optional()
+    .describe(
+      'what an account without such a contact gets: it sets one up, the other factors, a page that says whom to ask or what is missing, or in at level 1; enrol where trust is verify, else other',
+    ),
   prompt: wordsForVisitors(300)
     .optional()
     .describe(`above the field of the code; \${contact} is where it went. One text, or one a language`),
@@ -43,108 +56,59 @@ export const sentCodeOptions = z.strictObject({
 /** The options of a factor that sends codes, read. */
 type SentCodeOptions = z.output<typeof sentCodeOptions>;
 
-/** How codes go out. */
-export interface Channel {
-  readonly amr: readonly Amr[];
-  /** The one address or number of an account, in its one spelling; undefined where it has none that is sent to. */
-  contactOf(terms: Pick<AskTerms, 'assertion'>): string | undefined;
-  /** As a page shows it. */
-  mask(contact: string): string;
-  /** Further counters of what is sent, such as a budget of the site. */
-  readonly scopes: readonly SendScope[];
-  /** The longest that one message takes once it is its turn, in milliseconds. */
-  readonly timeout: number;
-  /** Whether a message that came now would wait for others. */
-  isBusy(): boolean;
-  /** Rejects with a Failure; `send-failed` where this one contact is not delivered to. Goes on when whoever asked has left. */
-  send(to: string, code: string, language: string): Promise<void>;
-  probe?(signal: AbortSignal): AsyncIterable<ProbeStep>;
-  close(): Promise<void>;
-}
-
-const stateSchema = z.strictObject({
-  /** Of each code that was sent and may still be entered. */
-  codes: z.array(z.strictObject({ id: z.string(), digest: z.string(), until: z.number() })),
-  sends: z.int().min(0),
-  /** Wrong entries since the last code was asked for; they count over all codes that are valid. */
-  tries: z.int().min(0),
-});
-
-type State = z.output<typeof stateSchema>;
-
-/** How long a page waits for a message that others are before, in milliseconds. */
-const patience = 500;
 /** A channel ends before whoever asks gives up, so that its answer can say what was wrong. */
 const margin = 500;
-const purpose = 'digests of codes that were sent';
 
 /** A factor whose codes are sent. */
 export class SentCodeFactor implements Factor {
   readonly canBeGuessed = true;
   readonly isNetworked = true;
   readonly timeout: number;
+  readonly enrol?: Enrolling;
+  readonly withoutContact?: 'help' | 'refuse' | 'insecure-allow';
   readonly #options: SentCodeOptions;
   readonly #channel: Channel;
   readonly #context: FactorContext;
+  readonly #sending: CodeSending;
 
   constructor(options: SentCodeOptions, channel: Channel, context: FactorContext) {
     this.#options = options;
     this.#channel = channel;
     this.#context = context;
+    this.#sending = new CodeSending(options, channel, context);
     this.timeout = channel.timeout + margin;
+    const { trust, noContact = trust === 'verify' ? 'enrol' : 'other', sends } = options;
+    const hasContact: ContactEnrolment['isOffered'] = (...of) => this.#contact(...of) !== undefined;
+    if (noContact === 'enrol')
+      this.enrol = new ContactEnrolment({ channel, sending: this.#sending, context, sends, hasContact });
+    else if (noContact !== 'other') this.withoutContact = noContact;
   }
 
-  async isUsable(_account: Account, _enrolments: readonly Enrolment[], terms: AskTerms): Promise<boolean> {
-    return this.#channel.contactOf(terms) !== undefined;
+  async isUsable(_account: Account, enrolments: readonly Enrolment[], terms: AskTerms): Promise<boolean> {
+    return this.#contact(enrolments, terms) !== undefined;
   }
 
-  async ask(account: Account, _enrolments: readonly Enrolment[], terms: AskTerms): Promise<AskOutcome> {
-    const contact = this.#channel.contactOf(terms);
+  async ask(account: Account, enrolments: readonly Enrolment[], terms: AskTerms): Promise<AskOutcome> {
+    const contact = this.#contact(enrolments, terms);
     if (contact === undefined) return { kind: 'refused', reason: 'contact-missing' };
-    const before: State =
-      terms.previous === undefined ? { codes: [], sends: 0, tries: 0 } : stateSchema.parse(terms.previous);
-    if (before.sends >= this.#options.sends)
+    const before = terms.previous === undefined ? undefined : sentCodes.parse(terms.previous);
+    if (before && before.sends >= this.#options.sends)
       return { kind: 'refused', reason: 'too-many-sends', next: this.#options.afterSends };
-    const permit = await this.#context.sends.take(this.#scopes(account, contact, terms));
-    if (permit.kind === 'refused') return this.#refused(permit);
-    const sent = this.#newCode(account);
-    try {
-      await this.#send(contact, sent.code, terms, permit);
-    } catch (error) {
-      // The server is well, and does not deliver to this contact: another factor may do.
-      if (error instanceof Failure && error.reason === 'send-failed') {
-        this.#context.log.warn({ error }, 'a code was not delivered');
-        return { kind: 'refused', reason: 'send-failed' };
-      }
-      throw error;
-    }
-    const now = this.#context.clock.now();
-    const valid = before.codes.filter(({ until }) => until > now);
-    const state: State = { codes: [...valid, sent.kept], sends: before.sends + 1, tries: 0 };
-    return { kind: 'asked', challenge: { state, page: this.#page(contact, state) } };
+    const sent = await this.#sending.send(account, contact, terms, before);
+    if (sent.kind === 'refused') return sent;
+    return { kind: 'asked', challenge: { state: sent.state, page: this.#sending.page(contact, sent.state) } };
   }
 
   async verify(account: Account, { fields, state: given }: FactorResponse): Promise<FactorOutcome> {
-    const state = stateSchema.parse(given);
-    const { clock, store } = this.#context;
-    const code = readCode(fields.get('code'), this.#options.digits);
-    const found = code === undefined ? undefined : this.#find(account, code, state);
-    if (found && found.until > clock.now()) {
-      // Of many answers at once the one that makes the mark was the first.
-      const isFirst = await store.replace(`sent-code-used:${found.id}`, undefined, '1', found.until);
-      return isFirst
-        ? { kind: 'verified', proof: secondProof(this.#context, account, this.#channel.amr) }
-        : { kind: 'rejected', reason: 'code-replayed' };
-    }
-    if (found || !state.codes.some(({ until }) => until > clock.now()))
-      return { kind: 'rejected', reason: 'code-expired', next: 'resend' };
-    const tries = state.tries + 1;
-    if (tries < this.#options.tries) return { kind: 'rejected', reason: 'code-wrong', state: { ...state, tries } };
+    const judged = await this.#sending.judge(account, fields.get('code'), sentCodes.parse(given));
+    if (judged.kind === 'right')
+      return { kind: 'verified', proof: secondProof(this.#context, account, this.#channel.amr) };
+    const { reason, state, isLastTry } = judged;
+    if (reason === 'code-expired') return { kind: 'rejected', reason, next: 'resend' };
     return {
-      kind: 'rejected',
-      reason: 'code-wrong',
-      state: { ...state, codes: [], tries: 0 },
-      next: this.#options.afterTries,
+      ...{ kind: 'rejected', reason },
+      ...(state && { state }),
+      ...(isLastTry && { next: this.#options.afterTries }),
     };
   }
 
@@ -156,82 +120,17 @@ export class SentCodeFactor implements Factor {
     await this.#channel.close();
   }
 
-  /**
-   * Waits until the message is taken. Where others are before it the page is shown at once: at the beginning of a shift nobody
-   * is to wait for the mails of hundreds. One that fails then is given back, and its user asks for another.
-   */
-  async #send(
-    contact: string,
-    code: string,
-    { language }: AskTerms,
-    { giveBack }: { giveBack(): Promise<void> },
-  ): Promise<void> {
-    const isQueued = this.#channel.isBusy();
-    const sending = this.#channel.send(contact, code, language).catch(async (error: unknown) => {
-      await giveBack();
-      throw error;
-    });
-    if (!isQueued) return sending;
-    let isPatient = true;
-    const late = sending.catch((error: unknown) => {
-      if (isPatient) throw error;
-      this.#context.log.warn({ error }, 'a code that waited for its turn was not sent');
-    });
-    await Promise.race([late, delay(patience)]);
-    isPatient = false;
+  /** The contact that counts: the directory's where its word does, or the one that a code came back from. */
+  #contact(enrolments: readonly Enrolment[], { assertion }: Pick<AskTerms, 'assertion'>): string | undefined {
+    const told = this.#channel.contactOf(assertion);
+    const isTrusted = this.#options.trust === 'directory' || this.#isVerified(told, assertion);
+    return (isTrusted ? told : undefined) ?? enrolledContact(enrolments, this.#channel);
   }
 
-  #page(contact: string, { sends }: State) {
-    const { digits, prompt } = this.#options;
-    return {
-      kind: 'code' as const,
-      digits,
-      contact: this.#channel.mask(contact),
-      sendsLeft: this.#options.sends - sends,
-      ...(prompt !== undefined && { prompt }),
-    };
-  }
-
-  #scopes(account: Account, contact: string, { address }: AskTerms): SendScope[] {
-    const { name, sendRules } = this.#context;
-    return [
-      { kind: 'account', of: `${name}\0${accountKey(account)}`, limit: sendRules.account, wait: sendRules.wait },
-      { kind: 'contact', of: contact, limit: sendRules.contact },
-      { kind: 'address', of: address, limit: sendRules.address },
-      ...this.#channel.scopes,
-    ];
-  }
-
-  #refused({ scope, retryAt }: { readonly scope: SendScope['kind']; readonly retryAt: number }): AskOutcome {
-    const { clock, log } = this.#context;
-    const retryAfter = Math.max(0, retryAt - clock.now());
-    if (scope !== 'budget') return { kind: 'refused', reason: 'too-many-sends', retryAfter };
-    log.error({ retryAfter }, 'the budget of messages is spent: no more codes are sent until then');
-    return { kind: 'refused', reason: 'budget-spent', retryAfter };
-  }
-
-  #newCode(account: Account): { readonly code: string; readonly kept: State['codes'][number] } {
-    const { digits, expires } = this.#options;
-    const code = Array.from({ length: digits }, () => randomInt(10)).join('');
-    const id = randomBytes(12).toString('base64url');
-    const [key] = this.#context.sealer.derive(purpose);
-    if (!key) throw new Error('there is no key for digests');
-    const digest = this.#digest(key, account, id, code).toString('base64url');
-    return { code, kept: { id, digest, until: this.#context.clock.now() + expires } };
-  }
-
-  /** All are compared, with every key, so that the time tells nothing. */
-  #find(account: Account, code: string, { codes }: State): State['codes'][number] | undefined {
-    const keys = this.#context.sealer.derive(purpose);
-    return codes.findLast((kept) => {
-      const right = Buffer.from(kept.digest, 'base64url');
-      return keys.some((key) => timingSafeEqual(this.#digest(key, account, kept.id, code), right));
-    });
-  }
-
-  #digest(key: KeyObject, account: Account, id: string, code: string): Buffer {
-    return createHmac('sha256', key)
-      .update(JSON.stringify([this.#context.name, accountKey(account), id, code]))
-      .digest();
+  /** The word of an operator is about one contact, and about none that stands under another attribute. */
+  #isVerified(told: string | undefined, { attributes, record }: AskTerms['assertion']): boolean {
+    const { verified, read } = this.#channel;
+    const [known] = attributes[verified] ?? [];
+    return record?.verified?.includes(verified) === true && known !== undefined && read(known) === told;
   }
 }

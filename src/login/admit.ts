@@ -50,6 +50,12 @@ export class LoginDoor {
     return this.#parts.principals.isOfTenant(placed) ? placed : undefined;
   }
 
+  /** The level stays what it is: for whom nothing is known that a code could be sent to, where the operator lets them in all the same. */
+  admitLower(vouched: Vouched, proofs: readonly Proof[]): Admitted | undefined {
+    if (!this.#parts.principals.isOfTenant(vouched) || levelOf(proofs, this.#parts.worth) < 1) return undefined;
+    return new Admitted(vouched, proofs);
+  }
+
   /** Undefined where the tenant is not settled, or the proofs do not reach the level. Of no proofs but the word of the provider, one of this moment is meant. */
   admit(vouched: Vouched, client: Client, proofs: readonly Proof[] = [this.firstProof(vouched)]): Admitted | undefined {
     if (!this.#parts.principals.isOfTenant(vouched)) return undefined;

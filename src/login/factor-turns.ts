@@ -82,6 +82,7 @@ export async function verifyTurn(
 /** Has the first answer to a setup judged, and enrols where it is right and nobody has enrolled anything `after`. */
 export async function enrolTurn(
   factors: Factors,
+  underWay: Pick<LoginsUnderWay, 'change'>,
   pending: PendingLogin,
   factor: ConfiguredFactor,
   answer: Answer,
@@ -93,19 +94,29 @@ export async function enrolTurn(
       readonly change: (pending: PendingLogin) => PendingChange;
     }
   | { readonly kind: 'overtaken' }
-  | { readonly kind: 'problem'; readonly problem: StepProblem }
+  | { readonly kind: 'lost' }
+  /** One more page of it. */
+  | { readonly kind: 'show'; readonly onShow: OnShow }
+  | { readonly kind: 'problem'; readonly problem: StepProblem; readonly pending: PendingLogin }
 > {
   const name = readName(answer.fields.get('name'));
   const done = await factors.finish(factor, accountOf(pending.vouched), { ...answer, after, name });
   switch (done.kind) {
     case 'overtaken':
       return done;
-    case 'locked':
-      return { kind: 'problem', problem: { reason: 'factor-locked' } };
+    case 'continue':
+      return { kind: 'show', onShow: { kind: 'enrolment', factor: factor.name, ...done.offer } };
+    case 'locked': {
+      const { retryAfter } = done;
+      const problem = { reason: 'factor-locked', ...(retryAfter !== undefined && { retryAfter }) } as const;
+      return { kind: 'problem', problem, pending };
+    }
     case 'rejected':
     case 'unavailable': {
-      const { clockOffset } = done.kind === 'rejected' ? done : {};
-      return { kind: 'problem', problem: { reason: done.reason, ...(clockOffset !== undefined && { clockOffset }) } };
+      const { clockOffset, state } = done.kind === 'rejected' ? done : {};
+      const problem = { reason: done.reason, ...(clockOffset !== undefined && { clockOffset }) };
+      const changed = state === undefined ? pending : await underWay.change(pending, withState(state));
+      return changed ? { kind: 'problem', problem, pending: changed } : { kind: 'lost' };
     }
     case 'enrolled': {
       const { proof } = done;
@@ -118,4 +129,9 @@ export async function enrolTurn(
     default:
       throw done satisfies never;
   }
+}
+
+/** What is on show goes on in another state. */
+function withState(state: unknown): (pending: PendingLogin) => PendingChange {
+  return ({ onShow }) => (onShow ? { onShow: { ...onShow, state } } : {});
 }

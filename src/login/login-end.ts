@@ -1,7 +1,7 @@
 /** The end of a login: its account is asked about once more where that was a while ago, and a session begins, once. */
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import { freshAt, isFirst, type Proof, withProof } from '../core/proof.ts';
+import { freshAt, isFirst, type Proof, type Proofs, withProof } from '../core/proof.ts';
 import type { Reason } from '../core/reason.ts';
 import { accountOf, isSameOwner, ownerOf } from '../core/session.ts';
 import { levelOf, type Worth } from '../policy/levels.ts';
@@ -46,9 +46,14 @@ export class LoginEnd {
     this.#parts = parts;
   }
 
-  /** The proofs are enough: a session begins, unless the account is no longer what it was. */
-  async finish(pending: PendingLogin, context: StepContext, cookies: readonly string[]): Promise<StepResult> {
-    const { pendings, door } = this.#parts;
+  /** The proofs are enough, or `isLower` where the operator lets in with less: a session begins, unless the account is no longer what it was. */
+  async finish(
+    pending: PendingLogin,
+    context: StepContext,
+    cookies: readonly string[],
+    isLower = false,
+  ): Promise<StepResult> {
+    const { pendings } = this.#parts;
     const { vouched, proofs } = pending;
     if (pending.session !== undefined) return this.#raise(pending, pending.session, context, cookies);
     const reason = await this.#reasonAgainst(pending, context);
@@ -59,7 +64,7 @@ export class LoginEnd {
       this.#parts.signIn.record('failed', context, { reason, account: accountOf(vouched), provider: vouched.provider });
       return this.#over(pending, reason, context);
     }
-    const admitted = isTaken ? door.admit(vouched, context.client, proofs) : undefined;
+    const admitted = isTaken ? this.#admit(pending, { vouched, proofs, isLower }, context) : undefined;
     if (!admitted) return this.lost(pending, context);
     const set = [...cookies, ...(await this.#lastCookies(pending, context))];
     return this.establish(admitted, { returnTo: pending.returnTo, cookies: set }, context);
@@ -68,16 +73,33 @@ export class LoginEnd {
   /** A new password was taken at the end of a login: by it a provider has vouched for its owner at this moment. */
   async complete(
     pending: PendingLogin,
-    vouched: Vouched,
-    chain: ChainResult | undefined,
+    done: { readonly vouched: Vouched; readonly chain: ChainResult | undefined; readonly isLower?: true | undefined },
     context: StepContext,
   ): Promise<StepResult> {
     const { pendings, door } = this.#parts;
+    const { vouched, chain, isLower = false } = done;
     const proofs = withProof(pending.proofs, door.firstProof(vouched));
-    const admitted = (await pendings.take(pending)) ? door.admit(vouched, context.client, proofs) : undefined;
+    const isTaken = await pendings.take(pending);
+    const admitted = isTaken ? this.#admit(pending, { vouched, proofs, isLower }, context) : undefined;
     if (!admitted) return this.lost(pending, context);
     const set = await this.#lastCookies(pending, context);
     return this.establish(admitted, { chain, returnTo: pending.returnTo, cookies: set }, context);
+  }
+
+  /** With `isLower` the level stays what it is, and that is told each time. */
+  #admit(
+    pending: PendingLogin,
+    { vouched, proofs, isLower }: { readonly vouched: Vouched; readonly proofs: Proofs; readonly isLower: boolean },
+    context: StepContext,
+  ): Admitted | undefined {
+    const { door, log } = this.#parts;
+    if (!isLower) return door.admit(vouched, context.client, proofs);
+    this.record('factor', pending, { reason: 'contact-missing' }, context);
+    log.warn(
+      { user: vouched.assertion.subject },
+      'a login went on without a second factor: no contact is known (insecure-allow)',
+    );
+    return door.admitLower(vouched, proofs);
   }
 
   /** Begins a session. */

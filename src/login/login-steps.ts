@@ -77,11 +77,11 @@ export class LoginSteps {
     { vouched, chain }: Pick<FirstProof, 'vouched' | 'chain'>,
     context: StepContext,
   ): Promise<StepResult> {
-    const { facts } = await factsOf(this.#parts, pending, context);
+    const step = nextStep((await factsOf(this.#parts, pending, context)).facts);
     const placed = this.#parts.door.placed(vouched, pending.vouched.tenant);
     const isTheirs = placed && isSameOwner(ownerOf(pending.vouched), ownerOf(placed));
-    if (!isTheirs || nextStep(facts).kind !== 'new-password') return this.#end.lost(pending, context);
-    return this.#end.complete(pending, placed, chain, context);
+    if (!isTheirs || step.kind !== 'new-password') return this.#end.lost(pending, context);
+    return this.#end.complete(pending, { vouched: placed, chain, isLower: step.isLower }, context);
   }
 
   /** The login under way that an id names, in the browser that began it. */
@@ -157,11 +157,13 @@ export class LoginSteps {
     after: AccountEnrolments,
     context: StepContext,
   ): Promise<StepResult> {
-    const turn = await enrolTurn(this.#parts.factors, pending, factor, answer, after);
+    const turn = await enrolTurn(this.#parts.factors, this.#underWay, pending, factor, answer, after);
     if (turn.kind === 'overtaken') return this.choose(pending, undefined, context);
+    if (turn.kind === 'lost') return this.#end.lost(pending, context);
+    if (turn.kind === 'show') return this.#putOnShow(pending, turn.onShow, context);
     const reason = turn.kind === 'problem' && { reason: turn.problem.reason };
     this.#end.record('enrol', pending, { factor: factor.name, ...reason }, context);
-    if (turn.kind === 'problem') return this.#advance(pending, context, { maySend: false, problem: turn.problem });
+    if (turn.kind === 'problem') return this.#advance(turn.pending, context, { maySend: false, problem: turn.problem });
     const next = await this.#underWay.change(pending, turn.change);
     const result = next ? await this.#advance(next, context, { maySend: true }) : this.#end.lost(pending, context);
     if (after.all.length === 0 && turn.proof) await this.#end.endWeaker(pending, turn.proof, result);
@@ -199,8 +201,7 @@ export class LoginSteps {
     const question = { account: accountOf(pending.vouched), terms: termsOf(pending, context) };
     const offer = await this.#parts.factors.begin(factor, question);
     if (!offer) return this.show(pending, context);
-    const { page, state } = offer;
-    return this.#putOnShow(pending, { kind: 'enrolment', factor: factor.name, page, state }, context);
+    return this.#putOnShow(pending, { kind: 'enrolment', factor: factor.name, ...offer }, context);
   }
 
   async #putOnShow(pending: PendingLogin, onShow: OnShow, context: StepContext): Promise<StepResult> {
@@ -229,8 +230,10 @@ export class LoginSteps {
       return this.#proved(pending, recalled.proof, context, { cookies: [...cookies, ...recalled.cookies] });
     }
     const stay = { kind: 'pending', pending, step, cookies, ...(problem && { problem }) } as const;
-    if (step.kind === 'admit') return this.#end.finish(pending, context, cookies);
-    if (step.kind === 'refused') return this.#end.close(pending, step.reason, context);
+    // Who has come with a ticket is shown the way first.
+    if (step.kind === 'admit')
+      return terms.isAmbient ? stay : this.#end.finish(pending, context, cookies, step.isLower);
+    if (step.kind === 'refused') return this.#end.close(pending, step.reason, context, step.isHelped);
     // Whoever was asked for a password a while ago begins anew, and sets up then.
     if (step.kind === 'confirm') return this.#end.confirm(pending, context);
     if (problem) return stay;

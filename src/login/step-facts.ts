@@ -70,7 +70,8 @@ export async function factsOf(
   const isHelping = (factor: ConfiguredFactor): boolean =>
     shortfall(withProof(proofs, proofBy(factor, now)), demand, worth, now) === undefined;
   const helping = open.filter(isHelping);
-  const able = factors.all.filter((one) => one.factor.enrol !== undefined && !one.factor.isSpare && isHelping(one));
+  const ableTo = factors.all.filter((one) => factors.isOffered(one, terms, has) && !one.factor.isSpare);
+  const able = ableTo.filter(isHelping);
   const isInside = rules.enrol.networks.length === 0 || isInAny(client, rules.enrol.networks);
   // What is enrolled under a name that has left the configuration is enrolled all the same.
   const isFirst = has.all.length === 0 && usable.length === 0;
@@ -94,9 +95,20 @@ export async function factsOf(
       enrollable: mayEnrol ? able.map(({ name }) => name) : [],
       needsFreshProof: onShow?.kind !== 'enrolment' && !(now - freshAt(pending.proofs) <= freshEnough),
       isEnrolmentClosed: able.length > 0 && !mayEnrol,
+      withoutContact: isFirst ? strictestWithout(factors.all.filter(isHelping), pending) : undefined,
     },
     has,
   };
+}
+
+/** Of several words of the operator the strictest; nobody who is signed in goes past what a location asks for. */
+function strictestWithout(
+  factors: readonly ConfiguredFactor[],
+  { session }: PendingLogin,
+): StepFacts['withoutContact'] | undefined {
+  const words = new Set(factors.map(({ factor }) => factor.withoutContact));
+  const allowed = session === undefined ? (['insecure-allow'] as const) : [];
+  return (['refuse', 'help', ...allowed] as const).find((word) => words.has(word));
 }
 
 /** Whether an account has anything set up, or can be asked for something without that. */

@@ -20,6 +20,8 @@ export interface StepFacts {
   readonly needsFreshProof: boolean;
   /** Some factor could be set up that would do, but not by this account, or not from here. */
   readonly isEnrolmentClosed: boolean;
+  /** What an account gets that has nothing, and that nothing is known to reach its user by, as the operator has said. */
+  readonly withoutContact?: 'help' | 'refuse' | 'insecure-allow' | undefined;
   /** A factor that stands in for others, to be set up beside the first one of an account. */
   readonly spare?: string | undefined;
   /** The password was right and has to change. */
@@ -30,7 +32,12 @@ export interface StepFacts {
 export type Step =
   | { readonly kind: 'provider' }
   | { readonly kind: 'tenant' }
-  | { readonly kind: 'refused'; readonly reason: 'tenant-missing' | 'factor-missing' | 'enrolment-closed' }
+  | {
+      readonly kind: 'refused';
+      readonly reason: 'tenant-missing' | 'factor-missing' | 'enrolment-closed' | 'contact-missing';
+      /** The page says whom to ask. */
+      readonly isHelped?: true;
+    }
   /** The user picks one. */
   | { readonly kind: 'choose'; readonly factors: readonly string[] }
   /** The only one: it is asked for at once. */
@@ -42,8 +49,9 @@ export type Step =
   | { readonly kind: 'choose-enrolment'; readonly factors: readonly string[] }
   | { readonly kind: 'begin-enrolment'; readonly factor: string }
   | { readonly kind: 'enrol'; readonly factor: string; readonly hasOthers: boolean }
-  | { readonly kind: 'new-password' }
-  | { readonly kind: 'admit' };
+  | { readonly kind: 'new-password'; readonly isLower?: true }
+  /** `isLower`: below the level that is asked for, as the operator allows. */
+  | { readonly kind: 'admit'; readonly isLower?: true };
 
 /** The next step; the first row that fits counts. */
 export function nextStep(facts: StepFacts): Step {
@@ -61,6 +69,7 @@ export function nextStep(facts: StepFacts): Step {
   if (candidate !== undefined)
     return others.length === 0 ? { kind: 'ask', factor: candidate } : { kind: 'choose', factors: candidates };
   const [first, ...more] = enrollable;
+  if (first === undefined && facts.withoutContact !== undefined) return stepWithout(facts.withoutContact, facts);
   if (first === undefined)
     return { kind: 'refused', reason: facts.isEnrolmentClosed ? 'enrolment-closed' : 'factor-missing' };
   if (facts.needsFreshProof) return { kind: 'confirm' };
@@ -73,7 +82,12 @@ export function nextStep(facts: StepFacts): Step {
     : { kind: 'choose-enrolment', factors: enrollable };
 }
 
-function lastStep({ mustChangePassword }: StepFacts): Step {
+function stepWithout(behaviour: NonNullable<StepFacts['withoutContact']>, facts: StepFacts): Step {
+  if (behaviour === 'insecure-allow') return { ...lastStep(facts), isLower: true };
+  return { kind: 'refused', reason: 'contact-missing', ...(behaviour === 'help' && { isHelped: true }) };
+}
+
+function lastStep({ mustChangePassword }: StepFacts): Extract<Step, { kind: 'new-password' | 'admit' }> {
   return { kind: mustChangePassword ? 'new-password' : 'admit' };
 }
 

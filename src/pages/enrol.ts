@@ -25,6 +25,10 @@ export function enrolmentPage(frame: Frame, view: EnrolmentView): Html {
       return newKeyPage(frame, view, page);
     case 'spare-codes':
       return spareCodesPage(frame, view, page);
+    case 'contact':
+      return contactPage(frame, view, page);
+    case 'code':
+      return sentCodePage(frame, view, page);
     default:
       throw page satisfies never;
   }
@@ -72,6 +76,45 @@ ${submitButton(frame, submit)}
     html`<p class="lead" id="prompt">${spare.lead(page.codes.length)}</p>`,
     body,
   );
+}
+
+/** Where a code is to go. Nothing is sent by showing it. */
+function contactPage(frame: Frame, given: EnrolmentView, page: Extract<Page, { kind: 'contact' }>): Html {
+  const texts = frame.texts.enrol.contact;
+  const { told, medium } = page;
+  const view: EnrolmentView =
+    given.problem?.code === 'no-contact' ? { ...given, problem: { code: 'contact-wrong' } } : given;
+  const isMail = medium === 'mail';
+  const field = html`<div class="field">
+<label for="contact">${texts[medium].field}</label>
+<input id="contact" name="contact" type="${isMail ? 'email' : 'tel'}" autocomplete="${isMail ? 'email' : 'tel'}" maxlength="254" required autofocus aria-describedby="${view.problem ? 'notice prompt' : 'prompt'}"${view.problem !== undefined && html` aria-invalid="true"`}>
+</div>
+`;
+  const body = html`<div class="ways"><form method="post" action="${view.action}">
+${hiddenFields({ ...view.hidden, do: 'answer' })}${told === undefined && field}${submitButton(frame, texts.send)}
+</form>
+${othersForm(frame, view)}</div>`;
+  const lead = told === undefined ? texts[medium].lead : texts.told(told);
+  return stepPage(frame, view, texts[medium].title, html`<p class="lead" id="prompt">${lead}</p>`, body);
+}
+
+function sentCodePage(frame: Frame, view: EnrolmentView, page: Extract<Page, { kind: 'code' }>): Html {
+  const { factor: texts, enrol } = frame.texts;
+  const { contact, digits, sendsLeft = 0 } = page;
+  const body = html`<div class="ways"><form method="post" action="${view.action}">
+${hiddenFields({ ...view.hidden, do: 'answer' })}${codeField(frame, digits, view.problem !== undefined)}
+${submitButton(frame, enrol.submit)}
+</form>
+${
+  sendsLeft > 0 &&
+  html`<form method="post" action="${view.action}">
+${hiddenFields({ ...view.hidden, do: 'answer', again: 'yes' })}${submitButton(frame, texts.resend, 'quiet')}
+</form>
+<p class="hint">${texts.sendsLeft(sendsLeft)}</p>
+`
+}${othersForm(frame, view)}</div>`;
+  const lead = html`<p class="lead" id="prompt">${enrol.contact.prove}</p>${contact !== undefined && html`<p class="hint">${texts.sentTo(contact)}</p>`}`;
+  return stepPage(frame, view, texts.title, lead, body);
 }
 
 function nameField(label: string): Html {

@@ -5,6 +5,7 @@
 import type { Level, Proof } from '../core/proof.ts';
 import { accountOf, type Session } from '../core/session.ts';
 import type { AccountFactors } from '../factors/desk.ts';
+import type { ConfiguredFactor } from '../factors/factors.ts';
 import { hasFactor, termsOf } from '../login/step-facts.ts';
 import type { OwnFactorsView } from '../pages/own-factors.ts';
 import { type Demand, shortfall } from '../policy/levels.ts';
@@ -35,7 +36,9 @@ export async function ownFactors(
   const here = remembered.idIn(headers);
   const isInside = factorRules.enrol.networks.length === 0 || isInAny(context.client, factorRules.enrol.networks);
   const mayAdd = isInside && (shown.enrolments.length > 0 || factorRules.enrol.first === 'open');
-  const addable = mayAdd ? factors.all.filter((one) => isAddable(one.name, shown, factors)) : [];
+  const has = await factors.enrolments.of(account);
+  const isOpen = (one: ConfiguredFactor): boolean => factors.isOffered(one, session, has);
+  const addable = mayAdd ? factors.all.filter((one) => isOpen(one) && isAddable(one, shown, factors)) : [];
   const nameOf = ({
     name,
     type,
@@ -60,9 +63,7 @@ export async function ownFactors(
 }
 
 /** One that can be set up; what stands in for others only beside one of them. */
-function isAddable(name: string, { enrolments }: AccountFactors, factors: OwnFactorParts['factors']): boolean {
-  const one = factors.find(name);
-  if (!one?.factor.enrol) return false;
+function isAddable(one: ConfiguredFactor, { enrolments }: AccountFactors, factors: OwnFactorParts['factors']): boolean {
   return !one.factor.isSpare || enrolments.some(({ factor }) => factors.find(factor)?.factor.isSpare !== true);
 }
 

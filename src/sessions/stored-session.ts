@@ -18,6 +18,7 @@ const words = z.array(z.string());
 const recordOfAccount = z.looseObject({
   dn: z.string().optional(),
   tenant: z.string().optional(),
+  verified: words.optional(),
   unverifiedEmail: z.literal(true).optional(),
 });
 
@@ -206,8 +207,8 @@ export function firstProof({ assertion, provider: by }: Pick<Vouched, 'assertion
   return { step, by, realm, amr, ...(acr !== undefined && { acr }), at: Math.min(now, authenticatedAt) };
 }
 
-function recordText({ record: { dn, tenant, unverifiedEmail } = {} }: Assertion): string {
-  return JSON.stringify([dn, tenant, unverifiedEmail]);
+function recordText({ record: { dn, tenant, verified, unverifiedEmail } = {} }: Assertion): string {
+  return JSON.stringify([dn, tenant, verified, unverifiedEmail]);
 }
 
 function rightsOf({ realm, subject, amr, acr, attributes }: Assertion): string {

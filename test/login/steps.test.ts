@@ -46,6 +46,30 @@ const rows: Readonly<Record<string, [known: Partial<StepFacts>, want: Step]>> = 
     { spare: 'codes', candidates: ['app'] },
     { kind: 'ask', factor: 'app' },
   ],
+  'nothing is known to reach the user by, and the operator refuses': [
+    { withoutContact: 'refuse' },
+    { kind: 'refused', reason: 'contact-missing' },
+  ],
+  'nothing is known to reach the user by: help': [
+    { withoutContact: 'help', isEnrolmentClosed: true },
+    { kind: 'refused', reason: 'contact-missing', isHelped: true },
+  ],
+  'nothing is known to reach the user by, and the operator lets in': [
+    { withoutContact: 'insecure-allow', isEnrolmentClosed: true },
+    { kind: 'admit', isLower: true },
+  ],
+  'the same, and the password has to change': [
+    { withoutContact: 'insecure-allow', mustChangePassword: true },
+    { kind: 'new-password', isLower: true },
+  ],
+  'something can be set up: whoever is let in without waits': [
+    { withoutContact: 'insecure-allow', enrollable: ['app'] },
+    { kind: 'begin-enrolment', factor: 'app' },
+  ],
+  'something can be asked for: nobody is let in without': [
+    { withoutContact: 'insecure-allow', candidates: ['app'] },
+    { kind: 'ask', factor: 'app' },
+  ],
   'one factor': [{ candidates: ['app'] }, { kind: 'ask', factor: 'app' }],
   'several factors': [{ candidates: ['key', 'app'] }, { kind: 'choose', factors: ['key', 'app'] }],
   'the challenge on show': [
@@ -107,12 +131,17 @@ test('property: nobody is let in, and no password changed, before the proofs are
     needsFreshProof: fc.boolean(),
     isEnrolmentClosed: fc.boolean(),
     mustChangePassword: fc.boolean(),
+    withoutContact: fc.constantFrom(undefined, 'help' as const, 'refuse' as const, 'insecure-allow' as const),
   });
   fc.assert(
     fc.property(facts, (known) => {
       const step = nextStep(known);
       if (step.kind === 'admit' || step.kind === 'new-password')
-        assert.ok(known.isEnough && !known.awaitsProvider && known.tenants === 'one');
+        assert.ok(!known.awaitsProvider && known.tenants === 'one');
+      const isIn = step.kind === 'admit' || step.kind === 'new-password';
+      if (isIn && !step.isLower) assert.ok(known.isEnough);
+      if (isIn && step.isLower) assert.equal(known.withoutContact, 'insecure-allow');
+      if (isIn && step.isLower) assert.deepEqual([known.candidates, known.enrollable], [[], []]);
       if (step.kind === 'admit') assert.ok(!known.mustChangePassword);
       // Whoever has a factor that can be asked for sets nothing up instead of proving it.
       if (/enrol/.test(step.kind)) assert.deepEqual(known.candidates, []);

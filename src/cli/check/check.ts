@@ -22,6 +22,7 @@ import { originTable } from './origin-table.ts';
 import { outboundWarnings } from './outbound.ts';
 import { providerFileIssues } from './provider-files.ts';
 import { recheckWarnings } from './recheck.ts';
+import { factorWarnings } from './second-factors.ts';
 import { secretWarnings } from './secrets.ts';
 import { siteWarnings } from './site-warnings.ts';
 import { storeWarnings } from './store-files.ts';
@@ -72,6 +73,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
     ...withoutEffectWarnings(reading),
     ...tenantWarnings(reading),
     ...externalWarnings(reading),
+    ...factorWarnings(reading),
     ...applicationWarnings(reading),
     ...secretWarnings(reading),
     ...outboundWarnings(reading, invocation.terminal.env),

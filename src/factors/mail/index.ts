@@ -1,12 +1,12 @@
 /** Codes by mail. A code and no link: scanners open the links of mails, and some send forms. */
 import * as z from 'zod';
 import { wordsForVisitors } from '../../config/values.ts';
-import type { AskTerms } from '../../core/factor.ts';
 import { mailAddress, maskedAddress } from '../../messages/contacts.ts';
 import type { Mailer } from '../../messages/mailer.ts';
 import { messageTexts } from '../../messages/texts.ts';
+import type { Channel } from '../code-sending.ts';
 import { defineFactor, type FactorContext } from '../define.ts';
-import { type Channel, SentCodeFactor, sentCodeOptions } from '../sent-codes.ts';
+import { SentCodeFactor, sentCodeOptions } from '../sent-codes.ts';
 import { wordsIn } from '../words.ts';
 
 const options = z.strictObject({
@@ -25,8 +25,11 @@ function mailChannel(given: MailFactorOptions, { siteName }: FactorContext, mail
   return {
     amr: ['otp', 'mca'],
     scopes: [],
-    contactOf: ({ assertion }: Pick<AskTerms, 'assertion'>) =>
-      (assertion.attributes[given.contact.attribute] ?? []).map(mailAddress).find((address) => address !== undefined),
+    medium: 'mail',
+    contactOf: ({ attributes }) =>
+      (attributes[given.contact.attribute] ?? []).map(mailAddress).find((address) => address !== undefined),
+    verified: 'email',
+    read: mailAddress,
     mask: maskedAddress,
     timeout: mailer.timeout,
     isBusy: () => mailer.isBusy,

@@ -5,8 +5,9 @@ import { maskedNumber, phoneNumber } from '../../messages/contacts.ts';
 import { smsGatewayOptions } from '../../messages/options.ts';
 import { SmsGateway } from '../../messages/sms-gateway.ts';
 import { messageTexts } from '../../messages/texts.ts';
+import type { Channel } from '../code-sending.ts';
 import { defineFactor, type FactorContext } from '../define.ts';
-import { type Channel, SentCodeFactor, sentCodeOptions } from '../sent-codes.ts';
+import { SentCodeFactor, sentCodeOptions } from '../sent-codes.ts';
 
 const country = z.string().regex(/^\+[1-9]\d{0,3}$/, 'must be the beginning of international numbers, such as +33');
 
@@ -39,16 +40,18 @@ type SmsFactorOptions = z.output<typeof options>;
 
 function smsChannel(given: SmsFactorOptions, { name, siteName, publicUrl }: FactorContext): Channel {
   const gateway = new SmsGateway(given.gateway);
+  const read = (text: string) => {
+    const reading = phoneNumber(text, given);
+    return reading.kind === 'number' ? reading.number : undefined;
+  };
   return {
     amr: ['sms', 'otp'],
     scopes: [{ kind: 'budget', of: name, limit: given.budget }],
-    contactOf: ({ assertion }) => {
-      for (const value of assertion.attributes[given.contact.attribute] ?? []) {
-        const reading = phoneNumber(value, given);
-        if (reading.kind === 'number') return reading.number;
-      }
-      return undefined;
-    },
+    medium: 'sms',
+    contactOf: ({ attributes }) =>
+      (attributes[given.contact.attribute] ?? []).map(read).find((number) => number !== undefined),
+    verified: 'phone',
+    read,
     mask: maskedNumber,
     timeout: given.gateway.timeout,
     isBusy: () => gateway.isBusy,

@@ -26,6 +26,12 @@ const options = z.strictObject({
     .default(5000)
     .describe('for one request; a bare number is milliseconds'),
   prompt: wordsForVisitors(300).optional().describe('above the field of the code; one text, or one a language'),
+  noContact: z
+    .enum(['other', 'help', 'refuse'])
+    .default('other')
+    .describe(
+      'what follows where the service names no method: the other factors, or a page that says whom to ask or what is missing',
+    ),
   tries: z.int().min(1).max(20).default(3).describe('wrong entries in one login'),
   afterTries: z.enum(['restart', 'other', 'lock', 'help']).default('restart').describe('what follows after them'),
 });
@@ -69,12 +75,13 @@ class WebserviceFactor implements Factor {
     _enrolments: readonly unknown[],
     { assertion, signal, previous }: AskTerms,
   ): Promise<AskOutcome> {
-    const { email, phone, prompt } = this.#options;
+    const { email, phone, prompt, noContact } = this.#options;
     const transaction = randomUUID();
     const first = (attribute: string) => assertion.attributes[attribute]?.[0];
     const attributes = { email: first(email.attribute), phone: first(phone.attribute) };
     const methods = await this.#service.methods({ transaction, account }, attributes, signal);
-    if (methods.length === 0) return { kind: 'refused', reason: 'contact-missing' };
+    if (methods.length === 0)
+      return { kind: 'refused', reason: 'contact-missing', next: noContact === 'refuse' ? 'restart' : noContact };
     const { tries = 0 } = stateSchema.safeParse(previous).data ?? {};
     const state = { transaction, methods: methods.map(({ id }) => id), tries };
     const choice = methods.length > 1 && { methods };

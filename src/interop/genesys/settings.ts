@@ -85,9 +85,11 @@ const translations: Readonly<Record<string, (value: string) => Translated>> = {
   'Variable Name for Customer Email Address': (value) => [[[...email, 'contact', 'attribute'], value]],
   'Variable Name for Customer Phone Number': (value) => [[[...text, 'contact', 'attribute'], value]],
   'Behaviour if No Verified Contact Method Available': (value) => {
-    if (/^(?:agent|help)$/i.test(value)) return [[['factorRules', 'noFactor'], 'help']];
-    if (/^refuse$/i.test(value)) return [[['factorRules', 'noFactor'], 'refuse']];
-    return { why: 'is none of agent, help, refuse: choose factorRules.noFactor yourself' };
+    // A login ends where nobody can be reached: there is nothing to lock, and to begin again changes nothing.
+    const isOfCodes = /^(?:lock|restart)$/i.test(value);
+    return isOfCodes
+      ? { why: 'choose noContact yourself: enrol, other, help, refuse' }
+      : behaviour('noContact', { enrol: 'enrol', other: 'other', refuse: 'refuse' })(value);
   },
   'Maximum Attempts at Sending an Authentication Code': count('sends'),
   'Behaviour After Exceeding Maximum Code Send Attempts': behaviour('afterSends', { other: 'other' }),

@@ -63,6 +63,7 @@ export const factor = {
     'key-wrong': 'That key was not accepted. Use the one that you have set up for this account.',
     'not-verified': 'The key has to know you by its PIN or your finger.',
     'pass-spent': 'This pass was used already. Ask your supervisor for another.',
+    'contact-wrong': 'Codes cannot be sent to that. Check what you have typed.',
     'no-contact': 'We know no address or number of yours that a code could be sent to. Choose another way.',
     'too-many-sends': 'No more codes are sent at the moment.',
     'send-failed': 'The code could not be delivered to you. Choose another way, or try again.',
@@ -104,6 +105,22 @@ export const enrol = {
     lead: (count: number): string =>
       `These ${count} codes let you in when your key or phone is lost. Each works once, and you see them only now: print this page, or write them down.`,
     kept: 'I have printed these codes or written them down',
+  },
+  contact: {
+    mail: {
+      title: 'Set up codes by e-mail',
+      lead: 'Enter the e-mail address that your sign-in codes are to go to. We send a first code there now.',
+      field: 'E-mail address',
+    },
+    sms: {
+      title: 'Set up codes by text message',
+      lead: 'Enter the number of the phone that your sign-in codes are to go to. We send a first code there now.',
+      field: 'Phone number',
+    },
+    told: (contact: string): string =>
+      `Your sign-in codes go to ${contact}. To see that this is yours, we send a first code there.`,
+    send: 'Send the code',
+    prove: 'Enter the code that we have sent there. From then on your codes go there.',
   },
 };
 

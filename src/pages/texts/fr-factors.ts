@@ -69,6 +69,7 @@ export const factor: typeof englishFactor = {
     'key-wrong': 'Cette clé n’a pas été acceptée. Utilisez celle que vous avez configurée pour ce compte.',
     'not-verified': 'La clé doit vous reconnaître par son code PIN ou votre doigt.',
     'pass-spent': 'Ce laissez-passer a déjà servi. Demandez-en un autre à votre superviseur.',
+    'contact-wrong': 'Aucun code ne peut y être envoyé. Vérifiez ce que vous avez saisi.',
     'no-contact': 'Nous ne connaissons de vous ni adresse ni numéro où envoyer un code. Choisissez un autre moyen.',
     'too-many-sends': 'Plus aucun code n’est envoyé pour le moment.',
     'send-failed': 'Le code n’a pas pu vous être remis. Choisissez un autre moyen, ou réessayez.',
@@ -110,6 +111,22 @@ export const enrol: typeof englishEnrol = {
     lead: (count) =>
       `Ces ${count} codes vous ouvrent la porte si votre clé ou votre téléphone est perdu. Chacun ne sert qu’une fois, et vous ne les voyez que maintenant : imprimez cette page, ou notez-les.`,
     kept: 'J’ai imprimé ces codes ou les ai notés',
+  },
+  contact: {
+    mail: {
+      title: 'Configurez les codes par e-mail',
+      lead: 'Saisissez l’adresse e-mail à laquelle vos codes de connexion doivent arriver. Nous y envoyons un premier code maintenant.',
+      field: 'Adresse e-mail',
+    },
+    sms: {
+      title: 'Configurez les codes par SMS',
+      lead: 'Saisissez le numéro du téléphone sur lequel vos codes de connexion doivent arriver. Nous y envoyons un premier code maintenant.',
+      field: 'Numéro de téléphone',
+    },
+    told: (contact) =>
+      `Vos codes de connexion arrivent à ${contact}. Pour vérifier que c’est bien le vôtre, nous y envoyons un premier code.`,
+    send: 'Envoyer le code',
+    prove: 'Saisissez le code que nous y avons envoyé. Vos codes y arriveront désormais.',
   },
 };
 

@@ -133,11 +133,12 @@ class LocalProvider implements Provider {
     return { subject: user.subject, known: this.#assert(user) };
   }
 
-  #assert({ subject, name, email, phone, groups, attributes, tenant }: LocalUser) {
+  #assert({ subject, name, email, phone, groups, attributes, tenant, verified }: LocalUser) {
     const own = { ...(name && { name: [name] }), ...(email && { email: [email] }), groups };
     // `mobile` is what directories call it, and where codes are sent unless something else is configured.
     const numbers = phone ? { mobile: [phone], ...attributes, phone: [phone] } : attributes;
-    const record = tenant === undefined ? {} : { record: { tenant } };
+    const kept = { ...(tenant !== undefined && { tenant }), ...(verified && { verified }) };
+    const record = Object.keys(kept).length === 0 ? {} : { record: kept };
     return { realm: this.#realm, subject, amr: ['pwd'] as const, attributes: { ...numbers, ...own }, ...record };
   }
 }

@@ -64,6 +64,7 @@ GenesysSDK.ConfigServerLogin.DefaultCompanyID = 101
 Contact Methods and Behavior
 Variable Name for Customer Email Address=mail
 Maximum Attempts at Sending an Authentication Code=3
+Behaviour if No Verified Contact Method Available=agent
 Behaviour After Exceeding Maximum Code Verification Attempts=agent
 Number of digits for the Generated Code=6
 Internal Code Expiration Time (minutes)=5
@@ -82,13 +83,16 @@ Reporting.Interval=5
     tenantRules: { default: 'tenant-101' },
     messages: { mail: { from: 'Sign-in <no-reply@cc.example.com>' } },
     factors: {
-      email: { type: 'mail', contact: { attribute: 'mail' }, sends: 3, afterTries: 'help', digits: 6, expires: '5m' },
+      email: {
+        ...{ type: 'mail', contact: { attribute: 'mail' }, sends: 3, noContact: 'help', afterTries: 'help' },
+        ...{ digits: 6, expires: '5m' },
+      },
       vendor: { type: 'webservice', contacts: { test: 'https://mfa.test.example/contacts' }, timeout: 5000 },
     },
   });
   assert.match(stdout, /external: false # \S+ia\.txt:1 Login\.ExternalAuthenticationMode/);
-  assert.match(stderr, /ia\.txt:12 {2}Skip Options: a session keeps what was proved/);
-  assert.match(stderr, /ia\.txt:13 {2}Reporting\.Interval: is not about users/);
+  assert.match(stderr, /ia\.txt:13 {2}Skip Options: a session keeps what was proved/);
+  assert.match(stderr, /ia\.txt:14 {2}Reporting\.Interval: is not about users/);
   const [wrong = ''] = await files(t, {
     'x.txt': 'Login.ExternalAuthenticationMode=LDAP\nNumber of digits for the Generated Code=123\nwhatever\n',
   });

@@ -95,7 +95,7 @@ const json = (response: ServerResponse, said: object) =>
 
 test('webservice: no method is no contact; of several the user names one that was offered', async (t) => {
   const none = await scene(t, {}, (response) => json(response, { methods: [] }));
-  assert.deepEqual(await none.ask(), { kind: 'refused', reason: 'contact-missing' });
+  assert.deepEqual(await none.ask(), { kind: 'refused', reason: 'contact-missing', next: 'other' });
   const two = [...methods, { id: 'phone', label: 'Call' }];
   const { ask, verify, heard } = await scene(t, {}, (response, { path }) =>
     json(response, path.endsWith('/contacts') ? { methods: two } : { result: 'valid' }),
