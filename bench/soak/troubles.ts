@@ -12,8 +12,8 @@ export type Errand = 'login' | 'page' | 'connection';
 /** Which errands suffer, and how long behind the end of the trouble, in milliseconds. */
 const suffering: Readonly<Record<Kind, { readonly errands: readonly Errand[]; readonly tail: number }>> = {
   application: { errands: ['page', 'connection'], tail: 5000 },
-  // A breaker looks at the store again after a while, and so do sessions that nobody had in memory.
-  store: { errands: ['login', 'page', 'connection'], tail: 15_000 },
+  // It is looked for once a second, and whoever was refused comes again after as long.
+  store: { errands: ['login', 'page', 'connection'], tail: 5000 },
   // Whatever was on a connection to it.
   worker: { errands: ['login', 'page', 'connection'], tail: 3000 },
   // Nobody's connection ends.

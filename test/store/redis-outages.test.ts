@@ -397,3 +397,16 @@ test('redis: expired names leave the indexes', needsRedis, async (t) => {
   assert.deepEqual(await client.zrange('gatehouse:names', '0', '-1'), ['flow:stays']);
   assert.equal(await client.zcard('gatehouse:until:flow:'), 1);
 });
+
+test('redis: a process that had no turn for a while finds the answer that came meanwhile', needsRedis, async (t) => {
+  const redis = await startRedis(t);
+  const { store, log } = await open(t, redis.url);
+  await store.put('note', 'kept');
+  const asked = [store.get('note'), store.get('nothing'), store.take('note')] as const;
+  // Nothing runs here meanwhile, neither timers nor sockets.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1300);
+  const [note, nothing, taken] = await Promise.all(asked);
+  assert.deepEqual([note?.value, nothing, taken], ['kept', undefined, 'kept']);
+  assert.equal(store.outage?.(), undefined);
+  assert.doesNotMatch(log.text(), /does not answer/);
+});

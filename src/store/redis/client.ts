@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { Redis } from 'ioredis';
 import { Failure } from '../../core/failure.ts';
 import { tlsClientOptions } from '../../tls/client.ts';
+import { answerWithin } from './awake.ts';
 import { redisFailure } from './failure.ts';
 import { placeOf, type RedisStoreOptions } from './options.ts';
 
@@ -25,6 +26,7 @@ export interface ServerInfo {
 export async function openClient(options: RedisStoreOptions): Promise<Redis> {
   const place = placeOf(options);
   const client = new Redis(clientOptions(options));
+  answerWithin(client, answerTimeout);
   let last: unknown;
   const note = (error: unknown): void => {
     last = error;
@@ -103,7 +105,6 @@ function clientOptions(options: RedisStoreOptions) {
     retryStrategy: () => null,
     keepAlive: 10_000,
     connectTimeout,
-    commandTimeout: answerTimeout,
   };
 }
 
