@@ -3,6 +3,7 @@
  * kept as it came, and what is repeated or ends a body is judged by one rule for everybody.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { ReadName } from './read-names.ts';
 
 /** Where the body of a message ends (RFC 9112 §6.3), or why that has more than one answer. */
 type BodyFraming =
@@ -60,7 +61,11 @@ export class HeaderLines {
    * strict form. The bytes are copied once: names and values are parts of that one text.
    */
   static fromBytes(block: Buffer): HeaderLines | undefined {
-    const text = block.toString('latin1');
+    return HeaderLines.fromText(block.toString('latin1'));
+  }
+
+  /** The same of a text that is Latin-1. */
+  static fromText(text: string): HeaderLines | undefined {
     const raw: string[] = [];
     for (let start = 0; start < text.length; ) {
       const end = text.indexOf('\r\n', start);
@@ -76,16 +81,21 @@ export class HeaderLines {
   }
 
   /** Every value of a name, in order. */
-  all(name: string): readonly string[] {
+  all(name: ReadName): readonly string[] {
+    return this.named(name);
+  }
+
+  /** The same of a name that is not known before. Whoever keeps what follows from it must be told of the name (`read-names.ts`). */
+  named(name: string): readonly string[] {
     return this.#index().get(name) ?? none;
   }
 
-  has(name: string): boolean {
+  has(name: ReadName): boolean {
     return this.#index().has(name);
   }
 
   /** The elements of a list, however many lines it takes; empty ones are left out. */
-  list(name: string): readonly string[] {
+  list(name: ReadName): readonly string[] {
     return this.all(name).flatMap((value) =>
       value
         .split(',')
@@ -95,7 +105,7 @@ export class HeaderLines {
   }
 
   /** The one value; undefined where there is none, and where two lines differ. */
-  single(name: string): string | undefined {
+  single(name: ReadName): string | undefined {
     const [first, ...more] = this.all(name);
     return more.every((value) => value === first) ? first : undefined;
   }
@@ -160,7 +170,7 @@ export class HeaderLines {
     const [length, ...lengths] = this.all('content-length');
     const [coding, ...codings] = this.all('transfer-encoding');
     const fault =
-      this.has('content_length') || this.has('transfer_encoding')
+      this.named('content_length').length + this.named('transfer_encoding').length > 0
         ? 'a length is spelt with an underscore'
         : framingFault({ length, coding, minorVersion, isRepeated: lengths.length + codings.length > 0 });
     if (fault !== undefined) return { kind: 'faulty', detail: fault };

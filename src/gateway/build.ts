@@ -32,6 +32,7 @@ import { UpgradeCarrier } from './carriers/websocket.ts';
 import { composerOf, identityNames, isOwnCookie, tokenHeaders } from './composer.ts';
 import { CredentialWatch } from './credential-watch.ts';
 import type { Document } from './document.ts';
+import { FreeLines } from './kept/free-lines.ts';
 import { KeptForwards } from './kept/kept-forwards.ts';
 import { KeptPermits } from './kept/kept-permits.ts';
 import { SessionSights } from './kept/session-sights.ts';
@@ -101,7 +102,7 @@ export async function buildGateway(
   const parts = { ...judging, offline, log, isTrusted, isKnownHost, origins, headers, signer, cookies, recorder };
   const deciding = { pipeline: new Pipeline(parts), authenticator, portal: front.portal, answers };
   const underWay = new UnderWay(log);
-  const keeping = { ...judging, sessions, signer, cookies };
+  const keeping = { ...judging, sessions, signer, cookies, freeLines: new FreeLines(headers) };
   const kept = new KeptForwards({ ...keeping, sights: new SessionSights(keeping) });
   const permitSights = new SessionSights({ ...keeping, via: 'forward-auth' });
   const permits = new KeptPermits({ ...keeping, sights: permitSights });

@@ -31,13 +31,15 @@ export function mayProveUnasked(
   return isRead && headers.single('sec-fetch-mode') === 'navigate' && headers.single('sec-fetch-dest') === 'document';
 }
 
+const byBrowsers = ['sec-fetch-mode', 'sec-fetch-site', 'origin', 'referer'] as const;
+
 /**
  * True where nothing says that a browser has sent a request. At a host to which people are handed over, a ticket would begin
  * another session beside the one that they have: there it counts of programs alone.
  */
 export function isProgram({ headers }: Pick<GatewayRequest, 'headers'>): boolean {
   if (headers.all('accept').some((value) => value.includes('text/html'))) return false;
-  return !['sec-fetch-mode', 'sec-fetch-site', 'origin', 'referer'].some((name) => headers.has(name));
+  return !byBrowsers.some((name) => headers.has(name));
 }
 
 /** An attempt without the proof that the browser has added. */

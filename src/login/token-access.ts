@@ -55,7 +55,7 @@ export class TokenAccess {
    */
   shown(headers: HeaderLines, header: string | undefined): string | undefined {
     const bearer = /^bearer +(gha_\S*) *$/i.exec(headers.single('authorization') ?? '')?.[1];
-    const values = new Set(header === undefined ? [] : headers.all(header).map((value) => value.trim()));
+    const values = new Set(header === undefined ? [] : headers.named(header).map((value) => value.trim()));
     if (bearer !== undefined) values.add(bearer);
     values.delete('');
     const [first, ...others] = values;

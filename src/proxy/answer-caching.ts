@@ -26,7 +26,7 @@ export function isForOneAmongOthers({ route, principal }: Pick<Forward, 'route' 
 
 /** A page for somebody who is signed in, of which its application has not said whether it may be kept. */
 function isUnruledPage(upstream: HeaderLines, { route, principal }: Pick<Forward, 'route' | 'principal'>): boolean {
-  if (!principal || route.keepsCache || [...caching].some((name) => upstream.has(name))) return false;
+  if (!principal || route.keepsCache || [...caching].some((name) => upstream.named(name).length > 0)) return false;
   return /^\s*(?:text\/html|application\/xhtml\+xml)\b/i.test(upstream.single('content-type') ?? '');
 }
 

@@ -23,6 +23,17 @@ export const hopByHop: ReadonlySet<string> = new Set([
   'http2-settings',
 ]);
 
+/** What of a client's own lines is changed, or judged, by its name: `headers.ts` has a rule for each. */
+const lookedAt: ReadonlySet<string> = new Set([
+  ...hopByHop,
+  ...['authorization', 'content-length', 'cookie', 'host', 'traceparent', 'tracestate'],
+]);
+
+/** Whether there is a rule for lines of a name that clients may send; in lower case. */
+export function isLookedAt(name: string): boolean {
+  return lookedAt.has(name);
+}
+
 /**
  * What clients may never set, whatever the configuration says: names by which somebody asserts who a client is, `X-Rewrite-URL`,
  * which some applications read in the place of the path that was decided on, and `Proxy`, which CGI turns into HTTP_PROXY

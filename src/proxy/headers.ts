@@ -2,7 +2,6 @@
  * What the upstream is sent as headers: the client's, without any that could pass for ours, then ours, last. Pure, and the
  * same for HTTP and WebSocket. The framing of the body is not here but where the body is sent.
  */
-import { isIP } from 'node:net';
 import { plainAddress } from '../core/address.ts';
 import type { Log } from '../core/log.ts';
 import type { Principal } from '../core/principal.ts';
@@ -13,7 +12,8 @@ import type { ShownCredential } from '../core/shown-credential.ts';
 import type { Client, Forward } from '../core/verdict.ts';
 import { continueTrace, formatTraceparent, parseTraceparent } from '../telemetry/trace.ts';
 import { type OwnCookie, stripCookies } from './cookies.ts';
-import { compileNamespace, connectionNamed, fold, hopByHop, type Namespace } from './header-names.ts';
+import { setForwarded } from './forwarded-headers.ts';
+import { compileNamespace, connectionNamed, fold, hopByHop, isLookedAt, type Namespace } from './header-names.ts';
 import { isApiToken, isSpent } from './spent-credentials.ts';
 import {
   assertionHeader,
@@ -59,7 +59,7 @@ type HeaderRoute = Pick<Route, 'headers' | 'preserveHost'> &
 
 interface HeaderComposerOptions {
   /** Each with its complete list of rules: the default ones, the general ones, its own. */
-  readonly routes: readonly Pick<Route, 'headers' | 'preserveHost'>[];
+  readonly routes: readonly HeaderRoute[];
   /** More names that no client may set, such as those of rules that were switched off. */
   readonly closed?: Iterable<string>;
   readonly isOwnCookie: OwnCookie;
@@ -95,6 +95,7 @@ export class HeaderComposer {
   readonly #namespace: Namespace;
   readonly #namespaceOfStrangers: Namespace;
   readonly #rules: ReadonlyMap<object, readonly CompiledHeader[]>;
+  readonly #tokenHeaders: ReadonlySet<string>;
   readonly #isOwnCookie: OwnCookie;
   readonly #isTrusted: (address: string) => boolean;
   readonly #log: Log | undefined;
@@ -107,6 +108,7 @@ export class HeaderComposer {
     this.#namespace = compileNamespace(names);
     this.#namespaceOfStrangers = compileNamespace(names, { toStrangers: true });
     this.#rules = new Map(routes.map((route) => [route, compileTemplates(route.headers)]));
+    this.#tokenHeaders = new Set(routes.flatMap(({ apiTokenHeader }) => apiTokenHeader ?? []));
     this.#isOwnCookie = isOwnCookie;
     this.#isTrusted = isTrusted;
     this.#log = log;
@@ -137,6 +139,11 @@ export class HeaderComposer {
     }
     if (input.assertion !== undefined) headers.set(assertionHeader, input.assertion);
     return { headers, spellings, omitted: rendered.omitted };
+  }
+
+  /** Whether lines of a name, in lower case, go upstream as they came, whoever sends them and on whichever route. */
+  leavesAlone(name: string): boolean {
+    return this.#namespaceOfStrangers.open(name) !== undefined && !isLookedAt(name) && !this.#tokenHeaders.has(name);
   }
 
   /** The requests of a session follow one another: what the last one of the same principal was given is kept. */
@@ -202,23 +209,6 @@ interface Stripped {
   readonly trace: boolean;
 }
 
-/**
- * A trusted proxy's chain goes on with its own address at the end; from anybody else it begins with the peer. Elements
- * that are no addresses end the chain: what stands before them could be anything.
- */
-function setForwarded(
-  headers: Map<string, string | string[]>,
-  input: HeaderInput,
-  { host, fromProxy }: { readonly host: string | undefined; readonly fromProxy: boolean },
-): void {
-  const chain = fromProxy ? addresses(input.headers.all('x-forwarded-for').join(',')) : [];
-  headers.set('x-forwarded-for', [...chain, plainAddress(input.peer)].filter((address) => address !== '').join(', '));
-  headers.set('x-forwarded-proto', input.client.scheme);
-  if (host === undefined) return;
-  headers.set('x-forwarded-host', host);
-  headers.set('x-forwarded-port', /:(\d{1,5})$/.exec(host)?.[1] ?? (input.client.scheme === 'https' ? '443' : '80'));
-}
-
 function add(headers: Map<string, string | string[]>, name: string, value: string): void {
   const before = headers.get(name);
   if (before === undefined) headers.set(name, value);
@@ -235,12 +225,4 @@ function keepTrace(headers: Map<string, string | string[]>): boolean {
   headers.delete('traceparent');
   headers.delete('tracestate');
   return false;
-}
-
-function addresses(list: string): string[] {
-  const parts = list
-    .split(',')
-    .map((part) => plainAddress(part.trim()))
-    .filter((part) => part !== '');
-  return parts.slice(parts.findLastIndex((part) => isIP(part) === 0) + 1);
 }

@@ -38,8 +38,8 @@ export class Http2Request extends Readable {
     super({ highWaterMark: 65_536 });
     this.#stream = stream;
     const lines = new HeaderLines(rawHeaders);
-    this.method = lines.all(':method')[0] ?? '';
-    this.url = lines.all(':path')[0] ?? '';
+    this.method = lines.named(':method')[0] ?? '';
+    this.url = lines.named(':path')[0] ?? '';
     this.complete = stream.endAfterHeaders;
     this.rawHeaders = plainHeaders(lines, !stream.endAfterHeaders);
     this.headers = new HeaderLines(this.rawHeaders).toNode().headers;
@@ -84,7 +84,7 @@ export class Http2Request extends Readable {
 
 /** The value of a pseudo-header, before a request is made of it. */
 export function pseudoHeader(rawHeaders: readonly string[], name: string): string | undefined {
-  return new HeaderLines(rawHeaders).all(name)[0];
+  return new HeaderLines(rawHeaders).named(name)[0];
 }
 
 /**
@@ -93,7 +93,7 @@ export function pseudoHeader(rawHeaders: readonly string[], name: string): strin
  * length is what HTTP/1.1 calls chunked.
  */
 function plainHeaders(stream: HeaderLines, hasBody: boolean): string[] {
-  const [authority] = stream.all(':authority');
+  const [authority] = stream.named(':authority');
   const lines = authority === undefined ? [] : ['Host', authority];
   stream.each((name, value) => {
     if (name.startsWith(':') || name === 'cookie') return;

@@ -3,8 +3,8 @@
  * wrong; it is left, untouched, to Node's own parser.
  */
 import { KeptMap } from '../../core/kept-map.ts';
-import { HeaderLines } from '../../core/request-head.ts';
-import { LaneHead, LaneLines } from './lines.ts';
+import { readLines } from './line-grammar.ts';
+import { LaneHead, type LaneLines } from './lines.ts';
 import { Sightings } from './sightings.ts';
 
 /** A head; that its end has not come yet; or that it is not the lane's to read. */
@@ -24,13 +24,6 @@ const methods = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as 
 /** Without a fragment. */
 const plainTarget = /^\/[\x21\x22\x24-\x7e]*$/;
 const version = ' HTTP/1.1';
-/** Blanks that parsers differ in: before a colon, more than one behind it, at the end of a line, at its beginning. */
-const oddBlanks = /[\t ]:|:(?:\t| [\t ])|[\t ]\r|\n[\t ]/;
-/** What changes how a connection or a body is read, or is spelt as if it did: rare enough to leave. */
-const foreignNames: readonly string[] = [
-  ...['transfer-encoding', 'upgrade', 'expect', 'trailer', 'te', 'http2-settings', 'proxy-connection', 'keep-alive'],
-  ...['content_length', 'transfer_encoding'],
-];
 
 /** Reads heads; many are kept by their bytes, since a browser that polls sends the same lines again and again. */
 export class HeadReader {
@@ -54,8 +47,7 @@ export class HeadReader {
     const request = first === end ? undefined : readRequestLine(text, first);
     if (!request) return 'foreign';
     const block = text.slice(first + 2, end + 2);
-    const lines =
-      this.#vouched.get(block) ?? this.#others.get(block) ?? readLines(bytes.subarray(first + 2, end + 2), block);
+    const lines = this.#vouched.get(block) ?? this.#others.get(block) ?? readLines(block);
     return lines ? new LaneHead({ ...request, lines, text: text.slice(0, end + 4) }) : 'foreign';
   }
 
@@ -80,25 +72,6 @@ function readRequestLine(text: string, end: number): Pick<LaneHead, 'method' | '
   if (method === undefined || !text.startsWith(version, end - version.length)) return undefined;
   const target = text.slice(method.length + 1, end - version.length);
   return plainTarget.test(target) ? { method, target } : undefined;
-}
-
-function readLines(bytes: Buffer, block: string): LaneLines | undefined {
-  if (oddBlanks.test(block)) return undefined;
-  const headers = HeaderLines.fromBytes(bytes);
-  if (headers?.all('host').length !== 1 || foreignNames.some((name) => headers.has(name))) return undefined;
-  const framing = headers.framing();
-  if (framing.kind === 'faulty' || framing.kind === 'chunked') return undefined;
-  const [connection = 'keep-alive', ...more] = headers.all('connection');
-  if (more.length > 0 || !/^(?:keep-alive|close)$/i.test(connection)) return undefined;
-  const bodyLength = framing.kind === 'length' ? framing.bytes : 0;
-  const hasCredentials = headers.has('authorization');
-  return new LaneLines({
-    block,
-    headers,
-    bodyLength,
-    hasCredentials,
-    keepsAlive: connection.length !== 'close'.length,
-  });
 }
 
 /** Half a request line. */

@@ -14,13 +14,11 @@ export class LaneLines {
 
   constructor(read: {
     readonly block: string;
-    readonly headers: HeaderLines;
     readonly bodyLength: number;
     readonly keepsAlive: boolean;
     readonly hasCredentials: boolean;
   }) {
     this.#block = read.block;
-    this.#headers = read.headers;
     this.bodyLength = read.bodyLength;
     this.keepsAlive = read.keepsAlive;
     this.hasCredentials = read.hasCredentials;
@@ -32,8 +30,8 @@ export class LaneLines {
   }
 
   get headers(): HeaderLines {
-    this.#headers ??= HeaderLines.fromBytes(Buffer.from(this.#block, 'latin1'));
-    // They have been read before.
+    this.#headers ??= HeaderLines.fromText(this.#block);
+    // They are in the lane's grammar, which is narrower.
     return this.#headers as HeaderLines;
   }
 

@@ -2,6 +2,7 @@
  * What a front proxy asks about: the request behind a call of `/_gate/auth`, put together from what nginx, Traefik, Caddy
  * or Envoy say of it. One that is not said in full, or said in two ways, is refused: no rule is not a reason to permit.
  */
+import type { ReadName } from '../../core/read-names.ts';
 import type { Route } from '../../core/route.ts';
 import type { Asked, GatewayRequest } from '../../core/verdict.ts';
 import { type Authority, defaultPort, readAuthority } from '../../routing/host.ts';
@@ -66,12 +67,12 @@ const aboutTheRequest = /^(?:host|x-original-.*|x-forwarded-(?:uri|method|host|u
 export function readAsked(call: GatewayRequest, setting: AskedSetting): AskedReading {
   const options = readOptions(call.target);
   if (!options) return refused('the address has a parameter that is not known, or one twice');
-  const target = one(call, 'x-original-uri', 'x-forwarded-uri', options.path);
+  const target = one(call, ['x-original-uri', 'x-forwarded-uri'], options.path);
   if (!target) return refused('the original URI is missing, empty, or said in two ways');
   const isNginx = call.headers.has('x-original-uri');
   const host = hostOf(call, options.path !== undefined, isNginx, setting);
   if (!host) return refused('the original host is missing, empty, malformed, or said in two ways');
-  const named = one(call, 'x-original-method', 'x-forwarded-method');
+  const named = one(call, ['x-original-method', 'x-forwarded-method']);
   if (named === undefined) return refused('the original method is said in two ways');
   const method = named === '' ? call.method : named;
   if (!token.test(method)) return refused('the original method is malformed');
@@ -131,14 +132,12 @@ function routeNamed({ headers }: GatewayRequest): string | undefined | false {
 }
 
 /**
- * The one value of several headers that say the same; empty when none is there, undefined when two differ or one stands
+ * The one value of several headers, or a path, that say the same; empty when none is there, undefined when two differ or one stands
  * twice or is empty. A proxy sets the names that it knows, so a client could bring the others.
  */
-function one(call: GatewayRequest, ...sources: readonly (string | undefined)[]): string | undefined {
+function one(call: GatewayRequest, names: readonly ReadName[], path?: string): string | undefined {
   const values: string[] = [];
-  for (const source of sources) {
-    if (source === undefined) continue;
-    const found = source.startsWith('/') ? [source] : call.headers.all(source);
+  for (const found of [...names.map((name) => call.headers.all(name)), path === undefined ? [] : [path]]) {
     if (found.length > 1 || found[0]?.trim() === '') return undefined;
     values.push(...found);
   }
@@ -155,7 +154,7 @@ function hostOf(
   isNginx: boolean,
   { isKnownHost, hasHosts, publicHost }: AskedSetting,
 ): string | undefined {
-  const said = one(call, 'x-original-host', 'x-forwarded-host');
+  const said = one(call, ['x-original-host', 'x-forwarded-host']);
   if (said === undefined || said !== '') return said !== undefined && readAuthority(said) ? said : undefined;
   if (!isEnvoy && !isNginx) return undefined;
   const [host, ...more] = call.headers.all('host');
@@ -167,7 +166,7 @@ function hostOf(
 
 /** Some proxies take `Upgrade` off, being for one hop, and leave the rest of the handshake. */
 function isUpgrade({ headers }: GatewayRequest): boolean {
-  const said = ['upgrade', 'x-original-upgrade', 'x-forwarded-upgrade'].flatMap((name) => headers.all(name));
+  const said = (['upgrade', 'x-original-upgrade', 'x-forwarded-upgrade'] as const).flatMap((name) => headers.all(name));
   return said.some((value) => /\bwebsocket\b/i.test(value)) || headers.has('sec-websocket-key');
 }
 

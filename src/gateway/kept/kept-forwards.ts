@@ -7,7 +7,6 @@ import { KeptMap } from '../../core/kept-map.ts';
 import type { ForwardingRoute } from '../../core/route.ts';
 import type { CanonicalTarget, Client, Forward } from '../../core/verdict.ts';
 import type { LaneExchange } from '../../edge/lane/exchange.ts';
-import type { LaneLines } from '../../edge/lane/lines.ts';
 import type { RequestAuthenticator } from '../../login/authenticate-request.ts';
 import type { BoundCookies } from '../../proxy/bound-cookies.ts';
 import { mayHoldMarks } from '../../proxy/cookie-marks.ts';
@@ -17,6 +16,8 @@ import type { LocationMatch } from '../../routing/locations.ts';
 import { addressText, placeText, userText } from '../../telemetry/forwarded-line.ts';
 import { continueTrace, createRequestId, formatTraceparent } from '../../telemetry/trace.ts';
 import type { Decided } from '../decided.ts';
+import type { FreeLines } from './free-lines.ts';
+import { KeptPlans } from './kept-plans.ts';
 import { isOwnSession } from './own-session.ts';
 import { Recalled } from './recalled.ts';
 import type { KeptIdentity, SessionSights } from './session-sights.ts';
@@ -24,8 +25,6 @@ import type { KeptIdentity, SessionSights } from './session-sights.ts';
 /** Bytes of the addresses that are kept: those that sessions have asked for, and all others. */
 const [maxPlaces, maxOpenPlaces] = [16 * 1024 * 1024, 1024 * 1024];
 const placeOverhead = 512;
-/** Ways in which one block of header lines is kept: methods, routes, connections. */
-const maxPlans = 8;
 /** For how long marked cookies are taken as they were judged, in milliseconds: another process may make a key. */
 const marksHold = 1000;
 
@@ -39,7 +38,7 @@ interface Place {
   readonly text: string;
 }
 
-/** What was decided for a block of lines on one connection. */
+/** What was decided for lines on one connection. */
 interface Plan {
   readonly method: string;
   readonly peer: string;
@@ -67,27 +66,29 @@ interface KeptParts {
   readonly sights: SessionSights;
   readonly authenticator: Pick<RequestAuthenticator, 'tokenIn'>;
   readonly cookies: Pick<BoundCookies, 'version'>;
+  readonly freeLines: FreeLines;
 }
 
 /** The kept decisions of one configuration. */
 export class KeptForwards {
   readonly #parts: KeptParts;
-  readonly #plans = new WeakMap<LaneLines, readonly Plan[]>();
+  readonly #plans: KeptPlans<Plan>;
   readonly #places = new KeptMap<Place>(maxPlaces);
   readonly #openPlaces = new KeptMap<Place>(maxOpenPlaces);
 
   constructor(parts: KeptParts) {
     this.#parts = parts;
+    this.#plans = new KeptPlans(parts.freeLines);
   }
 
   /** What was decided for such a request, if that holds. */
   find({ head, peer, encrypted, cameAt }: LaneExchange): Recalled | undefined {
-    const plans = this.#plans.get(head.lines);
-    if (!plans) return undefined;
-    for (const plan of plans) {
+    const known = this.#plans.find(head.lines);
+    if (!known) return undefined;
+    for (const plan of known.plans) {
       if (plan.method !== head.method || plan.peer !== peer || plan.encrypted !== encrypted) continue;
       const place = this.#placeOf(plan, head.target);
-      if (place?.route === plan.route) return cameAt < plan.until ? this.#recall(plan, place) : undefined;
+      if (place?.route === plan.route) return cameAt < plan.until ? this.#recall(plan, place, known.free) : undefined;
     }
     return undefined;
   }
@@ -99,14 +100,14 @@ export class KeptForwards {
     return place;
   }
 
-  #recall(plan: Plan, place: Place): Recalled | undefined {
+  #recall(plan: Plan, place: Place, free: string): Recalled | undefined {
     const { sights, cookies } = this.#parts;
     if (plan.version !== cookies.version) return undefined;
     try {
       const identity = plan.session === undefined ? plan.nobody : sights.use(plan.session, plan.route);
       if (!identity) return undefined;
       const trace = plan.lines.hasTrace ? undefined : formatTraceparent(continueTrace(undefined));
-      return new Recalled({ plan, place, identity, id: createRequestId(), trace });
+      return new Recalled({ plan, place, free, identity, id: createRequestId(), trace });
     } catch {
       // The store is out of reach: what that means is the pipeline's to say.
       return undefined;
@@ -120,9 +121,10 @@ export class KeptForwards {
     const isOfRoute = Object.keys(reply).length === Object.keys(ofRoute ?? {}).length;
     if (!client || !target || forward.firstCookies || !isOfRoute) return;
     if (!session && (principal || route.access !== 'public')) return;
-    if (!exchange.keepReading(session !== undefined)) return;
+    const shelf = this.#plans.shelfFor(exchange, session !== undefined);
+    if (!shelf) return;
     if (session && !isOwnSession(head.headers, forward, this.#parts.authenticator)) return;
-    const lines = requestLines(forward);
+    const lines = requestLines(forward, shelf.isFree);
     const host = forward.headers.get('host');
     const site = `${client.scheme}://${target.host}:${target.port}`;
     const isMarked = head.headers.all('cookie').some(mayHoldMarks);
@@ -142,8 +144,7 @@ export class KeptForwards {
     const token = forward.headers.get(assertionHeader);
     if (session && principal && typeof token === 'string')
       this.#parts.sights.keep({ session, principal }, route, { lines: lines.identity, token });
-    const others = (this.#plans.get(head.lines) ?? []).filter((one) => !isSame(one, plan)).slice(0, maxPlans - 1);
-    this.#plans.set(head.lines, [plan, ...others]);
+    shelf.put(plan, (one) => isSame(one, plan));
     const key = keyOf(plan, head.target);
     this.#placesOf(session?.id).set(key, place, key.length * 4 + text.length + placeOverhead);
   }

@@ -16,6 +16,8 @@ interface RecalledParts {
     readonly match: LocationMatch | undefined;
     readonly text: string;
   };
+  /** Lines of this head alone. */
+  readonly free: string;
   readonly identity: KeptIdentity;
   readonly id: string;
   readonly trace: string | undefined;
@@ -43,7 +45,7 @@ export class Recalled implements RequestHead {
   }
 
   get client(): string {
-    return this.#parts.plan.lines.client;
+    return this.#parts.plan.lines.client + this.#parts.free;
   }
 
   get identity(): string {

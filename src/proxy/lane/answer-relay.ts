@@ -60,7 +60,7 @@ export class AnswerRelay implements AnswerEvents {
     // What this throws refuses the answer.
     const lines = responseHeaders(headers, forward, rules, status);
     const [own] = added;
-    if (own !== undefined && !headers.has(own)) lines.push(...added);
+    if (own !== undefined && headers.named(own).length === 0) lines.push(...added);
     const isChunked = framing.kind === 'chunked' || framing.kind === 'close';
     this.#answer.begin({ status, phrase, lines, isChunked });
     this.#events.onAnswer(/^text\/event-stream\b/i.test(headers.single('content-type') ?? ''));

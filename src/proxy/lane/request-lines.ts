@@ -21,8 +21,14 @@ const [requestId, trace] = ['x-request-id', 'traceparent'] as const;
 // What no line may hold; the client's lines have been read by a grammar without it, the others are ours.
 const controlOctet = /[\0-\x08\x0a-\x1f\x7f]/;
 
-/** Writes the lines of a request. Throws where a value of ours would begin a line of its own. */
-export function requestLines(forward: Pick<Forward, 'headers' | 'spellings'>): RequestLines {
+/**
+ * Writes the lines of a request, but for those whose names are left out. Throws where a value of ours would begin a line of its
+ * own.
+ */
+export function requestLines(
+  forward: Pick<Forward, 'headers' | 'spellings'>,
+  isLeftOut?: (name: string) => boolean,
+): RequestLines {
   const lines = upstreamLines(forward);
   let [client, identity] = ['', ''];
   let [isIdentity, hasTrace] = [false, false];
@@ -38,6 +44,7 @@ export function requestLines(forward: Pick<Forward, 'headers' | 'spellings'>): R
       if (isIdentity) continue;
       hasTrace = true;
     }
+    if (isLeftOut?.(name)) continue;
     if (isIdentity) identity += `${name}: ${value}\r\n`;
     else client += `${name}: ${value}\r\n`;
   }

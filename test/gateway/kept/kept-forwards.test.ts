@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { createApiToken } from '../../../src/core/api-token.ts';
 import { Pipeline } from '../../../src/gateway/pipeline.ts';
 import { gateway, type TestGateway, type Yaml } from '../../support/scenes/gateway.ts';
 import { passwords, siteConfig, staff } from '../../support/scenes/site.ts';
@@ -255,7 +256,62 @@ test('kept: nothing is kept of requests with credentials of their own, nor of th
   };
   assert.equal(await counted('/desk', []), 0);
   assert.equal(await counted('/desk', ['Authorization: Bearer x']), 1);
-  assert.equal(await counted('/desk', [`X-Long: ${'x'.repeat(4096)}`]), 1);
+  assert.equal(await counted('/desk', [`Referer: ${'x'.repeat(4096)}`]), 1);
   assert.equal(await counted('/admin', []), 1, 'a refusal');
   assert.equal(await counted('/public/x', []), 0);
+});
+
+test('kept: heads that differ in lines which nobody reads cost no decision, and each is sent with its own', async (t) => {
+  const at = await scene(t);
+  const cookie = await signIn(at, 'agent1');
+  const line = new Line(t, at.gate);
+  let turn = 0;
+  const ask = (more: readonly string[] = []) => {
+    turn += 1;
+    return line.ask('/desk', cookie, [`X-Turn: ${turn}`, ...more, `X-tight:${turn}`, `X-Turn: and ${turn}`]);
+  };
+  const own = (): readonly string[] => {
+    const lines = at.upstream.received.at(-1)?.lines ?? [];
+    return lines.filter((one) => /^x-t/i.test(one) && !/^traceparent/i.test(one)).toSorted();
+  };
+  for (let first = 0; first < 3; first += 1) await ask();
+  const before = at.decisions();
+  for (let next = 0; next < 5; next += 1) {
+    assert.equal((await ask()).status, 200);
+    assert.deepEqual([heard(at), ...own()], ['agent1', `X-Turn: ${turn}`, `X-Turn: and ${turn}`, `X-tight: ${turn}`]);
+  }
+  assert.equal(at.decisions(), before);
+  at.clock.advance(30_000);
+  await ask();
+  assert.equal(at.decisions(), before + 1, 'the assertion is given out again');
+});
+
+test('kept: a line that is read, or is ours to set, is no part of what may differ', async (t) => {
+  const { text: token } = createApiToken();
+  const at = await scene(t, { headers: { 'X-Agent-Name': 'of the house', 'X-Off': false } });
+  const cookie = await signIn(at, 'agent1');
+  const line = new Line(t, at.gate);
+  for (let turn = 0; turn < 4; turn += 1) await line.ask('/desk', cookie, [`X-Turn: ${turn}`]);
+  const told = (name: string): readonly string[] =>
+    (at.upstream.received.at(-1)?.lines ?? []).filter((one) => one.toLowerCase().startsWith(`${name}:`));
+  for (const name of [
+    'X-Remote-User',
+    'x_remote_user',
+    'X-Agent-Name',
+    'X-Off',
+    'X-Real-IP',
+    'X-Gatehouse-Assertion',
+  ]) {
+    for (let turn = 0; turn < 3; turn += 1) await line.ask('/desk', cookie, [`X-Turn: ${turn}`, `${name}: forged`]);
+    const lines = at.upstream.received.at(-1)?.lines ?? [];
+    assert.deepEqual([heard(at), lines.filter((one) => one.includes('forged'))], ['agent1', []], name);
+  }
+  await line.ask('/desk', cookie, [`X-Turn: ${token.reveal()}`]);
+  assert.deepEqual(told('x-turn'), []);
+  await line.ask('/desk', cookie, ['X-Turn: 9', 'Range: bytes=1-2', 'Range: bytes=3-4']);
+  assert.deepEqual(told('range'), ['Range: bytes=1-2']);
+  const before = at.decisions();
+  for (const more of ['Origin: https://elsewhere.example.com', 'Sec-Fetch-Site: cross-site', 'Accept: text/html'])
+    await line.ask('/desk', cookie, ['X-Turn: 9', more]);
+  assert.equal(at.decisions(), before + 3);
 });

@@ -1,0 +1,58 @@
+/**
+ * Header lines that nothing hangs on: the gateway does not read them, and every upstream gets them as they came. Heads that differ
+ * in such lines alone are decided on alike, and what was decided for one is sent for the other with its own lines.
+ */
+import { holdsApiToken } from '../../core/api-token.ts';
+import { isRead } from '../../core/read-names.ts';
+import { countsOnce } from '../../core/request-head.ts';
+import type { HeaderComposer } from '../../proxy/headers.ts';
+
+/** A block of header lines in two parts, each in its order. */
+interface SplitLines {
+  /** What a decision may hang on. */
+  readonly core: string;
+  readonly free: string;
+}
+
+const maxKnown = 1024;
+
+/** Which lines are free in one configuration. */
+export class FreeLines {
+  readonly #composer: Pick<HeaderComposer, 'leavesAlone'>;
+  readonly #known = new Map<string, boolean>();
+
+  constructor(composer: Pick<HeaderComposer, 'leavesAlone'>) {
+    this.#composer = composer;
+  }
+
+  /** Whether lines of a name are free, however it is spelt. Where several of a name are no list, all of them have to be seen together. */
+  isFree(spelling: string): boolean {
+    const known = this.#known.get(spelling);
+    if (known !== undefined) return known;
+    const name = spelling.toLowerCase();
+    const isFree = !isRead(name) && !countsOnce(name) && this.#composer.leavesAlone(name);
+    if (this.#known.size < maxKnown) this.#known.set(spelling, isFree);
+    return isFree;
+  }
+
+  /** Takes lines apart that each end in CRLF; undefined where one that is free by its name has to be looked at all the same. */
+  split(block: string): SplitLines | undefined {
+    let [core, free] = ['', ''];
+    let from = 0;
+    for (let start = 0; start < block.length; ) {
+      const next = block.indexOf('\r\n', start) + 2;
+      const colon = block.indexOf(':', start);
+      if (this.isFree(block.slice(start, colon))) {
+        core += block.slice(from, start);
+        // One blank, as all lines are written.
+        if (block[colon + 1] === ' ') free += block.slice(start, next);
+        else free += `${block.slice(start, colon)}: ${block.slice(colon + 1, next)}`;
+        from = next;
+      }
+      start = next;
+    }
+    core += block.slice(from);
+    // A token of ours goes to no upstream, under whatever name.
+    return holdsApiToken(free) ? undefined : { core, free };
+  }
+}
