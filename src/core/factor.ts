@@ -29,6 +29,8 @@ export interface Enrolment {
 export interface AskTerms {
   /** What the first proof says of the user; contacts stand among the attributes. */
   readonly assertion: Assertion;
+  /** The configured name of the provider that says it. */
+  readonly provider: string;
   /** Of the pages, in two letters. */
   readonly language: string;
   /** The client's address, for limits of sends. */
@@ -191,6 +193,21 @@ export interface Enrolling {
   finish(account: Account, response: FactorResponse): Promise<EnrolOutcome>;
 }
 
+/** Who is behind an answer that came without a name, by the store's word. */
+export interface FirstOwner {
+  readonly account: Account;
+  /** The provider that vouched for them when they set it up. */
+  readonly provider: string;
+}
+
+/** Signing in by a factor alone: nobody has given a name, and the answer says whose it is. */
+export interface FirstProving {
+  /** The question, the same for everybody. `state` comes back with the answer, and never reaches the browser in the clear. */
+  ask(): Promise<{ readonly state: unknown; readonly page: KeyPage }>;
+  /** Whose an answer says that it is; undefined where nobody is known by it. `Factor.verify` judges it. */
+  ownerOf(fields: FactorResponse['fields']): Promise<FirstOwner | undefined>;
+}
+
 /** A way to prove oneself besides the first. */
 export interface Factor {
   /** True for codes, false for keys: what may be guessed is counted and locked. */
@@ -210,6 +227,8 @@ export interface Factor {
   verify(account: Account, response: FactorResponse): Promise<FactorOutcome>;
   /** What an account gets that cannot be asked as nothing is known to reach its user by, where nothing else can be asked or set up. */
   readonly withoutContact?: 'help' | 'refuse' | 'insecure-allow';
+  /** Present where a login may begin with it. */
+  readonly first?: FirstProving | undefined;
   /** Absent where there is nothing to set up. */
   readonly enrol?: Enrolling;
   /** False: whoever has proved themselves by it alone sets nothing up. */

@@ -103,6 +103,11 @@ export interface Provider {
    * `unknown-user` where it is gone. `state` is what a session keeps.
    */
   standing?(subject: string, state: unknown, signal: AbortSignal): Promise<Outcome>;
+  /**
+   * The account of somebody who signs in here without a password: as `standing`, and `rejected` also where wrong passwords have
+   * locked it, or the password has to change; no bind says so here.
+   */
+  admit?(subject: string, signal: AbortSignal): Promise<Outcome>;
   /** Changes with the password of an account, and with whether it may come in, where that can be told without asking anybody. */
   passwordMark?(subject: string): string | undefined;
   /** A fresh assertion for a session whose `grant.refreshAt` has come; `rejected` ends the session. */

@@ -2,14 +2,16 @@
 import type { RefinementCtx } from 'zod';
 import { quoted } from '../config/issue.ts';
 import { type FactorDocument, type FactorRules, factorKind } from '../factors/options.ts';
+import { askedChain } from '../login/external.ts';
+import { providerKind } from '../login/options.ts';
 import type { LoginLevel } from '../policy/login-level.ts';
 import { type ApplicationOptions, roleNames } from '../policy/roles-file.ts';
 import { mostTrusted } from '../policy/worth.ts';
 
 interface CheckedFactors {
   readonly server: { readonly publicUrl: URL };
-  readonly login: { readonly level: LoginLevel };
-  readonly providers: Readonly<Record<string, unknown>>;
+  readonly login: { readonly level: LoginLevel; readonly chain: readonly string[]; readonly external: boolean };
+  readonly providers: Readonly<Record<string, { readonly type: string }>>;
   readonly roles: Readonly<Record<string, unknown>>;
   readonly messages: { readonly mail?: unknown };
   readonly applications: ApplicationOptions;
@@ -29,6 +31,7 @@ export function checkFactors(document: CheckedFactors, context: RefinementCtx): 
   const report: Report = (path, message, hint, other) =>
     context.addIssue({ code: 'custom', path, message, input: document, params: { hint, other } });
   checkEach(document, report);
+  checkFirst(document, report);
   checkFailures(document, report);
   checkLoginLevel(document, report);
   checkRoutes(document, report);
@@ -47,6 +50,28 @@ function checkEach({ server, messages, providers, factors }: CheckedFactors, rep
     for (const { key, message, hint } of factorKind(options.type)?.checkTogether?.(options, site) ?? [])
       report(['factors', name, ...key.split('.')], message, hint);
   }
+}
+
+/** Keys that a login may begin with: one factor at most, and somebody who can be asked about their owners. */
+function checkFirst(document: CheckedFactors, report: Report): void {
+  const firsts = Object.entries(document.factors).filter(([, options]) => 'first' in options && options.first === true);
+  const [first, ...others] = firsts.map(([name]) => name);
+  if (first === undefined) return;
+  for (const name of others)
+    report(
+      ['factors', name, 'first'],
+      `is true here and at ${first}: a login begins with keys of one factor`,
+      'take it out at one of them; its keys go on as second factors',
+      ['factors', first, 'first'],
+    );
+  const isDirectory = (name: string): boolean =>
+    providerKind(document.providers[name]?.type ?? '')?.isDirectory === true;
+  if (!askedChain(document).some(isDirectory))
+    report(
+      ['factors', first, 'first'],
+      'is true, and no provider that is asked can look users up: nobody could sign in with a passkey',
+      'add a provider of type ldap or local to login.chain, or take it out',
+    );
 }
 
 function checkFailures({ factorRules: { failures } }: CheckedFactors, report: Report): void {

@@ -34,6 +34,7 @@ import { LoginSteps } from './login-steps.ts';
 import { cutRoles, Offline } from './offline/offline.ts';
 import { OfflineVerifiers } from './offline/verifiers.ts';
 import { PassDesk } from './pass-desk.ts';
+import { PasskeyLogin } from './passkey-login.ts';
 import { PasswordLogin } from './password-login.ts';
 import { Principals } from './principals.ts';
 import { ProgramAccess } from './program-access.ts';
@@ -85,6 +86,7 @@ export interface Login {
   readonly signIn: SignIn;
   readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
+  readonly passkeys: PasskeyLogin;
   readonly provedPasswords: ProvedPasswords;
   readonly challenges: ProviderChallenges;
   readonly rechecker: SessionRechecker;
@@ -186,6 +188,9 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     ...{ principals, recorder, log },
   });
   const basic = new BasicAccess({ passwords: passwordLogin, signIn, cuts: sessions.cuts, clock, recent });
+  const passkeys = new PasskeyLogin({
+    ...{ clock, log, factors, browsers, signIn, door, recorder, cuts: sessions.cuts, lockout: addressLockout },
+  });
   const programs = new ProgramAccess({ tokens, basic });
   return {
     providers,
@@ -214,6 +219,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     apiTokens,
     tokenUsers,
     passwordLogin,
+    passkeys,
     provedPasswords: new ProvedPasswords({ store, clock }),
     challenges: new ProviderChallenges({ store, clock, workers: services.workers }),
     rechecker,

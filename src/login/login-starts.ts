@@ -1,4 +1,5 @@
 /** How logins that take more than one step begin: after a first proof, before a new password, or on top of a session. */
+import type { Proof } from '../core/proof.ts';
 import { accountOf, type Session } from '../core/session.ts';
 import { type Demand, shortfall } from '../policy/levels.ts';
 import type { ChainResult } from '../providers/chain.ts';
@@ -15,6 +16,8 @@ export interface FirstProof {
   readonly vouched: Vouched;
   readonly chain?: ChainResult | undefined;
   readonly returnTo: string;
+  /** Where somebody has proved themselves by something else than the provider's word. */
+  readonly proof?: Proof | undefined;
 }
 
 /** What begins them. */
@@ -44,8 +47,8 @@ export class LoginStarts {
   }
 
   /** A provider has vouched for somebody, and that is not enough. */
-  login({ vouched, chain, returnTo }: FirstProof, context: StepContext): Promise<Started> {
-    const proofs = [this.#parts.door.firstProof(vouched)] as const;
+  login({ vouched, chain, returnTo, proof }: FirstProof, context: StepContext): Promise<Started> {
+    const proofs = [proof ?? this.#parts.door.firstProof(vouched)] as const;
     this.#record(vouched, chain, context);
     return this.#underWay.begin({ returnTo, vouched, proofs }, context);
   }

@@ -49,8 +49,8 @@ export class LoginSteps {
     first: FirstProof & { readonly isPosted: boolean; readonly isAmbient?: true },
     context: StepContext,
   ): Promise<StepResult> {
-    const { vouched, chain, returnTo, isPosted, isAmbient = false } = first;
-    const admitted = this.#parts.door.admit(vouched, context.client);
+    const { vouched, chain, returnTo, isPosted, proof, isAmbient = false } = first;
+    const admitted = this.#parts.door.admit(vouched, context.client, proof && [proof]);
     if (admitted) return this.#end.establish(admitted, { chain, returnTo, cookies: [] }, context);
     const { pending, cookies } = await this.#starts.login(first, context);
     return this.#advance(pending, context, { maySend: isPosted, cookies, isAmbient });

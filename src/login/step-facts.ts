@@ -131,5 +131,5 @@ export function termsOf(
   { vouched }: Pick<PendingLogin, 'vouched'>,
   { client, language, signal }: StepContext,
 ): AskTerms {
-  return { assertion: vouched.assertion, language, address: client.address, signal };
+  return { assertion: vouched.assertion, provider: vouched.provider, language, address: client.address, signal };
 }

@@ -148,13 +148,18 @@ export function keyForm(
   { texts }: Frame,
   { action, hidden }: Pick<StepView, 'action' | 'hidden'>,
   { ceremony, options }: KeyPage,
-  { label, isAtOnce, more }: { readonly label: string; readonly isAtOnce: boolean; readonly more?: Html | false },
+  {
+    label,
+    isAtOnce,
+    denied = texts.factor.key.denied,
+    more,
+  }: { readonly label: string; readonly isAtOnce: boolean; readonly denied?: string; readonly more?: Html | false },
 ): Html {
   const { key } = texts.factor;
   return html`<form method="post" action="${action}">
 ${hiddenFields({ ...hidden, do: 'answer' })}<input type="hidden" name="answer" value="" data-key-answer>
 ${more ?? false}<p class="hint" data-key-without>${key.without}</p>
-<div data-key="${ceremony}" data-options="${JSON.stringify(options)}" data-denied="${key.denied}" data-known="${key.known}" data-failed="${key.failed}"${isAtOnce && html` data-key-at-once`}>
+<div data-key="${ceremony}" data-options="${JSON.stringify(options)}" data-denied="${denied}" data-known="${key.known}" data-failed="${key.failed}"${isAtOnce && html` data-key-at-once`}>
 <p class="notice notice-alert" role="alert" data-key-status hidden></p>
 <button class="button primary" type="button" data-key-start hidden>${label}</button>
 </div>

@@ -32,7 +32,9 @@ export type Way =
       readonly label?: string | undefined;
       /** The one this browser used last. */
       readonly lastUsed?: boolean | undefined;
-    };
+    }
+  /** The page that asks for a passkey. */
+  | { readonly kind: 'passkey'; readonly href: string };
 
 /** The login page. The form posts `username`, `password` and the hidden fields. */
 export interface LoginView {
@@ -176,7 +178,7 @@ function waysInOrder({ texts }: Frame, ways: readonly Way[], form: Html): Html {
   if (!first) return messageBox(texts.login.none, true);
   const isPrimary = (way: Way) => way === first;
   const parts = ways.map((way, i) => {
-    const meets = i > 0 && way.kind !== ways[i - 1]?.kind;
+    const meets = i > 0 && (way.kind === 'form') !== (ways[i - 1]?.kind === 'form');
     const divider = meets && html`<p class="or"><span>${texts.login.or}</span></p>`;
     return html`${divider}${way.kind === 'form' ? form : link(texts, way, isPrimary(way))}
 `;
@@ -185,11 +187,9 @@ function waysInOrder({ texts }: Frame, ways: readonly Way[], form: Html): Html {
 ${parts}</div>`;
 }
 
-function link(texts: Texts, way: Extract<Way, { kind: 'link' }>, primary: boolean): Html {
+function link(texts: Texts, way: Exclude<Way, { kind: 'form' }>, primary: boolean): Html {
+  const look = primary ? 'primary' : 'quiet';
+  if (way.kind === 'passkey') return linkButton(way.href, texts.passkey.title, look);
   const tag = way.lastUsed === true && html` <span class="tag last-used">${texts.login.lastUsed}</span>`;
-  return linkButton(
-    way.href,
-    html`<span>${way.label ?? texts.login.with(way.name)}</span>${tag}`,
-    primary ? 'primary' : 'quiet',
-  );
+  return linkButton(way.href, html`<span>${way.label ?? texts.login.with(way.name)}</span>${tag}`, look);
 }

@@ -31,6 +31,7 @@ import {
 } from './login.ts';
 import type { PageOptions } from './options.ts';
 import { type PassView, passPage } from './pass.ts';
+import { type PasskeyView, passkeyPage } from './passkey.ts';
 import { type NotSentView, notSentPage, type ReplayView, replayPage } from './posts.ts';
 import { type DeniedView, deniedPage, type ErrorView, errorPage, type LoopView, loopPage } from './refusals.ts';
 import { type StartView, startPage } from './start.ts';
@@ -50,6 +51,7 @@ export type PageView =
   | SessionsView
   | AccountView
   | PassView
+  | PasskeyView
   | StartView
   | TenantChoiceView
   | ErrorView
@@ -124,6 +126,8 @@ function document(frame: Frame, view: PageView): Html {
       return accountPage(frame, view);
     case 'pass':
       return passPage(frame, view);
+    case 'passkey':
+      return passkeyPage(frame, view);
     case 'start':
       return startPage(frame, view);
     case 'tenant-choice':

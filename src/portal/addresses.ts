@@ -8,6 +8,20 @@ const read = 'GET, HEAD';
 /** Where a session goes on to another host of the site, and where it arrives there. */
 export const handoverPath = '/_gate/handover';
 
+/** Where one signs in with a passkey. */
+export const passkeyPath = '/_gate/passkey';
+
+/** The same, for a login that leads somewhere; `isSwitch` where somebody else than whoever is signed in is to sign in. */
+export function passkeyAddress({
+  returnTo,
+  isSwitch = false,
+}: {
+  readonly returnTo: string;
+  readonly isSwitch?: boolean;
+}): string {
+  return `${passkeyPath}?${new URLSearchParams({ return: returnTo, ...(isSwitch && { switch: '1' }) })}`;
+}
+
 /** The methods of every address, as `Allow` names them. */
 export const addresses: Readonly<Record<string, string>> = {
   '/_gate': `${read}, OPTIONS`,
@@ -17,6 +31,7 @@ export const addresses: Readonly<Record<string, string>> = {
   '/_gate/login': `${read}, POST, OPTIONS`,
   '/_gate/factor': `${read}, POST, OPTIONS`,
   '/_gate/enrol': `${read}, POST, OPTIONS`,
+  [passkeyPath]: `${read}, POST, OPTIONS`,
   '/_gate/logout': `${read}, POST, OPTIONS`,
   [handoverPath]: 'GET, OPTIONS',
   '/_gate/account': `${read}, POST, OPTIONS`,

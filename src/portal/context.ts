@@ -27,6 +27,7 @@ import type { Handovers } from '../login/handovers.ts';
 import type { LoginSteps } from '../login/login-steps.ts';
 import type { Offline } from '../login/offline/offline.ts';
 import type { PassDesk } from '../login/pass-desk.ts';
+import type { PasskeyLogin } from '../login/passkey-login.ts';
 import type { PasswordLogin } from '../login/password-login.ts';
 import type { ProvedPasswords } from '../login/proved-passwords.ts';
 import type { ProviderChallenges } from '../login/provider-challenges.ts';
@@ -63,6 +64,7 @@ export interface PortalParts {
   readonly tenants: Tenants;
   readonly authenticator: RequestAuthenticator;
   readonly passwordLogin: PasswordLogin;
+  readonly passkeys: Pick<PasskeyLogin, 'offered' | 'ask' | 'prove'>;
   readonly provedPasswords: ProvedPasswords;
   readonly challenges: ProviderChallenges;
   readonly offline: Pick<Offline, 'isOffered'>;

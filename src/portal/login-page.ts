@@ -10,7 +10,7 @@ import type { NewPasswordReason } from '../login/password-form.ts';
 import type { Notice } from '../pages/fields.ts';
 import type { Way } from '../pages/login.ts';
 import type { ChainOffer, ChainResult } from '../providers/chain.ts';
-import { handoverPath } from './addresses.ts';
+import { handoverPath, passkeyAddress } from './addresses.ts';
 import type { PortalAsker, PortalParts, PortalRequest } from './context.ts';
 import { lastMethod } from './last-method.ts';
 
@@ -40,7 +40,7 @@ export function noticeIn(word: string | undefined): Notice['code'] | undefined {
 /** What the page is made from. */
 export type LoginPageParts = Pick<
   PortalParts,
-  'pages' | 'browsers' | 'signIn' | 'label' | 'labelAt' | 'handovers' | 'defaultMethod' | 'offline'
+  'pages' | 'browsers' | 'signIn' | 'label' | 'labelAt' | 'handovers' | 'defaultMethod' | 'offline' | 'passkeys'
 >;
 
 /** What the login page is asked to be: where it leads, for whom, in which manner. */
@@ -206,6 +206,9 @@ function waysOf(parts: LoginPageParts, { offers }: ChainResult, wish: Wish, last
     if (offer.via === 'form' && !ways.some(({ kind }) => kind === 'form')) ways.push({ kind: 'form' });
     if (offer.via === 'redirect') ways.push(linkTo(parts, offer, wish, last));
   }
+  const { offered } = parts.passkeys;
+  // Where nobody can be asked, nobody can be looked up either.
+  if (offered && ways.length > 0 && !wish.confirm) ways.push({ kind: 'passkey', href: passkeyAddress(wish) });
   return ways;
 }
 

@@ -34,6 +34,7 @@ import { loginRoutes } from './login-routes.ts';
 import { noticeRoutes } from './logout-notice-routes.ts';
 import { logoutRoutes } from './logout-routes.ts';
 import { passRoutes } from './pass-routes.ts';
+import { passkeyRoutes } from './passkey-routes.ts';
 import { sendJson } from './send-page.ts';
 import { sessionRoutes } from './session-routes.ts';
 import { startRoutes } from './start-routes.ts';
@@ -95,6 +96,7 @@ export class Portal {
     accountRoutes(app, parts, on);
     factorRoutes(app, parts, on);
     passRoutes(app, parts, on);
+    passkeyRoutes(app, parts, on);
     federatedRoutes(app, parts, on);
     noticeRoutes(app, parts, on);
     fileRoutes(app, parts, on);

@@ -112,6 +112,12 @@ export async function standingAt(
   return askWhoCan(link, standing && ((work) => standing(subject, state, work)), { signal, log });
 }
 
+/** The account of somebody who has proved at the gateway who they are, at their directory; `unavailable` when it cannot say. */
+export async function admitAt(link: ProviderHandle, subject: string, signal: AbortSignal, log?: Log): Promise<Outcome> {
+  const admit = link.provider.admit?.bind(link.provider);
+  return askWhoCan(link, admit && ((work) => admit(subject, work)), { signal, log });
+}
+
 /** A question that only some providers can answer: from the others it is `unavailable`, and nothing counts against them. */
 async function askWhoCan(
   link: ProviderHandle,

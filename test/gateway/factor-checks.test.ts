@@ -10,6 +10,8 @@ const base = {
   routes: [{ location: '/', upstream: 'http://127.0.0.1:8070' }],
 };
 const app = { type: 'totp' };
+const key = { type: 'webauthn', first: true };
+const server = { listen: 'https://127.0.0.1:8443', publicUrl: 'https://cc.example.com' };
 
 const faults: Readonly<Record<string, [more: object, path: string, message: RegExp]>> = {
   'a level without any factor': [{ login: { chain: ['local'], level: 2 } }, 'login.level', /nobody can reach/],
@@ -45,6 +47,32 @@ const faults: Readonly<Record<string, [more: object, path: string, message: RegE
     /30s or 60s/,
   ],
   'a login that may take too long': [{ factorRules: { pending: '31m' } }, 'factorRules.pending', /between 2m and 30m/],
+  'a passkey first, and nobody who looks users up': [
+    { server, factors: { key } },
+    'factors.key.first',
+    /no provider that is asked can look users up/,
+  ],
+  'a passkey first where only others are asked': [
+    {
+      ...{ server, factors: { key }, login: { chain: ['local', 'ours'], external: false } },
+      providers: {
+        local: { type: 'cas', url: 'https://cas.example.com' },
+        ours: { type: 'ldap', url: 'ldaps://ldap.example.com', searchBase: 'dc=example,dc=com' },
+      },
+    },
+    'factors.key.first',
+    /look users up/,
+  ],
+  'two factors that a login begins with': [
+    { server, factors: { key, desk: key }, providers: { local: { type: 'local', users: '/tmp/users.yaml' } } },
+    'factors.desk.first',
+    /is true here and at key/,
+  ],
+  'a passkey first at an address': [
+    { server: { listen: 'https://127.0.0.1:8443', publicUrl: 'https://127.0.0.1:8443' }, factors: { key } },
+    'factors.key.type',
+    /keys are made for names/,
+  ],
   'seven digits': [{ factors: { app: { ...app, digits: 7 } } }, 'factors.app.digits', /./],
 };
 for (const [name, [more, path, message]] of Object.entries(faults))

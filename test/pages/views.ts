@@ -102,6 +102,18 @@ function factorViews(language: Language): readonly (readonly [name: string, view
         result: { kind: 'issued', user: hostile, code: '01234567', uses: 1, hours: 12 },
       },
     ],
+    ...([undefined, 'foreign', 'unavailable', 'cookie-missing', 'too-many-failures'] as const).map((problem) => {
+      const asked = { kind: 'key', ceremony: 'get', options: { challenge: hostile } } as const;
+      const view = {
+        kind: 'passkey',
+        action: '/_gate/passkey',
+        hidden,
+        page: asked,
+        othersHref: '/',
+        requestId,
+      } as const;
+      return [`passkey, ${problem ?? 'first'}`, { ...view, problem, retryAfterSeconds: problem && 90 }] as const;
+    }),
     ['enrolment', { kind: 'enrolment', ...step, factor, page, hasOthers: true }],
     [
       'enrolment, the clock is off',

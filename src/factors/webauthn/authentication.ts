@@ -58,21 +58,23 @@ interface AuthenticationTerms {
   readonly keys: readonly Credential[];
   /** The account's user handle: an answer that names another is none. */
   readonly handle: Buffer;
-  /** True where the key is the only proof. */
   readonly requireUserVerification: boolean;
+  /** True where nobody has given a name: the answer has to bring the handle of its account. */
+  readonly requireHandle: boolean;
 }
 
 /** Judges an answer; `text` is the JSON that the page has posted. Never throws for a bad one. */
 export async function judgeAuthentication(
   party: RelyingParty,
   text: string,
-  { challenge, keys, handle, requireUserVerification }: AuthenticationTerms,
+  { challenge, keys, handle, requireUserVerification, requireHandle }: AuthenticationTerms,
 ): Promise<Authentication> {
   const answer = parsed(text, answerSchema);
   const key = answer && keys.find(({ id, rpId }) => id === answer.id && rpId === party.rpId);
   if (!answer || !key || answer.rawId !== answer.id) return { kind: 'rejected', reason: 'key-foreign' };
   const { userHandle } = answer.response;
   // Security keys that keep nothing give none.
+  if (requireHandle && !userHandle) return { kind: 'rejected', reason: 'key-foreign' };
   if (userHandle && !Buffer.from(userHandle, 'base64url').equals(handle))
     return { kind: 'rejected', reason: 'key-foreign' };
   const found = await verifyAuthenticationResponse({

@@ -14,11 +14,14 @@ import type {
   Factor,
   FactorOutcome,
   FactorResponse,
+  FirstProving,
 } from '../../core/factor.ts';
 import { type Amr, firstValue } from '../../core/principal.ts';
+import type { Proof } from '../../core/proof.ts';
 import { defineFactor, type FactorContext, secondProof } from '../define.ts';
-import { authenticationOptions, judgeAuthentication } from './authentication.ts';
+import { authenticationOptions, credentialIdIn, judgeAuthentication } from './authentication.ts';
 import { type Credential, credentialSchema, type RelyingParty } from './credential.ts';
+import { KeyOwners } from './owners.ts';
 import { judgeRegistration, registrationOptions } from './registration.ts';
 
 const options = z.strictObject({
@@ -30,6 +33,12 @@ const options = z.strictObject({
     .enum(['discouraged', 'preferred', 'required'])
     .default('discouraged')
     .describe('as a second factor: a touch is enough, or the PIN or finger as well'),
+  first: z
+    .boolean()
+    .default(false)
+    .describe(
+      'the login page offers to sign in with a passkey alone; keys have to know their user, and keep who it is',
+    ),
   synced: z.enum(['allow', 'refuse']).default('allow').describe('refuse: no passkeys that are copied to a cloud'),
   rpId: z
     .string()
@@ -41,7 +50,13 @@ const options = z.strictObject({
 
 type WebauthnOptions = z.output<typeof options>;
 
-const challengeSchema = z.strictObject({ challenge: z.string() });
+const stateSchema = z.strictObject({
+  challenge: z.string(),
+  /** Of a setup: who has vouched for whoever sets it up. */
+  provider: z.string().optional(),
+  /** The login begins with it. */
+  isFirst: z.literal(true).optional(),
+});
 const challengeBytes = 32;
 const maxKeys = 10;
 /** How long the mark of a used challenge stays: longer than any pending login. */
@@ -54,7 +69,9 @@ class WebauthnFactor implements Factor {
     begin: (account, enrolments, terms) => this.#begin(account, enrolments, terms),
     finish: (account, response) => this.#finish(account, response),
   };
+  readonly first: FirstProving | undefined;
   readonly #party: RelyingParty;
+  readonly #owners: KeyOwners;
   readonly #context: FactorContext;
   /** Answers whose challenge has been used up by them: they are judged again when their enrolment was written meanwhile. */
   readonly #accepted = new WeakSet<FactorResponse['fields']>();
@@ -70,8 +87,10 @@ class WebauthnFactor implements Factor {
       attachment: given.attachment,
       userVerification: given.userVerification,
       takesSynced: given.synced === 'allow',
-      wantsDiscoverable: false,
+      wantsDiscoverable: given.first,
     };
+    this.#owners = new KeyOwners(context.store);
+    if (given.first) this.first = { ask: () => this.#askFirst(), ownerOf: (fields) => this.#ownerOf(fields) };
   }
 
   async isUsable(_account: Account, enrolments: readonly Enrolment[]): Promise<boolean> {
@@ -90,12 +109,13 @@ class WebauthnFactor implements Factor {
   }
 
   async verify(account: Account, { fields, enrolments, state }: FactorResponse): Promise<FactorOutcome> {
-    const challenge = challengeIn(state);
+    const { challenge, isFirst = false } = stateIn(state);
     const judged = await judgeAuthentication(this.#party, fields.get('answer') ?? '', {
       challenge,
       keys: this.#keys(enrolments),
       handle: handleOf(account),
-      requireUserVerification: this.#party.userVerification === 'required',
+      requireUserVerification: isFirst || this.#party.userVerification === 'required',
+      requireHandle: isFirst,
     });
     if (judged.kind === 'rejected') return judged;
     const { credential, isVerified } = judged;
@@ -105,15 +125,27 @@ class WebauthnFactor implements Factor {
       return { kind: 'rejected', reason: 'code-replayed' };
     this.#accepted.add(fields);
     const used = { ...enrolment, data: credential, lastUsedAt: this.#context.clock.now() };
-    return { kind: 'verified', proof: this.#proof(account, credential, isVerified), enrolment: used };
+    const proof = this.#proof(account, credential, isVerified);
+    return { kind: 'verified', proof: isFirst ? { ...proof, step: 'both' } : proof, enrolment: used };
   }
 
-  /** From here on another account may set the key up. */
   async forget(_account: Account, { data }: Enrolment): Promise<void> {
-    await this.#context.store.delete(credentialKey(credentialSchema.parse(data).id));
+    await this.#owners.forget(credentialSchema.parse(data).id);
   }
 
-  async #begin(account: Account, enrolments: readonly Enrolment[], { assertion }: AskTerms): Promise<EnrolmentOffer> {
+  async #askFirst(): ReturnType<FirstProving['ask']> {
+    const challenge = randomBytes(challengeBytes);
+    const asked = await authenticationOptions(this.#party, challenge, undefined);
+    return { state: stateOf(challenge, { isFirst: true }), page: { kind: 'key', ceremony: 'get', options: asked } };
+  }
+
+  async #ownerOf(fields: FactorResponse['fields']): ReturnType<FirstProving['ownerOf']> {
+    const id = credentialIdIn(fields.get('answer') ?? '');
+    return id === undefined ? undefined : this.#owners.find(id);
+  }
+
+  async #begin(account: Account, enrolments: readonly Enrolment[], terms: AskTerms): Promise<EnrolmentOffer> {
+    const { assertion, provider } = terms;
     const challenge = randomBytes(challengeBytes);
     const owner = {
       handle: handleOf(account),
@@ -121,19 +153,16 @@ class WebauthnFactor implements Factor {
       displayName: firstValue(assertion, 'name') ?? account.subject,
     };
     const asked = await registrationOptions(this.#party, owner, challenge, this.#keys(enrolments));
-    return { state: stateOf(challenge), page: { kind: 'key', ceremony: 'create', options: asked } };
+    return { state: stateOf(challenge, { provider }), page: { kind: 'key', ceremony: 'create', options: asked } };
   }
 
   async #finish(account: Account, { fields, state, enrolments }: FactorResponse): Promise<EnrolOutcome> {
     if (enrolments.length >= maxKeys) return { kind: 'rejected', reason: 'enrolment-closed' };
-    const judged = await judgeRegistration(this.#party, challengeIn(state), fields.get('answer') ?? '');
+    const { challenge, provider } = stateIn(state);
+    const judged = await judgeRegistration(this.#party, challenge, fields.get('answer') ?? '');
     if (judged.kind === 'rejected') return judged;
     const { credential, isVerified } = judged;
-    // WebAuthn Level 3, §7.1, step 26: a credential is of one account.
-    const key = credentialKey(credential.id);
-    const own = accountKey(account);
-    const { store } = this.#context;
-    if (!(await store.replace(key, undefined, own)) && (await store.get(key))?.value !== own)
+    if (!(await this.#owners.claim(credential.id, account, provider)))
       return { kind: 'rejected', reason: 'key-foreign' };
     return { kind: 'enrolled', data: credential, proof: this.#proof(account, credential, isVerified) };
   }
@@ -150,15 +179,10 @@ class WebauthnFactor implements Factor {
   }
 
   /** RFC 8176: a key of one device, or one in a software that copies it; its user was there, and maybe known to it. */
-  #proof(account: Account, { isSynced }: Credential, isVerified: boolean) {
+  #proof(account: Account, { isSynced }: Credential, isVerified: boolean): Proof {
     const amr: Amr[] = [isSynced ? 'swk' : 'hwk', 'user', ...(isVerified ? (['pin'] as const) : [])];
     return secondProof(this.#context, account, amr);
   }
-}
-
-/** Under which the store says whose a key is. */
-function credentialKey(id: string): string {
-  return `credential:${hash('sha256', id, 'base64url')}`;
 }
 
 /** The same bytes for each key of an account, which tell nobody whose they are. */
@@ -166,12 +190,15 @@ function handleOf(account: Account): Buffer {
   return Buffer.from(accountKey(account), 'base64url');
 }
 
-function stateOf(challenge: Buffer): z.output<typeof challengeSchema> {
-  return { challenge: challenge.toString('base64url') };
+type State = z.output<typeof stateSchema>;
+
+function stateOf(challenge: Buffer, more: Omit<State, 'challenge'> = {}): State {
+  return { challenge: challenge.toString('base64url'), ...more };
 }
 
-function challengeIn(state: unknown): Buffer {
-  return Buffer.from(challengeSchema.parse(state).challenge, 'base64url');
+function stateIn(state: unknown): Omit<State, 'challenge'> & { readonly challenge: Buffer } {
+  const { challenge, ...more } = stateSchema.parse(state);
+  return { ...more, challenge: Buffer.from(challenge, 'base64url') };
 }
 
 /** The `webauthn` kind of factor. */

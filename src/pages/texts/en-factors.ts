@@ -160,3 +160,22 @@ export const pass = {
   refused: 'You cannot make a code for that user.',
   'too-many': 'You have made many codes within the last hour. Try again later.',
 };
+
+/** Signing in with a passkey alone. */
+export const passkey = {
+  title: 'Sign in with a passkey',
+  lead: 'Use your security key or your phone. It will ask for your PIN, your finger or your face.',
+  start: 'Use my passkey',
+  others: 'Sign in another way',
+  denied: 'No passkey was used, or none on it is for this site. Try again, or sign in another way.',
+  problems: {
+    foreign: 'That passkey was not accepted. Use the one that you have set up here, or sign in another way.',
+    'not-verified': 'Your key has to know you by its PIN or your finger. Sign in another way if it cannot.',
+    ended: 'Your passkey is right, but your account cannot be used at the moment. Ask your administrator.',
+    'password-due': 'Your passkey is right, but your password has to be changed first. Sign in with it once.',
+    elsewhere:
+      'Your passkey is right, but it works here only after another way to sign in: the one that you used when you set it up.',
+    expired: 'This page was open for too long. Try again.',
+    unavailable: 'Signing in is not possible at the moment, since your account cannot be looked up.',
+  },
+};

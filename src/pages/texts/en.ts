@@ -1,6 +1,6 @@
 /** Every English sentence of the pages. Each other language has the same keys; a test checks that. */
 import { errors } from './en-errors.ts';
-import { enrol, factor, ownFactors, pass } from './en-factors.ts';
+import { enrol, factor, ownFactors, pass, passkey } from './en-factors.ts';
 
 const seconds = (count: number): string => {
   if (count < 90) return count === 1 ? '1 second' : `${count} seconds`;
@@ -226,6 +226,7 @@ export const en = {
   factor,
   enrol,
   ownFactors,
+  passkey,
   pass,
   errors,
 };

@@ -4,6 +4,7 @@ import type {
   factor as englishFactor,
   ownFactors as englishOwnFactors,
   pass as englishPass,
+  passkey as englishPasskey,
 } from './en-factors.ts';
 
 const minutes = (count: number): string => (count <= 1 ? 'une minute' : `${count} minutes`);
@@ -165,4 +166,27 @@ export const pass: typeof englishPass = {
     `${uses === 1 ? 'Il sert une fois' : uses >= 1000 ? 'Il sert autant que nécessaire' : `Il sert ${uses} fois`}, pendant ${hours === 1 ? 'une heure' : `${hours} heures`}. Vous ne le voyez que maintenant.`,
   refused: 'Vous ne pouvez pas créer de code pour cet utilisateur.',
   'too-many': 'Vous avez créé beaucoup de codes depuis une heure. Réessayez plus tard.',
+};
+
+/** Signing in with a passkey alone. */
+export const passkey: typeof englishPasskey = {
+  title: 'Se connecter avec une clé d’accès',
+  lead: 'Prenez votre clé de sécurité ou votre téléphone. Votre code PIN, votre doigt ou votre visage vous sera demandé.',
+  start: 'Utiliser ma clé d’accès',
+  others: 'Se connecter autrement',
+  denied: 'Aucune clé d’accès n’a servi, ou aucune n’est pour ce site. Réessayez, ou connectez-vous autrement.',
+  problems: {
+    foreign:
+      'Cette clé d’accès n’a pas été acceptée. Prenez celle que vous avez configurée ici, ou connectez-vous autrement.',
+    'not-verified':
+      'Votre clé doit vous reconnaître par son code PIN ou votre doigt. Si elle ne peut pas, connectez-vous autrement.',
+    ended:
+      'Votre clé d’accès est bonne, mais votre compte ne peut pas servir en ce moment. Adressez-vous à votre administrateur.',
+    'password-due':
+      'Votre clé d’accès est bonne, mais votre mot de passe doit d’abord être changé. Connectez-vous une fois avec lui.',
+    elsewhere:
+      'Votre clé d’accès est bonne, mais elle ne sert ici qu’après une autre façon de se connecter, celle du jour où vous l’avez configurée.',
+    expired: 'Cette page est restée ouverte trop longtemps. Réessayez.',
+    unavailable: 'La connexion n’est pas possible en ce moment, car votre compte ne peut pas être consulté.',
+  },
 };

@@ -1,7 +1,7 @@
 /** Every French sentence of the pages. Narrow spaces before double punctuation are written as \u202f. */
 import type { Texts } from './en.ts';
 import { errors } from './fr-errors.ts';
-import { enrol, factor, ownFactors, pass } from './fr-factors.ts';
+import { enrol, factor, ownFactors, pass, passkey } from './fr-factors.ts';
 
 const seconds = (count: number): string => {
   if (count < 90) return count === 1 ? '1 seconde' : `${count} secondes`;
@@ -230,6 +230,7 @@ export const fr: Texts = {
   factor,
   enrol,
   ownFactors,
+  passkey,
   pass,
   errors,
 };

@@ -86,6 +86,11 @@ class LdapProvider implements Provider {
     return this.#within(signal, (deadline) => this.#login.standing(asked, deadline));
   }
 
+  async admit(subject: string, signal: AbortSignal): Promise<Outcome> {
+    const asked = { subject, name: undefined, now: this.#clock.now(), isLogin: true };
+    return this.#within(signal, (deadline) => this.#login.standing(asked, deadline));
+  }
+
   async ping(signal: AbortSignal): Promise<void> {
     await withDeadline(signal, this.#timeout, (deadline) => this.#directory.ping(deadline));
   }

@@ -15,7 +15,7 @@ import { FilterTemplate } from './filter.ts';
 import { type GroupSource, readGroups } from './groups.ts';
 import type { AttributeMap } from './options.ts';
 import type { PasswordChange } from './password-change.ts';
-import { passwordSetAt, refusalIn, standingAttributes } from './standing.ts';
+import { lockIn, passwordSetAt, refusalIn, standingAttributes } from './standing.ts';
 import type { Server } from './transport.ts';
 import { type FoundUser, findUser, type UserSearch } from './user-search.ts';
 
@@ -91,10 +91,15 @@ export class DirectoryLogin {
 
   /**
    * How the account of a session stands. It is found as at its login, by the name of then; `name` is absent where that was the
-   * subject, and in sessions of earlier versions, which knew no other.
+   * subject, and in sessions of earlier versions, which knew no other. `isLogin`: somebody signs in by it now, without a bind.
    */
   async standing(
-    { subject, name = subject, now }: { subject: string; name: string | undefined; now: number },
+    {
+      subject,
+      name = subject,
+      now,
+      isLogin = false,
+    }: { subject: string; name: string | undefined; now: number; isLogin?: boolean },
     deadline: Deadline,
   ): Promise<Outcome> {
     const { search, attributes } = this.#options;
@@ -107,7 +112,7 @@ export class DirectoryLogin {
     // The directory has to be put in order; of the account this says nothing.
     if (found.kind === 'ambiguous') return { kind: 'unavailable', reason: 'misconfigured', answered: 'of-the-gateway' };
     if (found.kind === 'unknown') return unknownUser;
-    const reason = refusalIn(found.entry, now);
+    const reason = refusalIn(found.entry, now) ?? (isLogin ? lockIn(found.entry, now) : undefined);
     if (reason) return { kind: 'rejected', reason, ...this.#found(found.entry) };
     const outcome = await this.#assertion(name, found.entry, 'pwd', deadline);
     const setAt = passwordSetAt(found.entry);

@@ -7,6 +7,8 @@ export const standingAttributes: readonly string[] = [
   // Active Directory.
   'userAccountControl',
   'accountExpires',
+  'lockoutTime',
+  'msDS-User-Account-Control-Computed',
   'pwdLastSet',
   // OpenLDAP with the overlay ppolicy (draft-behera-ldap-password-policy).
   'pwdAccountLockedTime',
@@ -16,14 +18,17 @@ export const standingAttributes: readonly string[] = [
   'pwdReset',
   // 389 Directory Server, FreeIPA.
   'nsAccountLock',
+  'accountUnlockTime',
   'krbPrincipalExpiration',
   'krbLastPwdChange',
   // eDirectory.
   'loginDisabled',
   'loginExpirationTime',
+  'lockedByIntruder',
 ];
 
 const disabledInActiveDirectory = 0x2;
+const lockedInActiveDirectory = 0x10;
 /** What a draft of the password policy has for "until somebody unlocks it"; any other time is that of too many failures. */
 const lockedForGood = '000001010000Z';
 /** 100 ns since 1601, which Active Directory counts in; the largest number is "never", like 0. */
@@ -44,6 +49,26 @@ export function refusalIn(entry: DirectoryEntry, now: number): Reason | undefine
   if (ends.some((end) => end !== undefined && end <= now)) return 'account-expired';
   const begins = generalizedTime(one('pwdStartTime'));
   return begins !== undefined && begins > now ? 'account-disabled' : undefined;
+}
+
+/**
+ * Why nobody may sign in without a bind, besides: what the directory would say to one. A lock after wrong passwords that has run out
+ * is taken off by a bind alone, and where the directory does not tell that it has, it stands until then.
+ */
+export function lockIn(entry: DirectoryEntry, now: number): Reason | undefined {
+  const one = first(entry);
+  const computed = one('msDS-User-Account-Control-Computed');
+  const isLockedThere =
+    computed === '' ? /[1-9]/.test(one('lockoutTime')) : (Number(computed) & lockedInActiveDirectory) !== 0;
+  const unlocksAt = generalizedTime(one('accountUnlockTime'));
+  const isLocked =
+    isLockedThere ||
+    one('pwdAccountLockedTime') !== '' ||
+    // The epoch is "until somebody unlocks it".
+    (unlocksAt !== undefined && (unlocksAt === 0 || unlocksAt > now)) ||
+    /^true$/i.test(one('lockedByIntruder'));
+  if (isLocked) return 'account-locked';
+  return passwordSetAt(entry) === Number.POSITIVE_INFINITY ? 'password-must-change' : undefined;
 }
 
 /** When the password was set, in milliseconds since the epoch; infinite where it must be set anew, undefined where it is not told. */

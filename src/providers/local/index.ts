@@ -96,6 +96,12 @@ class LocalProvider implements Provider {
     return mustChange ? { ...found, passwordSetAt: Number.POSITIVE_INFINITY } : found;
   }
 
+  async admit(subject: string): Promise<Outcome> {
+    const found = await this.lookUp(subject);
+    const mustChange = found.kind === 'authenticated' && this.#users.find(subject)?.mustChangePassword;
+    return mustChange ? { kind: 'rejected', reason: 'password-must-change' } : found;
+  }
+
   passwordMark(subject: string): string {
     const {
       password = '',

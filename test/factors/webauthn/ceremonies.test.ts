@@ -43,12 +43,13 @@ async function touch(
   key: SoftwareKey,
   keys: readonly Credential[],
   lies: Lies = {},
-  terms: { mustVerify?: boolean; handle?: Buffer } = {},
+  terms: { mustVerify?: boolean; handle?: Buffer; isNameless?: boolean } = {},
 ) {
   const challenge = randomBytes(32);
   const options = (await authenticationOptions(party, challenge, keys)) as Request;
-  const { mustVerify: requireUserVerification = false, handle = owner.handle } = terms;
-  return judgeAuthentication(party, key.answer(options, lies), { challenge, keys, handle, requireUserVerification });
+  const { mustVerify: requireUserVerification = false, handle = owner.handle, isNameless = false } = terms;
+  const asked = { challenge, keys, handle, requireUserVerification, requireHandle: isNameless };
+  return judgeAuthentication(party, key.answer(options, lies), asked);
 }
 
 test('webauthn: a key is set up and touched, its counter goes on', async () => {
