@@ -8,7 +8,7 @@ import { OperatorError } from '../core/errors.ts';
 import { Failure } from '../core/failure.ts';
 import { apiTokens } from './api-tokens.ts';
 import { backup, restore } from './backup.ts';
-import { cert } from './cert.ts';
+import { cert } from './cert/cert.ts';
 import { check } from './check/check.ts';
 import { type Command, exitCodes, NoGatewayError, type Terminal, UsageError } from './command.ts';
 import { explain } from './explain.ts';

@@ -2,10 +2,12 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { type ChainReport, chainReport, namesOf, orderChain, ownAmong } from './chain-report.ts';
+import { isForUse, type TlsSide, useWords } from './purpose.ts';
 
 /** Something about a chain: an error keeps some visitors out, a warning does not yet. */
 export interface ChainFinding {
   readonly kind: 'error' | 'warning';
+  readonly about: 'dates' | 'names' | 'exact-name' | 'use' | 'key' | 'chain';
   readonly text: string;
   readonly fix: string;
 }
@@ -22,6 +24,8 @@ interface AdviceContext {
   readonly now: number;
   /** Whom the certificate should be for, where that is known. */
   readonly host?: string | undefined;
+  /** On which side it is to stand, where that is asked. */
+  readonly use?: TlsSide | undefined;
   /** False where the order in which they stand means nothing. */
   readonly isOrdered: boolean;
 }
@@ -37,7 +41,8 @@ export function adviseOnChain(found: readonly X509Certificate[], context: Advice
     report,
     findings: [
       ...datesOf(report, context.now),
-      ...(leaf ? namesFindings(leaf, context.host) : []),
+      ...(leaf ? namesFindings(leaf, context) : []),
+      ...(leaf && context.use ? useFindings(leaf, context.use) : []),
       ...(leaf ? keyFindings(leaf) : []),
       ...completeness(ordered, report),
       ...(context.isOrdered ? orderFindings(found, ordered) : []),
@@ -63,26 +68,39 @@ function datesOf({ certificates }: ChainReport, now: number): ChainFinding[] {
   return certificates.flatMap(({ subject, validFrom, validTo }, index): ChainFinding[] => {
     const what = index === 0 ? 'the certificate' : `the certificate of ${subject} in the chain`;
     if (validTo.getTime() <= now)
-      return [{ kind: 'error', text: `${what} expired on ${date(validTo)}`, fix: 'have it renewed' }];
+      return [{ kind: 'error', about: 'dates', text: `${what} expired on ${date(validTo)}`, fix: 'have it renewed' }];
     if (validFrom.getTime() > now)
       return [
         {
           kind: 'error',
+          about: 'dates',
           text: `${what} is valid only from ${date(validFrom)} on`,
           fix: 'use the one before until then, and check the clock',
         },
       ];
     if (validTo.getTime() - now > soon) return [];
-    return [{ kind: 'warning', text: `${what} expires soon, on ${date(validTo)}`, fix: 'have it renewed' }];
+    return [
+      { kind: 'warning', about: 'dates', text: `${what} expires soon, on ${date(validTo)}`, fix: 'have it renewed' },
+    ];
   });
 }
 
-function namesFindings(leaf: X509Certificate, host: string | undefined): ChainFinding[] {
+function namesFindings(leaf: X509Certificate, { host, use }: AdviceContext): ChainFinding[] {
   const names = namesOf(leaf);
+  if (names.length === 0 && use === 'client' && host === undefined)
+    return [
+      {
+        kind: 'warning',
+        about: 'names',
+        text: 'the certificate has no subjectAltName: a row of peers can name it by thumbprint, pin or file alone',
+        fix: 'have it issued anew with its name as subjectAltName, if it is to be known by that',
+      },
+    ];
   if (names.length === 0)
     return [
       {
         kind: 'error',
+        about: 'names',
         text: 'the certificate has no subjectAltName, and browsers refuse it',
         fix: 'have it issued anew, with its names as subjectAltName',
       },
@@ -90,12 +108,39 @@ function namesFindings(leaf: X509Certificate, host: string | undefined): ChainFi
   const isGood =
     host === undefined ||
     (isIP(host) === 0 ? leaf.checkHost(host, { subject: 'never' }) : leaf.checkIP(host)) !== undefined;
-  if (isGood) return [];
+  if (isGood) return use && host !== undefined ? exactFindings(names, host) : [];
   return [
     {
       kind: 'error',
+      about: 'names',
       text: `the certificate is not for ${host}, but for ${names.join(', ')}`,
       fix: 'use one of its names, or have it issued with this one',
+    },
+  ];
+}
+
+/** Between machines a wildcard stands for any of them. */
+function exactFindings(names: readonly string[], host: string): ChainFinding[] {
+  const spelt = host.toLowerCase().replace(/\.$/, '');
+  if (isIP(host) !== 0 || names.some((name) => name.toLowerCase() === spelt)) return [];
+  return [
+    {
+      kind: 'error',
+      about: 'exact-name',
+      text: `${host} does not stand in the certificate exactly, but is covered by ${names.filter((name) => name.startsWith('*.')).join(', ')}`,
+      fix: 'have it issued with the whole name; without --use a wildcard is good, as it is for browsers',
+    },
+  ];
+}
+
+function useFindings(leaf: X509Certificate, use: TlsSide): ChainFinding[] {
+  if (isForUse(leaf, use)) return [];
+  return [
+    {
+      kind: 'error',
+      about: 'use',
+      text: `the certificate is not for ${use} use; its extended key usage says: ${useWords(leaf)}`,
+      fix: `have it issued anew from a template with ${use === 'server' ? 'Server' : 'Client'} Authentication`,
     },
   ];
 }
@@ -106,6 +151,7 @@ function keyFindings(leaf: X509Certificate): ChainFinding[] {
   return [
     {
       kind: 'error',
+      about: 'key',
       text: `its key is too short: ${keyWords(leaf)}`,
       fix: 'have it issued anew with RSA 2048 bits or more, or an elliptic curve',
     },
@@ -120,11 +166,13 @@ function completeness(ordered: readonly X509Certificate[], report: ChainReport):
       ordered.length === 1
         ? {
             kind: 'error',
+            about: 'chain',
             text: 'the certificate is signed by itself, and nobody trusts it',
             fix: 'have one issued by a CA that visitors trust',
           }
         : {
             kind: 'error',
+            about: 'chain',
             text: `the chain ends in ${report.certificates.at(-1)?.subject}, a CA that this machine does not trust`,
             fix: 'if it is your own CA, name its certificate with --ca FILE',
           },
@@ -134,6 +182,7 @@ function completeness(ordered: readonly X509Certificate[], report: ChainReport):
   return [
     {
       kind: 'error',
+      about: 'chain',
       text: `the chain is incomplete: the certificate of the intermediate CA "${report.missing}" is missing`,
       fix:
         `${where}${address ? ' (in DER: openssl x509 -inform der -in FILE -out intermediate.crt)' : ''}; ` +
@@ -152,12 +201,14 @@ function orderFindings(found: readonly X509Certificate[], ordered: readonly X509
   if (!isInOrder)
     findings.push({
       kind: 'error',
+      about: 'chain',
       text: `the certificates stand in the wrong order: ${kept.map((certificate) => found.indexOf(certificate) + 1).join(', ')} should be ${ordered.map((certificate) => found.indexOf(certificate) + 1).join(', ')}`,
       fix: 'put the certificate of the site first and after each the one that issued it: cat site.crt intermediate.crt > xivoxc.crt',
     });
   if (strays.length > 0)
     findings.push({
       kind: 'warning',
+      about: 'chain',
       text: `${strays.length} ${strays.length === 1 ? 'certificate does' : 'certificates do'} not belong to the chain${isRepeated ? ' or stand there twice' : ''}`,
       fix: 'take them out; every visitor is sent them for nothing',
     });

@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createServer, type TlsOptions } from 'node:tls';
-import { issueCertificate, testCertificates } from '../support/tools/certificates.ts';
+import { type CertificateFiles, issueCertificate, testCertificates } from '../support/tools/certificates.ts';
 import { run } from '../support/tools/command.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
 import { freePort } from '../support/tools/free-port.ts';
@@ -223,4 +223,106 @@ test('cert check: what cannot be understood is a usage error or names the file',
   const { code, stderr } = await run(['cert', 'check', 'nowhere/site.crt']);
   assert.equal(code, 1);
   assert.match(stderr, /nowhere\/site\.crt does not exist/);
+});
+
+test('cert check --use: what a certificate may not be used for, and a name that stands there as a wildcard, are errors', async (t) => {
+  const folder = await temporaryFolder(t);
+  const words = (name: string, names: string, use: string): string => {
+    const pair = { certificate: path.join(folder, `${name}.pem`), key: path.join(folder, `${name}.key`) };
+    const { ca, caKey } = testCertificates();
+    const made = [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-subj',
+      `/CN=${name}`,
+    ];
+    const files = ['-keyout', pair.key, '-out', pair.certificate, '-CA', ca, '-CAkey', caKey, '-days', '90'];
+    const extensions = [
+      'basicConstraints=CA:FALSE',
+      ...(names ? [`subjectAltName=${names}`] : []),
+      ...(use ? [`extendedKeyUsage=${use}`] : []),
+    ];
+    execFileSync('openssl', [...made, ...files, ...extensions.flatMap((one) => ['-addext', one])], { stdio: 'pipe' });
+    return pair.certificate;
+  };
+  const serverOnly = words('server', 'DNS:*.example.com,DNS:QMS01.example.com', 'serverAuth');
+  assert.equal((await check(serverOnly, '--use', 'server', '--host', 'qms01.example.com')).code, 0);
+  const client = await check(serverOnly, '--use', 'client');
+  assert.equal(client.code, 1);
+  assert.match(client.stdout, /^error: the certificate is not for client use; its extended key usage says: server$/m);
+  assert.equal((await check(serverOnly, '--host', 'qms02.example.com')).code, 0, 'browsers take it');
+  const wild = await check(serverOnly, '--use', 'server', '--host', 'qms02.example.com');
+  assert.equal(wild.code, 1);
+  assert.match(
+    wild.stdout,
+    /^error: qms02\.example\.com does not stand in the certificate exactly.*\*\.example\.com$/m,
+  );
+  const any = words('any', '', '');
+  const nameless = await check(any, '--use', 'client');
+  assert.equal(nameless.code, 0);
+  assert.match(nameless.stdout, /use +any[\s\S]*^warning: the certificate has no subjectAltName/m);
+  assert.equal((await check(any, '--use', 'server')).code, 1);
+  assert.equal((await check(any, '--use', 'both')).code, 2);
+});
+
+test('cert check: a PKCS#7 file of an authority is read, in PEM, DER and under the label of a certificate', async (t) => {
+  const { chained } = testCertificates();
+  const folder = await temporaryFolder(t);
+  const made = ['crl2pkcs7', '-nocrl', '-certfile', chained.certificate];
+  const pem = execFileSync('openssl', made).toString();
+  const der = execFileSync('openssl', [...made, '-outform', 'der']);
+  const contents = { 'a.p7b': der, 'b.p7b': pem, 'c.cer': pem.replaceAll('PKCS7', 'CERTIFICATE') };
+  for (const [name, content] of Object.entries(contents)) {
+    writeFileSync(path.join(folder, name), content);
+    const { code, stdout, stderr } = await check(path.join(folder, name), '--host', 'localhost');
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /^2\. intermediate/m);
+  }
+  writeFileSync(path.join(folder, 'd.p7b'), der.subarray(0, -9));
+  assert.match((await check(path.join(folder, 'd.p7b'))).stderr, /d\.p7b is no certificate/);
+});
+
+test('cert check --config: each certificate of a configuration is held against the side on which it stands', async (t) => {
+  const { good, wrongName, ca } = testCertificates();
+  const config = await configuration(t, good);
+  const { code, stdout } = await run(['cert', 'check', '--config', config, '--ca', ca]);
+  assert.equal(code, 0, stdout);
+  assert.match(stdout, /^server\.tls\n[\s\S]*^routes\[0\]\.upstream\.certificate\n[\s\S]*every certificate is good/m);
+  const bad = await run(['cert', 'check', '--config', await configuration(t, wrongName), '--ca', ca]);
+  assert.equal(bad.code, 1);
+  assert.match(bad.stdout, /is not for localhost, but for other\.example\.com/);
+});
+
+/** A configuration with a certificate for browsers, and one to show to an application. */
+async function configuration(t: TestContext, { certificate, key }: CertificateFiles): Promise<string> {
+  const { good, ca } = testCertificates();
+  const upstream = `{ servers: https://localhost:1, ca: ${ca}, certificate: ${good.certificate}, key: ${good.key} }`;
+  return file(
+    t,
+    'gatehouse.yaml',
+    `server:\n  listen: https://127.0.0.1:8443\n  publicUrl: https://localhost:8443\n  tls: { certificate: ${certificate}, key: ${key} }\n` +
+      `login: { chain: [local] }\nproviders: { local: { type: local, users: users.yaml } }\nroutes: [{ location: /, upstream: ${upstream} }]\n`,
+  );
+}
+
+test('cert pin: the row to paste is shown with what is wrong, and nothing is changed', async (t) => {
+  const { chained, ca, selfSigned } = testCertificates();
+  const port = await server(t, { key: text(chained.key), cert: text(chained.certificate) });
+  const leaf = new X509Certificate(readFileSync(chained.certificate));
+  const sha256 = leaf.fingerprint256.replaceAll(':', '').toLowerCase();
+  const known = await run(['cert', 'pin', `localhost:${port}`, '--ca', ca]);
+  assert.equal(known.code, 0);
+  assert.ok(known.stdout.includes(`  - { url: https://localhost:${port}, thumbprints: ["${sha256}"] }\n`));
+  assert.match(known.stdout, /compare a thumbprint with what the owner of the server says/);
+  assert.doesNotMatch(known.stdout, /error|no authority/);
+  const other = await server(t, { key: text(selfSigned.key), cert: text(selfSigned.certificate) });
+  const strange = await run(['cert', 'pin', `127.0.0.1:${other}`, '--host', 'mps.example.com']);
+  assert.match(strange.stdout, /signed by itself[\s\S]*is not for mps|is not for mps[\s\S]*signed by itself/);
+  assert.match(strange.stdout, /, name: mps\.example\.com \}/);
+  assert.equal((await run(['cert', 'pin'])).code, 2);
 });
