@@ -2,6 +2,7 @@
 import { duration, networks } from '../config/values.ts';
 import { OperatorError } from '../core/errors.ts';
 import { type ForwardingRoute, hasAnswersByIdentity, isForwarding, type Route } from '../core/route.ts';
+import { addressesOf } from '../edge/listener-plan.ts';
 import { identityNames, tokenHeaders } from '../gateway/composer.ts';
 import type { Document } from '../gateway/document.ts';
 import { routesOf } from '../gateway/routes.ts';
@@ -101,8 +102,8 @@ function forwardingTo(gateway: URL, route: Route): ForwardingRoute {
 }
 
 /** A listener on every address is reached on this machine. */
-function gatewayOf({ server }: Document, given: string | undefined): URL {
-  const text = given ?? server.listen[0]?.href ?? '';
+function gatewayOf(document: Document, given: string | undefined): URL {
+  const text = given ?? addressesOf(document)[0]?.href ?? '';
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'http:')
     throw new OperatorError(`--gateway: ${text} is no http:// address`, 'write one such as http://127.0.0.1:8080');

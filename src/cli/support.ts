@@ -3,6 +3,7 @@ import { closeSync, fchmodSync, openSync, writeSync } from 'node:fs';
 import { availableParallelism, freemem, release, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { OperatorError } from '../core/errors.ts';
+import { addressesOf } from '../edge/listener-plan.ts';
 import type { Document } from '../gateway/document.ts';
 import { scrubFields } from '../telemetry/scrub.ts';
 import { scrubText } from '../telemetry/scrub-text.ts';
@@ -83,9 +84,10 @@ function configuration(invocation: Invocation): object {
   return { file, fromEnvironment: reading.overrides.length, ...outline(reading.document) };
 }
 
-function outline({ server, login, providers, routes, session, audit, roles }: Document): object {
+function outline(document: Document): object {
+  const { server, login, providers, routes, session, audit, roles } = document;
   return {
-    listeners: server.listen.map(({ protocol }) => protocol.replace(':', '')),
+    listeners: addressesOf(document).map(({ protocol }) => protocol.replace(':', '')),
     publicUrl: server.publicUrl.protocol.replace(':', ''),
     trustedProxies: server.trustedProxies.length,
     chain: login.chain.map((name) => providers[name]?.type ?? name),

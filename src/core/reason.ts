@@ -82,7 +82,12 @@ export const reasons = [
   'tenant-mismatch',
   'privilege-missing',
   'policy-broke',
+  // A machine's certificate does not do.
+  'peer-unknown',
+  'peer-expired',
+  'peer-use',
   // The gateway refuses a request.
+  'misdirected',
   'ambiguous-target',
   'ambiguous-host',
   'ambiguous-header',

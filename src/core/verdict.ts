@@ -2,6 +2,7 @@
 import type { Answer } from './answer.ts';
 import type { GatewayError } from './errors.ts';
 import type { Offer } from './outcome.ts';
+import type { Arrival } from './peer.ts';
 import type { Principal } from './principal.ts';
 import type { Level } from './proof.ts';
 import type { Reason } from './reason.ts';
@@ -22,6 +23,8 @@ export interface GatewayRequest {
   /** True when the socket to the peer is TLS. */
   readonly encrypted: boolean;
   readonly upgrade: boolean;
+  /** By which listener it came; undefined inside an application. */
+  readonly arrival?: Arrival;
   /** Aborts when the client has gone. */
   readonly signal: AbortSignal;
   /** Present when a front proxy asks for the verdict and carries the request itself. */

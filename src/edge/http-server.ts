@@ -4,8 +4,12 @@ import { createServer as createHttpsServer, type Server as HttpsServer } from 'n
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Log } from '../core/log.ts';
+import type { Arrival } from '../core/peer.ts';
 import type { Certificates } from '../tls/certificates.ts';
+import { ticketLifetime } from '../tls/peer-certificate.ts';
 import { tlsPolicy } from '../tls/server-certificate.ts';
+import { noteArrival } from './arrival.ts';
+import type { ClientCertificates } from './client-certificates.ts';
 import { headOf } from './head-of.ts';
 import type { Http2Sessions } from './http2/sessions.ts';
 import type { Lane } from './lane/lane.ts';
@@ -46,6 +50,17 @@ function serverOptions({ limits, takesUpgrade }: HttpServerParts): ServerOptions
   };
 }
 
+/** What stands beside the server of an https listener. */
+interface TlsServerParts {
+  readonly http2: Http2Sessions;
+  readonly lane: Lane;
+  readonly show: (socket: Socket) => void;
+  /** Where clients are asked for certificates. */
+  readonly clients: ClientCertificates | undefined;
+  /** How those come that are not asked. */
+  readonly arrival: Arrival;
+}
+
 /**
  * HTTP/1.1 is served by the very server that plain listeners have, so that both keep the same limits; a connection whose
  * client has chosen HTTP/2 is handed on. `docs/decisions/0006-http2.md` says why not by `http2.createSecureServer`.
@@ -53,32 +68,35 @@ function serverOptions({ limits, takesUpgrade }: HttpServerParts): ServerOptions
 export function createTlsServer(
   parts: HttpServerParts,
   certificates: Certificates,
-  {
-    http2,
-    lane,
-    show,
-  }: { readonly http2: Http2Sessions; readonly lane: Lane; readonly show: (socket: Socket) => void },
+  { http2, lane, show, clients, arrival }: TlsServerParts,
 ): HttpsServer {
   const { limits, log } = parts;
   const server = createHttpsServer({
     ...serverOptions(parts),
-    ...certificates.defaults,
     ...tlsPolicy,
+    ...certificates.defaults,
     ALPNProtocols: ['h2', 'http/1.1'],
     SNICallback: (servername, done) => done(null, certificates.contextFor(servername)),
     handshakeTimeout: limits.headTimeout,
+    // Who is let in is decided at each request, by more than the chain: what OpenSSL makes of it is read there.
+    ...(clients && { requestCert: true, rejectUnauthorized: false, sessionTimeout: ticketLifetime }),
   });
   lane.standBefore(server, 'secureConnection');
   const serveHttp1 = server.listeners('secureConnection');
   server.removeAllListeners('secureConnection');
   server.on('secureConnection', (socket: TLSSocket) => {
     show(socket);
+    const came = clients ? clients.arrivalOf(socket) : arrival;
+    if (!came) return void socket.on('error', () => undefined).destroy();
+    noteArrival(socket, came);
     if (socket.alpnProtocol === 'h2') http2.take(socket);
     else for (const serve of serveHttp1) serve.call(server, socket);
   });
   server.on('tlsClientError', (error: Error & { code?: string }, socket) => {
     show(socket);
-    log.debug({ code: error.code, address: socket.remoteAddress }, 'a TLS handshake failed');
+    const fields = { code: error.code, address: socket.remoteAddress };
+    if (error.code === 'ERR_SSL_HTTP_REQUEST') log.info(fields, 'a client speaks plain HTTP where TLS is spoken');
+    else log.debug(fields, 'a TLS handshake failed');
   });
   return server;
 }

@@ -1,5 +1,5 @@
 /** A server put on its address, and what stands in the way of that in words. */
-import type { Server } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { OperatorError } from '../core/errors.ts';
 
 /**
@@ -24,6 +24,19 @@ export async function listen(
     server.once('error', (error: NodeJS.ErrnoException) => reject(explainListenError(error, address)));
     server.listen({ port, host, reusePort, backlog }, () => resolve());
   });
+}
+
+/**
+ * Another gateway of this user that shares its port would share it with this one, too: each would get a part of the visitors, by
+ * its own configuration. So the port is tried once in the way in which it can be had alone only.
+ */
+export async function refuseTaken(addresses: readonly URL[]): Promise<void> {
+  for (const address of addresses) {
+    if (address.port === '0') continue;
+    const server = createServer();
+    await listen(server, address, address.protocol === 'https:' ? 443 : 80);
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
 }
 
 function explainListenError(error: NodeJS.ErrnoException, address: URL): Error {

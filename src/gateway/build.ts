@@ -1,6 +1,7 @@
 /** The composition root: makes a gateway of a configuration, whole or not at all. Nothing else constructs the parts. */
 import { networks } from '../config/values.ts';
 import type { Route } from '../core/route.ts';
+import { misdirection, plansOf } from '../edge/listener-plan.ts';
 import type { RequestAuthenticator } from '../login/authenticate-request.ts';
 import { buildLogin, type Login } from '../login/build.ts';
 import type { Providers } from '../login/providers.ts';
@@ -89,8 +90,10 @@ export async function buildGateway(
   const sessions = new Sessions({ store, clock, log, idle, lifetime, perUser });
   const login = await buildLogin(document, { ...services, origins, sessions, recorder });
   const { authenticator, offline, providers } = login;
-  const isKnownHost = knownHosts(document.server, routes);
-  const isOwnHost = ownHosts(document.server, routes);
+  const site = siteOf(document);
+  const isKnownHost = knownHosts(site, routes);
+  const isOwnHost = ownHosts(site, routes);
+  const isMisdirected = misdirection(document);
   const judging = { clock, isOwnHost, locations, authenticator, tenants: login.tenants, worth: login.worth };
   const applications = new Applications(routes, { ...judging, publicUrl, origins });
   const front = buildPortal(
@@ -99,7 +102,19 @@ export async function buildGateway(
     login,
   );
   const answers = new Answers({ ...front, publicUrl, clock });
-  const parts = { ...judging, offline, log, isTrusted, isKnownHost, origins, headers, signer, cookies, recorder };
+  const parts = {
+    ...judging,
+    offline,
+    log,
+    isTrusted,
+    isKnownHost,
+    isMisdirected,
+    origins,
+    headers,
+    signer,
+    cookies,
+    recorder,
+  };
   const deciding = { pipeline: new Pipeline(parts), authenticator, portal: front.portal, answers };
   const underWay = new UnderWay(log);
   const keeping = { ...judging, sessions, signer, cookies, freeLines: new FreeLines(headers) };
@@ -133,6 +148,11 @@ export async function buildGateway(
   };
 }
 
+/** The hosts of the site: those of its listeners are some. */
+function siteOf({ server, ...document }: Document) {
+  return { ...server, hosts: [...server.hosts, ...plansOf({ server, ...document }).flatMap(({ hosts }) => hosts)] };
+}
+
 function portalOptions(document: Document, applications: Applications): PortalOptions {
   const { login, pages, passwords, server } = document;
   return {
@@ -159,7 +179,7 @@ async function buildCookies(document: Document, routes: readonly Route[], { cloc
     ...{ clock, log, names, routes, isOwnCookie },
     marks: new CookieMarks(sealer),
     isSecure: server.publicUrl.protocol === 'https:',
-    hasHostBelow: hostsBelow(server, routes),
+    hasHostBelow: hostsBelow(siteOf(document), routes),
   });
   return { cookies, names };
 }
@@ -179,7 +199,7 @@ interface CarrierParts
 /** What carries verdicts out, with the connections to the applications. */
 function buildCarriers(parts: CarrierParts, { clock, log, connections, sealer }: Services) {
   const { document, routes, origins, cookies, isTrusted, authenticator, portal, answers, pipeline, underWay } = parts;
-  const { redirectHttp } = document.server;
+  const redirectHttp = plansOf(document).some((plan) => plan.redirectHttp);
   const pools = new UpstreamPools({ log, clock, sealer, publicUrl: document.server.publicUrl });
   const rules = { isOwnCookie, cookies, onUnanswerable: reportUnanswerable(log) };
   const forwarder = new Forwarder({ pools, connections, rules });

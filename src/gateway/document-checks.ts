@@ -1,6 +1,5 @@
 /** What can only be checked with several rooms' options side by side: names that must exist, locations that clash. */
 import type { RefinementCtx } from 'zod';
-import type { AdminOptions } from '../admin/options.ts';
 import { quoted } from '../config/issue.ts';
 import { OperatorError } from '../core/errors.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from '../login/options.ts';
@@ -21,13 +20,8 @@ import { unknownName } from './unknown-name.ts';
 /** The options that have to agree with one another. */
 interface CheckedDocument extends RoutesDocument {
   readonly server: {
-    readonly listen: readonly URL[];
-    readonly publicUrl: URL;
-    readonly tls?: unknown;
-    readonly redirectHttp: boolean;
     readonly health: string | false;
   };
-  readonly admin: AdminOptions;
   readonly login: LoginDocument;
   readonly providers: Readonly<Record<string, ProviderDocument>>;
   readonly roles: RoleOptions;
@@ -45,7 +39,6 @@ export function checkDocument(document: CheckedDocument, context: RefinementCtx<
   checkProviders(document, report);
   checkOffline(document, report);
   checkNames(document, report);
-  checkListeners(document, report);
   checkRoutes(document, report);
 }
 
@@ -122,21 +115,6 @@ function checkNames(document: CheckedDocument, report: Report): void {
 function isOf(providers: CheckedDocument['providers'], name: string, property: 'isFederated' | 'isDirectory'): boolean {
   const type = providers[name]?.type;
   return type === undefined || providerKind(type)?.[property] === true;
-}
-
-function checkListeners({ server, admin }: CheckedDocument, report: Report): void {
-  for (const [index, { protocol, host, port }] of server.listen.entries()) {
-    if (protocol === 'https:' && !server.tls)
-      report(['server', 'listen', index], 'is https, which needs server.tls: { certificate: FILE, key: FILE }');
-    if (host === admin.listen.host && port !== '0')
-      report(['admin', 'listen'], 'is the public address; the operator needs one of its own');
-  }
-  const hasHttps = server.listen.some(({ protocol }) => protocol === 'https:');
-  if (server.tls && !hasHttps) report(['server', 'tls'], 'is for an https:// address, and server.listen has none');
-  if (!server.redirectHttp) return;
-  if (server.publicUrl.protocol !== 'https:') report(['server', 'redirectHttp'], 'needs a publicUrl that is https://');
-  else if (!hasHttps || server.listen.every(({ protocol }) => protocol === 'https:'))
-    report(['server', 'redirectHttp'], 'needs both an http:// and an https:// address in server.listen');
 }
 
 function checkRoutes(document: CheckedDocument, report: Report): void {

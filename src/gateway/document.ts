@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { adminOptions } from '../admin/options.ts';
-import { listenerOptions } from '../edge/options.ts';
+import { listenerOptions, listenersOptions } from '../edge/options.ts';
 import { factorRulesOptions, factorsOptions } from '../factors/options.ts';
 import { checkExternal } from '../login/external.ts';
 import { loginOptions, providersOptions } from '../login/options.ts';
@@ -22,6 +22,7 @@ import { passwordOptions } from '../users/password-options.ts';
 import { checkApplications } from './application-checks.ts';
 import { checkDocument, checkHostsOfNetworks } from './document-checks.ts';
 import { checkFactors } from './factor-checks.ts';
+import { checkListeners } from './listener-checks.ts';
 import { routeOptions } from './routes.ts';
 import { checkTenants } from './tenant-checks.ts';
 import { transportOptions } from './transport-security.ts';
@@ -46,6 +47,11 @@ export const documentSchema = z
       })
       .prefault({})
       .describe('the public listener'),
+    listeners: listenersOptions
+      .optional()
+      .describe(
+        'several listeners, each with its own certificate and rules, in the place of server.listen and server.tls',
+      ),
     admin: adminOptions.prefault({}).describe('the admin listener'),
     login: loginOptions.describe('how users sign in'),
     session: sessionOptions.prefault({}).describe('how long they stay'),
@@ -68,6 +74,7 @@ export const documentSchema = z
     audit: auditOptions.prefault({}),
   })
   .superRefine(checkDocument)
+  .superRefine(checkListeners)
   .superRefine(checkHostsOfNetworks)
   .superRefine(checkFactors)
   .superRefine(checkWorkers)

@@ -7,12 +7,14 @@ import { holdsApiToken } from '../core/api-token.ts';
 import { breakdownOf } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
+import type { Arrival } from '../core/peer.ts';
 import type { CanonicalTarget, Client, GatewayRequest, Verdict } from '../core/verdict.ts';
 import type { Identity } from '../login/authenticate-request.ts';
 import { readClient } from '../routing/client-address.ts';
 import type { Locations } from '../routing/locations.ts';
 import { admits, canonicalTarget } from '../routing/target.ts';
 import type { Recorder, RequestResult } from '../telemetry/recorder.ts';
+import { peerFault } from '../tls/peer-match.ts';
 import { Admission, type AdmissionParts } from './admission.ts';
 import {
   conclude,
@@ -37,6 +39,8 @@ interface PipelineParts extends Omit<AdmissionParts, 'forwarding'>, Omit<Forward
   readonly log: Log;
   readonly isTrusted: (address: string) => boolean;
   readonly isKnownHost: (target: CanonicalTarget) => boolean;
+  /** Whether a host is that of a listener which asks for certificates, and the connection came by another. */
+  readonly isMisdirected?: ((arrival: Arrival | undefined, host: string) => boolean) | undefined;
   readonly locations: Locations;
   readonly recorder: Recorder;
 }
@@ -112,6 +116,8 @@ export class Pipeline {
         'an API token stands in the address, where logs and proxies keep it',
       );
     if (!isKnownHost(target)) return refuse('MISDIRECTED', 'host-unknown', 'the Host is no name of this site');
+    const turnedAway = this.#judgeArrival(request, target);
+    if (turnedAway) return turnedAway;
     if (isNeverForwarded(request.method)) return refuseMethod(request.method, target.path);
     const answered = this.#answerWithoutRoute(request, client, canonical);
     if (answered) return answered;
@@ -126,6 +132,19 @@ export class Pipeline {
     if (refused) return refused;
     const read = headers === request.headers ? request : { ...request, headers };
     return this.#admission.admit(trace, { request: read, client, target, route }, given);
+  }
+
+  /** What a connection has shown counts at the listener that asked for it, and while it is good. */
+  #judgeArrival({ arrival }: GatewayRequest, { host }: CanonicalTarget): Verdict | undefined {
+    const { isMisdirected, clock } = this.#parts;
+    if (isMisdirected?.(arrival, host))
+      return refuse(
+        'MISDIRECTED',
+        'misdirected',
+        'the host is of a listener that asks for certificates, and this connection was not asked by it',
+      );
+    const fault = arrival?.certificate && peerFault(arrival.certificate, clock.now());
+    return fault && refuse('PEER_REFUSED', fault.reason, fault.detail);
   }
 
   /** The verdict where no location has a say: two readings of one path, our own addresses, a location without its slash. */

@@ -22,7 +22,7 @@ import { startFaults, startOptions } from '../routing/start-options.ts';
 import { sessionOptions } from '../sessions/options.ts';
 import { storeOptions } from '../store/index.ts';
 
-const { server, session, routes, admin, ...rest } = documentSchema.shape;
+const { server, session, routes, admin, listeners: _listeners, ...rest } = documentSchema.shape;
 const { publicUrl } = siteOptions.shape;
 const { headers, cookies } = forwardOptions.shape;
 

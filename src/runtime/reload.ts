@@ -15,7 +15,6 @@ type Readers = Readonly<Record<string, (document: Document) => unknown>>;
 
 /** What is opened once and cannot change under a running process. */
 const fixed: Readers = {
-  'server.listen': ({ server }) => server.listen.map(({ href }) => href),
   'admin.listen': ({ admin }) => admin.listen.href,
   // Compared, and kept nowhere.
   'session.store': ({ session: { store } }) =>

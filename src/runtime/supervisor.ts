@@ -2,10 +2,10 @@
  * A gateway of several processes: this one leads. It has a gateway of its own, which takes no requests; by it the store is
  * opened, a configuration tried before the workers are asked, and operators answered for the whole machine.
  */
-import { createServer } from 'node:net';
 import { formatIssues } from '../config/report.ts';
 import { OperatorError } from '../core/errors.ts';
-import { listen } from '../edge/listen.ts';
+import { refuseTaken } from '../edge/listen.ts';
+import { addressesOf } from '../edge/listener-plan.ts';
 import type { Document } from '../gateway/document.ts';
 import { Breakers } from '../remote/breakers.ts';
 import { standardOutput } from '../telemetry/standard-output.ts';
@@ -51,23 +51,10 @@ export function startSupervised({ read, forgetSealed, count, ...workers }: Super
     read: readOne,
     admin: (document) => ({ ...document.admin, socket: socketOf(document) }),
     open: async (gateway, services) => {
-      await refuseTaken(gateway.document.server.listen);
+      await refuseTaken(addressesOf(gateway.document));
       pool = await WorkerPool.open({ ...parts, textOf: (document) => texts.get(document)?.text }, gateway, services);
       return pool;
     },
     machine: machineView,
   });
-}
-
-/**
- * Another gateway of this user that shares its port would share it with this one, too: each would get a part of the visitors, by
- * its own configuration. So the port is tried once in the way in which it can be had alone only.
- */
-async function refuseTaken(addresses: readonly URL[]): Promise<void> {
-  for (const address of addresses) {
-    if (address.port === '0') continue;
-    const server = createServer();
-    await listen(server, address, address.protocol === 'https:' ? 443 : 80);
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-  }
 }

@@ -6,6 +6,7 @@ import type { BreakerStanding } from '../remote/breakers.ts';
 import type { BreakerNews } from '../remote/circuit-breaker.ts';
 import type { MetricsSnapshot } from '../telemetry/metrics.ts';
 import type { KnownProvider } from '../telemetry/provider-figures.ts';
+import type { Place } from './front-listeners.ts';
 
 /** The text of a configuration, as the process that leads has read it; undefined where there is no file. */
 export type ConfigurationText = string | undefined;
@@ -18,7 +19,7 @@ export interface WorkerStart {
   readonly file: string;
   readonly text: ConfigurationText;
   /** Where to listen; undefined for the first, which finds out. */
-  readonly addresses: readonly string[] | undefined;
+  readonly places: readonly Place[] | undefined;
   /** Never written anywhere. */
   readonly ticketSecret: Uint8Array;
   readonly breakers: readonly BreakerStanding[];
@@ -69,7 +70,7 @@ export interface WorkerFault {
 
 /** From a worker. */
 export type FromWorker =
-  | { readonly kind: 'ready'; readonly addresses: readonly string[] }
+  | { readonly kind: 'ready'; readonly places: readonly Place[] }
   | { readonly kind: 'failed'; readonly fault: WorkerFault }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }
   | { readonly kind: 'refusal'; readonly id: number; readonly fault: WorkerFault }

@@ -9,7 +9,9 @@ import type { Services } from '../gateway/services.ts';
 import type { BreakerStanding } from '../remote/breakers.ts';
 import { MachineMetrics } from '../telemetry/machine-metrics.ts';
 import { makeTicketSecret } from '../tls/ticket-keys.ts';
+import type { Place } from './front-listeners.ts';
 import type { Front, Placing } from './host.ts';
+import { actualAddresses, refuseUnopenable } from './shared-addresses.ts';
 import type { Asked, ConfigurationText, Question, WorkerAnswers } from './worker-messages.ts';
 import { WorkerProcess } from './worker-process.ts';
 import { WorkerSlot } from './worker-slot.ts';
@@ -48,7 +50,7 @@ export class WorkerPool implements Front<Document> {
   readonly #rotation: NodeJS.Timeout;
   #ticketSecret = makeTicketSecret();
   #document: Document;
-  #addresses: readonly URL[] | undefined;
+  #places: readonly Place[] | undefined;
   #isDraining = false;
   /** A worker is started before a reload or after it, never in its midst. */
   #reloading: Promise<unknown> = Promise.resolve();
@@ -74,7 +76,7 @@ export class WorkerPool implements Front<Document> {
     const pool = new WorkerPool(parts, gateway.document, services);
     try {
       const [first, ...others] = pool.#slots;
-      pool.#addresses = await first?.begin();
+      pool.#places = await first?.begin();
       await Promise.all(others.map((slot) => slot.begin()));
       return pool;
     } catch (error) {
@@ -85,7 +87,7 @@ export class WorkerPool implements Front<Document> {
 
   /** Where they really listen. */
   get addresses(): readonly URL[] {
-    return this.#addresses ?? [];
+    return actualAddresses(this.#document, this.#places);
   }
 
   get isDraining(): boolean {
@@ -141,6 +143,10 @@ export class WorkerPool implements Front<Document> {
     this.#reloading = done.promise;
     await before;
     await Promise.allSettled([...this.#processes].map(({ ready }) => ready));
+    await refuseUnopenable(this.#document, document).catch((error: unknown) => {
+      done.resolve();
+      throw error;
+    });
     const workers = this.live;
     const drop = (): void => {
       for (const worker of workers) void worker.ask<'drop'>({ asked: 'drop' }, takePatience).catch(() => undefined);
@@ -217,7 +223,7 @@ export class WorkerPool implements Front<Document> {
         workers: count,
         file,
         text: textOf(this.#document),
-        addresses: this.#addresses?.map(String),
+        places: this.#places,
         ticketSecret: this.#ticketSecret,
         breakers: this.#services.breakers.standings(),
         isTerminal,

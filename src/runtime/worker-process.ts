@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { OperatorError } from '../core/errors.ts';
 import type { MaybePromise } from '../core/maybe-promise.ts';
+import type { Place } from './front-listeners.ts';
 import type {
   Asked,
   FromWorker,
@@ -38,7 +39,7 @@ interface Waiting {
 export class WorkerProcess {
   readonly worker: number;
   /** Where it listens, once it does; rejects with what stood in the way. */
-  readonly ready: Promise<readonly URL[]>;
+  readonly ready: Promise<readonly Place[]>;
   /** Resolves with its end, once all that it wrote is out. */
   readonly ended: Promise<WorkerEnd>;
   /** How much of what it said of each breaker has been heard. */
@@ -56,7 +57,7 @@ export class WorkerProcess {
       stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
     });
     passLines(this.#child, output);
-    const readiness = Promise.withResolvers<readonly URL[]>();
+    const readiness = Promise.withResolvers<readonly Place[]>();
     this.ready = readiness.promise;
     this.ended = new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
@@ -75,7 +76,7 @@ export class WorkerProcess {
     this.#child.on('message', (message: FromWorker) => {
       switch (message.kind) {
         case 'ready':
-          return readiness.resolve(message.addresses.map((address) => new URL(address)));
+          return readiness.resolve(message.places);
         case 'failed':
           return readiness.reject(errorOf(this.worker, message.fault));
         case 'answer':

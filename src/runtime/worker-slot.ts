@@ -1,5 +1,6 @@
 /** The place of one worker: whoever dies there is followed by another, after a while that grows with each early death. */
 import type { Log } from '../core/log.ts';
+import type { Place } from './front-listeners.ts';
 import type { WorkerEnd, WorkerProcess } from './worker-process.ts';
 
 /** Until a worker that ended is started again, in milliseconds; doubles with each that ends soon. */
@@ -39,7 +40,7 @@ export class WorkerSlot {
   }
 
   /** The first start: where it fails, so does that of the gateway. Gives where it listens. */
-  begin(): Promise<readonly URL[]> {
+  begin(): Promise<readonly Place[]> {
     return this.#start();
   }
 
@@ -49,7 +50,7 @@ export class WorkerSlot {
     clearTimeout(this.#timer);
   }
 
-  async #start(): Promise<readonly URL[]> {
+  async #start(): Promise<readonly Place[]> {
     const process = await this.#parts.fork();
     const startedAt = performance.now();
     this.#process = process;
@@ -62,11 +63,11 @@ export class WorkerSlot {
       if (hasBegun) this.#follow(process, end, performance.now() - startedAt);
     });
     try {
-      const addresses = await process.ready;
+      const places = await process.ready;
       hasBegun = true;
       this.#isLive = true;
       this.#parts.onChange();
-      return addresses;
+      return places;
     } catch (error) {
       process.kill();
       await process.ended;

@@ -69,7 +69,7 @@ class WorkerLife {
   }
 
   async begin(): Promise<void> {
-    const { worker, workers, addresses, isTerminal, text } = this.#start;
+    const { worker, workers, places, isTerminal, text } = this.#start;
     try {
       const document = this.#documentOf(text);
       this.#host = await Host.start({
@@ -80,12 +80,12 @@ class WorkerLife {
         admin: () => undefined,
         open: (gateway, services) =>
           PublicServers.open(gateway, services, {
-            addresses: addresses?.map((address) => new URL(address)),
+            places,
             ticketSecret: this.#ticketSecret,
           }),
       });
       this.#host.front.useTicketSecret(this.#ticketSecret);
-      tell({ kind: 'ready', addresses: this.#host.front.addresses.map(String) });
+      tell({ kind: 'ready', places: this.#host.front.places });
     } catch (error) {
       tell({ kind: 'failed', fault: faultOf(error) });
       if (process.connected) process.disconnect();

@@ -2,21 +2,21 @@
  * The certificates of the https listeners while they serve: which one a visitor's server name gets, files that are replaced
  * under way, and the warning before one ends.
  */
+import type { X509Certificate } from 'node:crypto';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { Clock } from '../core/clock.ts';
 import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
+import { readClientAuthorities } from './client-authorities.ts';
 import { FileWatch } from './file-watch.ts';
 import type { CertificateSource } from './options.ts';
+import { type PreparedCertificates, prepareCertificates } from './prepared-certificates.ts';
 import { dateProblem, filesOf, readServerCertificate, type ServerCertificate } from './server-certificate.ts';
 
 interface CertificateParts {
   readonly clock: Clock;
   readonly log: Log;
 }
-
-/** Certificates that have been read and await `use`. */
-type PreparedCertificates = readonly ServerCertificate[];
 
 /** How long before its end a certificate is warned of, and how often. */
 export const warnAhead = 30 * 86_400_000;
@@ -30,25 +30,32 @@ export class Certificates {
   readonly #watch: FileWatch;
   readonly #warned = new Map<string, number>();
   #current: readonly ServerCertificate[];
+  #asked: PreparedCertificates['asked'];
   #byName: ReadonlyMap<string, ServerCertificate>;
 
   private constructor({ clock, log }: CertificateParts, prepared: PreparedCertificates) {
     this.#clock = clock;
     this.#log = log;
-    this.#current = prepared;
-    this.#byName = byName(prepared);
+    this.#current = prepared.served;
+    this.#asked = prepared.asked;
+    this.#byName = byName(prepared.served);
     this.#watch = new FileWatch(
       (index) => this.#replace(index),
       () => this.#warnOfEnds(),
     );
-    for (const certificate of prepared) this.#describe(certificate, 'a certificate is in use');
+    for (const certificate of prepared.served) this.#describe(certificate, 'a certificate is in use');
     this.#warnOfEnds();
-    this.#watch.follow(prepared.map(({ source }) => filesOf(source)));
+    this.#follow();
   }
 
   /** Reads every certificate; throws an OperatorError for the first that cannot serve. */
   static async open(sources: readonly CertificateSource[], parts: CertificateParts): Promise<Certificates> {
     return new Certificates(parts, await prepareCertificates(sources));
+  }
+
+  /** With certificates that have been read already. */
+  static of(prepared: PreparedCertificates, parts: CertificateParts): Certificates {
+    return new Certificates(parts, prepared);
   }
 
   /** What serves now, the default first. */
@@ -61,9 +68,15 @@ export class Certificates {
     return this.#current[0]?.options ?? {};
   }
 
-  /** Stands for all that serve now, wherever they are read. */
+  /** Stands for all that serve now and all who vouch for clients, wherever they are read. */
   get mark(): string {
-    return this.#current.map(fingerprint).join(' ');
+    const vouching = this.authorities.map(({ fingerprint256 }) => fingerprint256);
+    return [...this.#current.map(fingerprint), ...vouching].join(' ');
+  }
+
+  /** Who vouches for clients; nobody where none are asked. */
+  get authorities(): readonly X509Certificate[] {
+    return this.#asked?.authorities.certificates ?? [];
   }
 
   /** The context for a server name; the default one for a name that none is good for. */
@@ -82,12 +95,13 @@ export class Certificates {
   /** Puts other certificates in place, as a reload does. */
   use(prepared: PreparedCertificates): void {
     const before = new Set(this.#current.map(fingerprint));
-    this.#current = prepared;
+    this.#current = prepared.served;
+    this.#asked = prepared.asked;
     this.#changed();
-    for (const certificate of prepared)
+    for (const certificate of prepared.served)
       if (!before.has(fingerprint(certificate))) this.#describe(certificate, 'a certificate is in use');
     this.#warnOfEnds();
-    this.#watch.follow(prepared.map(({ source }) => filesOf(source)));
+    this.#follow();
   }
 
   close(): void {
@@ -95,13 +109,23 @@ export class Certificates {
     this.#listeners.clear();
   }
 
+  #follow(): void {
+    const files = this.#current.map(({ source }) => filesOf(source));
+    this.#watch.follow(this.#asked ? [...files, [this.#asked.source.file]] : files);
+  }
+
   /** Reads one anew after its files have changed. What cannot serve is thrown, and the one before goes on. */
   async #replace(index: number): Promise<(() => void) | undefined> {
     const before = this.#current[index];
-    if (!before) return undefined;
+    if (!before) return this.#replaceAuthorities();
     try {
-      const next = { ...(await readServerCertificate(before.source)), label: before.label };
+      const next = {
+        ...(await readServerCertificate(before.source, this.#asked?.authorities.pem)),
+        label: before.label,
+      };
       const now = this.#clock.now();
+      if (before.isForServers && !next.isForServers)
+        throw new OperatorError('it was issued for other uses than TLS servers', 'have it issued with serverAuth');
       const problem = dateProblem(next, now);
       if (problem && !dateProblem(before, now))
         throw new OperatorError(problem, 'put a certificate that is valid now in its place');
@@ -119,6 +143,41 @@ export class Certificates {
           'a replaced certificate cannot be used; the one before goes on',
         );
       };
+    }
+  }
+
+  /** Reads those who vouch for clients anew; every context is made anew with them. */
+  async #replaceAuthorities(): Promise<(() => void) | undefined> {
+    const asked = this.#asked;
+    if (!asked) return undefined;
+    const { file } = asked.source;
+    try {
+      const authorities = readClientAuthorities(asked.source);
+      const isSame = authorities.pem.join() === asked.authorities.pem.join();
+      if (isSame || this.#asked !== asked) return undefined;
+      const before = this.#current;
+      const next = await Promise.all(
+        before.map(async (one) => ({
+          ...(await readServerCertificate(one.source, authorities.pem)),
+          label: one.label,
+        })),
+      );
+      if (this.#asked !== asked || this.#current !== before) return undefined;
+      this.#asked = { source: asked.source, authorities };
+      this.#current = next;
+      this.#changed();
+      this.#log.info(
+        { file, authorities: authorities.certificates.length },
+        'the authorities of clients were replaced',
+      );
+      return undefined;
+    } catch (error) {
+      const { message: detail, hint } = error instanceof OperatorError ? error : new OperatorError(String(error));
+      return () =>
+        this.#log.error(
+          { file, detail, ...(hint && { hint }) },
+          'replaced authorities of clients cannot be used; those before go on',
+        );
     }
   }
 
@@ -154,14 +213,6 @@ export class Certificates {
       else this.#log.warn({ ...fields, days: Math.floor(left / 86_400_000) }, 'a certificate expires soon; renew it');
     }
   }
-}
-
-/** Reads certificates without putting them in place; throws an OperatorError for the first that cannot serve. */
-export async function prepareCertificates(sources: readonly CertificateSource[]): Promise<PreparedCertificates> {
-  const read = await Promise.all(sources.map(readServerCertificate));
-  // Files of one name in several folders are told apart by their whole path.
-  const isAlone = (label: string): boolean => read.filter((other) => other.label === label).length === 1;
-  return read.map((one) => (isAlone(one.label) ? one : { ...one, label: filesOf(one.source)[0] ?? one.label }));
 }
 
 /** Of two with the same name the first serves it. */

@@ -12,6 +12,7 @@ import { parseAuthorities, readAuthorities, systemAnchors } from './authorities.
 import { type ChainReport, chainReport, namesOf, orderChain, ownAmong } from './chain-report.ts';
 import type { CertificateSource } from './options.ts';
 import { readPkcs12 } from './pkcs12.ts';
+import { isGoodFor, useOf } from './use.ts';
 
 /** A certificate that can serve. */
 export interface ServerCertificate {
@@ -21,6 +22,8 @@ export interface ServerCertificate {
   /** DNS names it is good for, in lower case; `*.` may stand before one. */
   readonly names: readonly string[];
   readonly report: ChainReport;
+  /** False for one that was issued for clients only. */
+  readonly isForServers: boolean;
   /** What `tls.Server.setSecureContext` takes. */
   readonly options: SecureContextOptions;
   readonly context: SecureContext;
@@ -46,8 +49,14 @@ export function filesOf(source: CertificateSource): readonly string[] {
   return 'pkcs12' in source ? [source.pkcs12] : [source.certificate, source.key];
 }
 
-/** Reads and checks a certificate with its key. Dates are for the caller to judge: an expired one can be read. */
-export async function readServerCertificate(source: CertificateSource): Promise<ServerCertificate> {
+/**
+ * Reads and checks a certificate with its key. Dates and use are for the caller to judge: an expired one can be read. With `ca`
+ * its contexts judge clients by these authorities; one without would take Node's public CAs for them.
+ */
+export async function readServerCertificate(
+  source: CertificateSource,
+  ca?: readonly string[],
+): Promise<ServerCertificate> {
   const { certificates, keys, keyFile, certificateFile } = await readParts(source);
   const own = keys.flatMap((key) =>
     ownAmong(certificates).flatMap((leaf) => (leaf.checkPrivateKey(key) ? [{ leaf, key }] : [])),
@@ -60,8 +69,13 @@ export async function readServerCertificate(source: CertificateSource): Promise<
   const chain = orderChain([own.leaf, ...certificates.filter((certificate) => certificate !== own.leaf)]);
   const anchors = source.ca === undefined ? [] : readAuthorities(source.ca).certificates;
   const report = chainReport(chain, [...systemAnchors(), ...anchors]);
+  const isForServers = isGoodFor(useOf(own.leaf), 'server');
+  if (source.name !== undefined) requireName(own.leaf, source.name, certificateFile, isForServers);
   const options: SecureContextOptions = {
     ...tlsPolicy,
+    ...(source.minVersion && { minVersion: source.minVersion }),
+    // A list of its own: an empty one trusts nobody.
+    ...(ca && { ca: [...ca] }),
     cert: chain.map(String).join(''),
     key: own.key.export({ type: 'pkcs8', format: 'pem' }),
   };
@@ -71,9 +85,31 @@ export async function readServerCertificate(source: CertificateSource): Promise<
     names: namesOf(own.leaf, 'DNS').map((name) => name.toLowerCase()),
     report,
     options,
-    context: contextOf(options, certificateFile),
-    remarks: [...chainRemarks(report, certificates, chain), ...(await keyRemarks(keyFile))],
+    isForServers,
+    context: contextOf({ ...options, ...(ca && { allowPartialTrustChain: true }) }, certificateFile),
+    remarks: [
+      ...chainRemarks(report, certificates, chain),
+      ...(isForServers
+        ? []
+        : ['it was issued for other uses than TLS servers, and clients refuse it; have it issued anew']),
+      ...(await keyRemarks(keyFile)),
+    ],
   };
+}
+
+/** Throws unless a name stands in the subjectAltName of a certificate as it is, and servers may use it. */
+function requireName(leaf: X509Certificate, name: string, file: string, isForServers: boolean): void {
+  if (!isForServers)
+    throw new OperatorError(
+      `the certificate in ${file} was issued for other uses than TLS servers`,
+      'have it issued anew, with serverAuth among its uses',
+    );
+  const names = namesOf(leaf, 'DNS').map((one) => one.toLowerCase());
+  if (names.includes(name)) return;
+  throw new OperatorError(
+    `the certificate in ${file} is not for ${name}; its names are ${names.join(', ') || 'none (a Common Name does not count)'}`,
+    'have it issued with exactly that name in subjectAltName, or correct name:',
+  );
 }
 
 /** Whether a certificate, or one of its chain, is outside its dates at a time in milliseconds; undefined when it is good. */

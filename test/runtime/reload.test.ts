@@ -47,10 +47,10 @@ test('reload: a change that needs a restart is refused and named', async (t) => 
   const started = await site(t);
   await started.write({
     ...siteConfig(started.upstream.origin),
-    server: { listen: `http://127.0.0.1:${await freePort()}` },
+    admin: { listen: `http://127.0.0.1:${await freePort()}` },
   });
   assert.equal((await started.running.reload({ actor: 'signal' })).kind, 'failed');
-  assert.ok(started.lines.some((line) => line.includes('server.listen')));
+  assert.ok(started.lines.some((line) => line.includes('admin.listen')));
 });
 
 test('reload: what counts from the next start only is named, and a token is not shown', async (t) => {

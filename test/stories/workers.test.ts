@@ -9,6 +9,7 @@ import { WebSocket } from 'ws';
 import { passwords, siteConfig } from '../support/scenes/site.ts';
 import { hiddenFields, type Visitor } from '../support/scenes/visitor.ts';
 import { untilWhole, type WorkerSite, workerSite } from '../support/scenes/worker-site.ts';
+import { testCertificates } from '../support/tools/certificates.ts';
 import { freePort } from '../support/tools/free-port.ts';
 import { until } from '../support/tools/poll.ts';
 import { endsWithin } from '../support/tools/stopwatch.ts';
@@ -203,6 +204,34 @@ test('workers: two processes are one gateway', { skip: process.platform !== 'lin
       'the newest first',
     );
   });
+
+  await t.test(
+    'listeners that a reload brings are opened by every worker, and by one that follows another',
+    async () => {
+      const [port, visitor] = [await freePort(), await agent(1)];
+      const listeners = {
+        public: { listen: [site.url.origin, `https://127.0.0.1:${site.tlsPort}`], tls: testCertificates().good },
+        more: { listen: `http://127.0.0.1:${port}` },
+      };
+      const server = { publicUrl: site.url.origin, workers: 2, drain: '5s' };
+      await site.write({ server, listeners });
+      assert.equal((await site.command('reload')).code, 0);
+      assert.deepEqual([(await visitor.fetch('/public')).status, visitor.connections()], [200, 1]);
+      const second = site.pids().get(2) ?? 0;
+      process.kill(second, 'SIGKILL');
+      await site.program.said(`"worker":2,"pid":${second},"signal":"SIGKILL"`);
+      await untilWhole(site);
+      const ask = async (): Promise<number> => {
+        const { status } = await fetch(`http://127.0.0.1:${port}/public`, { headers: { connection: 'close' } });
+        return status;
+      };
+      for (let round = 0; round < 12; round += 1) assert.equal(await ask(), 200);
+      await site.write({ server, listeners: { public: listeners.public } });
+      assert.equal((await site.command('reload')).code, 0);
+      await assert.rejects(ask());
+      assert.deepEqual([(await visitor.fetch('/public')).status, visitor.connections()], [200, 1]);
+    },
+  );
 
   await t.test('a stop lets the requests of every worker finish, and leaves no process', async () => {
     const first = await agent(1);

@@ -6,8 +6,9 @@ import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { OperatorError } from '../../src/core/errors.ts';
 import { Secret } from '../../src/core/secret.ts';
-import { Certificates, prepareCertificates } from '../../src/tls/certificates.ts';
+import { Certificates } from '../../src/tls/certificates.ts';
 import type { CertificateSource } from '../../src/tls/options.ts';
+import { prepareCertificates } from '../../src/tls/prepared-certificates.ts';
 import { dateProblem, readServerCertificate } from '../../src/tls/server-certificate.ts';
 import { type CertificateFiles, issueCertificate, testCertificates } from '../support/tools/certificates.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
@@ -354,7 +355,7 @@ test('certificates: files of one name in two folders are told apart', async (t) 
     place(pair, files);
     sources.push(files);
   }
-  const labels = (await prepareCertificates(sources)).map(({ label }) => label);
+  const labels = (await prepareCertificates(sources)).served.map(({ label }) => label);
   assert.deepEqual(
     labels,
     sources.map(({ certificate }) => certificate),

@@ -1,6 +1,8 @@
 /** What `gatehouse check` says of the certificates of the https listeners, at the line that names them. */
+import type { KeyPath } from '../../config/load.ts';
 import type { ConfigIssue } from '../../config/report.ts';
 import { OperatorError } from '../../core/errors.ts';
+import { type ListenerPlan, plansOf } from '../../edge/listener-plan.ts';
 import { readRouteHost } from '../../routing/host.ts';
 import type { Reading } from '../../runtime/reading.ts';
 import { warnAhead } from '../../tls/certificates.ts';
@@ -13,48 +15,87 @@ interface CertificateIssues {
   readonly warnings: readonly ConfigIssue[];
 }
 
+/** The certificates of one listener, where they stand. */
+interface Served {
+  readonly plan: ListenerPlan;
+  readonly at: KeyPath;
+  readonly names: string[];
+}
+
 /** Reads every certificate that the configuration names. */
 export async function certificateIssues(reading: Extract<Reading, { kind: 'ok' }>): Promise<CertificateIssues> {
   const { document, locate } = reading;
   const errors: ConfigIssue[] = [];
   const warnings: ConfigIssue[] = [];
-  const { tls: sources = [] } = document.server;
-  const names: string[] = [];
-  for (const [index, source] of sources.entries()) {
-    const place = locate(sources.length > 1 ? ['server', 'tls', index] : ['server', 'tls']);
-    try {
-      const certificate = await readServerCertificate(source);
-      names.push(...(certificate.report.certificates[0]?.names ?? []));
-      const problem = dateProblem(certificate, Date.now());
-      if (problem)
-        errors.push({ ...place, message: problem, hint: 'put a certificate that is valid now in its place' });
-      warnings.push(...warningsOf(certificate, !problem).map((message) => ({ ...place, message })));
-    } catch (error) {
-      if (!(error instanceof OperatorError)) throw error;
-      const bases = [...(sources.length > 1 ? [] : [['server', 'tls']]), ['server', 'tls', index]];
-      const at = placeOfFile(locate, bases, source, error.message);
-      errors.push({ ...at, message: error.message, ...(error.hint && { hint: error.hint }) });
+  const served: Served[] = [];
+  for (const plan of plansOf(document)) {
+    const { tls: sources } = plan;
+    if (!sources) continue;
+    const at = document.listeners ? ['listeners', plan.name, 'tls'] : ['server', 'tls'];
+    const names: string[] = [];
+    served.push({ plan, at, names });
+    for (const [index, source] of sources.entries()) {
+      const place = locate(sources.length > 1 ? [...at, index] : at);
+      try {
+        const certificate = await readServerCertificate(source);
+        names.push(...(certificate.report.certificates[0]?.names ?? []));
+        const problem = dateProblem(certificate, Date.now());
+        if (problem)
+          errors.push({ ...place, message: problem, hint: 'put a certificate that is valid now in its place' });
+        warnings.push(...warningsOf(certificate, !problem).map((message) => ({ ...place, message })));
+      } catch (error) {
+        if (!(error instanceof OperatorError)) throw error;
+        const bases = [...(sources.length > 1 ? [] : [at]), [...at, index]];
+        const found = placeOfFile(locate, bases, source, error.message);
+        errors.push({ ...found, message: error.message, ...(error.hint && { hint: error.hint }) });
+      }
     }
   }
-  if (errors.length === 0 && sources.length > 0) warnings.push(...uncovered(reading, names));
+  if (errors.length === 0 && served.length > 0)
+    warnings.push(...uncovered(reading, served), ...shared(reading, served));
   return { errors, warnings };
 }
 
-/** The public host and those of routes, each once, where no certificate has their name. */
-function uncovered({ document, locate }: Extract<Reading, { kind: 'ok' }>, names: readonly string[]): ConfigIssue[] {
+/** The public host and those of routes and listeners, each once, where no certificate has their name. */
+function uncovered({ document, locate }: Extract<Reading, { kind: 'ok' }>, served: readonly Served[]): ConfigIssue[] {
   const { publicUrl } = document.server;
-  const hosts = new Map([[publicUrl.hostname, { ...locate(['server', 'tls']), what: ', the host of publicUrl' }]]);
+  const all = served.flatMap(({ names }) => names);
+  const first = served[0]?.at ?? [];
+  const hosts = new Map([[publicUrl.hostname, { ...locate(first), what: ', the host of publicUrl', names: all }]]);
   for (const [index, { host = '' }] of document.routes.entries()) {
     const name = readRouteHost(host)?.name;
     if (name !== undefined && !name.startsWith('*.') && !hosts.has(name))
-      hosts.set(name, { ...locate(['routes', index, 'host']), what: '' });
+      hosts.set(name, { ...locate(['routes', index, 'host']), what: '', names: all });
   }
-  const missing = [...hosts].filter(([host]) => !names.some((name) => isFor(name, host)));
-  return missing.map(([host, { what, ...place }]) => ({
+  for (const { plan, names } of served)
+    for (const [index, host] of plan.hosts.entries())
+      hosts.set(host, {
+        ...locate(['listeners', plan.name, 'hosts', index]),
+        what: `, a host of listener ${plan.name}`,
+        names,
+      });
+  const missing = [...hosts].filter(([host, { names }]) => !names.some((name) => isFor(name, host)));
+  return missing.map(([host, { what, names, ...place }]) => ({
     ...place,
     message: `no certificate is for ${host}${what}; they are for ${names.join(', ') || 'nobody'}`,
     hint: 'browsers refuse a certificate of another name; gatehouse cert check FILE shows its names',
   }));
+}
+
+/** A browser takes an HTTP/2 connection for every host that its certificate has (RFC 9113 §9.1.1), and gets 421 for this one. */
+function shared({ locate }: Extract<Reading, { kind: 'ok' }>, served: readonly Served[]): ConfigIssue[] {
+  const asking = served.filter(({ plan }) => plan.clients);
+  return asking.flatMap(({ plan: { name, hosts } }) =>
+    hosts.flatMap((host) =>
+      served
+        .filter((other) => other.plan.name !== name && other.names.some((one) => isFor(one, host)))
+        .map(({ plan: other, at }) => ({
+          ...locate(at),
+          message: `the certificate of listener ${other.name} is also for ${host}, whose listener ${name} asks for client certificates`,
+          hint: `a client may come for it on a connection of ${other.name}, and is told 421; have a certificate issued without that name`,
+        })),
+    ),
+  );
 }
 
 function warningsOf({ label, remarks, report }: ServerCertificate, isValid: boolean): string[] {

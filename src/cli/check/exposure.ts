@@ -2,6 +2,7 @@
 
 import { isLoopback } from '../../admin/options.ts';
 import type { ConfigIssue, KeyPath } from '../../config/load.ts';
+import { addressesOf } from '../../edge/listener-plan.ts';
 import type { Document } from '../../gateway/document.ts';
 import { clearAddress } from '../../providers/oidc/back-channel.ts';
 import type { Reading } from '../../runtime/reading.ts';
@@ -24,7 +25,8 @@ export function exposureWarnings({ document, locate }: Extract<Reading, { kind: 
   return found.map(({ path, message, hint }) => ({ ...locate(path), message, hint }));
 }
 
-function serverExposures({ server }: Document): Exposure[] {
+function serverExposures(document: Document): Exposure[] {
+  const { server } = document;
   const everybody = (key: 'trustedProxies' | 'proxyProtocol', by: string, named: string): Exposure[] =>
     server[key].flatMap(({ prefix }, index) =>
       prefix > 0
@@ -39,7 +41,7 @@ function serverExposures({ server }: Document): Exposure[] {
     ...everybody('trustedProxies', 'X-Forwarded-For', 'proxies'),
     ...everybody('proxyProtocol', 'a PROXY header', 'balancers'),
   ];
-  const isOpen = server.listen.some(({ hostname }) => hostname === '0.0.0.0' || hostname === '[::]');
+  const isOpen = addressesOf(document).some(({ hostname }) => hostname === '0.0.0.0' || hostname === '[::]');
   if (server.publicUrl.protocol === 'http:' && isOpen)
     found.push({
       path: ['server', 'publicUrl'],

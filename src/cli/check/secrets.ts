@@ -5,6 +5,7 @@ import { exposedMode } from '../../config/suspicions.ts';
 import { OperatorError } from '../../core/errors.ts';
 import type { Document } from '../../gateway/document.ts';
 import type { Reading } from '../../runtime/reading.ts';
+import type { CertificateSource } from '../../tls/options.ts';
 import { filesOf } from '../../tls/server-certificate.ts';
 import { readUsers } from '../../users/users-file.ts';
 import { optionsOf } from './provider-options.ts';
@@ -24,7 +25,7 @@ export function secretWarnings({ document, locate }: Extract<Reading, { kind: 'o
   ];
 }
 
-function filesIn({ providers, server }: Document): NamedFile[] {
+function filesIn({ providers, server, listeners = {} }: Document): NamedFile[] {
   const named = Object.entries(providers).flatMap(([name, options]): NamedFile[] => {
     const users = optionsOf('local', options)?.users;
     const keytab = optionsOf('kerberos', options)?.keytab;
@@ -33,7 +34,16 @@ function filesIn({ providers, server }: Document): NamedFile[] {
       ...(keytab === undefined ? [] : [{ path: ['providers', name, 'keytab'], file: keytab }]),
     ];
   });
-  const keys = (server.tls ?? []).map((source) => ({ path: ['server', 'tls'], file: filesOf(source).at(-1) ?? '' }));
+  const places: [KeyPath, readonly CertificateSource[]][] = [
+    [['server', 'tls'], server.tls ?? []],
+    ...Object.entries(listeners).map(([name, { tls = [] }]): [KeyPath, readonly CertificateSource[]] => [
+      ['listeners', name, 'tls'],
+      tls,
+    ]),
+  ];
+  const keys = places.flatMap(([at, sources]) =>
+    sources.map((source) => ({ path: at, file: filesOf(source).at(-1) ?? '' })),
+  );
   return [...named, ...keys];
 }
 

@@ -7,6 +7,7 @@ import { constants, type ServerHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { HeaderLines } from '../../core/request-head.ts';
+import { shareArrival } from '../arrival.ts';
 
 /** Where the connection is to be seen from a request; destroying it ends the request alone, not its neighbours. */
 interface StreamSocket {
@@ -44,6 +45,7 @@ export class Http2Request extends Readable {
     this.rawHeaders = plainHeaders(lines, !stream.endAfterHeaders);
     this.headers = new HeaderLines(this.rawHeaders).toNode().headers;
     this.socket = socketOf(stream, socket);
+    shareArrival(socket, this.socket);
     // A request without a listener must not end the process: its client has only gone.
     this.on('error', () => undefined);
     stream.once('close', () => this.complete || this.destroy());

@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { shareArrival } from '../arrival.ts';
 
 /** What the borrower does to the connection beyond answering. */
 interface LentEvents {
@@ -24,6 +25,7 @@ export class LentSocket extends Duplex {
 
   constructor(socket: Socket, events: LentEvents) {
     super({ allowHalfOpen: true });
+    shareArrival(socket, this);
     this.#socket = socket;
     this.#events = events;
   }

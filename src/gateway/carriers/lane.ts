@@ -4,6 +4,7 @@
  */
 import { GatewayError } from '../../core/errors.ts';
 import type { Forward, GatewayRequest, Verdict } from '../../core/verdict.ts';
+import { arrivalOf } from '../../edge/arrival.ts';
 import type { LaneExchange } from '../../edge/lane/exchange.ts';
 import { writeToSocket } from '../../edge/write-answer.ts';
 import { isNavigation } from '../../portal/send-page.ts';
@@ -169,8 +170,10 @@ function leave(exchange: LaneExchange, decided: Decided): void {
 }
 
 function readExchange(exchange: LaneExchange, id: string): GatewayRequest {
-  const { head, peer, encrypted } = exchange;
+  const { head, peer, encrypted, socket } = exchange;
+  const arrival = arrivalOf(socket);
   return {
+    ...(arrival && { arrival }),
     id,
     method: head.method,
     target: head.target,

@@ -4,8 +4,10 @@
  * on time is looked at each time. Whatever else a decision hangs on, it is made by the pipeline.
  */
 import { KeptMap } from '../../core/kept-map.ts';
+import type { Arrival } from '../../core/peer.ts';
 import type { ForwardingRoute } from '../../core/route.ts';
 import type { CanonicalTarget, Client, Forward } from '../../core/verdict.ts';
+import { arrivalOf } from '../../edge/arrival.ts';
 import type { LaneExchange } from '../../edge/lane/exchange.ts';
 import type { RequestAuthenticator } from '../../login/authenticate-request.ts';
 import type { BoundCookies } from '../../proxy/bound-cookies.ts';
@@ -43,6 +45,8 @@ interface Plan {
   readonly method: string;
   readonly peer: string;
   readonly encrypted: boolean;
+  /** The listener: of hosts that are another's it decides otherwise. */
+  readonly arrival: Arrival | undefined;
   /** Scheme, host and port. */
   readonly site: string;
   readonly route: ForwardingRoute;
@@ -82,11 +86,13 @@ export class KeptForwards {
   }
 
   /** What was decided for such a request, if that holds. */
-  find({ head, peer, encrypted, cameAt }: LaneExchange): Recalled | undefined {
+  find({ head, peer, encrypted, cameAt, socket }: LaneExchange): Recalled | undefined {
     const known = this.#plans.find(head.lines);
     if (!known) return undefined;
+    const arrival = arrivalOf(socket);
     for (const plan of known.plans) {
       if (plan.method !== head.method || plan.peer !== peer || plan.encrypted !== encrypted) continue;
+      if (plan.arrival !== arrival) continue;
       const place = this.#placeOf(plan, head.target);
       if (place?.route === plan.route) return cameAt < plan.until ? this.#recall(plan, place, known.free) : undefined;
     }
@@ -120,6 +126,9 @@ export class KeptForwards {
     const { head, peer, encrypted } = exchange;
     const isOfRoute = Object.keys(reply).length === Object.keys(ofRoute ?? {}).length;
     if (!client || !target || forward.firstCookies || !isOfRoute) return;
+    const arrival = arrivalOf(exchange.socket);
+    // What a certificate admits is judged each time.
+    if (arrival?.certificate) return;
     if (!session && (principal || route.access !== 'public')) return;
     const shelf = this.#plans.shelfFor(exchange, session !== undefined);
     if (!shelf) return;
@@ -132,7 +141,17 @@ export class KeptForwards {
     const text = placeText({ method: head.method, route: route.name, path: target.path });
     const place = { route, target, match, upstreamPath: forward.upstreamPath, text };
     const plan: Plan = {
-      ...{ method: head.method, peer, encrypted, site, route, client, lines: { ...lines, identity: '' }, reply },
+      ...{
+        method: head.method,
+        peer,
+        encrypted,
+        arrival,
+        site,
+        route,
+        client,
+        lines: { ...lines, identity: '' },
+        reply,
+      },
       headers: new Map(host === undefined ? [] : [['host', host]]),
       address: addressText(client.address),
       session: session?.id,
@@ -163,6 +182,7 @@ function isSame(one: Plan, other: Plan): boolean {
     one.method === other.method &&
     one.route === other.route &&
     one.peer === other.peer &&
+    one.arrival === other.arrival &&
     one.encrypted === other.encrypted
   );
 }

@@ -1,6 +1,8 @@
 /** Permissions for front proxies that come again: kept like what is forwarded, by the same rules (`kept-forwards.ts`). */
+import type { Arrival } from '../../core/peer.ts';
 import type { ForwardingRoute } from '../../core/route.ts';
 import type { Forward } from '../../core/verdict.ts';
+import { arrivalOf } from '../../edge/arrival.ts';
 import type { LaneExchange } from '../../edge/lane/exchange.ts';
 import type { LaneLines } from '../../edge/lane/lines.ts';
 import type { RequestAuthenticator } from '../../login/authenticate-request.ts';
@@ -31,6 +33,7 @@ interface Plan extends Omit<PermitLines, 'identity'> {
   readonly target: string;
   readonly peer: string;
   readonly encrypted: boolean;
+  readonly arrival: Arrival | undefined;
   readonly route: ForwardingRoute;
   readonly session: string;
   readonly place: string;
@@ -60,11 +63,12 @@ export class KeptPermits {
   }
 
   /** What was permitted to such a call, if that holds. */
-  find({ head, peer, encrypted }: LaneExchange): Permit | undefined {
+  find({ head, peer, encrypted, socket }: LaneExchange): Permit | undefined {
     const { sights, cookies } = this.#parts;
+    const arrival = arrivalOf(socket);
     const plan = this.#plans.get(head.lines)?.find((one) => {
       const isCall = one.method === head.method && one.target === head.target;
-      return isCall && one.peer === peer && one.encrypted === encrypted;
+      return isCall && one.peer === peer && one.encrypted === encrypted && one.arrival === arrival;
     });
     if (!plan || plan.version !== cookies.version) return undefined;
     try {
@@ -83,13 +87,15 @@ export class KeptPermits {
     const { head, peer, encrypted } = exchange;
     const token = forward.headers.get(assertionHeader);
     if (!session || !principal || !client || !target || typeof token !== 'string') return;
+    const arrival = arrivalOf(exchange.socket);
+    if (arrival?.certificate) return;
     const isMarked = head.headers.all('cookie').some(mayHoldMarks);
     const isPlain = !forward.firstCookies && Object.keys(forward.reply).length === 0;
     if (!isPlain || isMarked || !isOwnSession(head.headers, forward, authenticator)) return;
     if (!exchange.keepReading(true)) return;
     sights.keep({ session, principal }, route, { lines: lines.identity, token });
     const plan: Plan = {
-      ...{ method: head.method, target: head.target, peer, encrypted, route, session: session.id },
+      ...{ method: head.method, target: head.target, peer, encrypted, arrival, route, session: session.id },
       ...{ call: lines.call, hasTrace: lines.hasTrace, version: cookies.version },
       place: placeText({ method: request.method, route: route.name, path: target.path }),
       address: addressText(client.address),

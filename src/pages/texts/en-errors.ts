@@ -31,6 +31,10 @@ export const errors = {
     title: 'You do not have access to this page',
     body: 'Your account is missing the permission that this page asks for.',
   },
+  PEER_REFUSED: {
+    title: 'The certificate of this machine does not admit it here',
+    body: 'Whoever looks after this service has to enter it, or to give it another.',
+  },
   ORIGIN_MISMATCH: {
     title: 'This request came from another site',
     body: 'For your safety it was not carried out. If you meant to do this, open the page here and do it again.',

@@ -29,6 +29,10 @@ export const errors: Readonly<Record<ErrorCode, ErrorText>> = {
     title: 'Vous n’avez pas accès à cette page',
     body: 'Il manque à votre compte le droit que cette page demande.',
   },
+  PEER_REFUSED: {
+    title: 'Le certificat de cette machine ne lui donne pas accès',
+    body: 'Le responsable de ce service doit l’inscrire ou lui en donner un autre.',
+  },
   ORIGIN_MISMATCH: {
     title: 'Cette requête vient d’un autre site',
     body: 'Par sécurité, elle n’a pas été exécutée. Si c’était votre intention, ouvrez la page ici et recommencez.',

@@ -56,15 +56,19 @@ export function issueCertificate(
   alternativeNames: string,
   extra: readonly string[] = [],
   rsaBits?: number,
+  more: Pick<Issue, 'uses'> & { readonly byOther?: boolean } = {},
 ): CertificateFiles {
-  const { ca, caKey } = testCertificates();
-  const issuer = { certificate: ca, key: caKey };
+  const { ca, caKey, folder, otherCa } = testCertificates();
+  const issuer = more.byOther
+    ? { certificate: otherCa, key: filesIn(folder, 'other-ca').key }
+    : { certificate: ca, key: caKey };
   return issue({
     folder: ownFolder(),
     name,
     names: alternativeNames,
     issuer,
     extra,
+    ...(more.uses !== undefined && { uses: more.uses }),
     ...(rsaBits !== undefined && { rsaBits }),
   });
 }
@@ -125,15 +129,21 @@ interface Issue {
   readonly issuer: CertificateFiles | undefined;
   readonly authority?: boolean;
   readonly extra?: readonly string[];
+  /** Extended key usage; an empty text for none. */
+  readonly uses?: string;
   /** In place of an elliptic curve. */
   readonly rsaBits?: number;
 }
 
-function issue({ folder, name, names, issuer, authority = false, extra = [], rsaBits }: Issue): CertificateFiles {
+function issue({ folder, name, names, issuer, authority = false, extra = [], rsaBits, uses }: Issue): CertificateFiles {
   const files = filesIn(folder, name);
   const extensions = [
     `basicConstraints=critical,CA:${authority ? 'TRUE' : 'FALSE'}`,
-    ...(authority ? ['keyUsage=critical,keyCertSign,cRLSign'] : ['extendedKeyUsage=serverAuth,clientAuth']),
+    ...(authority
+      ? ['keyUsage=critical,keyCertSign,cRLSign']
+      : uses === ''
+        ? []
+        : [`extendedKeyUsage=${uses ?? 'serverAuth,clientAuth'}`]),
     ...(names ? [`subjectAltName=${names}`] : []),
   ];
   const dated = extra.includes('-not_after');

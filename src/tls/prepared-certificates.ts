@@ -1,0 +1,28 @@
+/** The certificates of a listener, read from their files before they are put in place, with who vouches for its clients. */
+import type { Authorities } from './authorities.ts';
+import { readClientAuthorities } from './client-authorities.ts';
+import type { AuthoritiesSource, CertificateSource } from './options.ts';
+import { filesOf, readServerCertificate, type ServerCertificate } from './server-certificate.ts';
+
+/** Certificates that have been read and await `use`. */
+export interface PreparedCertificates {
+  readonly served: readonly ServerCertificate[];
+  /** Where clients are asked for theirs: who vouches for them. */
+  readonly asked: { readonly source: AuthoritiesSource; readonly authorities: Authorities } | undefined;
+}
+
+/**
+ * Reads certificates without putting them in place, and who vouches for clients where they are asked for theirs; throws an
+ * OperatorError for the first that cannot serve.
+ */
+export async function prepareCertificates(
+  sources: readonly CertificateSource[],
+  authorities?: AuthoritiesSource,
+): Promise<PreparedCertificates> {
+  const asked = authorities && { source: authorities, authorities: readClientAuthorities(authorities) };
+  const read = await Promise.all(sources.map((source) => readServerCertificate(source, asked?.authorities.pem)));
+  // Files of one name in several folders are told apart by their whole path.
+  const isAlone = (label: string): boolean => read.filter((other) => other.label === label).length === 1;
+  const served = read.map((one) => (isAlone(one.label) ? one : { ...one, label: filesOf(one.source)[0] ?? one.label }));
+  return { served, asked };
+}
