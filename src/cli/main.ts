@@ -18,6 +18,7 @@ import { importCommand } from './import/import.ts';
 import { offline } from './offline.ts';
 import { reload } from './reload.ts';
 import { seal } from './seal.ts';
+import { secret } from './secret.ts';
 import { serve } from './serve.ts';
 import { store } from './store.ts';
 import { support } from './support.ts';
@@ -37,6 +38,7 @@ const commands: Readonly<Record<string, Command>> = {
   factors,
   cert,
   seal,
+  secret,
   offline,
   backup,
   restore,
