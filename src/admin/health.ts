@@ -17,6 +17,8 @@ export interface HealthSource {
     readonly snapshot: BreakerSnapshot;
     readonly isOffline: boolean;
   }[];
+  /** Of the servers that second factors ask. */
+  readonly factorServers: () => readonly { readonly factor: string; readonly snapshot: BreakerSnapshot }[];
   /** How many of the processes that take requests are there; absent where this one takes them. */
   readonly workers?: () => Workers;
 }
@@ -59,6 +61,8 @@ interface Readiness {
   /** Absent where one process is all. */
   readonly workers?: Workers;
   readonly providers: Readonly<Record<string, ProviderHealth>>;
+  /** Second factors that ask a server; absent where there are none. */
+  readonly factors?: Readonly<Record<string, ProviderHealth>>;
 }
 
 /** What balancers are told on the public listeners. */
@@ -88,6 +92,10 @@ export function createReadiness(source: HealthSource): () => Promise<Readiness> 
           { ...healthOf(snapshot), ...(isOffline && { offline: true as const }) },
         ]),
     );
+    const factors = Object.fromEntries(
+      source.factorServers().map(({ factor, snapshot }) => [factor, healthOf(snapshot)]),
+    );
+    const hasFactors = Object.keys(factors).length > 0;
     const draining = source.isDraining();
     const waiting = source.store.waiting();
     const workers = source.workers?.();
@@ -95,7 +103,9 @@ export function createReadiness(source: HealthSource): () => Promise<Readiness> 
       store === 'ok' &&
       waiting === 0 &&
       (workers === undefined || workers.live === workers.of) &&
-      Object.values(providers).every(({ state }) => state === 'ok' || state === 'unknown');
+      [...Object.values(providers), ...Object.values(factors)].every(
+        ({ state }) => state === 'ok' || state === 'unknown',
+      );
     const isOut = draining || store === 'down' || workers?.live === 0;
     const status = isOut ? 'unavailable' : isWell ? 'ready' : 'degraded';
     const problem = source.store.outage()?.message;
@@ -104,7 +114,7 @@ export function createReadiness(source: HealthSource): () => Promise<Readiness> 
       ...(waiting > 0 && { waiting }),
       ...(workers && { workers }),
     };
-    return { status, draining, store, ...said, providers };
+    return { status, draining, store, ...said, providers, ...(hasFactors && { factors }) };
   };
 }
 

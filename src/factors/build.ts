@@ -6,8 +6,9 @@ import type { Sealer } from '../core/seal.ts';
 import type { Store } from '../core/store.ts';
 import { Mailer } from '../messages/mailer.ts';
 import type { MailOptions } from '../messages/options.ts';
-import { CircuitBreaker } from '../remote/circuit-breaker.ts';
-import type { FactorContext } from './define.ts';
+import type { Breakers } from '../remote/breakers.ts';
+import { digestOf } from '../remote/server-identity.ts';
+import type { FactorContext, SendReport } from './define.ts';
 import { Enrolments } from './enrolments.ts';
 import { type ConfiguredFactor, Factors } from './factors.ts';
 import { FactorLimits } from './limits.ts';
@@ -29,6 +30,9 @@ export interface FactorServices {
   readonly log: Log;
   readonly store: Store;
   readonly sealer: Sealer;
+  readonly breakers: Breakers;
+  /** Is told what became of each code that was to be sent. */
+  readonly onSend: (report: SendReport & { readonly factor: string }) => void;
 }
 
 /** The deadline of a factor that asks a server and names none, in milliseconds. */
@@ -55,13 +59,13 @@ export function buildFactors(document: FactorsDocument, services: FactorServices
 function factorOf(
   name: string,
   document: FactorDocument,
-  { server, pages, factorRules }: FactorsDocument,
+  { server, pages, factorRules, messages }: FactorsDocument,
   services: FactorServices & Pick<FactorContext, 'mailer' | 'sends'>,
 ): ConfiguredFactor {
   const kind = factorKind(document.type);
   if (!kind) throw new OperatorError(`factors.${name}: there is no type ${document.type}`);
   const { type, label, ...options } = document;
-  const { clock, log, store, sealer, mailer, sends } = services;
+  const { clock, log, store, sealer, mailer, sends, onSend } = services;
   const factor = kind.create(options, {
     ...{
       name,
@@ -71,19 +75,26 @@ function factorOf(
       mailer,
       sends,
       sendRules: factorRules.sends,
+      onSend: (report) => onSend({ ...report, factor: name }),
       siteName: pages.siteName,
       publicUrl: server.publicUrl,
     },
     log: log.child({ factor: name }),
   });
   const timeout = factor.timeout ?? ('timeout' in options ? Number(options.timeout) : usualTimeout);
-  const breaker = factor.isNetworked ? breakerOf(name, services) : undefined;
-  return { name, type, label, factor, breaker, timeout, gives: kind.gives };
+  const said = [name, document, type === 'mail' ? messages.mail : undefined];
+  const watched = factor.isNetworked && watchedBy(name, digestOf('factor', ...said), services);
+  return { name, type, label, factor, ...watched, timeout, gives: kind.gives };
 }
 
-function breakerOf(name: string, { clock, log }: FactorServices): CircuitBreaker {
-  return new CircuitBreaker({
+/** Its circuit breaker goes on from the configuration before where its server is configured as there. */
+function watchedBy(name: string, identity: string, { clock, log, breakers }: FactorServices) {
+  const breaker = breakers.of(identity, {
     clock,
-    onChange: (state, reason) => log.warn({ factor: name, state, reason }, 'the circuit breaker of a factor changed'),
+    onChange: (state, reason, isHeard) => {
+      // Who was the first to know has said it.
+      if (!isHeard) log.warn({ factor: name, state, reason }, 'the circuit breaker of a factor changed');
+    },
   });
+  return { breaker, identity };
 }

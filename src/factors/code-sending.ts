@@ -13,7 +13,7 @@ import type { ProbeStep } from '../core/provider.ts';
 import type { Reason } from '../core/reason.ts';
 import type { WordsForVisitors } from '../core/route.ts';
 import { readCode } from './code.ts';
-import type { FactorContext } from './define.ts';
+import type { FactorContext, SendReport } from './define.ts';
 import type { SendScope } from './sends.ts';
 
 /** How codes go out. */
@@ -93,10 +93,16 @@ export class CodeSending {
     before: SentCodes = { codes: [], sends: 0, tries: 0 },
   ): Promise<{ readonly kind: 'sent'; readonly state: SentCodes } | Extract<AskOutcome, { kind: 'refused' }>> {
     const permit = await this.#context.sends.take(this.#scopes(account, contact, terms));
-    if (permit.kind === 'refused') return this.#refused(permit);
+    const report = (outcome: SendReport['outcome'], reason?: Reason) =>
+      this.#context.onSend({ account, outcome, address: terms.address, ...(reason && { reason }) });
+    if (permit.kind === 'refused') {
+      const refused = this.#refused(permit);
+      report('refused', refused.reason);
+      return refused;
+    }
     const sent = this.#newCode(account);
     try {
-      await this.#deliver(contact, sent.code, terms, permit);
+      await this.#deliver(contact, sent.code, terms, { ...permit, report });
     } catch (error) {
       // The server is well, and does not deliver to this contact: another factor may do.
       if (error instanceof Failure && error.reason === 'send-failed') {
@@ -145,13 +151,20 @@ export class CodeSending {
     contact: string,
     code: string,
     { language }: SendTerms,
-    { giveBack }: { giveBack(): Promise<void> },
+    {
+      giveBack,
+      report,
+    }: { giveBack(): Promise<void>; readonly report: (outcome: SendReport['outcome'], reason?: Reason) => void },
   ): Promise<void> {
     const isQueued = this.#channel.isBusy();
-    const sending = this.#channel.send(contact, code, language).catch(async (error: unknown) => {
-      await giveBack();
-      throw error;
-    });
+    const sending = this.#channel.send(contact, code, language).then(
+      () => report('sent'),
+      async (error: unknown) => {
+        report('failed', error instanceof Failure ? error.reason : 'provider-broke');
+        await giveBack();
+        throw error;
+      },
+    );
     if (!isQueued) return sending;
     let isPatient = true;
     const late = sending.catch((error: unknown) => {

@@ -6,6 +6,7 @@ import type { Factor } from '../core/factor.ts';
 import type { Log } from '../core/log.ts';
 import type { Amr } from '../core/principal.ts';
 import type { Proof } from '../core/proof.ts';
+import type { Reason } from '../core/reason.ts';
 import type { Sealer } from '../core/seal.ts';
 import type { Store } from '../core/store.ts';
 import type { Mailer } from '../messages/mailer.ts';
@@ -29,6 +30,17 @@ export interface FactorContext {
   /** Counts what is sent. */
   readonly sends: Sends;
   readonly sendRules: SendRules;
+  /** Is told what became of each code that was to be sent. */
+  readonly onSend: (report: SendReport) => void;
+}
+
+/** What became of a code that was to be sent: `refused` where it was one too many. */
+export interface SendReport {
+  readonly account: Account;
+  readonly outcome: 'sent' | 'failed' | 'refused';
+  readonly reason?: Reason;
+  /** Of the client that asked for it. */
+  readonly address: string;
 }
 
 /** How often codes may be sent; times in milliseconds. */

@@ -10,22 +10,24 @@ import type {
   EnrolmentOffer,
   EnrolOutcome,
   Factor,
-  FactorBehaviour,
   FactorOutcome,
   FactorResponse,
 } from '../core/factor.ts';
 import { Failure } from '../core/failure.ts';
 import type { Log } from '../core/log.ts';
-import type { Proof } from '../core/proof.ts';
 import type { Reason } from '../core/reason.ts';
 import type { WordsForVisitors } from '../core/route.ts';
 import type { Mailer } from '../messages/mailer.ts';
+import type { BreakerSnapshot } from '../remote/circuit-breaker.ts';
 import { type CalledFactor, callFactor } from './call-factor.ts';
 import type { AccountEnrolments, Enrolments } from './enrolments.ts';
+import type { Enrolled, Judged } from './judged.ts';
 import type { FactorLimits } from './limits.ts';
 
 /** One of `factors:`. */
 export interface ConfiguredFactor extends CalledFactor {
+  /** Of the server that it asks, as it is configured. */
+  readonly identity?: string;
   readonly type: string;
   readonly label?: WordsForVisitors | undefined;
   readonly gives: 2 | 3;
@@ -36,27 +38,6 @@ interface FactorQuestion {
   readonly account: Account;
   readonly terms: AskTerms;
 }
-
-/** What an answer comes to for a login. */
-type Judged =
-  | { readonly kind: 'verified'; readonly proof: Proof }
-  | {
-      readonly kind: 'rejected';
-      readonly reason: Reason;
-      readonly state?: unknown;
-      readonly next?: FactorBehaviour;
-    }
-  /** Nothing was compared; `retryAfter` in milliseconds, absent where only an operator releases. */
-  | { readonly kind: 'locked'; readonly retryAfter?: number }
-  | { readonly kind: 'unavailable'; readonly reason: Reason };
-
-/** What the first answer to a setup comes to for a login. */
-type Enrolled =
-  | { readonly kind: 'enrolled'; readonly proof?: Proof | undefined; readonly enrolment: Enrolment }
-  /** Somebody has enrolled something else for the account meanwhile. */
-  | { readonly kind: 'overtaken' }
-  | Exclude<EnrolOutcome, { kind: 'enrolled' }>
-  | Extract<Judged, { kind: 'locked' }>;
 
 /** A right answer whose record others keep writing over is asked about again so often. */
 const maxTurns = 100;
@@ -93,6 +74,13 @@ export class Factors {
   /** The factor of a name; undefined for one that is not configured. */
   find(name: string | undefined): ConfiguredFactor | undefined {
     return this.all.find((one) => one.name === name);
+  }
+
+  /** How the servers stand that some of them ask. */
+  standing(): readonly { readonly factor: string; readonly identity: string; readonly snapshot: BreakerSnapshot }[] {
+    return this.all.flatMap(({ name, breaker, identity }) =>
+      breaker && identity !== undefined ? [{ factor: name, identity, snapshot: breaker.snapshot() }] : [],
+    );
   }
 
   /** Those that an account can be asked for, in the order of the configuration. */

@@ -135,7 +135,9 @@ export async function buildGateway(
       );
       metrics.readUpstreamsBy(() => pools.health());
       metrics.retain({ routes: routes.map(({ name }) => name), providers: Object.keys(document.providers) });
-      providers.putInPlace();
+      const standing = () => login.factors.standing();
+      metrics.factors.readStandingBy(standing);
+      providers.putInPlace(standing().map(({ identity }) => identity));
     },
     hold: (work) => underWay.add(work),
     close: async () => {

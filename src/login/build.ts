@@ -59,7 +59,7 @@ interface LoginDocuments extends ProvidersDocument, Omit<FactorsDocument, 'serve
 }
 
 /** What signing in needs of the process, and of the rooms below it. */
-interface LoginServices extends ProviderServices, FactorServices {
+interface LoginServices extends ProviderServices, Omit<FactorServices, 'onSend'> {
   /** How many processes share the limits of what is kept for strangers. */
   readonly workers?: number;
   readonly origins: SiteOrigins;
@@ -108,7 +108,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const { login, server } = document;
   const { publicUrl } = server;
   const browsers = await Browsers.open(store, publicUrl);
-  const factors = buildFactors(document, services);
+  const factors = buildFactors(document, { ...services, onSend: (report) => recorder.codeSent(report) });
   const providers = buildProviders(document, services);
   const { chain, directoryOf } = providers;
   const names = new TypedNames(document.providers);

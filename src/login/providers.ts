@@ -12,13 +12,13 @@ import type { Breakers } from '../remote/breakers.ts';
 import type { BreakerProbe, BreakerSnapshot, CircuitBreaker } from '../remote/circuit-breaker.ts';
 import { withDeadline } from '../remote/deadline.ts';
 import type { OutboundProxy } from '../remote/outbound-proxy.ts';
+import { digestOf } from '../remote/server-identity.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { KnownProvider, ProviderFigure, ProviderFigures } from '../telemetry/provider-figures.ts';
 import type { PasswordOptions } from '../users/password-options.ts';
 import { type PasswordJudge, PasswordRules, wordsOfHost } from '../users/password-rules.ts';
 import { askedChain } from './external.ts';
 import { type LoginDocument, type ProviderDocument, providerKind } from './options.ts';
-import { digestOf } from './provider-identity.ts';
 
 /** The providers of one configuration. */
 export interface Providers {
@@ -38,8 +38,8 @@ export interface Providers {
   directoryOf(provider: string): ((username: string, signal: AbortSignal) => Promise<Outcome>) | undefined;
   /** Where the browser goes to sign out of the identity provider too. */
   logoutAddress(session: Session, returnTo: URL): Promise<URL | undefined>;
-  /** Shows how the circuit breakers stand, and forgets those of other configurations; call it when this one answers. */
-  putInPlace(): void;
+  /** Shows how the circuit breakers stand, and forgets those of other configurations, but for `others`; call it when this one answers. */
+  putInPlace(others?: readonly string[]): void;
   close(): Promise<void>;
 }
 
@@ -91,8 +91,8 @@ export function buildProviders(document: ProvidersDocument, services: ProviderSe
   return {
     chain,
     all,
-    putInPlace: () => {
-      services.breakers.retain(identities);
+    putInPlace: (others = []) => {
+      services.breakers.retain(new Set([...identities, ...others]));
       services.figures.retain([...links.keys()]);
       for (const [name, { breaker, probe }] of links) {
         if (breaker) services.metrics.breaker(name, breaker.snapshot().state);

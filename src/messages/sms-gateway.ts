@@ -1,7 +1,10 @@
 /** Text messages on their way out, by the HTTP interface of a gateway: a bounded queue, one limit of time for each, no redirect. */
+import { systemClock } from '../core/clock.ts';
 import { Failure } from '../core/failure.ts';
+import type { ProbeStep } from '../core/provider.ts';
 import { HttpClient } from '../remote/http-client.ts';
 import { networkFailure } from '../remote/network-error.ts';
+import { networkSteps, probeSteps } from '../remote/probe.ts';
 import { Semaphore } from '../remote/semaphore.ts';
 import type { CertificateListener } from '../tls/client.ts';
 import { filled, type SmsGatewayOptions } from './options.ts';
@@ -64,6 +67,13 @@ export class SmsGateway {
     throw new Failure(reason, `${this.#where}: it answered ${answer.status}`, { hint, answer: answer.status });
   }
 
+  /** What `check --connect` tries: name, port, TLS. Nothing is sent: the first message shows the rest. */
+  probe(signal: AbortSignal): AsyncIterable<ProbeStep> {
+    const { url, ca, timeout } = this.#options;
+    const explain = (error: unknown): Failure => this.#failure(error);
+    return probeSteps(networkSteps(url, { ca }, systemClock), { signal, timeout, explain });
+  }
+
   /** Ends every connection. */
   async close(): Promise<void> {
     await this.#client.close();
@@ -73,7 +83,7 @@ export class SmsGateway {
     return `SMS gateway ${this.#options.url.origin}`;
   }
 
-  #failure(error: unknown): Error {
+  #failure(error: unknown): Failure {
     if (error instanceof Failure) return error;
     return (
       networkFailure(error, this.#where) ??

@@ -226,6 +226,7 @@ export class Host<D extends Document, F extends Front<D>> {
       ...services,
       sessions: () => this.#gateway.sessions,
       providers: () => this.#gateway.providers.status(),
+      factorServers: () => this.#gateway.login.factors.standing(),
       namesMeant: (username) => this.#gateway.login.names.meant(username),
       forgetOffline: (username) => this.#gateway.login.offline.forget(username),
       factors: () => this.#gateway.login.desk,

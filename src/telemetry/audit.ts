@@ -58,6 +58,7 @@ export interface AccountRecord extends AuditSubject {
     | 'password-change'
     | 'handover'
     | 'factor'
+    | 'factor-send'
     | 'enrol'
     | 'unenrol'
     | 'remember'

@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry } from 'prom-client';
 import type { OutcomeKind } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
+import { FactorMetrics } from './factor-metrics.ts';
 import { RequestFigures } from './request-figures.ts';
 
 /** A request that has been answered, or given up. */
@@ -49,6 +50,7 @@ export function createMetrics(options: { readonly processMetrics?: boolean } = {
 export class Metrics {
   readonly #registry = new Registry();
   readonly #labels = new Map<string, Set<string>>();
+  /** Of second factors. */
   readonly #requests = this.#counter('requests_total', 'Requests by decision', ['route', 'verdict', 'reason']);
   readonly #responses = this.#counter('responses_total', 'Responses by route and class of status', ['route', 'status']);
   readonly #figures = new RequestFigures((route) => this.#bound('route', route));
@@ -57,7 +59,7 @@ export class Metrics {
     ...{ name: 'gatehouse_login_duration_seconds', help: 'Time of providers', labelNames: ['provider'] },
     ...{ buckets: loginBuckets, registers: [this.#registry] },
   });
-  readonly #factors = this.#counter('factors_total', 'Steps by second factors', ['factor', 'outcome', 'reason']);
+  readonly factors = new FactorMetrics(this.#registry, (factor) => this.#bound('factor', factor));
   readonly #pendingLogins = this.#gauge('pending_logins', 'Logins between their steps', [], 'first');
   readonly #connections = this.#gauge('live_connections', 'Connections that are open', ['kind']);
   readonly #sessions = this.#gauge('sessions', 'Live sessions in the store', [], 'first');
@@ -112,10 +114,6 @@ export class Metrics {
     this.#logins.inc({ provider: bounded, outcome, reason: reason ?? '' });
     // A histogram throws on anything but a number; a clock that jumped must not do that to a request.
     this.#loginTime.observe({ provider: bounded }, Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, seconds || 0)));
-  }
-
-  factor({ factor, ...labels }: { readonly factor: string; readonly outcome: string; readonly reason: string }): void {
-    this.#factors.inc({ ...labels, factor: this.#bound('factor', factor) });
   }
 
   /** Reads how many connections are open each time the metrics are read. */

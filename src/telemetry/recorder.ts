@@ -43,6 +43,15 @@ export interface AccountEvent {
   readonly steps?: readonly ProviderStep[];
 }
 
+/** What became of a code that was to be sent; `refused` where it was one too many. */
+interface SentCode {
+  readonly account: Account;
+  readonly factor: string;
+  readonly outcome: 'sent' | 'failed' | 'refused';
+  readonly reason?: Reason;
+  readonly address: string;
+}
+
 /** Writes to the audit and the metrics, so that both always tell the same story. */
 export class Recorder {
   readonly #metrics: Metrics;
@@ -74,6 +83,16 @@ export class Recorder {
     this.#audit.record(record);
   }
 
+  /** A code was to be sent to somebody. */
+  codeSent({ account, factor, outcome, reason, address }: SentCode): void {
+    this.#metrics.factors.send(factor, outcome);
+    this.#audit.record({
+      ...{ event: 'factor-send', outcome: outcome === 'sent' ? 'succeeded' : 'failed', factor, address },
+      ...{ user: account.subject, tenant: account.tenant },
+      ...(reason && { reason }),
+    });
+  }
+
   account(event: AccountEvent): void {
     for (const step of event.steps ?? [])
       this.#metrics.login({
@@ -83,7 +102,7 @@ export class Recorder {
         ...(step.reason && { reason: step.reason }),
       });
     const { factor, outcome, reason = '' } = event;
-    if (factor !== undefined) this.#metrics.factor({ factor, outcome, reason });
+    if (factor !== undefined) this.#metrics.factors.step({ factor, outcome, reason });
     const { account, client, requestId, by, ...rest } = event;
     this.#audit.record({
       ...rest,

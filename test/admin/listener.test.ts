@@ -88,6 +88,7 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
       outage: () => state.outage,
     },
     sessions: () => sessions,
+    factorServers: () => [],
     providers: () => [
       { provider: 'directory', snapshot: state.breaker.snapshot(), isOffline: state.isOffline },
       { provider: 'local', snapshot: { state: 'closed' as const, failures: 0 }, isOffline: false },

@@ -62,6 +62,7 @@ export function factorWorld(log: Log, name = 'under-test'): FactorWorld {
     sends: new Sends({ store, clock }),
     sendRules: { wait: 0, account: limit, contact: limit, address: limit },
     sealer: new Sealer([new SealKey(randomBytes(32))]),
+    onSend: () => undefined,
   };
 }
 

@@ -16,6 +16,7 @@ import { applicationWarnings } from './applications.ts';
 import { certificateIssues } from './certificates.ts';
 import { exposureWarnings } from './exposure.ts';
 import { externalWarnings } from './external.ts';
+import { probeFactors } from './factor-probes.ts';
 import { headerWarnings } from './headers.ts';
 import { networkWarnings } from './networks.ts';
 import { originTable } from './origin-table.ts';
@@ -125,6 +126,11 @@ async function connect(document: Document, terminal: Terminal): Promise<number> 
     }
     return isWell;
   });
+  const areFactorsGood = await probeFactors(document, {
+    timeout: probeTimeout,
+    begin: (title) => terminal.stdout.write(`\n${title}\n`),
+    tell: (step) => terminal.stdout.write(formatStep(step)),
+  });
   const isStoreGood = await connectStore(document.session.store, terminal);
   for (const upstream of secureUpstreams(routesOf(document))) {
     terminal.stdout.write(`\n${upstream.server.origin} (upstream)\n`);
@@ -134,8 +140,9 @@ async function connect(document: Document, terminal: Terminal): Promise<number> 
   terminal.stdout.write(
     isGood ? '\nevery provider answers\n' : '\nat least one provider does not answer as it should\n',
   );
+  if (!areFactorsGood) terminal.stdout.write('at least one second factor cannot be asked as it should\n');
   if (!isStoreGood) terminal.stdout.write('the store is not as it should be\n');
-  return isGood && isStoreGood ? 0 : 1;
+  return isGood && areFactorsGood && isStoreGood ? 0 : 1;
 }
 
 /** Tries a store that is elsewhere. */

@@ -60,6 +60,7 @@ function smsChannel(given: SmsFactorOptions, { name, siteName, publicUrl }: Fact
       // By the last line phones fill the code in for this host and for no other (WICG, origin-bound one-time codes).
       await gateway.send({ to, from: given.from, text: `${text}\n\n@${publicUrl.hostname} #${code}` });
     },
+    probe: (signal) => gateway.probe(signal),
     close: () => gateway.close(),
   };
 }

@@ -4,12 +4,14 @@
  */
 import { createHmac } from 'node:crypto';
 import * as z from 'zod';
-import type { Account } from '../../core/account.ts';
+import { type Account, accountNamed } from '../../core/account.ts';
 import type { Clock } from '../../core/clock.ts';
 import { Failure } from '../../core/failure.ts';
+import type { ProbeStep } from '../../core/provider.ts';
 import type { Secret } from '../../core/secret.ts';
 import { HttpClient } from '../../remote/http-client.ts';
 import { networkFailure } from '../../remote/network-error.ts';
+import { networkSteps, probeSteps, type Step } from '../../remote/probe.ts';
 import type { Authorities } from '../../tls/authorities.ts';
 import type { CertificateListener } from '../../tls/client.ts';
 
@@ -81,6 +83,23 @@ export class VerificationService {
   ): Promise<ServiceResult> {
     const asked = { transaction, user: account.subject, tenant: account.tenant, method, code };
     return (await this.#post(this.#options.verify, asked, resultSchema, signal)).result;
+  }
+
+  /** What `check --connect` tries: name, port and TLS of each address, and which methods a user has whom nobody knows. */
+  async *probe(signal: AbortSignal): AsyncGenerator<ProbeStep> {
+    const { contacts, verify, ca, timeout } = this.#options;
+    const explain = (error: unknown): Failure => asFailure(error, `verification service ${contacts.origin}`);
+    const subject = { transaction: 'gatehouse check', account: accountNamed('gatehouse-check') };
+    const ask: Step = [
+      'contacts',
+      async (work) => {
+        const methods = await this.methods(subject, { email: undefined, phone: undefined }, work);
+        return { detail: `it answers, with ${methods.length} methods for a user whom nobody knows` };
+      },
+    ];
+    const steps = [...networkSteps(contacts, { ca }, this.#clock), ask];
+    if (verify.origin !== contacts.origin) steps.push(...networkSteps(verify, { ca }, this.#clock));
+    yield* probeSteps(steps, { signal, timeout, explain });
   }
 
   /** Ends every connection. */

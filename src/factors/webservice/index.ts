@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { duration, httpUrl, secret, wordsForVisitors } from '../../config/values.ts';
 import type { Account } from '../../core/account.ts';
 import type { AskOutcome, AskTerms, Factor, FactorOutcome, FactorResponse } from '../../core/factor.ts';
+import type { ProbeStep } from '../../core/provider.ts';
 import { caBundle } from '../../remote/trust-options.ts';
 import { defineFactor, type FactorContext, secondProof } from '../define.ts';
 import { VerificationService } from './client.ts';
@@ -112,6 +113,10 @@ class WebserviceFactor implements Factor {
       default:
         throw result satisfies never;
     }
+  }
+
+  probe(signal: AbortSignal): AsyncIterable<ProbeStep> {
+    return this.#service.probe(signal);
   }
 
   async close(): Promise<void> {

@@ -1,8 +1,8 @@
-/** What tells one configuration of a provider from another: where nothing has changed, what was learned of its server is kept. */
+/** What tells one configuration of a server from another: where nothing has changed, what was learned of it is kept. */
 import { createHash } from 'node:crypto';
 import { Secret } from '../core/secret.ts';
 
-/** All that is said of a provider, as a digest: secrets count, and are kept nowhere. */
+/** All that is said of one, as a digest: secrets count, and are kept nowhere. */
 export function digestOf(...said: readonly unknown[]): string {
   const reveal = function (this: Record<string, unknown>, key: string, value: unknown): unknown {
     const original = this[key];
