@@ -29,6 +29,8 @@ export interface Enrolment {
 export interface AskTerms {
   /** What the first proof says of the user; contacts stand among the attributes. */
   readonly assertion: Assertion;
+  /** The user's roles at this moment. */
+  readonly roles: ReadonlySet<string>;
   /** The configured name of the provider that says it. */
   readonly provider: string;
   /** Of the pages, in two letters. */

@@ -33,6 +33,11 @@ export class LoginDoor {
     return loginLevelOf(this.#parts.level, { provider, roles: new Set(), tenant: '' }, client);
   }
 
+  /** The roles of somebody at this moment. */
+  rolesOf(vouched: Pick<Vouched, 'assertion' | 'provider' | 'tenant'>): ReadonlySet<string> {
+    return this.#parts.principals.principal(vouched).roles;
+  }
+
   /** The first proof, which a provider has given at this moment. */
   firstProof(vouched: Vouched): Proof {
     return firstProof(vouched, this.#parts.clock.now());

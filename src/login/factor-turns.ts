@@ -8,7 +8,7 @@ import type { ConfiguredFactor, Factors } from '../factors/factors.ts';
 import type { OnShow, PendingChange, PendingLogin } from '../sessions/pending.ts';
 import type { LoginsUnderWay } from './logins-under-way.ts';
 import { spareFor } from './step-behaviour.ts';
-import { termsOf } from './step-facts.ts';
+import { type FactParts, termsOf } from './step-facts.ts';
 import type { StepContext, StepProblem } from './step-result.ts';
 
 /** An answer that a form has brought. */
@@ -25,15 +25,15 @@ export interface SetBack {
 
 /** Puts the question of a factor; what was asked for before in this login goes on, such as the count of codes that were sent. */
 export async function askTurn(
-  factors: Factors,
+  parts: Pick<FactParts, 'factors' | 'door'>,
   pending: PendingLogin,
   factor: ConfiguredFactor,
   context: StepContext,
 ): Promise<{ readonly kind: 'asked'; readonly onShow: OnShow } | SetBack> {
   const account = accountOf(pending.vouched);
   const previous = pending.asked[factor.name];
-  const terms = { ...termsOf(pending, context), ...(previous !== undefined && { previous }) };
-  const outcome = await factors.ask(factor, { account, terms }, await factors.enrolments.of(account));
+  const terms = { ...termsOf(parts, pending, context), ...(previous !== undefined && { previous }) };
+  const outcome = await parts.factors.ask(factor, { account, terms }, await parts.factors.enrolments.of(account));
   if (outcome.kind === 'asked') {
     const { page, state } = outcome.challenge;
     return { kind: 'asked', onShow: { kind: 'challenge', factor: factor.name, page, state } };

@@ -172,7 +172,7 @@ export class LoginSteps {
 
   /** Puts the question of a factor. */
   async #ask(pending: PendingLogin, factor: ConfiguredFactor, context: StepContext): Promise<StepResult> {
-    const turn = await askTurn(this.#parts.factors, pending, factor, context);
+    const turn = await askTurn(this.#parts, pending, factor, context);
     return turn.kind === 'asked'
       ? this.#putOnShow(pending, turn.onShow, context)
       : this.#setBack(pending, factor, turn, context);
@@ -198,7 +198,7 @@ export class LoginSteps {
   }
 
   async #beginEnrolment(pending: PendingLogin, factor: ConfiguredFactor, context: StepContext): Promise<StepResult> {
-    const question = { account: accountOf(pending.vouched), terms: termsOf(pending, context) };
+    const question = { account: accountOf(pending.vouched), terms: termsOf(this.#parts, pending, context) };
     const offer = await this.#parts.factors.begin(factor, question);
     if (!offer) return this.show(pending, context);
     return this.#putOnShow(pending, { kind: 'enrolment', factor: factor.name, ...offer }, context);

@@ -75,19 +75,19 @@ export class PassDesk {
     const isNear = place.kind === 'settled' && place.tenant === session.tenant;
     const target = { tenant: session.tenant, assertion, provider: user.provider };
     const account = accountOf(target);
+    const { roles } = this.#parts.principals.principal(session);
     const isAllowed =
-      isNear &&
-      !isSameAccount(account, issuer) &&
-      mayHelp(this.#parts.principals.principal(session), this.#parts.principals.principal(target), rules.for);
+      isNear && !isSameAccount(account, issuer) && mayHelp(roles, this.#parts.principals.principal(target), rules.for);
     if (!isAllowed) return { kind: 'refused', why: 'not-allowed', user: account.subject };
     const terms = passTerms(factors);
-    const code = await desk.issue(account, { ...terms, issuer: issuer.subject });
+    const most = [...new Set([...roles, ...rules.for])];
+    const code = await desk.issue(account, { ...terms, issuer: issuer.subject, roles: most });
     return { kind: 'issued', user: account.subject, code, uses: terms.uses, valid: terms.valid };
   }
 }
 
 /** Somebody for whom passes are made, who may do nothing that the issuer may not. */
-function mayHelp(issuer: Principal, user: Principal, helped: readonly string[]): boolean {
+function mayHelp(issuer: Principal['roles'], user: Principal, helped: readonly string[]): boolean {
   const isHelped = helped.some((role) => user.roles.has(role));
-  return isHelped && [...user.roles].every((role) => issuer.roles.has(role) || helped.includes(role));
+  return isHelped && [...user.roles].every((role) => issuer.has(role) || helped.includes(role));
 }

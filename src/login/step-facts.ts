@@ -11,6 +11,7 @@ import { type Demand, shortfall, type Worth } from '../policy/levels.ts';
 import { rememberedName } from '../policy/worth.ts';
 import { isInAny } from '../routing/networks.ts';
 import type { PendingLogin } from '../sessions/pending.ts';
+import type { Vouched } from '../sessions/stored-session.ts';
 import type { LoginDoor } from './admit.ts';
 import type { StepContext } from './step-result.ts';
 import type { StepFacts } from './steps.ts';
@@ -43,7 +44,7 @@ export async function factsOf(
 ): Promise<KnownFacts> {
   const { client } = context;
   const now = clock.now();
-  const terms = termsOf(pending, context);
+  const terms = termsOf({ door }, pending, context);
   const asked: Demand = pending.demand ?? { level: door.levelFor(pending.vouched, client) };
   const { vouched, onShow, excluded, newPassword, spare } = pending;
   const isCounting = (name: string): boolean => spare === undefined || factors.find(name)?.factor.letsEnrol !== false;
@@ -128,8 +129,10 @@ function proofBy({ name, gives }: ConfiguredFactor, at: number): Proof {
 
 /** What factors are told of whoever is asked. */
 export function termsOf(
-  { vouched }: Pick<PendingLogin, 'vouched'>,
+  { door }: { readonly door: Pick<LoginDoor, 'rolesOf'> },
+  { vouched }: { readonly vouched: Pick<Vouched, 'assertion' | 'provider' | 'tenant'> },
   { client, language, signal }: StepContext,
 ): AskTerms {
-  return { assertion: vouched.assertion, provider: vouched.provider, language, address: client.address, signal };
+  const { assertion, provider } = vouched;
+  return { assertion, provider, roles: door.rolesOf(vouched), language, address: client.address, signal };
 }

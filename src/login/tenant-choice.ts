@@ -8,7 +8,7 @@ import type { StepContext } from './step-result.ts';
 
 /** What is to be proved before a password is changed: the factor of the account, where it has one. */
 export async function levelBeforePassword(parts: FactParts, vouched: Vouched, context: StepContext): Promise<Level> {
-  const isGuarded = await hasFactor(parts, accountOf(vouched), termsOf({ vouched }, context));
+  const isGuarded = await hasFactor(parts, accountOf(vouched), termsOf(parts, { vouched }, context));
   return Math.max(isGuarded ? 2 : 1, parts.door.levelFor(vouched, context.client)) as Level;
 }
 

@@ -71,7 +71,7 @@ export interface PortalParts {
   readonly sessions: Sessions;
   readonly posts: SavedPosts;
   readonly steps: LoginSteps;
-  readonly door: Pick<LoginDoor, 'levelFor' | 'leastLevel'>;
+  readonly door: Pick<LoginDoor, 'levelFor' | 'leastLevel' | 'rolesOf'>;
   readonly factors: Factors;
   readonly worth: Worth;
   /** What a location asks of the proofs of its visitors, at an address of the public host or of the one that a route names. */

@@ -16,7 +16,7 @@ import { answerStep, type StepParts, stepContext } from './step-answer.ts';
 
 /** What own factors are shown and changed with. */
 export type OwnFactorParts = StepParts &
-  Pick<PortalParts, 'steps' | 'door' | 'desk' | 'worth' | 'notices' | 'recorder'>;
+  Pick<PortalParts, 'door' | 'steps' | 'door' | 'desk' | 'worth' | 'notices' | 'recorder'>;
 
 const here = '/_gate/account';
 /** How old a proof may be by which factors are changed, in milliseconds. */
@@ -184,7 +184,7 @@ const atAnyTime: Demand = { level: 2, maxAge: Number.MAX_SAFE_INTEGER };
 /** Whether the account has a factor, or can be asked for one that nobody sets up, such as a code by mail. */
 async function isGuarded(parts: OwnFactorParts, visit: PortalRequest, session: Session): Promise<boolean> {
   if (parts.factors.all.length === 0) return false;
-  return hasFactor(parts, accountOf(session), termsOf({ vouched: session }, stepContext(parts, visit)));
+  return hasFactor(parts, accountOf(session), termsOf(parts, { vouched: session }, stepContext(parts, visit)));
 }
 
 /** Whether a proof is asked for first; that has been answered then. */

@@ -80,7 +80,13 @@ export function factorsOf(factor: Factor, { name, store, clock, log }: FactorWor
 export function askTerms(account: Account, attributes: AskTerms['assertion']['attributes'] = {}): AskTerms {
   return {
     assertion: { realm: 'directory', subject: account.subject, amr: ['pwd'], attributes },
-    ...{ provider: 'directory', language: 'en', address: '127.0.0.1', signal: AbortSignal.timeout(20_000) },
+    ...{
+      roles: new Set(['agent']),
+      provider: 'directory',
+      language: 'en',
+      address: '127.0.0.1',
+      signal: AbortSignal.timeout(20_000),
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 /** A supervisor's pass: made at one browser, used at another; for whom it may be made, and what it lets in. */
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { Secret, TOTP } from 'otpauth';
 import type { TestUser } from '../support/scenes/gateway.ts';
@@ -140,4 +141,22 @@ test('a pass lets its user set up a factor where it may, and not where it may no
     const next = added && (await follow(agent, added));
     assert.equal(/otpauth|class="qr"/.test(next?.text ?? ''), enrols);
   }
+});
+
+test('a pass: not into an account that has come to more rights than its maker since', async (t) => {
+  const here = await passSite(t);
+  const { browser: supervisor } = await withApp(here, 'supervisor1', passwords.supervisor1);
+  await withApp(here, 'agent1', passwords.agent1);
+  const code = codeIn(await submit(supervisor, await supervisor.open('/_gate/pass'), { user: 'agent1' }));
+  const agent = here.visitor();
+  const early = await follow(agent, await agent.signIn('agent1', passwords.agent1, '/desk'));
+  const asked = await follow(agent, await submit(agent, early, { factor: 'pass' }, 'choose'));
+  const grown = (await readFile(here.file, 'utf8')).replace('- admins', '- agents');
+  await writeFile(here.file, grown);
+  await here.running.reload({ actor: 'signal' });
+  const late = here.visitor();
+  const offered = await follow(late, await late.signIn('agent1', passwords.agent1, '/desk'));
+  assert.doesNotMatch(offered.text, /value="pass"/);
+  assert.notEqual((await submit(agent, asked, { code }, 'answer')).headers.location, '/desk');
+  assert.equal((await agent.open('/desk')).status, 302);
 });

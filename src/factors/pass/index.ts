@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { duration } from '../../config/values.ts';
 import type { Account } from '../../core/account.ts';
-import type { AskOutcome, Factor, FactorOutcome, FactorResponse } from '../../core/factor.ts';
+import type { AskOutcome, AskTerms, Enrolment, Factor, FactorOutcome, FactorResponse } from '../../core/factor.ts';
 import { readCode } from '../code.ts';
 import { defineFactor, type FactorContext, secondProof } from '../define.ts';
 import { Passes } from './passes.ts';
@@ -37,12 +37,18 @@ class PassFactor implements Factor {
     this.#passes = new Passes(context);
   }
 
-  async isUsable(account: Account): Promise<boolean> {
-    return (await this.#passes.of(account)) !== undefined;
+  /** Not into an account that may do more by now, or by another provider, than who has made it: a pass is of an account, and names no provider. */
+  async isUsable(
+    account: Account,
+    _enrolments: readonly Enrolment[],
+    { roles }: Pick<AskTerms, 'roles'>,
+  ): Promise<boolean> {
+    const pass = await this.#passes.of(account);
+    return pass !== undefined && [...roles].every((role) => pass.roles?.includes(role) ?? true);
   }
 
-  async ask(account: Account): Promise<AskOutcome> {
-    if (!(await this.isUsable(account))) return { kind: 'refused', reason: 'factor-missing' };
+  async ask(account: Account, enrolments: readonly Enrolment[], terms: AskTerms): Promise<AskOutcome> {
+    if (!(await this.isUsable(account, enrolments, terms))) return { kind: 'refused', reason: 'factor-missing' };
     return { kind: 'asked', challenge: { page: { kind: 'code', digits } } };
   }
 

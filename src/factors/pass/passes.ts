@@ -18,6 +18,8 @@ const recordSchema = z.object({
   until: z.number(),
   /** Whether a factor may be set up by it. */
   enrols: z.boolean(),
+  /** Roles beside which an account may have no other to come in by it; any when absent, as of one that an operator has made. */
+  roles: z.array(z.string()).optional(),
 });
 
 /** What an account has, as others may see it. */
@@ -29,6 +31,8 @@ export interface PassTerms {
   readonly valid: number;
   readonly uses: number;
   readonly enrols: boolean;
+  /** Roles beside which the account may have no other when it is used. */
+  readonly roles?: readonly string[];
 }
 
 const halfDay = 12 * 60 * 60_000;
@@ -42,7 +46,7 @@ const configuredSchema = z.object({
 });
 
 /** The terms by which passes are made: those of the configured factor; where there is none, half a day and one use. */
-export function passTerms(factors: Readonly<Record<string, unknown>>): Omit<PassTerms, 'issuer'> {
+export function passTerms(factors: Readonly<Record<string, unknown>>): Omit<PassTerms, 'issuer' | 'roles'> {
   for (const one of Object.values(factors)) {
     const { data } = configuredSchema.safeParse(one);
     if (data) return { valid: data.valid, uses: data.uses === 'shift' ? manyUses : data.uses, enrols: data.enrols };
@@ -70,13 +74,13 @@ export class Passes {
   }
 
   /** Makes one and gives its code, eight digits, which nobody sees again. */
-  async issue(account: Account, { issuer, valid, uses, enrols }: PassTerms): Promise<string> {
+  async issue(account: Account, { issuer, valid, uses, enrols, roles }: PassTerms): Promise<string> {
     const code = Array.from({ length: digits }, () => randomInt(10)).join('');
     const [key] = this.#sealer.derive(purpose);
     if (!key) throw new Error('there is no key for digests');
     const until = this.#clock.now() + valid;
     const digest = digestOf(key, account, code).toString('base64url');
-    await this.#store.put(keyOf(account), JSON.stringify({ digest, issuer, uses, until, enrols }), until);
+    await this.#store.put(keyOf(account), JSON.stringify({ digest, issuer, uses, until, enrols, roles }), until);
     return code;
   }
 
