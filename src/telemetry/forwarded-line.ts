@@ -28,19 +28,21 @@ interface Place {
 /** Who asked; nothing of somebody whom nobody knows. */
 type User = Readonly<Partial<Record<'user' | 'tenant' | 'provider' | 'session' | 'via', string>>>;
 
+// What is kept is joined and no template: a text of parts is put together anew each time that it is written.
+
 /** What the line says of the address that was asked for. */
 export function placeText({ method, route, path }: Place): string {
-  return `,${fieldsOf({ method, route, path })},"seconds":`;
+  return [',', fieldsOf({ method, route, path }), ',"seconds":'].join('');
 }
 
 /** What the line says of where it came from. */
 export function addressText(address: string): string {
-  return `",${fieldsOf({ address })}`;
+  return ['",', fieldsOf({ address })].join('');
 }
 
 /** What the line says of who asked. */
 export function userText(user: User): string {
-  return Object.keys(user).length === 0 ? '' : `,${fieldsOf(user)}`;
+  return Object.keys(user).length === 0 ? '' : [',', fieldsOf(user)].join('');
 }
 
 /** The line, but for its time: in the very order in which a record of all its fields is written. */

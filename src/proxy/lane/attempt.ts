@@ -147,9 +147,9 @@ export class LaneAttempt implements ClientEvents, SocketEvents, LiveConnection {
   #sendWhole(chunk: Buffer, now: number): boolean {
     const { exchange, forward, added } = this.#parts;
     if (exchange.head.method === 'HEAD' || !goesOnAsItCame(forward)) return false;
-    const whole = sendWhole(chunk, exchange, { added, isIdentified: forward.principal !== undefined });
-    if (whole) this.#conclude(whole.status, { isSound: true, now });
-    return whole !== undefined;
+    const status = sendWhole(chunk, exchange, { added, isIdentified: forward.principal !== undefined, now });
+    if (status !== undefined) this.#conclude(status, { isSound: true, now });
+    return status !== undefined;
   }
 
   #read(chunk: Buffer): void {

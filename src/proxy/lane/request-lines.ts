@@ -30,7 +30,9 @@ export function requestLines(
   isLeftOut?: (name: string) => boolean,
 ): RequestLines {
   const lines = upstreamLines(forward);
-  let [client, identity] = ['', ''];
+  // Joined once: a text of many parts is put together anew each time that it is written.
+  const client: string[] = [];
+  const identity: string[] = [];
   let [isIdentity, hasTrace] = [false, false];
   for (let index = 0; index + 1 < lines.length; index += 2) {
     const name = lines[index] ?? '';
@@ -45,8 +47,7 @@ export function requestLines(
       hasTrace = true;
     }
     if (isLeftOut?.(name)) continue;
-    if (isIdentity) identity += `${name}: ${value}\r\n`;
-    else client += `${name}: ${value}\r\n`;
+    (isIdentity ? identity : client).push(name, ': ', value, '\r\n');
   }
-  return { client, identity, hasHost: forward.headers.has('host'), hasTrace };
+  return { client: client.join(''), identity: identity.join(''), hasHost: forward.headers.has('host'), hasTrace };
 }
