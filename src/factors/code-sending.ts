@@ -12,6 +12,7 @@ import type { Amr, Assertion } from '../core/principal.ts';
 import type { ProbeStep } from '../core/provider.ts';
 import type { Reason } from '../core/reason.ts';
 import type { WordsForVisitors } from '../core/route.ts';
+import { addressGroup } from '../users/address.ts';
 import { readCode } from './code.ts';
 import type { FactorContext, SendReport } from './define.ts';
 import type { SendScope } from './sends.ts';
@@ -179,8 +180,9 @@ export class CodeSending {
     const { name, sendRules } = this.#context;
     return [
       { kind: 'account', of: `${name}\0${accountKey(account)}`, limit: sendRules.account, wait: sendRules.wait },
-      { kind: 'contact', of: contact, limit: sendRules.contact },
-      { kind: 'address', of: address, limit: sendRules.address },
+      // However a mailbox is written, it is the same person's.
+      { kind: 'contact', of: contact.toLowerCase(), limit: sendRules.contact },
+      { kind: 'address', of: addressGroup(address), limit: sendRules.address },
       ...this.#channel.scopes,
     ];
   }

@@ -187,6 +187,23 @@ test('2F15: many logins of one account have no more sent than the account may', 
   assert.equal((await mails()).length, 10);
 });
 
+test(
+  '2F15: an address counts as the lock-out counts it, and a mailbox in whatever case',
+  needsSmtpServer,
+  async (t) => {
+    const { ask, world } = await scene(t);
+    Object.assign(world.sendRules, { address: { count: 2, per: 3_600_000 } });
+    const from = (address: string, email = 'alice@example.com') =>
+      ask(undefined, { address, assertion: { ...askTerms(alice).assertion, attributes: { email: [email] } } });
+    assert.equal((await from('2001:db8::1')).kind, 'asked');
+    assert.equal((await from('2001:db8::2')).kind, 'asked');
+    assert.equal((await from('2001:db8::ffff:3')).kind, 'refused', 'one network of a host');
+    assert.equal((await from('2001:db8:0:1::1')).kind, 'asked');
+    Object.assign(world.sendRules, { contact: { count: 3, per: 3_600_000 } });
+    assert.equal((await from('2001:db8:0:2::1', 'Alice@Example.com')).kind, 'refused');
+  },
+);
+
 test('mail: one that is not delivered is said, and counts as none of the sends', needsSmtpServer, async (t) => {
   const { ask, world } = await scene(t, {}, { refuse: { 'alice@example.com': '550 no' } });
   Object.assign(world.sendRules, { account: { count: 1, per: 3_600_000 } });

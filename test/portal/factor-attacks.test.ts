@@ -200,3 +200,21 @@ test('2F15: a factor that is chosen again sends no more than it may in one login
   assert.equal((await choose('email')).status, 403, 'as after too many sends');
   assert.equal(smtp.mails.length, 3);
 });
+
+test('a code takes so many wrong entries, one after the other or at once', needsSmtpServer, async (t) => {
+  const smtp = await startSmtpServer(t, { security: 'none' });
+  const here = await attacked(t, {
+    login: { chain: ['local'], level: 2 },
+    messages: { mail: { url: smtp.url, from: 'no-reply@cc.example.com' } },
+    factors: { email: { type: 'mail', tries: 2 } },
+    factorRules: { failures: { count: 50 } },
+  });
+  const browser = here.visitor();
+  const page = await followed(browser, await browser.signIn('agent1', passwords.agent1, '/desk'));
+  const code = /^ {4}(\d{6})/m.exec((await smtp.mailTo('agent1@example.com')).content)?.[1] ?? '';
+  const wrong = code === '000000' ? '000001' : '000000';
+  await Promise.all(Array.from({ length: 12 }, () => takeStep(browser, page, { code: wrong })));
+  const late = await takeStep(browser, page, { code });
+  assert.notEqual(late.headers.location, '/desk');
+  assert.equal((await browser.open('/desk')).status, 302);
+});
