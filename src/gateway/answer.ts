@@ -19,7 +19,7 @@ import type { Notice } from '../pages/fields.ts';
 import type { PageSender } from '../portal/page-sender.ts';
 import type { Portal } from '../portal/portal.ts';
 import type { SavedPosts } from '../portal/post-replay.ts';
-import { challengesOf, showsBearer } from './challenges.ts';
+import { challengesOf, isInsufficient, showsBearer } from './challenges.ts';
 import { fromOrigin } from './fixed-answer.ts';
 import {
   asksForFactor,
@@ -175,7 +175,7 @@ function authenticate(asking: Asking, verdict: Authenticate, parts: AnswerParts)
   const challenge = challengesOf(asking, verdict, parts);
   if (showsBearer(request.headers) || verdict.isProgram || !isPage) {
     const login = loginAddress(returnFor(request, verdict.target));
-    const lacking = verdict.reason === 'level-too-low' && { reason: verdict.reason, ...levelOf(verdict) };
+    const lacking = isInsufficient(verdict.reason) && { reason: verdict.reason, ...levelOf(verdict) };
     return { kind: 'answer', answer: loginRequired(request, { ...lacking, login }, challenge) };
   }
   if (!isRead(request)) return { kind: 'keep-form' };

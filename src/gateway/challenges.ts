@@ -38,7 +38,7 @@ export function challengesOf(
 }
 
 /** What a program has shown is right, and proves too little. */
-function isInsufficient(reason: Reason): boolean {
+export function isInsufficient(reason: Reason): boolean {
   return reason === 'level-too-low' || reason === 'factor-missing';
 }
 

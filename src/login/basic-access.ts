@@ -13,6 +13,7 @@ import { isInNetworks } from '../routing/client-address.ts';
 import type { AccountCuts } from '../sessions/account-cuts.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
 import type { RecentSecrets } from '../users/address-lockout.ts';
+import type { LoginDoor } from './admit.ts';
 import type { Identity } from './identity.ts';
 import type { PasswordLogin } from './password-login.ts';
 import type { SignIn } from './sign-in.ts';
@@ -47,6 +48,8 @@ interface Kept {
 }
 
 interface BasicAccessParts {
+  /** Where a login takes more than a password, one that comes with each request is too little. */
+  readonly door: Pick<LoginDoor, 'admit'>;
   readonly passwords: PasswordLogin;
   readonly signIn: SignIn;
   readonly cuts: AccountCuts;
@@ -83,7 +86,7 @@ export class BasicAccess {
     const words = [sent.username, sent.password];
     const digest = createHmac('sha256', this.#key).update(JSON.stringify(words)).digest('base64url');
     const kept = await this.#keptAt(digest);
-    if (kept) return this.#somebody(kept);
+    if (kept) return this.#somebody(kept, client);
     if (await this.#parts.recent.has(client.address, ...words))
       return { kind: 'nobody', offers: [], reason: 'bad-password', isProgram: true };
     // Sent ten times at once it is one attempt.
@@ -114,7 +117,7 @@ export class BasicAccess {
         const { vouched } = result;
         const kept = { vouched, at: clock.now(), mark: this.#markOf(vouched) };
         this.#keep(digest, kept);
-        return this.#somebody(kept);
+        return this.#somebody(kept, client);
       }
       case 'failed': {
         const { code, reason, retryAfter } = result;
@@ -144,7 +147,9 @@ export class BasicAccess {
     }
   }
 
-  #somebody({ vouched, at }: Kept): Identity {
+  #somebody({ vouched, at }: Kept, client: Client): Identity {
+    if (!this.#parts.door.admit(vouched, client))
+      return { kind: 'nobody', offers: [], reason: 'level-too-low', isProgram: true };
     return {
       kind: 'somebody',
       principal: this.#parts.signIn.principal(vouched),

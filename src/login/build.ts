@@ -187,7 +187,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     ...{ tokens: apiTokens, users: tokenUsers, lockout: addressLockout },
     ...{ principals, recorder, log },
   });
-  const basic = new BasicAccess({ passwords: passwordLogin, signIn, cuts: sessions.cuts, clock, recent });
+  const basic = new BasicAccess({ passwords: passwordLogin, signIn, door, cuts: sessions.cuts, clock, recent });
   const passkeys = new PasskeyLogin({
     ...{ clock, log, factors, browsers, signIn, door, recorder, cuts: sessions.cuts, lockout: addressLockout },
   });

@@ -76,7 +76,7 @@ async function world(t: TestContext, outcome: Script) {
     cuts: sessions.cuts,
     offline: { check: async () => undefined, note: async () => undefined },
   });
-  const basic = new BasicAccess({ passwords, signIn, cuts: sessions.cuts, clock, recent });
+  const basic = new BasicAccess({ passwords, signIn, door, cuts: sessions.cuts, clock, recent });
   const programs = new ProgramAccess({ tokens, basic });
   const routes = [
     routeAt('/', { access: { roles: ['agent'], providers: [] } }),

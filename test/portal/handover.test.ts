@@ -1,6 +1,7 @@
 /** One login for several hosts: the way there and back, what counts for all of them, and what nobody can make of it. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { scan, takeStep } from '../support/scenes/authenticator.ts';
 import type { Yaml } from '../support/scenes/gateway.ts';
 import { Browser } from '../support/scenes/several-hosts.ts';
 import { passwords, type Site, site, siteConfig } from '../support/scenes/site.ts';
@@ -193,6 +194,50 @@ test('hand-over: a step-up is proved at the public host, counts at all, and leav
   assert.equal((await one.open(`${reports}/fresh/b`)).status, 200);
   clock.advance(16 * 60_000);
   assert.equal((await one.at(reports).fetch('/x')).status, 200, 'when the rotated session is forgotten, too');
+});
+
+test('hand-over: a location at a further host that asks for a level gets it by a factor at the public host', async (t) => {
+  const clock = manualClock(Date.now());
+  const upstream = await startUpstream(t);
+  const { browser } = await hosts(t, {
+    clock,
+    config: {
+      factors: { app: { type: 'totp' } },
+      routes: [
+        { location: '/', upstream: upstream.origin },
+        { host: 'desk.example', location: '/', upstream: upstream.origin },
+        { host: 'desk.example', location: '/vault/', upstream: upstream.origin, access: { level: 2 } },
+        { host: 'reports.test', location: '/', upstream: upstream.origin, access: { level: 2 } },
+      ],
+    },
+  });
+  const one = browser();
+  await one.signIn(`${desk}/`, 'agent1', passwords.agent1);
+  const asked = await one.follow(`${desk}/vault/a?b=1`);
+  assert.equal(new URL(asked.trail.at(-1) ?? '').origin, sso, asked.trail.join(' → '));
+  assert.equal(
+    upstream.received.some(({ url }) => url?.startsWith('/vault/')),
+    false,
+  );
+  // The first factor is set up on the way.
+  const choosing = /<svg class="qr"/.test(asked.answer.text)
+    ? asked.answer
+    : await one.at(sso).open(String((await takeStep(one.at(sso), asked.answer, {})).headers.location));
+  const phone = scan(choosing);
+  const done = await takeStep(one.at(sso), choosing, { code: phone.at(clock.now()) });
+  const back = await one.follow(new URL(String(done.headers.location), sso).href);
+  assert.equal(back.trail.at(-1), `${desk}/vault/a?b=1`, back.trail.join(' → '));
+  assert.equal(back.answer.status, 200);
+  assert.deepEqual(upstream.received.at(-1)?.values('x-remote-level'), ['2']);
+  // What was proved counts at the other host too, and nobody is asked twice.
+  const elsewhere = await one.follow(`${reports}/r`);
+  assert.equal(elsewhere.answer.status, 200, elsewhere.trail.join(' → '));
+  assert.equal(
+    elsewhere.trail.some((address) => path(address) === '/_gate/factor'),
+    false,
+    elsewhere.trail.join(' → '),
+  );
+  assert.deepEqual(upstream.received.at(-1)?.values('x-remote-level'), ['2']);
 });
 
 test('hand-over: a form is kept and offered again at its host', async (t) => {
