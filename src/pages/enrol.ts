@@ -50,8 +50,8 @@ ${othersForm(frame, view)}</div>`;
 }
 
 function newKeyPage(frame: Frame, view: EnrolmentView, page: KeyPage): Html {
-  const { key, name } = frame.texts.enrol;
-  const ask = { label: key.start, isAtOnce: false, more: nameField(name) };
+  const { key } = frame.texts.enrol;
+  const ask = { label: key.start, isAtOnce: false, more: nameField(key.name) };
   const body = html`<div class="ways">${keyForm(frame, view, page, ask)}
 ${othersForm(frame, view)}</div>`;
   return stepPage(frame, view, key.title, html`<p class="lead" id="prompt">${key.lead}</p>`, body);
@@ -65,10 +65,10 @@ function spareCodesPage(frame: Frame, view: EnrolmentView, page: Extract<Page, {
   );
   const body = html`<ol class="spare-codes">
 ${codes}</ol>
-<form method="post" action="${view.action}">
+<div class="ways"><form method="post" action="${view.action}">
 ${hiddenFields({ ...view.hidden, do: 'answer' })}<label class="choice"><input type="checkbox" name="kept" value="yes" required> <span>${spare.kept}</span></label>
 ${submitButton(frame, submit)}
-</form>`;
+</form></div>`;
   return stepPage(
     frame,
     view,

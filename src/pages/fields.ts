@@ -87,12 +87,14 @@ export function fixedUsername(username: string): Html {
 
 /** A password, with a button to show it and a word about Caps Lock where scripts run. */
 export function passwordField({ texts }: Frame, field: Field): Html {
-  const { showPassword, hidePassword, capsLock } = texts.login;
+  const { showPassword, hidePassword, capsLock, password } = texts.login;
+  // Of several on a page each says which it shows.
+  const which = field.label === password ? '' : `: ${field.label}`;
   return html`<div class="field">
 <label for="${field.name}">${field.label}</label>
 <div class="reveal">
 <input id="${field.name}" name="${field.name}" type="password" maxlength="1024" autocapitalize="none" spellcheck="false" ${attributes(field)}>
-<button type="button" hidden data-reveal="${field.name}" data-show="${showPassword}" data-hide="${hidePassword}" aria-label="${showPassword}" aria-pressed="false">${eye}</button>
+<button type="button" hidden data-reveal="${field.name}" data-show="${showPassword + which}" data-hide="${hidePassword + which}" aria-label="${showPassword + which}" aria-pressed="false">${eye}</button>
 </div>
 <p class="hint caps-lock" data-caps-lock="${field.name}" role="status" hidden>${capsLock}</p>
 </div>`;

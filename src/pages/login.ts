@@ -80,6 +80,8 @@ export interface NewPasswordView {
   readonly asksForCurrent: boolean;
   readonly reason: 'password-expired' | 'password-must-change';
   readonly problem?: keyof Texts['newPassword']['problems'] | undefined;
+  /** Where the login begins anew. */
+  readonly restartHref: string;
   readonly requestId?: string | undefined;
 }
 
@@ -153,7 +155,8 @@ ${problem && messageBox(texts.problems[problem], true)}
 ${hiddenFields(view.hidden)}${fixedUsername(view.username)}
 ${newPasswordFields(frame, view)}
 ${submitButton(frame, texts.submit)}
-</form></div>`,
+</form></div>
+<p class="aside"><a href="${view.restartHref}">${frame.texts.factor.restart}</a></p>`,
   });
 }
 

@@ -42,10 +42,11 @@ export function ownFactorsSection(
   const date = new Intl.DateTimeFormat(frame.language, { dateStyle: 'medium' });
   const items = enrolments.map(({ id, factor, name, createdAt, lastUsedAt, left }) => {
     const what = factorName(frame, factor);
+    const called = name === '' ? what : name;
     return html`<li>
-<p><strong>${name === '' ? what : name}</strong>${name !== '' && html` <span class="hint">${what}</span>`}</p>
+<p><strong>${called}</strong>${name !== '' && html` <span class="hint">${what}</span>`}</p>
 <p class="hint">${texts.since(date.format(createdAt))}${lastUsedAt !== undefined && html` ${texts.lastUsed(date.format(lastUsedAt))}`}${left !== undefined && html` ${texts.left(left)}`}</p>
-<details><summary>${texts.change}</summary>
+<details><summary aria-label="${`${texts.change}: ${called}`}">${texts.change}</summary>
 <form method="post" action="${action}">
 ${hiddenFields({ ...hidden, do: 'rename', id })}<div class="field">
 <label for="name-${id}">${texts.name}</label>
@@ -54,7 +55,7 @@ ${hiddenFields({ ...hidden, do: 'rename', id })}<div class="field">
 ${submitButton(frame, texts.rename, 'quiet')}
 </form>
 <form method="post" action="${action}">
-${hiddenFields({ ...hidden, do: 'remove', id })}${submitButton(frame, texts.remove, 'quiet')}
+${hiddenFields({ ...hidden, do: 'remove', id })}<button class="button quiet" type="submit" aria-label="${`${texts.remove}: ${called}`}">${texts.remove}</button>
 </form>
 </details>
 </li>

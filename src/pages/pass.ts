@@ -40,12 +40,12 @@ ${
   html`<section class="issued" role="status"><h2>${pass.pass(result.user)}</h2>
 <p class="secret"><code translate="no" class="pass-code">${`${result.code.slice(0, 4)} ${result.code.slice(4)}`}</code></p>
 <p class="hint">${pass.use(result.uses, result.hours)}</p></section>`
-}${failed && messageBox(pass[result.kind], true)}
-<p class="lead">${pass.lead}</p>
-<form method="post" action="${view.action}">
+}<p class="lead">${pass.lead}</p>
+${failed && messageBox(pass[result.kind], true)}
+<div class="ways"><form method="post" action="${view.action}">
 ${hiddenFields(view.hidden)}${usernameField({ name: 'user', label: pass.user, autocomplete: 'off', autofocus: result?.kind !== 'issued', invalid: failed, ...(failed && { describedBy: 'notice' }) })}
 ${submitButton(frame, pass.submit)}
-</form>
+</form></div>
 <p class="aside links"><a href="${view.backHref}">${sessions.back}</a></p>`,
   });
 }

@@ -145,6 +145,7 @@ export async function renderNewPassword(
     asksForCurrent: proof === undefined,
     reason,
     problem,
+    restartHref: `/_gate/login?${new URLSearchParams({ return: wish.returnTo, method: 'form' })}`,
     requestId: context.requestId,
   } as const;
   parts.pages.send(request, response, problem ? 400 : 401, view, cookie ? { 'set-cookie': cookie } : {});

@@ -4,7 +4,7 @@ import type { StepContext } from '../login/step-result.ts';
 import type { PendingLogin } from '../sessions/pending.ts';
 import type { FormFields, PortalParts, PortalRequest } from './context.ts';
 import type { NewPasswordProblem } from './login-page.ts';
-import { answerStep, type StepParts, showOver, stepPurpose } from './step-answer.ts';
+import { answerStep, loginAgain, type StepParts, showOver, stepPurpose } from './step-answer.ts';
 
 type NewPasswordParts = StepParts & Pick<PortalParts, 'steps' | 'passwordLogin' | 'provedPasswords'>;
 
@@ -12,7 +12,7 @@ type NewPasswordParts = StepParts & Pick<PortalParts, 'steps' | 'passwordLogin' 
 export async function showNewPassword(
   parts: NewPasswordParts,
   visit: PortalRequest,
-  { id, vouched, newPassword }: PendingLogin,
+  { id, vouched, newPassword, returnTo }: PendingLogin,
   problem?: NewPasswordProblem,
 ): Promise<void> {
   const { request, response, headers, context } = visit;
@@ -26,6 +26,7 @@ export async function showNewPassword(
     asksForCurrent: kept === undefined,
     reason: newPassword?.reason === 'password-expired' ? 'password-expired' : 'password-must-change',
     problem,
+    restartHref: loginAgain(returnTo),
     requestId: context.requestId,
   } as const;
   parts.pages.send(request, response, problem ? 400 : 200, view);

@@ -200,7 +200,8 @@ function factorAddress(returnTo: string): string {
   return `/_gate/factor?${new URLSearchParams({ return: returnTo })}`;
 }
 
-function loginAgain(returnTo: string): string {
+/** Where a login begins anew, whoever is signed in. */
+export function loginAgain(returnTo: string): string {
   return `/_gate/login?${new URLSearchParams({ return: returnTo, switch: '1' })}`;
 }
 

@@ -115,6 +115,7 @@ test('pages: a new password has its own fields, told apart for password managers
     username: 'alice',
     asksForCurrent: true,
     reason: 'password-must-change',
+    restartHref: '/_gate/login',
   } as const;
   const elements = readDocument(render(view));
   const wanted = {

@@ -164,6 +164,7 @@ export function everyView(language: Language): readonly (readonly [name: string,
         username: hostile,
         reason: 'password-expired',
         asksForCurrent: problem !== 'mismatch',
+        restartHref: '/_gate/login',
       } as const;
       return [`new password, ${problem}`, { ...view, hidden, problem, requestId }] as const;
     }),

@@ -55,7 +55,7 @@ export const factor = {
   clock: (seconds: number, isAhead: boolean): string =>
     `The code is right, but the clock of your phone is about ${minutes(Math.max(1, Math.round(seconds / 60)))} ${isAhead ? 'ahead' : 'behind'}. Set it by the network, then enter the next code.`,
   problems: {
-    'code-wrong': 'The code is wrong. Enter the one that is shown at this moment.',
+    'code-wrong': 'That code is wrong. Check it, and enter it again.',
     'code-expired': 'The code has expired.',
     'code-replayed': 'This code was used already. Wait for the next one.',
     'factor-locked': 'There were too many wrong codes for this account.',
@@ -99,6 +99,7 @@ export const enrol = {
     title: 'Set up your security key',
     lead: 'Put your security key in, give it a name if you have several, then press the button and touch it.',
     start: 'Set up my security key',
+    name: 'Name of this key (optional)',
   },
   spare: {
     title: 'Keep your recovery codes',

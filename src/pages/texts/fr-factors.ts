@@ -61,7 +61,7 @@ export const factor: typeof englishFactor = {
   clock: (seconds, isAhead) =>
     `Le code est bon, mais l’horloge de votre téléphone ${isAhead ? 'avance' : 'retarde'} d’environ ${minutes(Math.max(1, Math.round(seconds / 60)))}. Réglez-la par le réseau, puis saisissez le code suivant.`,
   problems: {
-    'code-wrong': 'Le code est faux. Saisissez celui qui est affiché en ce moment.',
+    'code-wrong': 'Ce code est faux. Vérifiez-le, et saisissez-le de nouveau.',
     'code-expired': 'Le code a expiré.',
     'code-replayed': 'Ce code a déjà servi. Attendez le suivant.',
     'factor-locked': 'Il y a eu trop de codes faux pour ce compte.',
@@ -106,6 +106,7 @@ export const enrol: typeof englishEnrol = {
     title: 'Configurez votre clé de sécurité',
     lead: 'Insérez votre clé de sécurité, nommez-la si vous en avez plusieurs, puis appuyez sur le bouton et touchez-la.',
     start: 'Configurer ma clé de sécurité',
+    name: 'Nom de cette clé (facultatif)',
   },
   spare: {
     title: 'Gardez vos codes de secours',
