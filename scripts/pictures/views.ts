@@ -109,11 +109,27 @@ export const factorViews: Readonly<Record<string, PageView>> = {
     ...{ sessionsHref: '/_gate/session', backHref: '/', logoutHref: '/_gate/logout', requestId },
   },
   'factor-pass': {
-    ...{ kind: 'pass', action: '/_gate/pass', hidden, username: 'supervisor1', backHref: '/', requestId },
-    result: { kind: 'issued', user: 'agent1', code: '48203915', uses: 1, hours: 12 },
+    ...{
+      kind: 'pass',
+      action: '/_gate/pass',
+      hidden,
+      username: 'supervisor1',
+      makesCodes: false,
+      backHref: '/',
+      requestId,
+    },
+    result: { kind: 'issued', what: 'pass', user: 'agent1', code: '48203915', uses: 1, hours: 12 },
   },
   'factor-pass-form': {
-    ...{ kind: 'pass', action: '/_gate/pass', hidden, username: 'supervisor1', backHref: '/', requestId },
+    ...{
+      kind: 'pass',
+      action: '/_gate/pass',
+      hidden,
+      username: 'supervisor1',
+      makesCodes: false,
+      backHref: '/',
+      requestId,
+    },
     result: { kind: 'refused' },
   },
 };

@@ -94,6 +94,8 @@ function refuseTheRest(app: Express): void {
     '/factors': 'GET, HEAD, DELETE',
     '/factors/unlock': 'POST',
     '/factors/pass': 'POST',
+    '/factors/code': 'POST',
+    '/factors/accept-loss': 'POST',
     '/known': 'DELETE',
     '/api-tokens': 'GET, HEAD, POST',
     '/api-tokens/:name': 'DELETE',

@@ -9,7 +9,10 @@ import type { SessionRouteParts } from './session-routes.ts';
 
 /** The factors of the configuration of the moment, and what else a reset ends. */
 export interface FactorRouteParts {
-  readonly factors: () => Pick<FactorDesk, 'show' | 'remove' | 'reset' | 'unlock' | 'issue' | 'forgetBrowsers'>;
+  readonly factors: () => Pick<
+    FactorDesk,
+    'show' | 'remove' | 'reset' | 'unlock' | 'issue' | 'issueCode' | 'forgetBrowsers' | 'acceptLoss'
+  >;
   /** How passes are made that an operator hands out. */
   readonly passTerms: () => { readonly valid: number; readonly uses: number; readonly enrols: boolean };
   readonly sessions: SessionRouteParts['sessions'];
@@ -82,6 +85,32 @@ export function factorRoutes(parts: FactorRouteParts): Router {
     const code = await factors().issue(account, { ...terms, issuer: actorOf(response).actor ?? 'operator' });
     record(response, 'pass', account);
     response.json({ code, uses: terms.uses, validSeconds: Math.floor(terms.valid / 1000) });
+  });
+
+  router.post('/accept-loss', async (_request: Request, response: Response) => {
+    const accepted = await factors().acceptLoss();
+    const outcome = accepted ? 'succeeded' : 'failed';
+    audit.record({
+      event: 'accept-loss',
+      outcome,
+      ...(!accepted && { detail: 'nothing was lost' }),
+      ...actorOf(response),
+    });
+    response.json({ accepted });
+  });
+
+  router.post('/code', async (request: Request, response: Response) => {
+    const account = accountIn(request, response);
+    if (!account) return;
+    const made = await factors().issueCode(account, actorOf(response).actor ?? 'operator');
+    const detail = 'an enrolment code';
+    if (made.kind === 'has-factors') {
+      record(response, 'pass', account, { outcome: 'failed', detail });
+      const hint = 'Make a pass, or reset the account where nothing of it is left.';
+      return refuse(response, 409, 'has-factors', `${account.subject} has set up a second factor already. ${hint}`);
+    }
+    record(response, 'pass', account, { detail });
+    response.json({ code: made.code, uses: 1, validSeconds: Math.floor(made.valid / 1000) });
   });
 
   /** Those of the account alone: a name may be of several tenants. */

@@ -19,6 +19,8 @@ export interface HealthSource {
   }[];
   /** Of the servers that second factors ask. */
   readonly factorServers: () => readonly { readonly factor: string; readonly snapshot: BreakerSnapshot }[];
+  /** Whether the store may have lost what accounts had set up of second factors. */
+  readonly enrolmentsLost?: () => Promise<boolean>;
   /** How many of the processes that take requests are there; absent where this one takes them. */
   readonly workers?: () => Workers;
 }
@@ -58,6 +60,8 @@ interface Readiness {
   readonly storeProblem?: string;
   /** Ends of sessions that count, and wait for the store to take them; absent where there are none. */
   readonly waiting?: number;
+  /** Present where the store is not the one in which second factors were set up: first ones take a code until an operator has seen to it. */
+  readonly enrolments?: 'lost';
   /** Absent where one process is all. */
   readonly workers?: Workers;
   readonly providers: Readonly<Record<string, ProviderHealth>>;
@@ -84,6 +88,8 @@ export function createReadiness(source: HealthSource): () => Promise<Readiness> 
       looking = undefined;
     });
     const store = await looking;
+    // What cannot be asked shows as the store's own state.
+    const isLost = (await source.enrolmentsLost?.().catch(() => false)) === true;
     const providers = Object.fromEntries(
       source
         .providers()
@@ -101,6 +107,7 @@ export function createReadiness(source: HealthSource): () => Promise<Readiness> 
     const workers = source.workers?.();
     const isWell =
       store === 'ok' &&
+      !isLost &&
       waiting === 0 &&
       (workers === undefined || workers.live === workers.of) &&
       [...Object.values(providers), ...Object.values(factors)].every(
@@ -112,6 +119,7 @@ export function createReadiness(source: HealthSource): () => Promise<Readiness> 
     const said = {
       ...(store !== 'ok' && problem !== undefined && { storeProblem: problem }),
       ...(waiting > 0 && { waiting }),
+      ...(isLost && { enrolments: 'lost' as const }),
       ...(workers && { workers }),
     };
     return { status, draining, store, ...said, providers, ...(hasFactors && { factors }) };

@@ -4,6 +4,7 @@ import { systemClock } from '../core/clock.ts';
 import { OperatorError } from '../core/errors.ts';
 import { Secret } from '../core/secret.ts';
 import { backUp } from '../store/backup.ts';
+import { entryKinds } from '../store/entry-kinds.ts';
 import type { EmbeddedOptions } from '../store/index.ts';
 import { type EntryCounts, restoreStore, wantsPassphrase } from '../store/restore.ts';
 import { createLog } from '../telemetry/log.ts';
@@ -82,6 +83,10 @@ async function runRestore(invocation: Invocation): Promise<number> {
   const how = { file, keepSessions, passphrase, clock: systemClock, log };
   const { restored, left, ended, tokens } = restoreStore(store, how);
   terminal.stdout.write(`brought back:  ${said(restored)}\nleft out:      ${said(left)}\n`);
+  if (left.has(entryKinds['enrolment-mark']?.label ?? ''))
+    terminal.stdout.write(
+      'second factors that were set up since the backup are gone: the first one of an account takes an enrolment code until gatehouse factors accept-loss\n',
+    );
   if (ended > 0) terminal.stdout.write(`still ended:   ${ended} sessions\n`);
   if (tokens.restored.length > 0)
     terminal.stdout.write(

@@ -29,16 +29,20 @@ const listed = z.object({
 const removed = z.object({ removed: z.number(), ended: z.number().optional() });
 const unlocked = z.object({ unlocked: z.boolean() });
 const made = z.object({ code: z.string(), uses: z.number(), validSeconds: z.number() });
+const acceptedLoss = z.object({ accepted: z.boolean() });
 const refusal = z.object({ message: z.string() });
 
 /** The command. */
 export const factors: Command = {
-  usage: 'gatehouse factors list | reset | unlock | pass  NAME [--tenant T] [--id ID] [--config FILE]',
+  usage:
+    'gatehouse factors list | reset | unlock | code | pass  NAME [--tenant T] [--id ID], or accept-loss  [--config FILE]',
   summary: 'see and change the second factors of a user',
   help: [
     'list NAME     what the user has set up, when it was last used, whether codes are locked; never a secret',
     'reset NAME    ends everything that the user has set up, passes, remembered browsers, and all sessions; with --id only that enrolment, and no session',
     'unlock NAME   releases codes that too many wrong entries have locked',
+    'code NAME     makes an enrolment code, for who sets up the first factor where factorRules.enrol.first is code: 24 hours, one use',
+    'accept-loss   goes on with a store that has lost what was set up; until then each first factor takes an enrolment code',
     'pass NAME     makes a pass that stands in for a factor: as factors of type pass are configured, else 12 hours, one use',
     '',
     'A name is of one account in each tenant; --tenant names it where tenants are configured. The running gateway is asked at its',
@@ -53,7 +57,8 @@ const actions: Readonly<Record<string, (invocation: Invocation, whose: Whose) =>
   list: list,
   reset: reset,
   unlock: unlock,
-  pass: issue,
+  code: (invocation, whose) => issue(invocation, whose, '/factors/code'),
+  pass: (invocation, whose) => issue(invocation, whose, '/factors/pass'),
 };
 
 /** Whose factors, and the query that says so. */
@@ -64,14 +69,26 @@ interface Whose {
 
 async function runFactors(invocation: Invocation): Promise<number> {
   const [action = '', name, ...rest] = invocation.positionals;
+  if (action === 'accept-loss' && name === undefined) return acceptLoss(invocation);
   const act = Object.hasOwn(actions, action) ? actions[action] : undefined;
   if (!act || name === undefined || rest.length > 0)
-    throw new UsageError('say list, reset, unlock or pass, and a user name', factors.usage);
+    throw new UsageError('say list, reset, unlock, code or pass, and a user name', factors.usage);
   if (textOption(invocation, 'id') !== undefined && action !== 'reset')
     throw new UsageError('--id goes with reset', factors.usage);
   const tenant = textOption(invocation, 'tenant');
   const query = new URLSearchParams({ user: name, ...(tenant !== undefined && { tenant }) });
   return act(invocation, { name, query: query.toString() });
+}
+
+async function acceptLoss(invocation: Invocation): Promise<number> {
+  const { data } = acceptedLoss.safeParse(await ask(invocation, 'POST', '/factors/accept-loss'));
+  if (!data) return exitCodes.failed;
+  invocation.terminal.stdout.write(
+    data.accepted
+      ? 'accounts without a factor count as such from here on\n'
+      : 'the store is the one in which second factors were set up; nothing is to be accepted\n',
+  );
+  return exitCodes.good;
 }
 
 async function list(invocation: Invocation, { query }: Whose): Promise<number> {
@@ -120,8 +137,8 @@ async function unlock(invocation: Invocation, { name, query }: Whose): Promise<n
   return exitCodes.good;
 }
 
-async function issue(invocation: Invocation, { name, query }: Whose): Promise<number> {
-  const { data } = made.safeParse(await ask(invocation, 'POST', `/factors/pass?${query}`));
+async function issue(invocation: Invocation, { name, query }: Whose, address: string): Promise<number> {
+  const { data } = made.safeParse(await ask(invocation, 'POST', `${address}?${query}`));
   if (!data) return exitCodes.failed;
   const { stdout, stderr } = invocation.terminal;
   // The code alone on the standard output, so that a script can take it.

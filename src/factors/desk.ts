@@ -4,6 +4,7 @@ import { Failure } from '../core/failure.ts';
 import type { KnownBrowser, KnownBrowsers } from '../sessions/known.ts';
 import { readName } from './code.ts';
 import type { Factors } from './factors.ts';
+import type { EnrolmentOpening } from './opening.ts';
 import type { Pass, Passes, PassTerms } from './pass/passes.ts';
 
 /** An enrolment as others may see it. Times are milliseconds since the epoch. */
@@ -26,6 +27,11 @@ export interface AccountFactors {
   readonly browsers: readonly KnownBrowser[];
 }
 
+/** What came of asking for an enrolment code; it is of no use to who has a factor. `valid` in milliseconds. */
+type CodeIssue =
+  | { readonly kind: 'issued'; readonly code: string; readonly valid: number }
+  | { readonly kind: 'has-factors' };
+
 /** What became of one that was to be taken off. */
 type Removed = 'removed' | 'absent';
 
@@ -36,8 +42,15 @@ export class FactorDesk {
   readonly #factors: Factors;
   readonly #passes: Passes;
   readonly #known: Pick<KnownBrowsers, 'of' | 'forget'>;
+  readonly #opening: Pick<EnrolmentOpening, 'issue' | 'use' | 'first' | 'hasLost' | 'acceptLoss'>;
 
-  constructor(factors: Factors, passes: Passes, known: Pick<KnownBrowsers, 'of' | 'forget'>) {
+  constructor(
+    factors: Factors,
+    passes: Passes,
+    known: Pick<KnownBrowsers, 'of' | 'forget'>,
+    opening: Pick<EnrolmentOpening, 'issue' | 'use' | 'first' | 'hasLost' | 'acceptLoss'>,
+  ) {
+    this.#opening = opening;
     this.#factors = factors;
     this.#passes = passes;
     this.#known = known;
@@ -100,6 +113,7 @@ export class FactorDesk {
         ?.factor.forget?.(account, enrolment)
         .catch(() => undefined);
     await this.#passes.end(account);
+    await this.#opening.use(account);
     await this.#known.forget(account);
     return count;
   }
@@ -108,6 +122,28 @@ export class FactorDesk {
   async unlock(account: Account): Promise<boolean> {
     if (await this.#factors.limits.hasLocked(account)) await this.#known.forget(account);
     return this.#factors.limits.unlock(account);
+  }
+
+  /** Makes a code by which the first factor of an account is set up. */
+  async issueCode(account: Account, issuer: string): Promise<CodeIssue> {
+    const { all } = await this.#factors.enrolments.of(account);
+    if (all.length > 0) return { kind: 'has-factors' };
+    return { kind: 'issued', ...(await this.#opening.issue(account, issuer)) };
+  }
+
+  /** Whether the store may have lost what accounts had set up. */
+  async hasLost(): Promise<boolean> {
+    return this.#factors.all.length > 0 && (await this.#opening.hasLost());
+  }
+
+  /** The operator has seen that; false where nothing was lost. */
+  acceptLoss(): Promise<boolean> {
+    return this.#opening.acceptLoss();
+  }
+
+  /** Whether the first factor of an account takes a code at this moment. */
+  async asksForCode(): Promise<boolean> {
+    return (await this.#opening.first()) === 'code';
   }
 
   /** Makes a pass, and gives its code. */

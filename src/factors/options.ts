@@ -68,9 +68,11 @@ export const factorRulesOptions = z.strictObject({
   enrol: z
     .strictObject({
       first: z
-        .enum(['open', 'off'])
+        .enum(['open', 'code', 'off'])
         .default('open')
-        .describe('the first factor of an account: open, whoever has the first proof may set it up; off, nobody may'),
+        .describe(
+          'the first factor of an account: open, whoever has the first proof may set it up; code, with an enrolment code or a pass besides; off, nobody may',
+        ),
       networks: z.array(cidr()).default([]).describe('clients that may set one up; all when empty'),
       notify: z
         .boolean()

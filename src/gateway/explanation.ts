@@ -15,6 +15,7 @@ import type { Secret } from '../core/secret.ts';
 import type { Session } from '../core/session.ts';
 import type { Store } from '../core/store.ts';
 import type { Client, GatewayRequest } from '../core/verdict.ts';
+import { EnrolmentMark } from '../factors/enrolment-mark.ts';
 import type { Identity } from '../login/authenticate-request.ts';
 import { switchedOff } from '../login/external.ts';
 import type { TypedName } from '../login/typed-names.ts';
@@ -103,8 +104,8 @@ export class Explainer {
     const life = { connections: new Connections({ log }), breakers: new Breakers(), recent, figures, workers: 1 };
     // Nothing that a browser would be given leaves this.
     const sealer = new Sealer([new SealKey(randomBytes(32))]);
-    const services = { clock, log, store, sealer, metrics, audit, ...life };
-    return new Explainer(document, await buildGateway(document, services), clock);
+    const kept = { clock, log, store, sealer, mark: new EnrolmentMark({ store, log, file: undefined }) };
+    return new Explainer(document, await buildGateway(document, { ...kept, metrics, audit, ...life }), clock);
   }
 
   async explain(question: ExplainRequest): Promise<Explanation> {

@@ -3,9 +3,10 @@ import type { Clock } from '../core/clock.ts';
 import { systemClock } from '../core/clock.ts';
 import type { Sealer } from '../core/seal.ts';
 import type { Store } from '../core/store.ts';
+import { EnrolmentMark } from '../factors/enrolment-mark.ts';
 import { Connections } from '../proxy/connections.ts';
 import { Breakers } from '../remote/breakers.ts';
-import { createStore, sealerOf } from '../store/index.ts';
+import { createStore, sealerOf, sealKeyFile } from '../store/index.ts';
 import { type Audit, createAudit } from '../telemetry/audit.ts';
 import { createLog, type RootLog } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
@@ -21,6 +22,8 @@ export interface Services {
   readonly store: Store;
   /** Whose keys guard what is given to browsers: the same for every worker of the store. */
   readonly sealer: Sealer;
+  /** By which it shows that the store has lost what was set up. */
+  readonly mark: EnrolmentMark;
   readonly metrics: Metrics;
   readonly audit: Audit;
   /** The last records of logins and refusals, and the last warnings, as they were written. */
@@ -86,15 +89,25 @@ export async function openServices(document: Document, options: ServiceOptions =
     const held = document.session.store.type === 'redis' ? 'sum' : 'first';
     metrics.gaugeBy('store_held_ends', 'Ends of sessions that wait for the store', held, () => store.waiting());
     const sealer = sealerOf(document.session.store);
+    const mark = new EnrolmentMark({ store, log, file: markFileOf(document.session.store) });
+    const usesMark = Object.keys(document.factors).length > 0;
+    if (usesMark) await mark.prepare();
+    const lost = 'Above 0 while the store is not the one in which second factors were set up';
+    metrics.gaugeBy('enrolments_lost', lost, 'first', () => (usesMark && mark.glance() ? 1 : 0));
     const connections = new Connections({ log });
     metrics.readConnectionsBy(() => connections.counts());
     const breakers = part?.breakers ?? new Breakers();
     const life = { connections, breakers, figures: new ProviderFigures(clock), recent, workers: part?.workers ?? 1 };
-    return { clock, log, store, sealer, metrics, audit, ...life };
+    return { clock, log, store, sealer, mark, metrics, audit, ...life };
   } catch (error) {
     await audit.close();
     throw error;
   }
+}
+
+/** With a store in memory nothing is meant to stay. */
+function markFileOf(store: Document['session']['store']): string | undefined {
+  return store.type === 'memory' ? undefined : `${sealKeyFile(store)}.enrolments`;
 }
 
 /** Closes what the process held open, in an order in which nothing is lost. */

@@ -1,7 +1,9 @@
 /** Makes the ways to be somebody, of one configuration: by a session, by the request's own proof, by a form, by a provider's. */
 import { buildFactors, type FactorServices, type FactorsDocument } from '../factors/build.ts';
 import { FactorDesk } from '../factors/desk.ts';
+import type { EnrolmentMark } from '../factors/enrolment-mark.ts';
 import type { Factors } from '../factors/factors.ts';
+import { EnrolmentOpening } from '../factors/opening.ts';
 import type { FactorRules } from '../factors/options.ts';
 import { Passes } from '../factors/pass/passes.ts';
 import { Sends } from '../factors/sends.ts';
@@ -65,6 +67,7 @@ interface LoginServices extends ProviderServices, Omit<FactorServices, 'onSend'>
   readonly origins: SiteOrigins;
   readonly sessions: Sessions;
   readonly recorder: Recorder;
+  readonly mark: EnrolmentMark;
 }
 
 /** The ways of signing in, and what they share. */
@@ -145,11 +148,14 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const { mustKnow } = providers;
   const { limits } = factors;
   const remembered = new RememberedBrowsers({ clock, log, rules: remember, known, limits, chain, mustKnow, recorder });
+  const { first } = document.factorRules.enrol;
+  const codes = new Passes(services, 'enrolment');
+  const opening = new EnrolmentOpening({ first, mark: services.mark, limits, codes });
   const steps = new LoginSteps({
-    ...{ clock, log, worth, door, pendings, browsers, signIn, sessions, recorder, factors, notices, remembered },
-    rules: document.factorRules,
+    ...{ clock, log, worth, door, pendings, browsers, signIn, sessions, recorder },
+    ...{ factors, notices, remembered, opening, rules: document.factorRules },
   });
-  const desk = new FactorDesk(factors, new Passes(services), known);
+  const desk = new FactorDesk(factors, new Passes(services), known, opening);
   const linkOf = (name: string) => chain.find((link) => link.name === name);
   const refresher = new SessionRefresher({ store, clock, sessions, log, linkOf, principals });
   const verifiers = new OfflineVerifiers({ store, clock, log });

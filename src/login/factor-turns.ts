@@ -5,6 +5,7 @@ import { accountOf } from '../core/session.ts';
 import { readName } from '../factors/code.ts';
 import type { AccountEnrolments } from '../factors/enrolments.ts';
 import type { ConfiguredFactor, Factors } from '../factors/factors.ts';
+import type { EnrolmentOpening } from '../factors/opening.ts';
 import type { OnShow, PendingChange, PendingLogin } from '../sessions/pending.ts';
 import type { LoginsUnderWay } from './logins-under-way.ts';
 import { spareFor } from './step-behaviour.ts';
@@ -41,6 +42,34 @@ export async function askTurn(
   const { reason } = outcome;
   const { next, retryAfter } = outcome.kind === 'refused' ? outcome : {};
   return { kind: 'set-back', problem: { reason, ...(retryAfter !== undefined && { retryAfter }) }, next };
+}
+
+/** Begins a setup; undefined where there is nothing to set up. */
+export async function offerTurn(
+  { factors, door }: Pick<FactParts, 'factors' | 'door'>,
+  pending: PendingLogin,
+  factor: ConfiguredFactor,
+  context: StepContext,
+): Promise<OnShow | undefined> {
+  const question = { account: accountOf(pending.vouched), terms: termsOf({ door }, pending, context) };
+  const offer = await factors.begin(factor, question);
+  return offer && { kind: 'enrolment', factor: factor.name, ...offer };
+}
+
+/** Has the code judged that the first factor of an account takes; `lost` where somebody else has ended the login meanwhile. */
+export async function codeTurn(
+  opening: EnrolmentOpening,
+  underWay: Pick<LoginsUnderWay, 'change'>,
+  pending: PendingLogin,
+  typed: string | undefined,
+  { signal }: Pick<StepContext, 'signal'>,
+): Promise<
+  { readonly kind: 'on'; readonly pending: PendingLogin; readonly problem?: StepProblem } | { readonly kind: 'lost' }
+> {
+  const entered = await opening.enter(accountOf(pending.vouched), typed, signal);
+  if (entered.kind === 'refused') return { kind: 'on', pending, problem: entered };
+  const next = await underWay.change(pending, () => ({ enrolmentCode: entered.code }));
+  return next ? { kind: 'on', pending: next } : { kind: 'lost' };
 }
 
 /** Puts it on show in a login. What a factor keeps of its question stays, also where another one is asked for meanwhile. */
@@ -81,7 +110,7 @@ export async function verifyTurn(
 
 /** Has the first answer to a setup judged, and enrols where it is right and nobody has enrolled anything `after`. */
 export async function enrolTurn(
-  factors: Factors,
+  { factors, opening }: { readonly factors: Factors; readonly opening: EnrolmentOpening },
   underWay: Pick<LoginsUnderWay, 'change'>,
   pending: PendingLogin,
   factor: ConfiguredFactor,
@@ -92,6 +121,8 @@ export async function enrolTurn(
       readonly kind: 'enrolled';
       readonly proof: Proof | undefined;
       readonly change: (pending: PendingLogin) => PendingChange;
+      /** What the audit is told of it: by whose code. */
+      readonly told: { readonly detail?: string };
     }
   | { readonly kind: 'overtaken' }
   | { readonly kind: 'lost' }
@@ -124,7 +155,14 @@ export async function enrolTurn(
       const change = ({ proofs }: PendingLogin): PendingChange => ({
         ...{ proofs: proof ? withProof(proofs, proof) : proofs, spare, onShow: undefined },
       });
-      return { kind: 'enrolled', proof, change };
+      const isByCode = pending.enrolmentCode !== undefined;
+      const issuer = isByCode ? await opening.use(accountOf(pending.vouched)) : undefined;
+      return {
+        kind: 'enrolled',
+        proof,
+        change,
+        told: issuer === undefined ? {} : { detail: `by a code of ${issuer}` },
+      };
     }
     default:
       throw done satisfies never;

@@ -157,7 +157,7 @@ export class LoginEnd {
   record(
     event: 'factor' | 'enrol',
     { vouched }: PendingLogin,
-    { factor, reason }: { readonly factor?: string; readonly reason?: Reason },
+    { factor, reason, detail }: { readonly factor?: string; readonly reason?: Reason; readonly detail?: string },
     { client, requestId }: StepContext,
   ): void {
     if (reason === undefined) void this.#parts.notices.heard(event, factor, vouched);
@@ -166,6 +166,7 @@ export class LoginEnd {
       ...{ account: accountOf(vouched), provider: vouched.provider },
       ...(factor !== undefined && { factor }),
       ...(reason !== undefined && { reason }),
+      ...(detail !== undefined && { detail }),
     });
   }
 

@@ -20,6 +20,14 @@ export interface FirstProof {
   readonly proof?: Proof | undefined;
 }
 
+/** How a login begins by a first proof. */
+export interface LoginBeginning extends FirstProof {
+  /** A code may be sent at once. */
+  readonly isPosted: boolean;
+  /** No page was asked for by its user: no session begins by a browser that is remembered. */
+  readonly isAmbient?: true;
+}
+
 /** What begins them. */
 export interface StartParts extends FactParts {
   readonly signIn: SignIn;

@@ -4,21 +4,30 @@
  */
 import type { FactorResponse } from '../core/factor.ts';
 import { type Proof, withProof } from '../core/proof.ts';
-import { accountOf, isSameOwner, ownerOf } from '../core/session.ts';
+import { isSameOwner, ownerOf } from '../core/session.ts';
 import type { AccountEnrolments } from '../factors/enrolments.ts';
 import type { ConfiguredFactor } from '../factors/factors.ts';
 import type { OnShow, PendingLogin } from '../sessions/pending.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
-import { type Answer, askTurn, enrolTurn, type SetBack, shows, verifyTurn } from './factor-turns.ts';
+import {
+  type Answer,
+  askTurn,
+  codeTurn,
+  enrolTurn,
+  offerTurn,
+  type SetBack,
+  shows,
+  verifyTurn,
+} from './factor-turns.ts';
 import { type EndParts, LoginEnd } from './login-end.ts';
-import { type FirstProof, LoginStarts, type StartParts } from './login-starts.ts';
+import { type FirstProof, type LoginBeginning, LoginStarts, type StartParts } from './login-starts.ts';
 import { LoginsUnderWay, type UnderWayParts } from './logins-under-way.ts';
 import { type RecallParts, recallTurn } from './recall-turn.ts';
-import { consequenceOf } from './step-behaviour.ts';
-import { factsOf, termsOf } from './step-facts.ts';
+import { setBackTurn } from './set-back.ts';
+import { factsOf } from './step-facts.ts';
 import { type OnwardTerms, type StepContext, type StepResult, withCookies } from './step-result.ts';
 import { nextStep } from './steps.ts';
-import { choiceOf } from './tenant-choice.ts';
+import { placeTurn } from './tenant-choice.ts';
 
 type StepsParts = StartParts & EndParts & UnderWayParts & RecallParts;
 
@@ -41,16 +50,10 @@ export class LoginSteps {
     return this.#parts.door.admit(vouched, client) !== undefined;
   }
 
-  /**
-   * A provider has vouched for somebody: a session begins, or a login that takes more. `isPosted`: a code may be sent at once;
-   * `isAmbient`: no session begins by a browser that is remembered, before it shows the page.
-   */
-  async begin(
-    first: FirstProof & { readonly isPosted: boolean; readonly isAmbient?: true },
-    context: StepContext,
-  ): Promise<StepResult> {
-    const { vouched, chain, returnTo, isPosted, proof, isAmbient = false } = first;
-    const admitted = this.#parts.door.admit(vouched, context.client, proof && [proof]);
+  /** A provider has vouched for somebody: a session begins, or a login that takes more. */
+  async begin(first: LoginBeginning, context: StepContext): Promise<StepResult> {
+    const { vouched, chain, returnTo, isPosted, isAmbient = false } = first;
+    const admitted = this.#parts.door.admit(vouched, context.client);
     if (admitted) return this.#end.establish(admitted, { chain, returnTo, cookies: [] }, context);
     const { pending, cookies } = await this.#starts.login(first, context);
     return this.#advance(pending, context, { maySend: isPosted, cookies, isAmbient });
@@ -99,7 +102,7 @@ export class LoginSteps {
     const { facts } = await factsOf(this.#parts, pending, context);
     const factor = this.#parts.factors.find(name);
     if (factor && !facts.isEnough && facts.candidates.includes(factor.name)) return this.#ask(pending, factor, context);
-    const isAllowed = facts.candidates.length === 0 && !facts.needsFreshProof;
+    const isAllowed = facts.candidates.length === 0 && !facts.needsFreshProof && !facts.needsCode;
     if (factor && isAllowed && facts.enrollable.includes(factor.name))
       return this.#beginEnrolment(pending, factor, context);
     const cleared = await this.#underWay.change(pending, () => ({ onShow: undefined }));
@@ -108,10 +111,7 @@ export class LoginSteps {
 
   /** The user picks one of several tenants, and with it the account. */
   async chooseTenant(pending: PendingLogin, tenant: string, context: StepContext): Promise<StepResult> {
-    const chosen = await choiceOf(this.#parts, pending, tenant, context);
-    // Of two tabs that choose at once one does: what was proved for one account is nothing for the other.
-    const isOpen = ({ vouched }: PendingLogin): boolean => vouched.tenant === pending.vouched.tenant;
-    const placed = chosen && (await this.#underWay.change(pending, (now) => (isOpen(now) ? chosen : {})));
+    const placed = await placeTurn(this.#parts, this.#underWay, pending, tenant, context);
     return placed ? this.#advance(placed, context, { maySend: true }) : this.show(pending, context);
   }
 
@@ -127,12 +127,21 @@ export class LoginSteps {
   async answer(pending: PendingLogin, fields: FactorResponse['fields'], context: StepContext): Promise<StepResult> {
     const { facts, has } = await factsOf(this.#parts, pending, context);
     const step = nextStep(facts);
+    if (step.kind === 'enrolment-code') return this.#enterCode(pending, fields.get('code'), context);
     const { onShow } = pending;
     const factor = this.#parts.factors.find(onShow?.factor);
     if (!onShow || !factor) return this.show(pending, context);
     const answer = { fields, state: onShow.state, signal: context.signal };
     if (step.kind === 'answer') return this.#verify(pending, factor, answer, context);
     return step.kind === 'enrol' ? this.#enrol(pending, factor, answer, has, context) : this.show(pending, context);
+  }
+
+  async #enterCode(pending: PendingLogin, typed: string | undefined, context: StepContext): Promise<StepResult> {
+    const turn = await codeTurn(this.#parts.opening, this.#underWay, pending, typed, context);
+    if (turn.kind === 'lost') return this.#end.lost(pending, context);
+    const { problem } = turn;
+    if (problem) this.#end.record('enrol', pending, { reason: problem.reason }, context);
+    return this.#advance(turn.pending, context, { maySend: false, ...(problem && { problem }) });
   }
 
   async #verify(
@@ -145,8 +154,7 @@ export class LoginSteps {
     if (turn.kind === 'lost') return this.#end.lost(pending, context);
     if (turn.kind === 'set-back') return this.#setBack(turn.pending ?? pending, factor, turn, context);
     this.#end.record('factor', pending, { factor: factor.name }, context);
-    const isWished = answer.fields.get('remember') === 'yes';
-    const remember = isWished && this.#parts.remembered.offered(factor, context.client) !== undefined;
+    const remember = this.#parts.remembered.isWished(answer.fields, factor, context.client);
     return this.#proved(pending, turn.proof, context, { remember });
   }
 
@@ -157,12 +165,12 @@ export class LoginSteps {
     after: AccountEnrolments,
     context: StepContext,
   ): Promise<StepResult> {
-    const turn = await enrolTurn(this.#parts.factors, this.#underWay, pending, factor, answer, after);
+    const turn = await enrolTurn(this.#parts, this.#underWay, pending, factor, answer, after);
     if (turn.kind === 'overtaken') return this.choose(pending, undefined, context);
     if (turn.kind === 'lost') return this.#end.lost(pending, context);
     if (turn.kind === 'show') return this.#putOnShow(pending, turn.onShow, context);
-    const reason = turn.kind === 'problem' && { reason: turn.problem.reason };
-    this.#end.record('enrol', pending, { factor: factor.name, ...reason }, context);
+    const more = turn.kind === 'problem' ? { reason: turn.problem.reason } : turn.told;
+    this.#end.record('enrol', pending, { factor: factor.name, ...more }, context);
     if (turn.kind === 'problem') return this.#advance(turn.pending, context, { maySend: false, problem: turn.problem });
     const next = await this.#underWay.change(pending, turn.change);
     const result = next ? await this.#advance(next, context, { maySend: true }) : this.#end.lost(pending, context);
@@ -185,23 +193,17 @@ export class LoginSteps {
     { problem, next }: SetBack,
     context: StepContext,
   ): Promise<StepResult> {
-    const { name } = factor;
-    this.#end.record('factor', pending, { factor: name, reason: problem.reason }, context);
-    const { candidates } = (await factsOf(this.#parts, pending, context)).facts;
-    const setback = { pending, factor: name, next, problem, candidates };
-    const follows = await consequenceOf(setback, this.#parts.factors.limits);
+    const back = { factor: factor.name, problem, next };
+    this.#end.record('factor', pending, { factor: factor.name, reason: problem.reason }, context);
+    const follows = await setBackTurn(this.#parts, this.#underWay, pending, back, context);
     if (follows.kind === 'over') return this.#end.close(pending, follows.reason, context, follows.isHelped);
-    const { change } = follows;
-    const changed = change ? await this.#underWay.change(pending, () => change) : pending;
-    if (!changed) return this.#end.lost(pending, context);
-    return this.#advance(changed, context, { maySend: false, problem: follows.problem });
+    if (follows.kind === 'lost') return this.#end.lost(pending, context);
+    return this.#advance(follows.pending, context, { maySend: false, problem: follows.problem });
   }
 
   async #beginEnrolment(pending: PendingLogin, factor: ConfiguredFactor, context: StepContext): Promise<StepResult> {
-    const question = { account: accountOf(pending.vouched), terms: termsOf(this.#parts, pending, context) };
-    const offer = await this.#parts.factors.begin(factor, question);
-    if (!offer) return this.show(pending, context);
-    return this.#putOnShow(pending, { kind: 'enrolment', factor: factor.name, ...offer }, context);
+    const onShow = await offerTurn(this.#parts, pending, factor, context);
+    return onShow ? this.#putOnShow(pending, onShow, context) : this.show(pending, context);
   }
 
   async #putOnShow(pending: PendingLogin, onShow: OnShow, context: StepContext): Promise<StepResult> {
@@ -237,14 +239,12 @@ export class LoginSteps {
     // Whoever was asked for a password a while ago begins anew, and sets up then.
     if (step.kind === 'confirm') return this.#end.confirm(pending, context);
     if (problem) return stay;
-    if (step.kind === 'begin-enrolment') {
-      const factor = this.#parts.factors.find(step.factor);
-      return factor ? withCookies(await this.#beginEnrolment(pending, factor, context), cookies) : stay;
-    }
-    if (step.kind !== 'ask') return stay;
-    const factor = this.#parts.factors.find(step.factor);
+    const factor = 'factor' in step ? this.#parts.factors.find(step.factor) : undefined;
+    if (!factor) return stay;
+    if (step.kind === 'begin-enrolment')
+      return withCookies(await this.#beginEnrolment(pending, factor, context), cookies);
     // A page that is loaded again and again sends nothing.
-    if (!factor || (factor.factor.isNetworked && !maySend)) return stay;
+    if (step.kind !== 'ask' || (factor.factor.isNetworked && !maySend)) return stay;
     return withCookies(await this.#ask(pending, factor, context), cookies);
   }
 }

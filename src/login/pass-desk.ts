@@ -24,19 +24,22 @@ type PassResult =
       readonly valid: number;
     }
   /** `unknown` and `not-allowed` are told alike to whoever asks: a page must not say who there is. */
-  | { readonly kind: 'refused'; readonly why: 'not-allowed' | 'too-many'; readonly user?: string }
+  | { readonly kind: 'refused'; readonly why: 'not-allowed' | 'too-many' | 'has-factors'; readonly user?: string }
   | { readonly kind: 'unavailable'; readonly reason: Reason };
 
 /** What it works with. */
 interface PassDeskParts {
   readonly factors: Readonly<Record<string, unknown>>;
-  readonly desk: Pick<FactorDesk, 'issue'>;
+  readonly desk: Pick<FactorDesk, 'issue' | 'issueCode' | 'asksForCode'>;
   readonly sends: Pick<Sends, 'take'>;
   readonly users: Pick<TokenUsers, 'find'>;
   readonly principals: Pick<Principals, 'principal' | 'tenantOf'>;
 }
 
 const rulesSchema = z.object({ type: z.literal('pass'), issuers: z.array(z.string()), for: z.array(z.string()) });
+/** What the audit says of an enrolment code, which is made like a pass. */
+export const enrolmentCodeDetail = 'an enrolment code';
+
 const perHour = { count: 50, per: 60 * 60_000 };
 
 /** Makes passes for people at the desk. Every method throws when the store is out of reach. */
@@ -57,8 +60,17 @@ export class PassDesk {
     return this.#rules?.issuers.some((role) => roles.has(role)) === true;
   }
 
+  /** Whether enrolment codes are of use, and are made here too. */
+  makesCodes(): Promise<boolean> {
+    return this.#parts.desk.asksForCode();
+  }
+
   /** Makes one for a user, by a name as it is typed; who does not exist is refused like who may not have one. */
-  async issue(session: Session, username: string, signal: AbortSignal): Promise<PassResult> {
+  async issue(
+    session: Session,
+    { username, what }: { readonly username: string; readonly what: 'pass' | 'code' },
+    signal: AbortSignal,
+  ): Promise<PassResult> {
     const { desk, sends, factors, users } = this.#parts;
     const rules = this.#rules;
     if (!rules || !this.isIssuer(session)) return { kind: 'refused', why: 'not-allowed' };
@@ -79,10 +91,17 @@ export class PassDesk {
     const isAllowed =
       isNear && !isSameAccount(account, issuer) && mayHelp(roles, this.#parts.principals.principal(target), rules.for);
     if (!isAllowed) return { kind: 'refused', why: 'not-allowed', user: account.subject };
+    const { subject } = account;
+    if (what === 'code') {
+      const made = await desk.issueCode(account, issuer.subject);
+      return made.kind === 'issued'
+        ? { ...made, user: subject, uses: 1 }
+        : { kind: 'refused', why: 'has-factors', user: subject };
+    }
     const terms = passTerms(factors);
     const most = [...new Set([...roles, ...rules.for])];
     const code = await desk.issue(account, { ...terms, issuer: issuer.subject, roles: most });
-    return { kind: 'issued', user: account.subject, code, uses: terms.uses, valid: terms.valid };
+    return { kind: 'issued', user: subject, code, uses: terms.uses, valid: terms.valid };
   }
 }
 

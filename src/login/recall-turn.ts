@@ -13,7 +13,7 @@ export interface RecallParts {
   readonly clock: Clock;
   readonly worth: Worth;
   readonly door: Pick<LoginDoor, 'levelFor'>;
-  readonly remembered: Pick<RememberedBrowsers, 'recall' | 'remember' | 'offered'>;
+  readonly remembered: Pick<RememberedBrowsers, 'recall' | 'remember' | 'isWished'>;
 }
 
 const asking: ReadonlySet<Step['kind']> = new Set(['ask', 'choose', 'answer']);

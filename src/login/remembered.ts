@@ -56,6 +56,11 @@ export class RememberedBrowsers {
     return isOffered ? this.#parts.rules.for : undefined;
   }
 
+  /** Whether an answer to a factor comes with the wish, where that is offered. */
+  isWished(fields: ReadonlyMap<string, string>, factor: Pick<ConfiguredFactor, 'factor'>, client: Client): boolean {
+    return fields.get('remember') === 'yes' && this.offered(factor, client) !== undefined;
+  }
+
   /** The proof that the browser is, where it is remembered for the account and nothing has changed since. */
   async recall(vouched: Vouched, context: StepContext): Promise<Remembrance | undefined> {
     const { known: browsers, clock } = this.#parts;

@@ -9,7 +9,7 @@ import type { PendingChange, PendingLogin } from '../sessions/pending.ts';
 import type { StepProblem } from './step-result.ts';
 
 /** What it comes to for a login. */
-type Consequence =
+export type Consequence =
   /** It goes on, with a change of what is kept of it, and with words on its page. */
   | { readonly kind: 'go-on'; readonly change?: PendingChange; readonly problem: StepProblem }
   /** It is over; `isHelped` where its page says whom to ask. */

@@ -6,6 +6,7 @@ import { freshAt, type Proof, withProof } from '../core/proof.ts';
 import { accountOf } from '../core/session.ts';
 import type { AccountEnrolments } from '../factors/enrolments.ts';
 import type { ConfiguredFactor, Factors } from '../factors/factors.ts';
+import type { EnrolmentOpening } from '../factors/opening.ts';
 import type { FactorRules } from '../factors/options.ts';
 import { type Demand, shortfall, type Worth } from '../policy/levels.ts';
 import { rememberedName } from '../policy/worth.ts';
@@ -23,6 +24,7 @@ export interface FactParts {
   readonly worth: Worth;
   readonly clock: Clock;
   readonly door: LoginDoor;
+  readonly opening: EnrolmentOpening;
 }
 
 /** The facts, and what the account had enrolled when they were told: what they allow is allowed over that alone. */
@@ -38,7 +40,7 @@ const freshEnough = 5 * 60_000;
 
 /** Tells them. Throws where the store is out of reach, or an enrolment cannot be read. */
 export async function factsOf(
-  { factors, rules, worth, clock, door }: FactParts,
+  { factors, rules, worth, clock, door, opening }: FactParts,
   pending: PendingLogin,
   context: StepContext,
 ): Promise<KnownFacts> {
@@ -53,7 +55,8 @@ export async function factsOf(
   const shown = { [onShow?.kind === 'challenge' ? 'asked' : 'enrolling']: onShow?.factor };
   const tenants = door.tenantsOf(vouched);
   const common = { awaitsProvider: false, tenants, mustChangePassword: newPassword !== undefined } as const;
-  const nothing = { candidates: [], enrollable: [], needsFreshProof: false, isEnrolmentClosed: false } as const;
+  const noSetup = { candidates: [], enrollable: [], needsFreshProof: false, isEnrolmentClosed: false } as const;
+  const nothing = { ...noSetup, needsCode: false } as const;
   const isReached = (demand: Demand): boolean => shortfall(proofs, demand, worth, now) === undefined;
   // What an account has set up shows once it is known whose it is.
   if (tenants !== 'one') return { facts: { ...common, ...nothing, isEnough: isReached(asked) }, has: noEnrolments };
@@ -66,7 +69,22 @@ export async function factsOf(
   // What is set up beside something else is set up after a proof of that, also where it came meanwhile.
   const isGuarded = spare !== undefined && (has.all.length > 0 || usable.length > 0);
   const demand: Demand = isGuarded && (asked.level ?? 1) < 2 ? { ...asked, level: 2 } : asked;
-  if (isReached(demand)) return { facts: { ...common, ...shown, ...nothing, spare, isEnough: true }, has };
+  // What is enrolled under a name that has left the configuration is enrolled all the same.
+  const isFirst = has.all.length === 0 && usable.length === 0;
+  const byFactors = proofs.filter(
+    ({ step, by }) =>
+      step !== 'first' &&
+      worth.factors.has(by) &&
+      by !== rememberedName &&
+      factors.find(by)?.factor.letsEnrol !== false,
+  );
+  // A pass does as well, which may be spent by now.
+  const lacksCode = async (): Promise<boolean> =>
+    isFirst && byFactors.length === 0 && (await opening.lacksCode(account, pending.enrolmentCode));
+  if (isReached(demand)) {
+    const needsCode = await lacksCode();
+    return { facts: { ...common, ...shown, ...nothing, spare, needsCode, isEnough: true }, has };
+  }
   const open = usable.filter(({ name }) => !excluded.includes(name) && isCounting(name));
   const isHelping = (factor: ConfiguredFactor): boolean =>
     shortfall(withProof(proofs, proofBy(factor, now)), demand, worth, now) === undefined;
@@ -74,17 +92,8 @@ export async function factsOf(
   const ableTo = factors.all.filter((one) => factors.isOffered(one, terms, has) && !one.factor.isSpare);
   const able = ableTo.filter(isHelping);
   const isInside = rules.enrol.networks.length === 0 || isInAny(client, rules.enrol.networks);
-  // What is enrolled under a name that has left the configuration is enrolled all the same.
-  const isFirst = has.all.length === 0 && usable.length === 0;
-  const hasProved = proofs.some(
-    ({ step, by, at }) =>
-      step !== 'first' &&
-      worth.factors.has(by) &&
-      by !== rememberedName &&
-      at >= pending.beganAt &&
-      factors.find(by)?.factor.letsEnrol !== false,
-  );
-  const mayEnrol = isInside && (isFirst ? rules.enrol.first === 'open' : hasProved);
+  const hasProved = byFactors.some(({ at }) => at >= pending.beganAt);
+  const mayEnrol = isInside && (isFirst ? rules.enrol.first !== 'off' : hasProved);
   // Whoever has something proves that, before anything is set up beside it.
   const toProve = able.length > 0 && isInside && !hasProved ? open : [];
   return {
@@ -92,6 +101,7 @@ export async function factsOf(
       ...common,
       ...shown,
       isEnough: false,
+      needsCode: able.length > 0 && mayEnrol && (await lacksCode()),
       candidates: (helping.length > 0 ? helping : toProve).map(({ name }) => name),
       enrollable: mayEnrol ? able.map(({ name }) => name) : [],
       needsFreshProof: onShow?.kind !== 'enrolment' && !(now - freshAt(pending.proofs) <= freshEnough),

@@ -58,9 +58,13 @@ export interface OnwardTerms {
   readonly isAmbient?: boolean;
 }
 
+const enrolling: ReadonlySet<Step['kind']> = new Set([
+  ...(['enrol', 'choose-enrolment', 'begin-enrolment', 'enrolment-code'] as const),
+]);
+
 /** Where the page of a step is. */
 export function stepAddress({ pending, step }: Extract<StepResult, { kind: 'pending' }>): string {
-  const isEnrolling = step.kind === 'enrol' || step.kind === 'choose-enrolment' || step.kind === 'begin-enrolment';
+  const isEnrolling = enrolling.has(step.kind);
   return `/_gate/${isEnrolling ? 'enrol' : 'factor'}?${new URLSearchParams({ login: pending.id })}`;
 }
 

@@ -18,6 +18,8 @@ export interface StepFacts {
   readonly enrolling?: string | undefined;
   /** Setting up waits for a first proof that is young enough. */
   readonly needsFreshProof: boolean;
+  /** The first factor of the account takes a code that is not there yet. */
+  readonly needsCode: boolean;
   /** Some factor could be set up that would do, but not by this account, or not from here. */
   readonly isEnrolmentClosed: boolean;
   /** What an account gets that has nothing, and that nothing is known to reach its user by, as the operator has said. */
@@ -46,6 +48,8 @@ export type Step =
   | { readonly kind: 'answer'; readonly factor: string; readonly hasOthers: boolean }
   /** The user proves first who they are once more. */
   | { readonly kind: 'confirm' }
+  /** Who sets up the first factor gives the code for that. */
+  | { readonly kind: 'enrolment-code' }
   | { readonly kind: 'choose-enrolment'; readonly factors: readonly string[] }
   | { readonly kind: 'begin-enrolment'; readonly factor: string }
   | { readonly kind: 'enrol'; readonly factor: string; readonly hasOthers: boolean }
@@ -60,7 +64,7 @@ export function nextStep(facts: StepFacts): Step {
   if (facts.tenants === 'none') return { kind: 'refused', reason: 'tenant-missing' };
   if (facts.tenants === 'several') return { kind: 'tenant' };
   // A leaked password that has to change changes nothing before the factors.
-  if (facts.isEnough) return facts.spare === undefined ? lastStep(facts) : spareStep(facts.spare, enrolling);
+  if (facts.isEnough) return facts.spare === undefined ? lastStep(facts) : spareStep(facts, facts.spare);
   const [candidate, ...others] = candidates;
   if (asked !== undefined && candidates.includes(asked)) {
     const hasOthers = candidates.length > 1;
@@ -73,6 +77,7 @@ export function nextStep(facts: StepFacts): Step {
   if (first === undefined)
     return { kind: 'refused', reason: facts.isEnrolmentClosed ? 'enrolment-closed' : 'factor-missing' };
   if (facts.needsFreshProof) return { kind: 'confirm' };
+  if (facts.needsCode) return { kind: 'enrolment-code' };
   if (enrolling !== undefined && enrollable.includes(enrolling)) {
     const hasOthers = more.length > 0;
     return { kind: 'enrol', factor: enrolling, hasOthers };
@@ -91,6 +96,7 @@ function lastStep({ mustChangePassword }: StepFacts): Extract<Step, { kind: 'new
   return { kind: mustChangePassword ? 'new-password' : 'admit' };
 }
 
-function spareStep(factor: string, enrolling: string | undefined): Step {
+function spareStep({ enrolling, needsCode }: StepFacts, factor: string): Step {
+  if (needsCode) return { kind: 'enrolment-code' };
   return enrolling === factor ? { kind: 'enrol', factor, hasOthers: false } : { kind: 'begin-enrolment', factor };
 }

@@ -34,6 +34,32 @@ export function enrolmentPage(frame: Frame, view: EnrolmentView): Html {
   }
 }
 
+/** The code that opens an account to its first factor. The form posts the hidden fields, `do` as `answer`, and `code`. */
+export interface EnrolmentCodeView extends Omit<FactorView, 'kind' | 'page' | 'factor' | 'hasOthers' | 'rememberFor'> {
+  readonly kind: 'enrolment-code';
+}
+
+/** How many digits such a code has. */
+const codeDigits = 8;
+
+/** The page that asks for it. */
+export function enrolmentCodePage(frame: Frame, view: EnrolmentCodeView): Html {
+  const { code: texts } = frame.texts.enrol;
+  const isWrong = view.problem?.code === 'code-wrong';
+  const body = html`<div class="ways"><form method="post" action="${view.action}">
+${hiddenFields({ ...view.hidden, do: 'answer' })}${codeField(frame, codeDigits, view.problem !== undefined)}
+${submitButton(frame, frame.texts.factor.submit)}
+</form></div>`;
+  const lead = html`<p class="lead" id="prompt">${texts.lead}</p>`;
+  return stepPage(
+    frame,
+    isWrong ? { ...view, problem: { code: 'enrolment-code-wrong' } } : view,
+    texts.title,
+    lead,
+    body,
+  );
+}
+
 function authenticatorPage(frame: Frame, view: EnrolmentView, page: Extract<Page, { kind: 'authenticator' }>): Html {
   const { enrol } = frame.texts;
   const body = html`<div class="ways">

@@ -9,7 +9,7 @@ import {
 } from './account.ts';
 import { type AccountView, accountPage } from './account-settings.ts';
 import { type Assets, loadAssets } from './assets.ts';
-import { type EnrolmentView, enrolmentPage } from './enrol.ts';
+import { type EnrolmentCodeView, type EnrolmentView, enrolmentCodePage, enrolmentPage } from './enrol.ts';
 import {
   type FactorChoiceView,
   type FactorOverView,
@@ -46,6 +46,7 @@ export type PageView =
   | FactorView
   | FactorOverView
   | EnrolmentView
+  | EnrolmentCodeView
   | SignedOutView
   | LogoutView
   | SessionsView
@@ -114,6 +115,8 @@ function document(frame: Frame, view: PageView): Html {
       return factorPage(frame, view);
     case 'factor-over':
       return factorOverPage(frame, view);
+    case 'enrolment-code':
+      return enrolmentCodePage(frame, view);
     case 'enrolment':
       return enrolmentPage(frame, view);
     case 'signed-out':

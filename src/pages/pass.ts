@@ -3,7 +3,7 @@ import { type Hidden, hiddenFields, messageBox, submitButton, usernameField } fr
 import { type Html, html } from './html.ts';
 import { type Frame, layout, signedInAs } from './layout.ts';
 
-/** Shown to somebody who may make passes. The form posts `user`. */
+/** Shown to somebody who may make passes. The form posts `user`, and `what` as `pass` or `code` where there is a choice. */
 export interface PassView {
   readonly kind: 'pass';
   readonly action: string;
@@ -12,13 +12,16 @@ export interface PassView {
   readonly result?:
     | {
         readonly kind: 'issued';
+        readonly what: 'pass' | 'code';
         readonly user: string;
         readonly code: string;
         readonly uses: number;
         readonly hours: number;
       }
-    | { readonly kind: 'refused' | 'too-many' }
+    | { readonly kind: 'refused' | 'too-many' | 'has-factors' }
     | undefined;
+  /** First factors are set up by a code, which is made here too. */
+  readonly makesCodes: boolean;
   readonly backHref: string;
   readonly requestId: string;
 }
@@ -37,15 +40,26 @@ export function passPage(frame: Frame, view: PassView): Html {
     body: html`${signedInAs(frame, view.username)}
 ${
   result?.kind === 'issued' &&
-  html`<section class="issued" role="status"><h2>${pass.pass(result.user)}</h2>
+  html`<section class="issued" role="status"><h2>${pass[result.what](result.user)}</h2>
 <p class="secret"><code translate="no" class="pass-code">${`${result.code.slice(0, 4)} ${result.code.slice(4)}`}</code></p>
 <p class="hint">${pass.use(result.uses, result.hours)}</p></section>`
 }<p class="lead">${pass.lead}</p>
 ${failed && messageBox(pass[result.kind], true)}
 <div class="ways"><form method="post" action="${view.action}">
 ${hiddenFields(view.hidden)}${usernameField({ name: 'user', label: pass.user, autocomplete: 'off', autofocus: result?.kind !== 'issued', invalid: failed, ...(failed && { describedBy: 'notice' }) })}
-${submitButton(frame, pass.submit)}
+${view.makesCodes && whatFields(frame)}${submitButton(frame, pass.submit)}
 </form></div>
 <p class="aside links"><a href="${view.backHref}">${sessions.back}</a></p>`,
   });
+}
+
+function whatFields({ texts: { pass } }: Frame): Html {
+  const choice = (['pass', 'code'] as const).map(
+    (what) =>
+      html`<label class="choice"><input type="radio" name="what" value="${what}" required${what === 'pass' && html` checked`}> <span>${pass.whats[what]}</span></label>
+`,
+  );
+  return html`<fieldset class="choices"><legend>${pass.what}</legend>
+${choice}</fieldset>
+`;
 }

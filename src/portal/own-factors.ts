@@ -35,7 +35,7 @@ export async function ownFactors(
   const shown = await desk.show(account);
   const here = remembered.idIn(headers);
   const isInside = factorRules.enrol.networks.length === 0 || isInAny(context.client, factorRules.enrol.networks);
-  const mayAdd = isInside && (shown.enrolments.length > 0 || factorRules.enrol.first === 'open');
+  const mayAdd = isInside && (shown.enrolments.length > 0 || factorRules.enrol.first !== 'off');
   const has = await factors.enrolments.of(account);
   const isOpen = (one: ConfiguredFactor): boolean => factors.isOffered(one, session, has);
   const addable = mayAdd ? factors.all.filter((one) => isOpen(one) && isAddable(one, shown, factors)) : [];

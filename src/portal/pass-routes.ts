@@ -1,6 +1,7 @@
 /** `/_gate/pass`: a supervisor makes a pass for an agent at the desk. It is shown once, on the answer to the form. */
 import { GatewayError } from '../core/errors.ts';
 import { accountOf, type Session } from '../core/session.ts';
+import { enrolmentCodeDetail } from '../login/pass-desk.ts';
 import type { PassView } from '../pages/pass.ts';
 import { shortfall } from '../policy/levels.ts';
 import {
@@ -27,7 +28,7 @@ export const passRoutes: PortalRoutes<PassParts> = (app, parts, on) => {
     here,
     on(async (visit) => {
       const session = await issuerOf(parts, visit);
-      if (session) show(parts, visit, session, 200, undefined);
+      if (session) await show(parts, visit, session, 200, undefined);
     }),
   );
   app.post(
@@ -50,16 +51,18 @@ async function make(parts: PassParts, visit: PortalRequest, session: Session, fo
   const { context } = visit;
   const username = form.get('user')?.trim() ?? '';
   if (username === '' || username.length > 256) return show(parts, visit, session, 400, { kind: 'refused' });
-  const result = await parts.passDesk.issue(session, username, context.signal);
+  const what = form.get('what') === 'code' ? 'code' : 'pass';
+  const result = await parts.passDesk.issue(session, { username, what }, context.signal);
   const { client, requestId } = context;
   const by = { actor: accountOf(session).subject };
-  const record = { event: 'pass', client, requestId, session: session.id, by } as const;
+  const detail = what === 'code' && { detail: enrolmentCodeDetail };
+  const record = { event: 'pass', client, requestId, session: session.id, by, ...detail } as const;
   switch (result.kind) {
     case 'issued': {
       const account = { tenant: session.tenant, subject: result.user };
       parts.recorder.account({ ...record, outcome: 'succeeded', account });
       return show(parts, visit, session, 200, {
-        ...{ kind: 'issued', user: result.user, code: result.code, uses: result.uses },
+        ...{ kind: 'issued', what, user: result.user, code: result.code, uses: result.uses },
         hours: Math.max(1, Math.round(result.valid / 3_600_000)),
       });
     }
@@ -67,9 +70,8 @@ async function make(parts: PassParts, visit: PortalRequest, session: Session, fo
       const account = result.user === undefined ? {} : { account: { tenant: session.tenant, subject: result.user } };
       const reason = result.why === 'too-many' ? 'too-many-sends' : 'pass-not-allowed';
       parts.recorder.account({ ...record, ...account, outcome: 'failed', reason });
-      return show(parts, visit, session, result.why === 'too-many' ? 429 : 403, {
-        kind: result.why === 'too-many' ? 'too-many' : 'refused',
-      });
+      const kind = result.why === 'not-allowed' ? 'refused' : result.why;
+      return show(parts, visit, session, statuses[result.why], { kind });
     }
     case 'unavailable': {
       parts.recorder.account({ ...record, outcome: 'failed', reason: result.reason });
@@ -85,6 +87,8 @@ async function make(parts: PassParts, visit: PortalRequest, session: Session, fo
       return result satisfies never;
   }
 }
+
+const statuses = { 'too-many': 429, 'not-allowed': 403, 'has-factors': 409 } as const;
 
 /** The issuer who asks, with a proof that is young enough; undefined where something else was answered. */
 async function issuerOf(parts: PassParts, visit: PortalRequest): Promise<Session | undefined> {
@@ -107,13 +111,13 @@ async function issuerOf(parts: PassParts, visit: PortalRequest): Promise<Session
   return undefined;
 }
 
-function show(
+async function show(
   parts: PassParts,
   { request, response, headers, context }: PortalRequest,
   session: Session,
   status: number,
   result: PassView['result'],
-): void {
+): Promise<void> {
   const browser = parts.browsers.recognise(headers);
   const view: PassView = {
     kind: 'pass',
@@ -121,6 +125,7 @@ function show(
     hidden: { form: parts.browsers.token(browser.id, purpose) },
     username: session.assertion.subject,
     result,
+    makesCodes: await parts.passDesk.makesCodes(),
     backHref: parts.homeHref,
     requestId: context.requestId,
   };

@@ -166,6 +166,8 @@ function viewOf(
       return { kind: 'factor-choice', ...shared, purpose: 'prove', factors: [nameOf(step.factor)] };
     case 'choose':
       return { kind: 'factor-choice', ...shared, purpose: 'prove', factors: step.factors.map(nameOf) };
+    case 'enrolment-code':
+      return { kind: 'enrolment-code', ...shared };
     case 'begin-enrolment':
       return { kind: 'factor-choice', ...shared, purpose: 'enrol', factors: [nameOf(step.factor)] };
     case 'choose-enrolment':

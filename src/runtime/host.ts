@@ -230,6 +230,7 @@ export class Host<D extends Document, F extends Front<D>> {
       namesMeant: (username) => this.#gateway.login.names.meant(username),
       forgetOffline: (username) => this.#gateway.login.offline.forget(username),
       factors: () => this.#gateway.login.desk,
+      enrolmentsLost: () => this.#gateway.login.desk.hasLost(),
       passTerms: () => passTerms(this.#gateway.document.factors),
       tellOwner: (account, change) => this.#gateway.login.notices.tell(account, change),
       lockouts: new LockoutOverview(this.#services),

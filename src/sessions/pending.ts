@@ -46,6 +46,8 @@ const pendingSchema = z.looseObject({
   asked: z.record(z.string(), z.unknown()).default({}),
   /** A factor that is to be set up before the login is done. */
   spare: z.string().optional(),
+  /** The code that was given for the first factor of the account. */
+  enrolmentCode: z.string().optional(),
   /** The user wishes the browser to be remembered, at the page of a factor that was proved. */
   remember: z.boolean().optional(),
   /** Factors that are out for this login. */
@@ -72,13 +74,17 @@ export interface PendingLogin {
   readonly onShow?: OnShow | undefined;
   readonly asked: Readonly<Record<string, unknown>>;
   readonly spare?: string | undefined;
+  readonly enrolmentCode?: string;
   readonly remember?: boolean;
   readonly excluded: readonly string[];
 }
 
 /** What changes in a login under way. */
 export type PendingChange = Partial<
-  Pick<PendingLogin, 'vouched' | 'demand' | 'proofs' | 'onShow' | 'asked' | 'excluded' | 'spare' | 'remember'>
+  Pick<
+    PendingLogin,
+    'vouched' | 'demand' | 'proofs' | 'onShow' | 'asked' | 'excluded' | 'spare' | 'remember' | 'enrolmentCode'
+  >
 >;
 
 /** How many one browser has at most; the oldest gives way. */

@@ -8,9 +8,10 @@ interface EntryKind {
   readonly isOneTime?: true;
   /**
    * Whether a restore brings it back: never what is one-time, remembered or counts, of which the present store knows better;
-   * sessions and logins under way at the operator's wish only, since a backup knows nothing of what has ended since.
+   * sessions and logins under way at the operator's wish only, since a backup knows nothing of what has ended since. What is
+   * removed is there neither from the backup nor from before.
    */
-  readonly restored: 'always' | 'with-sessions' | 'never';
+  readonly restored: 'always' | 'with-sessions' | 'never' | 'removed';
   /** As an operator calls several of them. */
   readonly label: string;
 }
@@ -58,6 +59,9 @@ export const entryKinds: Readonly<Record<string, EntryKind>> = {
   'store-seal': { restored: 'never', label: 'marks of the sealing' },
   recovery: { restored: 'never', label: 'recovery codes' },
   pass: { restored: 'never', label: 'passes' },
+  'enrolment-code': { restored: 'never', label: 'enrolment codes' },
+  // What was set up since the backup is gone, and the gateway is to see that.
+  'enrolment-mark': { restored: 'removed', label: 'marks of the enrolments' },
   known: { restored: 'never', label: 'remembered browsers of accounts' },
   'known-browser': { restored: 'never', label: 'remembered browsers' },
   credential: { restored: 'always', label: 'marks of whose a security key is' },

@@ -97,6 +97,7 @@ export interface OperationRecord extends AuditSubject {
     | 'factor-reset'
     | 'unenrol'
     | 'remember'
+    | 'accept-loss'
     | 'pass';
   readonly outcome: 'succeeded' | 'failed';
   /** A name of `admin.tokens`, `token`, `local` (by the socket), `loopback`, `signal` or `application`. */

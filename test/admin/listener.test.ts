@@ -19,6 +19,7 @@ import { FactorDesk } from '../../src/factors/desk.ts';
 import { Enrolments } from '../../src/factors/enrolments.ts';
 import { Factors } from '../../src/factors/factors.ts';
 import { FactorLimits } from '../../src/factors/limits.ts';
+import { EnrolmentOpening } from '../../src/factors/opening.ts';
 import { Passes } from '../../src/factors/pass/passes.ts';
 import { TypedNames } from '../../src/login/typed-names.ts';
 import { CircuitBreaker } from '../../src/remote/circuit-breaker.ts';
@@ -74,7 +75,10 @@ async function adminUnderTest(t: TestContext, options: z.input<typeof adminOptio
     lasts: 60_000,
     perBrowser: 2,
   });
-  const desk = new FactorDesk(factors, new Passes({ store, clock, sealer }), known);
+  const mark = { isLost: async () => false, accept: async () => true };
+  const codes = new Passes({ store, clock, sealer }, 'enrolment');
+  const opening = new EnrolmentOpening({ first: 'code', mark, codes, limits: factors.limits });
+  const desk = new FactorDesk(factors, new Passes({ store, clock, sealer }), known, opening);
   const audited: AuditRecord[] = [];
   const parts = {
     clock,

@@ -59,8 +59,9 @@ async function processOver(store: MemoryStore, clock: ManualClock, sealer: Seale
   const browsers = await Browsers.open(store, publicUrl);
   const rules = document.factorRules;
   const notices = { heard: async () => undefined };
-  const remembered = { recall: async () => undefined, offered: () => undefined };
-  const kept = { pendings, browsers, signIn, sessions, recorder, factors, rules, notices, remembered };
+  const remembered = { recall: async () => undefined, isWished: () => false };
+  const opening = { lacksCode: async () => false };
+  const kept = { pendings, browsers, signIn, sessions, recorder, factors, rules, notices, remembered, opening };
   const parts = { clock, log, worth, door, ...kept };
   return { steps: new LoginSteps(parts as never), sessions, worth, signIn };
 }

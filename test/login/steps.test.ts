@@ -13,6 +13,7 @@ const lacking: StepFacts = {
   candidates: [],
   enrollable: [],
   needsFreshProof: false,
+  needsCode: false,
   isEnrolmentClosed: false,
   mustChangePassword: false,
 };
@@ -68,6 +69,19 @@ const rows: Readonly<Record<string, [known: Partial<StepFacts>, want: Step]>> = 
   ],
   'something can be asked for: nobody is let in without': [
     { withoutContact: 'insecure-allow', candidates: ['app'] },
+    { kind: 'ask', factor: 'app' },
+  ],
+  'enough, and what is to be set up takes a code first': [
+    { isEnough: true, spare: 'app', enrolling: 'app', needsCode: true },
+    { kind: 'enrolment-code' },
+  ],
+  'a first factor that takes a code': [{ enrollable: ['app'], needsCode: true }, { kind: 'enrolment-code' }],
+  'a first factor that takes a code, and a first proof of long ago': [
+    { enrollable: ['app'], needsCode: true, needsFreshProof: true },
+    { kind: 'confirm' },
+  ],
+  'a code that is wanted of nobody who has a factor': [
+    { candidates: ['app'], enrollable: [], needsCode: true },
     { kind: 'ask', factor: 'app' },
   ],
   'one factor': [{ candidates: ['app'] }, { kind: 'ask', factor: 'app' }],
@@ -129,6 +143,7 @@ test('property: nobody is let in, and no password changed, before the proofs are
     enrollable: names,
     enrolling: fc.option(fc.constantFrom('app', 'key', 'email'), { nil: undefined }),
     needsFreshProof: fc.boolean(),
+    needsCode: fc.boolean(),
     isEnrolmentClosed: fc.boolean(),
     mustChangePassword: fc.boolean(),
     withoutContact: fc.constantFrom(undefined, 'help' as const, 'refuse' as const, 'insecure-allow' as const),
@@ -144,7 +159,9 @@ test('property: nobody is let in, and no password changed, before the proofs are
       if (isIn && step.isLower) assert.deepEqual([known.candidates, known.enrollable], [[], []]);
       if (step.kind === 'admit') assert.ok(!known.mustChangePassword);
       // Whoever has a factor that can be asked for sets nothing up instead of proving it.
-      if (/enrol/.test(step.kind)) assert.deepEqual(known.candidates, []);
+      if (/enrol/.test(step.kind) && !known.isEnough) assert.deepEqual(known.candidates, []);
+      // Nothing is set up before the code that it takes.
+      if (known.needsCode) assert.ok(!/^(?:enrol|choose-enrolment|begin-enrolment)$/.test(step.kind));
       if ('factor' in step) assert.ok([...known.candidates, ...known.enrollable].includes(step.factor));
     }),
     trials(500),

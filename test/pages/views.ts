@@ -84,7 +84,19 @@ function factorViews(language: Language): readonly (readonly [name: string, view
         page: { kind: 'spare-codes', codes: ['01234-56789', hostile] },
       },
     ],
-    ...[undefined, { kind: 'refused' }, { kind: 'too-many' }].map((result) => {
+    ...[undefined, { kind: 'refused' }, { kind: 'too-many' }, { kind: 'has-factors' }].map((result) => {
+      const view = {
+        kind: 'pass',
+        action: '/_gate/pass',
+        hidden,
+        username: hostile,
+        makesCodes: result !== undefined,
+        backHref: '/',
+        requestId,
+      } as const;
+      return [`pass, ${result?.kind ?? 'first'}`, { ...view, ...(result && { result }) } as PageView] as const;
+    }),
+    ...(['pass', 'code'] as const).map((what) => {
       const view = {
         kind: 'pass',
         action: '/_gate/pass',
@@ -93,14 +105,14 @@ function factorViews(language: Language): readonly (readonly [name: string, view
         backHref: '/',
         requestId,
       } as const;
-      return [`pass, ${result?.kind ?? 'first'}`, { ...view, ...(result && { result }) } as PageView] as const;
+      const result = { kind: 'issued', what, user: hostile, code: '01234567', uses: 1, hours: 12 } as const;
+      return [`${what}, made`, { ...view, makesCodes: true, result }] as const;
     }),
+    ['enrolment code', { kind: 'enrolment-code', ...step }],
+    ['enrolment code, wrong', { kind: 'enrolment-code', ...step, problem: { code: 'code-wrong' } }],
     [
-      'pass, made',
-      {
-        ...{ kind: 'pass', action: '/_gate/pass', hidden, username: hostile, backHref: '/', requestId },
-        result: { kind: 'issued', user: hostile, code: '01234567', uses: 1, hours: 12 },
-      },
+      'factor, and a browser to be remembered',
+      { ...{ kind: 'factor', ...step, factor, hasOthers: true }, page: { kind: 'code' }, rememberFor: 3_600_000 },
     ],
     ...([undefined, 'foreign', 'unavailable', 'cookie-missing', 'too-many-failures'] as const).map((problem) => {
       const asked = { kind: 'key', ceremony: 'get', options: { challenge: hostile } } as const;

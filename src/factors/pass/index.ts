@@ -5,7 +5,7 @@ import type { Account } from '../../core/account.ts';
 import type { AskOutcome, AskTerms, Enrolment, Factor, FactorOutcome, FactorResponse } from '../../core/factor.ts';
 import { readCode } from '../code.ts';
 import { defineFactor, type FactorContext, secondProof } from '../define.ts';
-import { Passes } from './passes.ts';
+import { codeDigits, Passes } from './passes.ts';
 
 const options = z.strictObject({
   issuers: z.array(z.string()).min(1).describe('the roles that may make passes'),
@@ -20,8 +20,6 @@ const options = z.strictObject({
     .describe('logins by one pass; shift: as many as it takes until the pass ends'),
   enrols: z.boolean().default(true).describe('whether a new key or app may be set up by a pass'),
 });
-
-const digits = 8;
 
 class PassFactor implements Factor {
   readonly canBeGuessed = true;
@@ -49,11 +47,11 @@ class PassFactor implements Factor {
 
   async ask(account: Account, enrolments: readonly Enrolment[], terms: AskTerms): Promise<AskOutcome> {
     if (!(await this.isUsable(account, enrolments, terms))) return { kind: 'refused', reason: 'factor-missing' };
-    return { kind: 'asked', challenge: { page: { kind: 'code', digits } } };
+    return { kind: 'asked', challenge: { page: { kind: 'code', digits: codeDigits } } };
   }
 
   async verify(account: Account, { fields }: FactorResponse): Promise<FactorOutcome> {
-    const code = readCode(fields.get('code'), digits);
+    const code = readCode(fields.get('code'), codeDigits);
     if (code === undefined) return { kind: 'rejected', reason: 'code-wrong' };
     const use = await this.#passes.use(account, code);
     switch (use.kind) {

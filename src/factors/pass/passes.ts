@@ -57,8 +57,15 @@ export function passTerms(factors: Readonly<Record<string, unknown>>): Omit<Pass
 /** What using a code comes to. */
 type PassUse = { readonly kind: 'used'; readonly pass: Pass } | { readonly kind: 'wrong' } | { readonly kind: 'spent' };
 
-const digits = 8;
-const purpose = 'digests of passes';
+/** How many digits a pass has, and a code by which something is set up. */
+export const codeDigits = 8;
+
+/** What the codes are for: each kind has records and keys of its own. */
+const kinds = {
+  pass: { key: 'pass', purpose: 'digests of passes' },
+  enrolment: { key: 'enrolment-code', purpose: 'digests of enrolment codes' },
+} as const;
+
 const tries = 50;
 
 /** The passes of a site. Every method throws when the store is out of reach or a pass cannot be read. */
@@ -66,21 +73,26 @@ export class Passes {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #sealer: Sealer;
+  readonly #kind: (typeof kinds)[keyof typeof kinds];
 
-  constructor({ store, clock, sealer }: { store: Store; clock: Clock; sealer: Sealer }) {
+  constructor(
+    { store, clock, sealer }: { store: Store; clock: Clock; sealer: Sealer },
+    kind: keyof typeof kinds = 'pass',
+  ) {
     this.#store = store;
     this.#clock = clock;
     this.#sealer = sealer;
+    this.#kind = kinds[kind];
   }
 
   /** Makes one and gives its code, eight digits, which nobody sees again. */
   async issue(account: Account, { issuer, valid, uses, enrols, roles }: PassTerms): Promise<string> {
-    const code = Array.from({ length: digits }, () => randomInt(10)).join('');
-    const [key] = this.#sealer.derive(purpose);
+    const code = Array.from({ length: codeDigits }, () => randomInt(10)).join('');
+    const [key] = this.#sealer.derive(this.#kind.purpose);
     if (!key) throw new Error('there is no key for digests');
     const until = this.#clock.now() + valid;
-    const digest = digestOf(key, account, code).toString('base64url');
-    await this.#store.put(keyOf(account), JSON.stringify({ digest, issuer, uses, until, enrols, roles }), until);
+    const digest = this.#digest(key, account, code).toString('base64url');
+    await this.#store.put(this.#keyOf(account), JSON.stringify({ digest, issuer, uses, until, enrols, roles }), until);
     return code;
   }
 
@@ -92,18 +104,22 @@ export class Passes {
     return pass;
   }
 
+  /** Whether a code is right and may still be used. Uses nothing up. */
+  async fits(account: Account, code: string): Promise<boolean> {
+    const found = await this.#read(account);
+    return found !== undefined && found.record.uses > 0 && this.#isRight(account, code, found.record);
+  }
+
   /** Uses a code once; of many at once no more than it has uses. */
   async use(account: Account, code: string): Promise<PassUse> {
     for (let attempt = 0; attempt < tries; attempt++) {
       const found = await this.#read(account);
       if (!found) return { kind: 'wrong' };
       const { record, version } = found;
-      const right = Buffer.from(record.digest, 'base64url');
-      const keys = this.#sealer.derive(purpose);
-      if (!keys.some((key) => timingSafeEqual(digestOf(key, account, code), right))) return { kind: 'wrong' };
+      if (!this.#isRight(account, code, record)) return { kind: 'wrong' };
       if (record.uses === 0) return { kind: 'spent' };
       const used = { ...record, uses: record.uses - 1 };
-      if (await this.#store.replace(keyOf(account), version, JSON.stringify(used), record.until)) {
+      if (await this.#store.replace(this.#keyOf(account), version, JSON.stringify(used), record.until)) {
         const { digest: _, ...pass } = used;
         return { kind: 'used', pass };
       }
@@ -113,11 +129,11 @@ export class Passes {
 
   /** Ends what an account has; false where it has none. */
   end(account: Account): Promise<boolean> {
-    return this.#store.delete(keyOf(account));
+    return this.#store.delete(this.#keyOf(account));
   }
 
   async #read(account: Account) {
-    const stored = await this.#store.get(keyOf(account));
+    const stored = await this.#store.get(this.#keyOf(account));
     if (!stored) return undefined;
     const { success, data } = recordSchema.safeParse(parseJson(stored.value));
     if (!success)
@@ -126,16 +142,22 @@ export class Passes {
       });
     return data.until > this.#clock.now() ? { record: data, version: stored.version } : undefined;
   }
-}
 
-function keyOf(account: Account): string {
-  return `pass:${accountKey(account)}`;
-}
+  #isRight(account: Account, code: string, { digest }: z.output<typeof recordSchema>): boolean {
+    const right = Buffer.from(digest, 'base64url');
+    const keys = this.#sealer.derive(this.#kind.purpose);
+    return keys.some((key) => timingSafeEqual(this.#digest(key, account, code), right));
+  }
 
-function digestOf(key: KeyObject, account: Account, code: string): Buffer {
-  return createHmac('sha256', key)
-    .update(JSON.stringify(['pass', accountKey(account), code]))
-    .digest();
+  #keyOf(account: Account): string {
+    return `${this.#kind.key}:${accountKey(account)}`;
+  }
+
+  #digest(key: KeyObject, account: Account, code: string): Buffer {
+    return createHmac('sha256', key)
+      .update(JSON.stringify([this.#kind.key, accountKey(account), code]))
+      .digest();
+  }
 }
 
 function parseJson(text: string): unknown {

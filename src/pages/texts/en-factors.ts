@@ -58,6 +58,7 @@ export const factor = {
     'code-wrong': 'That code is wrong. Check it, and enter it again.',
     'code-expired': 'The code has expired.',
     'code-replayed': 'This code was used already. Wait for the next one.',
+    'enrolment-code-wrong': 'That is not the code for your account, or it was used already.',
     'factor-locked': 'There were too many wrong codes for this account.',
     'factor-hard-locked': 'There were too many wrong codes for this account. Ask your administrator to release it.',
     'key-wrong': 'That key was not accepted. Use the one that you have set up for this account.',
@@ -100,6 +101,10 @@ export const enrol = {
     lead: 'Put your security key in, give it a name if you have several, then press the button and touch it.',
     start: 'Set up my security key',
     name: 'Name of this key (optional)',
+  },
+  code: {
+    title: 'Enter your enrolment code',
+    lead: 'Before you set up your first second factor, enter the code that your supervisor or administrator has given you for that.',
   },
   spare: {
     title: 'Keep your recovery codes',
@@ -153,12 +158,16 @@ export const ownFactors = {
 export const pass = {
   title: 'Passes',
   lead: 'For somebody who left the key or the phone at home. Make sure that you know who stands before you.',
+  what: 'What is it for?',
+  whats: { pass: 'One sign-in without key or phone', code: 'Setting up the first key or phone' },
   user: 'User name of the agent',
   submit: 'Make the code',
   pass: (user: string): string => `Pass for ${user}`,
+  code: (user: string): string => `Enrolment code for ${user}`,
   use: (uses: number, hours: number): string =>
     `${uses === 1 ? 'It works once' : uses >= 1000 ? 'It works as often as needed' : `It works ${uses} times`}, within ${hours === 1 ? 'an hour' : `${hours} hours`}. You see it only now.`,
   refused: 'You cannot make a code for that user.',
+  'has-factors': 'That user has set up a key or an app already. Make a pass.',
   'too-many': 'You have made many codes within the last hour. Try again later.',
 };
 

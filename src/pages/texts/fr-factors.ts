@@ -64,6 +64,7 @@ export const factor: typeof englishFactor = {
     'code-wrong': 'Ce code est faux. Vérifiez-le, et saisissez-le de nouveau.',
     'code-expired': 'Le code a expiré.',
     'code-replayed': 'Ce code a déjà servi. Attendez le suivant.',
+    'enrolment-code-wrong': 'Ce n’est pas le code de votre compte, ou il a déjà servi.',
     'factor-locked': 'Il y a eu trop de codes faux pour ce compte.',
     'factor-hard-locked':
       'Il y a eu trop de codes faux pour ce compte. Demandez à votre administrateur de le débloquer.',
@@ -107,6 +108,10 @@ export const enrol: typeof englishEnrol = {
     lead: 'Insérez votre clé de sécurité, nommez-la si vous en avez plusieurs, puis appuyez sur le bouton et touchez-la.',
     start: 'Configurer ma clé de sécurité',
     name: 'Nom de cette clé (facultatif)',
+  },
+  code: {
+    title: 'Saisissez votre code d’inscription',
+    lead: 'Avant de configurer votre premier second facteur, saisissez le code que votre superviseur ou votre administrateur vous a donné pour cela.',
   },
   spare: {
     title: 'Gardez vos codes de secours',
@@ -160,12 +165,16 @@ export const ownFactors: typeof englishOwnFactors = {
 export const pass: typeof englishPass = {
   title: 'Laissez-passer',
   lead: 'Pour quelqu’un qui a oublié sa clé ou son téléphone. Assurez-vous de savoir qui est devant vous.',
+  what: 'Pour quoi faire ?',
+  whats: { pass: 'Une connexion sans clé ni téléphone', code: 'Configurer la première clé ou le premier téléphone' },
   user: 'Nom d’utilisateur de l’agent',
   submit: 'Créer le code',
   pass: (user) => `Laissez-passer pour ${user}`,
+  code: (user) => `Code d’inscription pour ${user}`,
   use: (uses, hours) =>
     `${uses === 1 ? 'Il sert une fois' : uses >= 1000 ? 'Il sert autant que nécessaire' : `Il sert ${uses} fois`}, pendant ${hours === 1 ? 'une heure' : `${hours} heures`}. Vous ne le voyez que maintenant.`,
   refused: 'Vous ne pouvez pas créer de code pour cet utilisateur.',
+  'has-factors': 'Cet utilisateur a déjà configuré une clé ou une application. Créez un laissez-passer.',
   'too-many': 'Vous avez créé beaucoup de codes depuis une heure. Réessayez plus tard.',
 };
 
