@@ -10,18 +10,21 @@ import { MemoryStore } from '../store/memory.ts';
 import { copyStore } from '../store/snapshot.ts';
 import { type Command, type Invocation, textOption, UsageError } from './command.ts';
 import { configOption, requireConfiguration } from './configuration.ts';
+import { explainPeer } from './explain-peer.ts';
 import { explanationLines } from './explanation-text.ts';
 import { readPassword } from './password-prompt.ts';
 
 /** `gatehouse explain`. */
 export const explain: Command = {
-  usage: 'gatehouse explain --user NAME --url /path [--method GET] [--address IP] [--password] [--config FILE]',
+  usage:
+    'gatehouse explain (--user NAME --url /path [--method GET] [--address IP] [--password] | --peer FILE|NAME --service S) [--config FILE]',
   summary: 'say what would happen to a request: route, login, roles, decision, headers',
   help: [
     "Without --password the directories are asked for the user's entry, in the order of the chain, and the user's live sessions count.",
     'With --password (from a prompt, or the first line of the standard input) the chain is run for real; failures are not counted.',
     'Sessions and lock-outs are read from the file of the store; --address says where the user is, whose lock-out then counts too.',
-    'Exits with 0 when the request would be forwarded, 1 otherwise.',
+    'With --peer and --service: whether a machine gets through to a service, by its certificate in a file or by its row, and why.',
+    'Exits with 0 when the request would be forwarded, or the machine admitted; 1 otherwise.',
   ].join('\n'),
   options: {
     ...configOption,
@@ -30,11 +33,27 @@ export const explain: Command = {
     method: { type: 'string', default: 'GET' },
     address: { type: 'string' },
     password: { type: 'boolean' },
+    peer: { type: 'string' },
+    service: { type: 'string' },
   },
   run: runExplain,
 };
 
+/** The other question: a machine at a service. */
+function runExplainPeer(invocation: Invocation): number {
+  const { usage } = explain;
+  const peer = textOption(invocation, 'peer');
+  const service = textOption(invocation, 'service');
+  if (!peer || !service) throw new UsageError('--peer and --service are needed together', usage);
+  const { document } = requireConfiguration(invocation);
+  const { lines, isAdmitted } = explainPeer(document, { peer, service, usage }, systemClock.now());
+  invocation.terminal.stdout.write(`${lines.join('\n')}\n`);
+  return isAdmitted ? 0 : 1;
+}
+
 async function runExplain(invocation: Invocation): Promise<number> {
+  const { peer, service } = invocation.values;
+  if (peer !== undefined || service !== undefined) return runExplainPeer(invocation);
   const asked = readQuestion(invocation);
   const { document } = requireConfiguration(invocation);
   const question = await withPassword(asked, invocation);

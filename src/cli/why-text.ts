@@ -88,6 +88,8 @@ function errorOf({ event, outcome, status, reason, verdict }: FoundRecord): Erro
   // What an application answers by itself, it tells by itself, and our own pages by the record of the login.
   if (verdict === 'portal' || reason === undefined) return undefined;
   if (reason === 'origin-mismatch') return 'ORIGIN_MISMATCH';
+  if (reason === 'peer-certificate-missing') return 'PEER_CERTIFICATE_REQUIRED';
+  if (String(reason).startsWith('peer-') && status === 403) return 'PEER_REFUSED';
   if (status === 502) return reason === 'upstream-unreachable' ? 'UPSTREAM_UNREACHABLE' : 'UPSTREAM_BROKE';
   if (status === 503) return isOutage(storedReason(String(reason))) ? 'PROVIDER_UNAVAILABLE' : 'UNAVAILABLE';
   return byStatus[Number(status)];

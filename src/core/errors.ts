@@ -8,6 +8,7 @@ export const errorCodes = {
   TOO_MANY_FAILURES: { status: 429, message: 'Too many failed attempts. Wait a moment, then try again.' },
   PROVIDER_UNAVAILABLE: { status: 503, message: 'Signing in is not possible at the moment.' },
   ACCESS_DENIED: { status: 403, message: 'You do not have access to this page.' },
+  PEER_CERTIFICATE_REQUIRED: { status: 401, message: 'This address is for machines that show a certificate.' },
   PEER_REFUSED: { status: 403, message: 'The certificate of this machine does not admit it here.' },
   ORIGIN_MISMATCH: { status: 403, message: 'This request came from another site.' },
   NOT_FOUND: { status: 404, message: 'There is nothing at this address.' },

@@ -55,6 +55,8 @@ export interface Principal extends Assertion {
   /** What the proofs of the session, or of the request, add up to; absent where nothing is configured that could give more than 1. */
   readonly level?: number;
   readonly roles: ReadonlySet<string>;
+  /** SHA-256 of the certificate that a machine has shown, in base64url (RFC 8705 §3.1). */
+  readonly certificate?: string;
   /** What these roles let them do, by application; absent where no application has any. */
   readonly privileges?: ReadonlyMap<string, readonly string[]>;
 }
@@ -103,9 +105,18 @@ export function apiSubject(name: string): string {
   return apiPrefix + name;
 }
 
-/** Whether a name is one that only programs have, in whatever spelling. */
+/** What the names of machines begin with that are known by their certificates. */
+const peerPrefix = 'peer:';
+
+/** Who a machine is: its row of the table, or the thumbprint of a certificate that no row knows. */
+export function peerSubject(name: string): string {
+  return peerPrefix + name;
+}
+
+/** Whether a name is one that only programs and machines have, in whatever spelling. */
 export function isApiSubject(subject: string): boolean {
-  return canonicalUsername(subject).startsWith(apiPrefix);
+  const name = canonicalUsername(subject);
+  return name.startsWith(apiPrefix) || name.startsWith(peerPrefix);
 }
 
 /** Signs without a shape, and blanks but for the space: empty braille, the null notehead and the place of an object are no Z. */

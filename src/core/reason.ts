@@ -83,7 +83,9 @@ export const reasons = [
   'privilege-missing',
   'policy-broke',
   // A machine's certificate does not do.
+  'peer-certificate-missing',
   'peer-unknown',
+  'peer-not-admitted',
   'peer-expired',
   'peer-use',
   // The gateway refuses a request.

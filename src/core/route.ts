@@ -27,8 +27,8 @@ interface Requirement {
   readonly maxAge?: number;
 }
 
-/** Who may pass: `optional` is everybody, whoever has a session with their identity. */
-export type Access = 'public' | 'optional' | 'deny' | Requirement;
+/** Who may pass: `optional` is everybody, whoever has a session with their identity; `peers`: machines that the route's service admits. */
+export type Access = 'public' | 'optional' | 'deny' | 'peers' | Requirement;
 
 /** Which addresses a location is for. */
 export interface NetworkRule {
@@ -168,6 +168,10 @@ export interface Route {
   readonly access: Access;
   /** Whose privileges count here, and are told. */
   readonly application?: string;
+  /** What machines must be admitted to, whatever else is asked. */
+  readonly service?: string;
+  /** True: the application is sent the certificate itself (RFC 9440). */
+  readonly forwardsCertificate?: true;
   /** Absent: addresses decide nothing. */
   readonly networks?: NetworkRule;
   /** The header, in lower case, under which an API token may come beside `Authorization`. */

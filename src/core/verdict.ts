@@ -2,7 +2,7 @@
 import type { Answer } from './answer.ts';
 import type { GatewayError } from './errors.ts';
 import type { Offer } from './outcome.ts';
-import type { Arrival } from './peer.ts';
+import type { Arrival, PeerCertificate } from './peer.ts';
 import type { Principal } from './principal.ts';
 import type { Level } from './proof.ts';
 import type { Reason } from './reason.ts';
@@ -85,6 +85,8 @@ export interface Forward {
   readonly session?: Session;
   /** What it was let in by, where it was no session. */
   readonly credential?: ShownCredential;
+  /** What its connection has shown. */
+  readonly certificate?: PeerCertificate;
   /** `Set-Cookie` lines that go before the upstream's own: what takes away another user's, what leads to a server again. */
   readonly firstCookies?: readonly string[];
   /** Headers for the client's response: a new cookie, a mutual authentication. */

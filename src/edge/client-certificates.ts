@@ -26,7 +26,7 @@ export class ClientCertificates {
   constructor(parts: ClientCertificateParts) {
     this.#parts = parts;
     this.#authorities = parts.authorities;
-    this.#bare = { listener: parts.name };
+    this.#bare = { listener: parts.name, asks: true };
   }
 
   /** How a client comes whose handshake is done; undefined where it has not shown what is required. */
@@ -38,7 +38,7 @@ export class ClientCertificates {
         this.#held.add(socket);
         socket.once('close', () => this.#held.delete(socket));
       }
-      return { listener: name, certificate };
+      return { listener: name, asks: true, certificate };
     }
     if (ask === 'optional') return this.#bare;
     const fields = { listener: name, address: socket.remoteAddress };

@@ -23,6 +23,7 @@ import { showsBearer } from './challenges.ts';
 import { noteSender, type Trace } from './decided.ts';
 import { preflightVerdict } from './fixed-answer.ts';
 import type { Forwarding, Located } from './forwarding.ts';
+import type { PeerAccess } from './peer-access.ts';
 import { refuse } from './refuse.ts';
 
 /** What access rules are judged with. */
@@ -36,6 +37,8 @@ export interface AdmissionParts {
   /** Whether the host of a request is one of the site, whichever others are taken. */
   readonly isOwnHost: HostTest;
   readonly worth: Worth;
+  /** Which machines a location's service admits. */
+  readonly peers: PeerAccess;
   /** Which hosts are for users of one tenant alone. */
   readonly tenants: Pick<Tenants, 'admits'>;
 }
@@ -49,16 +52,20 @@ export class Admission {
   }
 
   /** The verdict of a request that a location takes. An identity that is given is taken for its sender's; nobody is asked then. */
-  admit(trace: Trace, located: Located, given: Identity | undefined): MaybePromise<Verdict> {
-    const { request, client, target, route } = located;
-    const upgrade = this.#refuseUpgrade(located);
+  admit(trace: Trace, asking: Located, given: Identity | undefined): MaybePromise<Verdict> {
+    const { request, client, target, route } = asking;
+    const upgrade = this.#refuseUpgrade(asking);
     if (upgrade) return upgrade;
     const door = doorOf(route, client, target, this.#parts.isOwnHost);
     if (door === 'closed') return refuse('ACCESS_DENIED', 'location-closed', 'closed by configuration', { route });
     if (door === 'outside')
       return refuse('ACCESS_DENIED', 'network-not-admitted', 'the address is in no network of the location', { route });
-    const preflight = this.#preflight(trace, located);
+    const preflight = this.#preflight(trace, asking);
     if (preflight) return preflight;
+    const admitted = this.#parts.peers.admit(request, route);
+    if (admitted && 'refused' in admitted) return admitted.refused;
+    const located = admitted ? { ...asking, machine: admitted.machine } : asking;
+    if (door === 'peers') return this.#letIn(trace, located);
     if (door === 'public') return this.#parts.forwarding.forward(trace, located);
     // A token that is shown to a location which takes tokens must be right, wherever it comes from.
     if (door === 'free' && !this.#showsToken(request.headers, route)) return this.#welcome(trace, located, given);
@@ -74,6 +81,18 @@ export class Admission {
     const isPage = request.method === 'GET' && !request.upgrade && isNavigation(request.headers);
     if (!session || !isPage || !offline.asksFor(session)) return undefined;
     return offline.ask(session).then(() => ({ kind: 'step-up', route, target, session, reason: 'offline-over' }));
+  }
+
+  /** A machine is let in as itself; without a service, which no configuration leaves out, nobody is. */
+  #letIn(trace: Trace, located: Located): MaybePromise<Verdict> {
+    const { machine, route } = located;
+    if (!machine)
+      return refuse('PEER_CERTIFICATE_REQUIRED', 'peer-certificate-missing', 'no service says who is admitted', {
+        route,
+      });
+    trace.decision = { kind: 'permit' };
+    const who = noteSender(trace, { kind: 'somebody', principal: machine.principal, reply: {} });
+    return this.#parts.forwarding.forward(trace, located, who);
   }
 
   #showsToken(headers: HeaderLines, route: Route): boolean {

@@ -1,11 +1,13 @@
 /** The composition root: makes a gateway of a configuration, whole or not at all. Nothing else constructs the parts. */
 import { networks } from '../config/values.ts';
+import { defaultTenant } from '../core/account.ts';
 import type { Route } from '../core/route.ts';
 import { misdirection, plansOf } from '../edge/listener-plan.ts';
 import type { RequestAuthenticator } from '../login/authenticate-request.ts';
 import { buildLogin, type Login } from '../login/build.ts';
 import type { Providers } from '../login/providers.ts';
-import { buildPortal, type PortalOptions } from '../portal/build.ts';
+import { tableOf } from '../peers/table.ts';
+import { buildPortal } from '../portal/build.ts';
 import type { Portal } from '../portal/portal.ts';
 import { AssertionSigner } from '../proxy/assertion.ts';
 import { BoundCookies } from '../proxy/bound-cookies.ts';
@@ -37,12 +39,15 @@ import { FreeLines } from './kept/free-lines.ts';
 import { KeptForwards } from './kept/kept-forwards.ts';
 import { KeptPermits } from './kept/kept-permits.ts';
 import { SessionSights } from './kept/session-sights.ts';
+import { PeerAccess } from './peer-access.ts';
+import { PeerWatch } from './peer-watch.ts';
 import { Pipeline } from './pipeline.ts';
-import { labelsOf, routesOf } from './routes.ts';
+import { portalOptions } from './portal-options.ts';
+import { routesOf } from './routes.ts';
 import type { Services } from './services.ts';
 import { SessionWatch } from './session-watch.ts';
 import { StandingAccess } from './standing-access.ts';
-import { hstsHeader, hstsSeconds, redirectToHttps } from './transport-security.ts';
+import { hstsHeader, redirectToHttps } from './transport-security.ts';
 import { UnderWay } from './under-way.ts';
 
 /** A gateway of one configuration. A reload builds another over the same services. */
@@ -94,7 +99,8 @@ export async function buildGateway(
   const isKnownHost = knownHosts(site, routes);
   const isOwnHost = ownHosts(site, routes);
   const isMisdirected = misdirection(document);
-  const judging = { clock, isOwnHost, locations, authenticator, tenants: login.tenants, worth: login.worth };
+  const peers = new PeerAccess({ clock, table: tableOf(document), tenant: defaultTenant });
+  const judging = { clock, peers, isOwnHost, locations, authenticator, tenants: login.tenants, worth: login.worth };
   const applications = new Applications(routes, { ...judging, publicUrl, origins });
   const front = buildPortal(
     portalOptions(document, applications),
@@ -126,6 +132,7 @@ export async function buildGateway(
   const access = new StandingAccess(judging);
   const watch = new SessionWatch({ sessions, recorder, access, authenticator, ...services });
   const credentials = new CredentialWatch({ access, programs: login.programs, ...services });
+  const machines = new PeerWatch({ access, ...services });
   return {
     ...{ document, login, providers, sessions, cookies, ...deciding, ...carrier },
     putInPlace: () => {
@@ -142,6 +149,7 @@ export async function buildGateway(
     hold: (work) => underWay.add(work),
     close: async () => {
       credentials.close();
+      machines.close();
       await Promise.all([watch.close(), login.rechecker.close(), offline.close()]);
       await underWay.whenDone();
       await Promise.all([sessions.close(), names.close()]);
@@ -153,22 +161,6 @@ export async function buildGateway(
 /** The hosts of the site: those of its listeners are some. */
 function siteOf({ server, ...document }: Document) {
   return { ...server, hosts: [...server.hosts, ...plansOf({ server, ...document }).flatMap(({ hosts }) => hosts)] };
-}
-
-function portalOptions(document: Document, applications: Applications): PortalOptions {
-  const { login, pages, passwords, server } = document;
-  return {
-    publicUrl: server.publicUrl,
-    pages,
-    passwords,
-    hsts: hstsSeconds(server),
-    defaultMethod: login.external ? login.default : undefined,
-    applications: (visitor) => applications.of(visitor),
-    labelAt: (returnTo, host) => applications.labelAt(returnTo, host),
-    demandAt: (address, host) => applications.demandAt(address, host),
-    homeHref: applications.isEmpty ? '/' : '/_gate/',
-    words: ({ access }, reason) => ({ openTo: labelsOf(document, access, reason) }),
-  };
 }
 
 /** What binds the cookies of applications to people, with what is known of them. */

@@ -147,7 +147,7 @@ function checkRoutes(document: CheckedDocument, report: Report): void {
       );
     const { bind } = route.cookies;
     const access = accessOf(route.access);
-    if (bind !== undefined && bind !== 'off' && (access === 'public' || access === 'deny'))
+    if (bind !== undefined && bind !== 'off' && (access === 'public' || access === 'deny' || access === 'peers'))
       fault(
         ['routes', index, 'cookies', 'bind'],
         `binds cookies to whoever is signed in, and access: ${access} asks nobody who they are`,

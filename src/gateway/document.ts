@@ -10,6 +10,7 @@ import { checkExternal } from '../login/external.ts';
 import { loginOptions, providersOptions } from '../login/options.ts';
 import { messageOptions } from '../messages/options.ts';
 import { pageOptions } from '../pages/options.ts';
+import { peersOptions, servicesOptions } from '../peers/options.ts';
 import { roleOptions } from '../policy/roles.ts';
 import { applicationOptions } from '../policy/roles-file.ts';
 import { tenantOptions, tenantRuleOptions } from '../policy/tenant-options.ts';
@@ -23,6 +24,7 @@ import { checkApplications } from './application-checks.ts';
 import { checkDocument, checkHostsOfNetworks } from './document-checks.ts';
 import { checkFactors } from './factor-checks.ts';
 import { checkListeners } from './listener-checks.ts';
+import { checkPeers } from './peer-checks.ts';
 import { routeOptions } from './routes.ts';
 import { checkTenants } from './tenant-checks.ts';
 import { transportOptions } from './transport-security.ts';
@@ -68,6 +70,8 @@ export const documentSchema = z
       .default({})
       .describe('for every upstream, added to or replacing the default ones; false removes one'),
     routes: z.array(routeOptions).min(1).describe('the applications'),
+    services: servicesOptions.default({}).describe('what machines reach, by their certificates'),
+    peers: peersOptions.default({}).describe('the machines, and the services that each may reach'),
     pages: pageOptions.prefault({}).describe('what the pages say and look like'),
     assertion: assertionOptions.prefault({}).describe('the signed identity'),
     log: logOptions.prefault({}),
@@ -75,6 +79,7 @@ export const documentSchema = z
   })
   .superRefine(checkDocument)
   .superRefine(checkListeners)
+  .superRefine(checkPeers)
   .superRefine(checkHostsOfNetworks)
   .superRefine(checkFactors)
   .superRefine(checkWorkers)

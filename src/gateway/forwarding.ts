@@ -4,6 +4,7 @@
  */
 import { accountNamed } from '../core/account.ts';
 import { andThen, type MaybePromise } from '../core/maybe-promise.ts';
+import type { PeerCertificate } from '../core/peer.ts';
 import { type ForwardingRoute, isForwarding, type Route } from '../core/route.ts';
 import { accountOf, type Session } from '../core/session.ts';
 import type { CanonicalTarget, Client, Forward, GatewayRequest, Verdict } from '../core/verdict.ts';
@@ -16,6 +17,7 @@ import type { HeaderComposer } from '../proxy/headers.ts';
 import { upstreamTarget } from '../routing/upstream-target.ts';
 import { begun, type Trace } from './decided.ts';
 import { fixedVerdict } from './fixed-answer.ts';
+import type { Machine } from './peer-access.ts';
 import { refuse } from './refuse.ts';
 
 /** A request that a location takes. */
@@ -24,6 +26,8 @@ export interface Located<Taken extends Route = Route> {
   readonly client: Client;
   readonly target: CanonicalTarget;
   readonly route: Taken;
+  /** The machine that the location's service has admitted. */
+  readonly machine?: Machine;
   /** True: none of the headers that the route sets goes upstream, a secret least of all. */
   readonly isBare?: true;
 }
@@ -89,8 +93,9 @@ export class Forwarding {
   }
 
   #compose(trace: Trace, located: Located<ForwardingRoute>, upstreamPath: string, composing: Composing): Verdict {
-    const { request, client, target, route, isBare } = located;
+    const { request, client, target, route, isBare, machine } = located;
     const { who, assertion } = composing;
+    const certificate = request.asked ? undefined : request.arrival?.certificate;
     const known = who && {
       principal: who.principal,
       ...(who.session && { session: who.session }),
@@ -104,10 +109,12 @@ export class Forwarding {
       requestId: request.id,
       upgrade: request.upgrade,
       admitCookies: cookies.admit,
+      ...(machine?.name !== undefined && { machine: machine.name }),
+      ...(request.arrival?.asks && !request.asked && { shown: shownAt(route, certificate) }),
       ...known,
       ...(assertion && { assertion }),
     });
-    const sent = { route, client, target, upstreamPath, headers, spellings };
+    const sent = { route, client, target, upstreamPath, headers, spellings, ...(certificate && { certificate }) };
     // A front proxy would send what expires behind the cookie that the upstream sets in its place.
     const first = request.asked || cookies.expires.size === 0 ? {} : { firstCookies: [...cookies.expires] };
     return { kind: 'forward', forward: { ...sent, ...first, reply: trace.reply ?? none, ...known } };
@@ -133,4 +140,9 @@ export class Forwarding {
     };
     return { expires, admit };
   }
+}
+
+/** What an application is told of a certificate beside the name of its row: nothing, unless its route says so. */
+function shownAt({ forwardsCertificate }: Route, certificate: PeerCertificate | undefined) {
+  return { ...(forwardsCertificate && certificate && { certificate: certificate.der }) };
 }

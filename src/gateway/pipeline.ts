@@ -14,7 +14,6 @@ import { readClient } from '../routing/client-address.ts';
 import type { Locations } from '../routing/locations.ts';
 import { admits, canonicalTarget } from '../routing/target.ts';
 import type { Recorder, RequestResult } from '../telemetry/recorder.ts';
-import { peerFault } from '../tls/peer-match.ts';
 import { Admission, type AdmissionParts } from './admission.ts';
 import {
   conclude,
@@ -135,16 +134,15 @@ export class Pipeline {
   }
 
   /** What a connection has shown counts at the listener that asked for it, and while it is good. */
-  #judgeArrival({ arrival }: GatewayRequest, { host }: CanonicalTarget): Verdict | undefined {
-    const { isMisdirected, clock } = this.#parts;
-    if (isMisdirected?.(arrival, host))
+  #judgeArrival(request: GatewayRequest, { host }: CanonicalTarget): Verdict | undefined {
+    const { isMisdirected, peers } = this.#parts;
+    if (isMisdirected?.(request.arrival, host))
       return refuse(
         'MISDIRECTED',
         'misdirected',
         'the host is of a listener that asks for certificates, and this connection was not asked by it',
       );
-    const fault = arrival?.certificate && peerFault(arrival.certificate, clock.now());
-    return fault && refuse('PEER_REFUSED', fault.reason, fault.detail);
+    return peers.refuseArrival(request);
   }
 
   /** The verdict where no location has a say: two readings of one path, our own addresses, a location without its slash. */

@@ -22,6 +22,11 @@ export const routeOptions = z
     ...fixedOptions.shape,
     ...corsOptions.shape,
     ...startOptions.shape,
+    service: z.string().optional().describe('one of services: what machines must be admitted to here, beside access'),
+    clientCertificate: z
+      .enum(['strip', 'forward'])
+      .default('strip')
+      .describe('forward: the application is sent what a machine has shown as Client-Cert (RFC 9440)'),
   })
   .superRefine((route, context) => {
     for (const { key, message, hint } of [...answerFaults(route), ...preflightFaults(route), ...startFaults(route)])
@@ -50,7 +55,7 @@ export function routesOf({ routes, headers }: RoutesDocument): readonly Route[] 
 
 /** The route as if it asked for this, too: what an application asks for by itself. */
 export function askingFor(demand: AppDemand | undefined, route: Route): Route {
-  if (demand === undefined || route.access === 'deny') return route;
+  if (demand === undefined || route.access === 'deny' || route.access === 'peers') return route;
   const access = typeof route.access === 'string' ? { roles: [], providers: [] } : route.access;
   const { networks, ...rest } = route;
   // What an application asks for by itself no network frees from.
@@ -91,12 +96,14 @@ function routeOf(route: RouteDocument, general: HeaderTemplates): Route {
     access,
     ...(route.application !== undefined && { application: route.application }),
     ...(networks && { networks }),
+    ...(route.service !== undefined && { service: route.service }),
+    ...(route.clientCertificate === 'forward' && { forwardsCertificate: true }),
     ...(route.apiTokenHeader !== undefined && { apiTokenHeader: route.apiTokenHeader.toLowerCase() }),
     ...corsOf(route),
     ...(route.label !== undefined && { label: route.label }),
     ...(tile && { tile }),
     headers: headerRules(general, route.headers),
-    bind: access === 'public' || access === 'deny' ? 'off' : (route.cookies.bind ?? 'httpOnly'),
+    bind: access === 'public' || access === 'deny' || access === 'peers' ? 'off' : (route.cookies.bind ?? 'httpOnly'),
     ...(route.assertion && { assertion: assertionRuleOf(route.assertion) }),
     websocket: route.websocket,
     idleActivity: route.idleActivity,

@@ -12,6 +12,7 @@ import type { Tenants } from '../policy/tenants.ts';
 import type { Opened } from '../proxy/live-connection.ts';
 import type { HostTest } from '../routing/known-hosts.ts';
 import type { Locations } from '../routing/locations.ts';
+import type { PeerAccess } from './peer-access.ts';
 import { askingFor } from './routes.ts';
 
 /** What of a location's access takes a credential that stands for a session. */
@@ -24,6 +25,7 @@ export class StandingAccess {
   readonly #isOwnHost: HostTest;
   readonly #worth: Worth;
   readonly #tenants: Pick<Tenants, 'admits'>;
+  readonly #peers: Pick<PeerAccess, 'reasonToEnd'>;
 
   constructor(parts: {
     locations: Locations;
@@ -31,7 +33,9 @@ export class StandingAccess {
     authenticator: Pick<RequestAuthenticator, 'principal' | 'reasonToEnd'>;
     isOwnHost: HostTest;
     worth: Worth;
+    peers: Pick<PeerAccess, 'reasonToEnd'>;
   }) {
+    this.#peers = parts.peers;
     this.#isOwnHost = parts.isOwnHost;
     this.#worth = parts.worth;
     this.#tenants = parts.tenants;
@@ -39,11 +43,19 @@ export class StandingAccess {
     this.#authenticator = parts.authenticator;
   }
 
+  /** Why what a machine has opened must end by its certificate alone; undefined where that still does. */
+  machineReasonToEnd(opened: Opened): Reason | undefined {
+    const route = this.#locations.match(opened.target)?.route;
+    return route ? this.#peers.reasonToEnd(opened, route) : 'no-route';
+  }
+
   /** Why something must end; undefined when it may go on. `session` is the one that speaks for it. */
   reasonToEnd(opened: Opened, session: Session | undefined): Reason | undefined {
     const { client, target, principal, credential, demands = [] } = opened;
     const route = this.#locations.match(target)?.route;
     if (!route) return 'no-route';
+    const unadmitted = this.#peers.reasonToEnd(opened, route);
+    if (unadmitted) return unadmitted;
     const { provider = '', tenant = '' } = principal ?? {};
     const whose = session ?? (principal && { assertion: principal, provider, tenant });
     for (const demand of demands.length > 0 ? demands : [undefined]) {

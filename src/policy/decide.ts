@@ -35,6 +35,8 @@ function judge(
 ): Decision {
   if (access === 'public' || access === 'optional') return { kind: 'permit' };
   if (access === 'deny') return { kind: 'deny', reason: 'location-closed' };
+  // Machines are let in before anybody is asked who they are.
+  if (access === 'peers') return { kind: 'deny', reason: 'peer-certificate-missing' };
   const { providers, roles, tenants = [], privileges = [] } = access;
   if (!meets(providers, (provider) => provider === principal.provider))
     return { kind: 'deny', reason: 'provider-not-admitted' };

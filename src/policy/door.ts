@@ -6,9 +6,9 @@ import { isInAny } from '../routing/networks.ts';
 
 /**
  * `closed` to everybody, `outside` for the client's address, `public`; `free`: nobody has to sign in, and an identity counts
- * where there is one; `asks` who it is.
+ * where there is one; `peers`: whom the service admits, and nobody is asked; `asks` who it is.
  */
-type Door = 'closed' | 'outside' | 'public' | 'free' | 'asks';
+type Door = 'closed' | 'outside' | 'public' | 'free' | 'peers' | 'asks';
 
 /**
  * Which of them it is. Where a network frees from a login, the host must be one of the site: a page of any other name that an
@@ -23,7 +23,7 @@ export function doorOf(
   if (access === 'deny') return 'closed';
   const isIn = networks !== undefined && isInAny(client, networks.networks);
   if (networks?.satisfy === 'all' && !isIn) return 'outside';
-  if (access === 'public') return 'public';
+  if (access === 'public' || access === 'peers') return access;
   if (access === 'optional') return 'free';
   return networks?.satisfy === 'any' && isIn && isOwnHost(target) ? 'free' : 'asks';
 }

@@ -99,6 +99,8 @@ export function claimsOf(
     amr: principal.amr,
     ...(principal.level && { acr: `urn:gatehouse:level:${principal.level}` }),
     ...(session && { sid: session.id }),
+    // RFC 8705 §3.1.
+    ...(principal.certificate !== undefined && { cnf: { 'x5t#S256': principal.certificate } }),
     // Nobody has authenticated a user whose provider was away.
     ...(Number.isFinite(proved) && { auth_time: Math.floor(proved / 1000) }),
   };

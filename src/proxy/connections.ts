@@ -72,6 +72,11 @@ export class Connections {
     return true;
   }
 
+  /** The same of everything that is live. */
+  endEach(reasonFor: (opened: Opened) => Reason | undefined): void {
+    for (const [sessionId] of [...this.#entries.all()]) this.endWhere(sessionId, reasonFor);
+  }
+
   /** A session goes on under another id, as after a rise of its level; so does what is live on it. */
   move(sessionId: string, next: string): void {
     if (sessionId === next) return;

@@ -28,6 +28,9 @@ import {
 /** Names the identity headers that were too long, so that no upstream takes an absent list for an empty one. */
 const omittedHeader = 'x-gatehouse-omitted';
 
+/** The row of the machine that a certificate is. */
+const peerHeader = 'x-gatehouse-peer';
+
 /** With `client` a proxy in front says that it has added none of the names that proxies tell: they are the client's own. */
 const clientsHeader = 'x-gatehouse-from';
 
@@ -49,6 +52,10 @@ interface HeaderInput {
   readonly assertion?: string;
   /** What the request was let in by, where it was no session. */
   readonly credential?: ShownCredential;
+  /** The machine whose certificate let it in. */
+  readonly machine?: string;
+  /** What is told of the certificate itself, and nobody else may tell: of a connection that was asked for one. */
+  readonly shown?: { readonly certificate?: Buffer };
   /** What of a `Cookie` without our own goes upstream; all of it when absent. */
   readonly admitCookies?: (cookies: string) => string | undefined;
 }
@@ -137,6 +144,8 @@ export class HeaderComposer {
       headers.set(omittedHeader, rendered.omitted.join(', '));
       this.#report(rendered.omitted, principal?.subject);
     }
+    if (input.machine !== undefined) headers.set(peerHeader, input.machine);
+    if (input.shown?.certificate) headers.set('client-cert', `:${input.shown.certificate.toString('base64')}:`);
     if (input.assertion !== undefined) headers.set(assertionHeader, input.assertion);
     return { headers, spellings, omitted: rendered.omitted };
   }
@@ -171,7 +180,7 @@ export class HeaderComposer {
   #strip({ access, apiTokenHeader }: HeaderRoute, input: HeaderInput, fromProxy: boolean): Stripped {
     const named = connectionNamed(input.headers);
     const isProxys = fromProxy && !input.headers.all(clientsHeader).includes('client');
-    const namespace = isProxys ? this.#namespace : this.#namespaceOfStrangers;
+    const namespace = isProxys && !input.shown ? this.#namespace : this.#namespaceOfStrangers;
     const headers = new Map<string, string | string[]>();
     const spellings = new Map<string, string>();
     input.headers.each((spelt, value, spelling) => {

@@ -1,4 +1,5 @@
 /** What is open towards a client, as the registry of live connections (`connections.ts`) knows it. */
+import type { PeerCertificate } from '../core/peer.ts';
 import type { Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import type { ShownCredential } from '../core/shown-credential.ts';
@@ -16,17 +17,19 @@ export interface Opened {
   readonly principal?: Principal;
   /** What that proof was, where it can be asked whether it still holds. */
   readonly credential?: ShownCredential;
+  /** What the connection has shown that it came on. */
+  readonly certificate?: PeerCertificate;
   /** What the application itself asked for; it may come while it is open. */
   readonly demands?: readonly AppDemand[];
 }
 
 /** What a request was forwarded for. */
 export function openedBy(
-  { client, target, principal, session, credential }: Forward,
+  { client, target, principal, session, credential, certificate }: Forward,
   demands?: readonly AppDemand[],
 ): Opened {
   const proved = principal && !session && { principal, ...(credential && { credential }) };
-  return { client, target, ...proved, ...(demands && { demands }) };
+  return { client, target, ...proved, ...(certificate && { certificate }), ...(demands && { demands }) };
 }
 
 /** A live connection as the registry holds it. */

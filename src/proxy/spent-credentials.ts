@@ -17,6 +17,8 @@ export function isSpent(
 ): boolean {
   if (authorization === undefined) return false;
   if (typeof access === 'object' && access.basic && /^\s*basic\b/i.test(String(authorization))) return true;
+  // A machine is known by its certificate: what it sends besides is for the application.
+  if (access === 'peers') return /^\s*(?:negotiate|ntlm)\b/i.test(String(authorization));
   // An API token is gone already, and beside one in a header of its own this is meant for the application.
   const isOurs = principal !== undefined && session === undefined && credential?.kind !== 'api-token';
   return isOurs || /^\s*(?:negotiate|ntlm)\b/i.test(String(authorization));

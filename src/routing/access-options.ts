@@ -40,19 +40,21 @@ const requirement = z.strictObject({
 /** What `access:` of a route may say. */
 export function accessOptions() {
   return z
-    .union([z.literal('public'), z.literal('optional'), z.literal('deny'), requirement])
-    .meta({ kind: 'public, optional, deny, or what it asks for, such as { roles: [agent] }' })
+    .union([z.literal('public'), z.literal('optional'), z.literal('deny'), z.literal('peers'), requirement])
+    .meta({ kind: 'public, optional, deny, peers, or what it asks for, such as { roles: [agent] }' })
     .superRefine((access, context) => {
       if (typeof access === 'string') return;
       for (const { key, message, hint } of accessFaults(access))
         context.addIssue({ code: 'custom', path: [key], message, params: { hint } });
     })
     .prefault({})
-    .describe('who may pass; anybody signed in when absent. optional: anybody, and who is signed in with an identity');
+    .describe(
+      'who may pass; anybody signed in when absent. optional: anybody, and who is signed in with an identity; peers: machines that the service admits',
+    );
 }
 
 type RequirementOptions = z.output<typeof requirement>;
-type AccessOptions = 'public' | 'optional' | 'deny' | RequirementOptions;
+type AccessOptions = 'public' | 'optional' | 'deny' | 'peers' | RequirementOptions;
 
 interface AccessFault {
   readonly key: string;

@@ -52,7 +52,7 @@ export async function readyListeners(
 ): Promise<ReadyListeners> {
   const plans = plansOf(document);
   const read = await Promise.all(
-    plans.map(({ tls, clients }) => (tls ? prepareCertificates(tls, clients?.authorities) : undefined)),
+    plans.map(({ tls, clients }) => (tls ? prepareCertificates(tls, clients) : undefined)),
   );
   const opened = new Map<string, Door>();
   const closeOpened = async (): Promise<void> =>

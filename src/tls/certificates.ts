@@ -111,7 +111,8 @@ export class Certificates {
 
   #follow(): void {
     const files = this.#current.map(({ source }) => filesOf(source));
-    this.#watch.follow(this.#asked ? [...files, [this.#asked.source.file]] : files);
+    const source = this.#asked?.source;
+    this.#watch.follow(source ? [...files, [source.file]] : files);
   }
 
   /** Reads one anew after its files have changed. What cannot serve is thrown, and the one before goes on. */
@@ -149,10 +150,11 @@ export class Certificates {
   /** Reads those who vouch for clients anew; every context is made anew with them. */
   async #replaceAuthorities(): Promise<(() => void) | undefined> {
     const asked = this.#asked;
-    if (!asked) return undefined;
-    const { file } = asked.source;
+    const source = asked?.source;
+    if (!asked || !source) return undefined;
+    const { file } = source;
     try {
-      const authorities = readClientAuthorities(asked.source);
+      const authorities = readClientAuthorities(source);
       const isSame = authorities.pem.join() === asked.authorities.pem.join();
       if (isSame || this.#asked !== asked) return undefined;
       const before = this.#current;
@@ -163,7 +165,7 @@ export class Certificates {
         })),
       );
       if (this.#asked !== asked || this.#current !== before) return undefined;
-      this.#asked = { source: asked.source, authorities };
+      this.#asked = { source, authorities };
       this.#current = next;
       this.#changed();
       this.#log.info(

@@ -108,13 +108,6 @@ export const clientCertificateOptions = z
       ),
   })
   .superRefine(({ ask, authorities: from }, context) => {
-    if (ask !== 'never' && from === undefined)
-      context.addIssue({
-        code: 'custom',
-        path: ['authorities'],
-        message: 'must name who vouches for the clients',
-        params: { hint: 'the certificate of the CA that has issued theirs' },
-      });
     if (ask === 'never' && from !== undefined)
       context.addIssue({
         code: 'custom',

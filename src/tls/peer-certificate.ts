@@ -6,7 +6,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { PeerCertificate } from '../core/peer.ts';
 import { spkiPin } from './pins.ts';
-import { useOf } from './use.ts';
+import { useWords } from './purpose.ts';
 
 /** For so long a ticket of a listener that asks for certificates leads back to its connection, in seconds. */
 export const ticketLifetime = 600;
@@ -22,14 +22,15 @@ export function readPeerCertificate(socket: TLSSocket): PeerCertificate | undefi
 }
 
 /** What a certificate says of itself. */
-function peerCertificate(certificate: X509Certificate, chain: PeerCertificate['chain']): PeerCertificate {
+export function peerCertificate(certificate: X509Certificate, chain: PeerCertificate['chain']): PeerCertificate {
   return {
     thumbprint: plainHex(certificate.fingerprint256),
     sha1: plainHex(certificate.fingerprint),
     pin: spkiPin(certificate),
     names: alternativeNames(certificate, 'DNS').map((name) => name.toLowerCase().replace(/\.$/, '')),
     uris: alternativeNames(certificate, 'URI'),
-    use: useOf(certificate),
+    use: useWords(certificate),
+    der: certificate.raw,
     subject: certificate.subject.split('\n').reverse().join(', '),
     issuer: certificate.issuer.split('\n').reverse().join(', '),
     serial: certificate.serialNumber,

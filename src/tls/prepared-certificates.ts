@@ -8,8 +8,11 @@ import { filesOf, readServerCertificate, type ServerCertificate } from './server
 export interface PreparedCertificates {
   readonly served: readonly ServerCertificate[];
   /** Where clients are asked for theirs: who vouches for them. */
-  readonly asked: { readonly source: AuthoritiesSource; readonly authorities: Authorities } | undefined;
+  readonly asked: { readonly source: AuthoritiesSource | undefined; readonly authorities: Authorities } | undefined;
 }
+
+/** Vouches for no client: each is known by its own certificate. */
+const nobody: Authorities = { source: 'nobody', pem: [], certificates: [] };
 
 /**
  * Reads certificates without putting them in place, and who vouches for clients where they are asked for theirs; throws an
@@ -17,9 +20,10 @@ export interface PreparedCertificates {
  */
 export async function prepareCertificates(
   sources: readonly CertificateSource[],
-  authorities?: AuthoritiesSource,
+  clients?: { readonly authorities?: AuthoritiesSource | undefined },
 ): Promise<PreparedCertificates> {
-  const asked = authorities && { source: authorities, authorities: readClientAuthorities(authorities) };
+  const source = clients?.authorities;
+  const asked = clients && { source, authorities: source ? readClientAuthorities(source) : nobody };
   const read = await Promise.all(sources.map((source) => readServerCertificate(source, asked?.authorities.pem)));
   // Files of one name in several folders are told apart by their whole path.
   const isAlone = (label: string): boolean => read.filter((other) => other.label === label).length === 1;

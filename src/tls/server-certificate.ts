@@ -12,7 +12,7 @@ import { parseAuthorities, readAuthorities, systemAnchors } from './authorities.
 import { type ChainReport, chainReport, namesOf, orderChain, ownAmong } from './chain-report.ts';
 import type { CertificateSource } from './options.ts';
 import { readPkcs12 } from './pkcs12.ts';
-import { isGoodFor, useOf } from './use.ts';
+import { isForUse } from './purpose.ts';
 
 /** A certificate that can serve. */
 export interface ServerCertificate {
@@ -69,7 +69,7 @@ export async function readServerCertificate(
   const chain = orderChain([own.leaf, ...certificates.filter((certificate) => certificate !== own.leaf)]);
   const anchors = source.ca === undefined ? [] : readAuthorities(source.ca).certificates;
   const report = chainReport(chain, [...systemAnchors(), ...anchors]);
-  const isForServers = isGoodFor(useOf(own.leaf), 'server');
+  const isForServers = isForUse(own.leaf, 'server');
   if (source.name !== undefined) requireName(own.leaf, source.name, certificateFile, isForServers);
   const options: SecureContextOptions = {
     ...tlsPolicy,

@@ -117,7 +117,7 @@ const truth: Readonly<Record<string, boolean>> = {
 
 /** Why a name cannot be an account's. An e-mail address is one. */
 function userProblem(username: string): string | undefined {
-  if (isApiSubject(username)) return 'begins with api:, which only programs do';
+  if (isApiSubject(username)) return 'begins with api: or peer:, which only programs and machines do';
   if (username.split('@').length > 2) return 'has more than one @';
   return nameProblem(username);
 }

@@ -6,6 +6,7 @@ import { HeaderLines } from '../../src/core/request-head.ts';
 import { Sealer, SealKey } from '../../src/core/seal.ts';
 import type { GatewayRequest } from '../../src/core/verdict.ts';
 import { isOwnCookie } from '../../src/gateway/composer.ts';
+import { PeerAccess } from '../../src/gateway/peer-access.ts';
 import { Pipeline } from '../../src/gateway/pipeline.ts';
 import { LoginDoor } from '../../src/login/admit.ts';
 import { AmbientSessions } from '../../src/login/ambient-sessions.ts';
@@ -19,6 +20,7 @@ import { SignIn } from '../../src/login/sign-in.ts';
 import { TokenAccess } from '../../src/login/token-access.ts';
 import { TokenUsers } from '../../src/login/token-users.ts';
 import { TypedNames } from '../../src/login/typed-names.ts';
+import { PeerTable } from '../../src/peers/table.ts';
 import { worthOf } from '../../src/policy/worth.ts';
 import { AssertionSigner } from '../../src/proxy/assertion.ts';
 import { HeaderComposer } from '../../src/proxy/headers.ts';
@@ -96,6 +98,7 @@ async function world(t: TestContext, outcome: Script) {
       isTrusted: () => false,
       isKnownHost: () => true,
       isOwnHost: () => true,
+      peers: new PeerAccess({ clock, table: new PeerTable([], new Map()), tenant: 'default' }),
       worth,
       tenants: noTenants,
     },

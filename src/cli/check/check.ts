@@ -21,6 +21,7 @@ import { headerWarnings } from './headers.ts';
 import { networkWarnings } from './networks.ts';
 import { originTable } from './origin-table.ts';
 import { outboundWarnings } from './outbound.ts';
+import { peerWarnings } from './peers.ts';
 import { providerFileIssues } from './provider-files.ts';
 import { recheckWarnings } from './recheck.ts';
 import { factorWarnings } from './second-factors.ts';
@@ -77,6 +78,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
     ...factorWarnings(reading),
     ...applicationWarnings(reading),
     ...secretWarnings(reading),
+    ...peerWarnings(reading),
     ...outboundWarnings(reading, invocation.terminal.env),
     // The hosts of a gateway inside an application are the application's affair.
     ...(invocation.values.app === true ? [] : siteWarnings(reading)),

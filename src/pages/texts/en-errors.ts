@@ -31,6 +31,10 @@ export const errors = {
     title: 'You do not have access to this page',
     body: 'Your account is missing the permission that this page asks for.',
   },
+  PEER_CERTIFICATE_REQUIRED: {
+    title: 'This address is for machines',
+    body: 'It takes those that show a certificate.',
+  },
   PEER_REFUSED: {
     title: 'The certificate of this machine does not admit it here',
     body: 'Whoever looks after this service has to enter it, or to give it another.',

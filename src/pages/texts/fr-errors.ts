@@ -29,6 +29,10 @@ export const errors: Readonly<Record<ErrorCode, ErrorText>> = {
     title: 'Vous n’avez pas accès à cette page',
     body: 'Il manque à votre compte le droit que cette page demande.',
   },
+  PEER_CERTIFICATE_REQUIRED: {
+    title: 'Cette adresse est réservée aux machines',
+    body: 'Elle accepte celles qui présentent un certificat.',
+  },
   PEER_REFUSED: {
     title: 'Le certificat de cette machine ne lui donne pas accès',
     body: 'Le responsable de ce service doit l’inscrire ou lui en donner un autre.',
