@@ -123,8 +123,16 @@ export class SentCodeFactor implements Factor {
   /** The contact that counts: the directory's where its word does, or the one that a code came back from. */
   #contact(enrolments: readonly Enrolment[], { assertion }: Pick<AskTerms, 'assertion'>): string | undefined {
     const told = this.#channel.contactOf(assertion);
-    const isTrusted = this.#options.trust === 'directory' || this.#isVerified(told, assertion);
+    const isWord = this.#options.trust === 'directory' && !this.#isUnverified(told, assertion);
+    const isTrusted = isWord || this.#isVerified(told, assertion);
     return (isTrusted ? told : undefined) ?? enrolledContact(enrolments, this.#channel);
+  }
+
+  /** An issuer that has not seen whose an address is gives what its user has typed there: whoever has the password could type another. */
+  #isUnverified(told: string | undefined, { attributes, record }: AskTerms['assertion']): boolean {
+    const { verified, read } = this.#channel;
+    if (verified !== 'email' || record?.unverifiedEmail !== true) return false;
+    return (attributes.email ?? []).some((address) => read(address) === told);
   }
 
   /** The word of an operator is about one contact, and about none that stands under another attribute. */

@@ -204,6 +204,18 @@ test(
   },
 );
 
+test('mail: an address that an issuer has not verified is nobody’s word', needsSmtpServer, async (t) => {
+  const { factor, mails } = await scene(t);
+  const terms = askTerms(alice, { email: ['mallory@evil.example'], mail: ['alice@example.com'] });
+  const unverified = { ...terms, assertion: { ...terms.assertion, record: { unverifiedEmail: true as const } } };
+  assert.equal(await factor.isUsable?.(alice, [], terms), true);
+  assert.equal(await factor.isUsable?.(alice, [], unverified), false);
+  assert.deepEqual(await factor.ask(alice, [], unverified), { kind: 'refused', reason: 'contact-missing' });
+  assert.equal((await mails()).length, 0);
+  const other = await scene(t, { contact: { attribute: 'mail' } });
+  assert.equal(await other.factor.isUsable?.(alice, [], unverified), true, 'the issuer says nothing of it');
+});
+
 test('mail: one that is not delivered is said, and counts as none of the sends', needsSmtpServer, async (t) => {
   const { ask, world } = await scene(t, {}, { refuse: { 'alice@example.com': '550 no' } });
   Object.assign(world.sendRules, { account: { count: 1, per: 3_600_000 } });
