@@ -26,6 +26,11 @@ export function decide(
   }
 }
 
+/** Whether a decision about somebody with a session stays as it is, whenever it is made: nothing asks how old a proof is. */
+export function isTimeless({ access }: Pick<Route, 'access'>): boolean {
+  return typeof access !== 'object' || access.maxAge === undefined;
+}
+
 function judge(
   principal: Principal,
   { access, application }: Pick<Route, 'access' | 'application'>,

@@ -48,10 +48,16 @@ export class Activity {
 
   /** Notes activity; writes it at once when the last write is an interval ago. */
   touch(session: Session): void {
-    const seen = this.#seen.get(session.id) ?? { seenAt: session.lastSeenAt, writtenAt: session.lastSeenAt };
-    this.#seen.set(session.id, seen);
-    seen.seenAt = Math.max(seen.seenAt, this.#clock.now());
-    if (this.#isDue(seen)) void this.#write(session.id, seen);
+    const now = this.#clock.now();
+    const seen = this.#seen.get(session.id) ?? this.#begin(session);
+    seen.seenAt = Math.max(seen.seenAt, now);
+    if (this.#isDue(seen, now)) void this.#write(session.id, seen);
+  }
+
+  #begin({ id, lastSeenAt }: Session): Seen {
+    const seen = { seenAt: lastSeenAt, writtenAt: lastSeenAt };
+    this.#seen.set(id, seen);
+    return seen;
   }
 
   /** Forgets a session that has ended. */
@@ -76,8 +82,7 @@ export class Activity {
   }
 
   /** A store that refuses is not asked for a while: a busy session would try it with each of its requests. */
-  #isDue({ seenAt, writtenAt, retryAt = 0, writing }: Seen): boolean {
-    const now = this.#clock.now();
+  #isDue({ seenAt, writtenAt, retryAt = 0, writing }: Seen, now = this.#clock.now()): boolean {
     return !writing && seenAt > writtenAt && now - writtenAt >= this.#interval && now >= retryAt;
   }
 

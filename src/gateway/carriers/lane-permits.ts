@@ -82,17 +82,14 @@ export class LanePermits {
     // The client's own goes on; one of ours would be another with each request.
     const trace = sent.get('traceparent');
     const hasTrace = trace === exchange.head.headers.single('traceparent');
-    let call = 'content-length: 0\r\n';
-    if (!('cache-control' in headers)) call += 'cache-control: no-store\r\n';
-    let identity = '';
-    for (const [name, value] of Object.entries(headers)) {
-      if (own.has(name)) continue;
-      if (this.#identityNames.has(name)) identity += textOf(name, value);
-      else call += textOf(name, value);
-    }
-    if (hasTrace) call += textOf('traceparent', trace);
-    if (exchange.encrypted && hsts !== undefined) call += textOf('strict-transport-security', hsts);
-    return { call, identity, hasTrace };
+    const call = ['content-length: 0\r\n'];
+    if (!('cache-control' in headers)) call.push('cache-control: no-store\r\n');
+    const identity: string[] = [];
+    for (const [name, value] of Object.entries(headers))
+      if (!own.has(name)) (this.#identityNames.has(name) ? identity : call).push(textOf(name, value));
+    if (hasTrace) call.push(textOf('traceparent', trace));
+    if (exchange.encrypted && hsts !== undefined) call.push(textOf('strict-transport-security', hsts));
+    return { call: call.join(''), identity: identity.join(''), hasTrace };
   }
 }
 

@@ -8,7 +8,7 @@ import type { Principal } from '../../core/principal.ts';
 import type { ForwardingRoute } from '../../core/route.ts';
 import type { Session } from '../../core/session.ts';
 import type { RequestAuthenticator } from '../../login/authenticate-request.ts';
-import { decide } from '../../policy/decide.ts';
+import { decide, isTimeless } from '../../policy/decide.ts';
 import type { Worth } from '../../policy/levels.ts';
 import type { AssertionSigner } from '../../proxy/assertion.ts';
 import type { Sessions } from '../../sessions/sessions.ts';
@@ -35,6 +35,8 @@ interface RouteIdentity extends KeptIdentity {
   readonly principal: Principal;
   /** When its token is given out no more. */
   readonly tokenUntil: number;
+  /** True: what lets it in does not depend on time, and has been looked at. */
+  readonly isAlways: boolean;
 }
 
 /** A session as it was looked at. */
@@ -74,9 +76,10 @@ export class SessionSights {
     const sight = this.#sights.get(id);
     if (!sight || sessions.glance(id) !== sight.stored) return undefined;
     const now = clock.now();
-    const identity = sight.routes.find((one) => one.route === route);
+    const identity = identityFor(route, sight.routes);
     if (!identity || now >= sight.refreshAt || now >= identity.tokenUntil) return undefined;
-    if (decide(identity.principal, route, sight.session, now, worth).kind !== 'permit') return undefined;
+    const { isAlways, principal } = identity;
+    if (!isAlways && decide(principal, route, sight.session, now, worth).kind !== 'permit') return undefined;
     if (now >= sight.noteAt) sight.noteAt = authenticator.recheckBehind(sight.session);
     if (route.idleActivity) authenticator.touch(sight.session);
     return identity;
@@ -84,7 +87,7 @@ export class SessionSights {
 
   /** Keeps what was decided a moment ago, where it follows from what stands behind the session now. */
   keep({ principal, session }: Whose, route: ForwardingRoute, sent: { lines: string; token: string }): void {
-    const { sessions, authenticator, signer, via } = this.#parts;
+    const { clock, sessions, authenticator, signer, worth, via } = this.#parts;
     const stored = sessions.glance(session.id);
     const { record } = stored ?? {};
     // The decision may have waited while the session changed.
@@ -96,6 +99,7 @@ export class SessionSights {
       ...{ route, principal, session, lines: sent.lines },
       user: userText({ user, tenant, provider, session: session.id, ...(via && { via }) }),
       tokenUntil: signer.givenUntil(principal, sent.token),
+      isAlways: isTimeless(route) && decide(principal, route, session, clock.now(), worth).kind === 'permit',
     };
     const others = sight.routes.filter((one) => one.route !== route).slice(0, maxRoutes - 1);
     sight.routes.splice(0, sight.routes.length, identity, ...others);
@@ -106,6 +110,12 @@ export class SessionSights {
   #look(stored: object, session: Session, noteAt: number): Sight {
     return { stored, session, refreshAt: session.grant?.refreshAt ?? Number.POSITIVE_INFINITY, noteAt, routes: [] };
   }
+}
+
+/** The first is nearly always the one. */
+function identityFor(route: ForwardingRoute, routes: readonly RouteIdentity[]): RouteIdentity | undefined {
+  const [first] = routes;
+  return first?.route === route ? first : routes.find((one) => one.route === route);
 }
 
 interface Whose {
