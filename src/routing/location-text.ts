@@ -4,6 +4,7 @@
  */
 import type { Route } from '../core/route.ts';
 import { hasParameters, matchedText, readPath } from './path.ts';
+import { type RegexMatcher, regexMatcher } from './regex-matcher.ts';
 
 /** A location that was read. */
 interface Location {
@@ -29,11 +30,14 @@ export function parseLocation(text: string): LocationReading {
 }
 
 /** Compiles the regular expression of a location; throws a SyntaxError where JavaScript does not read it. */
-export function compilePattern({ modifier, path }: Pick<Route, 'modifier' | 'path'>): Pick<RegExp, 'test'> {
-  if (modifier !== '~*') return new RegExp(path, 'u');
-  const pattern = new RegExp(path, 'iu');
+export function compilePattern({ modifier, path }: Pick<Route, 'modifier' | 'path'>): RegexMatcher {
+  const pattern = regexMatcher(path, modifier === '~*');
+  if (modifier !== '~*' && !foldsCase.test(path)) return pattern;
   return { test: (text) => pattern.test(withoutLookAlikes(text)) };
 }
+
+/** `(?i:…)`, which the import writes of a location that disregards case within another. */
+const foldsCase = /\(\?[a-z]*i[a-z]*(?:-[a-z]*)?:/;
 
 /** A text as Express compares it: of all letters only those of ASCII have two cases, since it sees the others escaped. */
 export function foldCase(text: string): string {

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Route } from '../core/route.ts';
 import { readRouteHost } from './host.ts';
 import { compileLocations } from './locations.ts';
+import { machineOf } from './regex-machine.ts';
 import { blowUp } from './regex-safety.ts';
 
 /** A warning about one route. */
@@ -57,12 +58,16 @@ function slashesThatDiffer(routes: readonly Route[]): LocationWarning[] {
   });
 }
 
-/** Regular expressions that somebody takes at their own risk. */
+/** Regular expressions that somebody takes at their own risk. Where a machine reads them, the risk is another proxy's. */
 function slowPatterns(routes: readonly Route[]): LocationWarning[] {
   return routes.flatMap((route) => {
-    const why = route.modifier.startsWith('~') && route.insecureRegex && blowUp(route.path, route.modifier === '~*');
+    const isInsensitive = route.modifier === '~*';
+    const why = route.modifier.startsWith('~') && route.insecureRegex && blowUp(route.path, isInsensitive);
     if (!why) return [];
-    const message = `can take very long on a path made for it, and keep all other requests waiting: it ${why}`;
+    const risk = machineOf(route.path, isInsensitive)
+      ? 'in a proxy that tries one reading after the other, such as nginx, though not here'
+      : 'and keep all other requests waiting';
+    const message = `can take very long on a path made for it, ${risk}: it ${why}`;
     return { route, key: 'location', message, hint: 'write it otherwise, and remove insecureRegex' };
   });
 }

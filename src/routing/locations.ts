@@ -10,6 +10,7 @@ import { locationProblems } from './location-problems.ts';
 import { compilePattern, foldCase } from './location-text.ts';
 import { hasParameters, matchedText } from './path.ts';
 import { PrefixTree } from './prefix-tree.ts';
+import type { RegexMatcher } from './regex-matcher.ts';
 
 /** A route that was looked at for a request, and what became of it. */
 interface Candidate {
@@ -47,7 +48,7 @@ interface Site {
   /** Plain and `^~`. */
   readonly prefixes: ReadonlyMap<string, Route>;
   readonly tree: PrefixTree<Route>;
-  readonly patterns: readonly { readonly route: Route; readonly pattern: Pick<RegExp, 'test'> }[];
+  readonly patterns: readonly { readonly route: Route; readonly pattern: RegexMatcher }[];
 }
 
 /**

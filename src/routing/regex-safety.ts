@@ -1,25 +1,47 @@
 /**
  * Whether matching a regular expression against a path that somebody has made for it can take very long. JavaScript tries one
- * reading of a text after the other: the checks count how the number of readings grows with the text. What passes takes at
- * most the square of the longest path in steps.
+ * reading of a text after the other: the checks count how the number of readings grows with the text. What passes JavaScript
+ * matches at once on a text of some length; a longer one is read by the machine of `regex-machine.ts`.
  */
+
+import { maxPath } from './path.ts';
+import { alphabetOf } from './regex-alphabet.ts';
 import { type Automaton, automatonOf } from './regex-automaton.ts';
 import { LoopGraph } from './regex-loops.ts';
+import { machineOf } from './regex-machine.ts';
 import { Budget, mostWork } from './regex-readings.ts';
 import { anything, type RegexNode, readRegex } from './regex-syntax.ts';
 
+/** What is found of a pattern. */
+interface Judgement {
+  /** Why it can take very long. */
+  readonly why?: string;
+  /** The length of text up to which JavaScript matches it at once, in some `quickTime`. */
+  readonly quickUpTo: number;
+}
+
 /** Why a pattern (of `~`, or without regard to case of `~*`) can take very long; undefined where it cannot. */
 export function blowUp(source: string, isInsensitive: boolean): string | undefined {
+  return judgementOf(source, isInsensitive).why;
+}
+
+/** The length of text up to which JavaScript matches a pattern at once; none of one that can take very long. */
+export function quickUpTo(source: string, isInsensitive: boolean): number {
+  return judgementOf(source, isInsensitive).quickUpTo;
+}
+
+function judgementOf(source: string, isInsensitive: boolean): Judgement {
   const key = `${isInsensitive}${source}`;
-  if (!judged.has(key)) {
-    if (judged.size > 1000) judged.clear();
-    judged.set(key, judge(source, isInsensitive));
-  }
-  return judged.get(key);
+  const known = judged.get(key);
+  if (known) return known;
+  if (judged.size > 1000) judged.clear();
+  const judgement = judge(source, isInsensitive);
+  judged.set(key, judgement);
+  return judgement;
 }
 
 /** A configuration is checked more than once before its routes are made. */
-const judged = new Map<string, string | undefined>();
+const judged = new Map<string, Judgement>();
 
 const nested = 'repeats what can be read in more than one way as a repetition already, such as (a+)+ or (a|a)*';
 const adjacent = 'repeats one thing right behind another that takes the same characters, such as a+a+ or .*.*';
@@ -27,6 +49,8 @@ const manyLoops = 'has several repetitions that take the same characters one aft
 
 const manyOptions =
   'has parts that one text can be shared out among in too many ways, such as (a?){30}a{30} or (\\w{1,20}){5}';
+const alone =
+  'refers back to what it has read (such as \\1) or has very many parts, and is slow where much has to be tried';
 const unjudged =
   'cannot be judged: too much of it is optional, repeated or nested (or a part that it looks behind at varies in length)';
 
@@ -42,28 +66,65 @@ const maxWork = 150_000;
  */
 const maxAtOnce = [40_000, 3000, 5.5];
 
-function judge(source: string, isInsensitive: boolean): string | undefined {
-  if (!isReadable(source)) return undefined;
+/**
+ * What JavaScript does at once: the product of a weight, of how far its readings go on, and of the places that they begin at. It takes
+ * less than a millisecond, or some five when it meets a pattern for the first time, which it does not compile for then.
+ */
+const quickWork = 600_000;
+
+/** Of the same, what JavaScript may take on the longest path where no machine reads a pattern: some 30 ms. */
+const workAlone = 34_000_000;
+
+function judge(source: string, isInsensitive: boolean): Judgement {
+  if (!isReadable(source)) return { quickUpTo: Infinity };
   for (const most of maxCounted)
     try {
       const node = readRegex(source);
-      if (hasVaryingLookBehind(node)) return unjudged;
+      if (hasVaryingLookBehind(node)) return { why: unjudged, quickUpTo: 0 };
       return judgeParts(node, most, source, isInsensitive);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
     }
-  return unjudged;
+  return { why: unjudged, quickUpTo: 0 };
 }
 
 /** The parts of a pattern are matched one after the other: what each takes adds up. */
-function judgeParts(node: RegexNode, most: number, source: string, isInsensitive: boolean): string | undefined {
+function judgeParts(node: RegexNode, most: number, source: string, isInsensitive: boolean): Judgement {
   const budget = new Budget(maxWork);
   const left = [...maxAtOnce];
+  let reach = 0;
   for (const part of matchedApart(node)) {
-    const why = judgeAutomaton(automatonOf(searched(part), most), source, isInsensitive, { budget, left });
-    if (why !== undefined) return why;
+    const automaton = automatonOf(searched(part), most);
+    const why = judgeAutomaton(automaton, source, isInsensitive, { budget, left });
+    if (why !== undefined) return { why, quickUpTo: 0 };
+    // Readings that no loop keeps up have gone by after so many characters.
+    reach = Math.max(reach, longestWay(automaton));
   }
-  return undefined;
+  const [few = 0, oneLoop = 0, twoLoops = 0] = maxAtOnce.map((weight, depth) => weight - (left[depth] ?? 0));
+  const work = few * reach + 2 * oneLoop * reach * maxPath + twoLoops * maxPath ** 2;
+  if (work > workAlone && !machineOf(source, isInsensitive)) return { why: alone, quickUpTo: 0 };
+  return {
+    quickUpTo: Math.min(
+      few * reach <= quickWork ? Infinity : quickWork / few,
+      Math.max(quickWork / (oneLoop * reach), Math.min(reach, Math.sqrt(quickWork / oneLoop))),
+      Math.sqrt(quickWork / twoLoops),
+    ),
+  };
+}
+
+/** The most positions that follow each other without one of a loop, or to another round. */
+function longestWay({ next }: Automaton): number {
+  const lengths = new Map<number, number>();
+  const from = (at: number): number => {
+    const known = lengths.get(at);
+    if (known !== undefined) return known;
+    // Of a loop each position counts once.
+    lengths.set(at, 0);
+    const length = 1 + Math.max(0, ...[...(next[at]?.keys() ?? [])].map(from));
+    lengths.set(at, length);
+    return length;
+  };
+  return Math.max(1, ...[...next.keys()].map(from));
 }
 
 /** What a pattern that is held at the start looks ahead at there is matched once, and not again when the rest fails. */
@@ -175,38 +236,4 @@ function isCertain(node: RegexNode): boolean {
   const [first, ...rest] = node.parts;
   const canEnd = (part: RegexNode) => part.kind === 'repeat' && part.min === 0 && isCertain(part.part);
   return first !== undefined && isCertain(first) && rest.every(canEnd);
-}
-
-/** For each position, which of some characters it takes: all that the pattern could tell apart. */
-function alphabetOf(
-  { atoms }: Automaton,
-  source: string,
-  isInsensitive: boolean,
-  budget: Budget,
-): readonly (readonly boolean[])[] {
-  const samples = new Set<number>(Array.from({ length: 0x180 }, (_, code) => code));
-  for (const code of [0x17f, 0x212a, 0x3b1, 0x4e2d, 0x20ac, 0x301, 0x2028, 0x1f600]) samples.add(code);
-  for (const character of source) for (const step of [-1, 0, 1]) samples.add((character.codePointAt(0) ?? 0) + step);
-  for (const [, long, short] of source.matchAll(/\\u(?:\{([\dA-Fa-f]+)\}|([\dA-Fa-f]{4}))/g))
-    for (const step of [-1, 0, 1]) samples.add(Number.parseInt(long ?? short ?? '0', 16) + step);
-  const texts = [...samples].filter((code) => code >= 0 && code <= 0x10ffff).map((code) => String.fromCodePoint(code));
-  const known = new Map<string, readonly boolean[]>();
-  for (const atom of new Set(atoms)) {
-    budget.spend(texts.length / 4);
-    const pattern = new RegExp(`^(?:${atom})$`, isInsensitive ? 'iu' : 'u');
-    known.set(
-      atom,
-      texts.map((text) => pattern.test(text)),
-    );
-  }
-  // Characters that all positions take alike are one.
-  const rows = [...known.values()];
-  const alike = new Map(texts.map((_, at) => [rows.map((row) => (row[at] ? 1 : 0)).join(''), at]));
-  const kept = [...alike.values()];
-  for (const [atom, row] of known)
-    known.set(
-      atom,
-      kept.map((at) => row[at] === true),
-    );
-  return atoms.map((atom) => known.get(atom) ?? []);
 }

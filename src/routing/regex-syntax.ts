@@ -5,15 +5,37 @@ export type RegexNode =
   | { readonly kind: 'one'; readonly source: string }
   | { readonly kind: 'sequence'; readonly parts: readonly RegexNode[] }
   | { readonly kind: 'either'; readonly parts: readonly RegexNode[] }
-  | { readonly kind: 'repeat'; readonly part: RegexNode; readonly min: number; readonly max: number }
+  | {
+      readonly kind: 'repeat';
+      readonly part: RegexNode;
+      readonly min: number;
+      readonly max: number;
+      /** It stands for a back-reference. */
+      readonly isReference?: true;
+    }
   /** A group whose text is kept. */
   | { readonly kind: 'capture'; readonly part: RegexNode }
   /** Matches nothing by itself: `(?=…)`, `(?!…)` and their like. */
-  | { readonly kind: 'look'; readonly part: RegexNode; readonly isBehind: boolean }
-  | { readonly kind: 'start' | 'edge' };
+  | { readonly kind: 'look'; readonly part: RegexNode; readonly isBehind: boolean; readonly isNegative: boolean }
+  /** The start of the whole text, and no other line's. */
+  | { readonly kind: 'start' }
+  /** Another place between two characters, by its sign. `word` is the source of what belongs to words there. */
+  | {
+      readonly kind: 'edge';
+      readonly sign: '^' | '$' | '\\b' | '\\B';
+      readonly ofLines: boolean;
+      readonly word: string;
+    };
 
-/** Text of any length: what a back-reference may stand for. */
-export const anything: RegexNode = { kind: 'repeat', part: { kind: 'one', source: '[^]' }, min: 0, max: Infinity };
+/** Text of any length. */
+export const anything = {
+  kind: 'repeat',
+  part: { kind: 'one', source: '[^]' },
+  min: 0,
+  max: Infinity,
+} as const satisfies RegexNode;
+
+const reference: RegexNode = { ...anything, isReference: true };
 
 /** Reads a pattern that JavaScript compiles. */
 export function readRegex(source: string): RegexNode {
@@ -60,23 +82,36 @@ class RegexReader {
   }
 
   #piece(): RegexNode {
-    if (this.#take(/\^/y)) return { kind: 'start' };
-    if (this.#take(/\$|\\[bB]/y)) return { kind: 'edge' };
-    if (this.#take(/\\(?:[1-9]\d*|k<[^>]*>)/y)) return anything;
-    const look = this.#take(/\(\?(<?)[=!]/y);
-    if (look) return { kind: 'look', part: this.#group(), isBehind: look[1] === '<' };
+    const [sign] = this.#take(/[\^$]|\\[bB]/y) ?? [];
+    if (sign !== undefined) return this.#edge(sign as '^' | '$' | '\\b' | '\\B');
+    if (this.#take(/\\(?:[1-9]\d*|k<[^>]*>)/y)) return reference;
+    const look = this.#take(/\(\?(<?)([=!])/y);
+    if (look) return { kind: 'look', part: this.#group(), isBehind: look[1] === '<', isNegative: look[2] === '!' };
     const modified = this.#take(/\(\?[a-z-]+:/y);
-    if (modified) return this.#modified(modified[0]);
+    if (modified) return this.#within(modified[0]);
     if (this.#take(/\(\?:/y)) return this.#group();
     if (this.#take(/\((?:\?<[^>]*>)?/y)) return { kind: 'capture', part: this.#group() };
     const one = this.#take(
-      /\\(?:[pP]\{[^}]*\}|u\{[^}]*\}|u[\dA-Fa-f]{4}|x[\dA-Fa-f]{2}|c[A-Za-z]|.)|\[(?:\\.|[^\]\\])*\]|./suy,
+      /\\(?:[pP]\{[^}]*\}|u\{[^}]*\}|u[dD][89abAB][\dA-Fa-f]{2}\\u[dD][c-fC-F][\dA-Fa-f]{2}|u[\dA-Fa-f]{4}|x[\dA-Fa-f]{2}|c[A-Za-z]|.)|\[(?:\\.|[^\]\\])*\]|./suy,
     );
-    return { kind: 'one', source: this.#modifiers.reduceRight((inner, open) => `${open}${inner})`, one?.[0] ?? '') };
+    return { kind: 'one', source: this.#modified(one?.[0] ?? '') };
+  }
+
+  #edge(sign: '^' | '$' | '\\b' | '\\B'): RegexNode {
+    const ofLines =
+      this.#modifiers
+        .findLast((open) => open.includes('m'))
+        ?.split('-', 1)[0]
+        ?.includes('m') === true;
+    return sign === '^' && !ofLines ? { kind: 'start' } : { kind: 'edge', sign, ofLines, word: this.#modified('\\w') };
+  }
+
+  #modified(source: string): string {
+    return this.#modifiers.reduceRight((inner, open) => `${open}${inner})`, source);
   }
 
   /** What stands in `(?i:…)` and its like keeps these letters about each character. */
-  #modified(open: string): RegexNode {
+  #within(open: string): RegexNode {
     this.#modifiers.push(open);
     const inner = this.#group();
     this.#modifiers.pop();
