@@ -66,6 +66,11 @@ const contenders: Readonly<Record<string, Start>> = {
     server: { workers: 2 },
   }),
   'gatehouse-redis': gatehouseRedis,
+  'gatehouse-level-2': variant({
+    name: 'gatehouse-level-2',
+    title: 'Gatehouse, a location that asks for a second factor',
+    factor: 'app',
+  }),
   'gatehouse-forward-auth': gatehouseForwardAuth,
   'nginx-tls': nginxTls,
   'gatehouse-tls': variant({ name: 'gatehouse-tls', title: 'Gatehouse, session, assertion, audit, TLS', tls: true }),
@@ -118,6 +123,12 @@ const sets: Readonly<Record<string, Set>> = {
     shape: page,
     reference: 'gatehouse',
     contenders: ['gatehouse', 'gatehouse-2-workers', 'gatehouse-redis'],
+  },
+  levels: {
+    title: 'a live session at a location with level: 2, beside one without levels, 1 KB',
+    shape: page,
+    reference: 'gatehouse',
+    contenders: ['gatehouse', 'gatehouse-level-2'],
   },
   tls: {
     title: 'TLS to the client, 1 KB',

@@ -29,6 +29,8 @@ export interface Variant {
   readonly store?: () => Promise<Store>;
   /** Top-level keys of the document, in place of the usual ones. */
   readonly more?: Readonly<Record<string, unknown>>;
+  /** The users have proved an authenticator app of this name, and the one route for everything asks for level 2. */
+  readonly factor?: string;
   /** In place of as many as the ground says. */
   readonly users?: number;
 }
@@ -52,7 +54,7 @@ export async function gatehouse(ground: Ground, variant: Variant): Promise<Runni
   const [port, adminPort] = [await freePort(), await freePort()];
   const url = `${variant.tls ? 'https' : 'http'}://127.0.0.1:${port}`;
   const store = variant.store ? await variant.store() : await embeddedStore(path.join(folder, 'data'));
-  const users = await signIn(store, variant.users ?? ground.users, variant.tls ?? false);
+  const users = await signIn(store, variant.users ?? ground.users, variant.tls ?? false, variant.factor);
   const file = path.join(folder, 'gatehouse.yaml');
   const admin = `http://127.0.0.1:${adminPort}`;
   writeFileSync(file, stringify(documentOf(ground, variant, { folder, url, admin })));
@@ -93,11 +95,11 @@ async function isReady(url: string): Promise<boolean> {
 /** The configuration of one. */
 function documentOf(
   { upstream }: Ground,
-  { isPublic = false, audit = true, tls = false, server = {}, routes, more = {} }: Variant,
+  { isPublic = false, audit = true, tls = false, server = {}, routes, factor, more = {} }: Variant,
   { folder, url, admin }: { folder: string; url: string; admin: string },
 ): object {
   const { good } = testCertificates();
-  const access = isPublic ? 'public' : { roles: ['agent'] };
+  const access = isPublic ? 'public' : { roles: ['agent'], ...(factor !== undefined && { level: 2 }) };
   return {
     server: {
       ...{ listen: url, publicUrl: url, drain: '1s', maxConnections: 40_000 },
@@ -110,6 +112,7 @@ function documentOf(
     providers: { local: { type: 'local', users: 'users.yaml' } },
     roles: { agent: { groups: ['agents'] } },
     routes: routes ?? [{ location: '/', upstream: `http://127.0.0.1:${upstream}`, access, websocket: true }],
+    ...(factor !== undefined && { factors: { [factor]: { type: 'totp' } } }),
     log: { level: 'warn' },
     audit: { to: audit ? path.join(folder, 'audit.jsonl') : 'off' },
     ...more,

@@ -1,4 +1,5 @@
 /** All measurements that are no rows of a load. */
+import { factors } from './factors.ts';
 import type { Measurement } from './figure.ts';
 import { latency } from './latency.ts';
 import { logins } from './logins.ts';
@@ -8,4 +9,4 @@ import { transfer } from './transfer.ts';
 import { websockets } from './websockets.ts';
 
 /** In the order of a run; the one that needs all CPUs comes last. */
-export const measurements: readonly Measurement[] = [latency, transfer, websockets, reload, logins, shift];
+export const measurements: readonly Measurement[] = [latency, transfer, websockets, reload, logins, factors, shift];

@@ -11,7 +11,7 @@ export const shift: Measurement = {
     const size = quick ? { agents: 200, seconds: 10, outage: 3 } : { agents: 5000, seconds: 60, outage: 20 };
     pinProcess(process.pid, cpus.proxy, cpus.load, cpus.upstream);
     try {
-      return await runShift({ ...size, curve: 'even', pollSeconds: 2, jitterSeconds: 5, workers: 1 }, say);
+      return await runShift({ ...size, curve: 'even', pollSeconds: 2, jitterSeconds: 5, workers: 1, totp: false }, say);
     } finally {
       pinProcess(process.pid, cpus.load);
     }

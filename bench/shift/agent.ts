@@ -1,6 +1,7 @@
 /** One agent at the start of a shift: signs in as a browser does, opens a WebSocket, and polls. Every answer must be their own. */
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { TOTP } from 'otpauth';
 import type { Dispatcher } from 'undici';
 import { WebSocket } from 'ws';
 import { hiddenFields, Visitor } from '../../test/support/scenes/visitor.ts';
@@ -35,15 +36,20 @@ export interface ShiftHabits {
 export class ShiftAgent {
   readonly #name: string;
   readonly #password: string;
+  readonly #app: TOTP | undefined;
   readonly #habits: ShiftHabits;
   readonly #visitor: Visitor;
   #socket: WebSocket | undefined;
   #isOver = false;
   #isCutting = false;
 
-  constructor(name: string, password: string, habits: ShiftHabits) {
+  constructor(
+    { name, password, app }: { readonly name: string; readonly password: string; readonly app?: TOTP | undefined },
+    habits: ShiftHabits,
+  ) {
     this.#name = name;
     this.#password = password;
+    this.#app = app;
     this.#habits = habits;
     this.#visitor = new Visitor(habits.url, habits.dispatcher);
   }
@@ -106,13 +112,23 @@ export class ShiftAgent {
       const page = await this.#visitor.open('/_gate/login?return=%2Fdesk');
       const fields = { ...hiddenFields(page.text), username: this.#name, password: this.#password };
       const answer = page.status === 200 ? await this.#visitor.post('/_gate/login', fields) : page;
-      if (answer.status === 303) return tries;
+      if (answer.status === 303) {
+        if (this.#app) await this.#enterCode(this.#app, String(answer.headers.location));
+        return tries;
+      }
       const wait = Number(answer.headers['retry-after'] ?? Number.NaN);
       if (answer.status !== 503 || Number.isNaN(wait)) throw new Error(`status ${answer.status}`);
       if (performance.now() - begunAt > patienceMs) throw new Error(`not within ${patienceMs / 1000} s`);
       counts.retries += 1;
       await delay(wait * 1000 + Math.random() * 500);
     }
+  }
+
+  async #enterCode(app: TOTP, address: string): Promise<void> {
+    const page = await this.#visitor.open(address);
+    const fields = { ...hiddenFields(/<form[\s\S]*?<\/form>/.exec(page.text)?.[0] ?? ''), code: app.generate() };
+    const answer = await this.#visitor.post('/_gate/factor', fields);
+    if (answer.headers.location !== '/desk') throw new Error(`a code is answered with ${answer.status}`);
   }
 
   async #poll(): Promise<void> {

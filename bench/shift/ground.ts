@@ -2,12 +2,14 @@
 
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
+import type { TOTP } from 'otpauth';
 import { type Slapd, startSlapd } from '../../test/support/servers/slapd.ts';
 import { freePort } from '../../test/support/tools/free-port.ts';
-import { type Running, startOn } from '../contenders/contender.ts';
+import { ownFolder, type Running, startOn } from '../contenders/contender.ts';
 import { gatehouse, type RunningGateway } from '../contenders/gatehouse.ts';
 import type { Scope } from '../contenders/scope.ts';
 import { listens } from '../measure/verify.ts';
+import { enrolApps } from './apps.ts';
 
 /** All of it, running. */
 export interface ShiftGround {
@@ -15,7 +17,7 @@ export interface ShiftGround {
   readonly gateway: RunningGateway;
   readonly desk: Running;
   /** The name and the password of an agent by number, from 0 on. */
-  agent(index: number): { readonly name: string; readonly password: string };
+  agent(index: number): { readonly name: string; readonly password: string; readonly app?: TOTP | undefined };
 }
 
 /** All CPUs of the machine. */
@@ -52,12 +54,17 @@ export function ldapLogin(slapd: Slapd): Readonly<Record<string, unknown>> {
 export async function startShiftGround(
   scope: Scope,
   folder: string,
-  { agents, workers }: { agents: number; workers: number },
+  { agents, workers, totp }: { agents: number; workers: number; totp: boolean },
 ): Promise<ShiftGround> {
   const slapd = await startSlapd(scope.context, { many: agents });
   const desk = await startDesk();
   scope.after(() => desk.end());
   const cpus = { proxy: anyCpu, load: anyCpu, upstream: anyCpu };
+  const nameOf = (index: number): string => `user${String(index + 1).padStart(4, '0')}`;
+  const names = Array.from({ length: totp ? agents : 0 }, (_, index) => nameOf(index));
+  const apps = await enrolApps(path.join(ownFolder({ folder }, 'gatehouse'), 'data'), names);
+  const login = ldapLogin(slapd);
+  const levels = totp && { login: { ...(login.login as object), level: 2 }, factors: { app: { type: 'totp' } } };
   const gateway = await gatehouse(
     { folder, cpus, upstream: desk.port, users: 0 },
     {
@@ -65,13 +72,13 @@ export async function startShiftGround(
       title: 'Gatehouse',
       ...(workers > 1 && { server: { workers } }),
       routes: [{ location: '/', upstream: `http://127.0.0.1:${desk.port}`, websocket: true }],
-      more: ldapLogin(slapd),
+      more: { ...login, ...levels },
     },
   );
   scope.after(gateway.end);
   const agent = (index: number) => {
-    const number = String(index + 1).padStart(4, '0');
-    return { name: `user${number}`, password: `pass-${number}` };
+    const name = nameOf(index);
+    return { name, password: name.replace('user', 'pass-'), app: apps.get(name) };
   };
   return { slapd, gateway, desk, agent };
 }

@@ -15,6 +15,8 @@ export interface ShiftOptions {
   readonly outage: number;
   readonly jitterSeconds: number;
   readonly workers: number;
+  /** Each login takes the code of an app, too. */
+  readonly totp: boolean;
 }
 
 /** What `--help` prints. */
@@ -30,6 +32,7 @@ Gateway, slapd, upstream and agents share the machine.
   --outage N      seconds that the directory is away in the middle of the arrivals, 0 for none (20)
   --jitter N      seconds within which the WebSockets come back (5)
   --workers N     server.workers (1)
+  --totp          each login takes the code of an authenticator app, too
   --help          this
 `;
 
@@ -47,7 +50,7 @@ export function readShiftOptions(words: readonly string[]): ShiftOptions | undef
     args: [...words],
     options: {
       ...{ agents: text, seconds: text, curve: text, poll: text, outage: text, jitter: text, workers: text },
-      help: { type: 'boolean' },
+      ...{ totp: { type: 'boolean' }, help: { type: 'boolean' } },
     },
   });
   if (values.help) return undefined;
@@ -62,6 +65,7 @@ export function readShiftOptions(words: readonly string[]): ShiftOptions | undef
     outage: amount('outage', values.outage, 20, 0),
     jitterSeconds: amount('jitter', values.jitter, 5, 0),
     workers: amount('workers', values.workers, 1, 1),
+    totp: values.totp ?? false,
   };
 }
 

@@ -64,8 +64,7 @@ class Shift {
     const pollMs = options.pollSeconds * 1000;
     const habits = { url: new URL(url), dispatcher, counts: this.#counts, pollMs, patienceMs };
     this.#agents = Array.from({ length: options.agents }, (_, index) => {
-      const { name, password } = ground.agent(index);
-      return new ShiftAgent(name, password, habits);
+      return new ShiftAgent(ground.agent(index), habits);
     });
   }
 
