@@ -35,6 +35,8 @@ export interface Attempt {
   readonly address: string;
   /** Somebody who is not trusted speaks for the client: the address is in no list of networks. */
   readonly isRelayed?: true;
+  /** SHA-256 of the certificate that the client's own connection has shown, in base64url. */
+  readonly certificate?: string;
   readonly credentials?: Credentials;
   /** A provider before this one could not be asked: whoever is not authenticated is told of an outage, whatever this one finds. */
   readonly isMoot?: boolean;

@@ -76,7 +76,7 @@ export class RequestAuthenticator {
    * where the location takes them. A live session needs no promise where the store needs none.
    */
   identify(
-    request: Pick<GatewayRequest, 'id' | 'method' | 'headers' | 'signal'>,
+    request: Pick<GatewayRequest, 'id' | 'method' | 'headers' | 'signal' | 'arrival' | 'asked'>,
     client: Client,
     target: CanonicalTarget,
     route: Pick<Route, 'name' | 'access' | 'apiTokenHeader' | 'allowedOrigins'>,
@@ -88,7 +88,12 @@ export class RequestAuthenticator {
     return andThen(found, (known) => {
       if (known.kind === 'live') return this.#somebody(known);
       const reason = known.kind === 'ended' ? known.reason : 'login-required';
-      const whole = this.#signIn.attempt('ambient', request, client, target.path + target.query);
+      // What a front proxy asks about came to it, and not to us.
+      const shown = request.asked ? undefined : request.arrival?.certificate;
+      const whole = {
+        ...this.#signIn.attempt('ambient', request, client, target.path + target.query),
+        ...(shown && { certificate: Buffer.from(shown.thumbprint, 'hex').toString('base64url') }),
+      };
       const attempt =
         bearer && !holdsApiToken(request.headers.single('authorization') ?? '') ? whole : withoutBearer(whole);
       // A further name of the site is an origin of its own, and its pages are ours as well.

@@ -13,6 +13,7 @@ import type { Clock } from '../../src/core/clock.ts';
 import type { Yaml } from '../support/scenes/gateway.ts';
 import { passwords, siteConfig } from '../support/scenes/site.ts';
 import { type TwoListeners, twoListeners } from '../support/scenes/two-listeners.ts';
+import { startIdp } from '../support/servers/oidc-provider.ts';
 import { type CertificateFiles, issueCertificate, testCertificates } from '../support/tools/certificates.ts';
 import { run } from '../support/tools/command.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
@@ -232,6 +233,30 @@ test('services: what a front proxy asks about is never let in by the proxy’s o
   const got = await ask('/_gate/auth', machine, { 'x-original-uri': '/data/x', 'x-original-method': 'GET' });
   assert.notEqual(got.status, 200);
   assert.equal(upstream.received.length, 0);
+});
+
+test('services: a bearer token that is bound to a certificate counts on its connection alone (RFC 8705)', async (t) => {
+  const { use, ask, get, upstream, audit } = await site(t, {});
+  const idp = await startIdp(t, { people: { alice: { preferred_username: 'alice' } } });
+  await use(
+    {},
+    {
+      login: { chain: ['sso'] },
+      providers: { sso: { type: 'oidc', ...idp.options, bearer: { audience: 'api' } } },
+      roles: {},
+      routes: [{ location: '/api/', upstream: upstream.origin, access: { bearer: true } }],
+    },
+  );
+  const now = Math.floor(Date.now() / 1000);
+  const cnf = { 'x5t#S256': Buffer.from(sha256.replaceAll(':', ''), 'hex').toString('base64url') };
+  const claims = { iss: idp.issuer, aud: 'api', sub: 'alice', client_id: 'robot', preferred_username: 'alice' };
+  const token = await idp.sign({ ...claims, cnf, iat: now, exp: now + 60 }, { typ: 'at+jwt' });
+  const headers = { authorization: `Bearer ${token}` };
+  assert.equal((await ask('/api/x', machine, headers)).status, 200);
+  assert.equal((await ask('/api/x', issueCertificate('thief', 'DNS:thief.test'), headers)).status, 401);
+  assert.equal((await get('people.test', { path: '/api/x', headers })).status, 401);
+  assert.equal(upstream.received.length, 1);
+  assert.equal(audit('request')[0]?.user, 'alice');
 });
 
 test('services: no user can be called like a machine', async (t) => {

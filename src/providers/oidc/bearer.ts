@@ -57,13 +57,14 @@ export class Bearer {
   }
 
   /** Whom a token speaks for; a `challenge` when it is not for this issuer to judge. Throws a Failure. */
-  async check(token: string, signal: AbortSignal): Promise<Outcome> {
+  async check(token: string, signal: AbortSignal, certificate?: string): Promise<Outcome> {
     const { issuer, bearer } = this.#parts;
     const named = issuerIn(token);
     const isOurs = named !== undefined && withoutSlash(named) === withoutSlash(issuer.address.href);
     if (!isOurs && (named !== undefined || !bearer.introspection)) return { kind: 'challenge', offers: [] };
     const found = await issuer.find(signal);
     const claims = isOurs ? await this.#verify(token, found, signal) : await this.#introspect(token, found, signal);
+    requireKey(claims, certificate);
     const assertion = assertionOf([claims], this.#rules);
     if (assertion instanceof Failure) throw assertion;
     const { trust } = this.#parts.options;
@@ -152,9 +153,23 @@ async function introspection(configuration: client.Configuration, token: string)
   }
 }
 
-/** No ID token, no logout token, and none that is bound to a key which the caller has not shown (RFC 9449 §7.2). */
+/** None that is bound to a key which the caller has not shown: RFC 8705 §3 by a certificate; RFC 9449 §7.2 nobody here proves. */
+function requireKey({ cnf }: JWTPayload | Claims, certificate: string | undefined): void {
+  if (cnf === undefined) return;
+  const [[method, digest] = [], ...others] = Object.entries(cnf ?? { unknown: undefined });
+  if (method !== 'x5t#S256' || others.length > 0)
+    throw rejection('token-rejected', 'bearer token: it is bound to a key in a way that is not known here (cnf)');
+  if (certificate === undefined || digest !== certificate)
+    throw rejection(
+      'token-rejected',
+      'bearer token: it is bound to a certificate that its sender has not shown (cnf)',
+      'RFC 8705: the client has to show it at a listener with clientCertificates',
+    );
+}
+
+/** No ID token, no logout token. */
 function requireAccessToken(claims: JWTPayload | Claims, now: number): void {
-  const foreign = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events', 'cnf'].find((name) => Object.hasOwn(claims, name));
+  const foreign = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events'].find((name) => Object.hasOwn(claims, name));
   if (foreign !== undefined)
     throw rejection('token-rejected', `bearer token: it is no plain access token, as it has ${foreign}`);
   if (['ID', 'Refresh', 'Offline', 'Logout'].includes(String(claims.typ)))

@@ -110,14 +110,14 @@ class OidcProvider implements Provider {
     await this.#http.close();
   }
 
-  async #ambient({ headers, signal }: Attempt): Promise<Outcome> {
+  async #ambient({ headers, signal, certificate }: Attempt): Promise<Outcome> {
     const token = this.#bearer && bearerTokenIn(headers.single('authorization'));
     if (!this.#bearer || token === undefined)
       return signal.aborted ? this.#within(signal, 'login', async () => this.#offer()) : this.#offer();
     const bearer = this.#bearer;
     const outcome = await this.#within(signal, 'bearer token', async (work) => {
       if (token === '') throw rejection('token-rejected', 'bearer token: it is none by its spelling or its length');
-      return bearer.check(token, work);
+      return bearer.check(token, work, certificate);
     });
     return outcome.kind === 'challenge' ? this.#offer() : outcome;
   }

@@ -117,6 +117,20 @@ test('O6, O7: a token that is anything else than it must be is refused', async (
   }
 });
 
+test('a token that is bound to a certificate counts on the connection that has shown it (RFC 8705)', async (t) => {
+  const { idp, provider } = await listening(t);
+  const digest = Buffer.alloc(32, 7).toString('base64url');
+  const of = async (cnf: unknown, certificate?: string): Promise<string> => {
+    const headers = { authorization: `Bearer ${await accessToken(idp, { cnf })}` };
+    return (await provider.attempt(attemptOf({ headers, ...(certificate && { certificate }) }))).kind;
+  };
+  assert.equal(await of({ 'x5t#S256': digest }, digest), 'authenticated');
+  assert.equal(await of({ 'x5t#S256': digest }), 'rejected');
+  assert.equal(await of({ 'x5t#S256': digest }, Buffer.alloc(32, 8).toString('base64url')), 'rejected');
+  for (const odd of [{ 'x5t#S256': digest, jkt: 'x' }, { x5t: digest }, {}, [], null, 'x', { 'x5t#S256': [digest] }])
+    assert.equal(await of(odd, digest), 'rejected', JSON.stringify(odd));
+});
+
 test('a token of another issuer is left to another provider, and so is another scheme', async (t) => {
   const { idp, provider } = await listening(t);
   assert.equal((await call(provider, await accessToken(idp, { iss: 'https://other.example' }))).kind, 'challenge');
@@ -221,6 +235,7 @@ test('what the introspection says is judged like a token', async (t) => {
     { client_id: 'other' },
     { username: undefined },
     { cnf: { jkt: 'x' } },
+    { cnf: { 'x5t#S256': 'x' } },
   ])
     assert.equal(await judge({ ...good, ...more }), 'rejected', JSON.stringify(more));
   assert.equal(await judge({ ...good, active: 'true' }), 'unavailable', 'an answer that is none');
