@@ -8,7 +8,7 @@ import { type Actor, actorOf } from './actor.ts';
 import type { SessionRouteParts } from './session-routes.ts';
 
 /** The factors of the configuration of the moment, and what else a reset ends. */
-export interface FactorRouteParts {
+export interface FactorRouteParts extends Pick<SessionRouteParts, 'namesMeant'> {
   readonly factors: () => Pick<
     FactorDesk,
     'show' | 'remove' | 'reset' | 'unlock' | 'issue' | 'issueCode' | 'forgetBrowsers' | 'acceptLoss'
@@ -41,13 +41,13 @@ export function factorRoutes(parts: FactorRouteParts): Router {
     });
 
   router.get('/', async (request: Request, response: Response) => {
-    const account = accountIn(request, response);
+    const account = await accountIn(parts, request, response);
     if (!account) return;
     response.json({ ...account, ...shown(await factors().show(account)) });
   });
 
   router.delete('/', async (request: Request, response: Response) => {
-    const account = accountIn(request, response);
+    const account = await accountIn(parts, request, response);
     if (!account) return;
     const { id } = request.query;
     if (id !== undefined) {
@@ -71,7 +71,7 @@ export function factorRoutes(parts: FactorRouteParts): Router {
   });
 
   router.post('/unlock', async (request: Request, response: Response) => {
-    const account = accountIn(request, response);
+    const account = await accountIn(parts, request, response);
     if (!account) return;
     const unlocked = await factors().unlock(account);
     record(response, 'unlock', account, unlocked ? {} : { outcome: 'failed', detail: 'nothing was counted' });
@@ -79,7 +79,7 @@ export function factorRoutes(parts: FactorRouteParts): Router {
   });
 
   router.post('/pass', async (request: Request, response: Response) => {
-    const account = accountIn(request, response);
+    const account = await accountIn(parts, request, response);
     if (!account) return;
     const terms = passTerms();
     const code = await factors().issue(account, { ...terms, issuer: actorOf(response).actor ?? 'operator' });
@@ -100,7 +100,7 @@ export function factorRoutes(parts: FactorRouteParts): Router {
   });
 
   router.post('/code', async (request: Request, response: Response) => {
-    const account = accountIn(request, response);
+    const account = await accountIn(parts, request, response);
     if (!account) return;
     const made = await factors().issueCode(account, actorOf(response).actor ?? 'operator');
     const detail = 'an enrolment code';
@@ -126,10 +126,11 @@ export function factorRoutes(parts: FactorRouteParts): Router {
 }
 
 /** The address that forgets browsers. */
-export function knownRoutes({ factors, audit }: FactorRouteParts): Router {
+export function knownRoutes(parts: FactorRouteParts): Router {
+  const { factors, audit } = parts;
   const router = Router();
   router.delete('/', async (request: Request, response: Response) => {
-    const account = accountIn(request, response);
+    const account = await accountIn(parts, request, response);
     if (!account) return;
     const forgotten = await factors().forgetBrowsers(account);
     audit.record({
@@ -141,13 +142,37 @@ export function knownRoutes({ factors, audit }: FactorRouteParts): Router {
   return router;
 }
 
-/** Whose factors; undefined where the request does not say, which has been answered then. */
-function accountIn({ query }: Request, response: Response): Account | undefined {
+/**
+ * Whose factors; undefined where the request does not say, which has been answered then. An operator may write a name with a domain as
+ * its user types it: of the names that are meant it is the one of which anything is known.
+ */
+async function accountIn(
+  parts: Pick<FactorRouteParts, 'factors' | 'sessions' | 'namesMeant'>,
+  { query }: Request,
+  response: Response,
+): Promise<Account | undefined> {
   const { user, tenant } = query;
   const isGood = typeof user === 'string' && (tenant === undefined || (typeof tenant === 'string' && tenant !== ''));
-  if (isGood && canonicalUsername(user) !== '') return accountNamed(user, tenant as string | undefined);
-  refuse(response, 400, 'bad-request', 'Say whose factors: ?user=NAME, and &tenant=T where there are tenants.');
-  return undefined;
+  if (!isGood || canonicalUsername(user) === '') {
+    refuse(response, 400, 'bad-request', 'Say whose factors: ?user=NAME, and &tenant=T where there are tenants.');
+    return undefined;
+  }
+  const meant = parts.namesMeant(user).map((name) => accountNamed(name, tenant as string | undefined));
+  for (const account of meant.slice(0, -1)) if (await isKnown(parts, account)) return account;
+  return meant.at(-1);
+}
+
+async function isKnown(
+  { factors, sessions }: Pick<FactorRouteParts, 'factors' | 'sessions'>,
+  account: Account,
+): Promise<boolean> {
+  // What cannot be read is there all the same.
+  const shown = await factors()
+    .show(account)
+    .catch(() => undefined);
+  if (!shown || shown.enrolments.length > 0 || shown.pass || shown.lock.kind === 'locked') return true;
+  const own = await Array.fromAsync(sessions().list({ user: account.subject }));
+  return own.some(({ tenant }) => tenant === account.tenant);
 }
 
 function shown({ enrolments, lock, pass, browsers }: AccountFactors): object {

@@ -324,6 +324,20 @@ test('a user is who the name means, with a domain that a provider lists too', as
   assert.deepEqual((await ask('DELETE', '/offline?user=CORP%5Calice')).body, { forgotten: 1 });
 });
 
+test('whose factors are reset is who the name means, with a domain that a provider lists too', async (t) => {
+  const { ask, signIn, sessions } = await adminUnderTest(t, { tokens: { olga: { token, role: 'operator' } } });
+  const operator = { authorization: `Bearer ${token}` };
+  const { token: cookie } = await signIn('alice');
+  const listed = await ask('GET', '/factors?user=CORP%5CAlice', operator);
+  assert.deepEqual([listed.status, listed.body.subject], [200, 'alice']);
+  const reset = await ask('DELETE', '/factors?user=corp%5Calice', operator);
+  assert.deepEqual(reset.body, { removed: 0, ended: 1 });
+  assert.equal((await sessions.load(cookie)).kind, 'ended');
+  // A name that a directory keeps whole is somebody else's.
+  await signIn('CORP\\bob');
+  assert.equal((await ask('GET', '/factors?user=CORP%5Cbob', operator)).body.subject, 'corp\\bob');
+});
+
 const mistakes: readonly (readonly [method: string, path: string, status: number, error: string])[] = [
   ['DELETE', '/sessions', 400, 'bad-request'],
   ['DELETE', '/sessions?user=', 400, 'bad-request'],
