@@ -95,6 +95,8 @@ function refuseTheRest(app: Express): void {
     '/factors/unlock': 'POST',
     '/factors/pass': 'POST',
     '/factors/code': 'POST',
+    '/factors/move': 'POST',
+    '/factors/tenants': 'GET, HEAD',
     '/factors/accept-loss': 'POST',
     '/known': 'DELETE',
     '/api-tokens': 'GET, HEAD, POST',

@@ -5,13 +5,23 @@ import { canonicalUsername } from '../core/principal.ts';
 import type { AccountFactors, FactorDesk } from '../factors/desk.ts';
 import type { Audit } from '../telemetry/audit.ts';
 import { type Actor, actorOf } from './actor.ts';
+import { moveRoutes } from './factor-move.ts';
 import type { SessionRouteParts } from './session-routes.ts';
 
 /** The factors of the configuration of the moment, and what else a reset ends. */
 export interface FactorRouteParts extends Pick<SessionRouteParts, 'namesMeant'> {
   readonly factors: () => Pick<
     FactorDesk,
-    'show' | 'remove' | 'reset' | 'unlock' | 'issue' | 'issueCode' | 'forgetBrowsers' | 'acceptLoss'
+    | 'show'
+    | 'remove'
+    | 'reset'
+    | 'unlock'
+    | 'issue'
+    | 'issueCode'
+    | 'forgetBrowsers'
+    | 'acceptLoss'
+    | 'move'
+    | 'accounts'
   >;
   /** How passes are made that an operator hands out. */
   readonly passTerms: () => { readonly valid: number; readonly uses: number; readonly enrols: boolean };
@@ -86,6 +96,8 @@ export function factorRoutes(parts: FactorRouteParts): Router {
     record(response, 'pass', account);
     response.json({ code, uses: terms.uses, validSeconds: Math.floor(terms.valid / 1000) });
   });
+
+  moveRoutes(router, parts);
 
   router.post('/accept-loss', async (_request: Request, response: Response) => {
     const accepted = await factors().acceptLoss();

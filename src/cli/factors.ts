@@ -29,19 +29,22 @@ const listed = z.object({
 const removed = z.object({ removed: z.number(), ended: z.number().optional() });
 const unlocked = z.object({ unlocked: z.boolean() });
 const made = z.object({ code: z.string(), uses: z.number(), validSeconds: z.number() });
+const moved = z.object({ moved: z.number(), occupied: z.array(z.string()), unnamed: z.number() });
 const acceptedLoss = z.object({ accepted: z.boolean() });
 const refusal = z.object({ message: z.string() });
 
 /** The command. */
 export const factors: Command = {
   usage:
-    'gatehouse factors list | reset | unlock | code | pass  NAME [--tenant T] [--id ID], or accept-loss  [--config FILE]',
+    'gatehouse factors list | reset | unlock | code | pass  NAME [--tenant T] [--id ID], move, or accept-loss  [--config FILE]',
   summary: 'see and change the second factors of a user',
   help: [
     'list NAME     what the user has set up, when it was last used, whether codes are locked; never a secret',
     'reset NAME    ends everything that the user has set up, passes, remembered browsers, and all sessions; with --id only that enrolment, and no session',
     'unlock NAME   releases codes that too many wrong entries have locked',
     'code NAME     makes an enrolment code, for who sets up the first factor where factorRules.enrol.first is code: 24 hours, one use',
+    'move NAME NEW-NAME            gives what a user has set up to the name by which they are known from here on',
+    'move --from-tenant A --to-tenant B   the same of all users of a tenant, such as default where tenants are new',
     'accept-loss   goes on with a store that has lost what was set up; until then each first factor takes an enrolment code',
     'pass NAME     makes a pass that stands in for a factor: as factors of type pass are configured, else 12 hours, one use',
     '',
@@ -49,7 +52,11 @@ export const factors: Command = {
     'socket. 69: no gateway answers.',
   ].join('\n'),
   takesWords: true,
-  options: { ...configOption, tenant: { type: 'string' }, id: { type: 'string' } },
+  options: {
+    ...configOption,
+    ...{ tenant: { type: 'string' }, id: { type: 'string' } },
+    ...{ 'from-tenant': { type: 'string' }, 'to-tenant': { type: 'string' } },
+  },
   run: runFactors,
 };
 
@@ -70,6 +77,9 @@ interface Whose {
 async function runFactors(invocation: Invocation): Promise<number> {
   const [action = '', name, ...rest] = invocation.positionals;
   if (action === 'accept-loss' && name === undefined) return acceptLoss(invocation);
+  if (action === 'move') return move(invocation, [name, ...rest]);
+  const isOfTenants = ['from-tenant', 'to-tenant'].some((option) => textOption(invocation, option) !== undefined);
+  if (isOfTenants) throw new UsageError('--from-tenant and --to-tenant go with move', factors.usage);
   const act = Object.hasOwn(actions, action) ? actions[action] : undefined;
   if (!act || name === undefined || rest.length > 0)
     throw new UsageError('say list, reset, unlock, code or pass, and a user name', factors.usage);
@@ -78,6 +88,27 @@ async function runFactors(invocation: Invocation): Promise<number> {
   const tenant = textOption(invocation, 'tenant');
   const query = new URLSearchParams({ user: name, ...(tenant !== undefined && { tenant }) });
   return act(invocation, { name, query: query.toString() });
+}
+
+async function move(invocation: Invocation, names: readonly (string | undefined)[]): Promise<number> {
+  const [user, to, ...more] = names;
+  const [tenant, fromTenant, toTenant] = ['tenant', 'from-tenant', 'to-tenant'].map((one) =>
+    textOption(invocation, one),
+  );
+  const isOfOne = user !== undefined && to !== undefined && more.length === 0 && !fromTenant && !toTenant;
+  const isOfAll = user === undefined && fromTenant !== undefined && toTenant !== undefined && tenant === undefined;
+  if (!isOfOne && !isOfAll)
+    throw new UsageError('say move NAME NEW-NAME, or move --from-tenant A --to-tenant B', factors.usage);
+  const wish = isOfOne
+    ? { user, to, ...(tenant !== undefined && { tenant }) }
+    : { fromTenant: fromTenant ?? '', toTenant: toTenant ?? '' };
+  const { data } = moved.safeParse(await ask(invocation, 'POST', `/factors/move?${new URLSearchParams(wish)}`));
+  if (!data) return exitCodes.failed;
+  const { stdout, stderr } = invocation.terminal;
+  stdout.write(`the second factors of ${data.moved} ${data.moved === 1 ? 'account' : 'accounts'} were moved\n`);
+  for (const name of data.occupied) stderr.write(`${name} has set something up there already: reset one of the two\n`);
+  if (data.unnamed > 0) stderr.write(`${data.unnamed} accounts do not say whose they are: move them by name\n`);
+  return data.occupied.length === 0 ? exitCodes.good : exitCodes.failed;
 }
 
 async function acceptLoss(invocation: Invocation): Promise<number> {

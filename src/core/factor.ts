@@ -218,10 +218,7 @@ export interface Factor {
   readonly isNetworked: boolean;
   /** The deadline of a question in milliseconds, where it is not one of its options. */
   readonly timeout?: number;
-  /**
-   * Whether an account can be asked, told without a network; one that has an enrolment of the factor when absent. Throws where
-   * nobody can tell.
-   */
+  /** Whether an account can be asked, told without a network; whoever has an enrolment when absent. Throws where nobody can tell. */
   isUsable?(account: Account, enrolments: readonly Enrolment[], terms: AskTerms): Promise<boolean>;
   /** Puts the question, and sends what is to be sent. `enrolments` are those of this factor. */
   ask(account: Account, enrolments: readonly Enrolment[], terms: AskTerms): Promise<AskOutcome>;
@@ -237,6 +234,8 @@ export interface Factor {
   readonly letsEnrol?: boolean;
   /** An enrolment has been removed: what stands beside it in the store goes too. */
   forget?(account: Account, enrolment: Enrolment): Promise<void>;
+  /** The data of an enrolment that becomes another account's, whose user is the same; absent where nothing binds it to its account. */
+  carry?(from: Account, to: Account, enrolment: Enrolment): Promise<unknown>;
   /** How many uses an account has left, where they are counted. */
   stock?(account: Account, enrolments: readonly Enrolment[]): Promise<number>;
   /** True where somebody else vouches for a while: no browser is remembered by it. */

@@ -118,6 +118,28 @@ export class FactorDesk {
     return count;
   }
 
+  /**
+   * Gives what an account has set up to another one, by which its user is known from here on: renamed, or of a tenant. The count of
+   * wrong codes goes along; codes that were made, and remembered browsers, end.
+   */
+  async move(from: Account, to: Account): Promise<'moved' | 'none' | 'occupied'> {
+    const outcome = await this.#factors.enrolments.move(from, to, async (enrolment) => {
+      const factor = this.#factors.find(enrolment.factor)?.factor;
+      return factor?.carry ? factor.carry(from, to, enrolment) : enrolment.data;
+    });
+    if (outcome !== 'moved') return outcome;
+    await this.#factors.limits.carry(from, to);
+    await this.#passes.end(from);
+    await this.#opening.use(from);
+    await this.#known.forget(from);
+    return outcome;
+  }
+
+  /** The accounts that have set something up; undefined of one of which nobody can tell who it is. */
+  accounts(): AsyncIterable<Account | undefined> {
+    return this.#factors.enrolments.accounts();
+  }
+
   /** Releases an account that is locked; false where nothing was counted. What was remembered before the lock ends with it. */
   async unlock(account: Account): Promise<boolean> {
     if (await this.#factors.limits.hasLocked(account)) await this.#known.forget(account);

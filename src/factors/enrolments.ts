@@ -5,13 +5,18 @@
  */
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
-import { type Account, accountKey } from '../core/account.ts';
+import { type Account, accountKey, accountNamed } from '../core/account.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Enrolment } from '../core/factor.ts';
 import { Failure } from '../core/failure.ts';
 import type { Store } from '../core/store.ts';
 
-const listSchema = z.looseObject({ kind: z.literal('list'), ids: z.array(z.string().regex(/^[\w-]{16}$/)) });
+const listSchema = z.looseObject({
+  kind: z.literal('list'),
+  ids: z.array(z.string().regex(/^[\w-]{16}$/)),
+  /** Whose they are, which the key does not tell; absent in lists of earlier versions. */
+  account: z.object({ tenant: z.string(), subject: z.string() }).optional(),
+});
 
 const recordSchema = z.looseObject({
   kind: z.literal('enrolment'),
@@ -64,7 +69,7 @@ export class Enrolments {
     const record = { kind: 'enrolment', factor, name, createdAt: this.#clock.now(), data } as const;
     await this.#store.put(key, JSON.stringify(record));
     const ids = [...after.all.map((one) => one.id), id];
-    const isListed = await this.#store.replace(listKey(account), after.version, JSON.stringify({ kind: 'list', ids }));
+    const isListed = await this.#store.replace(listKey(account), after.version, printList(account, ids));
     if (isListed) return this.#read(account, id);
     await this.#store.delete(key);
     return undefined;
@@ -86,10 +91,46 @@ export class Enrolments {
     if (gone.length === 0) return [];
     const left = all.filter((one) => !gone.includes(one)).map(({ id }) => id);
     // The list first: what it does not name is no enrolment, and what it names must be there.
-    const isListed = await this.#store.replace(listKey(account), version, JSON.stringify({ kind: 'list', ids: left }));
+    const isListed = await this.#store.replace(listKey(account), version, printList(account, left));
     if (!isListed) return undefined;
     for (const { id } of gone) await this.#store.delete(recordKey(account, id));
     return gone;
+  }
+
+  /**
+   * Gives the enrolments of an account to another one. `dataOf` gives what each holds there. Nothing is lost on the way: they are
+   * listed there before they leave here, and a move that was cut off is finished by another.
+   */
+  async move(
+    from: Account,
+    to: Account,
+    dataOf: (enrolment: Enrolment) => Promise<unknown>,
+  ): Promise<'moved' | 'none' | 'occupied'> {
+    const own = await this.of(from);
+    const there = await this.of(to);
+    const ids = own.all.map(({ id }) => id);
+    if (ids.length === 0) return 'none';
+    if (there.all.some(({ id }) => !ids.includes(id))) return 'occupied';
+    for (const enrolment of own.all) {
+      const { id, version: _, ...rest } = enrolment;
+      const data = await dataOf(enrolment);
+      await this.#store.put(recordKey(to, id), JSON.stringify({ kind: 'enrolment', ...rest, data }));
+    }
+    const isListed = await this.#store.replace(listKey(to), there.version, printList(to, ids));
+    if (!isListed || (await this.remove(from, own)) === undefined)
+      throw new Failure('overloaded', 'store: an account was changed while its enrolments were moved', {
+        hint: 'try again',
+      });
+    return 'moved';
+  }
+
+  /** The accounts that have set something up; undefined of one whose list does not name it. */
+  async *accounts(): AsyncGenerator<Account | undefined, void, undefined> {
+    for await (const { key, value } of this.#store.list('factor:')) {
+      if (!key.endsWith(':list')) continue;
+      const { ids, account } = parse(listSchema, value);
+      if (ids.length > 0) yield account && accountNamed(account.subject, account.tenant);
+    }
   }
 
   /** Takes all enrolments of an account off, also such as cannot be read. How many there were. */
@@ -115,6 +156,10 @@ function listKey(account: Account): string {
 
 function recordKey(account: Account, id: string): string {
   return `factor:${accountKey(account)}:${id}`;
+}
+
+function printList({ tenant, subject }: Account, ids: readonly string[]): string {
+  return JSON.stringify({ kind: 'list', ids, account: { tenant, subject } });
 }
 
 function parse<Output>(schema: z.ZodType<Output>, value: string): Output {

@@ -69,6 +69,20 @@ export class FactorLimits {
     return (await this.#read(account)).failures >= this.#limits.count;
   }
 
+  /** What was counted of an account counts for another one, by which its user is known from here on. */
+  async carry(from: Account, to: Account): Promise<void> {
+    const { failures, lockedUntil } = await this.#read(from);
+    await this.#step(to, (state) => ({
+      result: undefined,
+      write: {
+        ...state,
+        failures: Math.max(state.failures, failures),
+        lockedUntil: Math.max(state.lockedUntil, lockedUntil),
+      },
+    }));
+    await this.#store.delete(keyOf(from));
+  }
+
   /** Locks an account for as long as its next lock would be, where a factor has so many tries and no more. */
   async lock(account: Account): Promise<void> {
     await this.#step(account, (state) => {

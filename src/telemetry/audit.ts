@@ -98,6 +98,7 @@ export interface OperationRecord extends AuditSubject {
     | 'unenrol'
     | 'remember'
     | 'accept-loss'
+    | 'factor-move'
     | 'pass';
   readonly outcome: 'succeeded' | 'failed';
   /** A name of `admin.tokens`, `token`, `local` (by the socket), `loopback`, `signal` or `application`. */

@@ -27,7 +27,11 @@ const length = 10;
 const purpose = 'digests of recovery codes';
 
 /** The set binds its codes: those of an earlier one are worth nothing. */
-const dataSchema = z.strictObject({ set: z.string() });
+const dataSchema = z.strictObject({
+  set: z.string(),
+  /** Under which account the codes stand, where it was another's. */
+  account: z.string().optional(),
+});
 const stateSchema = z.strictObject({ codes: z.array(z.string()) });
 
 class RecoveryFactor implements Factor {
@@ -54,8 +58,7 @@ class RecoveryFactor implements Factor {
   async stock(account: Account, enrolments: readonly Enrolment[]): Promise<number> {
     const { store, clock } = this.#context;
     let left = 0;
-    for (const { data } of enrolments)
-      left += await store.count(`recovery:${accountKey(account)}:${dataSchema.parse(data).set}.`, clock.now());
+    for (const { data } of enrolments) left += await store.count(prefixOf(account, data), clock.now());
     return left;
   }
 
@@ -68,9 +71,9 @@ class RecoveryFactor implements Factor {
     const code = readRecoveryCode(fields.get('code'));
     if (code === undefined) return { kind: 'rejected', reason: 'code-wrong' };
     for (const enrolment of enrolments) {
-      const { set } = dataSchema.parse(enrolment.data);
+      const { set, account: own = accountKey(account) } = dataSchema.parse(enrolment.data);
       for (const key of this.#context.sealer.derive(purpose))
-        if ((await this.#context.store.take(this.#keyOf(key, account, set, code))) !== undefined)
+        if ((await this.#context.store.take(this.#keyOf(key, own, set, code))) !== undefined)
           return { kind: 'verified', proof: secondProof(this.#context, account, ['otp']) };
     }
     return { kind: 'rejected', reason: 'code-wrong' };
@@ -78,8 +81,12 @@ class RecoveryFactor implements Factor {
 
   async forget(account: Account, { data }: Enrolment): Promise<void> {
     const { store } = this.#context;
-    const prefix = `recovery:${accountKey(account)}:${dataSchema.parse(data).set}.`;
-    for (const { key } of await Array.fromAsync(store.list(prefix))) await store.delete(key);
+    for (const { key } of await Array.fromAsync(store.list(prefixOf(account, data)))) await store.delete(key);
+  }
+
+  /** The digests are bound to the account for which the codes were printed. */
+  async carry(from: Account, _to: Account, { data }: Enrolment): Promise<unknown> {
+    return { account: accountKey(from), ...dataSchema.parse(data) };
   }
 
   #begin(): EnrolmentOffer {
@@ -99,16 +106,21 @@ class RecoveryFactor implements Factor {
     const [key] = sealer.derive(purpose);
     if (!key) throw new Error('there is no key for digests');
     const set = randomBytes(9).toString('base64url');
-    for (const code of codes) await store.put(this.#keyOf(key, account, set, code), '1');
+    for (const code of codes) await store.put(this.#keyOf(key, accountKey(account), set, code), '1');
     return { kind: 'enrolled', data: { set } };
   }
 
-  #keyOf(key: KeyObject, account: Account, set: string, code: string): string {
+  #keyOf(key: KeyObject, account: string, set: string, code: string): string {
     const digest = createHmac('sha256', key)
-      .update(JSON.stringify([this.#context.name, accountKey(account), set, code]))
+      .update(JSON.stringify([this.#context.name, account, set, code]))
       .digest('base64url');
-    return `recovery:${accountKey(account)}:${set}.${digest}`;
+    return `recovery:${account}:${set}.${digest}`;
   }
+}
+
+function prefixOf(account: Account, data: unknown): string {
+  const { set, account: own = accountKey(account) } = dataSchema.parse(data);
+  return `recovery:${own}:${set}.`;
 }
 
 /** A code as people type it: in any case, with blanks and hyphens, with the letters that look like digits. */

@@ -75,7 +75,8 @@ export async function judgeAuthentication(
   const { userHandle } = answer.response;
   // Security keys that keep nothing give none.
   if (requireHandle && !userHandle) return { kind: 'rejected', reason: 'key-foreign' };
-  if (userHandle && !Buffer.from(userHandle, 'base64url').equals(handle))
+  const own = key.handle === undefined ? handle : Buffer.from(key.handle, 'base64url');
+  if (userHandle && !Buffer.from(userHandle, 'base64url').equals(own))
     return { kind: 'rejected', reason: 'key-foreign' };
   const found = await verifyAuthenticationResponse({
     response: answer as AuthenticationResponseJSON,

@@ -11,6 +11,8 @@ export const credentialSchema = z.object({
   transports: z.array(z.string()).default([]),
   /** Whether it may be copied to a cloud. A credential never changes that (WebAuthn Level 3, §6.1.3). */
   isSynced: z.boolean(),
+  /** The user handle that the key keeps, where it was made for another account. */
+  handle: z.string().optional(),
   /** For whom it was made: an answer for another relying party is none. */
   rpId: z.string(),
 });

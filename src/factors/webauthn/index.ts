@@ -133,6 +133,13 @@ class WebauthnFactor implements Factor {
     await this.#owners.forget(credentialSchema.parse(data).id);
   }
 
+  /** The key keeps the handle of the account for which it was made. */
+  async carry(from: Account, to: Account, { data }: Enrolment): Promise<unknown> {
+    const credential = credentialSchema.parse(data);
+    await this.#owners.carry(credential.id, from, to);
+    return { handle: handleOf(from).toString('base64url'), ...credential };
+  }
+
   async #askFirst(): ReturnType<FirstProving['ask']> {
     const challenge = randomBytes(challengeBytes);
     const asked = await authenticationOptions(this.#party, challenge, undefined);

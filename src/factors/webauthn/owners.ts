@@ -40,6 +40,14 @@ export class KeyOwners {
     return { account: accountNamed(owner.subject, owner.tenant), provider: owner.provider };
   }
 
+  /** A key goes along with its owner, who is another account from here on. */
+  async carry(id: string, from: Account, { tenant, subject }: Account): Promise<void> {
+    const stored = await this.#store.get(keyOf(id));
+    if (!stored || accountIn(stored.value) !== accountKey(from)) return;
+    const account = accountKey({ tenant, subject });
+    await this.#store.put(keyOf(id), JSON.stringify({ ...ownerIn(stored.value), account, tenant, subject }));
+  }
+
   /** From here on another account may set the key up. */
   async forget(id: string): Promise<void> {
     await this.#store.delete(keyOf(id));
