@@ -1,9 +1,9 @@
 /** What is allowed in a set of routes and often not meant; `gatehouse check` prints it. */
 import { isDeepStrictEqual } from 'node:util';
+import { machineOf } from '../core/regex-machine.ts';
 import type { Route } from '../core/route.ts';
 import { readRouteHost } from './host.ts';
 import { compileLocations } from './locations.ts';
-import { machineOf } from './regex-machine.ts';
 import { blowUp } from './regex-safety.ts';
 
 /** A warning about one route. */

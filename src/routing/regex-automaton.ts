@@ -2,7 +2,7 @@
  * The positions of a pattern (Glushkov's automaton): which may follow which, and in how many ways. Two ways from one position
  * to another are two ways of reading the same text, which is what a backtracking matcher tries one after the other.
  */
-import type { RegexNode } from './regex-syntax.ts';
+import type { RegexNode } from '../core/regex-syntax.ts';
 
 /** The automaton. Positions are numbers from 0; there are as many as `atoms`. */
 export interface Automaton {

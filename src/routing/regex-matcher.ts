@@ -2,8 +2,9 @@
  * Matches a location's regular expression in a bounded time: JavaScript does it where that is quick, and a machine of our own
  * reads the texts on which JavaScript could take long. Both find the same.
  */
+
+import { machineOf } from '../core/regex-machine.ts';
 import { maxPath } from './path.ts';
-import { machineOf } from './regex-machine.ts';
 import { quickUpTo } from './regex-safety.ts';
 
 /** What says whether a text has a match. */

@@ -1,16 +1,16 @@
 /**
  * Whether matching a regular expression against a path that somebody has made for it can take very long. JavaScript tries one
  * reading of a text after the other: the checks count how the number of readings grows with the text. What passes JavaScript
- * matches at once on a text of some length; a longer one is read by the machine of `regex-machine.ts`.
+ * matches at once on a text of some length; a longer one is read by the machine of `core/regex-machine.ts`.
  */
 
+import { machineOf } from '../core/regex-machine.ts';
+import { anything, type RegexNode, readRegex } from '../core/regex-syntax.ts';
 import { maxPath } from './path.ts';
 import { alphabetOf } from './regex-alphabet.ts';
 import { type Automaton, automatonOf } from './regex-automaton.ts';
 import { LoopGraph } from './regex-loops.ts';
-import { machineOf } from './regex-machine.ts';
 import { Budget, mostWork } from './regex-readings.ts';
-import { anything, type RegexNode, readRegex } from './regex-syntax.ts';
 
 /** What is found of a pattern. */
 interface Judgement {

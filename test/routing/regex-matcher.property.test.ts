@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { machineOf } from '../../src/core/regex-machine.ts';
 import { parseLocation } from '../../src/routing/location-text.ts';
 import { locationWarnings } from '../../src/routing/location-warnings.ts';
 import { compileLocations } from '../../src/routing/locations.ts';
 import { maxPath } from '../../src/routing/path.ts';
-import { machineOf } from '../../src/routing/regex-machine.ts';
 import { regexMatcher } from '../../src/routing/regex-matcher.ts';
 import { blowUp, quickUpTo } from '../../src/routing/regex-safety.ts';
 import { routeAt } from '../support/scenes/routes.ts';

@@ -2,6 +2,7 @@
  * From nginx's regular expressions (PCRE) to JavaScript's with the `u` flag: escapes that one of them does not know, POSIX
  * classes, lone brackets. What has no counterpart is unreadable, and said so.
  */
+import { machineOf } from '../../core/regex-machine.ts';
 
 /** A pattern in JavaScript's words, or why there is none. */
 export type PatternReading =
@@ -46,6 +47,11 @@ export function readPattern(pattern: string): PatternReading {
     const why = error instanceof Unreadable ? error.message : 'JavaScript does not read it';
     return { kind: 'unreadable', why, begins: flag === '' ? fixedStart(rest) : '' };
   }
+}
+
+/** Whether a pattern that was read takes a path of the same files: in time that its length bounds, since both can be anybody's. */
+export function hasMatch(source: string, isInsensitive: boolean, path: string): boolean {
+  return (machineOf(source, isInsensitive) ?? new RegExp(source, isInsensitive ? 'iu' : 'u')).test(path);
 }
 
 /** Whether alternatives stand outside of every group, so that an anchor in front is that of the first one only. */

@@ -5,7 +5,7 @@
 import type { Redirect } from './answering.ts';
 import type { FlatLocation } from './flatten.ts';
 import type { Directive } from './parse.ts';
-import { escapePattern, fixedStart } from './pattern.ts';
+import { escapePattern, fixedStart, hasMatch } from './pattern.ts';
 import { type PathRule, type RulePart, readPathCondition, readRewrite, type Taken } from './rewrite-rule.ts';
 import type { Values } from './scope.ts';
 
@@ -92,7 +92,7 @@ function covers(before: Branch, { modifier, path }: Branch): boolean {
   if (modifier === '~') return false;
   if (before.modifier === '=') return modifier === '=' && before.path === path;
   return before.modifier === '~'
-    ? modifier === '=' && new RegExp(before.path, 'u').test(path)
+    ? modifier === '=' && hasMatch(before.path, false, path)
     : path.startsWith(before.path);
 }
 
@@ -103,7 +103,7 @@ function shareOf({ modifier, path }: FlatLocation, taken: Taken, isLoose: boolea
     return isLoose || of.startsWith(begins) || begins.startsWith(of) ? 'all' : 'none';
   }
   if (taken.kind === 'pattern') {
-    if (modifier === '=') return new RegExp(taken.source, 'u').test(path) ? 'all' : 'none';
+    if (modifier === '=') return hasMatch(taken.source, false, path) ? 'all' : 'none';
     return taken.begins.startsWith(path) || path.startsWith(taken.begins) ? 'some' : 'none';
   }
   const { literal } = taken;
@@ -172,9 +172,7 @@ function branchOf(
   const isTaken = all.some(
     (other) =>
       (other.modifier === '=' && other.path === literal) ||
-      (other.modifier.startsWith('~') &&
-        modifier !== '^~' &&
-        new RegExp(other.path, other.modifier === '~*' ? 'iu' : 'u').test(literal)),
+      (other.modifier.startsWith('~') && modifier !== '^~' && hasMatch(other.path, other.modifier === '~*', literal)),
   );
   return isTaken ? undefined : branch('=');
 }
@@ -199,7 +197,7 @@ export function serverBranches(rules: readonly PathRule[]): readonly Branch[] {
 export function isTakenFirst({ modifier, path }: FlatLocation, { modifier: of, path: source }: Branch): boolean {
   if (modifier !== '=' && modifier !== '^~') return false;
   if (of === '=') return modifier === '=' && path === source;
-  if (modifier === '=') return new RegExp(source, 'u').test(path);
+  if (modifier === '=') return hasMatch(source, false, path);
   const [, begins = ''] = /^\^((?:[^\\()[\]{}*+?.|^$]|\\[^\w\s])*)/.exec(source) ?? [];
   const literal = begins.replaceAll('\\', '');
   return literal.startsWith(path) || path.startsWith(literal);

@@ -15,6 +15,7 @@ import { importNginx, type NginxOptions } from '../../../src/interop/nginx/impor
 import { parseNginx } from '../../../src/interop/nginx/parse.ts';
 import type { RouteData } from '../../../src/interop/nginx/route-data.ts';
 import { nginxYaml } from '../../../src/interop/nginx/yaml.ts';
+import { milliseconds } from '../../support/tools/pace.ts';
 import { trials } from '../../support/tools/properties.ts';
 
 const schema = documentSchema;
@@ -449,6 +450,18 @@ test('nginx import: names of a location’s route go to one route each', () => {
     routes.map(({ data }) => data.name),
     ['desk one', undefined],
   );
+});
+
+test('nginx import: an expression that blows up keeps no import busy with a path of the same file', () => {
+  const locations = `location = /${'a'.repeat(26)}! { ${pass} }`;
+  const took = milliseconds(() => {
+    const { routes } = imported(`server { listen 80; rewrite ^/(a+)+$ /x permanent; ${locations} }`);
+    assert.deepEqual(
+      routes.map(({ data }) => data.access),
+      ['deny', undefined],
+    );
+  });
+  assert.ok(took < 1000, `${took} ms`);
 });
 
 test('nginx import: every directive that is met is translated or said something of', () => {
