@@ -1,7 +1,7 @@
 /** The pages between the first proof and the session: which factor, its question, and that a login is over. */
 import type { Challenge, KeyPage } from '../core/factor.ts';
 import type { WordsForVisitors } from '../core/route.ts';
-import { type Hidden, hiddenFields, linkButton, messageBox, submitButton, whenToRetry } from './fields.ts';
+import { type Hidden, hiddenFields, messageBox, submitButton, whenToRetry } from './fields.ts';
 import { type Html, html, type Part } from './html.ts';
 import { type Frame, layout, signingInAs, wordsFor } from './layout.ts';
 import { codeField, rememberField } from './step-fields.ts';
@@ -54,15 +54,6 @@ export interface FactorView extends StepView {
   readonly hasOthers: boolean;
   /** For how many milliseconds the browser can be remembered, where it can; `remember` is posted as `yes` then. */
   readonly rememberFor?: number;
-}
-
-/** A login that is over, or that cannot go on; `status` of the answer tells programs. */
-export interface FactorOverView {
-  readonly kind: 'factor-over';
-  readonly reason: keyof Texts['factor']['over'];
-  readonly restartHref: string;
-  readonly help?: { readonly text?: WordsForVisitors | undefined; readonly url?: string | undefined } | undefined;
-  readonly requestId: string;
 }
 
 /** The choice. */
@@ -177,23 +168,6 @@ export function othersForm(
 ${hiddenFields({ ...hidden, do: 'choose' })}${submitButton(frame, frame.texts.factor.others, 'quiet')}
 </form>`
   );
-}
-
-/** The end. */
-export function factorOverPage(frame: Frame, view: FactorOverView): Html {
-  const { factor: texts, common } = frame.texts;
-  const { text, url } = view.help ?? {};
-  return layout(frame, {
-    heading: texts.titleOver,
-    titlePrefix: common.errorPrefix,
-    requestId: view.requestId,
-    gate: 'shut',
-    again: 'never',
-    body: html`${messageBox(texts.over[view.reason], true)}
-${text !== undefined && html`<p>${wordsFor(frame, text)}</p>`}
-<div class="ways">${linkButton(view.restartHref, texts.restart, 'primary')}
-${url !== undefined && linkButton(url, common.help)}</div>`,
-  });
 }
 
 /** What users call a factor. */

@@ -10,14 +10,8 @@ import {
 import { type AccountView, accountPage } from './account-settings.ts';
 import { type Assets, loadAssets } from './assets.ts';
 import { type EnrolmentCodeView, type EnrolmentView, enrolmentCodePage, enrolmentPage } from './enrol.ts';
-import {
-  type FactorChoiceView,
-  type FactorOverView,
-  type FactorView,
-  factorChoicePage,
-  factorOverPage,
-  factorPage,
-} from './factor.ts';
+import { type FactorChoiceView, type FactorView, factorChoicePage, factorPage } from './factor.ts';
+import { type FactorOverView, factorOverPage } from './factor-over.ts';
 import type { Html } from './html.ts';
 import { type Language, languages, preferredLanguage } from './language.ts';
 import type { Frame, PasswordWords } from './layout.ts';

@@ -16,7 +16,7 @@ import {
 } from './context.ts';
 import { showNewPassword, takeNewPassword } from './new-password-step.ts';
 import { redirect } from './send-page.ts';
-import { answerStep, showOver, showStep, stepContext, stepPurpose } from './step-answer.ts';
+import { answerStep, showEnd, showStep, stepContext, stepPurpose } from './step-answer.ts';
 import { beginStepUp, type StepUpParts } from './step-up.ts';
 
 type FactorParts = StepUpParts & Pick<PortalParts, 'passwordLogin' | 'provedPasswords' | 'handovers' | 'origins'>;
@@ -94,7 +94,9 @@ async function hostOf({ handovers, origins }: FactorParts, { returnTo }: Pending
   return { host, port: port || defaultPort(protocol) };
 }
 
-/** No login of this browser: another one's, or one that is over. */
-function gone(parts: FactorParts, visit: PortalRequest): void {
-  showOver(parts, visit, { reason: 'step-foreign', returnTo: '/', cookies: [] });
+/** No login of this browser: another one's, or one that is over; or a browser that keeps no cookies. */
+function gone(parts: FactorParts, visit: PortalRequest): Promise<void> {
+  const isBare = visit.request.method === 'POST' && parts.browsers.find(visit.headers) === undefined;
+  const reason = isBare ? 'cookie-missing' : 'step-foreign';
+  return showEnd(parts, visit, { reason, returnTo: '/', cookies: [] });
 }

@@ -5,7 +5,8 @@ import { ownerOf } from '../core/session.ts';
 import type { SessionBegun } from '../login/session-begun.ts';
 import { type StepContext, type StepProblem, type StepResult, stepAddress } from '../login/step-result.ts';
 import type { Step } from '../login/steps.ts';
-import type { FactorName, FactorOverView } from '../pages/factor.ts';
+import type { FactorName } from '../pages/factor.ts';
+import type { FactorOverView } from '../pages/factor-over.ts';
 import type { PageView } from '../pages/pages.ts';
 import { sessionCookie } from '../sessions/cookie.ts';
 import type { PendingLogin } from '../sessions/pending.ts';
@@ -30,6 +31,7 @@ export type StepParts = Pick<
   | 'tenants'
   | 'signIn'
   | 'remembered'
+  | 'homeHref'
 >;
 
 type Pending = Extract<StepResult, { kind: 'pending' }>;
@@ -75,7 +77,7 @@ export async function answerStep(
       return redirect(request, response, login, cookiesOf(result.cookies));
     }
     case 'over':
-      return showOver(parts, visit, result);
+      return showEnd(parts, visit, result);
     case 'unavailable': {
       const error = new GatewayError('PROVIDER_UNAVAILABLE', 'a login could not go on');
       const answer = { error, reason: result.reason, requestId: visit.context.requestId, retryAfter: retrySeconds };
@@ -112,29 +114,45 @@ export function showStep(parts: StepParts, visit: PortalRequest, result: Pending
   parts.pages.send(visit.request, visit.response, statusOf(problem), view, headers);
 }
 
+/** Shows that a login is over; to somebody who is signed in by now, that it was no failure. */
+export async function showEnd(
+  parts: StepParts,
+  visit: PortalRequest,
+  over: Omit<Extract<StepResult, { kind: 'over' }>, 'kind'>,
+): Promise<void> {
+  const isDone = overWord(over.reason) === 'expired' && over.isHelped !== true;
+  const session = isDone ? await parts.authenticator.visitor(visit.headers, visit.context.target) : undefined;
+  showOver(parts, visit, over, session?.assertion.subject);
+}
+
 /** Shows that a login is over. */
 export function showOver(
-  { pages, factorRules }: StepParts,
+  { pages, factorRules, homeHref }: StepParts,
   { request, response, context }: PortalRequest,
-  {
-    reason,
-    returnTo,
-    cookies,
-    isHelped = false,
-  }: Omit<Extract<StepResult, { kind: 'over' }>, 'kind'> & { kind?: 'over' },
+  { reason, returnTo, cookies, isHelped = false }: Omit<Extract<StepResult, { kind: 'over' }>, 'kind'>,
+  username?: string,
 ): void {
   const word = isHelped ? 'help' : overWord(reason);
   if (context.told) Object.assign(context.told, { reason });
   const view: FactorOverView = {
     kind: 'factor-over',
     reason: word,
-    restartHref: word === 'unconfirmed' ? factorAddress(returnTo) : loginAgain(returnTo),
+    restartHref: restartOf(word, returnTo, username !== undefined),
     ...((isHelped || ((word === 'missing' || word === 'closed') && factorRules.noFactor === 'help')) && {
       help: factorRules.help,
     }),
+    ...(username !== undefined && { signedIn: { username, homeHref } }),
     requestId: context.requestId,
   };
-  pages.send(request, response, word === 'expired' ? 410 : 403, view, cookiesOf(cookies));
+  const status = word === 'expired' ? 410 : word === 'cookies' ? 400 : 403;
+  pages.send(request, response, status, view, cookiesOf(cookies));
+}
+
+/** Who has signed in by another tab's answer, on the way, goes on by it. */
+function restartOf(word: FactorOverView['reason'], returnTo: string, isSignedIn: boolean): string {
+  if (word === 'unconfirmed') return factorAddress(returnTo);
+  const isLate = word === 'expired' && !isSignedIn;
+  return isLate ? `/_gate/login?${new URLSearchParams({ return: returnTo })}` : loginAgain(returnTo);
 }
 
 function viewOf(

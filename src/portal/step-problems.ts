@@ -1,7 +1,8 @@
 /** What the pages of a login under way call what went wrong. */
 import type { Reason } from '../core/reason.ts';
 import type { StepProblem } from '../login/step-result.ts';
-import type { FactorOverView, FactorProblem } from '../pages/factor.ts';
+import type { FactorProblem } from '../pages/factor.ts';
+import type { FactorOverView } from '../pages/factor-over.ts';
 
 const problems: Partial<Record<Reason, FactorProblem['code']>> = {
   'code-wrong': 'code-wrong',
@@ -45,6 +46,7 @@ export function overWord(reason: Reason): FactorOverView['reason'] {
   if (reason === 'factor-missing') return 'missing';
   if (reason === 'enrolment-closed') return 'closed';
   if (reason === 'contact-missing') return 'contact';
+  if (reason === 'cookie-missing') return 'cookies';
   if (reason === 'level-too-low') return 'unconfirmed';
   if (problems[reason] !== undefined && reason !== 'enrolment-unfinished') return 'tries';
   return reason === 'step-foreign' || reason === 'flow-expired' || reason === 'enrolment-unfinished'

@@ -72,8 +72,11 @@ export const factor = {
     refused: 'That is not possible with this account at the moment. Choose another way, if there is one.',
     unavailable: 'That is not possible at the moment. Your code was not checked.',
   },
+  titleDone: 'You are signed in',
+  done: 'That step was completed already, maybe in another tab, or took too long. There is nothing left to do here.',
   titleOver: 'You are not signed in',
   over: {
+    cookies: 'Your browser sent no cookie, so this could not go on. Allow cookies for this site, and start again.',
     expired: 'Signing in took too long, or was completed in another tab. Please start again.',
     tries: 'There were too many wrong codes, or too many were sent. Please start again.',
     help: 'You cannot go on by yourself here.',

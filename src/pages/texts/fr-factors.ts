@@ -79,8 +79,12 @@ export const factor: typeof englishFactor = {
     refused: 'Ce n’est pas possible avec ce compte pour le moment. Choisissez un autre moyen, s’il y en a un.',
     unavailable: 'Ce n’est pas possible pour le moment. Votre code n’a pas été vérifié.',
   },
+  titleDone: 'Vous êtes connecté',
+  done: 'Cette étape était déjà terminée, peut-être dans un autre onglet, ou a pris trop de temps. Il n’y a plus rien à faire ici.',
   titleOver: 'Vous n’êtes pas connecté',
   over: {
+    cookies:
+      'Votre navigateur n’a envoyé aucun cookie, la connexion ne peut donc pas continuer. Autorisez les cookies pour ce site, puis recommencez.',
     expired: 'La connexion a pris trop de temps, ou a été terminée dans un autre onglet. Veuillez recommencer.',
     tries: 'Il y a eu trop de codes faux, ou trop ont été envoyés. Veuillez recommencer.',
     help: 'Vous ne pouvez pas continuer seul ici.',
