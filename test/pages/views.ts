@@ -77,6 +77,27 @@ function factorViews(language: Language): readonly (readonly [name: string, view
         page: { kind: 'key', ceremony: 'create', options: { challenge: hostile } },
       },
     ],
+    ...(['mail', 'sms'] as const).flatMap((medium) =>
+      [undefined, hostile].map((told) => {
+        const contact = { kind: 'contact', medium, ...(told !== undefined && { told }) } as const;
+        const view = { kind: 'enrolment', ...step, factor: named, hasOthers: true, page: contact } as const;
+        return [`enrolment of a contact, ${medium}, ${told === undefined ? 'typed' : 'known'}`, view] as const;
+      }),
+    ),
+    [
+      'enrolment of a contact, mistyped',
+      {
+        ...{ kind: 'enrolment', ...step, factor: named, hasOthers: false, problem: { code: 'no-contact' } },
+        page: { kind: 'contact', medium: 'mail' },
+      },
+    ],
+    [
+      'enrolment of a contact, its code',
+      {
+        ...{ kind: 'enrolment', ...step, factor: named, hasOthers: true, problem: { code: 'code-wrong' } },
+        page: { kind: 'code', digits: 6, contact: hostile, sendsLeft: 2 },
+      },
+    ],
     [
       'enrolment of recovery codes',
       {

@@ -1,9 +1,13 @@
 /** Whose contact counts for a code: the directory's word, an operator's, or a code that came back; and what is left where there is none. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { followed, takeStep } from '../support/scenes/authenticator.ts';
+import { followed, scan, takeStep } from '../support/scenes/authenticator.ts';
 import type { Yaml } from '../support/scenes/gateway.ts';
 import { passwords, type Site, site } from '../support/scenes/site.ts';
 import { type Answer, hiddenFields, type Visitor } from '../support/scenes/visitor.ts';
@@ -54,7 +58,7 @@ test('contacts: one that is to be verified gets a code once, and counts from the
     [[agentMail]],
   );
   const wrong = await takeStep(browser, asked, { code: other(code) });
-  assert.match(wrong.text, /The code is wrong/);
+  assert.equal(wrong.status, 401, wrong.text);
   assert.equal((await browser.open('/desk')).status, 302);
   const done = await takeStep(browser, wrong, { code });
   assert.equal(done.headers.location, '/desk', done.text);
@@ -181,3 +185,75 @@ test(
     assert.equal(other.cookies.get('gatehouse'), undefined);
   },
 );
+
+test('contacts: a number that is typed is one of a country that is sent to, within the budget', async (t) => {
+  const taken: string[] = [];
+  const server = createServer(async (request, response) => {
+    taken.push(JSON.parse(await text(request)).to);
+    response.end('{}');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const fields = { to: `\${to}`, text: `\${text}` };
+  const sms = {
+    ...{ type: 'sms', from: 'ACME', countries: ['+33'], defaultCountry: '+33', noContact: 'enrol' },
+    ...{ gateway: { url: `http://127.0.0.1:${port}/v1`, fields }, budget: { count: 1 } },
+  };
+  const here = await site(t, {
+    config: { login: { level: 2 }, factors: { text: sms }, factorRules: { sends: { wait: '0s' } } },
+  });
+  const browser = here.visitor();
+  let page = await nextPage(browser, 'agent1');
+  for (const contact of ['+1 900 123 4567', '0044 20 7946 0000', '12', 'one']) {
+    page = await takeStep(browser, page, { contact });
+    assert.match(page.text, /Codes cannot be sent to that/, contact);
+  }
+  const asked = await followed(browser, await takeStep(browser, page, { contact: '06 12-34 56 (78)' }));
+  assert.deepEqual(taken, ['+33612345678']);
+  assert.match(asked.text, /•••• 78/);
+  // The budget is that of the site: nobody else has one sent.
+  const other = here.visitor();
+  const refused = await takeStep(other, await nextPage(other, 'supervisor1'), { contact: '+33611111111' });
+  assert.match(refused.text, /No more codes are sent at the moment/);
+  assert.equal(taken.length, 1);
+  assert.deepEqual(
+    here.audit('factor-send').map(({ outcome, reason, user }) => [outcome, reason, user]),
+    [
+      ['succeeded', undefined, 'agent1'],
+      ['failed', 'budget-spent', 'supervisor1'],
+    ],
+  );
+});
+
+test('contacts: whoever is signed in proves themselves before another contact counts', needsSmtpServer, async (t) => {
+  const here = await world(
+    t,
+    { trust: 'verify' },
+    { login: {}, factors: { email: { type: 'mail', trust: 'verify' }, app: { type: 'totp' } } },
+  );
+  const browser = here.visitor();
+  await browser.mustSignIn('agent1', passwords.agent1);
+  const account = await browser.open('/_gate/account');
+  const add = (page: Answer, factor: string) => {
+    const forms = [...page.text.matchAll(/<form[\s\S]*?<\/form>/g)].map(([form]) => hiddenFields(form));
+    const fields = forms.find((one) => one.do === 'add' && one.factor === factor);
+    return fields && browser.post('/_gate/account', fields);
+  };
+  const setup = await followed(browser, (await add(account, 'app')) ?? assert.fail(account.text));
+  const phone = scan(setup);
+  assert.equal(
+    (await takeStep(browser, setup, { code: phone.at(here.clock.now()) })).headers.location,
+    '/_gate/account',
+  );
+  here.clock.advance(11 * 60_000);
+  const page = await followed(browser, (await add(await browser.open('/_gate/account'), 'email')) ?? assert.fail());
+  assert.match(page.text, /authenticator app on your phone/, 'the app first');
+  const contact = await followed(browser, await takeStep(browser, page, { code: phone.at(here.clock.now()) }));
+  assert.match(contact.text, /a•••1@example\.com/);
+  const asked = await followed(browser, await takeStep(browser, contact, {}));
+  const code = codeIn((await here.smtp.mailTo(agentMail)).content);
+  assert.equal((await takeStep(browser, asked, { code })).headers.location, '/_gate/account');
+  // There is one, and no second is offered.
+  assert.equal(add(await browser.open('/_gate/account'), 'email'), undefined);
+});
