@@ -21,7 +21,7 @@ export interface Proof {
 /** What proofs add up to: one of them, a first one and a factor, a key among them. */
 export type Level = 1 | 2 | 3;
 
-/** The proofs of a session, at most one by each provider or factor; one of them at least says who it is. */
+/** The proofs of a session: one by each provider or factor, and a touch beside the passkey that began it. One of them at least says who it is. */
 export type Proofs = readonly [Proof, ...Proof[]];
 
 /** Whether a proof says who somebody is. */
@@ -50,9 +50,13 @@ export function provedAt(proofs: Proofs): number {
   return lastFirst(proofs).at;
 }
 
-/** With a new proof in place of the one by the same provider or factor; the others stay. */
+/**
+ * With a new proof in place of the one by the same provider or factor; the others stay. So does what has said who somebody is: a
+ * passkey that is touched once more, as a second proof, says less than it did at the login.
+ */
 export function withProof(proofs: readonly Proof[], fresh: Proof): Proofs {
-  return [fresh, ...proofs.filter(({ by }) => by !== fresh.by)];
+  const isStaying = ({ by, step }: Proof): boolean => by !== fresh.by || (step === 'both' && fresh.step === 'second');
+  return [fresh, ...proofs.filter(isStaying)];
 }
 
 /** The class of a proof that rests on an attribute which a provider has released. */

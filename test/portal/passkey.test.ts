@@ -271,3 +271,36 @@ test('2F11: a passkey is of one account of one tenant: another tenant, or anothe
   assert.equal(here.audit('login').at(-1)?.reason, 'tenant-missing');
   assert.equal((await third.fetch('/desk')).status, 401);
 });
+
+test('passkey first: a touch later on raises the session and takes nothing away, and one’s own factors can be changed', async (t) => {
+  const upstream = (origin: string): Yaml => ({ location: '/vault/', name: 'vault', upstream: origin });
+  const here = await passkeySite(t);
+  const config = parse(await readFile(here.file, 'utf8'));
+  const vault = { ...upstream(here.upstream.origin), access: { level: 3, maxAge: '10m', factors: ['key'] } };
+  await writeFile(here.file, stringify({ ...config, routes: [...config.routes, vault] }));
+  assert.equal((await here.running.reload({ actor: 'signal' })).kind, 'reloaded');
+  const key = new SoftwareKey(here.origin, { isSynced: true });
+  await enrol(here, 'agent1', key);
+  const browser = here.visitor();
+  assert.equal((await touch(browser, await browser.open(address), key)).status, 303);
+  assert.equal((await browser.open('/vault/')).status, 200);
+  for (let times = 0; times < 2; times += 1) {
+    here.clock.advance(11 * 60_000);
+    const asked = await browser.open('/vault/');
+    assert.equal(asked.status, 302, 'too old');
+    const begun = await browser.open(String(asked.headers.location));
+    const page = await browser.open(String(begun.headers.location));
+    assert.match(page.text, /data-key="get"/, page.text);
+    assert.equal((await touch(browser, page, key, { lies: {} })).headers.location, '/vault/');
+    assert.equal((await browser.open('/vault/')).status, 200);
+    const seen = here.upstream.received.at(-1);
+    assert.deepEqual([seen?.values('x-remote-user'), seen?.values('x-remote-level')], [['agent1'], ['3']]);
+  }
+  here.clock.advance(11 * 60_000);
+  const account = await browser.open('/_gate/account');
+  const [form = ''] = /<form(?:(?!<\/form>)[\s\S])*value="remove"[\s\S]*?<\/form>/.exec(account.text) ?? [];
+  const removing = await browser.post('/_gate/account', hiddenFields(form));
+  const page = await browser.open(String(removing.headers.location));
+  assert.match(page.text, /data-key="get"/);
+  assert.equal((await touch(browser, page, key, { lies: {} })).headers.location, '/_gate/account');
+});
