@@ -12,7 +12,7 @@ import { test } from 'node:test';
 const floors: Readonly<Record<string, number>> = {
   ...{ core: 0, config: 0.5, telemetry: 1, tls: 1, remote: 1.5, store: 1.75 },
   ...{ edge: 2, messages: 2, peers: 2, routing: 2, sessions: 2, users: 2, interop: 2 },
-  ...{ providers: 3, factors: 3, policy: 3, proxy: 3, pages: 3, admin: 3.5, login: 3.5, portal: 4 },
+  ...{ providers: 3, factors: 3, policy: 3, proxy: 3, pages: 3, streams: 3, admin: 3.5, login: 3.5, portal: 4 },
   ...{ gateway: 4.5, runtime: 5, middleware: 5.5, cli: 6 },
 };
 const maxLines = 250;

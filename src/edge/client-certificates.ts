@@ -13,6 +13,8 @@ interface ClientCertificateParts {
   /** The listener's. */
   readonly name: string;
   readonly log: Log;
+  /** Ends a connection that nobody vouches for any more; destroys it when absent. */
+  readonly end?: (socket: TLSSocket) => void;
 }
 
 /** Those of one listener. */
@@ -51,17 +53,21 @@ export class ClientCertificates {
    * all but those whose certificate one of the rest has issued itself. Their tickets have ended, too.
    */
   use(authorities: readonly X509Certificate[]): void {
-    const { name, log } = this.#parts;
+    const { name, log, end = destroy } = this.#parts;
     const isLeft = ({ fingerprint256 }: X509Certificate): boolean =>
       authorities.some((one) => one.fingerprint256 === fingerprint256);
     const isComplete = this.#authorities.every(isLeft);
     this.#authorities = authorities;
     if (isComplete) return;
     const ended = [...this.#held].filter((socket) => !isIssuedBy(socket.getPeerX509Certificate(), authorities));
-    for (const socket of ended) socket.destroy();
+    for (const socket of ended) end(socket);
     if (ended.length > 0)
       log.warn({ listener: name, ended: ended.length }, 'connections were ended: an authority of the listener is gone');
   }
+}
+
+function destroy(socket: TLSSocket): void {
+  socket.destroy();
 }
 
 function isIssuedBy(certificate: X509Certificate | undefined, authorities: readonly X509Certificate[]): boolean {

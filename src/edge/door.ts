@@ -8,7 +8,7 @@ import type { Log } from '../core/log.ts';
 import { readHello } from './client-hello.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 import { listen } from './listen.ts';
-import type { Listener } from './listener.ts';
+import { placeOf } from './listener-plan.ts';
 import { ProxiedPeers } from './proxied-peers.ts';
 
 interface DoorParts {
@@ -21,9 +21,17 @@ interface DoorParts {
   readonly mustTell: (address: string) => boolean;
 }
 
+/** What takes the connections of an address. */
+interface Taker {
+  /** Never throws. */
+  take(socket: Socket): void;
+  /** Ends what has nothing to say. */
+  closeIdle(): void;
+}
+
 /** A listener with the server names that are its own; without any it takes the rest. */
 interface Behind {
-  readonly listener: Listener;
+  readonly listener: Taker;
   readonly hosts: readonly string[];
 }
 
@@ -41,8 +49,8 @@ export class Door {
   /** Those that came before there was a listener. */
   readonly #early = new Set<Socket>();
   #behind: readonly Behind[] | undefined;
-  #byHost: ReadonlyMap<string, Listener> = new Map();
-  #rest: Listener | undefined;
+  #byHost: ReadonlyMap<string, Taker> = new Map();
+  #rest: Taker | undefined;
   #asksForHost = false;
   #isClosing = false;
 
@@ -52,13 +60,13 @@ export class Door {
     this.#parts = parts;
     const onCrowded = (waiting: number): void =>
       log.warn(
-        { listener: address.origin, maxConnections, waiting },
+        { listener: placeOf(address), maxConnections, waiting },
         'a listener is nearly full: connections that ask for nothing make way for others',
       );
     this.#limit = new ConnectionLimit({ maxConnections, onCrowded, closeIdle: () => this.#closeIdle() });
     this.#peers = new ProxiedPeers({ mustTell, headTimeout, log, onTold: (socket) => this.#limit.rename(socket) });
     // As the servers of `node:http` have it, and those of `node:tls`.
-    this.#server = createServer({ noDelay: true, allowHalfOpen: address.protocol === 'http:' });
+    this.#server = createServer({ noDelay: true, allowHalfOpen: address.protocol !== 'https:' });
     this.#server.maxConnections = maxConnections;
     this.#server.on('connection', (socket: Socket) => this.#lead(socket));
     this.#peers.standBefore(this.#server);

@@ -40,7 +40,7 @@ export async function refuseTaken(addresses: readonly URL[]): Promise<void> {
 }
 
 function explainListenError(error: NodeJS.ErrnoException, address: URL): Error {
-  const where = `cannot listen on ${address.origin}`;
+  const where = `cannot listen on ${originText(address)}`;
   switch (error.code) {
     case 'EADDRINUSE':
       return new OperatorError(
@@ -60,4 +60,9 @@ function explainListenError(error: NodeJS.ErrnoException, address: URL): Error {
     default:
       return new OperatorError(`${where}: ${error.message}`, 'correct server.listen', error);
   }
+}
+
+/** An address as people write it, of streams as well, which have no origin. */
+function originText({ protocol, host }: URL): string {
+  return `${protocol}//${host}`;
 }

@@ -55,8 +55,8 @@ export function addressesOf(document: ListenersDocument): readonly URL[] {
 }
 
 /** Stands for an address: what has the same shares one port. */
-export function placeOf({ origin }: URL): string {
-  return origin;
+export function placeOf({ protocol, host }: URL): string {
+  return `${protocol}//${host}`;
 }
 
 /**

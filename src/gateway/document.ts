@@ -18,6 +18,7 @@ import { assertionOptions, headerTemplates } from '../proxy/options.ts';
 import { outboundOptions } from '../remote/proxy-options.ts';
 import { hostOptions, siteOptions } from '../routing/options.ts';
 import { sessionOptions } from '../sessions/options.ts';
+import { streamsOptions } from '../streams/options.ts';
 import { auditOptions, logOptions } from '../telemetry/options.ts';
 import { passwordOptions } from '../users/password-options.ts';
 import { checkApplications } from './application-checks.ts';
@@ -26,6 +27,7 @@ import { checkFactors } from './factor-checks.ts';
 import { checkListeners } from './listener-checks.ts';
 import { checkPeers } from './peer-checks.ts';
 import { routeOptions } from './routes.ts';
+import { checkStreams } from './stream-checks.ts';
 import { checkTenants } from './tenant-checks.ts';
 import { transportOptions } from './transport-security.ts';
 import { checkWorkers } from './worker-checks.ts';
@@ -54,6 +56,9 @@ export const documentSchema = z
       .describe(
         'several listeners, each with its own certificate and rules, in the place of server.listen and server.tls',
       ),
+    streams: streamsOptions
+      .default({})
+      .describe('what is not HTTP: TCP connections over TLS or not, from here to other servers'),
     admin: adminOptions.prefault({}).describe('the admin listener'),
     login: loginOptions.describe('how users sign in'),
     session: sessionOptions.prefault({}).describe('how long they stay'),
@@ -80,6 +85,7 @@ export const documentSchema = z
   .superRefine(checkDocument)
   .superRefine(checkListeners)
   .superRefine(checkPeers)
+  .superRefine(checkStreams)
   .superRefine(checkHostsOfNetworks)
   .superRefine(checkFactors)
   .superRefine(checkWorkers)

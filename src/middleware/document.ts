@@ -23,7 +23,7 @@ import { sessionOptions } from '../sessions/options.ts';
 import { storeOptions } from '../store/index.ts';
 
 /** What is about connections is the application's own affair. */
-const { listeners: _listeners, services: _services, peers: _peers, ...shape } = documentSchema.shape;
+const { listeners: _listeners, services: _services, peers: _peers, streams: _streams, ...shape } = documentSchema.shape;
 const { server, session, routes, admin, ...rest } = shape;
 const { publicUrl } = siteOptions.shape;
 const { headers, cookies } = forwardOptions.shape;
@@ -72,7 +72,7 @@ const appDocumentSchema = z
       ...document,
       // Which hosts reach the application is the application's own affair.
       server: { ...unsaid.server, anyHost: true, ...document.server },
-      ...{ services: {}, peers: {} },
+      ...{ services: {}, peers: {}, streams: {} },
       admin: document.admin ?? unsaid.admin,
       hasAdmin: document.admin !== undefined,
       routes: document.routes.map((route) => ({ ...unsaid.route, ...route, upstream: own })),

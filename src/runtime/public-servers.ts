@@ -21,7 +21,7 @@ import { type AnswerHealth, healthAnswer } from './public-health.ts';
 const endsStreamsAt = 0.9;
 
 /** What listeners share with those of other processes. */
-interface Sharing {
+export interface Sharing {
   /** Where to listen, in place of what the configuration says; undefined for the process that finds out. */
   readonly places: readonly Place[] | undefined;
   /** What the keys of TLS tickets are made of. */
@@ -46,7 +46,6 @@ export class PublicServers implements Front<Document> {
   #answerHealth: AnswerHealth;
   #ticketSecret: Buffer | undefined;
   #isDraining = false;
-  #stopShowing: (() => void) | undefined;
 
   private constructor(gateway: Gateway, services: Services, sharing: Sharing | undefined) {
     const { document } = gateway;
@@ -69,7 +68,6 @@ export class PublicServers implements Front<Document> {
     const servers = new PublicServers(gateway, services, sharing);
     const ready = await servers.#ready(gateway.document);
     servers.#standing = ready.put();
-    servers.#showCertificates();
     return servers;
   }
 
@@ -81,6 +79,11 @@ export class PublicServers implements Front<Document> {
   /** The same, each with what the configuration says of it. */
   get places(): readonly Place[] {
     return [...this.#standing.doors].map(([place, { address }]) => [place, String(address)]);
+  }
+
+  /** Certificates that serve. */
+  get certificates(): readonly Certificates[] {
+    return [...this.#standing.placed.values()].flatMap(({ certificates }) => certificates ?? []);
   }
 
   get isDraining(): boolean {
@@ -102,7 +105,6 @@ export class PublicServers implements Front<Document> {
         this.#answerHealth = answerHealth;
         this.#gateway = gateway;
         this.#standing = ready.put();
-        this.#showCertificates();
         this.#retire(before);
       },
       drop: () => void ready.drop(),
@@ -221,24 +223,6 @@ export class PublicServers implements Front<Document> {
     // RFC 6797 §7.2: never over plain http. An upstream's own takes its place when its headers are written.
     if (!isPlain && hsts !== undefined) response.setHeader('strict-transport-security', hsts);
     this.#gateway.http(request, response);
-  }
-
-  /** What the certificates of the listeners become is shown as a metric. */
-  #showCertificates(): void {
-    const { metrics } = this.#services;
-    const all = [...this.#standing.placed.values()].flatMap(({ certificates }) => certificates ?? []);
-    const show = (): void =>
-      metrics.certificates(
-        all.flatMap(({ current }) =>
-          current.map(({ label, report }) => ({ certificate: label, at: report.expires.getTime() })),
-        ),
-      );
-    show();
-    this.#stopShowing?.();
-    const stops = all.map((certificates) => certificates.onChange(show));
-    this.#stopShowing = () => {
-      for (const stop of stops) stop();
-    };
   }
 }
 

@@ -5,8 +5,8 @@ import { formatIssues } from '../config/report.ts';
 import { OperatorError } from '../core/errors.ts';
 import type { Document } from '../gateway/document.ts';
 import type { ServiceOptions } from '../gateway/services.ts';
+import { GatewayFront } from './gateway-front.ts';
 import { Host } from './host.ts';
-import { PublicServers } from './public-servers.ts';
 import type { Reading } from './reading.ts';
 
 /** What starts a gateway of its own. */
@@ -17,7 +17,7 @@ interface StandaloneOptions extends ServiceOptions {
 }
 
 /** A gateway of its own that has started. */
-export type Standalone = Host<Document, PublicServers>;
+export type Standalone = Host<Document, GatewayFront>;
 
 /** Starts all or nothing; throws an OperatorError that says what stands in the way. */
 export function startStandalone({ read, ...options }: StandaloneOptions): Promise<Standalone> {
@@ -29,7 +29,7 @@ export function startStandalone({ read, ...options }: StandaloneOptions): Promis
       throw new OperatorError(`the configuration cannot be used\n${formatIssues(reading.issues)}`);
     },
     admin: (document) => ({ ...document.admin, socket: socketOf(document) }),
-    open: (gateway, services) => PublicServers.open(gateway, services),
+    open: (gateway, services) => GatewayFront.open(gateway, services),
   });
 }
 

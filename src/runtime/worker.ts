@@ -4,8 +4,8 @@ import { OperatorError } from '../core/errors.ts';
 import type { Document } from '../gateway/document.ts';
 import { Breakers } from '../remote/breakers.ts';
 import { abandonOutput } from '../telemetry/standard-output.ts';
+import { GatewayFront } from './gateway-front.ts';
 import { Host, type PreparedReload } from './host.ts';
-import { PublicServers } from './public-servers.ts';
 import type { Reading } from './reading.ts';
 import type { ConfigurationText, FromWorker, Question, ToWorker, WorkerFault, WorkerStart } from './worker-messages.ts';
 
@@ -50,7 +50,7 @@ class WorkerLife {
   /** How much has been said of each breaker. */
   readonly #said = new Map<string, number>();
   #ticketSecret: Buffer;
-  #host: Host<Document, PublicServers> | undefined;
+  #host: Host<Document, GatewayFront> | undefined;
   #prepared: PreparedReload | undefined;
   #ended: Promise<void> | undefined;
 
@@ -79,7 +79,7 @@ class WorkerLife {
         read: () => document,
         admin: () => undefined,
         open: (gateway, services) =>
-          PublicServers.open(gateway, services, {
+          GatewayFront.open(gateway, services, {
             places,
             ticketSecret: this.#ticketSecret,
           }),

@@ -11,6 +11,7 @@ import type { AuditOptions } from './options.ts';
 import { scrubFields } from './scrub.ts';
 import { areHarmless } from './scrub-text.ts';
 import { standardOutput } from './standard-output.ts';
+import type { StreamEndRecord } from './stream-figures.ts';
 
 /** What every record may say. */
 interface AuditSubject {
@@ -121,7 +122,7 @@ export interface WebSocketEndRecord extends AuditSubject {
 }
 
 /** One line of the audit, but for its time. */
-export type AuditRecord = WebSocketEndRecord | RequestRecord | AccountRecord | OperationRecord;
+export type AuditRecord = StreamEndRecord | WebSocketEndRecord | RequestRecord | AccountRecord | OperationRecord;
 
 /** Takes records. Nothing that goes wrong with them reaches the caller, and no request waits for them. */
 export interface Audit {

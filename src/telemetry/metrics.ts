@@ -4,6 +4,7 @@ import type { OutcomeKind } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import { FactorMetrics } from './factor-metrics.ts';
 import { RequestFigures } from './request-figures.ts';
+import { StreamFigures } from './stream-figures.ts';
 
 /** A request that has been answered, or given up. */
 interface RequestMeasure {
@@ -79,6 +80,7 @@ export class Metrics {
   readonly #workers = this.#gauge('workers', 'Processes that take requests', [], 'first');
   readonly #workerEnds = this.#counter('worker_ends_total', 'Workers that ended and were started again', []);
   readonly #auditLosses = this.#counter('audit_lost_records_total', 'Audit records that could not be written', []);
+  readonly streams = new StreamFigures(this.#registry);
   /** By label. */
   readonly #serverEnds = new Map<string, { readonly provider: string; readonly at: number }>();
   #countSessions: (() => Promise<number>) | undefined;
