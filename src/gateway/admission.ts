@@ -63,8 +63,9 @@ export class Admission {
     const preflight = this.#preflight(trace, asking);
     if (preflight) return preflight;
     const admitted = this.#parts.peers.admit(request, route);
-    if (admitted && 'refused' in admitted) return admitted.refused;
-    const located = admitted ? { ...asking, machine: admitted.machine } : asking;
+    if (admitted?.peer !== undefined) trace.peer = admitted.peer;
+    if (admitted?.refused) return admitted.refused;
+    const located = admitted?.machine ? { ...asking, machine: admitted.machine } : asking;
     if (door === 'peers') return this.#letIn(trace, located);
     if (door === 'public') return this.#parts.forwarding.forward(trace, located);
     // A token that is shown to a location which takes tokens must be right, wherever it comes from.

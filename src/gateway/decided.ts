@@ -38,6 +38,8 @@ export interface Decided {
   readonly session?: Session;
   /** What let it in, where it was no session. */
   readonly credential?: ShownCredential;
+  /** The row of the machine that sends it, whether the route's service admits it or not. */
+  readonly peer?: string;
   /** What policy says of that. */
   readonly decision?: Decision;
   /** Headers that go with whatever answers: a new cookie, a mutual authentication. */
@@ -97,6 +99,8 @@ export function recordOf(decided: Decided, result: RequestResult, seconds: numbe
     path: target?.path ?? unreadPath(request.target),
     seconds,
     ...subjectOf(decided),
+    ...(route?.service !== undefined && { service: route.service }),
+    ...(decided.peer !== undefined && { peer: decided.peer }),
     ...(reason && { reason }),
     ...(detail && { detail: detail.slice(0, maxDetail) }),
     ...(request.asked && { via: 'forward-auth' }),

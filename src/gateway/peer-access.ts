@@ -20,6 +20,12 @@ export interface Machine {
   readonly principal: Principal;
 }
 
+/** What a service says of a request: one of the two, and the row that it is about, if any. */
+type PeerAdmission = { readonly peer?: string } & (
+  | { readonly machine: Machine; readonly refused: undefined }
+  | { readonly machine: undefined; readonly refused: Verdict }
+);
+
 /** The services of one configuration at its locations. */
 export class PeerAccess {
   readonly #table: PeerTable;
@@ -41,18 +47,17 @@ export class PeerAccess {
   }
 
   /** Whether the service of a location admits whoever sends a request; undefined where the location has none. */
-  admit(
-    request: GatewayRequest,
-    route: Route,
-  ): { readonly machine: Machine } | { readonly refused: Verdict } | undefined {
+  admit(request: GatewayRequest, route: Route): PeerAdmission | undefined {
     if (route.service === undefined) return undefined;
     // What a front proxy asks about came to it: our own connection is the proxy's.
     const certificate = request.asked ? undefined : request.arrival?.certificate;
     const verdict = this.#table.judge(certificate, route.service, this.#clock.now());
-    if (verdict.kind === 'admitted' && certificate) return { machine: this.#machineOf(verdict, certificate) };
+    const peer = verdict.peer !== undefined && { peer: verdict.peer };
+    if (verdict.kind === 'admitted' && certificate)
+      return { machine: this.#machineOf(verdict, certificate), refused: undefined, ...peer };
     const { reason, detail } = verdict.kind === 'refused' ? verdict : missing;
     const code = reason === 'peer-certificate-missing' ? 'PEER_CERTIFICATE_REQUIRED' : 'PEER_REFUSED';
-    return { refused: refuse(code, reason, detail, { route }) };
+    return { machine: undefined, refused: refuse(code, reason, detail, { route }), ...peer };
   }
 
   /** Why what is open at a location must end; undefined where its service still admits it. */

@@ -43,6 +43,9 @@ export interface RequestRecord extends AuditSubject {
   readonly seconds: number;
   /** Of a refusal: what exactly was wrong. */
   readonly detail?: string;
+  /** What a machine wanted, and the row of the one that it is. */
+  readonly service?: string;
+  readonly peer?: string;
   /** A front proxy asked, and carried the request itself; `status` is what it was told. */
   readonly via?: 'forward-auth';
   /** It went from socket to socket; absent where the parser of Node has read it. */

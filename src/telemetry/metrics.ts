@@ -3,6 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry
 import type { OutcomeKind } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
 import { FactorMetrics } from './factor-metrics.ts';
+import { PeerMetrics } from './peer-metrics.ts';
 import { RequestFigures } from './request-figures.ts';
 import { StreamFigures } from './stream-figures.ts';
 
@@ -61,6 +62,7 @@ export class Metrics {
     ...{ buckets: loginBuckets, registers: [this.#registry] },
   });
   readonly factors = new FactorMetrics(this.#registry, (factor) => this.#bound('factor', factor));
+  readonly peers = new PeerMetrics(this.#registry);
   readonly #pendingLogins = this.#gauge('pending_logins', 'Logins between their steps', [], 'first');
   readonly #connections = this.#gauge('live_connections', 'Connections that are open', ['kind']);
   readonly #sessions = this.#gauge('sessions', 'Live sessions in the store', [], 'first');

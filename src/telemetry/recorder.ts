@@ -65,6 +65,9 @@ export class Recorder {
   request(record: RequestRecord): void {
     const { route, verdict, method, status, seconds, reason } = record;
     this.#metrics.request({ route, verdict, method, status, seconds, ...(reason && { reason }) });
+    const { service, peer } = record;
+    if (service !== undefined)
+      this.#metrics.peers.request({ service, ...(peer !== undefined && { peer }), ...(reason && { reason }) });
     this.#audit.record(record);
   }
 

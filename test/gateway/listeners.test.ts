@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { stringify } from 'yaml';
 import { ask } from '../support/scenes/https-site.ts';
 import { passwords, siteConfig } from '../support/scenes/site.ts';
-import { fileIn, sClient, servedFiles, twoListeners } from '../support/scenes/two-listeners.ts';
+import { sClient, servedFiles, twoListeners } from '../support/scenes/two-listeners.ts';
 import { type CertificateFiles, issueCertificate, testCertificates } from '../support/tools/certificates.ts';
 import { run } from '../support/tools/command.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
@@ -43,7 +43,7 @@ test('listeners: a required certificate that is not shown ends the connection, a
 for (const version of ['-tls1_2', '-tls1_3'])
   test(`listeners: a ticket of one is no admission at the other (${version}, CVE-2025-23419)`, async (t) => {
     const { port, folder, clients, upstream } = await twoListeners(t);
-    const ticket = fileIn(folder, 'ticket.pem');
+    const ticket = path.join(folder, 'ticket.pem');
     const request = `GET /public HTTP/1.1\r\nHost: HOST.test:${port}\r\nConnection: close\r\n\r\n`;
     const asked = (host: string, ...more: readonly string[]) =>
       sClient(port, [version, '-servername', `${host}.test`, '-ign_eof', ...more], request.replace('HOST', host));

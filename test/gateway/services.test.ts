@@ -78,7 +78,7 @@ test('services: a machine of a row gets through, with its name, its identity and
 });
 
 test('services: each way to be refused has its reason, and nothing reaches the application', async (t) => {
-  const { get, ask, upstream, audit, clients, use } = await site(t, {
+  const { get, ask, upstream, audit, clients, use, admin } = await site(t, {
     other: { thumbprints: [sha256], services: ['open'], contact: 'telephony@example.com' },
   });
   assert.equal((await ask('/data/x')).status, 403);
@@ -92,6 +92,11 @@ test('services: each way to be refused has its reason, and nothing reaches the a
   const first = ['peer-not-admitted', 'peer-unknown', 'peer-use', 'peer-unknown', 'peer-certificate-missing'];
   assert.deepEqual(reasons, [...first, 'peer-expired']);
   assert.match(String(audit('request')[0]?.detail), /telephony@example\.com/);
+  assert.partialDeepStrictEqual(audit('request')[0], { peer: 'other', service: 'data' });
+  const metrics = await (await fetch(new URL('/metrics', admin))).text();
+  const counted = 'gatehouse_peer_requests_total{peer="other",service="data",reason="peer-not-admitted"} 1';
+  assert.ok(metrics.includes(counted));
+  assert.ok(metrics.includes('gatehouse_peer_requests_total{peer="",service="data",reason="peer-unknown"} 1'));
   assert.equal(upstream.received.length, 0);
 });
 
@@ -213,6 +218,37 @@ for (const [name, change] of Object.entries({
     assert.equal((await started.ask('/data/x')).status, 403);
   });
 
+test('services: an event stream ends with its row, over HTTP/1.1 and HTTP/2; other machines do not notice', async (t) => {
+  const other = issueCertificate('recorder-2', 'DNS:recorder-2.test');
+  const rows = { two: { thumbprints: [of(other).fingerprint256], services: ['data'] } };
+  const { use, http2, ask, upstream } = await site(t, {
+    ...rows,
+    row: { thumbprints: [sha256], services: ['data'] },
+  });
+  await use(
+    { ...rows, row: { thumbprints: [sha256], services: ['data'] } },
+    {
+      routes: [{ location: '/sse', upstream: upstream.origin, service: 'data', access: 'peers', timeout: '1h' }],
+    },
+  );
+  const ended: string[] = [];
+  const stream = (client: CertificateFiles, name: string): Promise<void> =>
+    new Promise((resolve) => {
+      const asked = http2('machines.test', client).request({ ':path': '/sse' });
+      asked.on('error', () => undefined).once('close', () => ended.push(name));
+      asked.once('data', () => resolve()).resume();
+    });
+  await Promise.all([stream(machine, 'one'), stream(other, 'two')]);
+  const first = ask('/sse').then(() => ended.push('plain'));
+  await until('three streams are open', () => upstream.connections.size >= 3);
+  await use(rows, {
+    routes: [{ location: '/sse', upstream: upstream.origin, service: 'data', access: 'peers', timeout: '1h' }],
+  });
+  await first;
+  await until('the other, too', () => ended.length === 2);
+  assert.deepEqual(ended.sort(), ['one', 'plain']);
+});
+
 test('services: a WebSocket of a machine that still passes goes on through a reload and another row’s end', async (t) => {
   const row = { thumbprints: [sha256], services: ['data'] };
   const started = await site(t, { row, other: { names: ['x.test'], services: ['data'] } });
@@ -289,7 +325,6 @@ test('services: explain says row by row what a certificate or a row comes to', a
   assert.equal(named.code, 1);
   assert.match(named.stdout, /peer-not-admitted/);
   assert.equal((await asked('recording-01', 'nothing')).code, 2);
-  await until('it ended', () => true);
 });
 
 test('services: check tells of marks that nobody sees, and of two rows that know one machine', async (t) => {

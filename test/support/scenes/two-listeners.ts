@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import https from 'node:https';
-import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import type { Clock } from '../../../src/core/clock.ts';
@@ -156,6 +155,3 @@ export function sClient(port: number, words: readonly string[], input = ''): Pro
     child.once('close', () => resolve(text));
   });
 }
-
-/** A folder's file in words of openssl. */
-export const fileIn = (folder: string, name: string): string => path.join(folder, name);
