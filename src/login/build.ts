@@ -153,7 +153,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
   const opening = new EnrolmentOpening({ first, mark: services.mark, limits, codes });
   const steps = new LoginSteps({
     ...{ clock, log, worth, door, pendings, browsers, signIn, sessions, recorder },
-    ...{ factors, notices, remembered, opening, rules: document.factorRules },
+    ...{ factors, notices, remembered, opening, rules: document.factorRules, workers: services.workers },
   });
   const desk = new FactorDesk(factors, new Passes(services), known, opening);
   const linkOf = (name: string) => chain.find((link) => link.name === name);
@@ -234,6 +234,6 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     browsers,
     flows: new Flows(store, clock, services.workers),
     flowStates: new FlowStates(browsers),
-    handovers: new Handovers({ store, clock, publicUrl }),
+    handovers: new Handovers({ store, clock, publicUrl, workers: services.workers }),
   };
 }

@@ -55,9 +55,16 @@ export class Handovers {
   readonly #clock: Clock;
   readonly #publicUrl: URL;
   readonly #prefix: string;
-  readonly #quota = new StoreQuota(limits);
+  readonly #quota: StoreQuota;
 
-  constructor({ store, clock, publicUrl }: { store: Store; clock: Clock; publicUrl: URL }) {
+  /** `workers` processes share the room. */
+  constructor({
+    store,
+    clock,
+    publicUrl,
+    workers,
+  }: { store: Store; clock: Clock; publicUrl: URL; workers?: number | undefined }) {
+    this.#quota = new StoreQuota(limits, workers);
     this.#store = store;
     this.#clock = clock;
     this.#publicUrl = publicUrl;

@@ -16,6 +16,8 @@ export interface UnderWayParts {
   readonly browsers: Pick<Browsers, 'find' | 'recognise' | 'handle'>;
   readonly sessions: Pick<Sessions, 'alive' | 'load' | 'cuts'>;
   readonly signIn: Pick<SignIn, 'record'>;
+  /** Processes that share the room. */
+  readonly workers?: number | undefined;
 }
 
 /** Room for a whole site behind one address, each with a login or two under way. */
@@ -25,10 +27,11 @@ const writeTries = 20;
 /** Keeps them. */
 export class LoginsUnderWay {
   readonly #parts: UnderWayParts;
-  readonly #quota = new StoreQuota(limits);
+  readonly #quota: StoreQuota;
 
   constructor(parts: UnderWayParts) {
     this.#parts = parts;
+    this.#quota = new StoreQuota(limits, parts.workers);
   }
 
   /** Begins one, and gives the cookies that find it again. */

@@ -79,3 +79,13 @@ test('hand-overs: who begins very many loses the oldest of their own', async () 
   assert.ok(kept.length < 290, String(kept.length));
   assert.ok(await handovers.find(mine.nonce), 'and nobody else does');
 });
+
+test('hand-overs: workers share the room of an address', async () => {
+  const clock = manualClock();
+  const store = new MemoryStore(clock);
+  const one = new Handovers({ store, clock, publicUrl: new URL('https://sso.test'), workers: 64 });
+  // Of 16 MiB, and half a KiB for each at least.
+  const room = (16 * 1024 * 1024) / 64 / 512;
+  for (let count = 0; count < room + 40; count += 1) await one.begin(wish, none, address);
+  assert.equal((await Array.fromAsync(store.list('handover:'))).length, room);
+});
