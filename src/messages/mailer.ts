@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { connect, isIP, type Socket } from 'node:net';
-import { createTransport, type Transporter } from 'nodemailer';
+import type { Transporter } from 'nodemailer';
 import { systemClock } from '../core/clock.ts';
 import type { ProbeStep } from '../core/provider.ts';
 import { withDeadline } from '../remote/deadline.ts';
@@ -34,14 +34,20 @@ export class Mailer {
     message: 'mail: too many mails wait to be sent',
     hint: 'see whether the mail server is slow, and whether somebody asks for codes over and over',
   });
-  readonly #transport: Transporter;
+  #transport: Promise<Transporter> | undefined;
   readonly #ending = new AbortController();
 
   constructor(options: MailOptions, onCertificate?: CertificateListener) {
     this.#options = options;
+    this.#tls = tlsClientOptions({ ca: options.ca, servername: options.url.host, onCertificate });
+  }
+
+  /** The library's part, with its connections; it is loaded with the first mail. */
+  async #open(): Promise<Transporter> {
+    const options = this.#options;
     const { host, port, security } = options.url;
-    this.#tls = tlsClientOptions({ ca: options.ca, servername: host, onCertificate });
-    this.#transport = createTransport({
+    const { createTransport } = await import('nodemailer');
+    return createTransport({
       pool: true,
       host,
       port,
@@ -67,6 +73,11 @@ export class Mailer {
     } as Parameters<typeof createTransport>[0]);
   }
 
+  #opened(): Promise<Transporter> {
+    this.#transport ??= this.#open();
+    return this.#transport;
+  }
+
   /** The longest that one mail takes once it is its turn, in milliseconds. */
   get timeout(): number {
     return this.#options.timeout;
@@ -82,8 +93,9 @@ export class Mailer {
     const { from, timeout } = this.#options;
     await this.#turns.run(signal, async () => {
       try {
+        const transport = await this.#opened();
         await withDeadline(signal, timeout, () =>
-          this.#transport.sendMail({
+          transport.sendMail({
             // The library writes into what it is given.
             from: { ...from },
             to: { name: '', address: to },
@@ -103,7 +115,7 @@ export class Mailer {
   /** Signs in at the server and sends nothing. */
   async verify(signal: AbortSignal): Promise<void> {
     try {
-      await withDeadline(signal, this.#options.timeout, () => this.#transport.verify());
+      await withDeadline(signal, this.#options.timeout, async () => (await this.#opened()).verify());
     } catch (error) {
       throw mailFailure(error, this.#where);
     }
@@ -130,7 +142,7 @@ export class Mailer {
   /** Ends every connection; mails that wait are not sent. */
   close(): void {
     this.#ending.abort();
-    this.#transport.close();
+    void this.#transport?.then((transport) => transport.close());
   }
 
   get #where(): string {

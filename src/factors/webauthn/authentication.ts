@@ -2,14 +2,11 @@
  * A touch of a key: the options for `navigator.credentials.get`, and the judgement of what comes back. The library checks
  * signature, challenge, origin and flags; that the answer is of this account's key is checked here.
  */
-import {
-  type AuthenticationResponseJSON,
-  generateAuthenticationOptions,
-  verifyAuthenticationResponse,
-} from '@simplewebauthn/server';
+import type { AuthenticationResponseJSON } from '@simplewebauthn/server';
 import * as z from 'zod';
 import type { Reason } from '../../core/reason.ts';
 import type { Credential, RelyingParty } from './credential.ts';
+import { library } from './library.ts';
 import { bytes, parsed } from './registration.ts';
 
 const answerSchema = z.object({
@@ -32,6 +29,7 @@ export async function authenticationOptions(
   challenge: Buffer,
   keys: readonly Credential[] | undefined,
 ): Promise<object> {
+  const { generateAuthenticationOptions } = await library();
   return generateAuthenticationOptions({
     rpID: party.rpId,
     challenge: bytes(challenge),
@@ -78,6 +76,7 @@ export async function judgeAuthentication(
   const own = key.handle === undefined ? handle : Buffer.from(key.handle, 'base64url');
   if (userHandle && !Buffer.from(userHandle, 'base64url').equals(own))
     return { kind: 'rejected', reason: 'key-foreign' };
+  const { verifyAuthenticationResponse } = await library();
   const found = await verifyAuthenticationResponse({
     response: answer as AuthenticationResponseJSON,
     expectedChallenge: challenge.toString('base64url'),

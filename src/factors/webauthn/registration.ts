@@ -1,12 +1,9 @@
 /** Setting up a key: the options for `navigator.credentials.create`, and the judgement of what comes back. */
-import {
-  generateRegistrationOptions,
-  type RegistrationResponseJSON,
-  verifyRegistrationResponse,
-} from '@simplewebauthn/server';
+import type { RegistrationResponseJSON } from '@simplewebauthn/server';
 import * as z from 'zod';
 import type { Reason } from '../../core/reason.ts';
 import { algorithms, type Credential, type RelyingParty } from './credential.ts';
+import { library } from './library.ts';
 
 /** Whose key it is to be. */
 interface KeyOwner {
@@ -38,6 +35,7 @@ export async function registrationOptions(
   known: readonly Credential[],
 ): Promise<object> {
   const { attachment, wantsDiscoverable, userVerification } = party;
+  const { generateRegistrationOptions } = await library();
   return generateRegistrationOptions({
     rpName: party.siteName,
     rpID: party.rpId,
@@ -69,6 +67,7 @@ export async function judgeRegistration(party: RelyingParty, challenge: Buffer, 
   const answer = parsed(text, answerSchema);
   if (!answer) return { kind: 'rejected', reason: 'key-foreign' };
   const requireUserVerification = party.wantsDiscoverable || party.userVerification === 'required';
+  const { verifyRegistrationResponse } = await library();
   const { verified, registrationInfo: info } = await verifyRegistrationResponse({
     response: answer as RegistrationResponseJSON,
     expectedChallenge: challenge.toString('base64url'),

@@ -1,6 +1,6 @@
 /** A connection to the master: made anew after each end, never by the client library itself, so that each is looked at before it is used. */
 import { isIP } from 'node:net';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { Failure } from '../../core/failure.ts';
 import { tlsClientOptions } from '../../tls/client.ts';
 import { answerWithin } from './awake.ts';
@@ -25,6 +25,8 @@ export interface ServerInfo {
 /** A client that is connected and has been let in. Throws a Failure. */
 export async function openClient(options: RedisStoreOptions): Promise<Redis> {
   const place = placeOf(options);
+  // Loaded here, since most sites have no use for it.
+  const { Redis } = await import('ioredis');
   const client = new Redis(clientOptions(options));
   answerWithin(client, answerTimeout);
   let last: unknown;
