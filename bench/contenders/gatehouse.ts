@@ -59,9 +59,9 @@ export async function gatehouse(ground: Ground, variant: Variant): Promise<Runni
   const admin = `http://127.0.0.1:${adminPort}`;
   writeFileSync(file, stringify(documentOf(ground, variant, { folder, url, admin })));
   writeFileSync(path.join(folder, 'users.yaml'), 'users: {}\n');
-  const running = await startOn(ground.cpus.proxy, process.execPath, [entry, 'serve', '--config', file], {
-    cwd: folder,
-  });
+  // As the image and `npm start` do.
+  const words = ['--max-semi-space-size=8', entry, 'serve', '--config', file];
+  const running = await startOn(ground.cpus.proxy, process.execPath, words, { cwd: folder });
   const ready = (): Promise<boolean> => {
     if (running.hasEnded()) throw new Error(`${variant.name} has ended: ${running.said()}`);
     return isReady(`${admin}/health/ready`);

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --disable-sigusr1 --max-semi-space-size=8
 /** The `gatehouse` command: reads which command is meant, runs it, and turns what went wrong into words and an exit code. */
 import './no-inspector.ts';
 
