@@ -14,6 +14,7 @@ import { type ProviderRouteParts, providerRoutes } from './provider-routes.ts';
 import { loginsRoute, type RecordRouteParts, recordsRoute, warningsRoute } from './record-routes.ts';
 import { isGranted, type Subject } from './rights.ts';
 import { type SessionRouteParts, sessionRoutes } from './session-routes.ts';
+import { type UserRouteParts, userRoutes } from './user-routes.ts';
 
 /** What came of a reload, as the caller is told. */
 export type ReloadAnswer =
@@ -28,7 +29,8 @@ export interface AdminParts
     ApiTokenRouteParts,
     FactorRouteParts,
     ProviderRouteParts,
-    RecordRouteParts {
+    RecordRouteParts,
+    UserRouteParts {
   readonly log: Log;
   readonly metrics: { readonly contentType: string; render(): Promise<string> };
   /** Reads the configuration anew; resolves when it is in place, or is not. */
@@ -66,6 +68,7 @@ export function createAdminApp(identify: Identify, parts: AdminParts): Express {
   app.use('/records', permit('records', log), recordsRoute(parts));
   app.use('/warnings', permit('records', log), warningsRoute(parts));
   app.use('/factors', permit('factors', log), factorRoutes(parts));
+  app.use('/users', permit('configuration', log), userRoutes(parts));
   app.use('/known', permit('factors', log), knownRoutes(parts));
   app.use('/api-tokens', permit('api-tokens', log), apiTokenRoutes(parts));
   app.post('/reload', permit('configuration', log), async (_request, response) => {
@@ -99,6 +102,7 @@ function refuseTheRest(app: Express): void {
     '/factors/tenants': 'GET, HEAD',
     '/factors/accept-loss': 'POST',
     '/known': 'DELETE',
+    '/users/imported': 'POST',
     '/api-tokens': 'GET, HEAD, POST',
     '/api-tokens/:name': 'DELETE',
     '/reload': 'POST',

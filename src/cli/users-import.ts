@@ -1,5 +1,6 @@
 /** `gatehouse users import FILE`: takes over a table of users, whole or not at all. */
 import { readFileSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { OperatorError } from '../core/errors.ts';
 import { canonicalUsername } from '../core/principal.ts';
 import type { Document } from '../gateway/document.ts';
@@ -7,8 +8,13 @@ import { readUsersCsv } from '../users/users-csv.ts';
 import type { UsersFile } from '../users/users-file.ts';
 import { type ImportPlan, planImport } from '../users/users-import.ts';
 import { exitCodes, type Invocation } from './command.ts';
+import { configFile } from './configuration.ts';
 import { endSessions } from './end-sessions.ts';
 
+import { askGateway, findSocket } from './gateway-socket.ts';
+
+/** For the audit of a gateway that is busy, in milliseconds. */
+const patience = 10_000;
 const maxBytes = 16 * 1024 ** 2;
 /** More would hide the first ones. */
 const maxShown = 200;
@@ -38,11 +44,26 @@ export async function importUsers(
   const done = isDry ? plan(new Map(users.list().map((user) => [user.subject, user]))) : users.editMany(plan);
   terminal.stdout.write(report(done, isDry));
   warnOfReserved(done, document, invocation);
+  if (!isDry) await writeDown(invocation, done, path);
   const ended = done.differences.filter(({ kind }) => kind === 'disabled');
   if (isDry || values['end-sessions'] !== true) return exitCodes.good;
   let worst: number = exitCodes.good;
   for (const { username } of ended) worst = Math.max(worst, await endSessions(invocation, username));
   return worst;
+}
+
+/** The audit is the running gateway's: it hears of the import, and whether it did is said. */
+async function writeDown(invocation: Invocation, { differences }: ImportPlan, file: string): Promise<void> {
+  const { stderr, env } = invocation.terminal;
+  if (differences.length === 0) return;
+  const of = (kind: keyof typeof signs): string => String(differences.filter((one) => one.kind === kind).length);
+  const counts = { added: of('added'), changed: of('changed'), disabled: of('disabled') };
+  const query = new URLSearchParams({ file: basename(file).slice(0, 256), ...counts });
+  const socket = findSocket(configFile(invocation), env).path;
+  const reply = await askGateway(socket, { method: 'POST', target: `/users/imported?${query}`, timeout: patience });
+  if (reply.kind === 'unreachable') stderr.write(`the import is not in the audit: no gateway answers at ${socket}\n`);
+  else if (reply.status !== 200)
+    stderr.write(`the import is not in the audit: the gateway at ${socket} answered ${reply.status}\n`);
 }
 
 /** Where none is configured, what a file says of tenants is for later. */

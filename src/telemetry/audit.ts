@@ -103,6 +103,7 @@ export interface OperationRecord extends AuditSubject {
     | 'remember'
     | 'accept-loss'
     | 'factor-move'
+    | 'users-import'
     | 'pass';
   readonly outcome: 'succeeded' | 'failed';
   /** A name of `admin.tokens`, `token`, `local` (by the socket), `loopback`, `signal` or `application`. */

@@ -39,6 +39,12 @@ test('users import: a dry run says the difference and writes nothing; then it is
   assert.deepEqual(dry, { code: 0, stdout: `${said.join('\n')}; nothing was written (--dry-run)\n`, stderr: '' });
   assert.equal(readFileSync(userFile(started), 'utf8'), before);
   assert.equal((await take('--disable-missing')).stdout, `${said.join('\n')}\n`);
+  const [imported, ...more] = started.audit('users-import');
+  assert.deepEqual(
+    [imported?.outcome, imported?.actor, imported?.detail],
+    ['succeeded', 'local', '1 added, 1 changed, 1 disabled; from staff.csv'],
+  );
+  assert.deepEqual(more, [], 'a dry run changes nothing');
   const ann = started.visitor();
   await ann.mustSignIn('Ann@ACME.example', 'green-tea-at-noon');
   const agent = started.visitor();
