@@ -265,6 +265,12 @@ test('2F11: a passkey is of one account of one tenant: another tenant, or anothe
   const [other, refused] = await enter();
   await assertNobody(here, other, refused, 403);
   assert.equal(here.audit('login').at(-1)?.reason, 'tenant-changed');
+  const moved = await run(['factors', 'move', '--from-tenant', 'acme', '--to-tenant', 'globex', '--config', here.file]);
+  assert.equal(moved.code, 0, moved.stderr);
+  const [again, taken] = await enter();
+  assert.equal(taken.headers.location, '/desk', 'the key went along, with the handle of before');
+  await again.open('/desk');
+  assert.deepEqual(here.upstream.received.at(-1)?.values('x-remote-tenant'), ['globex']);
   await change({ groups: ['agents'] });
   const [third, none] = await enter();
   assert.equal(none.status, 403);
