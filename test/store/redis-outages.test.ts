@@ -239,6 +239,7 @@ test(
     await store.put('flow:b.1', 'a login under way', later());
     await store.put('proved-password:b', 'x', later());
     await store.put('form-key:1', 'y');
+    await store.put('recovery:a:s.d', '1');
     await until('it is replicated', async () => (await replica.client.dbsize()) === (await master.client.dbsize()));
     const [a, place] = [await store.get('session:a'), (await store.changes()).place];
     // From here on the replica hears nothing, and the master acknowledges all the same.
@@ -252,6 +253,8 @@ test(
     assert.equal((await store.get('session:b'))?.value, 'live');
     assert.equal(await store.take('flow:b.1'), undefined, 'it may have been taken before');
     assert.equal(await store.get('proved-password:b'), undefined);
+    assert.equal(await store.take('recovery:a:s.d'), '1', 'a code that was printed long ago');
+    assert.equal(await store.take('recovery:a:s.d'), undefined);
     assert.equal((await store.get('form-key:1'))?.value, 'y', 'what is not one-time is there');
     assert.equal((await store.changes(place)).isWhole, false);
     await store.put('flow:b.2', 'begun since', later());

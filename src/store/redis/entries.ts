@@ -69,7 +69,9 @@ export class RedisEntries {
   }
 
   async take(client: Redis, key: string): Promise<string | undefined> {
-    const raw = await take.run(client, this.#prefix, [key, this.#generation]);
+    // What is printed and kept for years outlives servers: lost with each restart it would be of no use on its day.
+    const generation = entryKinds[kindOf(key)]?.isOneTime ? this.#generation : '';
+    const raw = await take.run(client, this.#prefix, [key, generation]);
     return typeof raw === 'string' ? raw.slice(headLength) : undefined;
   }
 

@@ -73,12 +73,12 @@ end
 if announced == '1' then announce(name) end
 return 1`);
 
-/** Takes an entry, name and generation: what was written in another generation is gone, and given to nobody. */
+/** Takes an entry, name and generation: what was written in another generation is gone, and given to nobody; '' takes that of any. */
 export const take = new Script(`${shared}
 local raw = redis.call('GET', prefix .. ':e:' .. ARGV[1])
 if not raw then return false end
 drop(ARGV[1])
-if string.sub(raw, 17, 24) ~= ARGV[2] then return false end
+if ARGV[2] ~= '' and string.sub(raw, 17, 24) ~= ARGV[2] then return false end
 return raw`);
 
 /** Removes an entry; 1 where it was there. */
