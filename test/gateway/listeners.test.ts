@@ -1,5 +1,6 @@
 /** Several listeners: told apart by server name on one port, each with its own certificate and its own rule for those of clients. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import net from 'node:net';
@@ -29,6 +30,20 @@ test('listeners: each host of a port has its own certificate, and only that of t
   assert.equal((await get('people.test')).status, 200);
   assert.equal((await get('machines.test', { client: clients.good })).status, 200);
   assert.equal(upstream.received.length, 2);
+});
+
+test('listeners: curl comes in with a certificate, and not without', async (t) => {
+  const { port, clients, upstream } = await twoListeners(t);
+  const curl = (...more: readonly string[]): Promise<string> =>
+    new Promise((resolve) => {
+      const shown = ['-sS', '-o', '/dev/null', '-w', '%{http_code} %{http_version}', '--max-time', '20'];
+      const to = ['--cacert', testCertificates().ca, '--resolve', `machines.test:${port}:127.0.0.1`];
+      const parameters = [...shown, ...to, ...more, `https://machines.test:${port}/public`];
+      execFile('curl', parameters, (_error, stdout) => resolve(stdout));
+    });
+  assert.equal(await curl('--cert', clients.good.certificate, '--key', clients.good.key), '200 2');
+  assert.match(await curl(), /^000 /);
+  assert.equal(upstream.received.length, 1);
 });
 
 test('listeners: a required certificate that is not shown ends the connection, and nothing of a request goes on', async (t) => {
@@ -284,6 +299,8 @@ test('listeners: the exact name must stand in the certificate, at the start and 
   assert.match(await shown(), /CN=machines$/);
   place(issueCertificate('machines-next', 'DNS:machines.test'));
   await until('it is in use', async () => (await shown()).endsWith('CN=machines-next'));
+  const commonName = { ...issueCertificate('cn.test', 'IP:127.0.0.1'), name: 'cn.test' };
+  await assert.rejects(twoListeners(t, { machines: { tls: commonName } }), /a Common Name does not count/);
   await assert.rejects(
     twoListeners(t, { machines: { tls: { ...servedFiles().machines, name: 'other.test' } } }),
     /is not for other\.test/,
