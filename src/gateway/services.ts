@@ -83,17 +83,17 @@ export async function openServices(document: Document, options: ServiceOptions =
     ...(output && document.audit.to === 'stdout' && { stream: output }),
   });
   try {
-    const store = await createStore(document.session.store, { clock, log, forgetSealed });
+    const keepsEnrolments = Object.keys(document.factors).length > 0;
+    const store = await createStore(document.session.store, { clock, log, forgetSealed, keepsEnrolments });
     metrics.gaugeBy('store_up', '1 while the store answers', 'min', () => (store.outage() ? 0 : 1));
     // Those beside a file are seen by every process, those of Redis by the one that holds them.
     const held = document.session.store.type === 'redis' ? 'sum' : 'first';
     metrics.gaugeBy('store_held_ends', 'Ends of sessions that wait for the store', held, () => store.waiting());
     const sealer = sealerOf(document.session.store);
     const mark = new EnrolmentMark({ store, log, file: markFileOf(document.session.store) });
-    const usesMark = Object.keys(document.factors).length > 0;
-    if (usesMark) await mark.prepare();
+    if (keepsEnrolments) await mark.prepare();
     const lost = 'Above 0 while the store is not the one in which second factors were set up';
-    metrics.gaugeBy('enrolments_lost', lost, 'first', () => (usesMark && mark.glance() ? 1 : 0));
+    metrics.gaugeBy('enrolments_lost', lost, 'first', () => (keepsEnrolments && mark.glance() ? 1 : 0));
     const connections = new Connections({ log });
     metrics.readConnectionsBy(() => connections.counts());
     const breakers = part?.breakers ?? new Breakers();

@@ -1,9 +1,11 @@
 /** Which store a configuration asks for, and making it, with the keys that guard it. Each kind has a file of its own; callers see the contract only. */
 import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { filePath } from '../config/values.ts';
 import type { Clock } from '../core/clock.ts';
+import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { Sealer, SealKey } from '../core/seal.ts';
 import type { Store } from '../core/store.ts';
@@ -48,10 +50,13 @@ interface StoreParts {
   readonly log: Log;
   /** Begin anew where the sealing keys are lost: what they sealed leaves the store. */
   readonly forgetSealed?: boolean;
+  /** What people have set up of second factors is kept in it: nobody else may read its keys, and nothing of it may get lost. */
+  readonly keepsEnrolments?: boolean;
 }
 
 /** Opens the configured store. Throws an OperatorError when it cannot be used. */
 export async function createStore(options: StoreOptions, parts: StoreParts): Promise<Store> {
+  if (parts.keepsEnrolments) assertPrivateKeys(options);
   switch (options.type) {
     case 'memory':
       return new MemoryStore(parts.clock);
@@ -68,6 +73,18 @@ export async function createStore(options: StoreOptions, parts: StoreParts): Pro
 /** The file of the keys that seal a store's secrets. */
 export function sealKeyFile(options: Exclude<StoreOptions, { type: 'memory' }>): string {
   return options.type === 'redis' ? options.sealKey.file : (options.sealKey?.file ?? join(options.path, 'seal.key'));
+}
+
+/** Throws an OperatorError where others than the owner and the group can read or change the keys that open every enrolment. */
+export function assertPrivateKeys(options: StoreOptions): void {
+  if (options.type === 'memory') return;
+  const file = sealKeyFile(options);
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & 0o007) !== 0)
+    throw new OperatorError(
+      `everybody on this machine can read or change the sealing key ${file}, which opens what people have set up as second factors`,
+      `chmod 600 ${file}`,
+    );
 }
 
 /** The keys that guard what a store's users give away, once it is open: those that seal it. In memory they end with the process. */

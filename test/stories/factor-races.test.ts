@@ -138,7 +138,7 @@ test('races: one code of each kind makes one session of two gateways on one embe
 );
 
 test('races: the same on one Redis', { skip: needsRedis.skip || needsSmtpServer.skip }, async (t) => {
-  const redis = await startRedis(t);
+  const redis = await startRedis(t, ['appendonly yes']);
   await races(t, { type: 'redis', url: redis.url, sealKey: { file: sealKeyFile(await temporaryFolder(t)) } });
 });
 

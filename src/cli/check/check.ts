@@ -7,7 +7,6 @@ import type { Document } from '../../gateway/document.ts';
 import { routesOf } from '../../gateway/routes.ts';
 import { locationWarnings } from '../../routing/location-warnings.ts';
 import type { Reading } from '../../runtime/reading.ts';
-import type { StoreOptions } from '../../store/index.ts';
 import { probeRedis } from '../../store/redis/probe.ts';
 import type { Command, Invocation, Terminal } from '../command.ts';
 import { appOption, configFile, configOption, readConfigurationFor } from '../configuration.ts';
@@ -28,7 +27,7 @@ import { recheckWarnings } from './recheck.ts';
 import { factorWarnings } from './second-factors.ts';
 import { secretWarnings } from './secrets.ts';
 import { siteWarnings } from './site-warnings.ts';
-import { storeWarnings } from './store-files.ts';
+import { storeErrors, storeWarnings } from './store-files.ts';
 import { tenantWarnings } from './tenants.ts';
 import { probeUpstream, secureUpstreams } from './upstreams.ts';
 import { withoutEffectWarnings } from './without-effect.ts';
@@ -90,7 +89,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
     ...storeWarnings(reading),
     ...(invocation.values.app === true ? [] : workerWarnings(reading)),
   ];
-  const errors = [...certificates.errors, ...files.errors];
+  const errors = [...certificates.errors, ...files.errors, ...storeErrors(reading)];
   if (warnings.length > 0)
     terminal.stderr.write(
       `${formatIssues(warnings)}\n${warnings.length} ${warnings.length === 1 ? 'warning' : 'warnings'}\n`,
@@ -136,7 +135,7 @@ async function connect(document: Document, terminal: Terminal): Promise<number> 
     begin: (title) => terminal.stdout.write(`\n${title}\n`),
     tell: (step) => terminal.stdout.write(formatStep(step)),
   });
-  const isStoreGood = await connectStore(document.session.store, terminal);
+  const isStoreGood = await connectStore(document, terminal);
   for (const upstream of secureUpstreams(routesOf(document))) {
     terminal.stdout.write(`\n${upstream.server.origin} (upstream)\n`);
     const terms = { signal: AbortSignal.timeout(probeTimeout), timeout: upstreamTimeout };
@@ -151,11 +150,12 @@ async function connect(document: Document, terminal: Terminal): Promise<number> 
 }
 
 /** Tries a store that is elsewhere. */
-async function connectStore(store: StoreOptions, terminal: Terminal): Promise<boolean> {
+async function connectStore({ session: { store }, factors }: Document, terminal: Terminal): Promise<boolean> {
   if (store.type !== 'redis') return true;
   let isWell = true;
   terminal.stdout.write('\nsession.store (redis)\n');
-  const terms = { clock: systemClock, signal: AbortSignal.timeout(probeTimeout) };
+  const keepsEnrolments = Object.keys(factors).length > 0;
+  const terms = { clock: systemClock, signal: AbortSignal.timeout(probeTimeout), keepsEnrolments };
   for await (const step of probeRedis(store, terms)) {
     if (step.result === 'failed') isWell = false;
     terminal.stdout.write(formatStep(step));

@@ -2,9 +2,22 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ConfigIssue } from '../../config/report.ts';
+import { OperatorError } from '../../core/errors.ts';
 import type { Reading } from '../../runtime/reading.ts';
-import { sealKeyFile } from '../../store/index.ts';
+import { assertPrivateKeys, sealKeyFile } from '../../store/index.ts';
 import { clearServers } from '../../store/redis/options.ts';
+
+/** What of the store would stop a start. */
+export function storeErrors({ document, locate }: Extract<Reading, { kind: 'ok' }>): readonly ConfigIssue[] {
+  if (Object.keys(document.factors).length === 0) return [];
+  try {
+    assertPrivateKeys(document.session.store);
+    return [];
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    return [{ ...locate(['session', 'store']), message: error.message, ...(error.hint && { hint: error.hint }) }];
+  }
+}
 
 /** Warns of a server that is reached in clear, of keys that a copy of the store's folder carries along, and of those that others may read. */
 export function storeWarnings({ document, locate }: Extract<Reading, { kind: 'ok' }>): readonly ConfigIssue[] {

@@ -8,6 +8,7 @@ import type { Sealer } from '../../core/seal.ts';
 import type { Store } from '../../core/store.ts';
 import { SealedStore } from '../sealed.ts';
 import { changeSecret, secretKinds } from '../secret-parts.ts';
+import { assertLasting } from './lasting.ts';
 import type { RedisStoreOptions } from './options.ts';
 import { RedisStore } from './redis-store.ts';
 import { newMark, openedMark, sealerOfRedis } from './seal-mark.ts';
@@ -22,6 +23,8 @@ interface OpenParts {
   readonly log: Log;
   /** Begin anew where the sealing keys are lost: what they sealed counts as absent. */
   readonly forgetSealed: boolean;
+  /** What people have set up of second factors is kept in it. */
+  readonly keepsEnrolments?: boolean;
   readonly patience?: number;
 }
 
@@ -31,6 +34,7 @@ export async function openRedisStore(options: RedisStoreOptions, parts: OpenPart
   const store = new RedisStore(options, parts);
   try {
     await connect(store, parts);
+    if (parts.keepsEnrolments) await assertLasting(options);
     await checkSeal(store, sealer, options, parts.forgetSealed);
     return new SealedStore(store, { sealer, log: parts.log });
   } catch (error) {

@@ -7,6 +7,7 @@ import type { ProbeStep } from '../../core/provider.ts';
 import { networkSteps, probeSteps, type Step, type StepResult } from '../../remote/probe.ts';
 import { assertMaster, openClient, readInfo, type ServerInfo } from './client.ts';
 import { redisFailure } from './failure.ts';
+import { assertNoEviction, assertSaved, savingOf } from './lasting.ts';
 import { placeOf, type RedisStoreOptions } from './options.ts';
 import { openedMark, sealerOfRedis } from './seal-mark.ts';
 
@@ -15,7 +16,11 @@ const stepTimeout = 5000;
 /** Tries name, port, TLS, user, role, memory policy, persistence and sealing keys; nothing is written. */
 export async function* probeRedis(
   options: RedisStoreOptions,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  {
+    clock,
+    signal,
+    keepsEnrolments,
+  }: { readonly clock: Clock; readonly signal: AbortSignal; readonly keepsEnrolments: boolean },
 ): AsyncGenerator<ProbeStep> {
   const place = placeOf(options);
   let opened: { readonly client: Redis; readonly info: ServerInfo } | undefined;
@@ -37,8 +42,8 @@ export async function* probeRedis(
     ...wayThere(options, clock),
     [options.sentinels ? 'sentinels' : 'auth', enter],
     ['role', role],
-    ['policy', async () => policyOf(server().info, place)],
-    ['disk', async () => diskOf(server().client)],
+    ['policy', async () => policyOf(server().info, place, keepsEnrolments)],
+    ['disk', async () => diskOf(server().client, place, keepsEnrolments)],
     ['seal', async () => sealOf(server().client, options)],
   ];
   try {
@@ -56,7 +61,9 @@ function wayThere({ url, sentinels, tls }: RedisStoreOptions, clock: Clock): Ste
   return networkSteps(address, { ca: tls?.ca, servername: tls?.servername }, clock);
 }
 
-function policyOf({ evicts = 'unknown', maxMemory }: ServerInfo, place: string): StepResult {
+function policyOf(info: ServerInfo, place: string, keepsEnrolments: boolean): StepResult {
+  const { evicts = 'unknown', maxMemory } = info;
+  if (keepsEnrolments) assertNoEviction(info, place);
   const limit = maxMemory > 0 ? `maxmemory ${Math.round(maxMemory / 2 ** 20)} MB` : 'no maxmemory';
   const hint = 'set maxmemory-policy noeviction on the server';
   if (evicts === 'noeviction') return { detail: `noeviction, ${limit}` };
@@ -68,17 +75,16 @@ function policyOf({ evicts = 'unknown', maxMemory }: ServerInfo, place: string):
   );
 }
 
-/** Whoever may not ask for the configuration is told nothing, rather than that there is none. */
-async function diskOf(client: Redis): Promise<StepResult> {
-  const said = async (name: string): Promise<string | undefined> => {
-    const answer = await client.config('GET', name).catch(() => undefined);
-    return Array.isArray(answer) ? String(answer[1] ?? '') : undefined;
-  };
-  const [appendOnly, save] = [await said('appendonly'), await said('save')];
-  if (appendOnly === undefined || save === undefined) return { detail: 'the user may not ask what is saved' };
-  if (appendOnly === 'yes') return { detail: 'every write is saved (appendonly)' };
-  if (save !== '')
-    return { detail: `saved at times (save ${save})`, hint: 'set appendonly yes: the last minutes get lost otherwise' };
+async function diskOf(client: Redis, place: string, keepsEnrolments: boolean): Promise<StepResult> {
+  const saving = await savingOf(client);
+  if (keepsEnrolments) assertSaved(saving, place);
+  if (saving === 'untold') return { detail: 'the user may not ask what is saved' };
+  if (saving === 'all') return { detail: 'every write is saved (appendonly)' };
+  if (saving !== 'nothing')
+    return {
+      detail: `saved at times (save ${saving.rules})`,
+      hint: 'set appendonly yes: the last minutes get lost otherwise',
+    };
   return {
     detail: 'nothing is saved',
     hint: 'set appendonly yes: after a restart everybody signs in anew, and API tokens and keys are gone',
