@@ -106,8 +106,11 @@ export function compileNamespace(names: Iterable<string>, { toStrangers = false 
   };
 }
 
+const nothingNamed: ReadonlySet<string> = new Set();
+
 /** The names that `Connection` lines declare to be for this hop, in lower case. */
 export function connectionNamed(headers: HeaderLines): ReadonlySet<string> {
+  if (!headers.has('connection') && !headers.has('proxy-connection')) return nothingNamed;
   const named = new Set<string>();
   for (const word of [...headers.list('connection'), ...headers.list('proxy-connection')]) {
     const name = word.toLowerCase();

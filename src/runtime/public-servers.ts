@@ -15,7 +15,7 @@ import type { Certificates } from '../tls/certificates.ts';
 import { makeTicketSecret, ticketKeysOf } from '../tls/ticket-keys.ts';
 import { type Place, type Placed, proxiedNetworks, readyListeners, type Standing } from './front-listeners.ts';
 import type { Front, Placing } from './host.ts';
-import { type AnswerHealth, healthAnswer } from './public-health.ts';
+import { type AnswerHealth, healthAnswer, isHealth } from './public-health.ts';
 
 /** From this part of the drain on, WebSockets and event streams are ended: they would never end by themselves. */
 const endsStreamsAt = 0.9;
@@ -206,7 +206,7 @@ export class PublicServers implements Front<Document> {
   #takeOnLane(exchange: LaneExchange): boolean {
     const { lane, document } = this.#gateway;
     if (!lane || this.#isDraining) return false;
-    if (exchange.head.target.split('?', 1)[0] === document.server.health) return false;
+    if (isHealth(exchange.head.target, document.server)) return false;
     lane(exchange);
     return true;
   }

@@ -16,7 +16,9 @@ const classes = ['other', '1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 /** The figures of one route. */
 class RouteFigures {
   readonly route: string;
-  /** By verdict, then by reason. */
+  /** Most requests are forwarded, and without a reason. */
+  #forwarded = 0;
+  /** Of all others, by verdict, then by reason. */
   readonly #requests = new Map<string, Map<string, number>>();
   readonly #responses = new Array<number>(classes.length).fill(0);
   /** How many fell into each bucket and into none below; above all of them the last. */
@@ -28,9 +30,8 @@ class RouteFigures {
   }
 
   add(verdict: string, reason: string, status: number | undefined, seconds: number): void {
-    const byReason = this.#requests.get(verdict);
-    if (byReason) byReason.set(reason, (byReason.get(reason) ?? 0) + 1);
-    else this.#requests.set(verdict, new Map([[reason, 1]]));
+    if (verdict === 'forward' && reason === '') this.#forwarded += 1;
+    else this.#count(verdict, reason);
     if (status !== undefined) {
       const kind = status >= 100 && status < 600 ? Math.floor(status / 100) : 0;
       this.#responses[kind] = (this.#responses[kind] ?? 0) + 1;
@@ -41,8 +42,15 @@ class RouteFigures {
     this.#seconds += seconds;
   }
 
+  #count(verdict: string, reason: string): void {
+    const byReason = this.#requests.get(verdict);
+    if (byReason) byReason.set(reason, (byReason.get(reason) ?? 0) + 1);
+    else this.#requests.set(verdict, new Map([[reason, 1]]));
+  }
+
   *requests(): Generator<LabelledSum> {
     const { route } = this;
+    if (this.#forwarded > 0) yield { labels: { route, verdict: 'forward', reason: '' }, value: this.#forwarded };
     for (const [verdict, byReason] of this.#requests)
       for (const [reason, value] of byReason) yield { labels: { route, verdict, reason }, value };
   }

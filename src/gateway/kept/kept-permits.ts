@@ -4,7 +4,6 @@ import type { ForwardingRoute } from '../../core/route.ts';
 import type { Forward } from '../../core/verdict.ts';
 import { arrivalOf } from '../../edge/arrival.ts';
 import type { LaneExchange } from '../../edge/lane/exchange.ts';
-import type { LaneLines } from '../../edge/lane/lines.ts';
 import type { RequestAuthenticator } from '../../login/authenticate-request.ts';
 import type { BoundCookies } from '../../proxy/bound-cookies.ts';
 import { mayHoldMarks } from '../../proxy/cookie-marks.ts';
@@ -12,11 +11,10 @@ import { assertionHeader } from '../../proxy/templates.ts';
 import { addressText, type ForwardedRequest, placeText } from '../../telemetry/forwarded-line.ts';
 import { continueTrace, createRequestId, formatTraceparent } from '../../telemetry/trace.ts';
 import type { Decided } from '../decided.ts';
+import type { FreeLines } from './free-lines.ts';
+import { KeptPlans } from './kept-plans.ts';
 import { isOwnSession } from './own-session.ts';
 import type { SessionSights } from './session-sights.ts';
-
-/** Calls that one block of header lines is kept for. */
-const maxPlans = 8;
 
 /** What of a permission is kept: header lines of the answer, each with its end. */
 export interface PermitLines {
@@ -51,22 +49,24 @@ interface PermitParts {
   readonly sights: SessionSights;
   readonly cookies: Pick<BoundCookies, 'version'>;
   readonly authenticator: Pick<RequestAuthenticator, 'tokenIn'>;
+  readonly freeLines: FreeLines;
 }
 
 /** The kept permissions of one configuration. */
 export class KeptPermits {
   readonly #parts: PermitParts;
-  readonly #plans = new WeakMap<LaneLines, readonly Plan[]>();
+  readonly #plans: KeptPlans<Plan>;
 
   constructor(parts: PermitParts) {
     this.#parts = parts;
+    this.#plans = new KeptPlans(parts.freeLines);
   }
 
   /** What was permitted to such a call, if that holds. */
   find({ head, peer, encrypted, socket }: LaneExchange): Permit | undefined {
     const { sights, cookies } = this.#parts;
     const arrival = arrivalOf(socket);
-    const plan = this.#plans.get(head.lines)?.find((one) => {
+    const plan = this.#plans.find(head.lines)?.plans.find((one) => {
       const isCall = one.method === head.method && one.target === head.target;
       return isCall && one.peer === peer && one.encrypted === encrypted && one.arrival === arrival;
     });
@@ -92,7 +92,9 @@ export class KeptPermits {
     const isMarked = head.headers.all('cookie').some(mayHoldMarks);
     const isPlain = !forward.firstCookies && Object.keys(forward.reply).length === 0;
     if (!isPlain || isMarked || !isOwnSession(head.headers, forward, authenticator)) return;
-    if (!exchange.keepReading(true)) return;
+    // What an answer says follows from lines of no free name: the front proxy sends those on by itself.
+    const shelf = this.#plans.shelfFor(exchange, true);
+    if (!shelf) return;
     sights.keep({ session, principal }, route, { lines: lines.identity, token });
     const plan: Plan = {
       ...{ method: head.method, target: head.target, peer, encrypted, arrival, route, session: session.id },
@@ -100,8 +102,7 @@ export class KeptPermits {
       place: placeText({ method: request.method, route: route.name, path: target.path }),
       address: addressText(client.address),
     };
-    const others = this.#plans.get(head.lines)?.filter((one) => one.target !== plan.target) ?? [];
-    this.#plans.set(head.lines, [plan, ...others.slice(0, maxPlans - 1)]);
+    shelf.put(plan, (one) => one.target === plan.target);
   }
 }
 

@@ -103,3 +103,22 @@ test('kept permits: a session that has ended is told of no more, nor one that ma
   assert.equal(told.status, 401);
   assert.equal(told.headers.get('x-remote-user'), undefined);
 });
+
+test('kept permits: calls that differ in lines which nobody reads cost no decision, and others do', async (t) => {
+  const { started, cookie } = await front(t);
+  const ask = await asking(t, started);
+  const decide = t.mock.method(Pipeline.prototype, 'decide').mock;
+  for (let turn = 0; turn < 3; turn += 1) await ask('/x', cookie, [`X-Turn: ${turn}`]);
+  const before = decide.callCount();
+  for (let turn = 3; turn < 6; turn += 1) {
+    const told = await ask('/x', cookie, [`X-Turn: ${turn}`]);
+    assert.deepEqual(
+      [told.status, told.headers.get('x-remote-user'), told.headers.has('x-turn')],
+      [200, 'agent1', false],
+    );
+  }
+  assert.equal(decide.callCount(), before);
+  assert.equal((await ask('/x', cookie, ['X-Turn: 6', 'X-Remote-Department: forged'])).status, 400);
+  await ask('/x', cookie, ['X-Turn: 7', 'X-Forwarded-For: 192.0.2.7']);
+  assert.equal(decide.callCount(), before + 2);
+});
