@@ -1,29 +1,25 @@
 /** Second factors: the CPU time of an answer beside its page, and the memory of logins under way and of enrolments. */
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { promisify } from 'node:util';
 import { TOTP } from 'otpauth';
 import { type Account, accountNamed } from '../../src/core/account.ts';
 import type { AskTerms, Enrolment } from '../../src/core/factor.ts';
-import { HeaderLines } from '../../src/core/request-head.ts';
 import { Sealer, SealKey } from '../../src/core/seal.ts';
 import type { Store } from '../../src/core/store.ts';
 import { buildFactors } from '../../src/factors/build.ts';
-import { Enrolments } from '../../src/factors/enrolments.ts';
 import type { ConfiguredFactor, Factors } from '../../src/factors/factors.ts';
 import { factorRulesOptions, factorsOptions } from '../../src/factors/options.ts';
-import { Browsers } from '../../src/login/browser.ts';
-import { LoginsUnderWay } from '../../src/login/logins-under-way.ts';
 import { Breakers } from '../../src/remote/breakers.ts';
-import { PendingLogins } from '../../src/sessions/pending.ts';
-import { Sessions } from '../../src/sessions/sessions.ts';
 import { createStore, storeOptions } from '../../src/store/index.ts';
 import { manualClock } from '../../test/support/tools/manual-clock.ts';
 import { SoftwareKey } from '../../test/support/tools/software-key.ts';
 import { ownFolder } from '../contenders/contender.ts';
 import { quiet } from '../contenders/sessions.ts';
+import type { FactorLoad } from '../factor-memory.ts';
+import type { Say } from '../measure/compare.ts';
 import type { Figure } from '../measure/result.ts';
 import { figure, type Measurement } from './figure.ts';
 
@@ -55,13 +51,8 @@ export const factors: Measurement = {
         await answersOf('totp', 'a code of an app', totp(bench, answers), say),
         await answersOf('webauthn', 'the answer of a security key', webauthn(bench, answers), say),
         await answersOf('recovery', 'a recovery code', recovery(bench, answers), say),
-        await memoryOf(
-          'pending',
-          `${logins.toLocaleString('en')} logins under way`,
-          () => underWay(bench, logins),
-          say,
-        ),
-        await memoryOf('enrolments', `${enrolled.toLocaleString('en')} enrolments`, () => enrol(bench, enrolled), say),
+        await pendingMemory(logins, folder, say),
+        await enrolmentMemory(enrolled, folder, say),
       ];
     } finally {
       await store.close();
@@ -188,52 +179,37 @@ async function* recovery(bench: Bench, count: number): AsyncGenerator<Answer> {
   }
 }
 
-/** By how much the resident set grows, with the garbage collected before and after. */
-async function memoryOf(
-  name: string,
-  title: string,
-  work: () => Promise<unknown>,
-  say: (line: string) => void,
-): Promise<Figure> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  collect();
-  const before = process.memoryUsage.rss();
-  // What it gives stays alive until it is measured.
-  const kept = await work();
-  collect();
-  const grown = (process.memoryUsage.rss() - before) / 1024 ** 2;
-  if (kept === undefined) throw new Error('nothing is kept');
-  say(`factors: ${title} ${grown.toFixed(1)} MB`);
-  return figure(`memory-${name}`, `${title}: memory`, grown, 'MB', 'resident set, embedded store');
+/** Runs a process of its own; what of it is alive, and its resident set, in megabytes. */
+async function measured(load: FactorLoad, count: number, folder: string): Promise<readonly [number, number]> {
+  const words = ['--expose-gc', path.join(import.meta.dirname, '../factor-memory.ts'), load, String(count), folder];
+  const { stdout } = await promisify(execFile)(process.execPath, words);
+  const [alive = Number.NaN, resident = Number.NaN] = stdout.split(' ').map((bytes) => Number(bytes) / 1024 ** 2);
+  return [alive, resident];
 }
 
-/** Logins that wait for their factor, of browsers at as many addresses as a site has. */
-async function underWay({ store, clock }: Bench, count: number): Promise<LoginsUnderWay> {
-  const browsers = await Browsers.open(store, publicUrl);
-  const pendings = new PendingLogins({ store, clock, publicUrl, lifetime: 600_000 });
-  const sessions = new Sessions({ store, clock, log: quiet, idle: 3_600_000, lifetime: 7_200_000 });
-  const logins = new LoginsUnderWay({ clock, pendings, browsers, sessions, signIn: { record: () => undefined } });
-  const headers = new HeaderLines([]);
-  for (let index = 0; index < count; index += 1) {
-    const account = accountNamed(`user${index}`);
-    const { assertion } = termsOf(account);
-    const vouched = { tenant: account.tenant, provider: 'directory', assertion };
-    const proofs = [{ step: 'first', by: 'directory', realm: 'directory', amr: ['pwd'], at: clock.now() }] as const;
-    const client = { address: `10.0.${index % 200}.1`, scheme: 'https', userAgent: 'bench' } as const;
-    const context = { headers, client, requestId: 'bench', language: 'en', signal: signal() };
-    await logins.begin({ returnTo: '/', vouched, proofs }, context);
-  }
-  await sessions.close();
-  return logins;
+/** By how much a process grows that keeps so many logins under way. */
+async function pendingMemory(count: number, folder: string, say: Say): Promise<Figure> {
+  const [alive, resident] = await measured('pending', count, path.join(folder, 'pending'));
+  const title = `${count.toLocaleString('en')} logins under way`;
+  say(`factors: ${title} ${alive.toFixed(1)} MB alive, ${resident.toFixed(1)} MB more resident`);
+  const note = `alive after a collection; the resident set grew by ${resident.toFixed(1)} MB meanwhile`;
+  return figure('memory-pending', `${title}: memory`, alive, 'MB', note);
 }
 
-async function enrol({ store, clock }: Bench, count: number): Promise<Enrolments> {
-  const enrolments = new Enrolments({ store, clock });
-  const data = { secret: 'A'.repeat(32), digits: 6, period, algorithm: 'SHA1', lastStep: 0 };
-  for (let index = 0; index < count; index += 1) {
-    const after = { all: [], version: undefined };
-    await enrolments.add(accountNamed(`enrolled${index}`), { factor: 'app', name: '', data, after });
+/** How much larger a process is beside a store with so many enrolments than beside one with few, when it has read as many of them. */
+async function enrolmentMemory(count: number, folder: string, say: Say): Promise<Figure> {
+  const read = 1000;
+  const sizes: number[] = [];
+  for (const [name, enrolled] of [
+    ['few', read * 2],
+    ['many', count],
+  ] as const) {
+    const own = path.join(folder, name);
+    await measured('enrolments', enrolled, own);
+    sizes.push((await measured('reading', read, own))[1]);
   }
-  return enrolments;
+  const [few = Number.NaN, many = Number.NaN] = sizes;
+  const title = `${count.toLocaleString('en')} enrolments`;
+  say(`factors: ${title} ${(many - few).toFixed(1)} MB`);
+  return figure('memory-enrolments', `${title}: memory`, many - few, 'MB', 'resident set, beside a store with few');
 }

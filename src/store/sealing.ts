@@ -64,6 +64,7 @@ export function sealDatabase(database: DatabaseSync, path: string, options: Seal
   return { sealer, entries: sealed };
 }
 
+/** All but those that are sealed as they should be: a site has hundreds of thousands, and nothing is to be done with them. */
 function secretEntries(database: DatabaseSync, sealer: Sealer | undefined): readonly SecretEntry[] {
   const list = database.prepare('SELECT key, value, version FROM entries WHERE key >= :from AND key < :to');
   const entries: SecretEntry[] = [];
@@ -73,6 +74,7 @@ function secretEntries(database: DatabaseSync, sealer: Sealer | undefined): read
       if (!mayHoldSecret(key, value)) continue;
       changeSecret(key, value, (secret, isSealed) => {
         const opened = isSealed && sealer ? sealer.open(secret, key) : undefined;
+        if (opened?.kind === 'opened' && opened.id === sealer?.id) return undefined;
         if (opened && opened.kind !== 'clear') entries.push({ key, value, version, state: opened.kind, id: opened.id });
         else if (isSealed) entries.push({ key, value, version, state: 'unknown-key', id: secret.split(':')[2] });
         else entries.push({ key, value, version, state: 'clear', id: undefined });
