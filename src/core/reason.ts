@@ -88,6 +88,8 @@ export const reasons = [
   'peer-not-admitted',
   'peer-expired',
   'peer-use',
+  'peer-revoked',
+  'peer-list-stale',
   // The gateway refuses a request.
   'misdirected',
   'ambiguous-target',

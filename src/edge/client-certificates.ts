@@ -3,43 +3,45 @@ import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { Log } from '../core/log.ts';
 import type { Arrival } from '../core/peer.ts';
+import type { Certificates } from '../tls/certificates.ts';
 import type { ClientCertificateOptions } from '../tls/options.ts';
 import { readPeerCertificate } from '../tls/peer-certificate.ts';
 
+/** Why a certificate that was good is so no more. */
+export type GoneReason = 'peer-unknown' | 'peer-revoked' | 'peer-list-stale';
+
 interface ClientCertificateParts {
   readonly ask: ClientCertificateOptions['ask'];
-  /** Who vouches for clients. */
-  readonly authorities: readonly X509Certificate[];
+  /** Who vouches for clients, and what they have revoked. */
+  readonly certificates: Pick<Certificates, 'authorities' | 'revocation'>;
   /** The listener's. */
   readonly name: string;
   readonly log: Log;
   /** Ends a connection that nobody vouches for any more; destroys it when absent. */
-  readonly end?: (socket: TLSSocket) => void;
+  readonly end?: (socket: TLSSocket, reason: GoneReason) => void;
 }
 
 /** Those of one listener. */
 export class ClientCertificates {
   readonly #parts: ClientCertificateParts;
   readonly #bare: Arrival;
-  /** Connections that authorities have vouched for. */
-  readonly #held = new Set<TLSSocket>();
+  /** Connections that have shown a certificate; true: authorities have vouched for it. */
+  readonly #shown = new Map<TLSSocket, boolean>();
   #authorities: readonly X509Certificate[];
 
   constructor(parts: ClientCertificateParts) {
     this.#parts = parts;
-    this.#authorities = parts.authorities;
+    this.#authorities = parts.certificates.authorities;
     this.#bare = { listener: parts.name, asks: true };
   }
 
   /** How a client comes whose handshake is done; undefined where it has not shown what is required. */
   arrivalOf(socket: TLSSocket): Arrival | undefined {
-    const { ask, name, log } = this.#parts;
-    const certificate = readPeerCertificate(socket);
+    const { ask, name, log, certificates } = this.#parts;
+    const certificate = readPeerCertificate(socket, certificates.revocation);
     if (certificate) {
-      if (certificate.chain.kind === 'held') {
-        this.#held.add(socket);
-        socket.once('close', () => this.#held.delete(socket));
-      }
+      this.#shown.set(socket, certificate.chain.kind === 'held');
+      socket.once('close', () => this.#shown.delete(socket));
       return { listener: name, asks: true, certificate };
     }
     if (ask === 'optional') return this.#bare;
@@ -49,20 +51,29 @@ export class ClientCertificates {
   }
 
   /**
-   * Others vouch for clients from here on. Where one of before is missing, the connections end that it may have vouched for:
-   * all but those whose certificate one of the rest has issued itself. Their tickets have ended, too.
+   * Others vouch for clients from here on, or other lists say who is revoked. The connections end of those that are, and where an
+   * authority of before is missing, of those that it may have vouched for: all but whose certificate one of the rest has issued
+   * itself. Their tickets have ended, too.
    */
-  use(authorities: readonly X509Certificate[]): void {
-    const { name, log, end = destroy } = this.#parts;
+  update(): void {
+    const { name, log, certificates, end = destroy } = this.#parts;
+    const { authorities, revocation } = certificates;
     const isLeft = ({ fingerprint256 }: X509Certificate): boolean =>
       authorities.some((one) => one.fingerprint256 === fingerprint256);
     const isComplete = this.#authorities.every(isLeft);
     this.#authorities = authorities;
-    if (isComplete) return;
-    const ended = [...this.#held].filter((socket) => !isIssuedBy(socket.getPeerX509Certificate(), authorities));
-    for (const socket of ended) end(socket);
-    if (ended.length > 0)
-      log.warn({ listener: name, ended: ended.length }, 'connections were ended: an authority of the listener is gone');
+    const ended = { 'peer-unknown': 0, 'peer-revoked': 0, 'peer-list-stale': 0 };
+    for (const [socket, isHeld] of [...this.#shown]) {
+      const certificate = socket.getPeerX509Certificate();
+      const isUnknown = isHeld && !isComplete && !isIssuedBy(certificate, authorities);
+      const reason = listReason(certificate && revocation?.judge(certificate).kind) ?? (isUnknown && 'peer-unknown');
+      if (!reason || socket.destroyed) continue;
+      ended[reason] += 1;
+      end(socket, reason);
+    }
+    const told = Object.fromEntries(Object.entries(ended).filter(([, count]) => count > 0));
+    if (Object.keys(told).length > 0)
+      log.warn({ listener: name, ended: told }, 'connections were ended: their certificates are good no more');
   }
 }
 
@@ -72,4 +83,8 @@ function destroy(socket: TLSSocket): void {
 
 function isIssuedBy(certificate: X509Certificate | undefined, authorities: readonly X509Certificate[]): boolean {
   return authorities.some((one) => certificate?.checkIssued(one) && certificate.verify(one.publicKey));
+}
+
+function listReason(judged: 'good' | 'revoked' | 'stale' | undefined): GoneReason | undefined {
+  return judged === 'revoked' ? 'peer-revoked' : judged === 'stale' ? 'peer-list-stale' : undefined;
 }

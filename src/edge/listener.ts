@@ -87,8 +87,7 @@ export class Listener {
           serving.serve(request, response);
         },
       });
-      const asking =
-        clients && new ClientCertificates({ ask: clients.ask, authorities: certificates.authorities, name, log });
+      const asking = clients && new ClientCertificates({ ask: clients.ask, certificates, name, log });
       const server = createTlsServer(parts, certificates, {
         http2: this.#http2,
         lane: this.#lane,
@@ -102,7 +101,7 @@ export class Listener {
       this.#release = certificates.onChange(() => {
         server.setSecureContext(certificates.defaults);
         this.renewTicketKeys();
-        asking?.use(certificates.authorities);
+        asking?.update();
       });
       this.renewTicketKeys();
     }

@@ -177,7 +177,7 @@ function linkOf(
       name,
       publicUrl: server.publicUrl,
       log: providerLog,
-      onCertificate: (host, endsAt) => services.metrics.serverCertificate(name, host, endsAt),
+      onCertificate: (host, endsAt) => services.metrics.ends.serverCertificate(name, host, endsAt),
       clock,
       store,
       passwords,

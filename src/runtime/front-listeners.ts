@@ -52,7 +52,10 @@ export async function readyListeners(
 ): Promise<ReadyListeners> {
   const plans = plansOf(document);
   const read = await Promise.all(
-    plans.map(({ tls, clients }) => (tls ? prepareCertificates(tls, clients) : undefined)),
+    plans.map(({ name, tls, clients }) => {
+      const lists = before.placed.get(name)?.certificates?.revocation?.current;
+      return tls ? prepareCertificates(tls, clients, lists) : undefined;
+    }),
   );
   const opened = new Map<string, Door>();
   const closeOpened = async (): Promise<void> =>

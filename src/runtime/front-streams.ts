@@ -85,12 +85,11 @@ export class StreamServers {
     const entries = Object.entries(document.streams);
     const { clock, log } = this.#parts.services;
     const read = new Map<string, PreparedCertificates>();
-    for (const [name, { tls, clientCertificates }] of entries)
-      if (tls)
-        read.set(
-          name,
-          await prepareCertificates(tls, clientCertificates.ask === 'never' ? undefined : clientCertificates),
-        );
+    for (const [name, { tls, clientCertificates }] of entries) {
+      const asked = clientCertificates.ask === 'never' ? undefined : clientCertificates;
+      const lists = this.#standing.placed.get(name)?.certificates?.revocation?.current;
+      if (tls) read.set(name, await prepareCertificates(tls, asked, lists));
+    }
     const upstreams = new Map(entries.map(([name, one]) => [name, upstreamOf(one, { clock, log })]));
     const opened = await openDoors(document, {
       ...{ log, isShared: this.#parts.isShared, actual: this.#parts.actual, open: this.#standing.doors },

@@ -98,12 +98,15 @@ export class GatewayFront implements Front<Document> {
   /** What the certificates that serve become is shown as a metric. */
   #showCertificates(): void {
     const all: readonly Certificates[] = [...this.#listeners.certificates, ...this.#streams.certificates];
-    const show = (): void =>
-      this.#services.metrics.certificates(
+    const { ends } = this.#services.metrics;
+    const show = (): void => {
+      ends.revocationLists(all.flatMap(({ revocation }) => revocation?.ends() ?? []));
+      ends.certificates(
         all.flatMap(({ current }) =>
           current.map(({ label, report }) => ({ certificate: label, at: report.expires.getTime() })),
         ),
       );
+    };
     show();
     this.#stopShowing?.();
     const stops = all.map((certificates) => certificates.onChange(show));

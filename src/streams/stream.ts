@@ -154,7 +154,7 @@ export class Stream {
     { place, signal }: { readonly place: StreamPlace; readonly signal: AbortSignal },
   ): Promise<void> {
     const { tls, admit, limits } = this.#terms;
-    const secured = await tls?.secure(transport, () => visit.cut('peer-unknown'));
+    const secured = await tls?.secure(transport, (reason) => visit.cut(reason));
     if (secured?.kind === 'refused') return;
     const client: StreamEnd = secured?.end ?? { socket: transport, transport };
     visit.arrival = secured?.arrival;

@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { Log } from '../core/log.ts';
 import type { Arrival } from '../core/peer.ts';
-import { ClientCertificates } from '../edge/client-certificates.ts';
+import { ClientCertificates, type GoneReason } from '../edge/client-certificates.ts';
 import type { Certificates } from '../tls/certificates.ts';
 import { ticketLifetime } from '../tls/peer-certificate.ts';
 import { tlsPolicy } from '../tls/server-certificate.ts';
@@ -31,16 +31,15 @@ export class TlsFront {
   readonly #server: Server;
   readonly #release: () => void;
   readonly #clients: ClientCertificates | undefined;
-  /** What is to be done where nobody vouches for a client any more. */
-  readonly #whenGone = new WeakMap<TLSSocket, () => void>();
+  /** What is to be done where a client's certificate is good no more. */
+  readonly #whenGone = new WeakMap<TLSSocket, (reason: GoneReason) => void>();
   readonly #shaking = new Map<Socket, (socket: TLSSocket | undefined) => void>();
 
   constructor(parts: TlsFrontParts) {
     const { name, certificates, ask, timeout, log } = parts;
     this.#parts = parts;
-    const end = (socket: TLSSocket): void => this.#whenGone.get(socket)?.();
-    const { authorities } = certificates;
-    const clients = ask === 'never' ? undefined : new ClientCertificates({ ask, authorities, name, log, end });
+    const end = (socket: TLSSocket, reason: GoneReason): void => this.#whenGone.get(socket)?.(reason);
+    const clients = ask === 'never' ? undefined : new ClientCertificates({ ask, certificates, name, log, end });
     this.#clients = clients;
     this.#server = createServer({
       ...tlsPolicy,
@@ -58,15 +57,15 @@ export class TlsFront {
     this.#release = certificates.onChange(() => {
       // A new context also ends the tickets of the one before.
       this.#server.setSecureContext(certificates.defaults);
-      clients?.use(certificates.authorities);
+      clients?.update();
     });
   }
 
   /**
-   * Shakes hands on a connection, and leaves unread what comes after. `whenGone` is called where the authority of its certificate
-   * is one of the stream no more.
+   * Shakes hands on a connection, and leaves unread what comes after. `whenGone` is called with the reason where its certificate,
+   * or the authority of it, is good no more.
    */
-  async secure(transport: Socket, whenGone: () => void): Promise<Secured> {
+  async secure(transport: Socket, whenGone: (reason: GoneReason) => void): Promise<Secured> {
     const socket = await new Promise<TLSSocket | undefined>((resolve) => {
       const late = setTimeout(() => this.#finish(transport, undefined), this.#parts.timeout);
       this.#shaking.set(transport, (secured) => {

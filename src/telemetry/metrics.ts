@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry } from 'prom-client';
 import type { OutcomeKind } from '../core/outcome.ts';
 import type { Reason } from '../core/reason.ts';
+import { EndMetrics } from './end-metrics.ts';
 import { FactorMetrics } from './factor-metrics.ts';
 import { PeerMetrics } from './peer-metrics.ts';
 import { RequestFigures } from './request-figures.ts';
@@ -52,7 +53,6 @@ export function createMetrics(options: { readonly processMetrics?: boolean } = {
 export class Metrics {
   readonly #registry = new Registry();
   readonly #labels = new Map<string, Set<string>>();
-  /** Of second factors. */
   readonly #requests = this.#counter('requests_total', 'Requests by decision', ['route', 'verdict', 'reason']);
   readonly #responses = this.#counter('responses_total', 'Responses by route and class of status', ['route', 'status']);
   readonly #figures = new RequestFigures((route) => this.#bound('route', route));
@@ -67,12 +67,7 @@ export class Metrics {
   readonly #connections = this.#gauge('live_connections', 'Connections that are open', ['kind']);
   readonly #sessions = this.#gauge('sessions', 'Live sessions in the store', [], 'first');
   readonly #breakers = this.#gauge('breaker_state', '0 closed, 1 half-open, 2 open', ['provider'], 'first');
-  readonly #certificateEnds = this.#gauge(
-    'certificate_expiry_seconds',
-    'When the first certificate of a chain ends, as Unix time',
-    ['certificate'],
-    'min',
-  );
+  readonly ends = new EndMetrics(this.#registry);
   readonly #upstreams = this.#gauge(
     'upstream_up',
     '1 while a server is given requests, 0 while it is not, after failures',
@@ -83,8 +78,6 @@ export class Metrics {
   readonly #workerEnds = this.#counter('worker_ends_total', 'Workers that ended and were started again', []);
   readonly #auditLosses = this.#counter('audit_lost_records_total', 'Audit records that could not be written', []);
   readonly streams = new StreamFigures(this.#registry);
-  /** By label. */
-  readonly #serverEnds = new Map<string, { readonly provider: string; readonly at: number }>();
   #countSessions: (() => Promise<number>) | undefined;
   #countPending: (() => Promise<number>) | undefined;
   #readUpstreams: (() => readonly UpstreamMeasure[]) | undefined;
@@ -150,20 +143,6 @@ export class Metrics {
     this.#breakers.set({ provider: this.#bound('provider', provider) }, breakerValues[state]);
   }
 
-  /** The certificates that serve, with the time in milliseconds at which each ends, in place of those before. */
-  certificates(ends: readonly { readonly certificate: string; readonly at: number }[]): void {
-    this.#certificateEnds.reset();
-    for (const { certificate, at } of ends) this.#certificateEnds.set({ certificate }, at / 1000);
-    for (const [certificate, { at }] of this.#serverEnds) this.#certificateEnds.set({ certificate }, at / 1000);
-  }
-
-  /** When the certificate ends that a server of a provider has shown last, in milliseconds. */
-  serverCertificate(provider: string, host: string, at: number): void {
-    const certificate = `${provider} ${host}`;
-    this.#serverEnds.set(certificate, { provider, at });
-    if (Number.isFinite(at)) this.#certificateEnds.set({ certificate }, at / 1000);
-  }
-
   auditLost(records: number): void {
     this.#auditLosses.inc(records);
   }
@@ -182,11 +161,7 @@ export class Metrics {
     this.#forget('provider', names.providers, (provider) => this.#breakers.remove({ provider }));
     this.#forget('route', names.routes, () => undefined);
     this.#figures.forgetLabels();
-    for (const [certificate, { provider }] of this.#serverEnds) {
-      if (names.providers.includes(provider)) continue;
-      this.#serverEnds.delete(certificate);
-      this.#certificateEnds.remove({ certificate });
-    }
+    this.ends.retain(names.providers);
   }
 
   /** All metrics in Prometheus' text format. */

@@ -5,6 +5,7 @@ import { DerCursor, elementsOf, idleBytes, oidText, tags } from './der.ts';
 /** Parts of a certificate, each as its bytes. */
 interface CertificateParts {
   readonly serial: Buffer;
+  readonly issuer: Buffer;
   readonly subject: Buffer;
   /** The SubjectPublicKeyInfo. */
   readonly key: Buffer;
@@ -25,11 +26,12 @@ export function certificateParts(certificate: X509Certificate): CertificateParts
   const body = elementsOf(cursor.expect(tags.sequence, cursor.content, cursor.end).inside);
   // [0] is the version; serial, algorithm, issuer, validity, subject and key follow one another (RFC 5280 §4.1).
   const fields = body[0]?.tag === 0xa0 ? body.slice(1) : body;
-  const [serial, , , , subject, key] = fields;
+  const [serial, , issuer, , subject, key] = fields;
   const empty = Buffer.alloc(0);
   const number = serial?.inside ?? empty;
   const parts = {
     serial: number.subarray(idleBytes(number, 0, number.length)),
+    issuer: issuer?.whole ?? empty,
     subject: subject?.whole ?? empty,
     key: key?.whole ?? empty,
     signsLists: maySignLists(fields.find(({ tag }) => tag === 0xa3)?.inside),

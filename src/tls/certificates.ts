@@ -11,6 +11,8 @@ import { readClientAuthorities } from './client-authorities.ts';
 import { FileWatch } from './file-watch.ts';
 import type { CertificateSource } from './options.ts';
 import { type PreparedCertificates, prepareCertificates } from './prepared-certificates.ts';
+import { prepareRevocation, RevocationLists } from './revocation.ts';
+import type { PreparedRevocation } from './revocation-notices.ts';
 import { dateProblem, filesOf, readServerCertificate, type ServerCertificate } from './server-certificate.ts';
 
 interface CertificateParts {
@@ -32,6 +34,7 @@ export class Certificates {
   #current: readonly ServerCertificate[];
   #asked: PreparedCertificates['asked'];
   #byName: ReadonlyMap<string, ServerCertificate>;
+  #revocation: RevocationLists | undefined;
 
   private constructor({ clock, log }: CertificateParts, prepared: PreparedCertificates) {
     this.#clock = clock;
@@ -46,6 +49,7 @@ export class Certificates {
     for (const certificate of prepared.served) this.#describe(certificate, 'a certificate is in use');
     this.#warnOfEnds();
     this.#follow();
+    this.#useRevocation(prepared.asked?.revocation);
   }
 
   /** Reads every certificate; throws an OperatorError for the first that cannot serve. */
@@ -79,6 +83,11 @@ export class Certificates {
     return this.#asked?.authorities.certificates ?? [];
   }
 
+  /** Which of them are revoked, where lists are configured. */
+  get revocation(): RevocationLists | undefined {
+    return this.#revocation;
+  }
+
   /** The context for a server name; the default one for a name that none is good for. */
   contextFor(servername: string): SecureContext | undefined {
     const name = servername.toLowerCase().replace(/\.$/, '');
@@ -86,7 +95,7 @@ export class Certificates {
     return found?.context;
   }
 
-  /** Called after every change, so that listeners take the new ones. Gives the way to stop. */
+  /** Called after every change, of lists too, so that listeners take the new ones. Gives the way to stop. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -97,6 +106,7 @@ export class Certificates {
     const before = new Set(this.#current.map(fingerprint));
     this.#current = prepared.served;
     this.#asked = prepared.asked;
+    this.#useRevocation(prepared.asked?.revocation);
     this.#changed();
     for (const certificate of prepared.served)
       if (!before.has(fingerprint(certificate))) this.#describe(certificate, 'a certificate is in use');
@@ -106,13 +116,20 @@ export class Certificates {
 
   close(): void {
     this.#watch.close();
+    this.#revocation?.close();
     this.#listeners.clear();
+  }
+
+  #useRevocation(prepared: PreparedRevocation | undefined): void {
+    if (prepared && this.#revocation) return void this.#revocation.use(prepared);
+    this.#revocation?.close();
+    const [clock, log] = [this.#clock, this.#log];
+    this.#revocation = prepared && new RevocationLists(prepared, { clock, log }, () => this.#changed());
   }
 
   #follow(): void {
     const files = this.#current.map(({ source }) => filesOf(source));
-    const source = this.#asked?.source;
-    this.#watch.follow(source ? [...files, [source.file]] : files);
+    this.#watch.follow(this.#asked?.source ? [...files, [this.#asked.source.file]] : files);
   }
 
   /** Reads one anew after its files have changed. What cannot serve is thrown, and the one before goes on. */
@@ -164,9 +181,12 @@ export class Certificates {
           label: one.label,
         })),
       );
+      const lists = this.#revocation?.current;
+      const revocation = lists && (await prepareRevocation(lists.options, authorities.certificates, lists));
       if (this.#asked !== asked || this.#current !== before) return undefined;
-      this.#asked = { source, authorities };
+      this.#asked = { source, authorities, revocation };
       this.#current = next;
+      this.#useRevocation(revocation);
       this.#changed();
       this.#log.info(
         { file, authorities: authorities.certificates.length },

@@ -25,14 +25,14 @@ export async function readListFile(
   before?: ListFile,
 ): Promise<ListFile> {
   const mark = await markOf(file);
-  const known = before?.lists.flatMap(({ authority }) => authority ?? []) ?? [];
-  if (before && before.mark === mark && known.length === before.lists.length) return before;
+  const owners = new Set(authorities.map(ownerOf));
+  const isOwned = ({ authority }: HeldList): boolean => authority !== undefined && owners.has(ownerOf(authority));
+  if (before && before.mark === mark && before.lists.every(isOwned)) return before;
   const lists: HeldList[] = [];
-  for (const list of await readRevocationLists(file))
-    lists.push(await holdList(file, list, [...authorities, ...known]));
-  for (const { authority, list } of before?.lists ?? []) {
+  for (const list of await readRevocationLists(file)) lists.push(await holdList(file, list, authorities));
+  // An authority that no longer counts takes its list along.
+  for (const { authority, list } of before?.lists.filter(isOwned) ?? []) {
     const owner = authority && ownerOf(authority);
-    if (owner === undefined) continue;
     const next = lists.filter((held) => held.authority && ownerOf(held.authority) === owner);
     if (next.length === 0)
       throw new OperatorError(

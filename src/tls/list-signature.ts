@@ -63,23 +63,13 @@ export interface Signed {
   readonly signature: Buffer;
 }
 
-/** Verifies in the pool of threads. */
+/** Verifies in the pool of threads; a key of another kind has not signed. */
 export async function isSignedBy({ algorithm, content, signature }: Signed, key: KeyObject): Promise<boolean> {
   const input = inputFor(algorithm, key);
   if (!input) return false;
   return new Promise((resolve) => {
     verify(algorithm.hash, content, input, signature, (error, isGood) => resolve(error === null && isGood));
   });
-}
-
-/** The same at once, for an authority that turns up in a handshake. */
-export function isSignedByNow({ algorithm, content, signature }: Signed, key: KeyObject): boolean {
-  const input = inputFor(algorithm, key);
-  try {
-    return input !== undefined && verify(algorithm.hash, content, input, signature);
-  } catch {
-    return false;
-  }
 }
 
 function inputFor({ type, isPss }: Algorithm, key: KeyObject): VerifyKeyObjectInput | undefined {

@@ -1,6 +1,6 @@
 /** What can be set about the certificates of the https listeners, and about those that they ask of clients. */
 import * as z from 'zod';
-import { filePath, secret } from '../config/values.ts';
+import { duration, filePath, oneOrMore, secret } from '../config/values.ts';
 import { OperatorError } from '../core/errors.ts';
 import type { Secret } from '../core/secret.ts';
 import { readClientAuthorities } from './client-authorities.ts';
@@ -106,8 +106,25 @@ export const clientCertificateOptions = z
       .describe(
         'PEM, DER or a Java trust store: who vouches for clients, and nobody else does, the machine’s CAs least of all',
       ),
+    crl: oneOrMore(filePath())
+      .optional()
+      .describe('revocation lists of these authorities, PEM or DER; the files are watched'),
+    crlStale: z
+      .enum(['refuse', 'keep'])
+      .default('refuse')
+      .describe(
+        'once a list has ended: refuse all certificates of its authority, or keep looking them up in it; who is revoked there stays so',
+      ),
+    crlMaxAge: duration().prefault('7d').describe('how long a list holds that does not say when it ends'),
   })
-  .superRefine(({ ask, authorities: from }, context) => {
+  .superRefine(({ ask, authorities: from, crl }, context) => {
+    if (crl !== undefined && from === undefined)
+      context.addIssue({
+        code: 'custom',
+        path: ['crl'],
+        message: 'are lists of authorities, and none are named',
+        params: { hint: 'name the authority that has made the list under authorities' },
+      });
     if (ask === 'never' && from !== undefined)
       context.addIssue({
         code: 'custom',

@@ -7,18 +7,40 @@ import type { TLSSocket } from 'node:tls';
 import type { PeerCertificate } from '../core/peer.ts';
 import { spkiPin } from './pins.ts';
 import { useWords } from './purpose.ts';
+import type { RevocationLists } from './revocation.ts';
 
 /** For so long a ticket of a listener that asks for certificates leads back to its connection, in seconds. */
 export const ticketLifetime = 600;
 
 /** Reads what a client has shown, once its handshake is done; undefined where it has shown nothing. */
-export function readPeerCertificate(socket: TLSSocket): PeerCertificate | undefined {
+export function readPeerCertificate(
+  socket: TLSSocket,
+  revocation?: Pick<RevocationLists, 'judge'>,
+): PeerCertificate | undefined {
   const shown = socket.getPeerX509Certificate();
   if (!shown) return undefined;
   // Node says a code here, whatever its types say.
   const code: unknown = socket.authorizationError;
   const broken = { kind: 'broken', code: typeof code === 'string' ? code : 'UNVERIFIED' } as const;
-  return peerCertificate(shown, socket.authorized ? { kind: 'held' } : broken);
+  return peerCertificate(shown, listed(shown, revocation) ?? (socket.authorized ? { kind: 'held' } : broken));
+}
+
+/** What a revocation list says against a certificate, in OpenSSL's words, who would not look at a resumed one. */
+function listed(
+  shown: X509Certificate,
+  revocation: Pick<RevocationLists, 'judge'> | undefined,
+): PeerCertificate['chain'] | undefined {
+  const judgement = revocation?.judge(shown).kind ?? 'good';
+  switch (judgement) {
+    case 'good':
+      return undefined;
+    case 'revoked':
+      return { kind: 'broken', code: 'CERT_REVOKED' };
+    case 'stale':
+      return { kind: 'broken', code: 'CRL_HAS_EXPIRED' };
+    default:
+      return judgement satisfies never;
+  }
 }
 
 /** What a certificate says of itself. */

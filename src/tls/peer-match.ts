@@ -6,7 +6,7 @@ import type { PeerCertificate, PeerRow } from '../core/peer.ts';
 
 /** What is wrong with a certificate. */
 export interface PeerFault {
-  readonly reason: 'peer-unknown' | 'peer-expired' | 'peer-use';
+  readonly reason: 'peer-unknown' | 'peer-expired' | 'peer-use' | 'peer-revoked' | 'peer-list-stale';
   /** For the audit. */
   readonly detail: string;
 }
@@ -47,8 +47,8 @@ export function rowFault(
   certificate: PeerCertificate,
   now: number,
 ): PeerFault | undefined {
-  const dated = dateFault(certificate, now);
-  if (dated) return dated;
+  const fault = dateFault(certificate, now) ?? listFault(certificate);
+  if (fault) return fault;
   if (row.until !== undefined && row.until <= now)
     return {
       reason: 'peer-expired',
@@ -70,12 +70,23 @@ export function rowFault(
  * connection may outlive what it was opened with.
  */
 export function peerFault(certificate: PeerCertificate, now: number): PeerFault | undefined {
-  return dateFault(certificate, now) ?? (certificate.chain.kind === 'held' ? undefined : chainFault(certificate));
+  const fault = dateFault(certificate, now) ?? listFault(certificate);
+  return fault ?? (certificate.chain.kind === 'held' ? undefined : chainFault(certificate));
 }
 
 function dateFault({ validFrom, validTo, subject }: PeerCertificate, now: number): PeerFault | undefined {
   if (validTo <= now) return { reason: 'peer-expired', detail: `the certificate of ${subject} has expired` };
   if (validFrom > now) return { reason: 'peer-expired', detail: `the certificate of ${subject} is not valid yet` };
+  return undefined;
+}
+
+/** What a revocation list says, which no row and no pin outweighs. */
+function listFault({ chain, subject }: PeerCertificate): PeerFault | undefined {
+  const code = chain.kind === 'broken' ? chain.code : 'OK';
+  if (code === 'CERT_REVOKED')
+    return { reason: 'peer-revoked', detail: `the certificate of ${subject}, or one above it, is revoked` };
+  if (code === 'CRL_HAS_EXPIRED')
+    return { reason: 'peer-list-stale', detail: `the revocation list for ${subject} has ended, or cannot be verified` };
   return undefined;
 }
 

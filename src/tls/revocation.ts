@@ -8,17 +8,9 @@ import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { certificateParts } from './certificate-parts.ts';
 import { FileWatch } from './file-watch.ts';
-import { type HeldList, ListIndex, ownerOf } from './held-lists.ts';
+import { type HeldList, ownerOf } from './held-lists.ts';
 import { type ListFile, readListFile } from './list-files.ts';
-
-/** What is configured. */
-export interface RevocationOptions {
-  readonly files: readonly string[];
-  /** What becomes of certificates whose authority's list has ended: refused, or looked up in the last one. */
-  readonly stale: 'refuse' | 'keep';
-  /** How long a list holds that does not say it, in milliseconds. */
-  readonly maxAge: number;
-}
+import { endOf, type PreparedRevocation, RevocationNotices, type RevocationOptions } from './revocation-notices.ts';
 
 interface RevocationParts {
   readonly clock: Clock;
@@ -28,208 +20,184 @@ interface RevocationParts {
 /** What the lists say of a certificate. A revoked one stays revoked, also when its list has ended. */
 type RevocationJudgement =
   | { readonly kind: 'good' }
-  | { readonly kind: 'revoked'; readonly file: string }
-  | { readonly kind: 'stale'; readonly file: string; readonly since: number };
+  | { readonly kind: 'revoked' }
+  /** Nobody can say: the list of its authority has ended, or is none that can be verified. */
+  | { readonly kind: 'stale' };
 
-const hour = 3_600_000;
+/** More authorities than ever stand above one another. */
+const highest = 8;
 
 /** The lists of the moment. */
 export class RevocationLists {
-  readonly #options: RevocationOptions;
-  readonly #authorities: readonly X509Certificate[];
   readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #notices: RevocationNotices;
   readonly #watch: FileWatch;
-  readonly #listeners = new Set<() => void>();
-  readonly #said = new Map<string, number>();
-  #files: readonly ListFile[];
-  #index: ListIndex;
+  readonly #onChange: () => void;
+  #now: PreparedRevocation;
+  #byOwner: ReadonlyMap<string, readonly HeldList[]>;
   #stale: string;
 
-  private constructor(
-    options: RevocationOptions,
-    authorities: readonly X509Certificate[],
-    { clock, log }: RevocationParts,
-    files: readonly ListFile[],
-  ) {
-    this.#options = options;
-    this.#authorities = authorities;
+  /** `onChange` is told when judgements may have changed: a file was replaced, or a list has ended. */
+  constructor(prepared: PreparedRevocation, { clock, log }: RevocationParts, onChange: () => void) {
     this.#clock = clock;
-    this.#log = log;
-    this.#files = files;
-    this.#index = new ListIndex(files.flatMap(({ lists }) => lists));
+    this.#notices = new RevocationNotices(clock, log);
+    this.#onChange = onChange;
+    this.#now = prepared;
+    this.#byOwner = byOwner(prepared.files);
     this.#stale = this.#staleMark();
-    for (const { lists } of files) this.#describe(lists, 'a revocation list is in use');
-    this.#describeUnlisted();
     this.#watch = new FileWatch(
       (index) => this.#replace(index),
       () => this.#look(),
     );
-    this.#look();
-    this.#watch.follow(files.map(({ file }) => [file]));
+    this.#begin();
   }
 
-  /**
-   * Reads every list, and finds whose it is among the authorities. Throws an OperatorError for the first that cannot be used,
-   * unless `before`, the lists of a configuration that this one takes the place of, has that file: then its list stays.
-   */
-  static async open(
-    options: RevocationOptions,
-    authorities: readonly X509Certificate[],
-    parts: RevocationParts,
-    before?: RevocationLists,
-  ): Promise<RevocationLists> {
-    const files: ListFile[] = [];
-    const known = before ? before.#files : [];
-    for (const file of options.files) {
-      const old = known.find((one) => one.file === file);
-      try {
-        files.push(await readListFile(file, authorities, old));
-      } catch (error) {
-        if (!old || !(error instanceof OperatorError)) throw error;
-        files.push({ ...old, problem: { detail: error.message, hint: error.hint } });
-      }
+  /** What is in use, for what takes its place. */
+  get current(): PreparedRevocation {
+    return this.#now;
+  }
+
+  /** Puts other lists in place, as a reload does. */
+  use(prepared: PreparedRevocation): void {
+    this.#now = prepared;
+    this.#byOwner = byOwner(prepared.files);
+    this.#stale = this.#staleMark();
+    this.#begin();
+  }
+
+  /** What the lists say of a certificate and of those above it; signatures and dates are for others to judge. */
+  judge(certificate: X509Certificate): RevocationJudgement {
+    let at = certificate;
+    for (let step = 0; step < highest; step++) {
+      const issuer = this.#issuerOf(at);
+      const judgement = issuer ? this.#judgeBy(issuer, at) : this.#judgeUnknown(at);
+      // The top of a chain has issued itself, and stands in nobody's list.
+      if (judgement.kind !== 'good' || !issuer || ownerOf(issuer) === ownerOf(at)) return judgement;
+      at = issuer;
     }
-    return new RevocationLists(options, authorities, parts, files);
+    return { kind: 'good' };
   }
 
-  /** What the lists of its issuer say of a certificate; signature and dates are for others to judge. */
-  judge(issuer: X509Certificate, certificate: X509Certificate): RevocationJudgement {
-    const lists = this.#index.of(issuer);
-    if (lists.length === 0) return { kind: 'good' };
+  #issuerOf(certificate: X509Certificate): X509Certificate | undefined {
+    const { issuer } = certificateParts(certificate);
+    const named = this.#now.authorities.filter((one) => certificateParts(one).subject.equals(issuer));
+    // The chain was verified at the handshake; which of several of one name it was, their keys tell.
+    return named.length < 2 ? named[0] : named.find((one) => certificate.verify(one.publicKey));
+  }
+
+  #judgeBy(issuer: X509Certificate, certificate: X509Certificate): RevocationJudgement {
+    const lists = this.#byOwner.get(ownerOf(issuer)) ?? [];
     const { serial } = certificateParts(certificate);
-    const found = lists.find(({ list }) => list.serials.has(serial));
-    if (found) return { kind: 'revoked', file: found.file };
-    const latest = lists
-      .filter(({ list }) => list.partial === undefined)
-      .map((held) => ({ file: held.file, since: this.#endOf(held) }))
-      .reduce((one, other) => (other.since > one.since ? other : one), { file: '', since: Number.NEGATIVE_INFINITY });
-    const isStale = latest.file !== '' && latest.since <= this.#clock.now();
-    return isStale && this.#options.stale === 'refuse' ? { kind: 'stale', ...latest } : { kind: 'good' };
+    if (lists.some(({ list }) => list.serials.has(serial))) return { kind: 'revoked' };
+    const whole = lists.filter(({ list }) => list.partial === undefined);
+    const hasEnded = whole.length > 0 && whole.every((held) => this.#endOf(held) <= this.#clock.now());
+    return hasEnded ? this.#judgeStale() : { kind: 'good' };
+  }
+
+  /** A list by the name of an authority that is not known cannot be verified, and leaves its certificates unjudged. */
+  #judgeUnknown(certificate: X509Certificate): RevocationJudgement {
+    const { issuer } = certificateParts(certificate);
+    const isListed = this.#now.files.some(({ lists }) =>
+      lists.some(({ authority, list }) => !authority && list.issuer.equals(issuer)),
+    );
+    return isListed ? this.#judgeStale() : { kind: 'good' };
+  }
+
+  #judgeStale(): RevocationJudgement {
+    return this.#now.options.stale === 'refuse' ? { kind: 'stale' } : { kind: 'good' };
   }
 
   /** When the first list of each file ends, in milliseconds since the epoch. */
   ends(): readonly { readonly file: string; readonly at: number }[] {
-    return this.#files.map(({ file, lists }) => ({ file, at: Math.min(...lists.map((held) => this.#endOf(held))) }));
-  }
-
-  /** Called when judgements may have changed: a file was replaced, or a list has ended. Gives the way to stop. */
-  onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#now.files.map(({ file, lists }) => ({
+      file,
+      at: Math.min(...lists.map((held) => this.#endOf(held))),
+    }));
   }
 
   close(): void {
     this.#watch.close();
-    this.#listeners.clear();
   }
 
   #endOf({ list }: HeldList): number {
-    return list.nextUpdate ?? list.thisUpdate + this.#options.maxAge;
+    return endOf(list, this.#now.options);
+  }
+
+  #begin(): void {
+    this.#notices.begin(this.#now);
+    this.#look();
+    this.#watch.follow(this.#now.files.map(({ file }) => [file]));
   }
 
   async #replace(index: number): Promise<(() => void) | undefined> {
-    const before = this.#files[index];
+    const { authorities, files } = this.#now;
+    const before = files[index];
     if (!before) return undefined;
     try {
-      const next = await readListFile(before.file, this.#authorities, before);
-      if (this.#files[index] !== before || next === before) return undefined;
-      this.#use(index, next);
-      this.#describe(next.lists, 'a revocation list was replaced');
+      const next = await readListFile(before.file, authorities, before);
+      if (this.#now.files[index] !== before || next === before) return undefined;
+      this.#put(index, next);
+      this.#byOwner = byOwner(this.#now.files);
+      this.#stale = this.#staleMark();
+      this.#notices.replaced(next, this.#now);
+      this.#look();
+      this.#onChange();
       return undefined;
     } catch (error) {
-      const { message: detail, hint } = error instanceof OperatorError ? error : new OperatorError(String(error));
       return () => {
-        const now = this.#files[index];
-        if (now) this.#files = this.#files.with(index, { ...now, mark: '', problem: { detail, hint } });
+        const now = this.#now.files[index];
+        if (now?.file === before.file) this.#put(index, { ...now, mark: '', problem: problemOf(error) });
         this.#look();
       };
     }
   }
 
-  #use(index: number, next: ListFile): void {
-    this.#files = this.#files.with(index, next);
-    this.#index = new ListIndex(this.#files.flatMap(({ lists }) => lists));
-    for (const key of this.#said.keys()) if (key.includes(next.file)) this.#said.delete(key);
-    this.#stale = this.#staleMark();
-    for (const listener of this.#listeners) listener();
-    this.#look();
-  }
-
-  #describe(lists: readonly HeldList[], message: string): void {
-    for (const held of lists) {
-      const { issuerWords: issuer, serials, partial } = held.list;
-      const fields = {
-        file: held.file,
-        issuer,
-        revoked: serials.count,
-        until: new Date(this.#endOf(held)).toISOString(),
-      };
-      if (held.authority) this.#log.info(fields, message);
-      else if (!held.isForeign)
-        this.#log.info(fields, 'a revocation list waits for its authority, which no file names');
-      if (partial !== undefined)
-        this.#log.warn({ ...fields, detail: partial }, 'a revocation list does not name all that is revoked');
-    }
-  }
-
-  /** Certificates of these are not looked up anywhere, which nobody may take for granted. */
-  #describeUnlisted(): void {
-    const owners = new Set(
-      this.#files.flatMap(({ lists }) => lists.map(({ authority }) => authority && ownerOf(authority))),
-    );
-    for (const authority of this.#authorities)
-      if (!owners.has(ownerOf(authority)))
-        this.#log.info(
-          { authority: authority.subject.split('\n').reverse().join(', ') },
-          'an authority has no revocation list',
-        );
+  #put(index: number, next: ListFile): void {
+    this.#now = { ...this.#now, files: this.#now.files.with(index, next) };
   }
 
   #staleMark(): string {
     const now = this.#clock.now();
-    return this.#files.flatMap(({ lists }) => lists.map((held) => (this.#endOf(held) <= now ? '1' : '0'))).join('');
+    return this.#now.files.flatMap(({ lists }) => lists.map((held) => (this.#endOf(held) <= now ? '1' : '0'))).join('');
   }
 
-  /** Says what is to be mended: every hour what is wrong, once a day what soon will be. */
   #look(): void {
-    const now = this.#clock.now();
-    for (const { file, lists, problem } of this.#files) {
-      if (problem)
-        this.#say(`file ${file} ${problem.detail}`, hour, () =>
-          this.#log.error({ file, ...problem }, 'a replaced revocation list cannot be used; the one before goes on'),
-        );
-      for (const held of lists) this.#lookAt(held, now);
-    }
+    this.#notices.look(this.#now);
     const stale = this.#staleMark();
     if (stale === this.#stale) return;
     this.#stale = stale;
-    for (const listener of this.#listeners) listener();
+    this.#onChange();
   }
+}
 
-  #lookAt(held: HeldList, now: number): void {
-    const { issuerWords: issuer, thisUpdate } = held.list;
-    const end = this.#endOf(held);
-    const fields = { file: held.file, issuer, until: new Date(end).toISOString() };
-    const key = `${held.file} ${issuer}`;
-    if (held.isForeign)
-      this.#say(`foreign ${key}`, hour, () =>
-        this.#log.error(fields, 'a revocation list is signed by another authority of the same name, and is not used'),
-      );
-    else if (end <= now)
-      this.#say(`stale ${key}`, hour, () =>
-        this.#log.error({ ...fields, stale: this.#options.stale }, 'a revocation list has ended; fetch the next one'),
-      );
-    else if (now >= thisUpdate + ((end - thisUpdate) * 2) / 3)
-      this.#say(`soon ${key}`, 24 * hour, () =>
-        this.#log.warn(fields, 'a revocation list ends soon; fetch the next one'),
-      );
+/**
+ * Reads every list, and finds whose it is among the authorities. Throws an OperatorError for the first that cannot be used, unless
+ * `before`, what this takes the place of, has that file: then its list stays.
+ */
+export async function prepareRevocation(
+  options: RevocationOptions,
+  authorities: readonly X509Certificate[],
+  before?: PreparedRevocation,
+): Promise<PreparedRevocation> {
+  const files: ListFile[] = [];
+  for (const file of options.files) {
+    const old = before?.files.find((one) => one.file === file);
+    try {
+      files.push(await readListFile(file, authorities, old));
+    } catch (error) {
+      if (!old || !(error instanceof OperatorError)) throw error;
+      files.push({ ...old, mark: '', problem: problemOf(error) });
+    }
   }
+  return { options, authorities, files };
+}
 
-  #say(key: string, every: number, say: () => void): void {
-    const now = this.#clock.now();
-    if (now - (this.#said.get(key) ?? Number.NEGATIVE_INFINITY) < every) return;
-    this.#said.set(key, now);
-    say();
-  }
+function problemOf(error: unknown): NonNullable<ListFile['problem']> {
+  const { message: detail, hint } = error instanceof OperatorError ? error : new OperatorError(String(error));
+  return { detail, hint };
+}
+
+function byOwner(files: readonly ListFile[]): ReadonlyMap<string, readonly HeldList[]> {
+  const lists = files.flatMap((file) => file.lists).filter(({ authority }) => authority);
+  return Map.groupBy(lists, ({ authority }) => (authority ? ownerOf(authority) : ''));
 }

@@ -29,7 +29,7 @@ test('counters, histograms and live connections add up; what is one for all is n
     worker.breaker('directory', 'open');
     worker.readConnectionsBy(() => ({ websocket: 2, stream: 0, request: 0 }));
     worker.readUpstreamsBy(() => [{ origin: 'http://app', isLive: index === 0 }]);
-    worker.certificates([{ certificate: 'site.pem', at: 5_000_000 + index }]);
+    worker.ends.certificates([{ certificate: 'site.pem', at: 5_000_000 + index }]);
   }
   const machine = new MachineMetrics(own);
   const snapshots = await Promise.all(workers.map((worker) => worker.snapshot({ counts: false })));

@@ -8,8 +8,9 @@ import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { OperatorError } from '../../src/core/errors.ts';
 import { holdList } from '../../src/tls/held-lists.ts';
-import { RevocationLists, type RevocationOptions } from '../../src/tls/revocation.ts';
+import { prepareRevocation, RevocationLists } from '../../src/tls/revocation.ts';
 import { readRevocationLists } from '../../src/tls/revocation-list.ts';
+import type { RevocationOptions } from '../../src/tls/revocation-notices.ts';
 import { type CertificateFiles, issueCertificate, testCertificates } from '../support/tools/certificates.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
 import { keptLog } from '../support/tools/log-lines.ts';
@@ -42,14 +43,17 @@ interface Scene {
   readonly log: ReturnType<typeof keptLog>;
   readonly clock: ReturnType<typeof manualClock>;
   readonly files: readonly string[];
+  /** How often judgements may have changed. */
+  changes(): number;
   /** What is said of a certificate. */
-  judged(certificate: string, issuer?: string): string;
+  judged(certificate: string): string;
 }
 
 async function scene(
   t: TestContext,
   contents: readonly (Buffer | string)[],
   options: Partial<RevocationOptions> = {},
+  authorities: readonly string[] = [ca],
 ): Promise<Scene> {
   const folder = await temporaryFolder(t);
   const files = contents.map((content, index) => {
@@ -60,10 +64,12 @@ async function scene(
   const clock = manualClock();
   const log = keptLog();
   const all = { files, stale: 'refuse', maxAge: 168 * hour, ...options } as const;
-  const lists = await RevocationLists.open(all, [read(ca)], { clock, log });
+  let changes = 0;
+  const prepared = await prepareRevocation(all, authorities.map(read));
+  const lists = new RevocationLists(prepared, { clock, log }, () => changes++);
   t.after(() => lists.close());
-  const judged = (certificate: string, issuer = ca) => lists.judge(read(issuer), read(certificate)).kind;
-  return { lists, log, clock, files, judged };
+  const judged = (certificate: string) => lists.judge(read(certificate)).kind;
+  return { lists, log, clock, files, changes: () => changes, judged };
 }
 
 const said = ({ log }: Scene, text: string): number => log.lines.filter(({ message }) => message.includes(text)).length;
@@ -82,23 +88,51 @@ test('revocation: a list that revokes nobody is a list', async (t) => {
   assert.deepEqual(found.lists.ends(), [{ file: found.files[0], at: dates.until }]);
 });
 
-test('revocation: one file may hold the lists of several authorities, one of them known from a handshake only', async (t) => {
+test('revocation: one file may hold the lists of several authorities', async (t) => {
   const both = [
     revocationList(root, { ...dates, revoked: [gone] }),
     revocationList(below, { ...dates, revoked: [unchained.certificate] }),
   ];
-  const found = await scene(t, [both.map(inPem).join('')]);
-  assert.equal(said(found, 'waits for its authority'), 1);
+  const found = await scene(t, [both.map(inPem).join('')], {}, [ca, intermediate]);
   assert.equal(found.judged(gone), 'revoked');
-  assert.equal(found.judged(unchained.certificate, intermediate), 'revoked');
-  assert.equal(found.judged(gone, intermediate), 'good', 'a serial counts with its issuer alone');
+  assert.equal(found.judged(unchained.certificate), 'revoked');
+  assert.equal(found.judged(good.certificate), 'good');
 });
 
-test('revocation: the list of another authority of the same name is not used, and said every hour', async (t) => {
+test('revocation: what an authority has issued that is revoked itself is revoked', async (t) => {
+  const found = await scene(t, [revocationList(root, { ...dates, revoked: [intermediate] })], {}, [ca, intermediate]);
+  assert.equal(found.judged(unchained.certificate), 'revoked');
+  assert.equal(found.judged(intermediate), 'revoked');
+  assert.equal(found.judged(good.certificate), 'good');
+});
+
+test('revocation: a serial counts with its issuer alone', async (t) => {
+  const found = await scene(t, [revocationList(below, { ...dates, revoked: [gone] })], {}, [ca, intermediate]);
+  assert.equal(found.judged(gone), 'good');
+});
+
+for (const [stale, want] of [
+  ['refuse', 'stale'],
+  ['keep', 'good'],
+] as const)
+  test(`revocation: the list of an authority that is not known is not used; ${stale} makes its certificates ${want}`, async (t) => {
+    const found = await scene(t, [revocationList(below, { ...dates, revoked: [unchained.certificate] })], { stale });
+    assert.equal(said(found, 'not among those of clients'), 1);
+    assert.equal(found.judged(unchained.certificate), want);
+    assert.equal(found.judged(good.certificate), 'good');
+  });
+
+test('revocation: the list of another authority of the same name is not used, and said', async (t) => {
   const found = await scene(t, [revocationList(twin, { ...dates, revoked: [gone] })]);
   assert.equal(found.judged(gone), 'good');
   assert.equal(said(found, 'another authority of the same name'), 1);
-  assert.equal(found.judged(gone, twin.certificate), 'revoked', 'it counts where that one is the issuer');
+});
+
+test('revocation: two authorities of one name have a list each', async (t) => {
+  const lists = [revocationList(twin, { ...dates, revoked: [gone] }), revocationList(root, dates)];
+  const found = await scene(t, lists, {}, [twin.certificate, ca]);
+  assert.equal(found.judged(gone), 'good', 'the other one has revoked that number');
+  assert.equal(said(found, 'is in use'), 2);
 });
 
 test('revocation: beside the list of a namesake the own one counts', async (t) => {
@@ -118,7 +152,7 @@ for (const [stale, other] of [
     found.clock.advance(72 * hour);
     assert.equal(found.judged(gone), 'revoked');
     assert.equal(found.judged(good.certificate), other);
-    assert.equal(found.judged(unchained.certificate, intermediate), 'good', 'of an authority without a list');
+    assert.equal(found.judged(unchained.certificate), 'good', 'of an authority without a list');
   });
 
 test('revocation: a list without an end holds for crlMaxAge', async (t) => {
@@ -134,11 +168,9 @@ test('revocation: it is warned of from two thirds of its life, and said every ho
   assert.equal(said(early, 'ends soon'), 0);
   const found = await scene(t, [revocationList(root, { from: now - 48 * hour, until: now + 24 * hour })]);
   assert.equal(said(found, 'ends soon'), 1);
-  let changes = 0;
-  found.lists.onChange(() => changes++);
   found.clock.advance(24 * hour);
   await until('the end', () => said(found, 'has ended') === 1);
-  assert.equal(changes, 1, 'who is connected is judged again');
+  assert.equal(found.changes(), 1, 'who is connected is judged again');
   found.clock.advance(hour);
   await until('the end once more', () => said(found, 'has ended') === 2);
 });
@@ -150,17 +182,15 @@ test('revocation: a file that is replaced counts at once; what cannot be read le
     writeFileSync(`${file}.new`, content);
     renameSync(`${file}.new`, file);
   };
-  let changes = 0;
-  found.lists.onChange(() => changes++);
   put('');
   await until('the complaint', () => said(found, 'cannot be used') === 1);
   assert.equal(found.judged(gone), 'revoked');
   found.clock.advance(hour);
   await until('the complaint after an hour', () => said(found, 'cannot be used') === 2);
-  assert.equal(changes, 0);
+  assert.equal(found.changes(), 0);
   put(revocationList(root, { ...dates, from: now + 1000, revoked: [gone, good.certificate] }));
   await until('the next list', () => found.judged(good.certificate) === 'revoked');
-  assert.equal(changes, 1);
+  assert.equal(found.changes(), 1);
   found.clock.advance(hour);
   put(revocationList(root, dates));
   await until('the complaint about an older list', () => said(found, 'cannot be used') === 3);
@@ -171,24 +201,25 @@ test('revocation: a file that is replaced counts at once; what cannot be read le
   assert.equal(found.judged(good.certificate), 'revoked', 'nor does the list of a namesake');
 });
 
-test('revocation: the list of an authority of handshakes is replaced by one of its own key alone', async (t) => {
-  const found = await scene(t, [revocationList(below, { ...dates, revoked: [unchained.certificate] })]);
-  assert.equal(found.judged(unchained.certificate, intermediate), 'revoked');
-  writeFileSync(found.files[0] ?? '', revocationList(twin, { ...dates, from: now + 1000 }));
-  await until('the complaint', () => said(found, 'cannot be used') === 1);
-  assert.equal(found.judged(unchained.certificate, intermediate), 'revoked');
-});
-
 test('revocation: at a reload a file that cannot be read any more leaves its list', async (t) => {
   const found = await scene(t, [revocationList(root, { ...dates, revoked: [gone] })]);
   const terms = { files: found.files, stale: 'refuse', maxAge: hour } as const;
   rmSync(found.files[0] ?? '');
-  const parts = { clock: found.clock, log: found.log };
-  const next = await RevocationLists.open(terms, [read(ca)], parts, found.lists);
-  t.after(() => next.close());
-  assert.equal(next.judge(read(ca), read(gone)).kind, 'revoked');
+  found.lists.use(await prepareRevocation(terms, [read(ca)], found.lists.current));
+  assert.equal(found.judged(gone), 'revoked');
   assert.equal(said(found, 'cannot be used'), 1);
-  await assert.rejects(RevocationLists.open(terms, [read(ca)], parts), /0\.crl does not exist/);
+  await assert.rejects(prepareRevocation(terms, [read(ca)]), /0\.crl does not exist/);
+});
+
+test('revocation: an authority that leaves takes its list along, and one that comes brings its own', async (t) => {
+  const list = revocationList(below, { ...dates, revoked: [unchained.certificate] });
+  const found = await scene(t, [list], { stale: 'keep' });
+  assert.equal(found.judged(unchained.certificate), 'good');
+  const { options } = found.lists.current;
+  found.lists.use(await prepareRevocation(options, [read(ca), read(intermediate)], found.lists.current));
+  assert.equal(found.judged(unchained.certificate), 'revoked');
+  found.lists.use(await prepareRevocation(options, [read(ca)], found.lists.current));
+  assert.equal(found.judged(unchained.certificate), 'good');
 });
 
 const list = revocationList(root, { ...dates, revoked: [gone] });

@@ -24,6 +24,7 @@ import { outboundWarnings } from './outbound.ts';
 import { peerWarnings } from './peers.ts';
 import { providerFileIssues } from './provider-files.ts';
 import { recheckWarnings } from './recheck.ts';
+import { revocationIssues } from './revocation.ts';
 import { factorWarnings } from './second-factors.ts';
 import { secretWarnings } from './secrets.ts';
 import { siteWarnings } from './site-warnings.ts';
@@ -64,6 +65,7 @@ async function runCheck(invocation: Invocation): Promise<number> {
     return 1;
   }
   const certificates = await certificateIssues(reading);
+  const revocation = await revocationIssues(reading);
   const files = providerFileIssues(reading);
   const gone = await enrolledTenantWarnings(reading, file, terminal.env);
   const warnings = [
@@ -85,11 +87,12 @@ async function runCheck(invocation: Invocation): Promise<number> {
     // The hosts of a gateway inside an application are the application's affair.
     ...(invocation.values.app === true ? [] : siteWarnings(reading)),
     ...certificates.warnings,
+    ...revocation.warnings,
     ...files.warnings,
     ...storeWarnings(reading),
     ...(invocation.values.app === true ? [] : workerWarnings(reading)),
   ];
-  const errors = [...certificates.errors, ...files.errors, ...storeErrors(reading)];
+  const errors = [...certificates.errors, ...revocation.errors, ...files.errors, ...storeErrors(reading)];
   if (warnings.length > 0)
     terminal.stderr.write(
       `${formatIssues(warnings)}\n${warnings.length} ${warnings.length === 1 ? 'warning' : 'warnings'}\n`,
