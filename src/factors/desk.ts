@@ -147,10 +147,10 @@ export class FactorDesk {
   }
 
   /** Makes a code by which the first factor of an account is set up. */
-  async issueCode(account: Account, issuer: string): Promise<CodeIssue> {
+  async issueCode(account: Account, issuer: string, roles?: readonly string[]): Promise<CodeIssue> {
     const { all } = await this.#factors.enrolments.of(account);
     if (all.length > 0) return { kind: 'has-factors' };
-    return { kind: 'issued', ...(await this.#opening.issue(account, issuer)) };
+    return { kind: 'issued', ...(await this.#opening.issue(account, issuer, roles)) };
   }
 
   /** Whether the store may have lost what accounts had set up. */

@@ -3,6 +3,7 @@
  * operator or a supervisor makes. Without that, whoever knows a password enrols before its owner does.
  */
 import type { Account } from '../core/account.ts';
+import type { AskTerms } from '../core/factor.ts';
 import type { Reason } from '../core/reason.ts';
 import { readCode } from './code.ts';
 import type { EnrolmentMark } from './enrolment-mark.ts';
@@ -53,19 +54,27 @@ export class EnrolmentOpening {
   }
 
   /** Whether a code is wanted that is not there; one that was entered counts as long as nobody has used it or made another. */
-  async lacksCode(account: Account, entered: string | undefined): Promise<boolean> {
+  async lacksCode(account: Account, entered: string | undefined, roles: ReadonlySet<string>): Promise<boolean> {
     if ((await this.first()) !== 'code') return false;
-    return entered === undefined || !(await this.#parts.codes.fits(account, entered));
+    return entered === undefined || !(await this.#parts.codes.fits(account, entered, roles));
   }
 
-  /** Makes a code, in the place of the one before. */
-  async issue(account: Account, issuer: string): Promise<{ readonly code: string; readonly valid: number }> {
-    const terms = { issuer, valid: codeLasts, uses: 1, enrols: true };
+  /** Makes a code, in the place of the one before; of no use to the account once it has a role beside these, where they are given. */
+  async issue(
+    account: Account,
+    issuer: string,
+    roles?: readonly string[],
+  ): Promise<{ readonly code: string; readonly valid: number }> {
+    const terms = { issuer, valid: codeLasts, uses: 1, enrols: true, ...(roles && { roles }) };
     return { code: await this.#parts.codes.issue(account, terms), valid: codeLasts };
   }
 
   /** Judges a code as it is typed. A wrong one is counted like that of a factor; a right one sets nothing back. */
-  async enter(account: Account, typed: string | undefined, signal: AbortSignal): Promise<Entered> {
+  async enter(
+    account: Account,
+    typed: string | undefined,
+    { roles, signal }: Pick<AskTerms, 'roles' | 'signal'>,
+  ): Promise<Entered> {
     const { codes, limits } = this.#parts;
     const permit = await limits.enter(account, signal);
     if (permit.kind === 'locked') {
@@ -73,7 +82,7 @@ export class EnrolmentOpening {
       return { kind: 'refused', reason: 'factor-locked', ...(retryAfter !== undefined && { retryAfter }) };
     }
     const code = readCode(typed, codeDigits);
-    const isRight = code !== undefined && (await codes.fits(account, code));
+    const isRight = code !== undefined && (await codes.fits(account, code, roles));
     await (isRight ? limits.release(account) : limits.fail(account));
     return isRight ? { kind: 'right', code } : { kind: 'refused', reason: 'code-wrong' };
   }

@@ -207,7 +207,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     recorder,
     desk,
     passDesk: new PassDesk({
-      ...{ factors: document.factors, desk, users: tokenUsers, principals },
+      ...{ factors: document.factors, desk, sessions, notices, users: tokenUsers, principals },
       sends: new Sends({ store, clock }),
     }),
     tenants,

@@ -58,15 +58,15 @@ export async function offerTurn(
 
 /** Has the code judged that the first factor of an account takes; `lost` where somebody else has ended the login meanwhile. */
 export async function codeTurn(
-  opening: EnrolmentOpening,
+  { opening, door }: Pick<FactParts, 'opening' | 'door'>,
   underWay: Pick<LoginsUnderWay, 'change'>,
   pending: PendingLogin,
   typed: string | undefined,
-  { signal }: Pick<StepContext, 'signal'>,
+  context: StepContext,
 ): Promise<
   { readonly kind: 'on'; readonly pending: PendingLogin; readonly problem?: StepProblem } | { readonly kind: 'lost' }
 > {
-  const entered = await opening.enter(accountOf(pending.vouched), typed, signal);
+  const entered = await opening.enter(accountOf(pending.vouched), typed, termsOf({ door }, pending, context));
   if (entered.kind === 'refused') return { kind: 'on', pending, problem: entered };
   const next = await underWay.change(pending, () => ({ enrolmentCode: entered.code }));
   return next ? { kind: 'on', pending: next } : { kind: 'lost' };

@@ -137,7 +137,7 @@ export class LoginSteps {
   }
 
   async #enterCode(pending: PendingLogin, typed: string | undefined, context: StepContext): Promise<StepResult> {
-    const turn = await codeTurn(this.#parts.opening, this.#underWay, pending, typed, context);
+    const turn = await codeTurn(this.#parts, this.#underWay, pending, typed, context);
     if (turn.kind === 'lost') return this.#end.lost(pending, context);
     const { problem } = turn;
     if (problem) this.#end.record('enrol', pending, { reason: problem.reason }, context);

@@ -3,13 +3,15 @@
  * an account that may do what the issuer may not.
  */
 import * as z from 'zod';
-import { isSameAccount } from '../core/account.ts';
-import type { Principal } from '../core/principal.ts';
+import { type Account, isSameAccount } from '../core/account.ts';
+import type { Assertion, Principal } from '../core/principal.ts';
 import type { Reason } from '../core/reason.ts';
 import { accountOf, type Session } from '../core/session.ts';
 import type { FactorDesk } from '../factors/desk.ts';
 import { passTerms } from '../factors/pass/passes.ts';
 import type { Sends } from '../factors/sends.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { FactorNotices } from './factor-notices.ts';
 import type { Principals } from './principals.ts';
 import type { TokenUsers } from './token-users.ts';
 
@@ -23,6 +25,8 @@ type PassResult =
       readonly uses: number;
       readonly valid: number;
     }
+  /** Everything was taken off, and these sessions ended. */
+  | { readonly kind: 'reset'; readonly user: string; readonly removed: number; readonly ended: number }
   /** `unknown` and `not-allowed` are told alike to whoever asks: a page must not say who there is. */
   | { readonly kind: 'refused'; readonly why: 'not-allowed' | 'too-many' | 'has-factors'; readonly user?: string }
   | { readonly kind: 'unavailable'; readonly reason: Reason };
@@ -30,7 +34,9 @@ type PassResult =
 /** What it works with. */
 interface PassDeskParts {
   readonly factors: Readonly<Record<string, unknown>>;
-  readonly desk: Pick<FactorDesk, 'issue' | 'issueCode' | 'asksForCode'>;
+  readonly desk: Pick<FactorDesk, 'issue' | 'issueCode' | 'asksForCode' | 'reset'>;
+  readonly sessions: Pick<Sessions, 'ofAccount' | 'revoke' | 'cuts'>;
+  readonly notices: Pick<FactorNotices, 'tell'>;
   readonly sends: Pick<Sends, 'take'>;
   readonly users: Pick<TokenUsers, 'find'>;
   readonly principals: Pick<Principals, 'principal' | 'tenantOf'>;
@@ -39,6 +45,9 @@ interface PassDeskParts {
 const rulesSchema = z.object({ type: z.literal('pass'), issuers: z.array(z.string()), for: z.array(z.string()) });
 /** What the audit says of an enrolment code, which is made like a pass. */
 export const enrolmentCodeDetail = 'an enrolment code';
+
+/** What is done for somebody. */
+export type PassWish = 'pass' | 'code' | 'reset';
 
 const perHour = { count: 50, per: 60 * 60_000 };
 
@@ -65,10 +74,10 @@ export class PassDesk {
     return this.#parts.desk.asksForCode();
   }
 
-  /** Makes one for a user, by a name as it is typed; who does not exist is refused like who may not have one. */
+  /** Makes a pass or an enrolment code for a user, or takes everything off, by a name as it is typed; who does not exist is refused like who may not have one. */
   async issue(
     session: Session,
-    { username, what }: { readonly username: string; readonly what: 'pass' | 'code' },
+    { username, what }: { readonly username: string; readonly what: PassWish },
     signal: AbortSignal,
   ): Promise<PassResult> {
     const { desk, sends, factors, users } = this.#parts;
@@ -92,16 +101,29 @@ export class PassDesk {
       isNear && !isSameAccount(account, issuer) && mayHelp(roles, this.#parts.principals.principal(target), rules.for);
     if (!isAllowed) return { kind: 'refused', why: 'not-allowed', user: account.subject };
     const { subject } = account;
+    const most = [...new Set([...roles, ...rules.for])];
+    if (what === 'reset') return this.#reset(account, assertion, issuer.subject);
     if (what === 'code') {
-      const made = await desk.issueCode(account, issuer.subject);
+      const made = await desk.issueCode(account, issuer.subject, most);
       return made.kind === 'issued'
         ? { ...made, user: subject, uses: 1 }
         : { kind: 'refused', why: 'has-factors', user: subject };
     }
     const terms = passTerms(factors);
-    const most = [...new Set([...roles, ...rules.for])];
     const code = await desk.issue(account, { ...terms, issuer: issuer.subject, roles: most });
     return { kind: 'issued', user: subject, code, uses: terms.uses, valid: terms.valid };
+  }
+
+  /** As an operator does: logins under way set nothing up behind it, and nobody stays signed in. */
+  async #reset(account: Account, assertion: Assertion, issuer: string): Promise<PassResult> {
+    const { desk, sessions, notices } = this.#parts;
+    await sessions.cuts.cut(account.subject);
+    const removed = await desk.reset(account);
+    let ended = 0;
+    for await (const { id } of sessions.ofAccount(account))
+      if (await sessions.revoke(id, 'factor-reset', { actor: issuer })) ended += 1;
+    await notices.tell(account, 'reset', assertion);
+    return { kind: 'reset', user: account.subject, removed, ended };
   }
 }
 

@@ -80,7 +80,7 @@ export async function factsOf(
   );
   // A pass does as well, which may be spent by now.
   const lacksCode = async (): Promise<boolean> =>
-    isFirst && byFactors.length === 0 && (await opening.lacksCode(account, pending.enrolmentCode));
+    isFirst && byFactors.length === 0 && (await opening.lacksCode(account, pending.enrolmentCode, terms.roles));
   if (isReached(demand)) {
     const needsCode = await lacksCode();
     return { facts: { ...common, ...shown, ...nothing, spare, needsCode, isEnough: true }, has };

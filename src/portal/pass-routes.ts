@@ -1,7 +1,7 @@
 /** `/_gate/pass`: a supervisor makes a pass for an agent at the desk. It is shown once, on the answer to the form. */
 import { GatewayError } from '../core/errors.ts';
 import { accountOf, type Session } from '../core/session.ts';
-import { enrolmentCodeDetail } from '../login/pass-desk.ts';
+import { enrolmentCodeDetail, type PassWish } from '../login/pass-desk.ts';
 import type { PassView } from '../pages/pass.ts';
 import { shortfall } from '../policy/levels.ts';
 import {
@@ -51,20 +51,34 @@ async function make(parts: PassParts, visit: PortalRequest, session: Session, fo
   const { context } = visit;
   const username = form.get('user')?.trim() ?? '';
   if (username === '' || username.length > 256) return show(parts, visit, session, 400, { kind: 'refused' });
-  const what = form.get('what') === 'code' ? 'code' : 'pass';
+  const what = wishes.find((wish) => wish === form.get('what')) ?? 'pass';
   const result = await parts.passDesk.issue(session, { username, what }, context.signal);
   const { client, requestId } = context;
   const by = { actor: accountOf(session).subject };
   const detail = what === 'code' && { detail: enrolmentCodeDetail };
-  const record = { event: 'pass', client, requestId, session: session.id, by, ...detail } as const;
+  const event = what === 'reset' ? 'factor-reset' : 'pass';
+  const record = { event, client, requestId, session: session.id, by, ...detail } as const;
   switch (result.kind) {
     case 'issued': {
       const account = { tenant: session.tenant, subject: result.user };
       parts.recorder.account({ ...record, outcome: 'succeeded', account });
       return show(parts, visit, session, 200, {
-        ...{ kind: 'issued', what, user: result.user, code: result.code, uses: result.uses },
+        ...{
+          kind: 'issued',
+          what: what === 'code' ? what : 'pass',
+          user: result.user,
+          code: result.code,
+          uses: result.uses,
+        },
         hours: Math.max(1, Math.round(result.valid / 3_600_000)),
       });
+    }
+    case 'reset': {
+      const { user, removed, ended } = result;
+      const account = { tenant: session.tenant, subject: user };
+      const told = `${removed} enrolments, ${ended} sessions`;
+      parts.recorder.account({ ...record, outcome: 'succeeded', account, detail: told });
+      return show(parts, visit, session, 200, { kind: 'reset', user });
     }
     case 'refused': {
       const account = result.user === undefined ? {} : { account: { tenant: session.tenant, subject: result.user } };
@@ -88,6 +102,7 @@ async function make(parts: PassParts, visit: PortalRequest, session: Session, fo
   }
 }
 
+const wishes: readonly PassWish[] = ['pass', 'code', 'reset'];
 const statuses = { 'too-many': 429, 'not-allowed': 403, 'has-factors': 409 } as const;
 
 /** The issuer who asks, with a proof that is young enough; undefined where something else was answered. */

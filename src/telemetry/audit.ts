@@ -66,6 +66,7 @@ export interface AccountRecord extends AuditSubject {
     | 'enrol'
     | 'unenrol'
     | 'remember'
+    | 'factor-reset'
     | 'pass';
   /** `pending`: the first proof was right, and the login takes more. */
   readonly outcome: 'succeeded' | 'failed' | 'pending';

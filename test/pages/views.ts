@@ -105,7 +105,13 @@ function factorViews(language: Language): readonly (readonly [name: string, view
         page: { kind: 'spare-codes', codes: ['01234-56789', hostile] },
       },
     ],
-    ...[undefined, { kind: 'refused' }, { kind: 'too-many' }, { kind: 'has-factors' }].map((result) => {
+    ...[
+      undefined,
+      { kind: 'refused' },
+      { kind: 'too-many' },
+      { kind: 'has-factors' },
+      { kind: 'reset', user: hostile },
+    ].map((result) => {
       const view = {
         kind: 'pass',
         action: '/_gate/pass',

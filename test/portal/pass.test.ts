@@ -1,14 +1,17 @@
 /** A supervisor's pass: made at one browser, used at another; for whom it may be made, and what it lets in. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { Secret, TOTP } from 'otpauth';
+import { WebSocket } from 'ws';
 import type { TestUser } from '../support/scenes/gateway.ts';
 import { gateway } from '../support/scenes/gateway.ts';
 import { passwords, siteConfig, staff } from '../support/scenes/site.ts';
 import { type Answer, hiddenFields, Visitor } from '../support/scenes/visitor.ts';
 import { startUpstream } from '../support/servers/upstream.ts';
 import { type ManualClock, manualClock } from '../support/tools/manual-clock.ts';
+import { endsWithin } from '../support/tools/stopwatch.ts';
 
 const others: readonly TestUser[] = [
   { name: 'agent2', password: 'right-7711-river', groups: ['agents'] },
@@ -159,4 +162,36 @@ test('a pass: not into an account that has come to more rights than its maker si
   assert.doesNotMatch(offered.text, /value="pass"/);
   assert.notEqual((await submit(agent, asked, { code }, 'answer')).headers.location, '/desk');
   assert.equal((await agent.open('/desk')).status, 302);
+});
+
+test('a reset at the desk: what was set up is gone, and what is open on level 2 ends, a WebSocket within two seconds', async (t) => {
+  const here = await passSite(t);
+  const { browser: supervisor } = await withApp(here, 'supervisor1', passwords.supervisor1);
+  const { browser: agent } = await withApp(here, 'agent1', passwords.agent1);
+  const socket = new WebSocket(`ws://${here.url.host}/live`, {
+    headers: { cookie: agent.cookieHeader, origin: here.url.origin },
+  });
+  t.after(() => socket.terminate());
+  await once(socket, 'open');
+  const over = once(socket, 'close');
+  const page = await supervisor.open('/_gate/pass');
+  assert.match(page.text, /take everything off/);
+  const refused = await submit(supervisor, page, { user: 'supervisor1', what: 'reset' });
+  assert.equal(refused.status, 403);
+  const [failed] = here.audit('factor-reset');
+  assert.deepEqual([failed?.outcome, failed?.reason], ['failed', 'pass-not-allowed']);
+  const done = await endsWithin(2000, 'the reset', submit(supervisor, page, { user: 'agent1', what: 'reset' }));
+  assert.equal(done.status, 200);
+  assert.match(done.text, /Everything that agent1 had set up is taken off/);
+  assert.equal((await endsWithin(2000, 'the socket ends', over))[0], 1008);
+  const record = here.audit('factor-reset').at(-1);
+  assert.deepEqual(
+    [record?.outcome, record?.user, record?.actor, record?.detail],
+    ['succeeded', 'agent1', 'supervisor1', '1 enrolments, 1 sessions'],
+  );
+  assert.equal((await agent.open('/desk')).status, 302);
+  here.clock.advance(1000);
+  const anew = here.visitor();
+  const setup = await follow(anew, await anew.signIn('agent1', passwords.agent1, '/desk'));
+  assert.match(setup.text, /Set up your authenticator app/);
 });

@@ -104,10 +104,12 @@ export class Passes {
     return pass;
   }
 
-  /** Whether a code is right and may still be used. Uses nothing up. */
-  async fits(account: Account, code: string): Promise<boolean> {
+  /** Whether a code is right and may still be used by somebody with these roles. Uses nothing up. */
+  async fits(account: Account, code: string, roles: ReadonlySet<string>): Promise<boolean> {
     const found = await this.#read(account);
-    return found !== undefined && found.record.uses > 0 && this.#isRight(account, code, found.record);
+    if (!found || found.record.uses === 0 || !this.#isRight(account, code, found.record)) return false;
+    const { roles: most } = found.record;
+    return [...roles].every((role) => most?.includes(role) ?? true);
   }
 
   /** Uses a code once; of many at once no more than it has uses. */

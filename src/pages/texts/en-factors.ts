@@ -162,11 +162,17 @@ export const pass = {
   title: 'Passes',
   lead: 'For somebody who left the key or the phone at home. Make sure that you know who stands before you.',
   what: 'What is it for?',
-  whats: { pass: 'One sign-in without key or phone', code: 'Setting up the first key or phone' },
+  whats: {
+    pass: 'One sign-in without key or phone',
+    code: 'Setting up the first key or phone',
+    reset: 'A key or phone that is lost: take everything off and sign out everywhere',
+  },
   user: 'User name of the agent',
-  submit: 'Make the code',
+  submit: 'Continue',
   pass: (user: string): string => `Pass for ${user}`,
   code: (user: string): string => `Enrolment code for ${user}`,
+  reset: (user: string): string =>
+    `Everything that ${user} had set up is taken off, and ${user} is signed out everywhere.`,
   use: (uses: number, hours: number): string =>
     `${uses === 1 ? 'It works once' : uses >= 1000 ? 'It works as often as needed' : `It works ${uses} times`}, within ${hours === 1 ? 'an hour' : `${hours} hours`}. You see it only now.`,
   refused: 'You cannot make a code for that user.',

@@ -170,11 +170,16 @@ export const pass: typeof englishPass = {
   title: 'Laissez-passer',
   lead: 'Pour quelqu’un qui a oublié sa clé ou son téléphone. Assurez-vous de savoir qui est devant vous.',
   what: 'Pour quoi faire ?',
-  whats: { pass: 'Une connexion sans clé ni téléphone', code: 'Configurer la première clé ou le premier téléphone' },
+  whats: {
+    pass: 'Une connexion sans clé ni téléphone',
+    code: 'Configurer la première clé ou le premier téléphone',
+    reset: 'Une clé ou un téléphone perdu : tout retirer et déconnecter partout',
+  },
   user: 'Nom d’utilisateur de l’agent',
-  submit: 'Créer le code',
+  submit: 'Continuer',
   pass: (user) => `Laissez-passer pour ${user}`,
   code: (user) => `Code d’inscription pour ${user}`,
+  reset: (user) => `Tout ce que ${user} avait configuré est retiré, et ${user} est déconnecté partout.`,
   use: (uses, hours) =>
     `${uses === 1 ? 'Il sert une fois' : uses >= 1000 ? 'Il sert autant que nécessaire' : `Il sert ${uses} fois`}, pendant ${hours === 1 ? 'une heure' : `${hours} heures`}. Vous ne le voyez que maintenant.`,
   refused: 'Vous ne pouvez pas créer de code pour cet utilisateur.',
