@@ -50,10 +50,10 @@ export class LoginSteps {
     return this.#parts.door.admit(vouched, client) !== undefined;
   }
 
-  /** A provider has vouched for somebody: a session begins, or a login that takes more. */
+  /** A provider has vouched for somebody, who may have proved more by a passkey: a session begins, or a login that takes more. */
   async begin(first: LoginBeginning, context: StepContext): Promise<StepResult> {
     const { vouched, chain, returnTo, isPosted, isAmbient = false } = first;
-    const admitted = this.#parts.door.admit(vouched, context.client);
+    const admitted = this.#parts.door.admit(vouched, context.client, first.proof && [first.proof]);
     if (admitted) return this.#end.establish(admitted, { chain, returnTo, cookies: [] }, context);
     const { pending, cookies } = await this.#starts.login(first, context);
     return this.#advance(pending, context, { maySend: isPosted, cookies, isAmbient });

@@ -310,3 +310,26 @@ test('passkey first: a touch later on raises the session and takes nothing away,
   assert.match(page.text, /data-key="get"/);
   assert.equal((await touch(browser, page, key, { lies: {} })).headers.location, '/_gate/account');
 });
+
+test('passkey first: where a password would be enough, it is worth what it is all the same', async (t) => {
+  const here = await passkeySite(t);
+  const key = new SoftwareKey(here.origin, { isSynced: true });
+  await enrol(here, 'agent1', key);
+  const { login, ...config } = parse(await readFile(here.file, 'utf8'));
+  const vault = {
+    location: '/vault/',
+    name: 'vault',
+    upstream: here.upstream.origin,
+    access: { level: 3, maxAge: '10m', factors: ['key'] },
+  };
+  await writeFile(
+    here.file,
+    stringify({ ...config, login: { ...login, level: 1 }, routes: [...config.routes, vault] }),
+  );
+  assert.equal((await here.running.reload({ actor: 'signal' })).kind, 'reloaded');
+  const browser = here.visitor();
+  assert.equal((await touch(browser, await browser.open(address), key)).headers.location, '/desk');
+  assert.equal((await browser.open('/vault/')).status, 200);
+  assert.deepEqual(here.upstream.received.at(-1)?.values('x-remote-level'), ['3']);
+  assert.equal(here.audit('login').at(-1)?.outcome, 'succeeded');
+});
