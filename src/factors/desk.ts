@@ -1,7 +1,8 @@
 /** What an operator or a supervisor does with the factors of an account: look, take off, release, hand out a code. Shows no secret. */
 import type { Account } from '../core/account.ts';
 import { Failure } from '../core/failure.ts';
-import type { KnownBrowser, KnownBrowsers } from '../sessions/known.ts';
+import type { KnownBrowsers } from '../sessions/known.ts';
+import type { KnownBrowser } from '../sessions/known-record.ts';
 import { readName } from './code.ts';
 import type { Factors } from './factors.ts';
 import type { EnrolmentOpening } from './opening.ts';

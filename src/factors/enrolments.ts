@@ -137,7 +137,8 @@ export class Enrolments {
   async clear(account: Account): Promise<number> {
     const keys = (await Array.fromAsync(this.#store.list(recordKey(account, '')))).map(({ key }) => key);
     const ids = keys.filter((key) => key !== listKey(account));
-    await this.#store.delete(listKey(account));
+    // A list of none, and not no list: a setup that was allowed before, also to who never had anything, must not end up in it.
+    await this.#store.put(listKey(account), printList(account, []));
     for (const key of ids) await this.#store.delete(key);
     return ids.length;
   }

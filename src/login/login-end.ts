@@ -32,7 +32,7 @@ export interface EndParts {
   readonly sessions: Sessions;
   readonly recorder: Pick<Recorder, 'account'>;
   readonly notices: Pick<FactorNotices, 'heard'>;
-  readonly remembered: Pick<RememberedBrowsers, 'remember'>;
+  readonly remembered: Pick<RememberedBrowsers, 'remember' | 'forget'>;
 }
 
 /** For how long a first proof speaks for an account that may be disabled meanwhile, in milliseconds. */
@@ -198,9 +198,14 @@ export class LoginEnd {
 
   /** The login is over, and the browser remembered where that was wished. */
   async #lastCookies(pending: PendingLogin, context: StepContext): Promise<readonly string[]> {
-    const { pendings, remembered } = this.#parts;
+    const { pendings, remembered, sessions } = this.#parts;
     const gone = pendings.cookieWithout(pending, context.headers.all('cookie'));
-    return [gone, ...(pending.remember ? await remembered.remember(pending.vouched, context) : [])];
+    if (!pending.remember) return [gone];
+    const lines = await remembered.remember(pending.vouched, context);
+    const account = accountOf(pending.vouched);
+    // A reset that came while the directory was asked has found nothing to forget.
+    if (await sessions.cuts.isCut(account, pending.beganAt)) await remembered.forget(account);
+    return [gone, ...lines];
   }
 
   #over(pending: PendingLogin, reason: Reason, { headers }: StepContext): Extract<StepResult, { kind: 'over' }> {

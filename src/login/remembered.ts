@@ -16,7 +16,8 @@ import type { FactorRules } from '../factors/options.ts';
 import { rememberedName } from '../policy/worth.ts';
 import { type ChainLink, standingAt } from '../providers/chain.ts';
 import { isInAny } from '../routing/networks.ts';
-import type { KnownBrowser, KnownBrowsers } from '../sessions/known.ts';
+import type { KnownBrowsers } from '../sessions/known.ts';
+import type { KnownBrowser } from '../sessions/known-record.ts';
 import type { Vouched } from '../sessions/stored-session.ts';
 import type { Recorder } from '../telemetry/recorder.ts';
 import type { StepContext } from './step-result.ts';
@@ -76,7 +77,7 @@ export class RememberedBrowsers {
       return undefined;
     }
     const cookiesNow = await browsers.use(account, seen.known, cookies);
-    return { proof: rememberedProof(account.tenant, clock.now()), cookies: cookiesNow };
+    return cookiesNow && { proof: rememberedProof(account.tenant, clock.now()), cookies: cookiesNow };
   }
 
   /** Remembers the browser of somebody who has wished it; gives the cookies. Nothing is, where nobody can tell how the password stands. */

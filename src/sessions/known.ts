@@ -10,6 +10,7 @@ import { Failure } from '../core/failure.ts';
 import { setCookie } from '../core/set-cookie.ts';
 import type { Store } from '../core/store.ts';
 import { readCookie } from './cookie.ts';
+import { type KnownBrowser, parseJson, readKnown } from './known-record.ts';
 
 const browserSchema = z.looseObject({
   kind: z.literal('browser'),
@@ -22,29 +23,6 @@ const browserSchema = z.looseObject({
   /** Keys of the accounts that are remembered here, the oldest first. */
   accounts: z.array(z.string()),
 });
-
-const knownSchema = z.object({
-  kind: z.literal('known'),
-  since: z.number(),
-  until: z.number(),
-  lastUsedAt: z.number().optional(),
-  address: z.string(),
-  userAgent: z.string(),
-  witness: z.object({ provider: z.string(), subject: z.string(), mark: z.string() }).optional(),
-});
-
-/** What is kept of a browser for one account. Times are milliseconds since the epoch. */
-export interface KnownBrowser {
-  /** A digest, by which nobody can make the cookie. */
-  readonly id: string;
-  readonly since: number;
-  readonly until: number;
-  readonly lastUsedAt?: number | undefined;
-  readonly address: string;
-  readonly userAgent: string;
-  /** Who is asked whether the password is still the one of then, and what was said then. */
-  readonly witness?: { readonly provider: string; readonly subject: string; readonly mark: string } | undefined;
-}
 
 /** What the cookie of a request comes to for an account. */
 type Sight =
@@ -90,10 +68,19 @@ export class KnownBrowsers {
     return known ? { kind: 'known', known } : { kind: 'unknown' };
   }
 
-  /** A use of what was seen: the `Set-Cookie` line of the next secret, where one is due. */
-  async use(account: Account, { id, ...known }: KnownBrowser, cookies: readonly string[]): Promise<readonly string[]> {
-    const used = { kind: 'known', ...known, lastUsedAt: this.#clock.now() };
-    await this.#store.put(knownKey(accountKey(account), id), JSON.stringify(used), known.until);
+  /**
+   * A use of what was seen: the `Set-Cookie` line of the next secret, where one is due. Undefined where it was forgotten since: a
+   * reset that comes while a directory is asked ends it.
+   */
+  async use(
+    account: Account,
+    { id, version, ...known }: KnownBrowser,
+    cookies: readonly string[],
+  ): Promise<readonly string[] | undefined> {
+    const key = knownKey(accountKey(account), id);
+    const used = JSON.stringify({ kind: 'known', ...known, lastUsedAt: this.#clock.now() });
+    // Of tabs that sign in at once one notes the use.
+    if (!(await this.#store.replace(key, version, used, known.until)) && !(await this.#known(key))) return undefined;
     return this.#change(cookies, ({ accounts, until }) => ({ accounts, until }));
   }
 
@@ -126,7 +113,7 @@ export class KnownBrowsers {
   /** Those of an account, the newest first. */
   async of(account: Account): Promise<readonly KnownBrowser[]> {
     const entries = await Array.fromAsync(this.#store.list(knownKey(accountKey(account), '')));
-    const all = entries.flatMap(({ key, value }) => readKnown(key, value) ?? []);
+    const all = entries.flatMap((entry) => this.#live(readKnown(entry)) ?? []);
     return all.toSorted((one, other) => other.since - one.since);
   }
 
@@ -198,17 +185,14 @@ export class KnownBrowsers {
 
   async #known(key: string): Promise<KnownBrowser | undefined> {
     const stored = await this.#store.get(key);
-    const known = stored && readKnown(key, stored.value);
-    return known && this.#clock.now() < known.until ? known : undefined;
+    return stored && this.#live(readKnown({ key, ...stored }));
   }
-}
 
-/** What cannot be read is not remembered: its user is asked. */
-function readKnown(key: string, value: string): KnownBrowser | undefined {
-  const { data } = knownSchema.safeParse(parseJson(value));
-  if (!data) return undefined;
-  const { kind: _, ...known } = data;
-  return { ...known, id: key.slice(key.lastIndexOf(':') + 1) };
+  /** An operator who shortens the time means those too that are remembered. */
+  #live(known: KnownBrowser | undefined): KnownBrowser | undefined {
+    const until = known && Math.min(known.until, known.since + this.#lasts);
+    return until !== undefined && this.#clock.now() < until ? known : undefined;
+  }
 }
 
 function isTheirs({ secret, before }: Browser, shown: string): boolean {
@@ -234,12 +218,4 @@ function browserKey(id: string): string {
 
 function knownKey(account: string, id: string): string {
   return `known:${account}:${id}`;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

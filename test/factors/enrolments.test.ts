@@ -79,3 +79,16 @@ test('enrolments: one that is listed and lost, changed, another’s or sealed by
   await store.put(`factor:${accountKey(alice)}:list`, '{"kind":"list"}');
   await fails();
 });
+
+test('enrolments: a setup that was allowed before a reset ends up nowhere, also of an account that never had one', async () => {
+  const { enrolments } = scene();
+  const never = await enrolments.of(alice);
+  assert.equal(await enrolments.clear(alice), 0);
+  assert.equal(await enrolments.add(alice, { ...app, after: never }), undefined);
+  const after = await enrolments.of(alice);
+  assert.deepEqual(after.all, []);
+  assert.ok(await enrolments.add(alice, { ...app, after }));
+  assert.equal(await enrolments.clear(alice), 1);
+  assert.equal(await enrolments.add(alice, { ...app, after: never }), undefined);
+  assert.deepEqual((await enrolments.of(alice)).all, []);
+});

@@ -19,8 +19,8 @@ function world() {
   const store = new MemoryStore(clock);
   const publicUrl = new URL('https://cc.example.com');
   const known = new KnownBrowsers({ store, clock, publicUrl, lasts: 3_600_000, perBrowser: 2 });
-  const state = { standing: said('alice', { passwordSetAt: 1 }), hasLocked: false };
   const link = scripted('directory', said('alice'));
+  const state = { standing: said('alice', { passwordSetAt: 1 }), hasLocked: false, link };
   Object.assign(link.provider, { standing: async () => state.standing });
   const remembered = new RememberedBrowsers({
     ...{ clock, log: keptLog(), known, chain: [link], mustKnow: () => undefined },
@@ -112,4 +112,34 @@ test('remembered: what stands in the store cannot be made into the cookie', asyn
   assert.equal(parts.length, 2);
   for await (const { key, value } of store.list('known'))
     for (const part of parts) assert.ok(!`${key}${value}`.includes(part));
+});
+
+test('remembered: what is forgotten while the directory is asked is not there again after its answer', async () => {
+  const { state, known, remembered, vouched, context, recall } = await ticked();
+  const link = state.link;
+  Object.assign(link.provider, {
+    standing: async () => {
+      await remembered.forget(alice);
+      return state.standing;
+    },
+  });
+  assert.equal(await remembered.recall(vouched, context()), undefined);
+  assert.deepEqual(await known.of(alice), []);
+  assert.equal(await recall(), undefined);
+});
+
+test('remembered: a shorter time counts for those too that are remembered', async () => {
+  const clock = manualClock();
+  const parts = { store: new MemoryStore(clock), clock, publicUrl: new URL('http://x.test'), perBrowser: 2 };
+  const [line = ''] = await new KnownBrowsers({ ...parts, lasts: 10_000 }).remember(
+    alice,
+    { address: '', userAgent: '' },
+    [],
+  );
+  const cookies = [line.split(';', 1)[0] ?? ''];
+  const shorter = new KnownBrowsers({ ...parts, lasts: 1000 });
+  assert.equal((await shorter.see(alice, cookies)).kind, 'known');
+  clock.advance(1000);
+  assert.equal((await shorter.see(alice, cookies)).kind, 'unknown');
+  assert.deepEqual(await shorter.of(alice), []);
 });
