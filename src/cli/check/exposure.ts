@@ -2,6 +2,7 @@
 
 import { isLoopback } from '../../admin/options.ts';
 import type { ConfigIssue, KeyPath } from '../../config/load.ts';
+import type { Network } from '../../core/address.ts';
 import { addressesOf } from '../../edge/listener-plan.ts';
 import type { Document } from '../../gateway/document.ts';
 import { clearAddress } from '../../providers/oidc/back-channel.ts';
@@ -27,19 +28,22 @@ export function exposureWarnings({ document, locate }: Extract<Reading, { kind: 
 
 function serverExposures(document: Document): Exposure[] {
   const { server } = document;
-  const everybody = (key: 'trustedProxies' | 'proxyProtocol', by: string, named: string): Exposure[] =>
-    server[key].flatMap(({ prefix }, index) =>
+  const everybody = (key: KeyPath, networks: readonly Network[], by: string, named: string): Exposure[] =>
+    networks.flatMap(({ prefix }, index) =>
       prefix > 0
         ? []
         : {
-            path: ['server', key, index],
+            path: [...key, index],
             message: `believes everybody: any client can say by ${by} that it is somebody else`,
             hint: `name the addresses of the ${named} in front, such as 10.0.0.5`,
           },
     );
   const found = [
-    ...everybody('trustedProxies', 'X-Forwarded-For', 'proxies'),
-    ...everybody('proxyProtocol', 'a PROXY header', 'balancers'),
+    ...everybody(['server', 'trustedProxies'], server.trustedProxies, 'X-Forwarded-For', 'proxies'),
+    ...everybody(['server', 'proxyProtocol'], server.proxyProtocol, 'a PROXY header', 'balancers'),
+    ...Object.entries(document.listeners ?? {}).flatMap(([name, { proxyProtocol = [] }]) =>
+      everybody(['listeners', name, 'proxyProtocol'], proxyProtocol, 'a PROXY header', 'balancers'),
+    ),
   ];
   const isOpen = addressesOf(document).some(({ hostname }) => hostname === '0.0.0.0' || hostname === '[::]');
   if (server.publicUrl.protocol === 'http:' && isOpen)
