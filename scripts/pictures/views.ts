@@ -104,10 +104,16 @@ export const factorViews: Readonly<Record<string, PageView>> = {
         { id: 'three', factor: codes, name: '', createdAt: day, left: 3 },
       ],
       addable: [key, app, codes],
-      browsers: [],
+      browsers: [
+        {
+          ...{ id: 'browser', isThis: true, since: day, until: day + 86_400_000 * 30 },
+          userAgent: 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) Gecko/20100101 Firefox/128.0',
+        },
+      ],
     },
     ...{ sessionsHref: '/_gate/session', backHref: '/', logoutHref: '/_gate/logout', requestId },
   },
+  'enrolment-code': { kind: 'enrolment-code', ...step },
   'factor-pass': {
     ...{
       kind: 'pass',
