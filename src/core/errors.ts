@@ -14,6 +14,7 @@ export const errorCodes = {
   NOT_FOUND: { status: 404, message: 'There is nothing at this address.' },
   METHOD_NOT_ALLOWED: { status: 405, message: 'This address does not take this kind of request.' },
   MISDIRECTED: { status: 421, message: 'This site has another address.' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'This address takes another kind of request.' },
   REQUEST_TIMEOUT: { status: 408, message: 'The request took too long to arrive.' },
   PAYLOAD_TOO_LARGE: { status: 413, message: 'The request is too large.' },
   UPSTREAM_UNREACHABLE: { status: 502, message: 'The application does not answer.' },

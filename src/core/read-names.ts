@@ -5,7 +5,17 @@
 
 const names = [
   ...['accept', 'accept-language', 'access-control-request-method', 'authorization', 'cache-control', 'connection'],
-  ...['content-length', 'content-type', 'cookie', 'expect', 'expires', 'forwarded', 'host', 'http2-settings'],
+  ...[
+    'content-length',
+    'content-type',
+    'cookie',
+    'expect',
+    'expires',
+    'forwarded',
+    'grpc-timeout',
+    'host',
+    'http2-settings',
+  ],
   ...['if-none-match', 'keep-alive', 'link', 'origin', 'pragma', 'proxy-connection', 'referer', 'sec-fetch-dest'],
   ...['sec-fetch-mode', 'sec-fetch-site', 'sec-websocket-accept', 'sec-websocket-key', 'te', 'traceparent', 'trailer'],
   ...['transfer-encoding', 'upgrade', 'user-agent', 'www-authenticate', 'x-forwarded-for', 'x-forwarded-host'],

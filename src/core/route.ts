@@ -86,6 +86,8 @@ export interface Upstream {
    */
   readonly path?: string;
   readonly tls?: UpstreamTls;
+  /** What its servers are spoken to in; HTTP/1.1 when absent. `grpc` is HTTP/2 with trailers. */
+  readonly protocol?: 'h2' | 'h2c' | 'grpc';
   /** By what a visitor is led to the same server again; servers take turns when absent. */
   readonly sticky?: 'cookie' | 'address';
   /** Milliseconds that an idle connection is kept; 0 is not at all, absent the gateway's own time. */

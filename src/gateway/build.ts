@@ -14,6 +14,7 @@ import { BoundCookies } from '../proxy/bound-cookies.ts';
 import { CookieMarks } from '../proxy/cookie-marks.ts';
 import { CookieNames } from '../proxy/cookie-names.ts';
 import { Forwarder } from '../proxy/forward.ts';
+import { Http2Forwarder } from '../proxy/http2/forwarder.ts';
 import { LaneForwarder } from '../proxy/lane/forwarder.ts';
 import { reportUnanswerable } from '../proxy/response-headers.ts';
 import { UpstreamPools } from '../proxy/upstream-pool.ts';
@@ -198,7 +199,8 @@ function buildCarriers(parts: CarrierParts, { clock, log, connections, sealer }:
   const rules = { isOwnCookie, cookies, onUnanswerable: reportUnanswerable(log) };
   const forwarder = new Forwarder({ pools, connections, rules });
   const opener = new WebSocketOpener({ pools, connections, rules });
-  const http = new HttpCarrier({ log, pipeline, portal, forwarder, answers });
+  const http2Forwarder = new Http2Forwarder({ pools, connections, rules });
+  const http = new HttpCarrier({ log, pipeline, portal, forwarder, http2Forwarder, answers });
   const told = identityNames(document, routes);
   const forwardAuth = new ForwardAuthCarrier({
     log,

@@ -67,7 +67,7 @@ const appDocumentSchema = z
   .transform((document): AppDocument => {
     // The application stands behind its own gateway: its origin is what the signed identity is for.
     const { publicUrl: url } = document.server;
-    const own = { servers: [{ origin: url.origin, url, path: undefined }] };
+    const own = { servers: [{ origin: url.origin, url, path: undefined }], protocol: 'http' as const };
     return {
       ...document,
       // Which hosts reach the application is the application's own affair.

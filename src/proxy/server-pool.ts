@@ -7,6 +7,7 @@ import type { UpstreamServer, UpstreamTls } from '../core/route.ts';
 import { httpsAgent, tlsClientOptions } from '../tls/client.ts';
 import { serverTrust } from './server-trust.ts';
 import { withoutContinue } from './unasked-continue.ts';
+import { UpstreamSessions } from './upstream-sessions.ts';
 
 /** What every server is connected to with. */
 export interface ServerPoolParts {
@@ -41,6 +42,8 @@ export class UpstreamServerPool {
   readonly #client: ConstructorParameters<typeof Client>[1] & object;
   readonly #tunnels: RequestOptions;
   #pool: Pool | undefined;
+  readonly #sessions: () => UpstreamSessions;
+  #http2: UpstreamSessions | undefined;
   /** When it could not be connected to, unless it has been since. */
   #failedAt: number | undefined;
 
@@ -52,6 +55,11 @@ export class UpstreamServerPool {
     const isSecure = server.url.protocol === 'https:';
     const secure = isSecure ? tlsClientOptions(serverTrust(server, tls)) : undefined;
     const servername = secure?.servername ?? '';
+    this.#sessions = () =>
+      new UpstreamSessions({
+        ...{ origin: server.origin, host: bare(server.url), tls: secure, connectTimeout, log: parts.log },
+        port: Number(server.url.port || (isSecure ? 443 : 80)),
+      });
     const to = { ...(socketPath !== undefined && { socketPath }) };
     const connector = buildConnector({ ...secure, ...to, timeout: connectTimeout, allowH2: false });
     this.#client = {
@@ -98,6 +106,12 @@ export class UpstreamServerPool {
     return httpRequest({ ...this.#tunnels, ...options, method: 'GET' });
   }
 
+  /** Its connections of HTTP/2. */
+  http2(): UpstreamSessions {
+    this.#http2 ??= this.#sessions();
+    return this.#http2;
+  }
+
   get isLive(): boolean {
     return this.#failedAt === undefined || this.#parts.clock.now() - this.#failedAt >= pause;
   }
@@ -124,6 +138,7 @@ export class UpstreamServerPool {
   }
 
   async close(): Promise<void> {
+    this.#http2?.close();
     await this.#pool?.close();
   }
 }

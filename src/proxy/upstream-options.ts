@@ -64,7 +64,10 @@ const words = 'an address such as http://app:8070, a list of them, or { servers:
 export function upstreamOptions() {
   return z
     .union([
-      oneOrMore(serverAddress()).transform((servers) => ({ servers, sticky: undefined, keepAlive: undefined })),
+      oneOrMore(serverAddress()).transform((servers) => ({
+        ...{ servers, sticky: undefined, keepAlive: undefined },
+        protocol: 'http' as const,
+      })),
       z.strictObject({
         servers: oneOrMore(server).describe(
           'in turn, by weight; one that cannot be connected to is left alone for a while',
@@ -73,6 +76,12 @@ export function upstreamOptions() {
           .enum(['cookie', 'address'])
           .optional()
           .describe('a visitor stays at one server: by a cookie, or by the client address'),
+        protocol: z
+          .enum(['http', 'h2', 'h2c', 'grpc'])
+          .default('http')
+          .describe(
+            'h2: HTTP/2 over https; h2c: HTTP/2 in the clear; grpc: either, by the scheme, for gRPC calls alone',
+          ),
         keepAlive: duration()
           .optional()
           .describe(
@@ -97,11 +106,12 @@ type UpstreamOptions = z.output<ReturnType<typeof upstreamOptions>>;
 
 /** The application behind a location, as it is called. */
 export function upstreamOf(options: UpstreamOptions): Upstream {
-  const { servers, sticky, keepAlive, ...tls } = options;
+  const { servers, sticky, keepAlive, protocol, ...tls } = options;
   const path = servers[0]?.path;
   return {
     servers: servers.map(({ path: _, ...one }) => one),
     ...(path !== undefined && { path }),
+    ...(protocol !== 'http' && { protocol }),
     ...(sticky && { sticky }),
     ...(keepAlive !== undefined && { keepAlive }),
     ...(Object.keys(tls).length > 0 && { tls: tls as UpstreamTls }),
@@ -112,8 +122,20 @@ export function upstreamOf(options: UpstreamOptions): Upstream {
 export function upstreamFaults({
   servers,
   sticky,
+  protocol,
 }: UpstreamOptions): readonly { readonly message: string; readonly hint: string }[] {
   const faults: { message: string; hint: string }[] = [];
+  const scheme = { h2: 'https:', h2c: 'http:' }[String(protocol)];
+  if (scheme !== undefined && servers.some(({ url }) => url.protocol !== scheme))
+    faults.push({
+      message: `speaks ${protocol}, which is for ${scheme}// servers`,
+      hint: protocol === 'h2' ? 'write h2c for http:// servers' : 'write h2 for https:// servers',
+    });
+  if (protocol !== 'http' && servers.some(({ socketPath }) => socketPath !== undefined))
+    faults.push({
+      message: `speaks ${protocol}, which no Unix socket is asked in`,
+      hint: 'name a port of the application',
+    });
   if (servers.every(({ isBackup }) => isBackup))
     faults.push({
       message: 'has backup servers only, which stand in for nobody',

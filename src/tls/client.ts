@@ -3,6 +3,7 @@
  * carries, which keys are pinned, what the gateway itself shows.
  */
 import type { X509Certificate } from 'node:crypto';
+import { type ClientHttp2Session, type ClientSessionOptions, connect as http2Connect } from 'node:http2';
 import { type AgentOptions, Agent as HttpsAgent } from 'node:https';
 import { isIP, type Socket } from 'node:net';
 import {
@@ -44,6 +45,8 @@ export interface TlsClientOptions {
   readonly minVersion: 'TLSv1.2';
   readonly checkServerIdentity: (host: string, certificate: PeerCertificate) => Error | undefined;
   readonly servername?: string;
+  /** What is spoken over the connection, where the server must agree to it. */
+  readonly ALPNProtocols?: string[];
 }
 
 /** Makes the options once; they are for many connections, as reading the CAs takes some milliseconds. */
@@ -95,6 +98,11 @@ export function httpsAgent(options: TlsClientOptions & Pick<AgentOptions, 'keepA
 function named({ servername, ...target }: TlsTarget): ConnectionOptions {
   const name = servername ?? target.host;
   return { ...target, ...(isIP(name) === 0 && { servername: name }) };
+}
+
+/** HTTP/2 over a connection that was made for it, by `connectTls` or without TLS. */
+export function connectHttp2(origin: string, socket: Socket, options: ClientSessionOptions): ClientHttp2Session {
+  return http2Connect(origin, { ...options, createConnection: () => socket });
 }
 
 let machines: SecureContext | undefined;

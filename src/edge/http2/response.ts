@@ -35,6 +35,9 @@ export class Http2Response extends Writable {
   readonly #headers = new Map<string, string[]>();
   #hasBody = true;
   #headersSent = false;
+  #mayHaveTrailers = false;
+  #isWhole = false;
+  #trailers: readonly string[] = [];
 
   constructor(stream: ServerHttp2Stream, request: RequestHalf) {
     super({ highWaterMark: 65_536, decodeStrings: true });
@@ -97,6 +100,23 @@ export class Http2Response extends Writable {
     return this;
   }
 
+  /** Before the head: what ends the answer may be trailers. */
+  awaitTrailers(): void {
+    this.#mayHaveTrailers = true;
+  }
+
+  /** Before the end, of an answer that awaits them: names and values in turn. */
+  setTrailers(lines: readonly string[]): void {
+    this.#trailers = lines;
+  }
+
+  /** Sends a head that is all of the answer, and says so with it. */
+  endWithHead(status: number, headers: readonly string[]): void {
+    this.#isWhole = true;
+    this.writeHead(status, headers);
+    this.end();
+  }
+
   flushHeaders(): void {
     if (!this.#headersSent) this.#respond();
   }
@@ -157,16 +177,33 @@ export class Http2Response extends Writable {
     this.#headersSent = true;
     if (this.#stream.destroyed || this.#stream.closed) return void this.destroy();
     const { statusCode } = this;
-    this.#hasBody = this.#request.method !== 'HEAD' && ![204, 205, 304].includes(statusCode);
+    this.#hasBody = !this.#isWhole && this.#request.method !== 'HEAD' && ![204, 205, 304].includes(statusCode);
     // In turn: an object would make one of headers that a browser wants to see one by one.
     const lines: string[] = [':status', String(statusCode)];
     for (const [name, values] of this.#headers) for (const value of values) lines.push(name, value);
-    this.#stream.respond(lines, { endStream: !this.#hasBody });
+    const waitForTrailers = this.#mayHaveTrailers && this.#hasBody;
+    if (waitForTrailers) this.#stream.once('wantTrailers', () => this.#stream.sendTrailers(trailersOf(this.#trailers)));
+    this.#stream.respond(lines, { endStream: !this.#hasBody, waitForTrailers });
   }
 
   #inform(headers: Record<string, string | string[] | number>): void {
     if (!this.#headersSent && !this.#stream.destroyed && !this.#stream.closed) this.#stream.additionalHeaders(headers);
   }
+}
+
+/** Whether a response is one of HTTP/2. */
+export function isHttp2Response(response: object): response is Http2Response {
+  return response instanceof Http2Response;
+}
+
+/** A name that stands several times has a list. */
+function trailersOf(lines: readonly string[]): Record<string, string | string[]> {
+  const trailers: Record<string, string | string[]> = {};
+  for (const [name, value] of pairs(lines)) {
+    const before = trailers[name];
+    trailers[name] = before === undefined ? value : [before, value].flat();
+  }
+  return trailers;
 }
 
 type Headers = readonly string[] | Readonly<Record<string, Value | undefined>>;

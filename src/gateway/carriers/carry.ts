@@ -1,8 +1,9 @@
 /** The one way of a request through a carrier: decided, carried out, recorded; what breaks on the way is a 503. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { GatewayError } from '../../core/errors.ts';
+import { errorCodes, GatewayError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { MaybePromise } from '../../core/maybe-promise.ts';
+import { isGrpcCall, writeGrpcRefusal } from '../../edge/grpc.ts';
 import { writeAnswer } from '../../edge/write-answer.ts';
 import { isNavigation } from '../../portal/send-page.ts';
 import type { RequestResult } from '../../telemetry/recorder.ts';
@@ -64,8 +65,14 @@ export async function respond(
 ): Promise<RequestResult> {
   const isPage = isNavigation(asked.headers);
   const answer = await answers.to({ request: asked, client, reply, isPage, form: request, ...asking }, verdict);
-  writeAnswer(request, response, answer);
+  if (isGrpcCall(request)) writeGrpcRefusal(response, answer, publicText(verdict));
+  else writeAnswer(request, response, answer);
   return resultOf(answer.status, verdict);
+}
+
+function publicText(verdict: Declined): string {
+  if (verdict.kind === 'refuse') return verdict.error.publicMessage;
+  return errorCodes.LOGIN_REQUIRED.message;
 }
 
 /** How a verdict that forwards nothing is recorded. */

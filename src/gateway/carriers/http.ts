@@ -5,6 +5,7 @@ import type { Forward } from '../../core/verdict.ts';
 import { awaitsContinue } from '../../edge/expect-continue.ts';
 import type { Portal } from '../../portal/portal.ts';
 import type { Forwarder } from '../../proxy/forward.ts';
+import { type Http2Forwarder, speaksHttp2 } from '../../proxy/http2/forwarder.ts';
 import type { RequestResult } from '../../telemetry/recorder.ts';
 import type { Decided } from '../decided.ts';
 import { readRequest } from '../request.ts';
@@ -14,6 +15,8 @@ import { takeDecision } from './lent-decision.ts';
 interface HttpParts extends CarryParts {
   readonly portal: Portal;
   readonly forwarder: Forwarder;
+  /** For routes whose servers speak HTTP/2. */
+  readonly http2Forwarder: Http2Forwarder;
 }
 
 /** A request and where its answer goes. */
@@ -63,8 +66,9 @@ export class HttpCarrier {
   }
 
   async #forward(decided: Decided, forward: Forward, message: Message): Promise<RequestResult> {
-    const { forwarder, log, answers } = this.#parts;
-    const sent = await forwarder.forward({ ...message, forward, awaitsContinue: awaitsContinue(message.request) });
+    const { forwarder, http2Forwarder, log, answers } = this.#parts;
+    const by = speaksHttp2(forward.route) ? http2Forwarder : forwarder;
+    const sent = await by.forward({ ...message, forward, awaitsContinue: awaitsContinue(message.request) });
     switch (sent.kind) {
       case 'sent':
         return { status: sent.status };

@@ -18,6 +18,7 @@ const abilities: Readonly<Record<Carrying, ReadonlySet<Ability>>> = {
 export function exportedServers({ upstream }: ForwardingRoute, kind: Carrying): readonly UpstreamServer[] {
   return upstream.servers.filter(
     (server) =>
+      upstream.protocol === undefined &&
       server.trust === undefined &&
       (server.socketPath === undefined || abilities[kind].has('socket')) &&
       (server.isBackup !== true || takesBackups(upstream.sticky, kind)),
@@ -35,12 +36,15 @@ export function balancingNotes(routes: readonly ForwardingRoute[], kind: string)
   const can = abilities[kind];
   return routes.flatMap((route) => {
     const { name, upstream, fixed } = route;
-    const { servers, sticky, keepAlive } = upstream;
+    const { servers, sticky, keepAlive, protocol } = upstream;
     if (fixed) return [];
     const found = [
       ...(servers.some(({ socketPath }) => socketPath !== undefined) && !can.has('socket')
         ? [`is told of no Unix socket: name a port of the application`]
         : []),
+      ...(protocol === undefined
+        ? []
+        : [`is told of no server that speaks ${protocol}: lead the location to Gatehouse`]),
       ...(servers.some(({ trust }) => trust)
         ? ['is told of no server with a name, pins or a certificate of its own, which it would not check']
         : []),

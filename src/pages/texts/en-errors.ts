@@ -44,6 +44,10 @@ export const errors = {
     body: 'For your safety it was not carried out. If you meant to do this, open the page here and do it again.',
   },
   NOT_FOUND: { title: 'There is nothing at this address', body: 'Check the address, or begin at the start page.' },
+  UNSUPPORTED_MEDIA_TYPE: {
+    title: 'Another kind of request',
+    body: 'This address takes another kind of request.',
+  },
   METHOD_NOT_ALLOWED: {
     title: 'This does not work at this address',
     body: 'The address exists, but does not take this kind of request.',

@@ -42,6 +42,10 @@ export const errors: Readonly<Record<ErrorCode, ErrorText>> = {
     body: 'Par sécurité, elle n’a pas été exécutée. Si c’était votre intention, ouvrez la page ici et recommencez.',
   },
   NOT_FOUND: { title: 'Il n’y a rien à cette adresse', body: 'Vérifiez l’adresse ou repartez de la page d’accueil.' },
+  UNSUPPORTED_MEDIA_TYPE: {
+    title: 'Autre type de requête',
+    body: 'Cette adresse attend un autre type de requête.',
+  },
   METHOD_NOT_ALLOWED: {
     title: 'Cela ne fonctionne pas à cette adresse',
     body: 'L’adresse existe, mais n’accepte pas ce type de requête.',

@@ -21,8 +21,12 @@ interface LaneForwarderParts {
 }
 
 /** Whether the lane carries requests to a route's servers: those that are spoken to in plain HTTP over TCP, on the lane's own terms. */
-export function isCarried({ upstream: { servers, keepAlive } }: ForwardingRoute): boolean {
-  return keepAlive === undefined && servers.every(({ url, socketPath }) => url.protocol === 'http:' && !socketPath);
+export function isCarried({ upstream: { servers, keepAlive, protocol } }: ForwardingRoute): boolean {
+  return (
+    protocol === undefined &&
+    keepAlive === undefined &&
+    servers.every(({ url, socketPath }) => url.protocol === 'http:' && !socketPath)
+  );
 }
 
 /** Forwards on plain sockets. */
