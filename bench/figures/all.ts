@@ -5,11 +5,11 @@ import { latency } from './latency.ts';
 import { logins } from './logins.ts';
 import { machines } from './machines.ts';
 import { reload } from './reload.ts';
-import { shift } from './shift.ts';
+import { shift, shiftTotp } from './shift.ts';
 import { transfer } from './transfer.ts';
 import { websockets } from './websockets.ts';
 
-/** In the order of a run; the one that needs all CPUs comes last. */
+/** In the order of a run; those that need all CPUs come last. */
 export const measurements: readonly Measurement[] = [
   latency,
   transfer,
@@ -19,4 +19,5 @@ export const measurements: readonly Measurement[] = [
   logins,
   factors,
   shift,
+  shiftTotp,
 ];
