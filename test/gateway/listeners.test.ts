@@ -109,6 +109,22 @@ test('listeners: a certificate of another authority, one for servers only, and o
   );
 });
 
+test('listeners: a resumed connection is refused once the certificate has ended that its ticket stands for', async (t) => {
+  const clock = manualClock(Date.now());
+  const { port, folder, clients, upstream, audit } = await twoListeners(t, { clock });
+  const ticket = path.join(folder, 'ticket.pem');
+  const request = `GET /public HTTP/1.1\r\nHost: machines.test:${port}\r\nConnection: close\r\n\r\n`;
+  const asked = (...more: readonly string[]) =>
+    sClient(port, ['-tls1_3', '-servername', 'machines.test', '-ign_eof', ...more], request);
+  assert.match(await asked('-sess_out', ticket, ...words(clients.good)), /HTTP\/1\.1 200/);
+  clock.advance(366 * 86_400_000);
+  const again = await asked('-sess_in', ticket);
+  assert.match(again, /Reused, TLS/);
+  assert.match(again, /HTTP\/1\.1 403/);
+  assert.equal(audit('request').at(-1)?.reason, 'peer-expired');
+  assert.equal(upstream.received.length, 1);
+});
+
 test('listeners: a certificate that ends while its connection lives is refused from then on', async (t) => {
   const clock = manualClock(Date.now());
   const { http2, clients, upstream } = await twoListeners(t, { clock });

@@ -10,6 +10,7 @@ import { decodeJwt } from 'jose';
 import { WebSocket } from 'ws';
 import { stringify } from 'yaml';
 import type { Clock } from '../../src/core/clock.ts';
+import { spkiPin } from '../../src/tls/pins.ts';
 import type { Yaml } from '../support/scenes/gateway.ts';
 import { passwords, siteConfig } from '../support/scenes/site.ts';
 import { type TwoListeners, twoListeners } from '../support/scenes/two-listeners.ts';
@@ -152,6 +153,47 @@ test('services: beside access both must pass; with public the machine is enough;
   assert.match(new X509Certificate(Buffer.from(shown, 'base64')).subject, /CN=unlisted/);
 });
 
+test('services: every machine at every service gets what the table says, by HTTP and WebSocket', async (t) => {
+  const files = ['one', 'two', 'three'].map((name) => issueCertificate(`cell-${name}`, `DNS:${name}.cells.test`));
+  const [one, two, three] = files.map((pair) => of(pair));
+  assert.ok(one && two && three);
+  const [pins, thumbprints] = [[spkiPin(one)], [two.fingerprint256]];
+  const started = await site(t, {});
+  const names = ['data', 'durable', 'recording', 'media'];
+  await started.use(
+    {
+      one: { pins, services: ['data', 'durable'] },
+      two: { thumbprints, services: ['recording'] },
+      all: { names: ['*.cells.test'], services: ['durable'] },
+    },
+    {
+      services: { data: {}, durable: {}, recording: {}, media: { admit: 'any' } },
+      routes: names.map((service) => ({
+        ...{ location: `/${service}/`, upstream: started.upstream.origin, access: 'peers', service, websocket: true },
+      })),
+    },
+  );
+  const passes = [
+    ['data', 'durable', 'media'],
+    ['durable', 'recording', 'media'],
+    ['durable', 'media'],
+  ];
+  for (const [index, client] of files.entries())
+    for (const service of names) {
+      const want = passes[index]?.includes(service) ? 'in' : 'out';
+      const what = `${index} at ${service}`;
+      assert.equal((await started.ask(`/${service}/x`, client)).status, want === 'in' ? 200 : 403, what);
+      const opened = await live(started, client, `/${service}/live`).then(
+        (socket) => {
+          socket.terminate();
+          return 'in';
+        },
+        () => 'out',
+      );
+      assert.equal(opened, want, what);
+    }
+});
+
 test('services: what proxies call a client’s certificate reaches no application, with a certificate and without', async (t) => {
   const { ask, get, upstream } = await site(
     t,
@@ -179,8 +221,12 @@ test('services: what proxies call a client’s certificate reaches no applicatio
 });
 
 /** A WebSocket of a machine, once the application has it. */
-async function live({ port, ca, upstream, lines }: TwoListeners, client = machine): Promise<WebSocket> {
-  const socket = new WebSocket(`wss://127.0.0.1:${port}/data/live`, {
+async function live(
+  { port, ca, upstream, lines }: TwoListeners,
+  client = machine,
+  target = '/data/live',
+): Promise<WebSocket> {
+  const socket = new WebSocket(`wss://127.0.0.1:${port}${target}`, {
     ...{ ca, servername: 'machines.test', cert: readFileSync(client.certificate), key: readFileSync(client.key) },
     headers: { host: `machines.test:${port}` },
   });
