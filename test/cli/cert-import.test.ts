@@ -211,3 +211,86 @@ test('cert import: what it is for has to be said, and must be there', async (t) 
   assert.equal(code, 1);
   assert.match(stderr, /there is no listener machines that has certificates, but public/);
 });
+
+test('cert import: the certificate of a peer is put beside the others, and its row inserted, comments and all', async (t) => {
+  const place = await site(t);
+  const text = `${readFileSync(place.config, 'utf8')}services: { media: {} }   # what machines reach\npeers:\n  # the first\n  old: { names: [old.corp.example.com], services: [media] } # stays\n`;
+  writeFileSync(place.config, text);
+  const der = path.join(place.folder, 'partner.cer');
+  writeFileSync(der, read(good.certificate).raw);
+  const take = (...words: readonly string[]) =>
+    run(['cert', 'import', der, '--as', 'peer:partner-01', '--config', place.config, ...words]);
+  const printed = await take();
+  assert.equal(printed.code, 0, printed.stderr);
+  assert.match(
+    printed.stdout,
+    /peers:\n {2}partner-01: \{ certificate: \.\.\/certs\/peers\/partner-01\.cer, services: \[\] \}/,
+  );
+  assert.equal(readFileSync(place.config, 'utf8'), text);
+  const unknown = await take('--services', 'data', '--write');
+  assert.equal(unknown.code, 1);
+  assert.match(unknown.stderr, /there is no service data/);
+  const written = await take('--services', 'media', '--write');
+  assert.equal(written.code, 0, written.stderr);
+  assert.equal(
+    readFileSync(place.config, 'utf8'),
+    `${text}  partner-01: { certificate: ../certs/peers/partner-01.cer, services: [media] }\n`,
+  );
+  assert.deepEqual(read(path.join(place.folder, 'certs', 'peers', 'partner-01.cer')).raw, read(good.certificate).raw);
+  const shown = await run(['cert', 'show', '--config', place.config]);
+  assert.match(shown.stderr, /site\.crt does not exist/);
+});
+
+test('cert import: a peer’s certificate for servers alone, an expired one and two at once are refused by name', async (t) => {
+  const place = await site(t);
+  const serverOnly = issueCertificate('peer-server', 'DNS:peer.test', [], undefined, { uses: 'serverAuth' });
+  const cases = [
+    [[serverOnly.certificate], /is not for client use/],
+    [[testCertificates().expired.certificate], /expired on/],
+    [[good.certificate, testCertificates().renewed.certificate], /holds 2 certificates of machines, and a peer is one/],
+  ] as const;
+  for (const [files, want] of cases) {
+    const { code, stderr } = await run(['cert', 'import', ...files, '--as', 'peer:p', '--config', place.config]);
+    assert.equal(code, 1);
+    assert.match(stderr, want);
+  }
+  assert.equal(existsSync(path.dirname(place.certificate)), false);
+});
+
+test('cert import: a row that would make a configuration no good is not written', async (t) => {
+  const place = await site(t);
+  const text = readFileSync(place.config, 'utf8').replace('# the site', 'peers: [] # none\n# the site');
+  writeFileSync(place.config, text.replace('peers: [] # none\n', 'peers: {} # none\n'));
+  const words = ['cert', 'import', good.certificate, '--as', 'peer:p', '--config', place.config, '--write'];
+  assert.equal((await run(words)).code, 0);
+  assert.match(readFileSync(place.config, 'utf8'), /^peers: # none\n {2}p: /);
+  const again = readFileSync(place.config, 'utf8');
+  assert.equal((await run(words)).code, 0, 'the row is there, and its file is the same');
+  assert.equal(readFileSync(place.config, 'utf8'), again);
+});
+
+test('cert show: where each certificate stands, what it is good for, and the rows that know it', async (t) => {
+  const folder = await temporaryFolder(t);
+  const config = path.join(folder, 'gatehouse.yaml');
+  const { renewed } = testCertificates();
+  const sha256 = read(renewed.certificate).fingerprint256;
+  const upstream = `{ servers: [{ url: "https://localhost:1", thumbprints: ["${sha256}", "${'0'.repeat(64)}"] }], ca: ${ca}, certificate: ${renewed.certificate}, key: ${renewed.key} }`;
+  writeFileSync(
+    config,
+    `server: { listen: "https://127.0.0.1:8443", publicUrl: "https://localhost:8443", tls: { certificate: ${good.certificate}, key: ${good.key} } }\n` +
+      `login: { chain: [local] }\nproviders: { local: { type: local, users: users.yaml } }\nroutes: [{ location: /, upstream: ${upstream} }]\n` +
+      `services: { data: {} }\npeers: { twin: { thumbprints: ["${sha256}"], services: [data] } }\n`,
+  );
+  const { code, stdout, stderr } = await run(['cert', 'show', '--config', config]);
+  assert.equal(code, 0, stderr);
+  assert.match(
+    stdout,
+    /^server\.tls \(shown as a server\)[\s\S]*host +localhost: stands in it exactly[\s\S]*use +server and client/m,
+  );
+  assert.match(stdout, /^routes\[0\]\.upstream\.certificate \(shown as a client\)[\s\S]*peers +twin/m);
+  assert.match(stdout, /routes\[0\]\.upstream https:\/\/localhost:1: 2 pinned, 1 of a certificate that stands here/);
+  const json = JSON.parse((await run(['cert', 'show', '--json', '--config', config])).stdout);
+  assert.equal(json.certificates[1].sha256, sha256.replaceAll(':', '').toLowerCase());
+  assert.deepEqual(json.pins[1], { where: 'peers.twin', pins: 1, good: 1 });
+  assert.equal((await run(['cert', 'show', 'x'])).code, 2);
+});

@@ -6,9 +6,11 @@ import { exportCertificate } from './export.ts';
 import { importCertificates } from './import.ts';
 import { pinServer } from './pin.ts';
 import { requestCertificate } from './request.ts';
+import { showCertificates } from './show.ts';
 
 const verbs: Readonly<Record<string, (invocation: Invocation, words: readonly string[]) => Promise<number>>> = {
   check: checkCertificates,
+  show: showCertificates,
   request: requestCertificate,
   export: exportCertificate,
   import: importCertificates,
@@ -18,9 +20,11 @@ const verbs: Readonly<Record<string, (invocation: Invocation, words: readonly st
 /** The command. */
 export const cert: Command = {
   usage:
-    'gatehouse cert check HOST:PORT|FILE, request --name FQDN --out DIR, import FILE --as WHAT, export listener:NAME|FILE --out FILE, or pin HOST:PORT',
+    'gatehouse cert show, check HOST:PORT|FILE, request --name FQDN --out DIR, import FILE --as WHAT, export listener:NAME|FILE --out FILE, or pin HOST:PORT',
   summary: 'look at certificates, ask an authority for one, put one in place, hand one out',
   help: [
+    'show [--config FILE] [--json]',
+    '    Every certificate of the configuration: names, use, thumbprints, pin, days left, the rows of peers that it is, and what is pinned.',
     'check HOST:PORT|FILE [--key FILE] [--host NAME] [--ca FILE] [--use server|client], or check --config FILE',
     '    HOST:PORT    asks a server for the chain that it sends; the port is 443 when left out',
     '    FILE         reads a chain in PEM, DER or PKCS#7 (.p7b), or a .p12 or .pfx file (its password is asked for, or a line of the input)',
@@ -34,9 +38,10 @@ export const cert: Command = {
     'request --name FQDN [--alt NAME]... [--ip ADDRESS]... [--use server,client] [--type ec256|ec384|rsa3072] [--key FILE] --out DIR',
     '    Makes a key (only you may read it) and a request for the authority, in PEM and DER. --key FILE takes a key that is there',
     '    already, so that pins of it go on. Nothing is overwritten.',
-    'import FILE... --as listener:NAME|authority:NAME [--key FILE] [--config FILE]',
+    'import FILE... --as listener:NAME|peer:NAME|authority:NAME [--key FILE] [--services A,B] [--write] [--config FILE]',
     '    What came, in PEM, DER, PKCS#7 or PKCS#12, is judged and put into the files of the listener, with its key (of a request, of',
     '    --key FILE, beside the file, or the one in use) and its chain in order. What stood there before is kept beside it.',
+    '    Of a peer, with what it may reach, and of authorities the row for the configuration is printed; --write inserts that of a peer.',
     'export listener:NAME|FILE --der|--pem|--chain|--pkcs12 [--with-key] [--key FILE] [--config FILE] --out FILE',
     '    The certificate for the other side. A key leaves with --with-key only, under a password that is asked for. The file is read',
     '    back before success is said, and never overwrites one.',
@@ -56,6 +61,9 @@ export const cert: Command = {
     type: { type: 'string' },
     out: { type: 'string' },
     as: { type: 'string' },
+    services: { type: 'string' },
+    write: { type: 'boolean' },
+    json: { type: 'boolean' },
     der: { type: 'boolean' },
     pem: { type: 'boolean' },
     chain: { type: 'boolean' },

@@ -50,7 +50,9 @@ async function checkAll(invocation: Invocation): Promise<number> {
       more: [],
     };
     const anchors = [...anchorsFor(invocation), ...place.anchors()];
-    const advice = adviseOnChain(found.certificates, { ...found, use: place.side, anchors, now: Date.now() });
+    const whole = adviseOnChain(found.certificates, { ...found, use: place.side, anchors, now: Date.now() });
+    const isAsked = ({ about }: ChainFinding): boolean => place.isExact || about !== 'exact-name';
+    const advice = { ...whole, findings: whole.findings.filter(isAsked) };
     if (isBad(found, advice)) isWell = false;
     invocation.terminal.stdout.write(`${printed(found, advice, place.side)}\n`);
   }

@@ -11,7 +11,7 @@ export async function importAuthority({ name, config, certificates, files, now }
   if (stranger)
     throw new OperatorError(
       `${files.join(', ')} holds a certificate that is no authority: ${stranger.subject.replaceAll('\n', ', ')}`,
-      'import the certificate of the authority that has issued it',
+      'import the certificate of the authority that has issued it; a single machine is a peer:NAME',
     );
   for (const one of certificates) {
     if (Date.parse(one.validTo) <= now)
@@ -40,8 +40,9 @@ export async function importAuthority({ name, config, certificates, files, now }
     ],
     remarks: [],
     row: {
-      under: ' where these authorities count: at a provider, an upstream or a certificate of a listener',
-      text: `ca: ${relativeTo(config, file)}`,
+      under:
+        ' where these authorities count: under clientCertificates of a listener or stream; of an upstream or a provider it is ca',
+      text: `authorities: ${relativeTo(config, file)}`,
     },
   };
 }

@@ -27,7 +27,7 @@ export async function importListener(load: Import): Promise<Imported> {
   const target = await sourceFor(listener, leaf);
   const chain = orderChain([leaf, ...certificates.filter((one) => one !== leaf)]);
   const anchors = [...systemAnchors(), ...(target.ca === undefined ? [] : readAuthorities(target.ca).certificates)];
-  const exact = 'name' in target && typeof target.name === 'string' ? target.name : undefined;
+  const exact = target.name;
   // Of several hosts each may have a certificate of its own.
   const isFor = (one: string): boolean => leaf.checkHost(one, { subject: 'never' }) !== undefined;
   const host = exact ?? listener.hosts.find(isFor) ?? listener.hosts[0];

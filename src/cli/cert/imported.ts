@@ -3,6 +3,7 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { chmodSync, constants, copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
+import type { NewRow } from '../../config/insert-row.ts';
 import { OperatorError } from '../../core/errors.ts';
 import type { Document } from '../../gateway/document.ts';
 import type { ChainFinding } from '../../tls/chain-advice.ts';
@@ -21,6 +22,8 @@ export interface Import {
   readonly keys: readonly KeyObject[];
   /** As it was named. */
   readonly keyFile: string | undefined;
+  /** What a peer may reach. */
+  readonly services: readonly string[];
   readonly passwords: Passwords;
   readonly now: number;
 }
@@ -34,6 +37,8 @@ export interface Imported {
     /** Where it goes, in words. */
     readonly under: string;
     readonly text: string;
+    /** Absent where only a person can say. */
+    readonly insert?: NewRow;
   };
 }
 

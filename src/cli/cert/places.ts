@@ -1,6 +1,7 @@
 /** Where certificates stand in a configuration, each with the side on which it is shown. */
 import { type KeyObject, X509Certificate } from 'node:crypto';
 import { OperatorError } from '../../core/errors.ts';
+import { plansOf } from '../../edge/listener-plan.ts';
 import type { Document } from '../../gateway/document.ts';
 import { routesOf } from '../../gateway/routes.ts';
 import { readAuthorities } from '../../tls/authorities.ts';
@@ -16,6 +17,8 @@ interface CertificatePlace {
   readonly side: TlsSide;
   /** The name under which it is asked for, where that is known. */
   readonly host: string | undefined;
+  /** Whether that name must stand in it exactly. */
+  readonly isExact: boolean;
   /** In the order of the file. */
   read(): Promise<readonly X509Certificate[]>;
   /** Authorities besides the usual ones. */
@@ -32,11 +35,18 @@ export interface ListenerCertificates {
   readonly sources: readonly CertificateSource[];
 }
 
-/** Every listener that has certificates. */
-export function listenerCertificates({ server }: Document): readonly ListenerCertificates[] {
-  return server.tls
-    ? [{ name: 'public', at: 'server.tls', hosts: [server.publicUrl.hostname], sources: server.tls }]
-    : [];
+/** Every listener and stream that has certificates; a stream goes by `stream:` where a listener has its name. */
+export function listenerCertificates(document: Document): readonly ListenerCertificates[] {
+  const { publicUrl } = document.server;
+  const listeners = plansOf(document).map(({ name, hosts, tls: sources = [] }) => {
+    const at = document.listeners ? `listeners.${name}.tls` : 'server.tls';
+    return { name, at, sources, hosts: hosts.length > 0 ? hosts : [publicUrl.hostname] };
+  });
+  const streams = Object.entries(document.streams).map(([name, { hosts, tls: sources = [] }]) => ({
+    name: listeners.some((one) => one.name === name) ? `stream:${name}` : name,
+    ...{ at: `streams.${name}.tls`, sources, hosts },
+  }));
+  return [...listeners, ...streams].filter(({ sources }) => sources.length > 0);
 }
 
 /** All of them. */
@@ -46,22 +56,42 @@ export function certificatePlaces(document: Document): readonly CertificatePlace
       (source, index): CertificatePlace => ({
         where: sources.length > 1 ? `${at}[${index}]` : at,
         side: 'server',
-        host: sources.length === 1 ? hosts[0] : undefined,
+        host: source.name ?? (sources.length === 1 ? hosts[0] : undefined),
+        isExact: source.name !== undefined,
         read: async () => (await readSource(source)).certificates,
         anchors: () => (source.ca === undefined ? [] : readAuthorities(source.ca).certificates),
       }),
     ),
   );
-  const shown = routesOf(document).flatMap(({ upstream }, index): CertificatePlace[] => {
-    const pem = upstream?.tls?.certificate;
-    if (pem === undefined) return [];
-    const chain = (pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []).map(
-      (one) => new X509Certificate(one),
-    );
-    const where = `routes[${index}].upstream.certificate`;
-    return [{ where, side: 'client', host: undefined, read: async () => chain, anchors: () => [] }];
-  });
-  return [...served, ...shown];
+  const routes = routesOf(document).map(({ upstream }, index) => [`routes[${index}]`, upstream?.tls] as const);
+  const streams = Object.entries(document.streams).map(([name, one]) => [`streams.${name}`, one.upstream] as const);
+  const shown = [...routes, ...streams].flatMap(([at, tls]) =>
+    tls?.certificate === undefined ? [] : [ownFace(`${at}.upstream.certificate`, tls.certificate)],
+  );
+  const peers = Object.entries(document.peers).flatMap(([name, { certificate }]) =>
+    certificate ? [face(`peers.${name}.certificate`, [certificate])] : [],
+  );
+  return [...served, ...shown, ...peers];
+}
+
+function ownFace(where: string, pem: string): CertificatePlace {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
+  return face(
+    where,
+    blocks.map((one) => new X509Certificate(one)),
+  );
+}
+
+/** What is shown as a client; an imported one is its own anchor, and our own is for others to trust. */
+function face(where: string, chain: readonly X509Certificate[]): CertificatePlace {
+  return {
+    where,
+    side: 'client',
+    host: undefined,
+    isExact: false,
+    read: async () => chain,
+    anchors: () => chain.slice(-1),
+  };
 }
 
 /** The certificate of a listener with its chain and its key, the first where it has several. */
