@@ -25,6 +25,7 @@ async function codeSite(t: TestContext, more: Yaml = {}) {
     config: {
       ...siteConfig(upstream.origin),
       login: { level: 2 },
+      log: { level: 'debug' },
       factors: {
         app: { type: 'totp' },
         codes: { type: 'recovery' },

@@ -333,3 +333,19 @@ test('passkey first: where a password would be enough, it is worth what it is al
   assert.deepEqual(here.upstream.received.at(-1)?.values('x-remote-level'), ['3']);
   assert.equal(here.audit('login').at(-1)?.outcome, 'succeeded');
 });
+
+test('2F19: at debug level nothing of a passkey stands in the log or the audit, right or wrong', async (t) => {
+  const here = await passkeySite(t, { log: { level: 'debug' } });
+  const key = new SoftwareKey(here.origin, { isSynced: true });
+  await enrol(here, 'agent1', key);
+  const browser = here.visitor();
+  const page = await browser.open(address);
+  const wrong = await touch(browser, page, key, { lies: {} });
+  assert.equal(wrong.status, 401);
+  assert.equal((await touch(browser, wrong, key)).status, 303);
+  const text = here.lines.join('\n');
+  const { question = '', form = '' } = hiddenFields(page.text);
+  const challenge = /&quot;challenge&quot;:&quot;([\w-]+)/.exec(page.text)?.[1] ?? '';
+  for (const hidden of [question, form, challenge, key.id.toString('base64url'), ...browser.cookies.values()])
+    assert.ok(hidden !== '' && !text.includes(hidden), hidden);
+});

@@ -303,3 +303,16 @@ test('remembered: switched off again, nobody passes by it, and a session by it a
   assert.match(String((await browser.open('/desk')).headers.location), /^\/_gate\/factor\?/);
   assert.equal(await isKnown(browser), false);
 });
+
+test('2F19: at debug level nothing of the cookie of a remembered browser stands in the log or the audit', async (t) => {
+  const here = await rememberingSite(t, { for: '30d' }, { log: { level: 'debug' } });
+  const phone = await phoneOf(here);
+  const browser = here.visitor();
+  await tick(here, browser, phone);
+  const first = browser.cookies.get('gatehouse-known') ?? '';
+  assert.equal(await isKnown(browser), true);
+  const next = browser.cookies.get('gatehouse-known') ?? '';
+  assert.notEqual(next, first);
+  const text = here.lines.join('\n');
+  for (const part of [...first.split('.'), ...next.split('.')]) assert.ok(part !== '' && !text.includes(part), part);
+});
