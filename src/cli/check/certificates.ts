@@ -1,11 +1,13 @@
-/** What `gatehouse check` says of the certificates of the https listeners, at the line that names them. */
+/** What `gatehouse check` says of the certificates of listeners and streams, at the line that names them. */
 import type { KeyPath } from '../../config/load.ts';
 import type { ConfigIssue } from '../../config/report.ts';
 import { OperatorError } from '../../core/errors.ts';
 import { type ListenerPlan, plansOf } from '../../edge/listener-plan.ts';
+import type { Document } from '../../gateway/document.ts';
 import { readRouteHost } from '../../routing/host.ts';
 import type { Reading } from '../../runtime/reading.ts';
 import { warnAhead } from '../../tls/certificates.ts';
+import type { CertificateSource } from '../../tls/options.ts';
 import { dateProblem, readServerCertificate, type ServerCertificate } from '../../tls/server-certificate.ts';
 import { placeOfFile } from './file-places.ts';
 
@@ -28,12 +30,9 @@ export async function certificateIssues(reading: Extract<Reading, { kind: 'ok' }
   const errors: ConfigIssue[] = [];
   const warnings: ConfigIssue[] = [];
   const served: Served[] = [];
-  for (const plan of plansOf(document)) {
-    const { tls: sources } = plan;
-    if (!sources) continue;
-    const at = document.listeners ? ['listeners', plan.name, 'tls'] : ['server', 'tls'];
+  for (const { plan, at, sources } of placesOf(document)) {
     const names: string[] = [];
-    served.push({ plan, at, names });
+    if (plan) served.push({ plan, at, names });
     for (const [index, source] of sources.entries()) {
       const place = locate(sources.length > 1 ? [...at, index] : at);
       try {
@@ -54,6 +53,20 @@ export async function certificateIssues(reading: Extract<Reading, { kind: 'ok' }
   if (errors.length === 0 && served.length > 0)
     warnings.push(...uncovered(reading, served), ...shared(reading, served));
   return { errors, warnings };
+}
+
+/** Where certificates stand: at listeners, each with what it serves, and at streams. */
+function placesOf(document: Document): { plan?: ListenerPlan; at: KeyPath; sources: readonly CertificateSource[] }[] {
+  const listeners = plansOf(document).map((plan) => ({
+    plan,
+    at: document.listeners ? ['listeners', plan.name, 'tls'] : ['server', 'tls'],
+    sources: plan.tls ?? [],
+  }));
+  const streams = Object.entries(document.streams).map(([name, { tls }]) => ({
+    at: ['streams', name, 'tls'],
+    sources: tls ?? [],
+  }));
+  return [...listeners, ...streams].filter(({ sources }) => sources.length > 0);
 }
 
 /** The public host and those of routes and listeners, each once, where no certificate has their name. */

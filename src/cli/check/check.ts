@@ -30,7 +30,7 @@ import { secretWarnings } from './secrets.ts';
 import { siteWarnings } from './site-warnings.ts';
 import { storeErrors, storeWarnings } from './store-files.ts';
 import { tenantWarnings } from './tenants.ts';
-import { probeUpstream, secureUpstreams } from './upstreams.ts';
+import { probeServer, secureServers } from './upstreams.ts';
 import { withoutEffectWarnings } from './without-effect.ts';
 import { workerWarnings } from './workers.ts';
 
@@ -42,7 +42,7 @@ export const check: Command = {
     'Reports every error at once, each with file, line and column, and warns of what is allowed but seldom meant.',
     'Where the environment changes the configuration, or is all of it, it lists each value and where that came from.',
     'Certificates, users files and keytabs are read, and what would stop a start is an error.',
-    '--connect tries each provider step by step and names the step that failed, why, and its time; of https upstreams it',
+    '--connect tries each provider step by step and names the step that failed, why, and its time; of servers behind it over TLS it',
     'tries the certificate, and warns. A store in Redis is tried as well.',
     '--app: the file is that of an application with the gateway inside, where routes have no upstream.',
     'Exits with 0 when all is good, 1 otherwise. Warnings alone are good.',
@@ -139,10 +139,10 @@ async function connect(document: Document, terminal: Terminal): Promise<number> 
     tell: (step) => terminal.stdout.write(formatStep(step)),
   });
   const isStoreGood = await connectStore(document, terminal);
-  for (const upstream of secureUpstreams(routesOf(document))) {
-    terminal.stdout.write(`\n${upstream.server.origin} (upstream)\n`);
+  for (const server of secureServers(document)) {
+    terminal.stdout.write(`\n${server.origin} (upstream)\n`);
     const terms = { signal: AbortSignal.timeout(probeTimeout), timeout: upstreamTimeout };
-    for await (const step of probeUpstream(upstream, terms)) terminal.stdout.write(formatStep(step));
+    for await (const step of probeServer(server, terms)) terminal.stdout.write(formatStep(step));
   }
   terminal.stdout.write(
     isGood ? '\nevery provider answers\n' : '\nat least one provider does not answer as it should\n',

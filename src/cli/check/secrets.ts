@@ -25,7 +25,7 @@ export function secretWarnings({ document, locate }: Extract<Reading, { kind: 'o
   ];
 }
 
-function filesIn({ providers, server, listeners = {} }: Document): NamedFile[] {
+function filesIn({ providers, server, listeners = {}, streams }: Document): NamedFile[] {
   const named = Object.entries(providers).flatMap(([name, options]): NamedFile[] => {
     const users = optionsOf('local', options)?.users;
     const keytab = optionsOf('kerberos', options)?.keytab;
@@ -38,6 +38,10 @@ function filesIn({ providers, server, listeners = {} }: Document): NamedFile[] {
     [['server', 'tls'], server.tls ?? []],
     ...Object.entries(listeners).map(([name, { tls = [] }]): [KeyPath, readonly CertificateSource[]] => [
       ['listeners', name, 'tls'],
+      tls,
+    ]),
+    ...Object.entries(streams).map(([name, { tls = [] }]): [KeyPath, readonly CertificateSource[]] => [
+      ['streams', name, 'tls'],
       tls,
     ]),
   ];
