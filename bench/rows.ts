@@ -102,6 +102,11 @@ const sets: Readonly<Record<string, Set>> = {
     shape: { ...page, differs: 'heads' },
     contenders: ['nginx', 'apache-ldap', 'gatehouse-public', 'gatehouse', 'gatehouse-without-lane'],
   },
+  referers: {
+    title: 'a counter in a header that is read (Referer), 1 KB',
+    shape: { ...page, differs: 'referers' },
+    contenders: ['nginx', 'gatehouse-public', 'gatehouse'],
+  },
   targets: {
     title: '20,000 paths with queries that all differ, 1 KB',
     shape: { ...page, differs: 'targets' },

@@ -9,7 +9,7 @@ import { pinnedTo } from '../machine/cpus.ts';
 /** What is asked for. */
 export interface Shape {
   /** Each request has another head (a counter in a header), another target, the next of some targets, or none of this. */
-  readonly differs: 'nothing' | 'heads' | 'targets' | 'locations';
+  readonly differs: 'nothing' | 'heads' | 'referers' | 'targets' | 'locations';
   /** Those targets. */
   readonly locations?: readonly string[];
   readonly path: string;
@@ -63,11 +63,12 @@ function luaOf(lines: string, host: string, { differs, path: target, body }: Sha
   const join: Readonly<Record<Shape['differs'], string>> = {
     nothing: 'return whole[at]',
     heads: 'return whole[at] .. "X-Count: " .. count .. "\\r\\n\\r\\n" .. body',
+    referers: 'return whole[at] .. "Referer: http://desk.example/" .. count .. "\\r\\n\\r\\n" .. body',
     locations: `return "${method} " .. locations[count % #locations + 1] .. whole[at]`,
     targets: `return "${method} ${target}/" .. count % 20000 .. "?since=" .. count .. whole[at]`,
   };
   const first = differs === 'targets' || differs === 'locations' ? '' : `${method} ${target}`;
-  const last = differs === 'heads' ? '""' : '"\\r\\n" .. body';
+  const last = differs === 'heads' || differs === 'referers' ? '""' : '"\\r\\n" .. body';
   return `local whole, locations, at, count = {}, {}, 0, 0
 for line in io.lines(${JSON.stringify(lines.replace(/\.lines$/, '.locations'))}) do locations[#locations + 1] = line end
 local body = string.rep("b", ${body})

@@ -30,9 +30,10 @@ const placeOverhead = 512;
 /** For how long marked cookies are taken as they were judged, in milliseconds: another process may make a key. */
 const marksHold = 1000;
 
-/** Where an address leads; a function of the configuration. */
+/** Where an address leads, whatever its query: a function of the configuration. */
 interface Place {
   readonly route: ForwardingRoute;
+  /** Without a query. */
   readonly target: CanonicalTarget;
   readonly match: LocationMatch | undefined;
   readonly upstreamPath: string;
@@ -62,9 +63,12 @@ interface Plan {
   /** Of what is known of cookies. */
   readonly version: number;
   readonly until: number;
-  /** The address that was asked for last: a browser that polls asks for it again. */
-  last: { readonly target: string; readonly place: Place };
+  /** The path that was asked for last, as it was written: a browser that polls asks for it again. */
+  last: { readonly path: string; readonly place: Place };
 }
+
+/** What may be an API token, however it is escaped: a request that shows one in its address is refused. */
+const tokenLike = /gha(?:_|%5f)/i;
 
 interface KeptParts {
   readonly sights: SessionSights;
@@ -88,32 +92,35 @@ export class KeptForwards {
   /** What was decided for such a request, if that holds. */
   find({ head, peer, encrypted, cameAt, socket }: LaneExchange): Recalled | undefined {
     const known = this.#plans.find(head.lines);
-    if (!known) return undefined;
+    const { path, query } = parted(head.target);
+    if (!known || tokenLike.test(query)) return undefined;
     const arrival = arrivalOf(socket);
     for (const plan of known.plans) {
       if (plan.method !== head.method || plan.peer !== peer || plan.encrypted !== encrypted) continue;
       if (plan.arrival !== arrival) continue;
-      const place = this.#placeOf(plan, head.target);
-      if (place?.route === plan.route) return cameAt < plan.until ? this.#recall(plan, place, known.free) : undefined;
+      const place = this.#placeOf(plan, path);
+      if (place?.route === plan.route)
+        return cameAt < plan.until ? this.#recall({ plan, place, query, free: known.free }) : undefined;
     }
     return undefined;
   }
 
-  #placeOf(plan: Plan, target: string): Place | undefined {
-    if (plan.last.target === target) return plan.last.place;
-    const place = this.#placesOf(plan.session).get(keyOf(plan, target));
-    if (place?.route === plan.route) plan.last = { target, place };
+  #placeOf(plan: Plan, path: string): Place | undefined {
+    if (plan.last.path === path) return plan.last.place;
+    const place = this.#placesOf(plan.session).get(keyOf(plan, path));
+    if (place?.route === plan.route) plan.last = { path, place };
     return place;
   }
 
-  #recall(plan: Plan, place: Place, free: string): Recalled | undefined {
+  #recall(known: { plan: Plan; place: Place; query: string; free: string }): Recalled | undefined {
     const { sights, cookies } = this.#parts;
+    const { plan } = known;
     if (plan.version !== cookies.version) return undefined;
     try {
       const identity = plan.session === undefined ? plan.nobody : sights.use(plan.session, plan.route);
       if (!identity) return undefined;
       const trace = plan.lines.hasTrace ? undefined : formatTraceparent(continueTrace(undefined));
-      return new Recalled({ plan, place, free, identity, id: createRequestId(), trace });
+      return new Recalled({ ...known, identity, id: createRequestId(), trace });
     } catch {
       // The store is out of reach: what that means is the pipeline's to say.
       return undefined;
@@ -130,6 +137,9 @@ export class KeptForwards {
     // What a certificate admits is judged each time.
     if (arrival?.certificate) return;
     if (!session && (principal || route.access !== 'public')) return;
+    const { path } = parted(head.target);
+    const { query } = target;
+    if (!forward.upstreamPath.endsWith(query)) return;
     const shelf = this.#plans.shelfFor(exchange, session !== undefined);
     if (!shelf) return;
     if (session && !isOwnSession(head.headers, forward, this.#parts.authenticator)) return;
@@ -139,7 +149,8 @@ export class KeptForwards {
     const isMarked = head.headers.all('cookie').some(mayHoldMarks);
     if (isMarked && !session) return;
     const text = placeText({ method: head.method, route: route.name, path: target.path });
-    const place = { route, target, match, upstreamPath: forward.upstreamPath, text };
+    const upstreamPath = forward.upstreamPath.slice(0, forward.upstreamPath.length - query.length);
+    const place = { route, target: { ...target, query: '' }, match, upstreamPath, text };
     const plan: Plan = {
       ...{
         method: head.method,
@@ -158,13 +169,13 @@ export class KeptForwards {
       nobody: { lines: session ? '' : lines.identity, user: userText({}) },
       version: this.#parts.cookies.version,
       until: isMarked ? exchange.cameAt + marksHold : Number.POSITIVE_INFINITY,
-      last: { target: head.target, place },
+      last: { path, place },
     };
     const token = forward.headers.get(assertionHeader);
     if (session && principal && typeof token === 'string')
       this.#parts.sights.keep({ session, principal }, route, { lines: lines.identity, token });
     shelf.put(plan, (one) => isSame(one, plan));
-    const key = keyOf(plan, head.target);
+    const key = keyOf(plan, path);
     this.#placesOf(session?.id).set(key, place, key.length * 4 + text.length + placeOverhead);
   }
 
@@ -173,8 +184,14 @@ export class KeptForwards {
   }
 }
 
-function keyOf({ method, site }: Pick<Plan, 'method' | 'site'>, target: string): string {
-  return `${method} ${site}${target}`;
+function keyOf({ method, site }: Pick<Plan, 'method' | 'site'>, path: string): string {
+  return `${method} ${site}${path}`;
+}
+
+/** A target as it was written. No rule but one looks at a query, which goes on as it came. */
+function parted(target: string): { readonly path: string; readonly query: string } {
+  const mark = target.indexOf('?');
+  return mark === -1 ? { path: target, query: '' } : { path: target.slice(0, mark), query: target.slice(mark) };
 }
 
 function isSame(one: Plan, other: Plan): boolean {

@@ -16,6 +16,8 @@ interface RecalledParts {
     readonly match: LocationMatch | undefined;
     readonly text: string;
   };
+  /** Of this target alone. */
+  readonly query: string;
   /** Lines of this head alone. */
   readonly free: string;
   readonly identity: KeptIdentity;
@@ -31,13 +33,14 @@ export class Recalled implements RequestHead {
   readonly #parts: RecalledParts;
 
   constructor(parts: RecalledParts) {
-    const { plan, place, identity } = parts;
+    const { plan, place, query, identity } = parts;
     this.#parts = parts;
     this.id = parts.id;
     this.trace = parts.trace;
     const { principal, session } = identity;
     const { route, client, headers, reply } = plan;
-    const { target, upstreamPath } = place;
+    const target = query === '' ? place.target : { ...place.target, query };
+    const upstreamPath = place.upstreamPath + query;
     this.forward =
       principal && session
         ? { route, client, target, upstreamPath, headers, reply, principal, session }

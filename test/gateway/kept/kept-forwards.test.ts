@@ -315,3 +315,25 @@ test('kept: a line that is read, or is ours to set, is no part of what may diffe
     await line.ask('/desk', cookie, ['X-Turn: 9', more]);
   assert.equal(at.decisions(), before + 3);
 });
+
+test('kept: addresses that differ in their query alone cost no decision, but for one with a token in it', async (t) => {
+  const { text: token } = createApiToken();
+  const at = await scene(t);
+  const cookie = await signIn(at, 'agent1');
+  const line = new Line(t, at.gate);
+  for (let turn = 0; turn < 3; turn += 1) await line.ask(`/desk?turn=${turn}`, cookie);
+  const before = at.decisions();
+  for (const query of ['?turn=3', '', '?', '?a?b=/../%2e', `?x=${'y'.repeat(3000)}`]) {
+    assert.equal((await line.ask(`/desk${query}`, cookie)).status, 200);
+    assert.deepEqual([heard(at), at.upstream.received.at(-1)?.lines[0]], ['agent1', `GET /desk${query} HTTP/1.1`]);
+  }
+  assert.equal(at.decisions(), before);
+  for (const shown of [token.reveal(), token.reveal().replace('_', '%5F')])
+    assert.equal((await line.ask(`/desk?turn=${shown}`, cookie)).status, 400);
+  assert.equal((await line.ask('/admin?turn=9', cookie)).status, 403);
+  const paths = at.gate.audit('request').filter(({ status }) => status === 200);
+  assert.equal(
+    new Set(paths.map(({ path }) => path)).size,
+    new Set(paths.map(({ path }) => `${path}`.split('?')[0])).size,
+  );
+});
