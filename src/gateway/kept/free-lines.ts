@@ -6,13 +6,18 @@ import { holdsApiToken } from '../../core/api-token.ts';
 import { isRead } from '../../core/read-names.ts';
 import { countsOnce } from '../../core/request-head.ts';
 import type { HeaderComposer } from '../../proxy/headers.ts';
+import { parseTraceparent } from '../../telemetry/trace.ts';
 
 /** A block of header lines in two parts, each in its order. */
 interface SplitLines {
   /** What a decision may hang on. */
   readonly core: string;
   readonly free: string;
+  /** True: the client's trace is among the free lines, since it is valid and goes on as it came; `core` says that there is one. */
+  readonly hasTrace: boolean;
 }
+
+const trace = 'traceparent';
 
 const maxKnown = 1024;
 
@@ -35,24 +40,45 @@ export class FreeLines {
     return isFree;
   }
 
-  /** Takes lines apart that each end in CRLF; undefined where one that is free by its name has to be looked at all the same. */
-  split(block: string): SplitLines | undefined {
+  /**
+   * Takes lines apart that each end in CRLF, `takesTrace` with a valid trace among the free ones; undefined where one that is free by
+   * its name has to be looked at all the same.
+   */
+  split(block: string, takesTrace: boolean): SplitLines | undefined {
     let [core, free] = ['', ''];
+    let hasTrace = false;
     let from = 0;
     for (let start = 0; start < block.length; ) {
       const next = block.indexOf('\r\n', start) + 2;
       const colon = block.indexOf(':', start);
-      if (this.isFree(block.slice(start, colon))) {
+      const name = block.slice(start, colon);
+      const isTrace = takesTrace && isTraceName(name);
+      // Of several none goes on.
+      if (isTrace && hasTrace) return undefined;
+      hasTrace ||= isTrace && parseTraceparent(valueIn(block, colon, next)) !== undefined;
+      if (this.isFree(name) || (isTrace && hasTrace)) {
         core += block.slice(from, start);
+        // Without a colon it is no line of a client's.
+        if (isTrace) core += `${trace}\r\n`;
         // One blank, as all lines are written.
         if (block[colon + 1] === ' ') free += block.slice(start, next);
-        else free += `${block.slice(start, colon)}: ${block.slice(colon + 1, next)}`;
+        else free += `${name}: ${block.slice(colon + 1, next)}`;
         from = next;
       }
       start = next;
     }
     core += block.slice(from);
     // A token of ours goes to no upstream, under whatever name.
-    return holdsApiToken(free) ? undefined : { core, free };
+    return holdsApiToken(free) ? undefined : { core, free, hasTrace };
   }
+}
+
+/** The value of a line in the lane's grammar: behind one blank or none. */
+function valueIn(block: string, colon: number, next: number): string {
+  return block.slice(block[colon + 1] === ' ' ? colon + 2 : colon + 1, next - 2);
+}
+
+/** Whether lines of a name are the trace, however it is spelt. */
+export function isTraceName(name: string): boolean {
+  return name.length === trace.length && name.toLowerCase() === trace;
 }

@@ -86,7 +86,7 @@ export class KeptForwards {
 
   constructor(parts: KeptParts) {
     this.#parts = parts;
-    this.#plans = new KeptPlans(parts.freeLines);
+    this.#plans = new KeptPlans(parts.freeLines, { takesTrace: true });
   }
 
   /** What was decided for such a request, if that holds. */
@@ -144,6 +144,7 @@ export class KeptForwards {
     if (!shelf) return;
     if (session && !isOwnSession(head.headers, forward, this.#parts.authenticator)) return;
     const lines = requestLines(forward, shelf.isFree);
+    if (shelf.hasTrace && !lines.hasTrace) return;
     const host = forward.headers.get('host');
     const site = `${client.scheme}://${target.host}:${target.port}`;
     const isMarked = head.headers.all('cookie').some(mayHoldMarks);

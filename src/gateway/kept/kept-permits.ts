@@ -59,7 +59,7 @@ export class KeptPermits {
 
   constructor(parts: PermitParts) {
     this.#parts = parts;
-    this.#plans = new KeptPlans(parts.freeLines);
+    this.#plans = new KeptPlans(parts.freeLines, { takesTrace: false });
   }
 
   /** What was permitted to such a call, if that holds. */

@@ -6,7 +6,7 @@ import { KeptMap } from '../../core/kept-map.ts';
 import type { LaneExchange } from '../../edge/lane/exchange.ts';
 import type { LaneLines } from '../../edge/lane/lines.ts';
 import { Sightings } from '../../edge/lane/sightings.ts';
-import type { FreeLines } from './free-lines.ts';
+import { type FreeLines, isTraceName } from './free-lines.ts';
 
 /** Bytes of the lines without the free ones that are kept: of heads that sessions have vouched for, and of all others. */
 const [maxVouched, maxOthers] = [16 * 1024 * 1024, 4 * 1024 * 1024];
@@ -27,6 +27,8 @@ interface Known<Plan> {
 interface Shelf<Plan> {
   /** Whether lines of a name are each head's own, and no part of the decision. */
   readonly isFree: (name: string) => boolean;
+  /** True: a valid trace is the head's own, too. */
+  readonly hasTrace: boolean;
   /** Keeps one in the place of those that are replaced by it. */
   put(plan: Plan, isReplaced: (one: Plan) => boolean): void;
 }
@@ -34,14 +36,17 @@ interface Shelf<Plan> {
 /** The decisions of one configuration. */
 export class KeptPlans<Plan> {
   readonly #freeLines: FreeLines;
+  readonly #takesTrace: boolean;
   readonly #byLines = new WeakMap<LaneLines, readonly Plan[]>();
   readonly #vouched = new KeptMap<readonly Plan[]>(maxVouched);
   /** Apart, so that a flood of strangers' heads displaces nobody's. */
   readonly #others = new KeptMap<readonly Plan[]>(maxOthers);
   readonly #sightings = new Sightings();
 
-  constructor(freeLines: FreeLines) {
+  /** `takesTrace` where a trace that goes on is no part of what is decided. */
+  constructor(freeLines: FreeLines, { takesTrace }: { readonly takesTrace: boolean }) {
     this.#freeLines = freeLines;
+    this.#takesTrace = takesTrace;
   }
 
   /** What was decided for such lines. */
@@ -59,6 +64,7 @@ export class KeptPlans<Plan> {
     if (exchange.keepReading(isVouched))
       return {
         isFree: () => false,
+        hasTrace: false,
         put: (plan, isReplaced) => this.#byLines.set(lines, joined(plan, this.#byLines.get(lines), isReplaced)),
       };
     const split = this.#split(lines);
@@ -67,13 +73,14 @@ export class KeptPlans<Plan> {
     // A text of its own: a part of another would keep all of that.
     const core = Buffer.from(split.core, 'latin1').toString('latin1');
     return {
-      isFree: (name) => this.#freeLines.isFree(name),
+      isFree: (name) => this.#freeLines.isFree(name) || (split.hasTrace && isTraceName(name)),
+      hasTrace: split.hasTrace,
       put: (plan, isReplaced) => kept.set(core, joined(plan, kept.get(core), isReplaced), core.length * 2 + overhead),
     };
   }
 
   #split({ block, hasCredentials }: LaneLines): ReturnType<FreeLines['split']> {
-    const split = hasCredentials ? undefined : this.#freeLines.split(block);
+    const split = hasCredentials ? undefined : this.#freeLines.split(block, this.#takesTrace);
     return split && split.core.length <= maxCore ? split : undefined;
   }
 }

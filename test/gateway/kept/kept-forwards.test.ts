@@ -337,3 +337,37 @@ test('kept: addresses that differ in their query alone cost no decision, but for
     new Set(paths.map(({ path }) => `${path}`.split('?')[0])).size,
   );
 });
+
+test('kept: a valid trace goes on as it came without a decision, and no other', async (t) => {
+  const at = await scene(t);
+  const cookie = await signIn(at, 'agent1');
+  const line = new Line(t, at.gate);
+  let span = 0;
+  const traceOf = (version = '00'): string => {
+    span += 1;
+    return `${version}-${'a'.repeat(32)}-${span.toString(16).padStart(16, '0')}-01`;
+  };
+  const traces = (): readonly string[] =>
+    (at.upstream.received.at(-1)?.lines ?? []).filter((one) => /^trace/i.test(one)).map((one) => one.slice(13));
+  for (let turn = 0; turn < 3; turn += 1) await line.ask('/desk', cookie, [`Traceparent: ${traceOf()}`]);
+  const before = at.decisions();
+  for (let turn = 0; turn < 3; turn += 1) {
+    const trace = traceOf();
+    await line.ask('/desk', cookie, [`Traceparent: ${trace}`]);
+    assert.deepEqual([heard(at), ...traces()], ['agent1', trace]);
+  }
+  assert.equal(at.decisions(), before);
+  const blank = `Traceparent: \xa0${traceOf()}`;
+  for (const odd of [
+    [blank],
+    [`Traceparent: ${traceOf('ff')}`],
+    [`Traceparent: ${traceOf()}`, `traceparent: ${traceOf()}`],
+  ]) {
+    for (let turn = 0; turn < 3; turn += 1) await line.ask('/desk', cookie, [`X-Turn: ${turn}`, ...odd]);
+    const [own = '', ...more] = traces();
+    assert.deepEqual([more, odd.some((one) => one.endsWith(own)), own.length], [[], false, 55]);
+  }
+  const none = at.decisions();
+  await line.ask('/desk', cookie);
+  assert.deepEqual([at.decisions(), traces().length], [none + 1, 1], 'without one it is another head');
+});
