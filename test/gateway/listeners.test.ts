@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { stringify } from 'yaml';
 import { ask } from '../support/scenes/https-site.ts';
 import { passwords, siteConfig } from '../support/scenes/site.ts';
-import { sClient, servedFiles, twoListeners } from '../support/scenes/two-listeners.ts';
+import { publicCa, sClient, servedFiles, twoListeners } from '../support/scenes/two-listeners.ts';
 import { type CertificateFiles, issueCertificate, testCertificates } from '../support/tools/certificates.ts';
 import { run } from '../support/tools/command.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
@@ -97,6 +97,7 @@ test('listeners: the lane’s kept decisions are those of the listener they were
 });
 
 test('listeners: a certificate of another authority, one for servers only, and one without any use', async (t) => {
+  publicCa(t, testCertificates().otherCa);
   const { get, clients, upstream, audit } = await twoListeners(t);
   assert.equal((await get('machines.test', { client: clients.foreign })).status, 403);
   assert.equal((await get('machines.test', { client: clients.serverOnly })).status, 403);

@@ -13,7 +13,7 @@ import type { Clock } from '../../src/core/clock.ts';
 import { spkiPin } from '../../src/tls/pins.ts';
 import type { Yaml } from '../support/scenes/gateway.ts';
 import { passwords, siteConfig } from '../support/scenes/site.ts';
-import { type TwoListeners, twoListeners } from '../support/scenes/two-listeners.ts';
+import { publicCa, type TwoListeners, twoListeners } from '../support/scenes/two-listeners.ts';
 import { startIdp } from '../support/servers/oidc-provider.ts';
 import { type CertificateFiles, issueCertificate, testCertificates } from '../support/tools/certificates.ts';
 import { run } from '../support/tools/command.ts';
@@ -129,12 +129,12 @@ test('services: one for servers only is let in where its row says so, by its thu
   assert.equal((await ask('/data/x', clients.serverOnly)).status, 200);
 });
 
-test('services: without authorities only imported machines come in, and those of no public CA', async (t) => {
-  const { ask } = await site(
-    t,
-    { row: { certificate: machine.certificate, services: ['data'] } },
-    { machines: { clientCertificates: { ask: 'optional', authorities: testCertificates().otherCa } } },
-  );
+test('services: without authorities only imported machines come in, and nobody whom a public CA vouches for', async (t) => {
+  publicCa(t, testCertificates().ca);
+  const row = { certificate: machine.certificate, services: ['data'] };
+  const { ask, use, listeners } = await site(t, { row });
+  const { machines, ...others } = listeners as Record<string, object>;
+  await use({ row }, { listeners: { ...others, machines: { ...machines, clientCertificates: { ask: 'required' } } } });
   assert.equal((await ask('/data/x')).status, 200);
   assert.equal((await ask('/any/x', issueCertificate('unlisted', 'DNS:unlisted.test'))).status, 403);
 });

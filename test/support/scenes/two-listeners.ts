@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import https from 'node:https';
 import type { TestContext } from 'node:test';
-import { connect, type TLSSocket } from 'node:tls';
+import { connect, getCACertificates, setDefaultCACertificates, type TLSSocket } from 'node:tls';
 import type { Clock } from '../../../src/core/clock.ts';
 import { type CertificateFiles, issueCertificate, testCertificates } from '../tools/certificates.ts';
 import { freePort } from '../tools/free-port.ts';
@@ -142,6 +142,13 @@ export async function twoListeners(
         t.after(() => socket.destroy());
       }),
   };
+}
+
+/** Has Node take a CA for one of the public ones, for as long as the test lasts: a context without `ca` would trust it. */
+export function publicCa(t: TestContext, file: string): void {
+  const before = getCACertificates('default');
+  setDefaultCACertificates([readFileSync(file, 'utf8')]);
+  t.after(() => setDefaultCACertificates(before));
 }
 
 /** What `openssl s_client` prints, with a request on its input. */
