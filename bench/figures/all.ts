@@ -4,6 +4,7 @@ import type { Measurement } from './figure.ts';
 import { latency } from './latency.ts';
 import { logins } from './logins.ts';
 import { machines } from './machines.ts';
+import { mailCodes } from './mail-codes.ts';
 import { reload } from './reload.ts';
 import { shift, shiftTotp } from './shift.ts';
 import { transfer } from './transfer.ts';
@@ -18,6 +19,7 @@ export const measurements: readonly Measurement[] = [
   machines,
   logins,
   factors,
+  mailCodes,
   shift,
   shiftTotp,
 ];
