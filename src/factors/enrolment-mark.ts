@@ -24,6 +24,7 @@ interface MarkParts {
 export class EnrolmentMark {
   readonly #parts: MarkParts;
   #wasLost = false;
+  #isTold = false;
 
   constructor(parts: MarkParts) {
     this.#parts = parts;
@@ -45,7 +46,7 @@ export class EnrolmentMark {
     if (file === undefined) return false;
     const own = await readMark(file);
     if (own === undefined) {
-      await writeMark(file, await this.#inStore());
+      await this.#adopt(file);
       return false;
     }
     const isLost = (await store.get(key))?.value !== own;
@@ -74,6 +75,17 @@ export class EnrolmentMark {
     await writeMark(file, await this.#inStore());
     this.#wasLost = false;
     return true;
+  }
+
+  /** Keys are often where nothing can be written: such a gateway goes on, and sees no loss. */
+  async #adopt(file: string): Promise<void> {
+    const id = await this.#inStore();
+    try {
+      await writeMark(file, id);
+    } catch (error) {
+      if (!this.#isTold) this.#parts.log.warn({ error }, 'a loss of second factors would not be seen');
+      this.#isTold = true;
+    }
   }
 
   async #inStore(): Promise<string> {

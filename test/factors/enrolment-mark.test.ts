@@ -62,6 +62,14 @@ test('the mark: a file that is damaged or cannot be read is said, and is no new 
   if (process.getuid?.() !== 0) await assert.rejects(markOn(store).isLost(), /cannot be used/);
 });
 
+test('the mark: where nothing can be written beside the key, the gateway goes on and says what it will not see', async () => {
+  const log = keptLog();
+  const mark = new EnrolmentMark({ store: emptyStore(), file: '/proc/no-such-place/seal.key.enrolments', log });
+  await mark.prepare();
+  assert.equal(await mark.isLost(), false);
+  assert.equal(log.text().match(/a loss of second factors would not be seen/g)?.length, 1);
+});
+
 test('the mark: a store in memory is meant to end, and a store that takes nothing keeps nobody from starting', async (t) => {
   assert.equal(await new EnrolmentMark({ store: emptyStore(), file: undefined, log: keptLog() }).isLost(), false);
   const { markOn } = await machine(t);
