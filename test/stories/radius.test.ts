@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { request } from 'undici';
+import { followed, scan, takeStep } from '../support/scenes/authenticator.ts';
 import { passwords, site, siteConfig } from '../support/scenes/site.ts';
 import { hiddenFields, type Visitor } from '../support/scenes/visitor.ts';
 import { type FreeRadius, needsFreeRadius, startFreeRadius } from '../support/servers/freeradius.ts';
@@ -14,7 +15,12 @@ const users = {
 };
 
 /** RADIUS before the local accounts, which it sends on whom it refuses. */
-async function gatewayBefore(t: TestContext, { address, secret }: FreeRadius, more: object = {}) {
+async function gatewayBefore(
+  t: TestContext,
+  { address, secret }: FreeRadius,
+  more: object = {},
+  { login = {}, ...rest }: { readonly login?: object; readonly factors?: object } = {},
+) {
   const upstream = await startUpstream(t);
   const { routes, roles } = siteConfig(upstream.origin);
   const tokens = {
@@ -26,7 +32,7 @@ async function gatewayBefore(t: TestContext, { address, secret }: FreeRadius, mo
     on: { rejected: 'next' },
     ...more,
   };
-  const config = { routes, roles, login: { chain: ['tokens', 'local'] }, providers: { tokens } };
+  const config = { routes, roles, login: { chain: ['tokens', 'local'], ...login }, providers: { tokens }, ...rest };
   return { ...(await site(t, { config })), upstream };
 }
 
@@ -82,3 +88,25 @@ test(
     for (const secret of [server.secret, users.alice.password]) assert.ok(!log.includes(secret));
   },
 );
+
+test('2F10: who comes by RADIUS meets the factor, and has nothing before it', needsFreeRadius, async (t) => {
+  const server = await startFreeRadius(t, { users });
+  const more = { login: { level: 2 }, factors: { app: { type: 'totp' } } };
+  const { visitor, upstream } = await gatewayBefore(t, server, {}, more);
+  const [first, second] = [visitor(), visitor()];
+  const setup = await followed(first, await signIn(first, 'alice', users.alice.password));
+  const phone = scan(setup);
+  assert.equal((await takeStep(first, setup, { code: phone.at(Date.now()) })).headers.location, '/home');
+  assert.equal((await first.open('/home')).status, 200);
+  const seen = upstream.received.at(-1);
+  assert.deepEqual(
+    ['x-remote-user', 'x-remote-provider', 'x-remote-level'].map((name) => seen?.values(name).join()),
+    ['alice', 'tokens', '2'],
+  );
+  const before = upstream.received.length;
+  const asked = await signIn(second, 'alice', users.alice.password);
+  assert.match(String(asked.headers.location), /^\/_gate\/factor\?login=/);
+  assert.equal(second.cookies.has('gatehouse'), false);
+  assert.equal((await second.fetch('/home')).status, 401);
+  assert.equal(upstream.received.length, before);
+});
