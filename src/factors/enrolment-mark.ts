@@ -3,8 +3,7 @@
  * it, or with another one, was emptied, cut back or restored, and accounts that had a factor look as if they never had one.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { OperatorError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Store } from '../core/store.ts';
@@ -116,7 +115,6 @@ async function readMark(file: string): Promise<string | undefined> {
 async function writeMark(file: string, id: string): Promise<void> {
   const beside = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
   try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     await writeFile(beside, `${id}\n`, { mode: ownerOnly, flush: true });
     await rename(beside, file);
   } catch (error) {

@@ -10,7 +10,7 @@ import { keptLog } from '../support/tools/log-lines.ts';
 import { manualClock } from '../support/tools/manual-clock.ts';
 
 async function machine(t: TestContext) {
-  const file = join(await temporaryFolder(t), 'keys', 'seal.key.enrolments');
+  const file = join(await temporaryFolder(t), 'seal.key.enrolments');
   const markOn = (store: MemoryStore) => new EnrolmentMark({ store, file, log: keptLog() });
   return { file, markOn };
 }
@@ -62,9 +62,11 @@ test('the mark: a file that is damaged or cannot be read is said, and is no new 
   if (process.getuid?.() !== 0) await assert.rejects(markOn(store).isLost(), /cannot be used/);
 });
 
-test('the mark: where nothing can be written beside the key, the gateway goes on and says what it will not see', async () => {
+test('the mark: where nothing can be written beside the key, the gateway goes on and says what it will not see', async (t) => {
   const log = keptLog();
-  const mark = new EnrolmentMark({ store: emptyStore(), file: '/proc/no-such-place/seal.key.enrolments', log });
+  // Too long a name to be written beside.
+  const file = join(await temporaryFolder(t), 'k'.repeat(250));
+  const mark = new EnrolmentMark({ store: emptyStore(), file, log });
   await mark.prepare();
   assert.equal(await mark.isLost(), false);
   assert.equal(log.text().match(/a loss of second factors would not be seen/g)?.length, 1);
