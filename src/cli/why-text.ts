@@ -89,6 +89,7 @@ function errorOf({ event, outcome, status, reason, verdict }: FoundRecord): Erro
   if (verdict === 'portal' || reason === undefined) return undefined;
   if (reason === 'origin-mismatch') return 'ORIGIN_MISMATCH';
   if (reason === 'peer-certificate-missing') return 'PEER_CERTIFICATE_REQUIRED';
+  if (String(reason).startsWith('secret-') && status === 401) return 'SECRET_REQUIRED';
   if (String(reason).startsWith('peer-') && status === 403) return 'PEER_REFUSED';
   if (status === 502) return reason === 'upstream-unreachable' ? 'UPSTREAM_UNREACHABLE' : 'UPSTREAM_BROKE';
   if (status === 503) return isOutage(storedReason(String(reason))) ? 'PROVIDER_UNAVAILABLE' : 'UNAVAILABLE';

@@ -9,6 +9,7 @@ export const errorCodes = {
   PROVIDER_UNAVAILABLE: { status: 503, message: 'Signing in is not possible at the moment.' },
   ACCESS_DENIED: { status: 403, message: 'You do not have access to this page.' },
   PEER_CERTIFICATE_REQUIRED: { status: 401, message: 'This address is for machines that show a certificate.' },
+  SECRET_REQUIRED: { status: 401, message: 'This address is for machines that show its shared secret.' },
   PEER_REFUSED: { status: 403, message: 'The certificate of this machine does not admit it here.' },
   ORIGIN_MISMATCH: { status: 403, message: 'This request came from another site.' },
   NOT_FOUND: { status: 404, message: 'There is nothing at this address.' },

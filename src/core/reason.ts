@@ -90,6 +90,9 @@ export const reasons = [
   'peer-use',
   'peer-revoked',
   'peer-list-stale',
+  // A machine does not show the secret of a service.
+  'secret-missing',
+  'secret-wrong',
   // The gateway refuses a request.
   'misdirected',
   'ambiguous-target',

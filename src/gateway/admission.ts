@@ -11,6 +11,7 @@ import type { GatewayRequest, Verdict } from '../core/verdict.ts';
 import type { Identity, RequestAuthenticator } from '../login/authenticate-request.ts';
 import type { Offline } from '../login/offline/offline.ts';
 import { stepAddress } from '../login/step-result.ts';
+import type { SharedSecrets } from '../peers/shared-secrets.ts';
 import { decide } from '../policy/decide.ts';
 import { doorOf } from '../policy/door.ts';
 import type { Worth } from '../policy/levels.ts';
@@ -26,6 +27,9 @@ import type { Forwarding, Located } from './forwarding.ts';
 import type { PeerAccess } from './peer-access.ts';
 import { refuse } from './refuse.ts';
 
+/** What a location says that is not shut to a client. */
+type OpenDoor = Exclude<ReturnType<typeof doorOf>, 'closed' | 'outside'>;
+
 /** What access rules are judged with. */
 export interface AdmissionParts {
   readonly clock: Clock;
@@ -39,6 +43,8 @@ export interface AdmissionParts {
   readonly worth: Worth;
   /** Which machines a location's service admits. */
   readonly peers: PeerAccess;
+  /** What machines show besides their certificates. */
+  readonly secrets: Pick<SharedSecrets, 'askedBy' | 'judge'>;
   /** Which hosts are for users of one tenant alone. */
   readonly tenants: Pick<Tenants, 'admits'>;
 }
@@ -66,6 +72,32 @@ export class Admission {
     if (admitted?.peer !== undefined) trace.peer = admitted.peer;
     if (admitted?.refused) return admitted.refused;
     const located = admitted?.machine ? { ...asking, machine: admitted.machine } : asking;
+    const secret = this.#parts.secrets.askedBy(route.service);
+    return secret === undefined
+      ? this.#admitUser(trace, located, given, door)
+      : this.#admitBySecret(trace, located, given, { secret, door });
+  }
+
+  /** The secret is the gateway's to look at: what goes on is the request as the application may see it. */
+  async #admitBySecret(
+    trace: Trace,
+    located: Located,
+    given: Identity | undefined,
+    { secret, door }: { readonly secret: string; readonly door: OpenDoor },
+  ): Promise<Verdict> {
+    const { request, client, route } = located;
+    const verdict = await this.#parts.secrets.judge(secret, request.headers, client.address);
+    if (verdict.kind === 'locked') {
+      const terms = { route, retryAfter: Math.ceil(verdict.retryAfter / 1000) };
+      return refuse('TOO_MANY_FAILURES', 'too-many-failures', 'the address is locked after failures', terms);
+    }
+    if (verdict.kind === 'refused') return refuse('SECRET_REQUIRED', verdict.reason, verdict.detail, { route });
+    const shown = { ...located, request: { ...request, headers: verdict.headers } };
+    return this.#admitUser(trace, shown, given, door);
+  }
+
+  #admitUser(trace: Trace, located: Located, given: Identity | undefined, door: OpenDoor): MaybePromise<Verdict> {
+    const { request, client, target, route } = located;
     if (door === 'peers') return this.#letIn(trace, located);
     if (door === 'public') return this.#parts.forwarding.forward(trace, located);
     // A token that is shown to a location which takes tokens must be right, wherever it comes from.

@@ -45,6 +45,7 @@ import { PeerWatch } from './peer-watch.ts';
 import { Pipeline } from './pipeline.ts';
 import { portalOptions } from './portal-options.ts';
 import { routesOf } from './routes.ts';
+import { secretsOf } from './service-secrets.ts';
 import type { Services } from './services.ts';
 import { SessionWatch } from './session-watch.ts';
 import { StandingAccess } from './standing-access.ts';
@@ -101,7 +102,9 @@ export async function buildGateway(
   const isOwnHost = ownHosts(site, routes);
   const isMisdirected = misdirection(document);
   const peers = new PeerAccess({ clock, table: tableOf(document), tenant: defaultTenant });
-  const judging = { clock, peers, isOwnHost, locations, authenticator, tenants: login.tenants, worth: login.worth };
+  const secrets = secretsOf(document, { clock, lockout: login.addressLockout, metrics });
+  const whom = { tenants: login.tenants, worth: login.worth };
+  const judging = { clock, peers, secrets, isOwnHost, locations, authenticator, ...whom };
   const applications = new Applications(routes, { ...judging, publicUrl, origins });
   const front = buildPortal(
     portalOptions(document, applications),

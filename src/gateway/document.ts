@@ -11,6 +11,7 @@ import { loginOptions, providersOptions } from '../login/options.ts';
 import { messageOptions } from '../messages/options.ts';
 import { pageOptions } from '../pages/options.ts';
 import { peersOptions, servicesOptions } from '../peers/options.ts';
+import { sharedSecretsOptions } from '../peers/secret-options.ts';
 import { roleOptions } from '../policy/roles.ts';
 import { applicationOptions } from '../policy/roles-file.ts';
 import { tenantOptions, tenantRuleOptions } from '../policy/tenant-options.ts';
@@ -76,6 +77,7 @@ export const documentSchema = z
       .describe('for every upstream, added to or replacing the default ones; false removes one'),
     routes: z.array(routeOptions).min(1).describe('the applications'),
     services: servicesOptions.default({}).describe('what machines reach, by their certificates'),
+    sharedSecrets: sharedSecretsOptions.default({}).describe('what machines show besides, where a service asks for it'),
     peers: peersOptions.default({}).describe('the machines, and the services that each may reach'),
     pages: pageOptions.prefault({}).describe('what the pages say and look like'),
     assertion: assertionOptions.prefault({}).describe('the signed identity'),

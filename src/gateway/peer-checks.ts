@@ -5,7 +5,10 @@ import { type PeersDocument, rowsOf } from '../peers/options.ts';
 import type { RoutesDocument } from './routes.ts';
 import { unknownName } from './unknown-name.ts';
 
-interface CheckedPeers extends PeersDocument, ListenersDocument, Pick<RoutesDocument, 'routes'> {}
+interface CheckedPeers extends PeersDocument, ListenersDocument, Pick<RoutesDocument, 'routes'> {
+  readonly sharedSecrets: Readonly<Record<string, unknown>>;
+  readonly streams: Readonly<Record<string, { readonly service?: string | undefined }>>;
+}
 
 type Report = (path: (string | number)[], message: string, hint?: string) => void;
 
@@ -15,6 +18,7 @@ export function checkPeers(document: CheckedPeers, context: RefinementCtx): void
     context.addIssue({ code: 'custom', path, message, input: document, params: { hint } });
   const { services, peers, routes, listeners = {} } = document;
   const names = Object.keys(services);
+  checkSecrets(document, report);
   for (const [name, { services: wanted }] of Object.entries(peers))
     for (const [index, service] of wanted.entries())
       if (!Object.hasOwn(services, service))
@@ -41,4 +45,30 @@ export function checkPeers(document: CheckedPeers, context: RefinementCtx): void
         'must name who vouches for the clients',
         'the certificate of the CA that has issued theirs; or peers with certificate: FILE, which need none',
       );
+}
+
+function checkSecrets({ services, sharedSecrets, streams, routes }: CheckedPeers, report: Report): void {
+  const names = Object.keys(sharedSecrets);
+  for (const [name, { secret }] of Object.entries(services))
+    if (secret !== undefined && !Object.hasOwn(sharedSecrets, secret))
+      report(['services', name, 'secret'], ...unknownName(names, secret, 'shared secret'));
+  const asks = (service: string | undefined): boolean =>
+    service !== undefined && services[service]?.secret !== undefined;
+  for (const [name, { service }] of Object.entries(streams))
+    if (asks(service))
+      report(
+        ['streams', name, 'service'],
+        'asks for a shared secret, which a stream has no place for',
+        'name a service without secret',
+      );
+  for (const [index, { service, access }] of routes.entries()) {
+    if (!asks(service) || typeof access !== 'object') continue;
+    const other = (['bearer', 'apiTokens', 'basic'] as const).find((key) => Reflect.get(access, key));
+    if (other)
+      report(
+        ['routes', index, 'access', other],
+        'reads the Authorization line, in which machines show the shared secret of the service',
+        'take it out, or the secret of the service',
+      );
+  }
 }

@@ -95,6 +95,7 @@ export interface Login {
   readonly rechecker: SessionRechecker;
   readonly offline: Offline;
   readonly lockout: Lockout;
+  readonly addressLockout: AddressLockout;
   readonly programs: ProgramAccess;
   readonly apiTokens: ApiTokens;
   readonly tokenUsers: TokenUsers;
@@ -231,6 +232,7 @@ export async function buildLogin(document: LoginDocuments, services: LoginServic
     rechecker,
     offline,
     lockout,
+    addressLockout,
     browsers,
     flows: new Flows(store, clock, services.workers),
     flowStates: new FlowStates(browsers),

@@ -16,6 +16,7 @@ const service = z.strictObject({
     .enum(['listed', 'any'])
     .default('listed')
     .describe('listed: machines whose row of peers names the service; any: every certificate that the listener takes'),
+  secret: z.string().optional().describe('one of sharedSecrets, which a request must show besides the certificate'),
 });
 
 /** What machines reach. */

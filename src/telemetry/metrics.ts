@@ -74,6 +74,7 @@ export class Metrics {
     ['server'],
     'min',
   );
+  readonly #secretUses = this.#counter('shared_secret_uses_total', 'Uses of shared secrets', ['secret', 'generation']);
   readonly #workers = this.#gauge('workers', 'Processes that take requests', [], 'first');
   readonly #workerEnds = this.#counter('worker_ends_total', 'Workers that ended and were started again', []);
   readonly #auditLosses = this.#counter('audit_lost_records_total', 'Audit records that could not be written', []);
@@ -141,6 +142,11 @@ export class Metrics {
 
   breaker(provider: string, state: keyof typeof breakerValues): void {
     this.#breakers.set({ provider: this.#bound('provider', provider) }, breakerValues[state]);
+  }
+
+  /** A machine has shown the secret of a service, or the one before. */
+  sharedSecret(secret: string, generation: string): void {
+    this.#secretUses.inc({ secret, generation });
   }
 
   auditLost(records: number): void {

@@ -35,6 +35,10 @@ export const errors = {
     title: 'This address is for machines',
     body: 'It takes those that show a certificate.',
   },
+  SECRET_REQUIRED: {
+    title: 'This address is for machines',
+    body: 'It takes those that show its shared secret.',
+  },
   PEER_REFUSED: {
     title: 'The certificate of this machine does not admit it here',
     body: 'Whoever looks after this service has to enter it, or to give it another.',

@@ -33,6 +33,10 @@ export const errors: Readonly<Record<ErrorCode, ErrorText>> = {
     title: 'Cette adresse est réservée aux machines',
     body: 'Elle accepte celles qui présentent un certificat.',
   },
+  SECRET_REQUIRED: {
+    title: 'Cette adresse est réservée aux machines',
+    body: 'Elle accepte celles qui présentent son secret partagé.',
+  },
   PEER_REFUSED: {
     title: 'Le certificat de cette machine ne lui donne pas accès',
     body: 'Le responsable de ce service doit l’inscrire ou lui en donner un autre.',

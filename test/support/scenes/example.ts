@@ -45,5 +45,7 @@ export async function settleExample(
 
 /** A value for a variable, unlike that of any other: secrets that must differ do. */
 function standIn(variable: string): string {
+  // These have a rule of their own.
+  if (variable.includes('SHARED_SECRET')) return `Stand-in.1 for ${variable}`;
   return `https://${variable.toLowerCase().replaceAll('_', '-')}.example.com`;
 }
