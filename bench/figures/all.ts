@@ -6,7 +6,7 @@ import { logins } from './logins.ts';
 import { machines } from './machines.ts';
 import { mailCodes } from './mail-codes.ts';
 import { reload } from './reload.ts';
-import { shift, shiftTotp } from './shift.ts';
+import { shift, shiftKeys, shiftTotp } from './shift.ts';
 import { transfer } from './transfer.ts';
 import { websockets } from './websockets.ts';
 
@@ -22,4 +22,5 @@ export const measurements: readonly Measurement[] = [
   mailCodes,
   shift,
   shiftTotp,
+  shiftKeys,
 ];

@@ -24,17 +24,28 @@ export const shift: Measurement = {
   title: 'a shift begins: 5,000 logins in a minute, the directory away for 20 s of it',
   run: (ground, { quick }, say) => {
     const size = quick ? { agents: 200, seconds: 10, outage: 3 } : { agents: 5000, seconds: 60, outage: 20 };
-    return onAll(ground, { ...usual, ...size, totp: false }, say);
+    return onAll(ground, { ...usual, ...size, totp: false, keys: false }, say);
   },
 };
 
-/** The same with a code of an app at each login. */
-export const shiftTotp: Measurement = {
-  name: 'shift-totp',
-  title: 'a shift begins with the code of an app at each login: 5,000 in a minute',
-  run: async (ground, { quick }, say) => {
-    const size = quick ? { agents: 200, seconds: 10, outage: 0 } : { agents: 5000, seconds: 60, outage: 0 };
-    const figures = await onAll(ground, { ...usual, ...size, totp: true }, say);
-    return figures.map((one) => ({ ...one, name: `totp-${one.name}`, title: `with TOTP: ${one.title}` }));
-  },
-};
+/** The same with a second factor at each login, and a directory that stays. */
+function withFactor(
+  name: string,
+  title: string,
+  factor: { readonly totp: boolean; readonly keys: boolean },
+): Measurement {
+  return {
+    name: `shift-${name}`,
+    title: `a shift begins with ${title} at each login: 5,000 in a minute`,
+    run: async (ground, { quick }, say) => {
+      const size = quick ? { agents: 200, seconds: 10, outage: 0 } : { agents: 5000, seconds: 60, outage: 0 };
+      const figures = await onAll(ground, { ...usual, ...size, ...factor }, say);
+      return figures.map((one) => ({ ...one, name: `${name}-${one.name}`, title: `with ${title}: ${one.title}` }));
+    },
+  };
+}
+
+/** With a code of an app. */
+export const shiftTotp = withFactor('totp', 'TOTP', { totp: true, keys: false });
+/** With a security key, made of software. */
+export const shiftKeys = withFactor('keys', 'a security key', { totp: false, keys: true });

@@ -1,7 +1,6 @@
 /** One agent at the start of a shift: signs in as a browser does, opens a WebSocket, and polls. Every answer must be their own. */
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { TOTP } from 'otpauth';
 import type { Dispatcher } from 'undici';
 import { WebSocket } from 'ws';
 import { hiddenFields, Visitor } from '../../test/support/scenes/visitor.ts';
@@ -22,6 +21,9 @@ export class ShiftCounts {
   open = 0;
 }
 
+/** What somebody enters on the page of a second factor, by its text. */
+export type Proving = (page: string) => Readonly<Record<string, string>>;
+
 /** How agents behave. */
 export interface ShiftHabits {
   readonly url: URL;
@@ -36,7 +38,7 @@ export interface ShiftHabits {
 export class ShiftAgent {
   readonly #name: string;
   readonly #password: string;
-  readonly #app: TOTP | undefined;
+  readonly #prove: Proving | undefined;
   readonly #habits: ShiftHabits;
   readonly #visitor: Visitor;
   #socket: WebSocket | undefined;
@@ -44,12 +46,16 @@ export class ShiftAgent {
   #isCutting = false;
 
   constructor(
-    { name, password, app }: { readonly name: string; readonly password: string; readonly app?: TOTP | undefined },
+    {
+      name,
+      password,
+      prove,
+    }: { readonly name: string; readonly password: string; readonly prove?: Proving | undefined },
     habits: ShiftHabits,
   ) {
     this.#name = name;
     this.#password = password;
-    this.#app = app;
+    this.#prove = prove;
     this.#habits = habits;
     this.#visitor = new Visitor(habits.url, habits.dispatcher);
   }
@@ -113,7 +119,7 @@ export class ShiftAgent {
       const fields = { ...hiddenFields(page.text), username: this.#name, password: this.#password };
       const answer = page.status === 200 ? await this.#visitor.post('/_gate/login', fields) : page;
       if (answer.status === 303) {
-        if (this.#app) await this.#enterCode(this.#app, String(answer.headers.location));
+        if (this.#prove) await this.#takeStep(this.#prove, String(answer.headers.location));
         return tries;
       }
       const wait = Number(answer.headers['retry-after'] ?? Number.NaN);
@@ -124,11 +130,11 @@ export class ShiftAgent {
     }
   }
 
-  async #enterCode(app: TOTP, address: string): Promise<void> {
+  async #takeStep(prove: Proving, address: string): Promise<void> {
     const page = await this.#visitor.open(address);
-    const fields = { ...hiddenFields(/<form[\s\S]*?<\/form>/.exec(page.text)?.[0] ?? ''), code: app.generate() };
-    const answer = await this.#visitor.post('/_gate/factor', fields);
-    if (answer.headers.location !== '/desk') throw new Error(`a code is answered with ${answer.status}`);
+    const form = /<form[\s\S]*?<\/form>/.exec(page.text)?.[0] ?? '';
+    const answer = await this.#visitor.post('/_gate/factor', { ...hiddenFields(form), ...prove(form) });
+    if (answer.headers.location !== '/desk') throw new Error(`a second factor is answered with ${answer.status}`);
   }
 
   async #poll(): Promise<void> {

@@ -17,6 +17,8 @@ export interface ShiftOptions {
   readonly workers: number;
   /** Each login takes the code of an app, too. */
   readonly totp: boolean;
+  /** Each login takes the touch of a security key instead. */
+  readonly keys: boolean;
 }
 
 /** What `--help` prints. */
@@ -33,6 +35,7 @@ Gateway, slapd, upstream and agents share the machine.
   --jitter N      seconds within which the WebSockets come back (5)
   --workers N     server.workers (1)
   --totp          each login takes the code of an authenticator app, too
+  --keys          each login takes a security key, made of software, instead
   --help          this
 `;
 
@@ -50,7 +53,7 @@ export function readShiftOptions(words: readonly string[]): ShiftOptions | undef
     args: [...words],
     options: {
       ...{ agents: text, seconds: text, curve: text, poll: text, outage: text, jitter: text, workers: text },
-      ...{ totp: { type: 'boolean' }, help: { type: 'boolean' } },
+      ...{ totp: { type: 'boolean' }, keys: { type: 'boolean' }, help: { type: 'boolean' } },
     },
   });
   if (values.help) return undefined;
@@ -66,6 +69,7 @@ export function readShiftOptions(words: readonly string[]): ShiftOptions | undef
     jitterSeconds: amount('jitter', values.jitter, 5, 0),
     workers: amount('workers', values.workers, 1, 1),
     totp: values.totp ?? false,
+    keys: values.keys ?? false,
   };
 }
 
