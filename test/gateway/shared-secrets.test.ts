@@ -1,11 +1,13 @@
 /** Shared secrets of services over a whole gateway: what upstreams see, two generations, the lock-out, and nothing in a log. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { credentials, status } from '@grpc/grpc-js';
 import { siteConfig } from '../support/scenes/site.ts';
 import { type TwoListeners, twoListeners } from '../support/scenes/two-listeners.ts';
+import { grpcClient, startGrpcServer } from '../support/servers/grpc-server.ts';
 import { testCertificates } from '../support/tools/certificates.ts';
 import { run } from '../support/tools/command.ts';
 import { temporaryFolder } from '../support/tools/folder.ts';
@@ -132,6 +134,34 @@ test('shared secrets: an address that guesses is locked out, also with the right
   assert.deepEqual(received(), []);
 });
 
+test('shared secrets: gRPC shows it as metadata, and gets its refusal as a status', async (t) => {
+  const server = await startGrpcServer(t);
+  const started = await twoListeners(t, { clock: manualClock(Date.now() + 60_000) });
+  const { port, write, running, upstream, clients } = started;
+  const { good, ca } = testCertificates();
+  const clientCertificates = { ask: 'required', authorities: ca };
+  const target = { servers: [`http://127.0.0.1:${server.port}`], protocol: 'grpc' };
+  await write({
+    ...siteConfig(upstream.origin),
+    routes: [{ location: '/test.Media/', upstream: target, service: 'media', access: 'peers' }],
+    services: { media: { admit: 'any', secret: 'media' } },
+    sharedSecrets: { media: { secret: present } },
+    server: { listen: undefined, publicUrl: `https://localhost:${port}`, drain: '1s' },
+    listeners: { machines: { listen: `https://127.0.0.1:${port}`, tls: good, clientCertificates } },
+  });
+  assert.equal((await running.reload({ actor: 'signal' })).kind, 'reloaded');
+  const { certificate, key } = clients.good;
+  const own = credentials.createSsl(readFileSync(ca), readFileSync(key), readFileSync(certificate));
+  const client = grpcClient(t, `localhost:${port}`, own);
+  const said = await client.unary('say', 'hello', { metadata: { authorization: `Bearer ${present}` } });
+  assert.partialDeepStrictEqual(said, { code: status.OK, values: ['you said hello'] });
+  assert.equal(server.metadata[0]?.authorization, undefined);
+  const wrong = await client.unary('say', 'hello', { metadata: { authorization: `Bearer ${other}` } });
+  assert.equal(wrong.code, status.UNAUTHENTICATED);
+  assert.equal((await client.unary('say', 'hello')).code, status.UNAUTHENTICATED);
+  assert.equal(server.metadata.length, 1);
+});
+
 test('shared secrets: check names what a secret lacks, and where it has no place', async (t) => {
   const folder = await temporaryFolder(t);
   const { good, ca } = testCertificates();
@@ -147,7 +177,7 @@ test('shared secrets: check names what a secret lacks, and where it has no place
   assert.equal(code, 1);
   assert.match(stderr, /sharedSecrets\.media\.secret: has not an upper-case letter/);
   assert.doesNotMatch(stderr, /sesame/);
-  writeFileSync(config, (await import('node:fs')).readFileSync(config, 'utf8').replace('sesame-123', 'Sesame-123'));
+  writeFileSync(config, readFileSync(config, 'utf8').replace('sesame-123', 'Sesame-123'));
   const second = await run(['check', '--config', config]);
   assert.match(second.stderr, /services\.data\.secret: .*nothing/);
   assert.match(second.stderr, /routes\[0\]\.access\.basic: reads the Authorization line/);
