@@ -80,8 +80,7 @@ export class UpstreamSessions {
 
   #best(): Held | undefined {
     let best: Held | undefined;
-    for (const held of this.#held)
-      if (!held.isLeaving && !held.session.closed && (!best || held.streams < best.streams)) best = held;
+    for (const held of this.#held) if (isOpen(held) && (!best || held.streams < best.streams)) best = held;
     return best;
   }
 
@@ -90,6 +89,8 @@ export class UpstreamSessions {
     const session = connectHttp2(origin, this.#connect(), {
       settings: { enablePush: false, initialWindowSize: streamWindow },
       maxHeaderListPairs: 256,
+      // A client's lines go up as they are, as over HTTP/1.1: what stands twice is for the application to judge.
+      strictSingleValueFields: false,
     });
     const held: Held = { session, streams: 0, isLeaving: false };
     await new Promise<void>((resolve, reject) => {
@@ -150,6 +151,11 @@ export class UpstreamSessions {
     const servername = tls.servername === undefined ? {} : { servername: tls.servername };
     return connectTls({ host, port, ...servername }, { ...tls, ALPNProtocols: ['h2'] });
   }
+}
+
+/** One that has broken is not `closed` to Node, and takes nothing. */
+function isOpen({ session, isLeaving }: Held): boolean {
+  return !isLeaving && !session.closed && !session.destroyed;
 }
 
 function roomOf({ session }: Held): number {

@@ -101,7 +101,12 @@ function named({ servername, ...target }: TlsTarget): ConnectionOptions {
 }
 
 /** HTTP/2 over a connection that was made for it, by `connectTls` or without TLS. */
-export function connectHttp2(origin: string, socket: Socket, options: ClientSessionOptions): ClientHttp2Session {
+export function connectHttp2(
+  origin: string,
+  socket: Socket,
+  // Node knows the option for clients, its types do not.
+  options: ClientSessionOptions & { readonly strictSingleValueFields?: boolean },
+): ClientHttp2Session {
   return http2Connect(origin, { ...options, createConnection: () => socket });
 }
 

@@ -10,14 +10,14 @@ import { headOf } from '../../edge/head-of.ts';
 import { isHttp2Response } from '../../edge/http2/response.ts';
 import type { Again } from '../balancer.ts';
 import type { Connections } from '../connections.ts';
-import { hopByHop } from '../header-names.ts';
-import { upstreamLines } from '../headers.ts';
 import { openedBy } from '../live-connection.ts';
-import { BodyRefused, ClientLeft, discardRest, RequestBody } from '../request-body.ts';
+import { ClientLeft, discardRest, RequestBody } from '../request-body.ts';
 import { type ResponseRules, responseHeaders } from '../response-headers.ts';
 import type { UpstreamServerPool } from '../server-pool.ts';
 import type { Exchange, ForwardResult } from '../upstream-attempt.ts';
 import { isConnectFailure, readFailure } from '../upstream-errors.ts';
+import { brokenTrailers, CallTimeout, isSafe, unsendable } from './call-errors.ts';
+import { callHead } from './call-head.ts';
 import { plainTrailers } from './trailers.ts';
 
 interface CallParts {
@@ -28,11 +28,8 @@ interface CallParts {
   /** Milliseconds until the call must have ended; 0 is without end. */
   readonly deadline: number;
   readonly isGrpc: boolean;
-}
-
-/** The call took longer than its client gave it. */
-class CallTimeout extends Error {
-  readonly code = 'ETIMEDOUT';
+  /** It has been tried at this server before. */
+  readonly fresh: boolean;
 }
 
 /** Calls once. */
@@ -78,39 +75,23 @@ export class Http2Call {
       if (deadline > 0) this.#timer = setTimeout(() => this.#fail(new CallTimeout('the call took too long')), deadline);
       this.#register();
       try {
-        this.#open(taken.session.request(this.#head(), { endStream: headOf(this.#request).framing().kind === 'none' }));
+        this.#open(
+          taken.session.request(callHead(this.#parts), { endStream: headOf(this.#request).framing().kind === 'none' }),
+        );
       } catch (error) {
-        this.#finish({ kind: 'again', fresh: false, error: error as Error });
+        // A connection that has just ended says nothing of its server; what cannot be sent is the client's own doing.
+        if (taken.session.closed || taken.session.destroyed) this.#finish(this.#again(error as Error));
+        else this.#finish({ kind: 'failed', ...unsendable, error: error as Error, headersSent: false });
       }
     });
-  }
-
-  #head(): string[] {
-    const { exchange, pool, isGrpc } = this.#parts;
-    const { forward } = exchange;
-    const lines: string[] = [];
-    const given = new HeaderLines(upstreamLines(forward));
-    const authority = given.single('host') ?? pool.server.url.host;
-    given.each((name, value) => {
-      if (name !== 'host' && !hopByHop.has(name)) lines.push(name, value);
-    });
-    const framing = headOf(this.#request).framing();
-    if (framing.kind === 'length') lines.push('content-length', String(framing.bytes));
-    // RFC 9113 §8.2.2: the one value that HTTP/2 knows; a gRPC server wants it.
-    if (isGrpc) lines.push('te', 'trailers');
-    const scheme = pool.server.url.protocol === 'https:' ? 'https' : 'http';
-    return [
-      ...[':method', this.#request.method ?? 'GET', ':scheme', scheme],
-      ...[':authority', authority, ':path', forward.upstreamPath],
-      ...lines,
-    ];
   }
 
   #open(stream: ClientHttp2Stream): void {
     this.#stream = stream;
     const { exchange } = this.#parts;
     const { route } = exchange.forward;
-    stream.on('error', (error) => this.#fail(error));
+    stream.on('error', (error) => this.#broke(error));
+    this.#bound(route.timeouts.response);
     stream.on('response', (_headers, flags, rawHeaders) =>
       this.#answer(rawHeaders ?? [], (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0),
     );
@@ -119,12 +100,10 @@ export class Http2Call {
     });
     stream.once('close', () => {
       if (this.#isSettled) return;
-      const isRefused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM && this.#status === 0;
       const error = Object.assign(new Error('the upstream ended the call before its answer was whole'), {
         code: 'UND_ERR_SOCKET',
       });
-      if (isRefused && !this.#body) this.#finish({ kind: 'again', fresh: false, error });
-      else if (!stream.readableEnded || stream.rstCode !== constants.NGHTTP2_NO_ERROR) this.#fail(error);
+      if (!stream.readableEnded || stream.rstCode !== constants.NGHTTP2_NO_ERROR) this.#broke(error);
     });
     if (headOf(this.#request).framing().kind === 'none') return;
     if (exchange.awaitsContinue) this.#response.writeContinue();
@@ -135,6 +114,30 @@ export class Http2Call {
     });
     this.#body.on('error', (error) => this.#fail(error));
     this.#body.pipe(stream);
+  }
+
+  /** In silence a page is waited for as long as its route says; a call is bounded by its own time. */
+  #bound(milliseconds: number): void {
+    const stream = this.#stream;
+    if (!stream || this.#parts.isGrpc) return;
+    stream.setTimeout(milliseconds, () => {
+      if (stream.isPaused()) this.#cutClient('answer-not-taken');
+      else this.#fail(new CallTimeout(`the upstream was silent for ${milliseconds} ms`));
+    });
+  }
+
+  /** Repeated only where that changes nothing: the server has done nothing with it, or would do the same again. */
+  #broke(error: Error): void {
+    const isRefused = this.#stream?.rstCode === constants.NGHTTP2_REFUSED_STREAM;
+    const isDead = this.#stream?.session?.destroyed !== false && isSafe(this.#request.method);
+    if (this.#status === 0 && !this.#body && (isRefused || (isDead && !this.#parts.fresh)))
+      this.#finish(this.#again(error));
+    else this.#fail(error);
+  }
+
+  /** On another connection to the same server at first. */
+  #again(error: Error): Again {
+    return { kind: 'again', fresh: !this.#parts.fresh, error };
   }
 
   #answer(rawHeaders: readonly string[], isWhole: boolean): void {
@@ -153,6 +156,7 @@ export class Http2Call {
       return;
     }
     this.#status = status;
+    this.#bound(this.#parts.exchange.forward.route.timeouts.idle);
     const response = this.#response;
     // What ends with its head stays so: to a gRPC client an empty body behind it is a call without a status.
     if (isWhole && isHttp2Response(response)) response.endWithHead(status, lines);
@@ -190,14 +194,16 @@ export class Http2Call {
       connections.add(forward.session?.id, {
         kind,
         opened: openedBy(forward),
-        end: (reason) => {
-          this.#cut = reason;
-          // Of this call alone, as a cancellation where it came over HTTP/2.
-          if (isHttp2Response(this.#response)) this.#request.socket.destroy();
-          else this.#response.destroy();
-        },
+        end: (reason) => this.#cutClient(reason),
       }),
     );
+  }
+
+  #cutClient(reason: Reason): void {
+    this.#cut = reason;
+    // Of this call alone, as a cancellation where it came over HTTP/2.
+    if (isHttp2Response(this.#response)) this.#request.socket.destroy();
+    else this.#response.destroy();
   }
 
   #fail(error: Error): void {
@@ -216,13 +222,7 @@ export class Http2Call {
   #endBroken(error: Error): void {
     const response = this.#response;
     if (!this.#parts.isGrpc || !isHttp2Response(response)) return void response.destroy();
-    const status = error instanceof CallTimeout ? '4' : error instanceof BodyRefused ? '8' : '14';
-    response.setTrailers([
-      'grpc-status',
-      status,
-      'grpc-message',
-      encodeURIComponent(error instanceof CallTimeout ? error.message : 'the application ended the call'),
-    ]);
+    response.setTrailers(brokenTrailers(error));
     response.end();
   }
 

@@ -43,10 +43,11 @@ export class Http2Forwarder {
       return { kind: 'failed', code: refused.code, reason: refused.reason, error: refused, headersSent: false };
     }
     const deadline = isGrpc ? callDeadline(timeoutOf(request), route.timeouts.response) : 0;
-    const result = await pools.of(route).attempt(visitorOf(headOf(request), forward), ({ pool, cookie }) =>
+    const result = await pools.of(route).attempt(visitorOf(headOf(request), forward), ({ pool, fresh, cookie }) =>
       new Http2Call({
         ...parts,
         pool,
+        fresh,
         isGrpc,
         deadline: deadline ?? 0,
         exchange: { ...exchange, forward: bringing(forward, cookie) },
