@@ -176,9 +176,10 @@ export class StreamServers {
     const own = this.#standing.placed.get(name);
     const shape = JSON.stringify([sources?.[0]?.minVersion, asked.ask, limits.handshake]);
     const kept = read && own?.tls && own.shape === shape ? own : undefined;
-    if (read) kept?.certificates?.use(read);
-    if (!kept) own?.certificates?.close();
-    const certificates = kept?.certificates ?? (read && Certificates.of(read, { clock, log }));
+    // The same, also for other handshakes: who came by those of before is judged by them on.
+    if (read) own?.certificates?.use(read);
+    else own?.certificates?.close();
+    const certificates = read && (own?.certificates ?? Certificates.of(read, { clock, log }));
     const tls =
       kept?.tls ??
       (certificates && new TlsFront({ ...{ name, certificates, log }, ask: asked.ask, timeout: limits.handshake }));
@@ -190,7 +191,7 @@ export class StreamServers {
       },
       ...{ limits, tls, upstream },
       isInNetwork: from ? networks(from) : () => true,
-      admit: admitBy({ clock, table, service: options.service }),
+      admit: admitBy({ clock, table, service: options.service, isRequired: asked.ask === 'required' }),
     };
     own?.stream.use(terms);
     const stream =

@@ -8,13 +8,20 @@ interface AdmissionParts {
   readonly table: PeerTable;
   /** What machines reach by the stream; absent: whoever the handshake has let in comes in, for as long as the certificate does. */
   readonly service: string | undefined;
+  /** Whether who shows no certificate stays out, also who came when none was asked for. */
+  readonly isRequired: boolean;
 }
 
 /** Judges by the rows of `peers`, or by the certificate alone. */
-export function admitBy({ clock, table, service }: AdmissionParts): StreamTerms['admit'] {
+export function admitBy({ clock, table, service, isRequired }: AdmissionParts): StreamTerms['admit'] {
   return (arrival) => {
     const certificate = arrival?.certificate;
     if (service !== undefined) return { ...table.judge(certificate, service, clock.now()), service };
+    if (!certificate && isRequired)
+      return {
+        ...{ kind: 'refused', reason: 'peer-certificate-missing' },
+        detail: 'the stream is for clients that show a certificate',
+      };
     const fault = certificate && table.fault(certificate, clock.now());
     return fault ? { kind: 'refused', ...fault } : { kind: 'admitted' };
   };

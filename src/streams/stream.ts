@@ -153,11 +153,12 @@ export class Stream {
     visit: Visit,
     { place, signal }: { readonly place: StreamPlace; readonly signal: AbortSignal },
   ): Promise<void> {
-    const { tls, admit, limits } = this.#terms;
-    const secured = await tls?.secure(transport, (reason) => visit.cut(reason));
+    const secured = await this.#terms.tls?.secure(transport, (reason) => visit.cut(reason));
     if (secured?.kind === 'refused') return;
     const client: StreamEnd = secured?.end ?? { socket: transport, transport };
     visit.arrival = secured?.arrival;
+    // Those of now: others may have come into force while hands were shaken.
+    const { admit, limits } = this.#terms;
     const admission = admit(visit.arrival);
     visit.admission = admission;
     if (admission.kind === 'refused') return this.#refuse(client, visit, admission.reason, admission.detail);

@@ -1,4 +1,5 @@
 /** The TLS of the connections that come to a stream: handshakes in time, and what clients show of themselves. */
+import type { X509Certificate } from 'node:crypto';
 import { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { Log } from '../core/log.ts';
@@ -34,6 +35,9 @@ export class TlsFront {
   /** What is to be done where a client's certificate is good no more. */
   readonly #whenGone = new WeakMap<TLSSocket, (reason: GoneReason) => void>();
   readonly #shaking = new Map<Socket, (socket: TLSSocket | undefined) => void>();
+  /** Those that run. */
+  #open = 0;
+  #isClosed = false;
 
   constructor(parts: TlsFrontParts) {
     const { name, certificates, ask, timeout, log } = parts;
@@ -66,6 +70,12 @@ export class TlsFront {
    * or the authority of it, is good no more.
    */
   async secure(transport: Socket, whenGone: (reason: GoneReason) => void): Promise<Secured> {
+    this.#open += 1;
+    transport.once('close', () => {
+      this.#open -= 1;
+      this.#releaseIfDone();
+    });
+    const vouching = this.#parts.certificates.authorities;
     const socket = await new Promise<TLSSocket | undefined>((resolve) => {
       const late = setTimeout(() => this.#finish(transport, undefined), this.#parts.timeout);
       this.#shaking.set(transport, (secured) => {
@@ -82,18 +92,26 @@ export class TlsFront {
     const end = { socket: socket.pause().on('error', ignore), transport };
     this.#whenGone.set(socket, whenGone);
     const arrival = this.#clients ? this.#clients.arrivalOf(socket) : { listener: this.#parts.name };
-    if (arrival) return { kind: 'secured', end, arrival };
+    // Nobody can say by which of them a certificate was checked where one has been taken away meanwhile.
+    const isStill = !this.#clients || areAmong(vouching, this.#parts.certificates.authorities);
+    if (arrival && (isStill || !arrival.certificate)) return { kind: 'secured', end, arrival };
     reset(end);
     return { kind: 'refused' };
   }
 
+  /** No more handshakes come. Who has come by one is looked at until the end. */
   close(): void {
-    this.#release();
+    this.#isClosed = true;
+    this.#releaseIfDone();
+  }
+
+  #releaseIfDone(): void {
+    if (this.#isClosed && this.#open === 0) this.#release();
   }
 
   #finish(transport: Socket | undefined, secured: TLSSocket | undefined): void {
     const resolve = transport && this.#shaking.get(transport);
-    if (!resolve) return void secured?.destroy();
+    if (!resolve) return void secured?.on('error', ignore).destroy();
     this.#shaking.delete(transport);
     resolve(secured);
   }
@@ -103,6 +121,10 @@ export class TlsFront {
 function beneath(socket: Socket): Socket | undefined {
   const parent: unknown = Reflect.get(socket, '_parent');
   return parent instanceof Socket ? parent : undefined;
+}
+
+function areAmong(some: readonly X509Certificate[], all: readonly X509Certificate[]): boolean {
+  return some === all || some.every((one) => all.some(({ fingerprint256 }) => fingerprint256 === one.fingerprint256));
 }
 
 function ignore(): void {}
