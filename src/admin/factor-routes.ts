@@ -74,9 +74,10 @@ export function factorRoutes(parts: FactorRouteParts): Router {
     // Before the rest: a login that is under way must not set anything up behind it.
     await sessions().cuts.cut(account.subject);
     const removed = await factors().reset(account);
+    // Before its sessions end: they know the address.
+    await tellOwner(account, 'reset');
     const ended = await endSessions(account, actorOf(response));
     record(response, 'factor-reset', account, { detail: `${removed} enrolments, ${ended} sessions` });
-    await tellOwner(account, 'reset');
     response.json({ removed, ended });
   });
 

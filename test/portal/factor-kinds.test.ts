@@ -1,6 +1,7 @@
 /** Logins with each kind of second factor through a whole gateway: what is sent, what the upstream received, and what an outage leaves. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { followed, scan, takeStep } from '../support/scenes/authenticator.ts';
 import type { Yaml } from '../support/scenes/gateway.ts';
 import { passwords, type Site, site } from '../support/scenes/site.ts';
 import { type Answer, hiddenFields, Visitor } from '../support/scenes/visitor.ts';
@@ -243,3 +244,28 @@ test('the operator sees, releases and resets; a reset ends sessions, and the old
     [['agent1', 'local', '1 enrolments, 2 sessions']],
   );
 });
+
+test(
+  'mails tell the owner of what was set up, used in place of a factor, and taken off',
+  needsSmtpServer,
+  async (t) => {
+    const smtp = await startSmtpServer(t, { security: 'none' });
+    const { messages } = mailConfig(smtp);
+    const here = await kindSite(t, { messages, factors: { app: { type: 'totp' }, codes: { type: 'recovery' } } });
+    const browser = here.visitor();
+    const setup = await nextPage(browser);
+    const printed = await followed(browser, await takeStep(browser, setup, { code: scan(setup).at(here.clock.now()) }));
+    const [, code = ''] = /<li><code translate="no">([^<]+)</.exec(printed.text) ?? [];
+    await assertInside(here, browser, await takeStep(browser, printed, { kept: 'yes' }), 'agent1');
+    await smtp.mailTo(agentMail, 2);
+    const other = here.visitor();
+    const asked = await follow(other, await submit(other, await nextPage(other), 'choose', { factor: 'codes' }));
+    await assertInside(here, other, await submit(other, asked, 'answer', { code }), 'agent1');
+    const { content } = await smtp.mailTo(agentMail, 3);
+    assert.match(content, /recovery code of the account agent1 was used/);
+    assert.ok(!content.includes(code));
+    assert.equal((await run(['factors', 'reset', 'agent1', '--config', here.file])).code, 0);
+    assert.match((await smtp.mailTo(agentMail, 4)).content, /All second factors of the account agent1 were removed/);
+    assert.equal(smtp.mails.length, 4);
+  },
+);
