@@ -100,6 +100,7 @@ function refuseTheRest(app: Express): void {
     '/factors/code': 'POST',
     '/factors/move': 'POST',
     '/factors/tenants': 'GET, HEAD',
+    '/factors/hosts': 'GET, HEAD',
     '/factors/accept-loss': 'POST',
     '/known': 'DELETE',
     '/users/imported': 'POST',

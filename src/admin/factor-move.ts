@@ -1,4 +1,4 @@
-/** Enrolments of users who are known otherwise from here on: renamed, or of a tenant. And of which tenants there are any. */
+/** Enrolments of users who are known otherwise from here on: renamed, or of a tenant. And for which tenants and hosts there are any. */
 import type { Request, Response, Router } from 'express';
 import { accountNamed, isSameAccount } from '../core/account.ts';
 import { canonicalUsername } from '../core/principal.ts';
@@ -8,7 +8,7 @@ import { actorOf } from './actor.ts';
 
 /** What moves them. */
 interface MoveParts {
-  readonly factors: () => Pick<FactorDesk, 'move' | 'accounts'>;
+  readonly factors: () => Pick<FactorDesk, 'move' | 'accounts' | 'keyHosts'>;
   readonly audit: Pick<Audit, 'record'>;
 }
 
@@ -24,6 +24,10 @@ export function moveRoutes(router: Router, { factors, audit }: MoveParts): void 
       if (account) tenants[account.tenant] = (tenants[account.tenant] ?? 0) + 1;
       else unnamed += 1;
     response.json({ tenants, unnamed });
+  });
+
+  router.get('/hosts', async (_request: Request, response: Response) => {
+    response.json({ hosts: Object.fromEntries(await factors().keyHosts()) });
   });
 
   router.post('/move', async (request: Request, response: Response) => {

@@ -22,6 +22,7 @@ export interface FactorRouteParts extends Pick<SessionRouteParts, 'namesMeant'> 
     | 'acceptLoss'
     | 'move'
     | 'accounts'
+    | 'keyHosts'
   >;
   /** How passes are made that an operator hands out. */
   readonly passTerms: () => { readonly valid: number; readonly uses: number; readonly enrols: boolean };

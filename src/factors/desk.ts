@@ -7,6 +7,7 @@ import { readName } from './code.ts';
 import type { Factors } from './factors.ts';
 import type { EnrolmentOpening } from './opening.ts';
 import type { Pass, Passes, PassTerms } from './pass/passes.ts';
+import { credentialSchema } from './webauthn/credential.ts';
 
 /** An enrolment as others may see it. Times are milliseconds since the epoch. */
 interface ShownEnrolment {
@@ -139,6 +140,17 @@ export class FactorDesk {
   /** The accounts that have set something up; undefined of one of which nobody can tell who it is. */
   accounts(): AsyncIterable<Account | undefined> {
     return this.#factors.enrolments.accounts();
+  }
+
+  /** How many keys there are, by the host for which they were made. */
+  async keyHosts(): Promise<ReadonlyMap<string, number>> {
+    const hosts = new Map<string, number>();
+    for await (const account of this.accounts())
+      for (const { data } of account ? (await this.#factors.enrolments.of(account)).all : []) {
+        const key = credentialSchema.safeParse(data);
+        if (key.success) hosts.set(key.data.rpId, (hosts.get(key.data.rpId) ?? 0) + 1);
+      }
+    return hosts;
   }
 
   /** Releases an account that is locked; false where nothing was counted. What was remembered before the lock ends with it. */

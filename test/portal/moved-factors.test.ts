@@ -131,3 +131,16 @@ test('moved: nobody is written over, and what cannot be meant is said', async (t
   assert.equal(occupied.code, 1);
   assert.match(occupied.stderr, /supervisor1 has set something up already/);
 });
+
+test('moved: a publicUrl of another host is warned of with the number of keys that end with it', async (t) => {
+  const here = await keySite(t);
+  await withKey(here);
+  const check = async () => (await run(['check', '--config', here.file])).stderr;
+  assert.doesNotMatch(await check(), /made for/);
+  const server = { ...here.config.server, publicUrl: 'https://cc.example.com' };
+  await here.write({ ...siteConfig(here.upstream.origin), ...here.config, server });
+  assert.match(
+    await check(),
+    /factors\.key: 1 key was made for localhost, and ends with a publicUrl or rpId of another host/,
+  );
+});

@@ -13,7 +13,7 @@ import { appOption, configFile, configOption, readConfigurationFor } from '../co
 import { withProviders } from '../providers.ts';
 import { applicationWarnings } from './applications.ts';
 import { certificateIssues } from './certificates.ts';
-import { enrolledTenantWarnings } from './enrolled-tenants.ts';
+import { endedKeyWarnings, enrolledTenantWarnings } from './enrolled-tenants.ts';
 import { exposureWarnings } from './exposure.ts';
 import { externalWarnings } from './external.ts';
 import { probeFactors } from './factor-probes.ts';
@@ -67,7 +67,10 @@ async function runCheck(invocation: Invocation): Promise<number> {
   const certificates = await certificateIssues(reading);
   const revocation = await revocationIssues(reading);
   const files = providerFileIssues(reading);
-  const gone = await enrolledTenantWarnings(reading, file, terminal.env);
+  const gone = [
+    ...(await enrolledTenantWarnings(reading, file, terminal.env)),
+    ...(await endedKeyWarnings(reading, file, terminal.env)),
+  ];
   const warnings = [
     ...reading.warnings,
     ...gone,
