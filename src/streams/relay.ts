@@ -104,7 +104,9 @@ function pump(from: Socket, to: Socket, count: (bytes: number) => void): void {
     if (!to.write(chunk)) from.pause();
   });
   to.on('drain', () => from.resume());
-  from.once('end', () => to.end());
+  // One may have said its end while it was connected to a server: that is not said again.
+  if (from.readableEnded) to.end();
+  else from.once('end', () => to.end());
   // Whoever held it until it was let in has paused it.
   from.resume();
 }
