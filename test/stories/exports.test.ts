@@ -36,7 +36,7 @@ async function exportOf(t: TestContext, kind: string, file: string): Promise<str
   const { file: settled, env } = await settleExample(t, readFileSync(path.join(root, file), 'utf8'));
   const options = ['--listen', '127.0.0.1:18443', '--certificate', certificate, '--key', key];
   // A proxy in front speaks plain HTTP to the gateway; a configuration that listens on https alone has to be told where.
-  if (/(?:https|several-hosts)\.yaml$/.test(file)) options.push('--gateway', 'http://127.0.0.1:8080');
+  if (/(?:https|several-hosts|machines)\.yaml$/.test(file)) options.push('--gateway', 'http://127.0.0.1:8080');
   const { code, stdout, stderr } = await run(['export', kind, '--config', settled, ...options], { env });
   assert.equal(code, 0, stderr);
   return stdout.replace(/(^ *server (?:\S+ )?)[a-z][\w.-]*(:\d+)/gim, '$1127.0.0.1$2');

@@ -83,7 +83,7 @@ const wrong: Readonly<Record<string, { options: object; key: string; says: RegEx
     key: 'userSearchFilter',
     says: /beside/,
   },
-  'a pin of another form': { options: { pins: ['AA:BB'] }, key: 'pins', says: /sha256/ },
+  'a pin of another form': { options: { pins: ['AA:BB'] }, key: 'pins', says: /a SHA-1 thumbprint has 40/ },
   'a bundle that is not there': { options: { ca: '/nowhere/ca.pem' }, key: 'ca', says: /does not exist/ },
   'an attribute that is none': {
     options: { attributes: { phone: 'tele phone' } },
