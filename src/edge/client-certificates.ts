@@ -1,5 +1,6 @@
 /** The certificates that clients show at a listener which asks for them: read once a handshake, judged by whoever decides. */
 import type { X509Certificate } from 'node:crypto';
+import { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Log } from '../core/log.ts';
 import type { Arrival } from '../core/peer.ts';
@@ -27,6 +28,8 @@ export class ClientCertificates {
   readonly #bare: Arrival;
   /** Connections that have shown a certificate; true: authorities have vouched for it. */
   readonly #shown = new Map<TLSSocket, boolean>();
+  /** Who vouched for clients when each handshake began. */
+  readonly #begun = new WeakMap<Socket, readonly X509Certificate[]>();
   #authorities: readonly X509Certificate[];
 
   constructor(parts: ClientCertificateParts) {
@@ -35,11 +38,21 @@ export class ClientCertificates {
     this.#bare = { listener: parts.name, asks: true };
   }
 
+  /** A handshake begins on a connection: call it before TLS is given the connection. */
+  begin(transport: Socket): void {
+    this.#begun.set(transport, this.#parts.certificates.authorities);
+  }
+
   /** How a client comes whose handshake is done; undefined where it has not shown what is required. */
   arrivalOf(socket: TLSSocket): Arrival | undefined {
     const { ask, name, log, certificates } = this.#parts;
     const certificate = readPeerCertificate(socket, certificates.revocation);
     if (certificate) {
+      if (certificate.chain.kind === 'held' && this.#isOutrun(socket)) {
+        const fields = { listener: name, address: socket.remoteAddress };
+        log.info(fields, 'a client shook hands while an authority of the listener was taken away');
+        return undefined;
+      }
       this.#shown.set(socket, certificate.chain.kind === 'held');
       socket.once('close', () => this.#shown.delete(socket));
       return { listener: name, asks: true, certificate };
@@ -48,6 +61,16 @@ export class ClientCertificates {
     const fields = { listener: name, address: socket.remoteAddress };
     log.info(fields, 'a client shows no certificate, and the listener requires one');
     return undefined;
+  }
+
+  /** Nobody can say by which of them a certificate was checked where one has been taken away meanwhile. */
+  #isOutrun(socket: TLSSocket): boolean {
+    const transport = beneath(socket);
+    const begun = transport && this.#begun.get(transport);
+    const now = this.#parts.certificates.authorities;
+    const isThere = ({ fingerprint256 }: X509Certificate): boolean =>
+      now.some((one) => one.fingerprint256 === fingerprint256);
+    return begun !== undefined && begun !== now && !begun.every(isThere);
   }
 
   /**
@@ -75,6 +98,12 @@ export class ClientCertificates {
     if (Object.keys(told).length > 0)
       log.warn({ listener: name, ended: told }, 'connections were ended: their certificates are good no more');
   }
+}
+
+/** The connection under TLS: Node keeps it there, and shows it nowhere else once its client has gone. */
+export function beneath(socket: Socket): Socket | undefined {
+  const parent: unknown = Reflect.get(socket, '_parent');
+  return parent instanceof Socket ? parent : undefined;
 }
 
 function destroy(socket: TLSSocket): void {

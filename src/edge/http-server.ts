@@ -81,6 +81,7 @@ export function createTlsServer(
     // Who is let in is decided at each request, by more than the chain: what OpenSSL makes of it is read there.
     ...(clients && { requestCert: true, rejectUnauthorized: false, sessionTimeout: ticketLifetime }),
   });
+  if (clients) server.prependListener('connection', (transport: Socket) => clients.begin(transport));
   lane.standBefore(server, 'secureConnection');
   const serveHttp1 = server.listeners('secureConnection');
   server.removeAllListeners('secureConnection');

@@ -1,10 +1,9 @@
 /** The TLS of the connections that come to a stream: handshakes in time, and what clients show of themselves. */
-import type { X509Certificate } from 'node:crypto';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { Log } from '../core/log.ts';
 import type { Arrival } from '../core/peer.ts';
-import { ClientCertificates, type GoneReason } from '../edge/client-certificates.ts';
+import { beneath, ClientCertificates, type GoneReason } from '../edge/client-certificates.ts';
 import type { Certificates } from '../tls/certificates.ts';
 import { ticketLifetime } from '../tls/peer-certificate.ts';
 import { tlsPolicy } from '../tls/server-certificate.ts';
@@ -75,7 +74,7 @@ export class TlsFront {
       this.#open -= 1;
       this.#releaseIfDone();
     });
-    const vouching = this.#parts.certificates.authorities;
+    this.#clients?.begin(transport);
     const socket = await new Promise<TLSSocket | undefined>((resolve) => {
       const late = setTimeout(() => this.#finish(transport, undefined), this.#parts.timeout);
       this.#shaking.set(transport, (secured) => {
@@ -92,9 +91,7 @@ export class TlsFront {
     const end = { socket: socket.pause().on('error', ignore), transport };
     this.#whenGone.set(socket, whenGone);
     const arrival = this.#clients ? this.#clients.arrivalOf(socket) : { listener: this.#parts.name };
-    // Nobody can say by which of them a certificate was checked where one has been taken away meanwhile.
-    const isStill = !this.#clients || areAmong(vouching, this.#parts.certificates.authorities);
-    if (arrival && (isStill || !arrival.certificate)) return { kind: 'secured', end, arrival };
+    if (arrival) return { kind: 'secured', end, arrival };
     reset(end);
     return { kind: 'refused' };
   }
@@ -115,16 +112,6 @@ export class TlsFront {
     this.#shaking.delete(transport);
     resolve(secured);
   }
-}
-
-/** The connection under TLS: Node keeps it there, and shows it nowhere else once its client has gone. */
-function beneath(socket: Socket): Socket | undefined {
-  const parent: unknown = Reflect.get(socket, '_parent');
-  return parent instanceof Socket ? parent : undefined;
-}
-
-function areAmong(some: readonly X509Certificate[], all: readonly X509Certificate[]): boolean {
-  return some === all || some.every((one) => all.some(({ fingerprint256 }) => fingerprint256 === one.fingerprint256));
 }
 
 function ignore(): void {}

@@ -1,12 +1,14 @@
 /** Several listeners: told apart by server name on one port, each with its own certificate and its own rule for those of clients. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
+import { connect } from 'node:tls';
 import { stringify } from 'yaml';
+import { holdingBack } from '../support/scenes/held-handshake.ts';
 import { ask } from '../support/scenes/https-site.ts';
 import { passwords, siteConfig } from '../support/scenes/site.ts';
 import { publicCa, sClient, servedFiles, twoListeners } from '../support/scenes/two-listeners.ts';
@@ -274,6 +276,33 @@ test('listeners: an address that cannot be had fails the reload whole, and what 
   assert.partialDeepStrictEqual(await running.reload({ actor: 'signal' }), { kind: 'failed' });
   assert.equal((await get('people.test')).status, 200);
   await assert.rejects(fetch(`http://127.0.0.1:${free}/public`));
+});
+
+test('listeners: who shakes hands while an authority is taken away does not come in by it', async (t) => {
+  const site = await twoListeners(t);
+  const held = await holdingBack(t, site.port);
+  const { certificate, key } = site.clients.good;
+  const client = connect({
+    ...{ port: held.port, host: '127.0.0.1', servername: 'machines.test', ca: site.ca, ALPNProtocols: ['http/1.1'] },
+    ...{ cert: readFileSync(certificate), key: readFileSync(key) },
+  });
+  t.after(() => client.destroy());
+  let answer = '';
+  client.on('error', () => undefined).on('data', (chunk: Buffer) => (answer += chunk.toString()));
+  client.write('GET /public HTTP/1.1\r\nhost: machines.test\r\nconnection: close\r\n\r\n');
+  await until('the handshake waits', held.isHeld);
+  const { machines } = site.listeners as { machines: object };
+  const asked = { ask: 'required', authorities: testCertificates().otherCa };
+  await site.write({
+    ...siteConfig(site.upstream.origin),
+    server: { listen: undefined, publicUrl: `https://people.test:${site.port}` },
+    listeners: { ...site.listeners, machines: { ...machines, clientCertificates: asked } },
+  });
+  assert.equal((await site.running.reload({ actor: 'signal' })).kind, 'reloaded');
+  held.letGo();
+  await new Promise((resolve) => client.once('close', resolve));
+  assert.equal(answer, '');
+  assert.equal(site.upstream.received.length, 0);
 });
 
 test('listeners: other authorities end the connections that only those of before vouch for, within two seconds', async (t) => {

@@ -1,10 +1,9 @@
 /** Streams whose configuration changes while handshakes run, or in ways that need other handshakes. */
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
+import { holdingBack } from '../support/scenes/held-handshake.ts';
 import { backServer, echo, streamSite } from '../support/scenes/stream-site.ts';
 import { issueCertificate, testCertificates } from '../support/tools/certificates.ts';
 import { freePort } from '../support/tools/free-port.ts';
@@ -12,33 +11,6 @@ import { until } from '../support/tools/poll.ts';
 
 const { good, ca, otherCa } = testCertificates();
 const machine = issueCertificate('reloaded-machine', 'DNS:machine-1.test');
-
-/** Passes a connection on, and holds all that its client says after the hello until it is let go. */
-async function holdingBack(t: TestContext, port: number) {
-  let [isHeld, letGo] = [false, (): void => undefined];
-  const server = createServer({ allowHalfOpen: true }, (client: Socket) => {
-    const onward = connect({ port, host: '127.0.0.1' });
-    for (const socket of [client, onward]) socket.on('error', () => undefined);
-    onward.pipe(client);
-    onward.once('close', () => client.destroy());
-    client.once('data', (hello: Buffer) => {
-      onward.write(hello);
-      client.once('data', (rest: Buffer) => {
-        client.pause();
-        isHeld = true;
-        letGo = () => {
-          onward.write(rest);
-          client.pipe(onward);
-        };
-      });
-    });
-    t.after(() => onward.destroy());
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => server.close());
-  return { port: (server.address() as AddressInfo).port, isHeld: () => isHeld, letGo: () => letGo() };
-}
 
 test('streams: who shakes hands while a row is taken away comes in by the new rows, or not at all', async (t) => {
   const back = await backServer(t, echo);
