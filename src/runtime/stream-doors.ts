@@ -45,7 +45,20 @@ export async function openDoors(document: StreamsDocument, parts: OpenParts): Pr
   return opened;
 }
 
+/** Made once for each configuration, and asked at each connection. */
+const balancers = new WeakMap<StreamsDocument, ReadonlyMap<string, (peer: string) => boolean>>();
+
 function isBalancer(document: StreamsDocument, place: string, peer: string): boolean {
-  const names = streamAddresses(document).find(({ address }) => placeOf(address) === place)?.names ?? [];
-  return names.some((name) => networks(document.streams[name]?.proxyProtocol.accept ?? [])(peer));
+  const known = balancers.get(document) ?? balancersOf(document);
+  balancers.set(document, known);
+  return known.get(place)?.(peer) === true;
+}
+
+function balancersOf(document: StreamsDocument): ReadonlyMap<string, (peer: string) => boolean> {
+  return new Map(
+    streamAddresses(document).map(({ address, names }) => {
+      const accepted = names.flatMap((name) => document.streams[name]?.proxyProtocol.accept ?? []);
+      return [placeOf(address), networks(accepted)] as const;
+    }),
+  );
 }
