@@ -15,6 +15,15 @@ const secret = 'JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP';
 const uri = `otpauth://totp/ACME%20Contact%20Center:agent1?secret=${secret.replaceAll(' ', '')}&issuer=ACME%20Contact%20Center`;
 const day = Date.UTC(2026, 0, 12, 8);
 const asked = { kind: 'key', ceremony: 'get', options: {} } as const;
+const passForm = {
+  kind: 'pass',
+  action: '/_gate/pass',
+  hidden,
+  username: 'supervisor1',
+  makesCodes: false,
+  backHref: '/',
+  requestId,
+} as const;
 const newPassword = {
   action: '/_gate/login',
   restartHref: '/_gate/login',
@@ -115,27 +124,11 @@ export const factorViews: Readonly<Record<string, PageView>> = {
   },
   'enrolment-code': { kind: 'enrolment-code', ...step },
   'factor-pass': {
-    ...{
-      kind: 'pass',
-      action: '/_gate/pass',
-      hidden,
-      username: 'supervisor1',
-      makesCodes: false,
-      backHref: '/',
-      requestId,
-    },
+    ...passForm,
     result: { kind: 'issued', what: 'pass', user: 'agent1', code: '48203915', uses: 1, hours: 12 },
   },
   'factor-pass-form': {
-    ...{
-      kind: 'pass',
-      action: '/_gate/pass',
-      hidden,
-      username: 'supervisor1',
-      makesCodes: false,
-      backHref: '/',
-      requestId,
-    },
+    ...passForm,
     result: { kind: 'refused' },
   },
 };
